@@ -1,0 +1,116 @@
+//! Admission: events get their plans, and their tickets get into the resources' queues.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::{join_all, try_join_all};
+use interlock_domain::catalog::{Forward, PlanContext, Planned};
+use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, EventToAdmit};
+use interlock_domain::ids::{ResourceId, TenantId};
+use interlock_domain::message::{ClaimAnswer, Envelope, Ticket};
+use interlock_domain::order::{ClaimMode, Plan, Rejection};
+use interlock_workflows::names;
+use temporalio_sdk::activities::ActivityContext;
+
+use crate::entity_client::EntityCallError;
+use crate::request_id;
+use crate::worker_context::WorkerContext;
+
+/// How long all claims of a batch together may take to be answered.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// Plans each event, passes on the other halves of those that make two orders, and claims what the plans want.
+///
+/// # Errors
+/// Where Temporal did not take a message. All of it may be done again.
+pub(crate) async fn admit(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    admission: Admission,
+) -> Result<AdmissionAnswer, EntityCallError> {
+    let planned = plan_all(worker, &admission);
+    let tenant = &admission.customer.tenant;
+    // Before the giving half is recorded, and with it ends, the receiving customer has its own.
+    let forwards = planned.iter().flatten().filter_map(|planned| planned.forward.as_ref());
+    try_join_all(forwards.map(|forward| pass_on(worker, tenant, forward))).await?;
+    let deadline = Instant::now() + ANSWER_WITHIN;
+    let admitted = admission.events.iter().zip(planned).map(|(waiting, planned)| {
+        let admission = &admission;
+        async move {
+            let plan = match planned {
+                Ok(planned) => planned.plan,
+                Err(rejection) => return Ok(Admitted::Rejected { rejection }),
+            };
+            let tickets = admission.tickets(&waiting.key, &plan).into_iter();
+            let claims = tickets.map(|ticket| claim(worker, context, tenant, ticket, deadline));
+            let answers = try_join_all(claims).await?;
+            Ok(Admitted::Planned { plan, answers })
+        }
+    });
+    let admitted: Result<Vec<_>, EntityCallError> = join_all(admitted).await.into_iter().collect();
+    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits })
+}
+
+/// Plans the events of a batch, in order: what an event assigns belongs to what a later one of the batch releases.
+fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned, Rejection>> {
+    let customer = &admission.customer;
+    let targets = &worker.entities.routing().tenant(&customer.tenant).targets;
+    let mut holdings = admission.holdings.clone();
+    let mut planned = Vec::with_capacity(admission.events.len());
+    for EventToAdmit { event, key } in &admission.events {
+        let context = PlanContext {
+            tenant: &customer.tenant,
+            customer: &customer.customer,
+            accepted_at: key.accepted_at,
+            targets,
+            holdings: &holdings,
+            limits: &worker.limits,
+        };
+        let mut one = worker.catalog.plan(&context, event);
+        if let Ok(planned) = &mut one {
+            if !worker.leases {
+                drop_claims(&mut planned.plan);
+            }
+            let assigns = planned.plan.claims.iter().filter(|claim| claim.mode == ClaimMode::Assign);
+            holdings.extend(assigns.map(|claim| (claim.resource.clone(), claim.party.clone())));
+        }
+        planned.push(one);
+    }
+    planned
+}
+
+/// A plan whose steps need no lease.
+fn drop_claims(plan: &mut Plan) {
+    plan.claims.clear();
+    plan.steps.iter_mut().for_each(|step| step.resources.clear());
+}
+
+async fn pass_on(worker: &WorkerContext, tenant: &TenantId, forward: &Forward) -> Result<(), EntityCallError> {
+    let receiving = worker.entities.customer(tenant, &forward.customer);
+    let request_id = request_id::of(&["forward", forward.order.as_str()]);
+    worker.entities.signal_with_start(&receiving, names::SUBMIT, &forward.event, &request_id).await
+}
+
+/// Claims one resource: by an update that it answers, and where no answer comes by a message with the same ticket.
+async fn claim(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    tenant: &TenantId,
+    (resource, ticket): (ResourceId, Ticket),
+    deadline: Instant,
+) -> Result<(ResourceId, ClaimAnswer), EntityCallError> {
+    let entity = worker.entities.resource(tenant, &resource);
+    let queue = &entity.route.task_queue;
+    if worker.answers.may_ask(queue, Instant::now()) {
+        let update_id = request_id::of_part(context, ticket.id.as_str());
+        let asked = worker.entities.claim(&entity, &ticket, &update_id);
+        match tokio::time::timeout_at(deadline.into(), asked).await {
+            Ok(Ok(answer)) => return Ok((resource, answer)),
+            Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "a claim was not answered"),
+            Err(_) => tracing::warn!(task_queue = %queue, "a claim was not answered in time"),
+        }
+        worker.answers.not_answered(queue, Instant::now());
+    }
+    let request_id = request_id::of_part(context, &format!("message {}", ticket.id));
+    worker.entities.signal_with_start(&entity, names::CLAIM, &Envelope::new(&ticket), &request_id).await?;
+    Ok((resource, ClaimAnswer::NotAnswered))
+}

@@ -1,0 +1,368 @@
+//! Calls to entities: signal-with-start, signal, update-with-start.
+//!
+//! The service is called directly where the SDK's typed calls make a new request id each time: a call that is made
+//! again, because its activity is, must be recognised by the server.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use interlock_domain::ids::{CustomerId, ResourceId, TenantId};
+use interlock_domain::message::{ClaimAnswer, Delivery, Envelope, Ticket};
+use interlock_domain::routing::{EntityAddress, EntityRoute, Routing};
+use interlock_workflows::{StartArgument, names};
+use serde::Serialize;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_client::{Client, NamespacedClient};
+use temporalio_common::data_converters::{
+    PayloadConversionError, SerializationContextData, WorkflowSerializationContext,
+};
+use temporalio_common::protos::temporal::api::common::v1::{
+    Payload, Payloads, Priority, SearchAttributes, WorkflowExecution, WorkflowType,
+};
+use temporalio_common::protos::temporal::api::enums::v1::{
+    TaskQueueKind, UpdateWorkflowExecutionLifecycleStage, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::update::v1 as update;
+use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
+use thiserror::Error;
+use tonic::{Code, Request, Status};
+
+/// How often a call is made again that the entity cannot take just now.
+const BUSY_RETRIES: usize = 6;
+/// How long it waits first; it doubles each time.
+const BUSY_WAIT_MIN: Duration = Duration::from_millis(50);
+
+/// Why a call to an entity failed.
+#[derive(Debug, Error)]
+pub enum EntityCallError {
+    /// Temporal refused or did not answer.
+    #[error("Temporal did not take the call to '{workflow_id}': {status}")]
+    Refused {
+        /// The entity.
+        workflow_id: String,
+        /// What Temporal said.
+        status: Box<Status>,
+    },
+    /// The argument could not be written, or the answer not be read.
+    #[error("the payload of a call to '{workflow_id}' could not be converted: {detail}")]
+    Payload {
+        /// The entity.
+        workflow_id: String,
+        /// Why.
+        detail: String,
+    },
+    /// The entity took the claim and did not answer it.
+    #[error("'{workflow_id}' did not answer the claim")]
+    NotAnswered {
+        /// The entity.
+        workflow_id: String,
+    },
+}
+
+impl EntityCallError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "temporal_refused",
+            Self::Payload { .. } => "payload_unreadable",
+            Self::NotAnswered { .. } => "claim_not_answered",
+        }
+    }
+
+    /// What Temporal said, where it said something.
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Self::Refused { status, .. } => Some(status),
+            Self::Payload { .. } | Self::NotAnswered { .. } => None,
+        }
+    }
+}
+
+/// Where an entity is, and what it is started with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EntityTarget {
+    /// Where it is.
+    pub route: EntityRoute,
+    /// What it is started with.
+    pub start: StartArgument,
+}
+
+/// Reaches entities, of whatever tenant.
+#[derive(Clone)]
+pub struct EntityClient {
+    client: Client,
+    routing: Arc<Routing>,
+    search_attributes: bool,
+}
+
+impl EntityClient {
+    /// Reaches entities through this connection. `search_attributes` says whether `InterlockTenant` and
+    /// `InterlockEntityKind` are registered on the server: a start that sets unknown ones is refused.
+    pub fn new(client: Client, routing: Arc<Routing>, search_attributes: bool) -> Self {
+        Self { client, routing, search_attributes }
+    }
+
+    /// Where everything is.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// The entity of a customer.
+    pub fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> EntityTarget {
+        let start = StartArgument { tenant_id: tenant.to_string(), entity_id: customer.to_string() };
+        EntityTarget { route: self.routing.customer(tenant, customer), start }
+    }
+
+    /// The entity of a resource, as this tenant means it.
+    pub fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> EntityTarget {
+        let address = self.routing.resource_address(tenant, resource);
+        let start = StartArgument { tenant_id: address.scope().to_owned(), entity_id: resource.to_string() };
+        EntityTarget { route: self.routing.route(tenant, &address), start }
+    }
+
+    /// Signals an entity, and starts it where it does not run. The same `request_id` again does nothing.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; the signal may have been taken all the same, and may be sent again.
+    pub async fn signal_with_start<M: Serialize + Sync>(
+        &self,
+        entity: &EntityTarget,
+        signal: &str,
+        message: &M,
+        request_id: &str,
+    ) -> Result<(), EntityCallError> {
+        let route = &entity.route;
+        let request = service::SignalWithStartWorkflowExecutionRequest {
+            namespace: route.namespace.clone(),
+            workflow_id: route.workflow_id.clone(),
+            workflow_type: Some(WorkflowType { name: route.workflow_type.to_owned() }),
+            task_queue: Some(task_queue(route)),
+            input: Some(self.payloads(entity, &entity.start).await?),
+            identity: self.client.identity(),
+            request_id: request_id.to_owned(),
+            workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
+            workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
+            signal_name: signal.to_owned(),
+            signal_input: Some(self.payloads(entity, message).await?),
+            search_attributes: self.search_attributes(entity)?,
+            priority: Some(priority(route)),
+            ..Default::default()
+        };
+        self.while_busy(|mut client| {
+            let request = request.clone();
+            async move { client.signal_with_start_workflow_execution(Request::new(request)).await }
+        })
+        .await
+        .map(|_| ())
+        .map_err(|status| refused(entity, status))
+    }
+
+    /// Signals an entity that runs. The same `request_id` again does nothing.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; the signal may have been taken all the same, and may be sent again.
+    pub async fn signal<M: Serialize + Sync>(
+        &self,
+        entity: &EntityTarget,
+        signal: &str,
+        message: &M,
+        request_id: &str,
+    ) -> Result<Delivery, EntityCallError> {
+        let request = service::SignalWorkflowExecutionRequest {
+            namespace: entity.route.namespace.clone(),
+            workflow_execution: Some(execution(&entity.route)),
+            signal_name: signal.to_owned(),
+            input: Some(self.payloads(entity, message).await?),
+            identity: self.client.identity(),
+            request_id: request_id.to_owned(),
+            ..Default::default()
+        };
+        let signalled = self
+            .while_busy(|mut client| {
+                let request = request.clone();
+                async move { client.signal_workflow_execution(Request::new(request)).await }
+            })
+            .await;
+        match signalled {
+            Ok(_) => Ok(Delivery::Delivered),
+            Err(status) if is_gone(&status) => Ok(Delivery::Lost),
+            Err(status) => Err(refused(entity, status)),
+        }
+    }
+
+    /// Claims a resource and waits for its answer, which starts its entity where it does not run. A call with the same
+    /// `update_id` in the same run of the entity is answered as the first was.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; the claim may have been taken all the same, and may be sent again.
+    pub async fn claim(
+        &self,
+        entity: &EntityTarget,
+        ticket: &Ticket,
+        update_id: &str,
+    ) -> Result<ClaimAnswer, EntityCallError> {
+        use service::execute_multi_operation_request::{Operation, operation};
+        use service::execute_multi_operation_response::response;
+        let route = &entity.route;
+        let start = service::StartWorkflowExecutionRequest {
+            namespace: route.namespace.clone(),
+            workflow_id: route.workflow_id.clone(),
+            workflow_type: Some(WorkflowType { name: route.workflow_type.to_owned() }),
+            task_queue: Some(task_queue(route)),
+            input: Some(self.payloads(entity, &entity.start).await?),
+            identity: self.client.identity(),
+            request_id: update_id.to_owned(),
+            workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
+            workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
+            search_attributes: self.search_attributes(entity)?,
+            priority: Some(priority(route)),
+            ..Default::default()
+        };
+        let completed = UpdateWorkflowExecutionLifecycleStage::Completed;
+        let claim = service::UpdateWorkflowExecutionRequest {
+            namespace: route.namespace.clone(),
+            workflow_execution: Some(execution(route)),
+            wait_policy: Some(update::WaitPolicy { lifecycle_stage: completed.into() }),
+            request: Some(update::Request {
+                meta: Some(update::Meta { update_id: update_id.to_owned(), identity: self.client.identity() }),
+                input: Some(update::Input {
+                    name: names::CLAIM.to_owned(),
+                    args: Some(self.payloads(entity, &Envelope::new(ticket)).await?),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let operations = [operation::Operation::StartWorkflow(start), operation::Operation::UpdateWorkflow(claim)];
+        let request = service::ExecuteMultiOperationRequest {
+            namespace: route.namespace.clone(),
+            operations: operations.into_iter().map(|operation| Operation { operation: Some(operation) }).collect(),
+            resource_id: route.workflow_id.clone(),
+        };
+        let answer = self.client.clone().execute_multi_operation(Request::new(request)).await;
+        let answer = answer.map_err(|status| refused(entity, status))?.into_inner();
+        let outcome = answer.responses.into_iter().find_map(|part| match part.response {
+            Some(response::Response::UpdateWorkflow(update)) => update.outcome,
+            _ => None,
+        });
+        match outcome.and_then(|outcome| outcome.value) {
+            Some(update::outcome::Value::Success(payloads)) => self.read(entity, payloads).await,
+            Some(update::outcome::Value::Failure(failure)) => Err(unreadable(entity, failure.message)),
+            None => Err(EntityCallError::NotAnswered { workflow_id: route.workflow_id.clone() }),
+        }
+    }
+
+    /// Makes a call again while the entity cannot take it: its run is just ending, or has all the signals it may take
+    /// and is about to.
+    async fn while_busy<T, F, C>(&self, call: C) -> Result<T, Status>
+    where
+        C: Fn(Client) -> F,
+        F: Future<Output = Result<T, Status>>,
+    {
+        let waits = ExponentialBuilder::default().with_min_delay(BUSY_WAIT_MIN).with_max_times(BUSY_RETRIES);
+        (|| call(self.client.clone())).retry(waits).when(is_busy).await
+    }
+
+    /// An argument as payloads, encoded as the client's converter says.
+    async fn payloads<M: Serialize>(&self, entity: &EntityTarget, message: &M) -> Result<Payloads, EntityCallError> {
+        let value = serde_json::to_value(message).map_err(|fault| unreadable(entity, fault.to_string()))?;
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let payloads = self.client.options().data_converter.to_payloads(&context, &value).await;
+        let payloads = payloads.map_err(|fault: PayloadConversionError| unreadable(entity, fault.to_string()))?;
+        Ok(Payloads { payloads })
+    }
+
+    async fn read(&self, entity: &EntityTarget, payloads: Payloads) -> Result<ClaimAnswer, EntityCallError> {
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let converter = &self.client.options().data_converter;
+        converter
+            .from_payloads::<ClaimAnswer>(&context, payloads.payloads)
+            .await
+            .map_err(|fault| unreadable(entity, fault.to_string()))
+    }
+
+    /// The search attributes of an entity: no personal data.
+    fn search_attributes(&self, entity: &EntityTarget) -> Result<Option<SearchAttributes>, EntityCallError> {
+        if !self.search_attributes {
+            return Ok(None);
+        }
+        let kind = match entity.route.workflow_id.parse() {
+            Ok(EntityAddress::Resource { .. }) => "resource",
+            _ => "customer",
+        };
+        let mut indexed_fields = HashMap::new();
+        for (name, text) in [("InterlockTenant", entity.start.tenant_id.as_str()), ("InterlockEntityKind", kind)] {
+            let data = serde_json::to_vec(text).map_err(|fault| unreadable(entity, fault.to_string()))?;
+            let mut payload = Payload { data, ..Payload::default() };
+            payload.metadata.insert("encoding".to_owned(), b"json/plain".to_vec());
+            payload.metadata.insert("type".to_owned(), b"Keyword".to_vec());
+            indexed_fields.insert(name.to_owned(), payload);
+        }
+        Ok(Some(SearchAttributes { indexed_fields }))
+    }
+}
+
+/// Whether the entity cannot take a call just now, and can soon.
+fn is_busy(status: &Status) -> bool {
+    match status.code() {
+        // BUSY_WORKFLOW among others; all of them pass.
+        Code::ResourceExhausted => true,
+        // The limit of signals in one run: the entity is about to begin a new one.
+        Code::InvalidArgument => status.message().contains("limit") && status.message().contains("signal"),
+        _ => false,
+    }
+}
+
+/// Whether there is no such entity that runs; a namespace that is not there is another matter.
+fn is_gone(status: &Status) -> bool {
+    status.code() == Code::NotFound && !status.message().to_ascii_lowercase().contains("namespace")
+}
+
+fn refused(entity: &EntityTarget, status: Status) -> EntityCallError {
+    EntityCallError::Refused { workflow_id: entity.route.workflow_id.clone(), status: Box::new(status) }
+}
+
+fn unreadable(entity: &EntityTarget, detail: String) -> EntityCallError {
+    EntityCallError::Payload { workflow_id: entity.route.workflow_id.clone(), detail }
+}
+
+fn task_queue(route: &EntityRoute) -> TaskQueue {
+    TaskQueue { name: route.task_queue.clone(), kind: TaskQueueKind::Normal.into(), normal_name: String::new() }
+}
+
+fn execution(route: &EntityRoute) -> WorkflowExecution {
+    WorkflowExecution { workflow_id: route.workflow_id.clone(), run_id: String::new() }
+}
+
+fn priority(route: &EntityRoute) -> Priority {
+    Priority {
+        fairness_key: route.priority.fairness_key.clone(),
+        fairness_weight: route.priority.fairness_weight,
+        ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_passes_is_tried_again() {
+        assert!(is_busy(&Status::resource_exhausted("Workflow is busy.")));
+        assert!(is_busy(&Status::invalid_argument("exceeded workflow execution limit for signal events")));
+        assert!(!is_busy(&Status::invalid_argument("SignalName is too long")));
+        assert!(!is_busy(&Status::permission_denied("no")));
+    }
+
+    #[test]
+    fn an_entity_that_is_not_there_is_told_from_a_namespace_that_is_not() {
+        assert!(is_gone(&Status::not_found("workflow not found for ID: t/customer/c")));
+        assert!(is_gone(&Status::not_found("workflow execution already completed")));
+        assert!(!is_gone(&Status::not_found("Namespace nowhere is not found.")));
+        assert!(!is_gone(&Status::unavailable("away")));
+    }
+}

@@ -1,0 +1,28 @@
+//! The activities of Interlock, and the workers that run them and the entities.
+//!
+//! Local activities (`admit`, `send`, `notify`) speak to Temporal: they carry messages between entities, in calls that
+//! may be made again without harm. Normal activities (`provision`, `look_up`) speak to targets through adapters; what
+//! an attempt does about its predecessors is decided in [`interlock_domain::attempt`].
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod admit;
+mod answer_memory;
+mod entity_client;
+mod heartbeat;
+mod local_activities;
+mod look_up;
+mod notify;
+mod provision;
+mod request_id;
+mod send;
+mod target_activities;
+mod worker_context;
+mod worker_thread;
+mod workers;
+
+pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
+pub use local_activities::CarriedOut;
+pub use target_activities::AtTargets;
+pub use worker_context::WorkerContext;
+pub use worker_thread::{WorkerThread, WorkerThreadError};
+pub use workers::{Pollers, WorkerFault, WorkerTuning, entity_worker, provisioning_worker, resource_worker};

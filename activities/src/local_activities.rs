@@ -1,0 +1,44 @@
+//! The local activities of the entities, as the SDK wants them.
+
+use std::sync::Arc;
+
+use interlock_domain::customer::{Admission, AdmissionAnswer};
+use interlock_domain::message::Delivery;
+use interlock_workflows::{AdmitActivity, Notification, NotifyActivity, SendActivity, Sending};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::worker_context::WorkerContext;
+use crate::{admit, notify, send};
+
+/// Implements [`interlock_workflows::LocalActivities`].
+pub struct CarriedOut(pub(crate) Arc<WorkerContext>);
+
+#[activities]
+impl CarriedOut {
+    /// See [`admit::admit`].
+    #[activity(definition = AdmitActivity)]
+    pub(crate) async fn admit(
+        self: Arc<Self>,
+        context: ActivityContext,
+        admission: Admission,
+    ) -> Result<AdmissionAnswer, ActivityError> {
+        Ok(admit::admit(&self.0, &context, admission).await?)
+    }
+
+    /// See [`send::send`].
+    #[activity(definition = SendActivity)]
+    pub(crate) async fn send(self: Arc<Self>, context: ActivityContext, sending: Sending) -> Result<(), ActivityError> {
+        Ok(send::send(&self.0, &context, sending).await?)
+    }
+
+    /// See [`notify::notify`].
+    #[activity(definition = NotifyActivity)]
+    pub(crate) async fn notify(
+        self: Arc<Self>,
+        context: ActivityContext,
+        notification: Notification,
+    ) -> Result<Vec<Delivery>, ActivityError> {
+        Ok(notify::notify(&self.0, &context, notification).await?)
+    }
+}

@@ -1,0 +1,44 @@
+//! Asking a resource's authority who has it.
+
+use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_workflows::LookUp;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::heartbeat::Trace;
+use crate::provision::again;
+use crate::worker_context::WorkerContext;
+
+/// The look-up that adapters know.
+const FIND_HOLDER: &str = "find_holder";
+
+/// Asks the authority.
+///
+/// # Errors
+/// A retryable failure whose type is the outcome class, where the authority could not be asked.
+pub(crate) async fn look_up(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    question: LookUp,
+) -> Result<HolderAnswer, ActivityError> {
+    let LookUp { authority, resource, .. } = question;
+    if authority.operation != FIND_HOLDER {
+        let detail = format!("The look-up '{}' is not known; the catalog may name '{FIND_HOLDER}'.", authority.operation);
+        return Ok(HolderAnswer::Unclear { detail });
+    }
+    let adapter = match worker.adapters.get(&authority.target) {
+        Ok(adapter) => adapter,
+        Err(error) => return Err(again("target_unknown", error.to_string(), None)),
+    };
+    match Trace::new(context).alive(adapter.find_holder(&resource)).await {
+        Ok(answer) => Ok(answer),
+        Err(Outcome::Permanent { code, detail }) => Ok(HolderAnswer::Unclear { detail: format!("{code}: {detail}") }),
+        Err(outcome) => {
+            let delay = match &outcome {
+                Outcome::Throttled { retry_after_ms, .. } => retry_after_ms.map(std::time::Duration::from_millis),
+                _ => None,
+            };
+            let detail = serde_json::to_string(&outcome).unwrap_or_else(|_| outcome.class().to_owned());
+            Err(again(outcome.class(), detail, delay))
+        }
+    }
+}

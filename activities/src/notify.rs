@@ -1,0 +1,43 @@
+//! What a resource tells customers.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use interlock_domain::ids::CustomerRef;
+use interlock_domain::message::{Delivery, Envelope};
+use interlock_workflows::{Notification, names};
+use temporalio_sdk::activities::ActivityContext;
+
+use crate::entity_client::EntityCallError;
+use crate::request_id;
+use crate::worker_context::WorkerContext;
+
+/// Sends each customer its messages, in their order; customers side by side. Nobody is started: a customer that does
+/// not run has no use for a lease, and the resource must know.
+///
+/// # Errors
+/// Where Temporal did not take a message. All of it may be done again.
+pub(crate) async fn notify(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    notification: Notification,
+) -> Result<Vec<Delivery>, EntityCallError> {
+    let mut by_customer: BTreeMap<CustomerRef, Vec<_>> = BTreeMap::new();
+    for (index, (customer, message)) in notification.messages.into_iter().enumerate() {
+        by_customer.entry(customer).or_default().push((index, message));
+    }
+    let sent = try_join_all(by_customer.into_iter().map(|(customer, messages)| async move {
+        let entity = worker.entities.customer(&customer.tenant, &customer.customer);
+        let mut deliveries = Vec::with_capacity(messages.len());
+        for (index, message) in messages {
+            let request_id = request_id::of_part(context, &index.to_string());
+            let message = Envelope::new(message);
+            let delivery = worker.entities.signal(&entity, names::FROM_RESOURCE, &message, &request_id).await?;
+            deliveries.push((index, delivery));
+        }
+        Ok::<_, EntityCallError>(deliveries)
+    }))
+    .await?;
+    let by_index: BTreeMap<_, _> = sent.into_iter().flatten().collect();
+    Ok(by_index.into_values().collect())
+}

@@ -1,0 +1,197 @@
+//! One attempt of one step at its target. What it does about its predecessors is decided in
+//! [`interlock_domain::attempt`].
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use interlock_adapters::{Adapter, Call, OnAmbiguous as AdapterOnAmbiguous, Verification};
+use interlock_domain::attempt::{
+    AfterCall, AfterVerification, Capabilities, Left, Move, OnAmbiguous, ReadBack, Situation, after_call,
+    after_verification, first_move, may_send,
+};
+use interlock_domain::ids::Timestamp;
+use interlock_domain::message::ProvisionRequest;
+use interlock_domain::outcome::Outcome;
+use temporalio_sdk::ApplicationFailure;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::heartbeat::{Trace, left_before};
+use crate::worker_context::WorkerContext;
+
+/// How long an adapter may overrun the time of its call before the call counts as ambiguous.
+const OVERRUN: Duration = Duration::from_secs(5);
+/// The longest wait within an attempt; what is longer is left to a later attempt, so that no slot is held for it.
+const WAIT_MAX: Duration = Duration::from_secs(90);
+
+/// Carries out one attempt.
+///
+/// # Errors
+/// A retryable failure whose type is the outcome class, where another attempt is to be made.
+pub(crate) async fn provision(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    request: ProvisionRequest,
+) -> Result<Outcome, ActivityError> {
+    let adapter = match worker.adapters.get(&request.target) {
+        Ok(adapter) => adapter,
+        Err(error) => return Err(again("target_unknown", error.to_string(), None)),
+    };
+    let attempt = Attempt::of(context, adapter.as_ref(), request);
+    attempt.trace.alive(attempt.carry_out()).await
+}
+
+/// One attempt.
+struct Attempt<'a> {
+    context: &'a ActivityContext,
+    adapter: &'a dyn Adapter,
+    capabilities: Capabilities,
+    call: Call,
+    situation: Situation,
+    trace: Trace<'a>,
+}
+
+impl<'a> Attempt<'a> {
+    fn of(context: &'a ActivityContext, adapter: &'a dyn Adapter, request: ProvisionRequest) -> Self {
+        let info = context.info();
+        let now = now();
+        let situation = Situation {
+            attempt: info.attempt,
+            maybe_sent: request.maybe_sent,
+            left: left_before(context),
+            scheduled_at: info.current_attempt_scheduled_time.or(info.scheduled_time).map_or(now, timestamp),
+            attempt_timeout_ms: request.attempt_timeout_ms,
+            now,
+        };
+        let capabilities = capabilities(adapter, &request.operation);
+        let call = Call {
+            tenant: request.tenant,
+            target: request.target,
+            operation: request.operation,
+            data: request.data,
+            idempotency_key: request.idempotency_key,
+            epoch: request.epoch,
+            epochs: request.epochs,
+            attempt: info.attempt,
+            timeout: Duration::from_millis(request.attempt_timeout_ms),
+        };
+        Self { context, adapter, capabilities, call, situation, trace: Trace::new(context) }
+    }
+
+    async fn carry_out(&self) -> Result<Outcome, ActivityError> {
+        let (wait_ms, verify) = match first_move(&self.situation, &self.capabilities) {
+            Move::Report(outcome) => return Ok(outcome),
+            Move::Send => (0, false),
+            Move::SendLater { wait_ms } => (wait_ms, false),
+            Move::Verify { wait_ms } => (wait_ms, true),
+        };
+        // Whoever comes after this attempt waits for the end of the time in which it may send.
+        let deadline = self.situation.now.plus_ms(wait_ms).plus_ms(self.situation.attempt_timeout_ms);
+        if wait_ms > 0 {
+            self.wait(Duration::from_millis(wait_ms), deadline).await?;
+        }
+        if verify && let Some(outcome) = self.settle().await? {
+            return Ok(outcome);
+        }
+        if self.context.is_cancelled() {
+            self.trace.leave(Left::Settled).await;
+            return Err(again("interrupted", "The call was cancelled before it was sent.", None));
+        }
+        if !may_send(now(), deadline) {
+            self.trace.leave(Left::Settled).await;
+            return Err(again("too_late", "The attempt's time was over before its call was sent.", None));
+        }
+        self.send().await
+    }
+
+    /// Waits until an earlier request can no longer land.
+    async fn wait(&self, wait: Duration, deadline: Timestamp) -> Result<(), ActivityError> {
+        let earlier = self.situation.left.unwrap_or(Left::MaybeSent { until: self.landing_by(wait) });
+        if wait > WAIT_MAX {
+            self.trace.leave(earlier).await;
+            return Err(again("settling", "An earlier request may still land at the target.", Some(wait)));
+        }
+        self.trace.leave(Left::MaybeSent { until: deadline }).await;
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.context.cancelled() => {
+                self.trace.leave(earlier).await;
+                Err(again("interrupted", "The call was cancelled before it was sent.", None))
+            }
+        }
+    }
+
+    /// Until when an earlier request can have been sent, given how long it may still land.
+    fn landing_by(&self, wait: Duration) -> Timestamp {
+        let lands_until = self.situation.now.plus_ms(millis(wait));
+        Timestamp(lands_until.0.saturating_sub_unsigned(self.capabilities.max_apply_delay_ms))
+    }
+
+    /// Reads back what became of an earlier request: its outcome, or none where the request is to be sent.
+    async fn settle(&self) -> Result<Option<Outcome>, ActivityError> {
+        let read_back = match self.adapter.verify(&self.call).await {
+            Verification::Applied => ReadBack::Applied,
+            Verification::NotApplied => ReadBack::NotApplied,
+            Verification::InUse { holder } => ReadBack::InUse { holder },
+            Verification::Unclear { detail } => ReadBack::Unclear { detail },
+        };
+        match after_verification(read_back) {
+            AfterVerification::Report(outcome) => Ok(Some(outcome)),
+            AfterVerification::Send => Ok(None),
+            AfterVerification::AskAgain { detail } => {
+                // Nothing lands any more: whoever asks next need not wait.
+                self.trace.leave(Left::MaybeSent { until: self.landing_by(Duration::ZERO) }).await;
+                Err(again("unclear", detail, None))
+            }
+        }
+    }
+
+    async fn send(&self) -> Result<Outcome, ActivityError> {
+        let called = tokio::time::timeout(self.call.timeout + OVERRUN, self.adapter.call(&self.call)).await;
+        let outcome = called.unwrap_or_else(|_| Outcome::Ambiguous {
+            detail: "The adapter did not answer within the attempt's time.".to_owned(),
+        });
+        match after_call(outcome, &self.capabilities, now()) {
+            AfterCall::Report(outcome) => Ok(outcome),
+            AfterCall::Retry { left, delay_ms, outcome } => {
+                self.trace.leave(left).await;
+                let detail = serde_json::to_string(&outcome).unwrap_or_else(|_| outcome.class().to_owned());
+                Err(again(outcome.class(), detail, delay_ms.map(Duration::from_millis)))
+            }
+        }
+    }
+}
+
+/// A failure after which the retry policy makes another attempt, no sooner than `delay` where one is given. A call that
+/// was cancelled is not made again: the server sees to that.
+pub(crate) fn again(class: &str, detail: impl Into<String>, delay: Option<Duration>) -> ActivityError {
+    let detail: String = detail.into();
+    let failure = ApplicationFailure::builder(detail).type_name(class.to_owned()).maybe_next_retry_delay(delay).build();
+    ActivityError::application(failure)
+}
+
+fn capabilities(adapter: &dyn Adapter, operation: &str) -> Capabilities {
+    let known = adapter.capabilities(operation);
+    Capabilities {
+        verify: known.verify,
+        idempotency_keys: known.idempotency_keys,
+        on_ambiguous: match known.on_ambiguous {
+            AdapterOnAmbiguous::Verify => OnAmbiguous::Verify,
+            AdapterOnAmbiguous::Resend => OnAmbiguous::Resend,
+            AdapterOnAmbiguous::Hold => OnAmbiguous::Hold,
+            AdapterOnAmbiguous::GiveUp => OnAmbiguous::GiveUp,
+        },
+        max_apply_delay_ms: millis(known.max_apply_delay),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn now() -> Timestamp {
+    timestamp(SystemTime::now())
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}

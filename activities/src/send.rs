@@ -1,0 +1,40 @@
+//! What a customer tells resources.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+use interlock_domain::ids::ResourceId;
+use interlock_domain::message::Envelope;
+use interlock_workflows::{Sending, names};
+use temporalio_sdk::activities::ActivityContext;
+
+use crate::entity_client::EntityCallError;
+use crate::request_id;
+use crate::worker_context::WorkerContext;
+
+/// Sends each resource its messages, in their order; resources side by side.
+///
+/// # Errors
+/// Where Temporal did not take a message. All of it may be done again.
+pub(crate) async fn send(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    sending: Sending,
+) -> Result<(), EntityCallError> {
+    let mut by_resource: BTreeMap<ResourceId, Vec<_>> = BTreeMap::new();
+    for (index, (resource, message)) in sending.messages.into_iter().enumerate() {
+        by_resource.entry(resource).or_default().push((index, message));
+    }
+    let tenant = &sending.from.tenant;
+    try_join_all(by_resource.into_iter().map(|(resource, messages)| async move {
+        let entity = worker.entities.resource(tenant, &resource);
+        for (index, message) in messages {
+            let request_id = request_id::of_part(context, &index.to_string());
+            let message = Envelope::new(message);
+            worker.entities.signal_with_start(&entity, names::FROM_CUSTOMER, &message, &request_id).await?;
+        }
+        Ok(())
+    }))
+    .await
+    .map(|_| ())
+}

@@ -1,0 +1,38 @@
+//! The activities on the targets' queues, as the SDK wants them.
+
+use std::sync::Arc;
+
+use interlock_domain::message::ProvisionRequest;
+use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_workflows::{LookUp, LookUpActivity, ProvisionActivity};
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::worker_context::WorkerContext;
+use crate::{look_up, provision};
+
+/// Implements [`interlock_workflows::TargetActivities`].
+pub struct AtTargets(pub(crate) Arc<WorkerContext>);
+
+#[activities]
+impl AtTargets {
+    /// See [`provision::provision`].
+    #[activity(definition = ProvisionActivity)]
+    pub(crate) async fn provision(
+        self: Arc<Self>,
+        context: ActivityContext,
+        request: ProvisionRequest,
+    ) -> Result<Outcome, ActivityError> {
+        provision::provision(&self.0, &context, request).await
+    }
+
+    /// See [`look_up::look_up`].
+    #[activity(definition = LookUpActivity)]
+    pub(crate) async fn look_up(
+        self: Arc<Self>,
+        context: ActivityContext,
+        question: LookUp,
+    ) -> Result<HolderAnswer, ActivityError> {
+        look_up::look_up(&self.0, &context, question).await
+    }
+}

@@ -1,0 +1,245 @@
+//! One HTTP exchange with a target, and what is known of it when it fails.
+//!
+//! The question that matters is whether a request may have reached the target. Only two failures say "no" for certain:
+//! the request could not be built, and no connection could be made. Everything else (a time-out, a connection cut
+//! before or in the answer, an answer too long) leaves it open.
+
+use std::error::Error as _;
+use std::time::{Duration, SystemTime};
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use interlock_domain::ids::TargetId;
+use interlock_domain::outcome::Outcome;
+use reqwest::redirect::Policy;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use crate::registry::RegistryError;
+use crate::settings::{Authentication, TargetSettings};
+
+/// The longest answer that is read, in bytes. A page of PyHSS's operation log stays far below it.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Makes ring the process's TLS cryptography. To be called before an HTTP client is built; again does no harm.
+pub fn install_crypto_provider() {
+    // An error means that a provider is there already, which is all that is wanted.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+/// A request to a target.
+pub(crate) struct Request<'a> {
+    /// The HTTP method.
+    pub(crate) method: Method,
+    /// The path below the base URL, one segment each, not encoded. A last empty one makes a trailing slash.
+    pub(crate) path: &'a [&'a str],
+    /// The query.
+    pub(crate) query: &'a [(&'a str, String)],
+    /// Headers beside those of authentication and content.
+    pub(crate) headers: &'a [(HeaderName, String)],
+    /// The JSON body.
+    pub(crate) body: Option<&'a Value>,
+    /// How long it may take, until the last byte of the answer.
+    pub(crate) timeout: Duration,
+}
+
+/// What a target answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The status.
+    pub(crate) status: StatusCode,
+    /// How long it asks to be left alone.
+    pub(crate) retry_after: Option<Duration>,
+    /// The body, where it is JSON.
+    pub(crate) body: Option<Value>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The request certainly did not reach the target.
+    NotSent(String),
+    /// It may have.
+    MaybeSent(String),
+}
+
+/// The HTTP side of one target.
+pub(crate) struct Exchange {
+    client: reqwest::Client,
+    base_url: Url,
+}
+
+impl Exchange {
+    /// Prepares the exchange with a target. Makes no connection yet.
+    pub(crate) fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
+        let base_url = settings.base_url.clone();
+        if !matches!(base_url.scheme(), "http" | "https") || base_url.cannot_be_a_base() {
+            return Err(RegistryError::BaseUrl { target: target.clone(), base_url: base_url.to_string() });
+        }
+        let headers = authentication_headers(&settings.auth)
+            .ok_or_else(|| RegistryError::Authentication { target: target.clone() })?;
+        install_crypto_provider();
+        let client = reqwest::Client::builder()
+            .default_headers(headers)
+            .connect_timeout(settings.connect_timeout)
+            // A write that is repeated elsewhere, or behind our back, is a second write.
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(|error| RegistryError::Client { target: target.clone(), detail: describe(error) })?;
+        Ok(Self { client, base_url })
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, Failure> {
+        let mut url = self.url(request.path);
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(request.query);
+        }
+        let mut builder = self.client.request(request.method, url).timeout(request.timeout);
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(body) = request.body {
+            builder = builder.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        let mut response = builder.send().await.map_err(Failure::from)?;
+        let status = response.status();
+        let retry_after =
+            response.headers().get(RETRY_AFTER).and_then(|value| read_retry_after(value, SystemTime::now()));
+        let mut bytes = Vec::new();
+        // A connection made, but an answer cut short: the request has been there.
+        while let Some(chunk) = response.chunk().await.map_err(|error| Failure::MaybeSent(describe(error)))? {
+            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(Failure::MaybeSent(format!("the answer is longer than {ANSWER_BYTES_MAX} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, retry_after, body: serde_json::from_slice(&bytes).ok() })
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base_url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        let not_sent = error.is_connect() || error.is_builder();
+        let detail = describe(error);
+        if not_sent { Self::NotSent(detail) } else { Self::MaybeSent(detail) }
+    }
+}
+
+impl Failure {
+    /// The outcome where the request was a write.
+    pub(crate) fn of_write(self) -> Outcome {
+        match self {
+            Self::NotSent(detail) => Outcome::Unavailable { detail },
+            Self::MaybeSent(detail) => Outcome::Ambiguous { detail },
+        }
+    }
+
+    /// The outcome where the request was a question: nothing was changed.
+    pub(crate) fn of_read(self) -> Outcome {
+        match self {
+            Self::NotSent(detail) | Self::MaybeSent(detail) => Outcome::Unavailable { detail },
+        }
+    }
+}
+
+impl Answer {
+    /// The outcome that the status alone decides, the same for every target and whether it was a write or a question:
+    /// the target asks for less, is out of service, does not know us, or lives elsewhere.
+    pub(crate) fn outcome_of_refusal(&self) -> Option<Outcome> {
+        let status = self.status.as_u16();
+        match status {
+            429 => Some(Outcome::Throttled {
+                retry_after_ms: self.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX)),
+                detail: "the target asks for less load (429)".to_owned(),
+            }),
+            503 => Some(Outcome::Unavailable { detail: "the target says that it is out of service (503)".to_owned() }),
+            408 | 425 => Some(Outcome::Transient { detail: format!("the target did not take the request ({status})") }),
+            // The credentials are the target's matter, not the order's: held orders would not help anybody.
+            401 => Some(Outcome::Unavailable {
+                detail: "the target refuses Interlock's credentials (401): check the target's auth".to_owned(),
+            }),
+            // 303 after a write means "done, look there", so it is not among these.
+            300..=302 | 304..=399 => Some(Outcome::Permanent {
+                code: "redirected".to_owned(),
+                detail: format!("the target answers with a redirect ({status}): set its base_url to the final address"),
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// The headers that prove who Interlock is; `None` where they cannot be written as headers.
+fn authentication_headers(auth: &Authentication) -> Option<HeaderMap> {
+    let header = |name: HeaderName, value: String| {
+        let mut value = HeaderValue::try_from(value).ok()?;
+        value.set_sensitive(true);
+        Some(HeaderMap::from_iter([(name, value)]))
+    };
+    let secret = |secret: &SecretString| secret.expose_secret().to_owned();
+    match auth {
+        Authentication::None => Some(HeaderMap::new()),
+        Authentication::Bearer { token } => header(AUTHORIZATION, format!("Bearer {}", token.expose_secret())),
+        Authentication::Basic { username, password } => {
+            let pair = format!("{username}:{}", password.expose_secret());
+            header(AUTHORIZATION, format!("Basic {}", base64::Engine::encode(&base64::prelude::BASE64_STANDARD, pair)))
+        }
+        Authentication::Header { name, value } => header(HeaderName::try_from(name).ok()?, secret(value)),
+        Authentication::ProvisioningKey { key } => header(HeaderName::from_static("provisioning-key"), secret(key)),
+    }
+}
+
+/// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).
+fn read_retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or(Duration::ZERO))
+}
+
+/// The whole chain of causes, without the URL: its path names customers.
+fn describe(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let read = |text| read_retry_after(&HeaderValue::from_static(text), now);
+        assert_eq!(read("120"), Some(Duration::from_mins(2)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:50:07 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("soon"), None);
+    }
+
+    #[test]
+    fn a_path_is_encoded_below_the_base_url() {
+        let settings = TargetSettings::new(crate::AdapterKind::Json, "http://crm/api/".parse().unwrap());
+        let exchange = Exchange::new(&"crm".parse().unwrap(), &settings).unwrap();
+        assert_eq!(exchange.url(&["a/b", "?x"]).as_str(), "http://crm/api/a%2Fb/%3Fx");
+        assert_eq!(exchange.url(&["subscriber", ""]).as_str(), "http://crm/api/subscriber/");
+    }
+}

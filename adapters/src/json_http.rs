@@ -1,0 +1,194 @@
+//! The adapter for targets that speak plain JSON over HTTP: a CRM, an SMS gateway, …
+//!
+//! | what | request | answer |
+//! | --- | --- | --- |
+//! | an operation | `POST {base_url}/{operation}`, `{"tenant","target","operation","data","idempotency_key","epoch","epochs","attempt"}`, headers `Idempotency-Key`, `X-Interlock-Epoch` | 2xx done (with `"status":"already_done"`: it was so); 202 accepted, to be verified; 409 by `code`: `already_done`, `in_use` (with `holder`); other 4xx permanent, with `code` and `detail` |
+//! | was it carried out? | `GET {base_url}/operations/{idempotency_key}` | 200 `{"applied":true}` or `{"applied":false}` |
+//! | who has it? | `GET {base_url}/holders/{kind}/{id}` | 200 `{"holder":"…"}` or `{"holder":null}` |
+//! | is it there? | `GET {base_url}/health` | any 2xx or 4xx |
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{HeaderName, Method};
+use interlock_domain::ids::{ResourceId, TargetId};
+use interlock_domain::outcome::{HolderAnswer, Outcome};
+use serde_json::{Value, json};
+
+use crate::adapter::{Adapter, Call, Capabilities, OnAmbiguous, Verification};
+use crate::exchange::{Answer, Exchange, Failure, Request};
+use crate::registry::RegistryError;
+use crate::settings::TargetSettings;
+
+/// How long after it was sent a request may still land, where the settings do not say.
+const MAX_APPLY_DELAY: Duration = Duration::from_secs(10);
+/// The longest sentence that is taken over from a target, in characters.
+const DETAIL_CHARS_MAX: usize = 300;
+/// The longest code that is taken over from a target, in bytes.
+const CODE_BYTES_MAX: usize = 64;
+
+/// Speaks to one target.
+pub struct JsonHttpAdapter {
+    exchange: Exchange,
+    request_timeout: Duration,
+    capabilities: Capabilities,
+}
+
+impl JsonHttpAdapter {
+    /// The adapter of this target. Makes no connection yet.
+    ///
+    /// # Errors
+    /// [`RegistryError`] where the settings do not do.
+    pub fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
+        let on_ambiguous = match (settings.verify, settings.idempotency_keys) {
+            (true, _) => OnAmbiguous::Verify,
+            (false, true) => OnAmbiguous::Resend,
+            (false, false) => OnAmbiguous::Hold,
+        };
+        Ok(Self {
+            exchange: Exchange::new(target, settings)?,
+            request_timeout: settings.timeout,
+            capabilities: Capabilities {
+                fence: settings.fence,
+                verify: settings.verify,
+                idempotency_keys: settings.idempotency_keys,
+                on_ambiguous,
+                max_apply_delay: settings.max_apply_delay.unwrap_or(MAX_APPLY_DELAY),
+            },
+        })
+    }
+
+    async fn ask(&self, path: &[&str]) -> Result<Answer, Outcome> {
+        let timeout = self.request_timeout;
+        let request = Request { method: Method::GET, path, query: &[], headers: &[], body: None, timeout };
+        let answer = self.exchange.send(request).await.map_err(Failure::of_read)?;
+        match answer.outcome_of_refusal() {
+            Some(outcome) => Err(outcome),
+            None if answer.status.is_server_error() => Err(Outcome::Unavailable { detail: detail_of(&answer) }),
+            None => Ok(answer),
+        }
+    }
+}
+
+#[async_trait]
+impl Adapter for JsonHttpAdapter {
+    fn capabilities(&self, _operation: &str) -> Capabilities {
+        self.capabilities.clone()
+    }
+
+    async fn call(&self, call: &Call) -> Outcome {
+        if call.timeout.is_zero() {
+            return Outcome::Transient { detail: "the attempt's time was over before it was sent".to_owned() };
+        }
+        let mut headers = vec![(HeaderName::from_static("idempotency-key"), call.idempotency_key.to_string())];
+        if let Some(epoch) = call.epoch {
+            headers.push((HeaderName::from_static("x-interlock-epoch"), epoch.to_string()));
+        }
+        let body = json!({
+            "tenant": call.tenant,
+            "target": call.target,
+            "operation": call.operation,
+            "data": call.data,
+            "idempotency_key": call.idempotency_key,
+            "epoch": call.epoch,
+            "epochs": call.epochs,
+            "attempt": call.attempt,
+        });
+        let request = Request {
+            method: Method::POST,
+            path: &[&call.operation],
+            query: &[],
+            headers: &headers,
+            body: Some(&body),
+            timeout: call.timeout.min(self.request_timeout),
+        };
+        match self.exchange.send(request).await {
+            Ok(answer) => Self::outcome_of(&answer),
+            Err(failure) => failure.of_write(),
+        }
+    }
+
+    async fn verify(&self, call: &Call) -> Verification {
+        if !self.capabilities.verify {
+            return Verification::Unclear { detail: "this target cannot be asked what it carried out".to_owned() };
+        }
+        let key = call.idempotency_key.to_string();
+        let unclear = |detail: String| Verification::Unclear { detail };
+        match self.ask(&["operations", &key]).await {
+            Ok(answer) => match field(&answer, "applied").and_then(Value::as_bool) {
+                Some(true) if answer.status.is_success() => Verification::Applied,
+                Some(false) if answer.status.is_success() => Verification::NotApplied,
+                _ => unclear(format!("'operations' was answered with status {}, not with 'applied'", answer.status)),
+            },
+            Err(outcome) => unclear(format!("'operations' could not be asked: {}", outcome.class())),
+        }
+    }
+
+    async fn find_holder(&self, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
+        let answer = self.ask(&["holders", resource.kind().as_str(), resource.id()]).await?;
+        match (answer.status.as_u16(), field(&answer, "holder")) {
+            (200, Some(Value::String(party))) => Ok(HolderAnswer::Party { party: party.clone() }),
+            (200, Some(Value::Null)) => Ok(HolderAnswer::Nobody),
+            (200, _) => Ok(HolderAnswer::Unclear { detail: "the answer has no 'holder'".to_owned() }),
+            (status, _) => Err(Outcome::Permanent {
+                code: code_of(&answer),
+                detail: format!("the target does not say who has a {}: status {status}", resource.kind()),
+            }),
+        }
+    }
+
+    async fn health(&self) -> Result<(), Outcome> {
+        self.ask(&["health"]).await.map(drop)
+    }
+}
+
+impl JsonHttpAdapter {
+    fn outcome_of(answer: &Answer) -> Outcome {
+        if let Some(outcome) = answer.outcome_of_refusal() {
+            return outcome;
+        }
+        let says = |name| field(answer, name).and_then(Value::as_str);
+        match answer.status.as_u16() {
+            202 => {
+                Outcome::Ambiguous { detail: "the target took the call, and did not confirm it yet (202)".to_owned() }
+            }
+            200..=299 if says("status") == Some("already_done") => Outcome::AlreadyDone,
+            200..=299 => Outcome::Done,
+            409 => match says("code") {
+                Some("already_done") => Outcome::AlreadyDone,
+                Some("in_use") => Outcome::InUse { holder: says("holder").map(str::to_owned) },
+                // The same key at the same time: the earlier request is still on its way.
+                Some("in_progress") => Outcome::Ambiguous { detail: detail_of(answer) },
+                _ => Outcome::Permanent { code: code_of(answer), detail: detail_of(answer) },
+            },
+            400..=499 | 501 | 505 => Outcome::Permanent { code: code_of(answer), detail: detail_of(answer) },
+            // A server that failed may have failed after the effect.
+            _ => Outcome::Ambiguous { detail: detail_of(answer) },
+        }
+    }
+}
+
+fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a Value> {
+    answer.body.as_ref()?.get(name)
+}
+
+/// The target's own code where it is one (snake case), else one made of the status.
+fn code_of(answer: &Answer) -> String {
+    let is_code = |code: &&str| {
+        !code.is_empty()
+            && code.len() <= CODE_BYTES_MAX
+            && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    field(answer, "code")
+        .and_then(Value::as_str)
+        .filter(is_code)
+        .map_or_else(|| format!("http_{}", answer.status.as_u16()), str::to_owned)
+}
+
+/// The target's own sentence, else one made of the status.
+fn detail_of(answer: &Answer) -> String {
+    ["detail", "message", "title"].into_iter().find_map(|name| field(answer, name).and_then(Value::as_str)).map_or_else(
+        || format!("the target answered with status {}", answer.status),
+        |text| text.chars().take(DETAIL_CHARS_MAX).collect(),
+    )
+}

@@ -1,0 +1,227 @@
+//! One attempt at one operation: questions and writes, each write settled before the next.
+
+use http::{HeaderName, Method};
+use interlock_domain::outcome::Outcome;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::reader::{Reader, not_pyhss, reason_of};
+use super::row::row_has;
+use super::{PyhssAdapter, detail_of};
+use crate::adapter::Call;
+use crate::exchange::{Answer, Failure, Request};
+
+/// One attempt of one call.
+pub(super) struct Attempt<'a> {
+    /// Its questions, under the attempt's deadline.
+    pub(super) reader: Reader<'a>,
+    pub(super) call: &'a Call,
+    /// Whether a write of this attempt is known to be in place, and was not taken back.
+    changed: bool,
+}
+
+/// What became of a write that was answered and, where the answer said too little, read back.
+pub(super) enum Written {
+    /// It is in place.
+    Applied,
+    /// The database refuses it: a value that must be unique is there already.
+    Conflict,
+}
+
+/// What PyHSS says to a write, taken for itself.
+enum Answered {
+    /// The row as it is now.
+    Row(Map<String, Value>),
+    /// The row is removed.
+    Removed,
+    /// A value that must be unique is there already.
+    Conflict,
+    /// 200 with `null`: a row that is not there, or a database error; or, after a commit, an error on the way out.
+    Null,
+    /// A 500: the request was not understood; or, after a commit, an error on the way out.
+    Failed(String),
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(adapter: &'a PyhssAdapter, call: &'a Call) -> Self {
+        Self { reader: Reader::new(adapter, call.timeout), call, changed: false }
+    }
+
+    /// The outcome of the whole attempt. Where a part of the operation is in place, no class that promises "nothing was
+    /// changed" may be answered.
+    pub(super) fn conclude(&self, result: Result<Outcome, Outcome>) -> Outcome {
+        match result.unwrap_or_else(|outcome| outcome) {
+            outcome @ (Outcome::Done | Outcome::AlreadyDone | Outcome::Ambiguous { .. }) => outcome,
+            outcome if self.changed => Outcome::Ambiguous {
+                detail: format!("a part of {} is in place: {}", self.call.operation, detail_of(&outcome)),
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// The writes of this attempt are taken back.
+    pub(super) fn undone(&mut self) {
+        self.changed = false;
+    }
+
+    /// Changes columns of a row. `name` tells this write from the others of the operation.
+    pub(super) async fn patch(
+        &mut self,
+        table: &str,
+        id: i64,
+        columns: &Map<String, Value>,
+        name: &str,
+    ) -> Result<Written, Outcome> {
+        let (row_id, id_column) = (id.to_string(), format!("{table}_id"));
+        let path = [table, row_id.as_str()];
+        let in_place =
+            |row: &Map<String, Value>| row.get(&id_column).and_then(Value::as_i64) == Some(id) && row_has(row, columns);
+        let reason = match self.write(Method::PATCH, &path, Some(&Value::Object(columns.clone())), name).await? {
+            Answered::Row(row) if in_place(&row) => return Ok(self.applied()),
+            Answered::Conflict => return Ok(Written::Conflict),
+            Answered::Row(_) | Answered::Removed => "another row was answered than the one changed".to_owned(),
+            Answered::Null => "null was answered".to_owned(),
+            Answered::Failed(reason) => return self.settle_failed(self.read_back(&path).await?, in_place, reason),
+        };
+        self.settle(self.read_back(&path).await?, in_place, &reason)
+    }
+
+    /// Creates a row, which is then found at `found_at`.
+    pub(super) async fn put(
+        &mut self,
+        table: &str,
+        columns: &Map<String, Value>,
+        found_at: &[&str],
+        name: &str,
+    ) -> Result<Written, Outcome> {
+        let in_place = |row: &Map<String, Value>| row_has(row, columns);
+        let reason = match self.write(Method::PUT, &[table, ""], Some(&Value::Object(columns.clone())), name).await? {
+            Answered::Row(row) if in_place(&row) => return Ok(self.applied()),
+            Answered::Conflict => return Ok(Written::Conflict),
+            Answered::Row(_) | Answered::Removed => "another row was answered than the one created".to_owned(),
+            Answered::Null => "null was answered".to_owned(),
+            Answered::Failed(reason) => return self.settle_failed(self.read_back(found_at).await?, in_place, reason),
+        };
+        match self.read_back(found_at).await? {
+            // PostgreSQL's way to refuse a value that is there already.
+            Some(row) if !in_place(&row) => Ok(Written::Conflict),
+            row => self.settle(row, in_place, &reason),
+        }
+    }
+
+    /// Removes a row. That it is gone already is as good.
+    pub(super) async fn delete(&mut self, table: &str, id: i64, name: &str) -> Result<(), Outcome> {
+        let row_id = id.to_string();
+        let path = [table, row_id.as_str()];
+        let reason = match self.write(Method::DELETE, &path, None, name).await? {
+            Answered::Removed => {
+                self.changed = true;
+                return Ok(());
+            }
+            Answered::Conflict => {
+                return Err(Outcome::Permanent {
+                    code: "row_in_use".to_owned(),
+                    detail: format!("PyHSS does not remove row {id} of {table}: other rows point to it"),
+                });
+            }
+            Answered::Failed(reason) => reason,
+            Answered::Row(_) => "a row was answered".to_owned(),
+            Answered::Null => "null was answered".to_owned(),
+        };
+        match self.read_back(&path).await? {
+            None => {
+                self.changed = true;
+                Ok(())
+            }
+            Some(_) => Err(Outcome::Transient { detail: format!("the row of {table} was not removed: {reason}") }),
+        }
+    }
+
+    /// Whether the operation log has this write of the call.
+    pub(super) async fn is_recorded(&self, name: &str) -> Result<bool, Outcome> {
+        self.reader.is_recorded(self.operation_id(name)).await
+    }
+
+    /// The id of one write: the same for every attempt of the step, another for each of its writes.
+    fn operation_id(&self, name: &str) -> Uuid {
+        Uuid::new_v5(&self.call.idempotency_key, name.as_bytes())
+    }
+
+    fn applied(&mut self) -> Written {
+        self.changed = true;
+        Written::Applied
+    }
+
+    /// What a write without a clear answer did, seen from the row as it is now.
+    fn settle(
+        &mut self,
+        row: Option<Map<String, Value>>,
+        in_place: impl Fn(&Map<String, Value>) -> bool,
+        reason: &str,
+    ) -> Result<Written, Outcome> {
+        match row {
+            Some(row) if in_place(&row) => Ok(self.applied()),
+            _ => Err(Outcome::Transient { detail: format!("PyHSS did not carry the write out: {reason}") }),
+        }
+    }
+
+    /// The same after a 500: a request that is not understood now never will be.
+    fn settle_failed(
+        &mut self,
+        row: Option<Map<String, Value>>,
+        in_place: impl Fn(&Map<String, Value>) -> bool,
+        reason: String,
+    ) -> Result<Written, Outcome> {
+        self.settle(row, in_place, &reason)
+            .map_err(|_| Outcome::Permanent { code: "refused_by_target".to_owned(), detail: reason })
+    }
+
+    /// The row as it is now. Where that cannot be learned, the write before it is in doubt.
+    async fn read_back(&self, path: &[&str]) -> Result<Option<Map<String, Value>>, Outcome> {
+        self.reader.row(path).await.map_err(|outcome| Outcome::Ambiguous {
+            detail: format!("a write could not be read back: {}", detail_of(&outcome)),
+        })
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&Value>,
+        name: &str,
+    ) -> Result<Answered, Outcome> {
+        // The last look at the clock is here: nothing may be sent after the attempt's time.
+        let timeout = self.reader.request_timeout(name)?;
+        let mut headers = vec![(HeaderName::from_static("idempotency-key"), self.call.idempotency_key.to_string())];
+        if let Some(epoch) = self.call.epoch {
+            headers.push((HeaderName::from_static("x-interlock-epoch"), epoch.to_string()));
+        }
+        let query = [("operation_id", self.operation_id(name).to_string())];
+        let request = Request { method, path, query: &query, headers: &headers, body, timeout };
+        let answer = self.reader.adapter.exchange.send(request).await.map_err(Failure::of_write)?;
+        read_written(answer)
+    }
+}
+
+/// What a write's answer says.
+fn read_written(answer: Answer) -> Result<Answered, Outcome> {
+    if let Some(outcome) = answer.outcome_of_refusal() {
+        return Err(outcome);
+    }
+    let reason = reason_of(answer.body.as_ref());
+    match (answer.status.as_u16(), answer.body) {
+        (200, Some(Value::Object(row))) if row.get("Result").and_then(Value::as_str) == Some("OK") => {
+            Ok(Answered::Removed)
+        }
+        (200, Some(Value::Object(row))) => Ok(Answered::Row(row)),
+        (200, _) => Ok(Answered::Null),
+        (400, _) if reason.starts_with("A database operational error") => Err(Outcome::Transient { detail: reason }),
+        (400, _) if reason.starts_with("A database integrity error") && reason.to_lowercase().contains("unique") => {
+            Ok(Answered::Conflict)
+        }
+        (400, _) => Err(Outcome::Permanent { code: "refused_by_target".to_owned(), detail: reason }),
+        (500, _) => Ok(Answered::Failed(reason)),
+        (status @ 501..=599, _) => Err(Outcome::Ambiguous { detail: format!("answered with status {status}") }),
+        (status, _) => Err(not_pyhss(&format!("a write was answered with status {status}: {reason}"))),
+    }
+}

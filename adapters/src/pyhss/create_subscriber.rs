@@ -1,0 +1,75 @@
+//! `create_subscriber`: a subscription for a SIM whose keys were loaded beforehand. It has no number yet.
+
+use interlock_domain::outcome::Outcome;
+use serde_json::{Map, Value};
+
+use super::Standing;
+use super::arguments::{self, NewSubscriber, Profile};
+use super::attempt::{Attempt, Written};
+use super::row::Sim;
+
+/// The write after which all is in place.
+pub(super) const COMPLETING_WRITE: &str = "put subscriber";
+
+async fn sim(attempt: &Attempt<'_>, new: &NewSubscriber) -> Result<Sim, Outcome> {
+    let Some(sim) = attempt.reader.sim("iccid", new.iccid.as_str()).await? else {
+        return Err(Outcome::Permanent {
+            code: "unknown_sim".to_owned(),
+            detail: "the HSS has no SIM with this ICCID: load its keys first, then retry".to_owned(),
+        });
+    };
+    if sim.imsi.as_deref().is_some_and(|imsi| imsi != new.imsi.as_str()) {
+        return Err(Outcome::Permanent {
+            code: "sim_mismatch".to_owned(),
+            detail: "the SIM with this ICCID has another IMSI: correct the event".to_owned(),
+        });
+    }
+    Ok(sim)
+}
+
+async fn look(attempt: &Attempt<'_>, new: &NewSubscriber, sim: &Sim) -> Result<Standing, Outcome> {
+    Ok(match attempt.reader.subscriber("imsi", new.imsi.as_str()).await? {
+        None => Standing::Missing,
+        Some(row) if row.auc_id == sim.auc_id => Standing::InPlace,
+        Some(_) => Standing::HeldBy(None),
+    })
+}
+
+pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
+    let new: NewSubscriber = arguments::read(attempt.call)?;
+    let sim = sim(attempt, &new).await?;
+    look(attempt, &new, &sim).await
+}
+
+pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
+    let new: NewSubscriber = arguments::read(attempt.call)?;
+    let mut columns = columns_of(attempt, new.profile.as_ref())?;
+    let sim = sim(attempt, &new).await?;
+    match look(attempt, &new, &sim).await? {
+        Standing::InPlace => return Ok(Outcome::AlreadyDone),
+        Standing::HeldBy(holder) => return Ok(Outcome::InUse { holder }),
+        Standing::Missing => {}
+    }
+    columns.insert("imsi".to_owned(), new.imsi.as_str().into());
+    columns.insert("auc_id".to_owned(), sim.auc_id.into());
+    // The placeholder, until a number is assigned.
+    columns.insert("msisdn".to_owned(), new.imsi.as_str().into());
+    let found_at = ["subscriber", "imsi", new.imsi.as_str()];
+    match attempt.put("subscriber", &columns, &found_at, COMPLETING_WRITE).await? {
+        Written::Applied => Ok(Outcome::Done),
+        Written::Conflict => Ok(Outcome::InUse { holder: None }),
+    }
+}
+
+/// The columns that a profile stands for.
+fn columns_of(attempt: &Attempt<'_>, profile: Option<&Profile>) -> Result<Map<String, Value>, Outcome> {
+    let name = match profile {
+        Some(Profile::Columns(columns)) => return super::service::checked(columns),
+        Some(Profile::Named(name)) => name,
+        None => "default",
+    };
+    attempt.reader.adapter.profiles.get(name).cloned().ok_or_else(|| Outcome::Permanent {
+        code: "unknown_profile".to_owned(),
+        detail: format!("the target's settings have no profile '{name}': add it to its profiles, then retry"),
+    })
+}

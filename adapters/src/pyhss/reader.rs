@@ -1,0 +1,141 @@
+//! Questions to PyHSS: look-ups, lists and the operation log.
+
+use std::time::Duration;
+
+use http::Method;
+use interlock_domain::outcome::Outcome;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::PyhssAdapter;
+use super::row::{ImsSubscriber, Sim, Subscriber};
+use crate::exchange::{Failure, Request};
+
+/// How many entries of the operation log PyHSS keeps, and how many are asked for at a time.
+const LOG_ENTRIES_MAX: usize = 1_000;
+const LOG_PAGE_ENTRIES: usize = 200;
+/// How many subscribers are asked for at a time.
+const LIST_PAGE_ROWS: u32 = 1_000;
+
+/// Asks questions until its time is over.
+pub(super) struct Reader<'a> {
+    pub(super) adapter: &'a PyhssAdapter,
+    deadline: Instant,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(adapter: &'a PyhssAdapter, timeout: Duration) -> Self {
+        Self { adapter, deadline: Instant::now() + timeout }
+    }
+
+    /// The SIM found by `iccid` or `imsi`.
+    pub(super) async fn sim(&self, by: &str, value: &str) -> Result<Option<Sim>, Outcome> {
+        self.row(&["auc", by, value]).await
+    }
+
+    /// The subscriber found by `imsi` or `msisdn`. By `msisdn`, nobody is found either where two have it.
+    pub(super) async fn subscriber(&self, by: &str, value: &str) -> Result<Option<Subscriber>, Outcome> {
+        self.row(&["subscriber", by, value]).await
+    }
+
+    /// The IMS subscriber that has a number.
+    pub(super) async fn ims_subscriber(&self, msisdn: &str) -> Result<Option<ImsSubscriber>, Outcome> {
+        self.row(&["ims_subscriber", "ims_subscriber_msisdn", msisdn]).await
+    }
+
+    /// An IMS subscriber of a subscription. None is found either where it has several.
+    pub(super) async fn ims_subscriber_of(&self, imsi: &str) -> Result<Option<ImsSubscriber>, Outcome> {
+        self.row(&["ims_subscriber", "ims_subscriber_imsi", imsi]).await
+    }
+
+    /// The row at a path.
+    pub(super) async fn row<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Option<T>, Outcome> {
+        let body = self.ask(path, &[]).await?;
+        if body.is_null() {
+            return Ok(None);
+        }
+        T::deserialize(body)
+            .map(Some)
+            .map_err(|error| not_pyhss(&format!("a row of {} cannot be read: {error}", path[0])))
+    }
+
+    /// The IMSIs of all subscribers that have a number, from the whole list: PyHSS's own look-up finds nobody where two
+    /// have it. Goes no further than the target's `scan_rows_max`.
+    pub(super) async fn subscribers_with(&self, msisdn: &str) -> Result<Vec<String>, Outcome> {
+        let mut holders = Vec::new();
+        for page in 0..self.adapter.scan_rows_max.div_ceil(LIST_PAGE_ROWS) {
+            let query = [("page", page.to_string()), ("page_size", LIST_PAGE_ROWS.to_string())];
+            let body = self.ask(&["subscriber", "list"], &query).await?;
+            let rows: Vec<Subscriber> = serde_json::from_value(body)
+                .map_err(|error| not_pyhss(&format!("the list of subscribers cannot be read: {error}")))?;
+            let is_last = rows.len() < LIST_PAGE_ROWS as usize;
+            holders.extend(rows.into_iter().filter(|row| row.has_number(msisdn)).filter_map(|row| row.imsi));
+            if is_last {
+                break;
+            }
+        }
+        Ok(holders)
+    }
+
+    /// Whether the operation log has a write with this id.
+    pub(super) async fn is_recorded(&self, operation_id: Uuid) -> Result<bool, Outcome> {
+        let wanted = operation_id.to_string();
+        for page in 0..LOG_ENTRIES_MAX / LOG_PAGE_ENTRIES {
+            let query = [("page", page.to_string()), ("page_size", LOG_PAGE_ENTRIES.to_string())];
+            let body = self.ask(&["operation_logs", "list"], &query).await?;
+            let entries = body.as_array().ok_or_else(|| not_pyhss("the operation log is no list"))?;
+            if entries.iter().any(|entry| entry.get("operation_id").and_then(Value::as_str) == Some(&wanted)) {
+                return Ok(true);
+            }
+            if entries.len() < LOG_PAGE_ENTRIES {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Asks; the answer's body, `null` where a row is not there.
+    pub(super) async fn ask(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Outcome> {
+        let timeout = self.request_timeout("look-up")?;
+        let request = Request { method: Method::GET, path, query, headers: &[], body: None, timeout };
+        let answer = self.adapter.exchange.send(request).await.map_err(Failure::of_read)?;
+        if let Some(outcome) = answer.outcome_of_refusal() {
+            return Err(outcome);
+        }
+        let reason = reason_of(answer.body.as_ref());
+        match (answer.status.as_u16(), answer.body) {
+            (200, Some(body)) => Ok(body),
+            // The look-ups of `ims_subscriber` say "not there" so.
+            (400, Some(Value::Null)) => Ok(Value::Null),
+            (400 | 500..=599, _) => Err(Outcome::Transient { detail: format!("PyHSS could not look it up: {reason}") }),
+            (status, _) => Err(not_pyhss(&format!("a look-up was answered with status {status} and no JSON for it"))),
+        }
+    }
+
+    /// How long a request may take now.
+    pub(super) fn request_timeout(&self, name: &str) -> Result<Duration, Outcome> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Outcome::Transient { detail: format!("the attempt's time was over before its {name}") });
+        }
+        Ok(left.min(self.adapter.request_timeout))
+    }
+}
+
+/// The reason that PyHSS gives, without the SQL statement and its values that may follow it. Look-ups of
+/// `ims_subscriber` wrap it in a list.
+pub(super) fn reason_of(body: Option<&Value>) -> String {
+    let object = match body {
+        Some(Value::Array(list)) => list.first(),
+        other => other,
+    };
+    let reason = object.and_then(|object| object.get("reason")).and_then(Value::as_str).unwrap_or("no reason given");
+    reason.split("\n[SQL").next().unwrap_or_default().to_owned()
+}
+
+/// What no PyHSS answers. Nothing was changed, and it is the target's settings that are wrong, not the order.
+pub(super) fn not_pyhss(detail: &str) -> Outcome {
+    Outcome::Unavailable { detail: format!("{detail}: is the target's base_url that of a PyHSS 2.0?") }
+}

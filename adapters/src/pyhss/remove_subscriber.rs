@@ -1,0 +1,35 @@
+//! `remove_subscriber`: the subscription ends. Its numbers must have been released before.
+
+use interlock_domain::outcome::Outcome;
+
+use super::Standing;
+use super::arguments::{self, Subscription};
+use super::attempt::Attempt;
+
+/// The write after which all is in place.
+pub(super) const COMPLETING_WRITE: &str = "delete subscriber";
+
+pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
+    let Subscription { imsi } = arguments::read(attempt.call)?;
+    Ok(match attempt.reader.subscriber("imsi", imsi.as_str()).await? {
+        None => Standing::InPlace,
+        Some(_) => Standing::Missing,
+    })
+}
+
+pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
+    let Subscription { imsi } = arguments::read(attempt.call)?;
+    let Some(subscriber) = attempt.reader.subscriber("imsi", imsi.as_str()).await? else {
+        return Ok(Outcome::AlreadyDone);
+    };
+    let registered = attempt.reader.ims_subscriber_of(imsi.as_str()).await?.is_some_and(|row| row.msisdn.is_some());
+    if registered || subscriber.number().is_some() {
+        // Removing a number that no lease of this order names could take it from under somebody's feet.
+        return Err(Outcome::Permanent {
+            code: "number_still_assigned".to_owned(),
+            detail: "the subscription still has a number: release it, then retry".to_owned(),
+        });
+    }
+    attempt.delete("subscriber", subscriber.subscriber_id, COMPLETING_WRITE).await?;
+    Ok(Outcome::Done)
+}

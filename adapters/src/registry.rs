@@ -1,0 +1,138 @@
+//! Which adapter speaks to which target.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use interlock_domain::ids::TargetId;
+use thiserror::Error;
+
+use crate::adapter::Adapter;
+use crate::json_http::JsonHttpAdapter;
+use crate::pyhss::PyhssAdapter;
+use crate::settings::{AdapterKind, TargetSettings};
+
+/// Why an adapter could not be built, or found.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// The base URL is none that HTTP can be spoken to.
+    #[error(
+        "target '{target}': '{base_url}' is no http or https address; write it as http://HOST:PORT in [targets.{target}]"
+    )]
+    BaseUrl {
+        /// The target.
+        target: TargetId,
+        /// Its base URL as it came.
+        base_url: String,
+    },
+    /// A secret or header name has characters that HTTP headers cannot carry.
+    #[error(
+        "target '{target}': its auth cannot be written as an HTTP header; check [targets.{target}] auth for stray characters"
+    )]
+    Authentication {
+        /// The target.
+        target: TargetId,
+    },
+    /// The HTTP client could not be made.
+    #[error(
+        "target '{target}': the HTTP client could not be made ({detail}); check its settings in [targets.{target}]"
+    )]
+    Client {
+        /// The target.
+        target: TargetId,
+        /// Why.
+        detail: String,
+    },
+    /// No settings name this target.
+    #[error("no target '{target}' is configured; add [targets.{target}] to interlock.toml")]
+    UnknownTarget {
+        /// The target.
+        target: TargetId,
+    },
+}
+
+impl RegistryError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BaseUrl { .. } => "target_base_url_invalid",
+            Self::Authentication { .. } => "target_auth_invalid",
+            Self::Client { .. } => "target_client_failed",
+            Self::UnknownTarget { .. } => "target_unknown",
+        }
+    }
+}
+
+/// The adapters of all targets that are configured.
+#[derive(Clone, Default)]
+pub struct AdapterRegistry {
+    adapters: BTreeMap<TargetId, Arc<dyn Adapter>>,
+}
+
+impl AdapterRegistry {
+    /// One adapter for each target.
+    ///
+    /// # Errors
+    /// [`RegistryError`] for the first target whose settings do not do.
+    pub fn from_settings<'a>(
+        targets: impl IntoIterator<Item = (&'a TargetId, &'a TargetSettings)>,
+    ) -> Result<Self, RegistryError> {
+        let mut registry = Self::default();
+        for (target, settings) in targets {
+            let adapter: Arc<dyn Adapter> = match settings.adapter {
+                AdapterKind::Pyhss => Arc::new(PyhssAdapter::new(target, settings)?),
+                AdapterKind::Json => Arc::new(JsonHttpAdapter::new(target, settings)?),
+            };
+            registry.insert(target.clone(), adapter);
+        }
+        Ok(registry)
+    }
+
+    /// Adds an adapter, or replaces the one that the target had.
+    pub fn insert(&mut self, target: TargetId, adapter: Arc<dyn Adapter>) {
+        self.adapters.insert(target, adapter);
+    }
+
+    /// The adapter of a target.
+    ///
+    /// # Errors
+    /// [`RegistryError::UnknownTarget`] where it has none.
+    pub fn get(&self, target: &TargetId) -> Result<Arc<dyn Adapter>, RegistryError> {
+        self.adapters.get(target).cloned().ok_or_else(|| RegistryError::UnknownTarget { target: target.clone() })
+    }
+
+    /// The targets that have an adapter, sorted.
+    pub fn targets(&self) -> impl Iterator<Item = &TargetId> {
+        self.adapters.keys()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> TargetId {
+        "hss-east".parse().unwrap()
+    }
+
+    #[test]
+    fn a_target_without_settings_is_named_in_the_error() {
+        let error = AdapterRegistry::default().get(&target()).err().unwrap();
+        assert_eq!(error.code(), "target_unknown");
+        assert!(error.to_string().contains("[targets.hss-east]"));
+    }
+
+    #[test]
+    fn an_address_that_is_not_http_is_refused() {
+        let settings = TargetSettings::new(AdapterKind::Json, "ftp://crm/".parse().unwrap());
+        let error = AdapterRegistry::from_settings([(&target(), &settings)]).err().unwrap();
+        assert_eq!(error.code(), "target_base_url_invalid");
+    }
+
+    #[test]
+    fn each_target_gets_its_own_adapter() {
+        let settings = TargetSettings::new(AdapterKind::Pyhss, "http://127.0.0.1:1/".parse().unwrap());
+        let registry = AdapterRegistry::from_settings([(&target(), &settings)]).unwrap();
+        assert_eq!(registry.targets().collect::<Vec<_>>(), vec![&target()]);
+        assert!(registry.get(&target()).is_ok());
+    }
+}

@@ -1,0 +1,185 @@
+//! Sandbox targets: stand-ins that behave as the real ones do, for the demo, the tests and for trying things out.
+//!
+//! | target | what it is |
+//! | --- | --- |
+//! | [`hss`] | PyHSS's HTTP shape, its `200 null`s and uniqueness rules, in memory |
+//! | [`crm`] | accounts with numbers, SIM, service and status; knows idempotency keys |
+//! | [`sms`] | sends text messages nowhere; knows idempotency keys |
+//!
+//! Each has, beside its own calls:
+//!
+//! | call | does |
+//! | --- | --- |
+//! | `GET /__sandbox/log[?after=SEQ]` | what was applied, in order, as a list of [`Applied`]; never what was refused |
+//! | `GET`, `PUT`, `POST`, `DELETE /__sandbox/knobs` | reads, replaces, adds to and clears the failure [`Knobs`] |
+//! | `GET /__sandbox/state` | the tables |
+//! | `POST /__sandbox/subscribers` | HSS only: seeds SIMs and subscribers, one [`Seed`] or a list of any length |
+
+mod applied;
+mod control;
+mod crm;
+mod hss;
+mod judge;
+mod keyed;
+mod knobs;
+mod server;
+mod sms;
+mod target;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+pub use applied::{Applied, Effect};
+pub use hss::{DatabaseKind, Seed, SeedError, Seeded};
+pub use judge::{HandOverFault, hand_over_faults};
+pub use knobs::{Action, Knobs, Pattern, Rule, Times};
+
+use server::Server;
+use target::Target;
+
+/// How a sandbox target is run.
+#[derive(Debug, Clone)]
+pub struct SandboxOptions {
+    /// Where it listens. Default: a free port of 127.0.0.1.
+    pub listen: SocketAddr,
+    /// How long each request waits before it is carried out. Default: not at all.
+    pub latency: Duration,
+    /// HSS only: the `Provisioning-Key` that writes must carry. Default: none asked for.
+    pub provisioning_key: Option<SecretString>,
+    /// HSS only: which database's manners it has. Default: SQLite's.
+    pub database: DatabaseKind,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            latency: Duration::ZERO,
+            provisioning_key: None,
+            database: DatabaseKind::default(),
+        }
+    }
+}
+
+/// Why a sandbox target could not be started.
+#[derive(Debug, Error)]
+pub enum SandboxError {
+    /// The address cannot be listened on.
+    #[error("the sandbox target cannot listen on {listen} ({source}); choose another address with --listen")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl SandboxError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Listen { .. } => "sandbox_listen_failed",
+        }
+    }
+}
+
+/// A sandbox target that runs. Dropping it stops listening; [`Sandbox::shutdown`] also waits until it has ended.
+pub struct Sandbox {
+    target: Arc<Target>,
+    server: Server,
+}
+
+/// Starts a sandbox HSS.
+///
+/// # Errors
+/// [`SandboxError`] where it cannot listen.
+pub async fn hss(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
+    let model = hss::Hss::new(options.provisioning_key.clone(), options.database);
+    start(Target::new("hss", Box::new(model), options.latency), options.listen).await
+}
+
+/// Starts a sandbox CRM.
+///
+/// # Errors
+/// [`SandboxError`] where it cannot listen.
+pub async fn crm(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
+    let model = keyed::Keyed::new(crm::Crm::default());
+    start(Target::new("crm", Box::new(model), options.latency), options.listen).await
+}
+
+/// Starts a sandbox SMS gateway.
+///
+/// # Errors
+/// [`SandboxError`] where it cannot listen.
+pub async fn sms(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
+    let model = keyed::Keyed::new(sms::Sms::default());
+    start(Target::new("sms", Box::new(model), options.latency), options.listen).await
+}
+
+async fn start(target: Target, listen: SocketAddr) -> Result<Sandbox, SandboxError> {
+    let target = Arc::new(target);
+    let listener = TcpListener::bind(listen).await.map_err(|source| SandboxError::Listen { listen, source })?;
+    let server =
+        Server::start(listener, Arc::clone(&target)).map_err(|source| SandboxError::Listen { listen, source })?;
+    Ok(Sandbox { target, server })
+}
+
+impl Sandbox {
+    /// Its name: `hss`, `crm` or `sms`.
+    pub fn name(&self) -> &'static str {
+        self.target.name()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// The same as a URL, `http://HOST:PORT`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// What it applied so far, in order.
+    pub fn log(&self) -> Vec<Applied> {
+        self.target.log_after(0)
+    }
+
+    /// Replaces its failure knobs.
+    pub fn set_knobs(&self, knobs: Knobs) {
+        self.target.set_knobs(knobs);
+    }
+
+    /// Adds a rule to its failure knobs.
+    pub fn add_rule(&self, rule: Rule) {
+        self.target.add_rules(vec![rule]);
+    }
+
+    /// Its failure knobs as they are now; rules count down.
+    pub fn knobs(&self) -> Knobs {
+        self.target.knobs()
+    }
+
+    /// Its tables, as at `/__sandbox/state`.
+    pub fn state(&self) -> serde_json::Value {
+        self.target.state()
+    }
+
+    /// Seeds SIMs and subscribers, as at `/__sandbox/subscribers`.
+    ///
+    /// # Errors
+    /// [`SeedError`] for the first that cannot be; those before it are in place. Always where it is no HSS.
+    pub fn seed(&self, seeds: &[Seed]) -> Result<Seeded, SeedError> {
+        self.target.seed(seeds)
+    }
+
+    /// Stops listening, lets open requests end (5 s at most), and drops what was to be applied later.
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}

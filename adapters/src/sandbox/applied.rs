@@ -1,0 +1,198 @@
+//! What a sandbox target applied, in order: the only witness that the tests and the demo judge by.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One entry of the log. A request with several effects makes several entries with the same `request`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Applied {
+    /// Its place in the log, from 1, without gaps.
+    pub seq: u64,
+    /// When it was applied, RFC 3339 with milliseconds, UTC.
+    pub at: String,
+    /// The sandbox target: `hss`, `crm` or `sms`.
+    pub target: String,
+    /// The number of the request, as it was carried out. 0 for seeds.
+    pub request: u64,
+    /// The HTTP method; `SEED` for seeds.
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The operation: the path of a JSON target, `put_ims_subscriber` and the like of the HSS.
+    pub operation: String,
+    /// What it meant, flattened into the entry: `"effect": "number_assigned", "msisdn": …, "imsi": …`.
+    #[serde(flatten)]
+    pub effect: Effect,
+    /// HSS only: the columns that were changed, before and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Value>,
+    /// The header `Idempotency-Key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// The header `X-Interlock-Epoch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
+}
+
+/// What a request meant, derived from what it changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// HSS: `subscriber.msisdn` became this number. The first effect of an assignment.
+    PrimaryNumberSet {
+        /// The number.
+        msisdn: String,
+        /// Who has it now.
+        imsi: String,
+    },
+    /// HSS: `subscriber.msisdn` is this number no more. The last effect of a release.
+    PrimaryNumberCleared {
+        /// The number.
+        msisdn: String,
+        /// Who had it.
+        imsi: String,
+    },
+    /// HSS: an `ims_subscriber` with this number appeared. The last effect of an assignment.
+    NumberAssigned {
+        /// The number.
+        msisdn: String,
+        /// Who has it now.
+        imsi: String,
+    },
+    /// HSS: the `ims_subscriber` with this number is gone. The first effect of a release.
+    NumberReleased {
+        /// The number.
+        msisdn: String,
+        /// Who had it.
+        imsi: String,
+    },
+    /// HSS: a row of a table without a meaning of its own changed.
+    RowChanged {
+        /// The table.
+        table: String,
+        /// The row.
+        id: i64,
+    },
+    /// HSS: a subscriber appeared.
+    SubscriberCreated {
+        /// Which.
+        imsi: String,
+    },
+    /// HSS: a subscriber is gone.
+    SubscriberRemoved {
+        /// Which.
+        imsi: String,
+    },
+    /// HSS: a subscriber may use the network again.
+    SubscriberEnabled {
+        /// Which.
+        imsi: String,
+    },
+    /// HSS: a subscriber may not use the network.
+    SubscriberDisabled {
+        /// Which.
+        imsi: String,
+    },
+    /// HSS, in `subscriber` or in `ims_subscriber`: the subscription has another SIM.
+    SimSwapped {
+        /// The table.
+        table: String,
+        /// The old one.
+        old_imsi: String,
+        /// The new one.
+        new_imsi: String,
+    },
+    /// HSS and CRM: settings changed.
+    ServiceUpdated {
+        /// Whose: the IMSI, or the account.
+        of: String,
+        /// The settings that changed, as they are now.
+        settings: Map<String, Value>,
+    },
+    /// HSS: a write that was accepted and changed nothing.
+    Unchanged {
+        /// The table.
+        table: String,
+        /// The row.
+        id: i64,
+    },
+    /// CRM: an account was opened.
+    AccountOpened {
+        /// Which.
+        account: String,
+    },
+    /// CRM: an account was closed.
+    AccountClosed {
+        /// Which.
+        account: String,
+    },
+    /// CRM: an account got a number.
+    NumberAdded {
+        /// Which.
+        account: String,
+        /// The number.
+        msisdn: String,
+    },
+    /// CRM: an account gave a number up.
+    NumberRemoved {
+        /// Which.
+        account: String,
+        /// The number.
+        msisdn: String,
+    },
+    /// CRM: an account changed one number for another.
+    NumberChanged {
+        /// Which.
+        account: String,
+        /// The old number.
+        old_msisdn: String,
+        /// The new one.
+        new_msisdn: String,
+    },
+    /// CRM: an account has another SIM.
+    SimUpdated {
+        /// Which.
+        account: String,
+        /// The new SIM.
+        imsi: String,
+    },
+    /// CRM: an account's status changed.
+    StatusSet {
+        /// Which.
+        account: String,
+        /// The new one.
+        status: String,
+    },
+    /// SMS: a text message was sent.
+    SmsSent {
+        /// To whom.
+        msisdn: String,
+        /// The rest of what the message was asked for with.
+        message: Map<String, Value>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_one_flat_object() {
+        let entry = Applied {
+            seq: 1,
+            at: "2026-01-01T00:00:00.000Z".to_owned(),
+            target: "hss".to_owned(),
+            request: 7,
+            method: "PUT".to_owned(),
+            path: "/ims_subscriber/".to_owned(),
+            operation: "put_ims_subscriber".to_owned(),
+            effect: Effect::NumberAssigned { msisdn: "12065551234".to_owned(), imsi: "001".to_owned() },
+            change: None,
+            idempotency_key: None,
+            epoch: Some(5),
+        };
+        let json = serde_json::to_value(&entry).unwrap();
+        assert_eq!((&json["effect"], &json["msisdn"]), (&"number_assigned".into(), &"12065551234".into()));
+        assert_eq!(serde_json::from_value::<Applied>(json).unwrap(), entry);
+    }
+}

@@ -1,0 +1,74 @@
+//! Judges a log: was every number handed over, or did two have it?
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::applied::{Applied, Effect};
+
+/// A write that gave a number to somebody while somebody else still had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandOverFault {
+    /// The entry of the log that did.
+    pub seq: u64,
+    /// The number.
+    pub msisdn: String,
+    /// Who got it.
+    pub imsi: String,
+    /// Who had it.
+    pub held_by: Vec<String>,
+}
+
+impl fmt::Display for HandOverFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seq, msisdn, imsi, held_by } = self;
+        write!(f, "entry {seq}: {imsi} got {msisdn} while {} still had it", held_by.join(" and "))
+    }
+}
+
+/// Who has a number, in which table.
+type Holders = BTreeMap<String, BTreeSet<(&'static str, String)>>;
+
+/// Goes through the log of a sandbox HSS and finds every write that broke a hand-over. It needs nothing but the log.
+pub fn hand_over_faults(log: &[Applied]) -> Vec<HandOverFault> {
+    let mut holders = Holders::new();
+    let mut faults = Vec::new();
+    for entry in log {
+        match &entry.effect {
+            Effect::PrimaryNumberSet { msisdn, imsi } => {
+                faults.extend(give(&mut holders, "subscriber", msisdn, imsi, entry.seq));
+            }
+            Effect::NumberAssigned { msisdn, imsi } => {
+                faults.extend(give(&mut holders, "ims_subscriber", msisdn, imsi, entry.seq));
+            }
+            Effect::PrimaryNumberCleared { msisdn, imsi } => take(&mut holders, "subscriber", msisdn, imsi),
+            Effect::NumberReleased { msisdn, imsi } => take(&mut holders, "ims_subscriber", msisdn, imsi),
+            Effect::SimSwapped { old_imsi, new_imsi, .. } => {
+                // One customer under two names: for whom else has the number, the new one stands for both at once.
+                for of_number in holders.values_mut() {
+                    *of_number = std::mem::take(of_number)
+                        .into_iter()
+                        .map(|(table, imsi)| (table, if imsi == *old_imsi { new_imsi.clone() } else { imsi }))
+                        .collect();
+                }
+            }
+            _ => {}
+        }
+    }
+    faults
+}
+
+fn give(holders: &mut Holders, table: &'static str, msisdn: &str, imsi: &str, seq: u64) -> Option<HandOverFault> {
+    let of_number = holders.entry(msisdn.to_owned()).or_default();
+    let others: BTreeSet<&String> =
+        of_number.iter().map(|(_, holder)| holder).filter(|holder| *holder != imsi).collect();
+    let held_by: Vec<String> = others.into_iter().cloned().collect();
+    of_number.insert((table, imsi.to_owned()));
+    let fault = HandOverFault { seq, msisdn: msisdn.to_owned(), imsi: imsi.to_owned(), held_by };
+    (!fault.held_by.is_empty()).then_some(fault)
+}
+
+fn take(holders: &mut Holders, table: &'static str, msisdn: &str, imsi: &str) {
+    if let Some(of_number) = holders.get_mut(msisdn) {
+        of_number.remove(&(table, imsi.to_owned()));
+    }
+}

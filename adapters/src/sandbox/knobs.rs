@@ -1,0 +1,222 @@
+//! Failure knobs: what a sandbox target does wrong, to which requests, and how often.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// All knobs of a target.
+///
+/// ```json
+/// {"latency_ms": 0, "rules": [
+///   {"match": {"method": "PUT", "path_contains": "ims_subscriber"}, "action": {"action": "fail_after"}, "times": 1}]}
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Knobs {
+    /// How long each request waits before it is carried out, in milliseconds.
+    #[serde(default)]
+    pub latency_ms: u64,
+    /// The rules, the first that matches first.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+}
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// With which requests.
+    #[serde(default, rename = "match")]
+    pub pattern: Pattern,
+    /// What.
+    pub action: Action,
+    /// How often, before the rule is used up.
+    #[serde(default)]
+    pub times: Times,
+}
+
+impl Rule {
+    /// A rule that works for ever.
+    pub fn always(pattern: Pattern, action: Action) -> Self {
+        Self { pattern, action, times: Times::Forever }
+    }
+
+    /// A rule that works once.
+    pub fn once(pattern: Pattern, action: Action) -> Self {
+        Self { pattern, action, times: Times::Count(1) }
+    }
+}
+
+/// Which requests a rule is for. Every condition that is there must hold; without any it is every request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pattern {
+    /// The HTTP method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// A part of the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_contains: Option<String>,
+    /// The operation: the path of a JSON target, `put_ims_subscriber` and the like of the HSS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// A part of the body, as it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_contains: Option<String>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Action {
+    /// Nothing is applied, and this is answered.
+    Refuse {
+        /// The status.
+        status: u16,
+        /// The body.
+        #[serde(default)]
+        body: Value,
+        /// The header `Retry-After`, in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_s: Option<u64>,
+    },
+    /// It is applied and answered later, whether the caller still waits or not. Goes together with another rule.
+    Delay {
+        /// How much later, in milliseconds.
+        ms: u64,
+    },
+    /// Nothing is applied, and the connection is cut without an answer.
+    FailBefore,
+    /// It is applied, and the connection is cut without an answer.
+    FailAfter,
+    /// It is applied twice, and the first answer is given.
+    Duplicate,
+    /// The connection is cut without an answer at once, and it is applied later.
+    ApplyLate {
+        /// How much later, in milliseconds.
+        ms: u64,
+    },
+}
+
+/// How often a rule works: a number, or `"forever"`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", untagged)]
+pub enum Times {
+    /// So many times more.
+    Count(u64),
+    /// Always.
+    #[default]
+    #[serde(with = "forever")]
+    Forever,
+}
+
+/// The word `"forever"`.
+mod forever {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("forever")
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "forever" => Ok(()),
+            other => Err(D::Error::custom(format!("'{other}' is neither a number nor \"forever\""))),
+        }
+    }
+}
+
+/// What the knobs make of one request.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// How long it waits.
+    pub(super) delay: Duration,
+    /// What then goes wrong.
+    pub(super) action: Option<Action>,
+}
+
+impl Knobs {
+    /// Decides on a request, and counts down the rules that are used for it.
+    pub(super) fn decide(&mut self, method: &str, path: &str, operation: &str, body: &str) -> Verdict {
+        let mut verdict = Verdict { delay: Duration::from_millis(self.latency_ms), action: None };
+        for rule in &mut self.rules {
+            let is_delay = matches!(rule.action, Action::Delay { .. });
+            if (!is_delay && verdict.action.is_some()) || !rule.pattern.matches(method, path, operation, body) {
+                continue;
+            }
+            if let Times::Count(left) = &mut rule.times {
+                if *left == 0 {
+                    continue;
+                }
+                *left -= 1;
+            }
+            match &rule.action {
+                Action::Delay { ms } => verdict.delay += Duration::from_millis(*ms),
+                action => verdict.action = Some(action.clone()),
+            }
+        }
+        self.rules.retain(|rule| rule.times != Times::Count(0));
+        verdict
+    }
+}
+
+impl Pattern {
+    fn matches(&self, method: &str, path: &str, operation: &str, body: &str) -> bool {
+        self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
+            && self.path_contains.as_ref().is_none_or(|part| path.contains(part.as_str()))
+            && self.operation.as_ref().is_none_or(|wanted| wanted == operation)
+            && self.body_contains.as_ref().is_none_or(|part| body.contains(part.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_used_up_after_its_times() {
+        let mut knobs = Knobs { latency_ms: 0, rules: vec![Rule::once(Pattern::default(), Action::FailBefore)] };
+        assert_eq!(knobs.decide("GET", "/", "", "").action, Some(Action::FailBefore));
+        assert_eq!(knobs.decide("GET", "/", "", "").action, None);
+        assert!(knobs.rules.is_empty());
+    }
+
+    #[test]
+    fn every_condition_of_a_rule_must_hold() {
+        let pattern = Pattern {
+            method: Some("put".to_owned()),
+            path_contains: Some("ims".to_owned()),
+            operation: None,
+            body_contains: Some("1206".to_owned()),
+        };
+        assert!(pattern.matches("PUT", "/ims_subscriber/", "", "{\"msisdn\":\"1206\"}"));
+        assert!(!pattern.matches("PATCH", "/ims_subscriber/", "", "1206"));
+        assert!(!pattern.matches("PUT", "/subscriber/", "", "1206"));
+        assert!(!pattern.matches("PUT", "/ims_subscriber/", "", "1207"));
+    }
+
+    #[test]
+    fn delays_add_up_and_go_with_one_other_rule() {
+        let mut knobs = Knobs {
+            latency_ms: 1,
+            rules: vec![
+                Rule::always(Pattern::default(), Action::Delay { ms: 2 }),
+                Rule::always(Pattern::default(), Action::FailAfter),
+                Rule::always(Pattern::default(), Action::FailBefore),
+                Rule::always(Pattern::default(), Action::Delay { ms: 4 }),
+            ],
+        };
+        let verdict = knobs.decide("GET", "/", "", "");
+        assert_eq!((verdict.delay, verdict.action), (Duration::from_millis(7), Some(Action::FailAfter)));
+    }
+
+    #[test]
+    fn times_is_a_number_or_forever() {
+        let read = |json: Value| serde_json::from_value::<Times>(json);
+        assert_eq!(read(3.into()).unwrap(), Times::Count(3));
+        assert_eq!(read("forever".into()).unwrap(), Times::Forever);
+        assert!(read("always".into()).is_err());
+        assert_eq!(serde_json::to_value(Times::Forever).unwrap(), Value::from("forever"));
+    }
+}

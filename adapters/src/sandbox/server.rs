@@ -1,0 +1,145 @@
+//! The HTTP server of a sandbox target. It can do what a well-behaved server framework does not: cut a connection
+//! without an answer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::control;
+use super::target::{Reply, Request, Target};
+
+/// The longest request body, in bytes: a seed of 100,000 subscribers.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How long open requests may take to end when the server is shut down.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How long to wait after a failed accept: it usually means that the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The connection is to be cut.
+#[derive(Debug, Error)]
+#[error("the connection is cut on purpose")]
+struct Cut;
+
+/// A server that runs.
+pub(super) struct Server {
+    address: SocketAddr,
+    target: Arc<Target>,
+    stop: CancellationToken,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(super) fn start(listener: TcpListener, target: Arc<Target>) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&target), stop.clone()));
+        Ok(Self { address, target, stop, accepting: Some(accepting) })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) async fn shutdown(mut self) {
+        self.stop.cancel();
+        self.target.cancel();
+        if let Some(accepting) = self.accepting.take()
+            && let Err(error) = accepting.await
+        {
+            tracing::error!(%error, "the sandbox server ended badly");
+        }
+        self.target.stop().await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.target.cancel();
+    }
+}
+
+async fn accept(listener: TcpListener, target: Arc<Target>, stop: CancellationToken) {
+    let graceful = GracefulShutdown::new();
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, _)) => serve(stream, Arc::clone(&target), &graceful),
+            Err(error) => {
+                tracing::warn!(%error, "the sandbox target could not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("the sandbox target stopped with requests open");
+    }
+}
+
+fn serve(stream: TcpStream, target: Arc<Target>, graceful: &GracefulShutdown) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "the connection keeps its delay");
+    }
+    let service = service_fn(move |request| answer(request, Arc::clone(&target)));
+    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    });
+}
+
+/// An error makes hyper close the connection without an answer.
+async fn answer(request: http::Request<Incoming>, target: Arc<Target>) -> Result<http::Response<Full<Bytes>>, Cut> {
+    let reply = match read(request).await {
+        Ok(request) => match control::answer(&request, &target) {
+            Some(reply) => reply,
+            None => target.handle(request).await.ok_or(Cut)?,
+        },
+        Err(reply) => reply,
+    };
+    let mut builder = http::Response::builder().status(reply.status).header(CONTENT_TYPE, "application/json");
+    for (name, value) in reply.headers {
+        builder = builder.header(name, value);
+    }
+    // A newline after it, as PyHSS has it, and for those who read it in a terminal.
+    builder.body(Full::from(format!("{}\n", reply.body))).map_err(|_| Cut)
+}
+
+async fn read(request: http::Request<Incoming>) -> Result<Request, Reply> {
+    let problem =
+        |status, code: &str, detail: String| Reply::new(status, serde_json::json!({"code": code, "detail": detail}));
+    let (parts, body) = request.into_parts();
+    let bytes = Limited::new(body, BODY_BYTES_MAX)
+        .collect()
+        .await
+        .map_err(|error| problem(413, "body_too_large", error.to_string()))?
+        .to_bytes();
+    let text = String::from_utf8(bytes.into()).map_err(|error| problem(400, "not_utf8", error.to_string()))?;
+    let url = Url::parse("http://sandbox")
+        .and_then(|base| base.join(parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)))
+        .map_err(|error| problem(400, "bad_path", error.to_string()))?;
+    let path = url.path_segments().into_iter().flatten().map(decode).collect();
+    let query = url.query_pairs().into_owned().collect();
+    Ok(Request { method: parts.method, path, query, headers: parts.headers, text })
+}
+
+fn decode(segment: &str) -> String {
+    interlock_domain::ids::decode_part(segment).unwrap_or_else(|_| segment.to_owned())
+}

@@ -1,0 +1,265 @@
+//! One sandbox target: its model, its knobs and its log, behind one lock, so that the log is the order of effects.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::applied::{Applied, Effect};
+use super::hss::{Seed, SeedError, Seeded};
+use super::knobs::{Action, Knobs, Rule};
+
+/// A request, read whole.
+pub(super) struct Request {
+    pub(super) method: Method,
+    /// The path's segments, decoded; a trailing slash leaves an empty one.
+    pub(super) path: Vec<String>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
+    /// The body as it was sent.
+    pub(super) text: String,
+}
+
+impl Request {
+    pub(super) fn segments(&self) -> Vec<&str> {
+        self.path.iter().map(String::as_str).collect()
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    pub(super) fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Value,
+}
+
+impl Reply {
+    pub(super) fn new(status: u16, body: Value) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, headers: Vec::new(), body }
+    }
+}
+
+/// What a request changed.
+pub(super) struct Change {
+    pub(super) effect: Effect,
+    /// The columns before and after.
+    pub(super) columns: Option<Value>,
+}
+
+impl From<Effect> for Change {
+    fn from(effect: Effect) -> Self {
+        Self { effect, columns: None }
+    }
+}
+
+/// What a target is, without time, failures and log.
+pub(super) trait Model: Send {
+    /// The name of what the request asks for, for knobs and log.
+    fn operation(&self, request: &Request) -> String;
+    /// Carries a request out.
+    fn handle(&mut self, request: &Request) -> (Reply, Vec<Change>);
+    /// The tables.
+    fn state(&self) -> Value;
+    /// Seeds one SIM or subscriber; whether it is new.
+    fn seed(&mut self, seed: &Seed) -> Result<Option<Vec<Change>>, SeedError>;
+}
+
+struct State {
+    model: Box<dyn Model>,
+    knobs: Knobs,
+    log: Vec<Applied>,
+    requests: u64,
+}
+
+/// A sandbox target.
+pub(super) struct Target {
+    name: &'static str,
+    state: Mutex<State>,
+    /// Requests that outlive their connection.
+    late: TaskTracker,
+    stopped: CancellationToken,
+}
+
+impl Target {
+    pub(super) fn new(name: &'static str, model: Box<dyn Model>, latency: Duration) -> Self {
+        let latency_ms = latency.as_millis().try_into().unwrap_or(u64::MAX);
+        let knobs = Knobs { latency_ms, rules: Vec::new() };
+        Self {
+            name,
+            state: Mutex::new(State { model, knobs, log: Vec::new(), requests: 0 }),
+            late: TaskTracker::new(),
+            stopped: CancellationToken::new(),
+        }
+    }
+
+    /// Carries a request out as the knobs want it; `None` where the connection is to be cut.
+    ///
+    /// A target goes on with a request whose caller has gone, so this runs in a task of its own.
+    pub(super) async fn handle(self: Arc<Self>, request: Request) -> Option<Reply> {
+        let target = Arc::clone(&self);
+        self.late.spawn(async move { target.handle_to_the_end(request).await }).await.ok().flatten()
+    }
+
+    async fn handle_to_the_end(self: Arc<Self>, request: Request) -> Option<Reply> {
+        let verdict = {
+            let State { model, knobs, .. } = &mut *self.lock();
+            let operation = model.operation(&request);
+            let path = format!("/{}", request.path.join("/"));
+            knobs.decide(request.method.as_str(), &path, &operation, &request.text)
+        };
+        if !self.wait(verdict.delay).await {
+            return None;
+        }
+        match verdict.action {
+            None | Some(Action::Delay { .. }) => Some(self.apply(&request)),
+            Some(Action::Refuse { status, body, retry_after_s }) => {
+                let mut reply = Reply::new(status, body);
+                reply.headers.extend(retry_after_s.map(|seconds| ("retry-after", seconds.to_string())));
+                Some(reply)
+            }
+            Some(Action::FailBefore) => None,
+            Some(Action::FailAfter) => {
+                self.apply(&request);
+                None
+            }
+            Some(Action::Duplicate) => {
+                let reply = self.apply(&request);
+                self.apply(&request);
+                Some(reply)
+            }
+            Some(Action::ApplyLate { ms }) => {
+                let target = Arc::clone(&self);
+                self.late.spawn(async move {
+                    if target.wait(Duration::from_millis(ms)).await {
+                        target.apply(&request);
+                    }
+                });
+                None
+            }
+        }
+    }
+
+    /// Waits; `false` where the target was stopped meanwhile.
+    async fn wait(&self, delay: Duration) -> bool {
+        if delay.is_zero() {
+            return true;
+        }
+        self.stopped.run_until_cancelled(tokio::time::sleep(delay)).await.is_some()
+    }
+
+    fn apply(&self, request: &Request) -> Reply {
+        let state = &mut *self.lock();
+        state.requests += 1;
+        let (reply, changes) = state.model.handle(request);
+        let entry = Applied {
+            request: state.requests,
+            method: request.method.to_string(),
+            path: format!("/{}", request.path.join("/")),
+            operation: state.model.operation(request),
+            idempotency_key: request.header("idempotency-key").map(str::to_owned),
+            epoch: request.header("x-interlock-epoch").and_then(|epoch| epoch.parse().ok()),
+            ..self.blank_entry()
+        };
+        state.record(&entry, changes);
+        reply
+    }
+
+    fn blank_entry(&self) -> Applied {
+        Applied {
+            seq: 0,
+            at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            target: self.name.to_owned(),
+            request: 0,
+            method: "SEED".to_owned(),
+            path: "/__sandbox/subscribers".to_owned(),
+            operation: "seed".to_owned(),
+            // Each entry gets its own.
+            effect: Effect::Unchanged { table: String::new(), id: 0 },
+            change: None,
+            idempotency_key: None,
+            epoch: None,
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn log_after(&self, seq: u64) -> Vec<Applied> {
+        let skipped = usize::try_from(seq).unwrap_or(usize::MAX);
+        self.lock().log.iter().skip(skipped).cloned().collect()
+    }
+
+    pub(super) fn knobs(&self) -> Knobs {
+        self.lock().knobs.clone()
+    }
+
+    pub(super) fn set_knobs(&self, knobs: Knobs) {
+        self.lock().knobs = knobs;
+    }
+
+    pub(super) fn add_rules(&self, rules: Vec<Rule>) {
+        self.lock().knobs.rules.extend(rules);
+    }
+
+    pub(super) fn state(&self) -> Value {
+        let state = self.lock();
+        json!({"target": self.name, "requests": state.requests, "tables": state.model.state()})
+    }
+
+    pub(super) fn seed(&self, seeds: &[Seed]) -> Result<Seeded, SeedError> {
+        let state = &mut *self.lock();
+        let entry = self.blank_entry();
+        let mut seeded = Seeded::default();
+        for seed in seeds {
+            match state.model.seed(seed)? {
+                Some(changes) => {
+                    seeded.created += 1;
+                    // What has a number is of interest to a judge; thousands of SIMs are not.
+                    state.record(&entry, changes);
+                }
+                None => seeded.existing += 1,
+            }
+        }
+        Ok(seeded)
+    }
+
+    /// Drops what waits to be applied, and waits for what is being carried out.
+    pub(super) async fn stop(&self) {
+        self.stopped.cancel();
+        self.late.close();
+        self.late.wait().await;
+    }
+
+    /// Drops what waits to be applied.
+    pub(super) fn cancel(&self) {
+        self.stopped.cancel();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic in a model is a bug that its own request has shown; the others go on.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn record(&mut self, entry: &Applied, changes: Vec<Change>) {
+        for Change { effect, columns } in changes {
+            let seq = self.log.len() as u64 + 1;
+            self.log.push(Applied { seq, effect, change: columns, ..entry.clone() });
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The settings of one target: `[targets.NAME]` in `interlock.toml`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::adapter::Fence;
+
+/// Which adapter speaks to a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AdapterKind {
+    /// PyHSS, the home subscriber server.
+    Pyhss,
+    /// Plain JSON over HTTP.
+    Json,
+}
+
+/// How Interlock proves to a target who it is. Secrets are never printed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Authentication {
+    /// Not at all.
+    #[default]
+    None,
+    /// `Authorization: Bearer …`.
+    Bearer {
+        /// The token.
+        token: SecretString,
+    },
+    /// `Authorization: Basic …`.
+    Basic {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+    /// A header of its own, such as PyHSS's `Provisioning-Key`.
+    Header {
+        /// The header's name.
+        name: String,
+        /// Its value.
+        value: SecretString,
+    },
+    /// PyHSS's `Provisioning-Key`.
+    ProvisioningKey {
+        /// The key.
+        key: SecretString,
+    },
+}
+
+/// The settings of one target. Durations are written `5s`, `1m 30s`, `250ms`.
+///
+/// ```toml
+/// [targets.hss-east]
+/// adapter = "pyhss"
+/// base_url = "http://10.0.0.5:8080"
+/// auth = { kind = "provisioning_key", key = "…" }
+/// timeout = "5s"
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetSettings {
+    /// Which adapter speaks to it.
+    pub adapter: AdapterKind,
+    /// Where it is: scheme, host, port and path prefix.
+    pub base_url: Url,
+    /// How Interlock proves who it is.
+    #[serde(default)]
+    pub auth: Authentication,
+    /// How long one HTTP request may take. Default 5 s; PyHSS: at most 25 s, since beyond that its own database pool
+    /// gives up and answers as if nothing were registered.
+    #[serde(default = "default_timeout", with = "duration")]
+    pub timeout: Duration,
+    /// How long making a connection may take. Default 2 s.
+    #[serde(default = "default_connect_timeout", with = "duration")]
+    pub connect_timeout: Duration,
+    /// How long after it was sent a request may still land. Default 35 s for PyHSS (its pool waits 30 s for a database
+    /// connection), 10 s for JSON.
+    #[serde(default, with = "optional_duration")]
+    pub max_apply_delay: Option<Duration>,
+    /// JSON only: what the target does with epochs. Default `none`.
+    #[serde(default)]
+    pub fence: Fence,
+    /// JSON only: whether it carries out a call only once per `Idempotency-Key`. Default yes.
+    #[serde(default = "yes")]
+    pub idempotency_keys: bool,
+    /// JSON only: whether it answers `GET operations/{idempotency_key}`. Default yes.
+    #[serde(default = "yes")]
+    pub verify: bool,
+    /// PyHSS only: what the profiles of `create_subscriber` stand for, as columns of `subscriber`. Default: `default`,
+    /// which is the access point with id 1.
+    #[serde(default = "default_profiles")]
+    pub profiles: BTreeMap<String, Map<String, Value>>,
+    /// PyHSS only: the initial filter criteria template of a new IMS subscriber. Default `default_ifc.xml`.
+    #[serde(default = "default_ifc_path")]
+    pub ifc_path: String,
+    /// PyHSS only: up to how many subscribers a look-up goes through the whole list, to find a number that two of them
+    /// have (PyHSS's own look-up then says "nobody"). Default 2,000; 0 switches it off.
+    #[serde(default = "default_scan_rows_max")]
+    pub scan_rows_max: u32,
+}
+
+impl TargetSettings {
+    /// The settings of a target of this kind at this address, all else by default.
+    pub fn new(adapter: AdapterKind, base_url: Url) -> Self {
+        Self {
+            adapter,
+            base_url,
+            auth: Authentication::None,
+            timeout: default_timeout(),
+            connect_timeout: default_connect_timeout(),
+            max_apply_delay: None,
+            fence: Fence::None,
+            idempotency_keys: true,
+            verify: true,
+            profiles: default_profiles(),
+            ifc_path: default_ifc_path(),
+            scan_rows_max: default_scan_rows_max(),
+        }
+    }
+}
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn default_connect_timeout() -> Duration {
+    Duration::from_secs(2)
+}
+
+fn default_profiles() -> BTreeMap<String, Map<String, Value>> {
+    let mut columns = Map::new();
+    columns.insert("default_apn".to_owned(), 1.into());
+    columns.insert("apn_list".to_owned(), "1".into());
+    BTreeMap::from([("default".to_owned(), columns)])
+}
+
+fn default_ifc_path() -> String {
+    "default_ifc.xml".to_owned()
+}
+
+fn default_scan_rows_max() -> u32 {
+    2_000
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A duration as a person writes it: `5s`, `1m 30s`.
+mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text)
+            .map_err(|error| D::Error::custom(format!("'{text}' is no duration such as '5s' or '1m 30s': {error}")))
+    }
+}
+
+/// The same, where it may be left out.
+mod optional_duration {
+    use std::time::Duration;
+
+    use serde::Deserializer;
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        super::duration::deserialize(deserializer).map(Some)
+    }
+}
+
+/// A duration on the wire, in milliseconds.
+pub(crate) mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(duration.as_millis().try_into().unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: Value) -> Result<TargetSettings, serde_json::Error> {
+        serde_json::from_value(json)
+    }
+
+    #[test]
+    fn durations_are_written_as_a_person_writes_them() {
+        let settings = read(serde_json::json!({
+            "adapter": "json", "base_url": "http://crm/", "timeout": "1m 30s", "max_apply_delay": "250ms"
+        }))
+        .unwrap();
+        assert_eq!(settings.timeout, Duration::from_secs(90));
+        assert_eq!(settings.max_apply_delay, Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error =
+            read(serde_json::json!({"adapter": "json", "base_url": "http://crm/", "timout": "5s"})).unwrap_err();
+        assert!(error.to_string().contains("timout"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let settings = read(serde_json::json!({
+            "adapter": "pyhss", "base_url": "http://hss/", "auth": {"kind": "provisioning_key", "key": "open sesame"}
+        }))
+        .unwrap();
+        assert!(!format!("{settings:?}").contains("sesame"));
+    }
+}

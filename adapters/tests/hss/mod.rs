@@ -1,0 +1,153 @@
+//! An HSS under test: the sandbox, or a running PyHSS.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
+use interlock_adapters::{AdapterKind, Call, PyhssAdapter, TargetSettings, install_crypto_provider};
+use interlock_domain::ids::{Epoch, TargetId};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// An HSS, its adapter, and plain HTTP to look behind the adapter's back.
+pub struct Hss {
+    pub base_url: String,
+    pub adapter: PyhssAdapter,
+    pub http: reqwest::Client,
+    /// The sandbox, where it is one.
+    pub sandbox: Option<Sandbox>,
+}
+
+/// A subscription that exists, with no number.
+pub struct Subscription {
+    pub imsi: String,
+    pub iccid: String,
+}
+
+pub fn target() -> TargetId {
+    "hss".parse().unwrap()
+}
+
+impl Hss {
+    /// A fresh sandbox.
+    pub async fn sandbox() -> Self {
+        Self::sandbox_with(SandboxOptions::default()).await
+    }
+
+    pub async fn sandbox_with(options: SandboxOptions) -> Self {
+        let sandbox = sandbox::hss(options).await.unwrap();
+        let mut hss = Self::at(&sandbox.base_url());
+        hss.sandbox = Some(sandbox);
+        hss
+    }
+
+    /// The PyHSS named by `PYHSS_URL`; `None`, with a message, where it is not set.
+    pub fn running() -> Option<Self> {
+        let Ok(base_url) = std::env::var("PYHSS_URL") else {
+            eprintln!("skipped: set PYHSS_URL to the base URL of a running PyHSS 2.0 to run this against it");
+            return None;
+        };
+        Some(Self::at(&base_url))
+    }
+
+    pub fn at(base_url: &str) -> Self {
+        let settings = TargetSettings::new(AdapterKind::Pyhss, base_url.parse().unwrap());
+        Self::with_settings(&settings)
+    }
+
+    pub fn with_settings(settings: &TargetSettings) -> Self {
+        install_crypto_provider();
+        Self {
+            base_url: settings.base_url.as_str().trim_end_matches('/').to_owned(),
+            adapter: PyhssAdapter::new(&target(), settings).unwrap(),
+            http: reqwest::Client::new(),
+            sandbox: None,
+        }
+    }
+
+    /// One request behind the adapter's back: the status and the body.
+    pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let method = method.parse().unwrap();
+        let mut request = self.http.request(method, format!("{}{path}", self.base_url));
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.send("GET", path, None).await.1
+    }
+
+    /// Loads a SIM, and the first access point where there is none.
+    pub async fn load_sim(&self) -> Subscription {
+        if self.get("/apn/1").await.is_null() {
+            let apn = json!({"apn": "internet", "apn_ambr_dl": 9999, "apn_ambr_ul": 9999});
+            self.send("PUT", "/apn/", Some(apn)).await;
+        }
+        let subscription = Subscription { imsi: digits("001", 15), iccid: digits("898", 19) };
+        let key = "0".repeat(32);
+        let sim = json!({
+            "ki": key, "opc": key, "amf": "8000", "sqn": 0, "imsi": subscription.imsi, "iccid": subscription.iccid
+        });
+        assert_eq!(self.send("PUT", "/auc/", Some(sim)).await.0, 200);
+        subscription
+    }
+
+    /// Makes a subscription without a number; its row.
+    pub async fn subscribe(&self) -> (Subscription, Value) {
+        let subscription = self.load_sim().await;
+        let sim = self.get(&format!("/auc/imsi/{}", subscription.imsi)).await;
+        let row = json!({
+            "imsi": subscription.imsi, "auc_id": sim["auc_id"], "default_apn": 1, "apn_list": "1",
+            "msisdn": subscription.imsi
+        });
+        let (status, row) = self.send("PUT", "/subscriber/", Some(row)).await;
+        assert_eq!(status, 200);
+        (subscription, row)
+    }
+
+    pub async fn subscriber(&self, imsi: &str) -> Value {
+        self.get(&format!("/subscriber/imsi/{imsi}")).await
+    }
+
+    pub async fn ims_subscriber(&self, msisdn: &str) -> Value {
+        self.get(&format!("/ims_subscriber/ims_subscriber_msisdn/{msisdn}")).await
+    }
+}
+
+/// Digits that no other test of this or another run uses.
+pub fn digits(prefix: &str, length: usize) -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let unique = Uuid::new_v4().as_u128() as u64 ^ COUNTER.fetch_add(1, Ordering::Relaxed);
+    let random = format!("{unique:020}");
+    format!("{prefix}{}", &random[random.len() - (length - prefix.len())..])
+}
+
+pub fn number() -> String {
+    digits("1", 11)
+}
+
+/// A call with a key of its own.
+pub fn call(operation: &str, data: Value) -> Call {
+    let Value::Object(data) = data else { panic!("the data of a call is an object") };
+    call_with_key(operation, data, Uuid::new_v4())
+}
+
+fn call_with_key(operation: &str, data: Map<String, Value>, idempotency_key: Uuid) -> Call {
+    Call {
+        tenant: "default".parse().unwrap(),
+        target: target(),
+        operation: operation.to_owned(),
+        data,
+        idempotency_key,
+        epoch: Some(Epoch(7)),
+        epochs: BTreeMap::new(),
+        attempt: 1,
+        timeout: Duration::from_secs(10),
+    }
+}

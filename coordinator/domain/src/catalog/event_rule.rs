@@ -1,0 +1,282 @@
+//! What the catalog says of an event type: `[events."number.assigned"]`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::document::{Entry, Section};
+use super::fault::{Faults, Spot};
+use super::pattern::Pattern;
+use super::schema::DataSchema;
+use super::template::{Argument, FieldPath, Template, field_path};
+use crate::ids::Role;
+use crate::order::{ClaimMode, Late, OnFailure, ReleaseWhen};
+
+/// How long one attempt of a step may take where the catalog does not say, in milliseconds.
+pub const ATTEMPT_TIMEOUT_MS: u64 = 30_000;
+
+/// Whether events of a type keep the order of their customer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ordering {
+    /// They take their turn among the customer's orders.
+    #[default]
+    Customer,
+    /// They need no turn and run side by side.
+    None,
+}
+
+/// An event type.
+#[derive(Debug, Clone)]
+pub(super) struct EventRule {
+    pub(super) schema: DataSchema,
+    /// Fields whose values must all differ, and where they are written.
+    pub(super) distinct: Vec<(Spot, FieldPath)>,
+    pub(super) body: Body,
+}
+
+/// What an event of a type does.
+#[derive(Debug, Clone)]
+pub(super) enum Body {
+    /// It makes one order.
+    Order(OrderRule),
+    /// It makes two: one for the giving customer, its subject, and one for the receiving customer.
+    Split { from: HalfRule, to: HalfRule },
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct OrderRule {
+    pub(super) spot: Spot,
+    pub(super) ordering: Ordering,
+    pub(super) urgent: bool,
+    pub(super) late: Late,
+    pub(super) expires_after_ms: Option<u64>,
+    pub(super) due_within_ms: Option<u64>,
+    pub(super) claims: Vec<ClaimRule>,
+    pub(super) steps: Vec<StepRule>,
+    /// Whether all claims and steps that are written could be read; what is missing is not held against the others.
+    pub(super) is_complete: bool,
+    /// The indices of the steps, each after all those it comes after; the checker sets it.
+    pub(super) sequence: Vec<usize>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct HalfRule {
+    pub(super) spot: Spot,
+    /// The field that names the half's customer.
+    pub(super) customer: FieldPath,
+    /// The event type that it is planned as, and where that is written.
+    pub(super) planned_as: (Spot, String),
+    /// The data of that event.
+    pub(super) with: Vec<(String, Argument)>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ClaimRule {
+    pub(super) spot: Spot,
+    pub(super) mode: ClaimMode,
+    pub(super) resource: Pattern,
+    pub(super) release_when: ReleaseWhen,
+    pub(super) party: Option<Template>,
+    pub(super) party_after: Option<Template>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct StepRule {
+    pub(super) spot: Spot,
+    /// `{role}.{operation}`, with `#2` where it comes again.
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) operation: String,
+    /// The held resources for each of which the step is repeated.
+    pub(super) each: Option<Pattern>,
+    pub(super) with: Vec<(String, Argument)>,
+    pub(super) resources: Vec<(Spot, Pattern)>,
+    pub(super) after: Vec<(Spot, String)>,
+    pub(super) on_failure: OnFailure,
+    pub(super) compensation: Option<String>,
+    pub(super) attempt_timeout_ms: u64,
+}
+
+/// Reads `[events]`.
+pub(super) fn read_all(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTreeMap<String, EventRule> {
+    let mut rules = BTreeMap::new();
+    let Some(section) = root.require("events", faults).and_then(|entry| entry.section(faults)) else { return rules };
+    for (name, entry) in section.entries() {
+        if name.is_empty() {
+            faults.add(&entry.spot, "bad_name", "An event type must not be empty.");
+        }
+        if let Some(rule) = EventRule::read(&entry, faults) {
+            rules.insert(name.to_owned(), rule);
+        }
+    }
+    rules
+}
+
+impl EventRule {
+    fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
+        let mut section = entry.section(faults)?;
+        let schema = section.require("data", faults).map(|entry| DataSchema::read(&entry, faults));
+        let distinct = section.items("distinct", faults).iter().filter_map(|item| field(item, faults)).collect();
+        let from = section.take("from").map(|entry| HalfRule::read(&entry, faults));
+        let to = section.take("to").map(|entry| HalfRule::read(&entry, faults));
+        let body = match (from, to) {
+            (None, None) => Some(Body::Order(OrderRule::read(&mut section, faults))),
+            (Some(from), Some(to)) => from.zip(to).map(|(from, to)| Body::Split { from, to }),
+            _ => {
+                faults.add(&section.spot, "missing_key", "An event that makes two orders has both 'from' and 'to'.");
+                None
+            }
+        };
+        section.finish(faults);
+        Some(Self { schema: schema.unwrap_or_else(DataSchema::unknown), distinct, body: body? })
+    }
+}
+
+impl OrderRule {
+    fn read(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Self {
+        let orderings = [("customer", Ordering::Customer), ("none", Ordering::None)];
+        let lates = [("apply", Late::Apply), ("hold", Late::Hold), ("reject", Late::Reject)];
+        let claim_items = section.items("claims", faults);
+        let claims: Vec<_> = claim_items.iter().filter_map(|item| ClaimRule::read(item, faults)).collect();
+        let (steps, has_all_steps) = read_steps(section, faults);
+        Self {
+            spot: section.spot.clone(),
+            ordering: section.choice("ordering", &orderings, faults),
+            urgent: section.flag("urgent", faults),
+            late: section.choice("late", &lates, faults),
+            expires_after_ms: section.duration_ms("expires_after", 1, faults),
+            due_within_ms: section.duration_ms("due_within", 1, faults),
+            is_complete: claims.len() == claim_items.len() && has_all_steps,
+            claims,
+            steps,
+            sequence: Vec::new(),
+        }
+    }
+}
+
+/// The steps that could be read, and whether that is all of them.
+fn read_steps(section: &mut Section<'_>, faults: &mut Faults<'_>) -> (Vec<StepRule>, bool) {
+    let mut steps: Vec<StepRule> = Vec::new();
+    let Some(entry) = section.require("steps", faults) else { return (steps, false) };
+    let items = entry.items(faults);
+    if items.is_empty() {
+        faults.add(&entry.spot, "no_steps", "An event type has at least one step.");
+    }
+    for item in &items {
+        steps.extend(StepRule::read(item, &steps, faults));
+    }
+    let has_all = steps.len() == items.len();
+    (steps, has_all)
+}
+
+impl HalfRule {
+    fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
+        let mut section = entry.section(faults)?;
+        let customer = section.require("customer", faults).and_then(|entry| field(&entry, faults));
+        let planned_as = section
+            .require("as", faults)
+            .and_then(|entry| entry.text(faults).map(|name| (entry.spot.clone(), name.to_owned())));
+        let with = arguments(&mut section, faults);
+        let spot = section.spot.clone();
+        section.finish(faults);
+        Some(Self { spot, customer: customer?.1, planned_as: planned_as?, with })
+    }
+}
+
+impl ClaimRule {
+    fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
+        let mut section = entry.section(faults)?;
+        let modes = [("assign", ClaimMode::Assign), ("release", ClaimMode::Release), ("lock", ClaimMode::Lock)];
+        let times = [("turn", ReleaseWhen::Turn), ("granted", ReleaseWhen::Granted)];
+        let mode = section.require("mode", faults).map(|_| section.choice("mode", &modes, faults));
+        let resource = section.require("resource", faults).and_then(|entry| Pattern::read(&entry, faults));
+        let release_when = section.choice("release_when", &times, faults);
+        let party = section.take("party").and_then(|entry| Template::read(&entry, faults));
+        let party_after = section.take("party_after").and_then(|entry| Template::read(&entry, faults));
+        let spot = section.spot.clone();
+        section.finish(faults);
+        Some(Self { spot, mode: mode?, resource: resource?, release_when, party, party_after })
+    }
+}
+
+impl StepRule {
+    fn read(entry: &Entry<'_>, earlier: &[Self], faults: &mut Faults<'_>) -> Option<Self> {
+        let mut section = entry.section(faults)?;
+        let failures = [("hold", OnFailure::Hold), ("skip", OnFailure::Skip), ("abort", OnFailure::Abort)];
+        let role: Option<Role> = section.require("role", faults).and_then(|entry| entry.name(faults));
+        let operation = operation(&mut section, faults);
+        let each = section.take("each").and_then(|entry| Pattern::read(&entry, faults));
+        let with = arguments(&mut section, faults);
+        let resources = section.items("resources", faults);
+        let resources = resources.iter().filter_map(|item| Some((item.spot.clone(), Pattern::read(item, faults)?)));
+        let resources = resources.collect();
+        let after = section.items("after", faults);
+        let after = after.iter().filter_map(|item| Some((item.spot.clone(), item.text(faults)?.to_owned()))).collect();
+        let on_failure = section.choice("on_failure", &failures, faults);
+        let compensation = section.take("compensation").and_then(|entry| operation_name(&entry, faults));
+        let attempt_timeout_ms = section.duration_ms("attempt_timeout", 1, faults).unwrap_or(ATTEMPT_TIMEOUT_MS);
+        let spot = section.spot.clone();
+        section.finish(faults);
+        let (role, operation) = (role?, operation?);
+        let again = earlier.iter().filter(|step| step.role == role && step.operation == operation).count();
+        let name = step_name(&role, &operation, again);
+        Some(Self {
+            spot,
+            name,
+            role,
+            operation,
+            each,
+            with,
+            resources,
+            after,
+            on_failure,
+            compensation,
+            attempt_timeout_ms,
+        })
+    }
+}
+
+/// The name of a step that `again` others of this role and operation come before.
+pub(super) fn step_name(role: &Role, operation: &str, again: usize) -> String {
+    if again == 0 { format!("{role}.{operation}") } else { format!("{role}.{operation}#{}", again + 1) }
+}
+
+fn field(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<(Spot, FieldPath)> {
+    let text = entry.text(faults)?;
+    let path = field_path(text);
+    if path.is_none() {
+        faults.add(&entry.spot, "bad_name", format!("'{text}' names no field; write e.g. \"from.customer_id\"."));
+    }
+    Some((entry.spot.clone(), path?))
+}
+
+/// The required key `operation`.
+pub(super) fn operation(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<String> {
+    let entry = section.require("operation", faults)?;
+    operation_name(&entry, faults)
+}
+
+/// An operation's name: it may become a part of a URL.
+fn operation_name(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<String> {
+    let text = entry.text(faults)?;
+    let is_sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if !is_sound {
+        faults.add(&entry.spot, "bad_name", format!("'{text}' is no operation; use letters, digits, '_' and '-'."));
+    }
+    is_sound.then(|| text.to_owned())
+}
+
+/// The table `with`.
+fn arguments(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Vec<(String, Argument)> {
+    let Some(entry) = section.take("with") else { return Vec::new() };
+    if entry.section(faults).is_none() {
+        return Vec::new();
+    }
+    let mut places = BTreeMap::new();
+    let value = entry.json(&mut places, faults);
+    match Argument::of(&value, "", &places, faults) {
+        Argument::Fields(fields) => fields,
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,124 @@
+//! Events that make two orders, one for the giving and one for the receiving customer: each half is planned as an event
+//! type of its own, at its own customer, and the giving one passes the other on.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Catalog;
+use super::event_rule::{Body, EventRule, HalfRule};
+use super::plan::{PlanContext, Planned, facts};
+use super::template::{Facts, FieldPath, invalid, render_fields};
+use crate::event::{Event, Half, ROLE_ATTRIBUTE};
+use crate::ids::{CustomerId, OrderId};
+use crate::order::{Plan, Rejection};
+
+/// The half of an event that is to be passed on, by signal-with-start, before the giving half is recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forward {
+    /// The receiving customer.
+    pub customer: CustomerId,
+    /// The order that it makes there.
+    pub order: OrderId,
+    /// The CloudEvents event in structured JSON, marked with [`ROLE_ATTRIBUTE`].
+    pub event: Value,
+}
+
+impl Catalog {
+    /// Plans the half of an event that makes two orders.
+    pub(super) fn plan_half(
+        &self,
+        context: &PlanContext<'_>,
+        event: &Event,
+        data: &Map<String, Value>,
+        from: &HalfRule,
+        to: &HalfRule,
+    ) -> Result<Planned, Rejection> {
+        let half = event.half.unwrap_or(Half::From);
+        let facts = facts(context.tenant, event, data);
+        let (giving, receiving) = (customer(&facts, &from.customer)?, customer(&facts, &to.customer)?);
+        if giving == receiving {
+            return Err(Rejection::new("same_customer", "The giving and the receiving customer are the same one."));
+        }
+        let (own, subject) = if half == Half::From { (from, &giving) } else { (to, &receiving) };
+        if event.subject != *subject {
+            let field = own.customer.join(".");
+            let detail = format!("The event's subject must be the customer that data.{field} names.");
+            return Err(Rejection::new("subject_mismatch", detail));
+        }
+        let plan = self.plan_as(context, event, own, &facts)?;
+        let mut forward = None;
+        if half == Half::From {
+            // The other half is planned here too, and dropped: an event is taken as a whole or not at all.
+            let other = PlanContext { customer: &receiving, holdings: &BTreeMap::new(), ..*context };
+            self.plan_as(&other, event, to, &Facts { customer: &receiving, ..facts })?;
+            forward = Some(forwarded(context, event, data, receiving)?);
+        }
+        Ok(Planned { order: event.order_id(context.tenant, Some(half)), plan, forward })
+    }
+
+    /// Plans a half as the event type that it stands for.
+    fn plan_as(
+        &self,
+        context: &PlanContext<'_>,
+        event: &Event,
+        half: &HalfRule,
+        facts: &Facts<'_>,
+    ) -> Result<Plan, Rejection> {
+        let name = &half.planned_as.1;
+        let stands_for = Event {
+            subject: context.customer.clone(),
+            event_type: name.clone(),
+            half: None,
+            data: render_fields(&half.with, facts)?,
+            ..event.clone()
+        };
+        match self.admitted(&stands_for)? {
+            (EventRule { body: Body::Order(order), .. }, data) => self.plan_order(context, order, &stands_for, &data),
+            // The checker saw to it that no half makes two orders again.
+            _ => Err(Rejection::new("unknown_event_type", format!("The event type '{name}' makes no single order."))),
+        }
+    }
+}
+
+fn customer(facts: &Facts<'_>, path: &FieldPath) -> Result<CustomerId, Rejection> {
+    let text = facts.field_text(path)?;
+    if text.chars().any(char::is_control) {
+        return Err(invalid(path, "must not contain control characters"));
+    }
+    text.parse().map_err(|fault| invalid(path, &format!("must be a customer's id: {fault}")))
+}
+
+/// The other half as an event of its own: the same id and source, so that the producer can know its order's id, and the
+/// same place in time, so that both halves sort alike.
+fn forwarded(
+    context: &PlanContext<'_>,
+    event: &Event,
+    data: &Map<String, Value>,
+    receiving: CustomerId,
+) -> Result<Forward, Rejection> {
+    let mut passed_on = json!({
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.event_type,
+        "subject": receiving.as_str(),
+        "time": event.time.unwrap_or(context.accepted_at).to_rfc3339(),
+        "datacontenttype": "application/json",
+        ROLE_ATTRIBUTE: Half::To.as_str(),
+        "data": data,
+    });
+    if let Some(sequence) = &event.sequence {
+        passed_on["sequence"] = Value::from(sequence.as_str());
+    }
+    let bytes = passed_on.to_string().len();
+    if bytes > context.limits.event_bytes_max {
+        let detail = format!(
+            "What is passed on to the receiving customer would have {bytes} bytes; at most {} are taken.",
+            context.limits.event_bytes_max
+        );
+        return Err(Rejection::new("event_too_large", detail));
+    }
+    let order = OrderId::derive(context.tenant, &receiving, &event.source, &event.id, Some(Half::To.as_str()));
+    Ok(Forward { customer: receiving, order, event: passed_on })
+}

@@ -1,0 +1,161 @@
+//! The catalog: for each event type its ordering, the JSON Schema of its data, its claims and its steps, as one TOML text.
+//! The shipped one is `reference.toml`, which explains each key where it is first used.
+//!
+//! [`Catalog::parse`] is the only way in; it tells *every* fault of a text. [`Catalog::plan`] makes an order of an event.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use sha2::{Digest, Sha256};
+
+mod checker;
+mod document;
+mod event_rule;
+mod fault;
+mod form;
+mod halves;
+mod kind_rule;
+mod pattern;
+mod plan;
+mod schema;
+mod step_order;
+mod template;
+
+pub use event_rule::{ATTEMPT_TIMEOUT_MS, Ordering};
+pub use fault::CatalogFault;
+pub use form::{Form, ICCID_DIGITS, IMSI_DIGITS, MSISDN_DIGITS_MAX};
+pub use halves::Forward;
+pub use kind_rule::{FRESH_WAIT_MS, ORPHAN_SETTLE_MS};
+pub use plan::{PLAN_PARTS_MAX, PlanContext, Planned};
+
+use event_rule::{Body, EventRule};
+use fault::Faults;
+use kind_rule::KindRule;
+
+use crate::event::{Event, Half};
+use crate::ids::{OrderId, RealmId, ResourceKind, Role, TargetId, TenantId};
+use crate::limits::EntityLimits;
+use crate::order::ResourcePolicy;
+
+/// The text of the catalog that is shipped.
+pub const REFERENCE_TEXT: &str = include_str!("reference.toml");
+
+/// A sound catalog. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    digest: String,
+    kinds: BTreeMap<ResourceKind, KindRule>,
+    rules: BTreeMap<String, EventRule>,
+}
+
+impl Catalog {
+    /// Reads a catalog.
+    ///
+    /// # Errors
+    /// Every fault of the text, by line. Where the text is no TOML, only the faults that make it so.
+    pub fn parse(text: &str) -> Result<Self, Vec<CatalogFault>> {
+        let mut faults = Faults::of(text);
+        let document = document::read(text, &mut faults);
+        if !faults.is_empty() {
+            // What a broken text seems to say would only add faults that nobody wrote.
+            return Err(faults.sorted());
+        }
+        let mut root = document::Section::root(&document);
+        let kinds = kind_rule::read_all(&mut root, &mut faults);
+        let mut rules = event_rule::read_all(&mut root, &mut faults);
+        root.finish(&mut faults);
+        checker::check(&kinds, &mut rules, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults.sorted());
+        }
+        let digest = hex::encode(&Sha256::digest(text.as_bytes())[..8]);
+        Ok(Self { inner: Arc::new(Inner { digest, kinds, rules }) })
+    }
+
+    /// The catalog that is shipped.
+    ///
+    /// # Panics
+    /// Never: a test reads it.
+    pub fn reference() -> Self {
+        static REFERENCE: LazyLock<Catalog> = LazyLock::new(|| match Catalog::parse(REFERENCE_TEXT) {
+            Ok(catalog) => catalog,
+            Err(faults) => unreachable!("the shipped catalog has faults: {faults:?}"),
+        });
+        REFERENCE.clone()
+    }
+
+    /// The SHA-256 of the text, its first 16 hex digits.
+    pub fn digest(&self) -> &str {
+        &self.inner.digest
+    }
+
+    /// The event types, sorted.
+    pub fn event_types(&self) -> impl Iterator<Item = &str> {
+        self.inner.rules.keys().map(String::as_str)
+    }
+
+    /// Whether events of this type take a turn; `None` where the type is unknown.
+    pub fn ordering(&self, event_type: &str) -> Option<Ordering> {
+        Some(match &self.rule(event_type)?.body {
+            Body::Order(order) => order.ordering,
+            Body::Split { .. } => Ordering::Customer,
+        })
+    }
+
+    /// How soon, in milliseconds from acceptance, an order of this type should be done, where the catalog says so. A
+    /// later one is overdue in views and alerts; nothing else happens to it.
+    pub fn due_within_ms(&self, event_type: &str) -> Option<u64> {
+        match &self.rule(event_type)?.body {
+            Body::Order(order) => order.due_within_ms,
+            Body::Split { .. } => None,
+        }
+    }
+
+    /// Which half an event stands for, where its type makes two orders; `None` for all others.
+    pub fn half(&self, event: &Event) -> Option<Half> {
+        match &self.rule(&event.event_type)?.body {
+            Body::Order(_) => None,
+            Body::Split { .. } => Some(event.half.unwrap_or(Half::From)),
+        }
+    }
+
+    /// The id of the order that an event makes at its subject.
+    pub fn order_id(&self, tenant: &TenantId, event: &Event) -> OrderId {
+        event.order_id(tenant, self.half(event))
+    }
+
+    /// The resource kinds, sorted.
+    pub fn kinds(&self) -> impl Iterator<Item = &ResourceKind> {
+        self.inner.kinds.keys()
+    }
+
+    /// The realms of the kinds that several tenants share.
+    pub fn realms(&self) -> BTreeMap<ResourceKind, RealmId> {
+        self.inner.kinds.iter().filter_map(|(kind, rule)| Some((kind.clone(), rule.realm.clone()?))).collect()
+    }
+
+    /// What a resource entity needs to know of a kind; `targets` maps the authority's role. Of a kind that the catalog
+    /// does not have: no authority, and the default times.
+    pub fn policy(
+        &self,
+        kind: &ResourceKind,
+        targets: &BTreeMap<Role, TargetId>,
+        limits: &EntityLimits,
+    ) -> ResourcePolicy {
+        self.inner.kinds.get(kind).unwrap_or(&KindRule::default()).policy(targets, limits)
+    }
+
+    fn rule(&self, event_type: &str) -> Option<&EventRule> {
+        self.inner.rules.get(event_type)
+    }
+}
+
+#[cfg(test)]
+mod checker_tests;
+#[cfg(test)]
+mod reference_tests;

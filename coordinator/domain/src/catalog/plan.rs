@@ -1,0 +1,272 @@
+//! Planning: what the catalog makes of one event. It depends on nothing but its arguments, so that the same event gives the
+//! same plan, and what it gives is recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::Catalog;
+use super::event_rule::{Body, EventRule, OrderRule, Ordering, StepRule, step_name};
+use super::halves::Forward;
+use super::pattern::Pattern;
+use super::step_order::indices_after;
+use super::template::{Facts, FieldPath, render_fields};
+use crate::event::{Event, ROLE_ATTRIBUTE};
+use crate::ids::{CustomerId, OrderId, ResourceId, Role, TargetId, TenantId, Timestamp};
+use crate::limits::EntityLimits;
+use crate::order::{Claim, ClaimMode, Plan, PlannedStep, Rejection};
+
+/// The most claims of one plan, and the most steps. Only an order that releases all that a customer holds comes near; one
+/// that would be larger is rejected as `plan_too_large`, since a plan is recorded in one piece.
+pub const PLAN_PARTS_MAX: usize = 500;
+
+/// What an event is planned for.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanContext<'a> {
+    /// The tenant.
+    pub tenant: &'a TenantId,
+    /// The customer whose entity plans: an event whose subject is another one is rejected as `wrong_customer`.
+    pub customer: &'a CustomerId,
+    /// When that entity took the event in: the time of a half that is passed on and says none itself.
+    pub accepted_at: Timestamp,
+    /// The instances that the tenant's settings map roles to; a role that is missing is its own target.
+    pub targets: &'a BTreeMap<Role, TargetId>,
+    /// What the customer holds, and under which party where that is known. For an order that releases all, put in what
+    /// its older open orders assign too, else it comes to the customer after its end.
+    pub holdings: &'a BTreeMap<ResourceId, Option<String>>,
+    /// The limits of the entities: they travel with each claim, and an event passed on is held to the limit of an event.
+    pub limits: &'a EntityLimits,
+}
+
+/// What the catalog makes of an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// The order's id.
+    pub order: OrderId,
+    /// Its plan. Step names are unique, each step's resources are claimed, and no resource is claimed twice.
+    pub plan: Plan,
+    /// The other half, where the event makes two orders and this is the giving one.
+    pub forward: Option<Forward>,
+}
+
+impl Catalog {
+    /// Plans an event.
+    ///
+    /// # Errors
+    /// A [`Rejection`]: `wrong_customer`, `unknown_event_type`, `unexpected_role`, `invalid_data`, `not_distinct`,
+    /// `conflicting_claims`, `plan_too_large`; for an event that makes two orders also `subject_mismatch`,
+    /// `same_customer`, `event_too_large`.
+    pub fn plan(&self, context: &PlanContext<'_>, event: &Event) -> Result<Planned, Rejection> {
+        if event.subject != *context.customer {
+            return Err(Rejection::new("wrong_customer", "The event's subject is not the customer it was sent to."));
+        }
+        let (rule, data) = self.admitted(event)?;
+        match &rule.body {
+            Body::Order(order) => Ok(Planned {
+                order: event.order_id(context.tenant, None),
+                plan: self.plan_order(context, order, event, &data)?,
+                forward: None,
+            }),
+            Body::Split { from, to } => self.plan_half(context, event, &data, from, to),
+        }
+    }
+
+    /// Whether the event is one that the catalog takes: its type, its role and its data. What depends on the customer's
+    /// state is left to [`Self::plan`].
+    ///
+    /// # Errors
+    /// `unknown_event_type`, `unexpected_role`, `invalid_data`, `not_distinct`.
+    pub fn validate(&self, event: &Event) -> Result<(), Rejection> {
+        self.admitted(event).map(|_| ())
+    }
+
+    /// The rule of an event, and its data in form.
+    pub(super) fn admitted(&self, event: &Event) -> Result<(&EventRule, Map<String, Value>), Rejection> {
+        let rule = self.rule(&event.event_type).ok_or_else(|| {
+            Rejection::new("unknown_event_type", "The catalog has no such event type; see 'interlock catalog check'.")
+        })?;
+        if event.half.is_some() && matches!(rule.body, Body::Order(_)) {
+            let detail = format!("This event type makes one order; leave out the attribute '{ROLE_ATTRIBUTE}'.");
+            return Err(Rejection::new("unexpected_role", detail));
+        }
+        let data = rule.schema.admit(&event.data)?;
+        check_distinct(rule, event, &data)?;
+        Ok((rule, data))
+    }
+
+    /// Plans an event that makes one order; `data` are its data in form.
+    pub(super) fn plan_order(
+        &self,
+        context: &PlanContext<'_>,
+        rule: &OrderRule,
+        event: &Event,
+        data: &Map<String, Value>,
+    ) -> Result<Plan, Rejection> {
+        let facts = facts(context.tenant, event, data);
+        let claims = Claims::of(self, context, rule, &facts)?;
+        let steps = planned_steps(context, rule, &facts, &claims)?;
+        if claims.all.len() > PLAN_PARTS_MAX || steps.len() > PLAN_PARTS_MAX {
+            let detail = format!(
+                "The order would have {} claims and {} steps; at most {PLAN_PARTS_MAX} of each are taken. Release some of \
+                 what the customer holds one by one first.",
+                claims.all.len(),
+                steps.len()
+            );
+            return Err(Rejection::new("plan_too_large", detail));
+        }
+        Ok(Plan {
+            catalog_digest: self.digest().to_owned(),
+            urgent: rule.urgent,
+            unordered: rule.ordering == Ordering::None,
+            expires_after_ms: rule.expires_after_ms,
+            late: rule.late,
+            claims: claims.all,
+            steps,
+        })
+    }
+}
+
+pub(super) fn facts<'a>(tenant: &'a TenantId, event: &'a Event, data: &'a Map<String, Value>) -> Facts<'a> {
+    Facts { tenant, customer: &event.subject, event_id: &event.id, data, held: None }
+}
+
+fn check_distinct(rule: &EventRule, event: &Event, data: &Map<String, Value>) -> Result<(), Rejection> {
+    for (index, (_, path)) in rule.distinct.iter().enumerate() {
+        for (_, earlier) in &rule.distinct[..index] {
+            if lookup(data, path).is_some_and(|value| lookup(data, earlier) == Some(value)) {
+                let (one, other) = (earlier.join("."), path.join("."));
+                let detail = format!("In a {} event data.{one} and data.{other} must differ.", event.event_type);
+                return Err(Rejection::new("not_distinct", detail));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lookup<'a>(data: &'a Map<String, Value>, path: &FieldPath) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(data.get(first)?, |value, name| value.get(name))
+}
+
+/// The claims of a plan, and which of them are there because the customer holds the resource.
+struct Claims {
+    all: Vec<Claim>,
+    held: Vec<ResourceId>,
+}
+
+impl Claims {
+    fn of(
+        catalog: &Catalog,
+        context: &PlanContext<'_>,
+        rule: &OrderRule,
+        facts: &Facts<'_>,
+    ) -> Result<Self, Rejection> {
+        let mut claims = Self { all: Vec::new(), held: Vec::new() };
+        let mut taken = BTreeSet::new();
+        for claim in &rule.claims {
+            let Some(resource) = claim.resource.render(facts) else { continue };
+            let resource = resource?;
+            if !taken.insert(resource.clone()) {
+                let detail = format!("The event claims one resource of kind {} twice.", resource.kind());
+                return Err(Rejection::new("conflicting_claims", detail));
+            }
+            claims.all.push(Claim {
+                mode: claim.mode,
+                release_when: claim.release_when,
+                party: claim.party.as_ref().map(|party| party.render(facts)).transpose()?,
+                party_after: claim.party_after.as_ref().map(|party| party.render(facts)).transpose()?,
+                policy: catalog.policy(resource.kind(), context.targets, context.limits),
+                resource,
+            });
+        }
+        // What is claimed by name is not claimed again as held; the narrower pattern goes first.
+        let mut patterns: Vec<_> = rule.claims.iter().filter(|claim| claim.resource.template().is_none()).collect();
+        patterns.sort_by_key(|claim| claim.resource.kind().is_none());
+        for claim in patterns {
+            for (resource, party) in context.holdings {
+                if !claim.resource.holds(resource.kind()) || !taken.insert(resource.clone()) {
+                    continue;
+                }
+                let named = claim.party.as_ref().map(|party| party.render(facts)).transpose()?;
+                claims.held.push(resource.clone());
+                claims.all.push(Claim {
+                    resource: resource.clone(),
+                    mode: ClaimMode::Release,
+                    release_when: claim.release_when,
+                    party: named.or_else(|| party.clone()),
+                    party_after: None,
+                    policy: catalog.policy(resource.kind(), context.targets, context.limits),
+                });
+            }
+        }
+        Ok(claims)
+    }
+
+    /// The held resources that a pattern means.
+    fn held_of<'a>(&'a self, pattern: &'a Pattern) -> impl Iterator<Item = &'a ResourceId> {
+        self.held.iter().filter(|resource| pattern.holds(resource.kind()))
+    }
+}
+
+fn planned_steps(
+    context: &PlanContext<'_>,
+    rule: &OrderRule,
+    facts: &Facts<'_>,
+    claims: &Claims,
+) -> Result<Vec<PlannedStep>, Rejection> {
+    let mut steps: Vec<PlannedStep> = Vec::new();
+    // For each rule: the planned steps that must be over for it to be over.
+    let mut over: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for index in &rule.sequence {
+        let step = &rule.steps[*index];
+        let after: BTreeSet<usize> =
+            indices_after(step, &rule.steps).iter().filter_map(|other| over.get(other)).flatten().copied().collect();
+        let held: Vec<Option<&ResourceId>> = match &step.each {
+            Some(each) => claims.held_of(each).map(Some).collect(),
+            None => vec![None],
+        };
+        // A step repeated for nothing is over when those before it are.
+        let mut own = if held.is_empty() { after.clone() } else { BTreeSet::new() };
+        for (repetition, held) in held.into_iter().enumerate() {
+            let facts = Facts { held: held.map(ResourceId::id), ..*facts };
+            own.insert(steps.len());
+            steps.push(PlannedStep {
+                name: repeated_name(step, repetition, &rule.steps),
+                role: step.role.clone(),
+                target: context.targets.get(&step.role).cloned().unwrap_or_else(|| TargetId::from(&step.role)),
+                operation: step.operation.clone(),
+                data: render_fields(&step.with, &facts)?,
+                resources: resources(step, &facts, claims)?,
+                after: after.iter().copied().collect(),
+                on_failure: step.on_failure,
+                compensation: step.compensation.clone(),
+                attempt_timeout_ms: step.attempt_timeout_ms,
+            });
+        }
+        over.insert(*index, own);
+    }
+    Ok(steps)
+}
+
+/// The first repetition has the rule's name; the others are numbered on from the steps of the same operation.
+fn repeated_name(step: &StepRule, repetition: usize, steps: &[StepRule]) -> String {
+    if repetition == 0 {
+        return step.name.clone();
+    }
+    let is_alike = |other: &&StepRule| other.role == step.role && other.operation == step.operation;
+    let alike = steps.iter().filter(is_alike).count();
+    step_name(&step.role, &step.operation, alike + repetition - 1)
+}
+
+fn resources(step: &StepRule, facts: &Facts<'_>, claims: &Claims) -> Result<Vec<ResourceId>, Rejection> {
+    let mut resources = Vec::new();
+    for (_, pattern) in &step.resources {
+        match pattern.render(facts) {
+            Some(resource) => resources.push(resource?),
+            None => resources.extend(claims.held_of(pattern).cloned()),
+        }
+    }
+    resources.sort();
+    resources.dedup();
+    Ok(resources)
+}

@@ -1,0 +1,181 @@
+//! The JSON Schema of an event type's data: compiled once, then used to bring fields into form, to validate, and to tell
+//! the checker which fields a template may count on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use serde_json::{Map, Value};
+
+use super::document::Entry;
+use super::fault::{Faults, Spot};
+use super::form::Form;
+use crate::order::Rejection;
+
+/// How deep a schema may nest; the fields it describes cannot nest deeper than an event.
+const SCHEMA_DEPTH_MAX: usize = 64;
+/// How many faults of one event's data are told.
+const FAULTS_TOLD_MAX: usize = 3;
+
+/// A compiled schema.
+#[derive(Clone)]
+pub(super) struct DataSchema {
+    schema: Value,
+    /// `None` where the schema has faults: then the catalog has too, and only its checker ever sees this.
+    validator: Option<Arc<Validator>>,
+}
+
+impl std::fmt::Debug for DataSchema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DataSchema").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+/// What a schema says of one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FieldUse {
+    /// It, or a field around it, need not be there.
+    Optional,
+    /// It is always there; its type may be anything.
+    Required,
+    /// It is always there and has a text: a string, an integer or a boolean.
+    RequiredText,
+}
+
+impl DataSchema {
+    /// Reads and compiles the schema; every fault is noted at the line it is on.
+    pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Self {
+        let mut places = BTreeMap::new();
+        let mut schema = entry.json(&mut places, faults);
+        if let Value::Object(fields) = &mut schema {
+            fields.entry("type").or_insert_with(|| Value::from("object"));
+        }
+        if nests_deeper(&schema, SCHEMA_DEPTH_MAX) {
+            faults.add(&entry.spot, "invalid_schema", format!("A schema may nest {SCHEMA_DEPTH_MAX} levels deep."));
+            return Self::unknown();
+        }
+        let note = |pointer: &str, message: String, faults: &mut Faults<'_>| {
+            let spot = nearest(pointer, &places).unwrap_or(&entry.spot);
+            faults.add(spot, "invalid_schema", format!("No valid JSON Schema (2020-12): {message}."));
+        };
+        let meta = jsonschema::draft202012::meta::validator();
+        let mut is_sound = true;
+        for error in meta.iter_errors(&schema) {
+            is_sound = false;
+            note(error.instance_path().as_str(), error.to_string(), faults);
+        }
+        if !is_sound {
+            return Self::unknown();
+        }
+        match options().build(&schema) {
+            Ok(validator) => Self { schema, validator: Some(Arc::new(validator)) },
+            Err(error) => {
+                note(error.instance_path().as_str(), error.to_string(), faults);
+                Self::unknown()
+            }
+        }
+    }
+
+    /// Stands for a schema with faults, so that the rest of its event type is checked all the same.
+    pub(super) fn unknown() -> Self {
+        Self { schema: Value::Null, validator: None }
+    }
+
+    /// The data with each field in its form, if they are valid.
+    ///
+    /// # Errors
+    /// `invalid_data`; the detail names fields, never values, which are personal data.
+    pub(super) fn admit(&self, data: &Map<String, Value>) -> Result<Map<String, Value>, Rejection> {
+        let mut wrong = Vec::new();
+        let mut data = data.clone();
+        normalise(&mut data, &self.schema, "data", &mut wrong);
+        let value = Value::Object(data);
+        if let Some(validator) = self.validator.as_ref().filter(|_| wrong.is_empty()) {
+            for error in validator.iter_errors(&value).take(FAULTS_TOLD_MAX) {
+                let path = format!("data{}", error.instance_path().as_str().replace('/', "."));
+                wrong.push(format!("{path}: {}", error.masked_with("the value")));
+            }
+        }
+        match value {
+            Value::Object(data) if wrong.is_empty() => Ok(data),
+            _ => {
+                wrong.truncate(FAULTS_TOLD_MAX);
+                Err(Rejection::new("invalid_data", format!("The event's data are not valid. {}.", wrong.join("; "))))
+            }
+        }
+    }
+
+    /// What the schema says of a field, by the keywords `properties`, `required` and `type`; a `$ref` is not followed.
+    pub(super) fn field(&self, path: &[String]) -> FieldUse {
+        if self.validator.is_none() {
+            return FieldUse::RequiredText;
+        }
+        let mut schema = &self.schema;
+        for name in path {
+            let is_required =
+                schema["required"].as_array().is_some_and(|required| required.iter().any(|other| other == name));
+            match schema["properties"].get(name) {
+                Some(inner) if is_required => schema = inner,
+                _ => return FieldUse::Optional,
+            }
+        }
+        let has_text = ["string", "integer", "boolean"].iter().any(|kind| schema["type"] == *kind);
+        if has_text { FieldUse::RequiredText } else { FieldUse::Required }
+    }
+
+    /// The fields that must be there, at the top.
+    pub(super) fn required(&self) -> Vec<&str> {
+        self.schema["required"]
+            .as_array()
+            .map(|names| names.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default()
+    }
+}
+
+fn options() -> jsonschema::ValidationOptions<'static> {
+    Form::ALL
+        .into_iter()
+        .fold(jsonschema::options(), |options, form| {
+            options.with_format(form.as_str(), move |text| form.normalise(text).as_deref() == Ok(text))
+        })
+        .with_draft(jsonschema::Draft::Draft202012)
+        .should_validate_formats(true)
+        .should_ignore_unknown_formats(false)
+        // Nothing is ever fetched: the domain does no I/O.
+        .offline()
+}
+
+fn normalise(data: &mut Map<String, Value>, schema: &Value, path: &str, wrong: &mut Vec<String>) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    for (name, property) in properties {
+        let form = property["format"].as_str().and_then(Form::of);
+        match (data.get_mut(name), form) {
+            (Some(Value::Object(inner)), _) => normalise(inner, property, &format!("{path}.{name}"), wrong),
+            (Some(Value::String(text)), Some(form)) => match form.normalise(text) {
+                Ok(digits) => *text = digits,
+                Err(what) => wrong.push(format!("{path}.{name} {what}")),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn nests_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if levels == 0 => true,
+        Value::Array(items) => items.iter().any(|inner| nests_deeper(inner, levels - 1)),
+        Value::Object(fields) => fields.values().any(|inner| nests_deeper(inner, levels - 1)),
+        _ => false,
+    }
+}
+
+/// The place of the innermost part that was written down on the way to `pointer`.
+fn nearest<'a>(pointer: &str, places: &'a BTreeMap<String, Spot>) -> Option<&'a Spot> {
+    let mut pointer = pointer;
+    loop {
+        if let Some(spot) = places.get(pointer) {
+            return Some(spot);
+        }
+        pointer = &pointer[..pointer.rfind('/')?];
+    }
+}

@@ -1,0 +1,54 @@
+//! The sequence in which steps can be written into a plan: each after all those it comes after.
+
+use std::collections::BTreeSet;
+
+use super::event_rule::StepRule;
+use super::fault::Faults;
+
+/// The indices of `steps`, each after those it comes after, otherwise as they are written.
+///
+/// Where not all steps could be read, one that names a step which is not there is let through.
+pub(super) fn sequence(steps: &[StepRule], is_complete: bool, faults: &mut Faults<'_>) -> Vec<usize> {
+    let after: Vec<BTreeSet<usize>> = steps.iter().map(|step| after(step, steps, is_complete, faults)).collect();
+    let mut sequence = Vec::with_capacity(steps.len());
+    let ready = |done: &[usize]| {
+        (0..steps.len()).find(|step| !done.contains(step) && after[*step].iter().all(|other| done.contains(other)))
+    };
+    while let Some(step) = ready(&sequence) {
+        sequence.push(step);
+    }
+    for step in (0..steps.len()).filter(|step| !sequence.contains(step)) {
+        if reaches(step, step, &after) {
+            let message = format!("The step {} comes after itself, directly or by others.", steps[step].name);
+            faults.add(&steps[step].spot, "step_cycle", message);
+        }
+    }
+    sequence
+}
+
+/// The indices of the steps that this one comes after.
+pub(super) fn indices_after(step: &StepRule, steps: &[StepRule]) -> BTreeSet<usize> {
+    step.after.iter().filter_map(|(_, name)| steps.iter().position(|other| other.name == *name)).collect()
+}
+
+fn after(step: &StepRule, steps: &[StepRule], is_complete: bool, faults: &mut Faults<'_>) -> BTreeSet<usize> {
+    for (spot, name) in &step.after {
+        if is_complete && !steps.iter().any(|other| other.name == *name) {
+            let known = steps.iter().map(|other| other.name.as_str()).collect::<Vec<_>>().join(", ");
+            faults.add(spot, "unknown_step", format!("There is no step '{name}' here; there are: {known}."));
+        }
+    }
+    indices_after(step, steps)
+}
+
+fn reaches(from: usize, to: usize, after: &[BTreeSet<usize>]) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(step) = open.pop() {
+        if after[step].contains(&to) {
+            return true;
+        }
+        open.extend(after[step].iter().copied().filter(|other| seen.insert(*other)));
+    }
+    false
+}

@@ -1,0 +1,238 @@
+//! How orders end: superseding, leaving out, settling claims, terminal states.
+
+use std::collections::BTreeMap;
+
+use super::state::JournalEntry;
+use super::{ClaimState, Customer, Ending, Order, StepState, TicketState};
+use crate::ids::{OrderId, ResourceId, TicketId, Timestamp};
+use crate::message::GiveBack;
+use crate::order::{ClaimMode, OrderKey, OrderState};
+
+impl Customer {
+    /// Ends the claims that a younger order of this customer made moot: one that was settled already, or a release of
+    /// what an older assign has no lease of yet.
+    pub(super) fn supersede(&mut self) {
+        let releases = self.youngest_open_releases();
+        let mut moot: Vec<(OrderId, ResourceId)> = Vec::new();
+        for (id, order) in self.orders.iter().filter(|(_, order)| order.ending.is_none()) {
+            for claim in order.open_claims().filter(|claim| claim.claim.mode != ClaimMode::Lock) {
+                let resource = &claim.claim.resource;
+                let settled = self.settled.get(resource).is_some_and(|last| *last > order.key);
+                let released = claim.claim.mode == ClaimMode::Assign
+                    && !self.leases.contains_key(resource)
+                    && releases.get(resource).is_some_and(|release| **release > order.key);
+                if (settled || released) && !order.begun_on(resource) {
+                    moot.push((id.clone(), resource.clone()));
+                }
+            }
+        }
+        for (id, resource) in moot {
+            self.supersede_claim(&id, &resource);
+        }
+    }
+
+    /// Per resource, the key of the youngest order with an open release of it.
+    fn youngest_open_releases(&self) -> BTreeMap<ResourceId, &OrderKey> {
+        let mut youngest: BTreeMap<ResourceId, &OrderKey> = BTreeMap::new();
+        for order in self.orders.values().filter(|order| order.ending.is_none()) {
+            for claim in order.open_claims().filter(|claim| claim.claim.mode == ClaimMode::Release) {
+                let key = youngest.entry(claim.claim.resource.clone()).or_insert(&order.key);
+                *key = (*key).max(&order.key);
+            }
+        }
+        youngest
+    }
+
+    fn supersede_claim(&mut self, id: &OrderId, resource: &ResourceId) {
+        let ticket = TicketId::derive(id, resource, self.incarnation);
+        let Some(order) = self.orders.get_mut(id) else { return };
+        let mut out = false;
+        for claim in order.claims.iter_mut().filter(|claim| claim.claim.resource == *resource) {
+            claim.state = ClaimState::Superseded;
+            out = std::mem::replace(&mut claim.ticket, TicketState::None) == TicketState::Out;
+        }
+        let over = order
+            .claims
+            .iter()
+            .filter(|claim| claim.claim.mode != ClaimMode::Lock)
+            .all(|claim| claim.state == ClaimState::Superseded);
+        if over && order.nothing_begun() {
+            order.ending = Some(Ending::Superseded);
+        }
+        if out && self.leases.get(resource).is_none_or(|lease| lease.ticket != ticket) {
+            self.withdraw_ticket(resource.clone(), ticket);
+        }
+        self.changed();
+    }
+
+    /// Leaves out the steps that make no sense any more: their claim was superseded, or all they would release is
+    /// somebody else's.
+    pub(super) fn skip_what_is_not_held(&mut self) {
+        let mut changed = false;
+        for order in self.orders.values_mut() {
+            for index in 0..order.steps.len() {
+                let step = &order.steps[index];
+                if step.state != StepState::Open || step.maybe_sent || step.compensates.is_some() {
+                    continue;
+                }
+                let state = |resource: &ResourceId| order.claim_on(resource).map(|claim| claim.state);
+                let named = &step.planned.resources;
+                let code = if named.iter().any(|resource| state(resource) == Some(ClaimState::Superseded)) {
+                    "superseded"
+                } else if !named.is_empty() && named.iter().all(|r| state(r) == Some(ClaimState::NotHolder)) {
+                    "not_holder"
+                } else {
+                    continue;
+                };
+                order.steps[index].state = StepState::Skipped { code: code.to_owned() };
+                changed = true;
+            }
+        }
+        if changed {
+            self.changed();
+        }
+    }
+
+    /// Settles the claims all of whose steps are over, on whichever target.
+    pub(super) fn settle_claims(&mut self) {
+        let mut settled: Vec<(OrderId, usize)> = Vec::new();
+        for (id, order) in &self.orders {
+            for (index, claim) in order.claims.iter().enumerate() {
+                let named = order.steps_naming(&claim.claim.resource).next().is_some();
+                if claim.state == ClaimState::Open && named && !order.open_on(&claim.claim.resource) {
+                    settled.push((id.clone(), index));
+                }
+            }
+        }
+        for (id, index) in settled {
+            self.settle_claim(&id, index, false);
+        }
+    }
+
+    /// Settles one claim. Where no step names its resource, it took effect if its order did.
+    fn settle_claim(&mut self, id: &OrderId, index: usize, took_effect: bool) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        let (resource, mode, key) =
+            (order.claims[index].claim.resource.clone(), order.claims[index].claim.mode, order.key.clone());
+        order.claims[index].state = ClaimState::Settled;
+        let undone =
+            |at: usize| order.steps.iter().any(|step| step.compensates == Some(at) && step.state == StepState::Done);
+        let done = took_effect
+            || (0..order.steps.len()).any(|at| {
+                let step = &order.steps[at];
+                step.planned.resources.contains(&resource)
+                    && step.compensates.is_none()
+                    && step.state == StepState::Done
+                    && !undone(at)
+            });
+        let confirmed = done
+            || order
+                .steps_naming(&resource)
+                .any(|step| matches!(&step.state, StepState::Skipped { .. }) && step.compensates.is_none());
+        if done {
+            self.rename_party(id, index);
+        }
+        self.changed();
+        match mode {
+            ClaimMode::Assign if done => {
+                if let Some(lease) = self.leases.get_mut(&resource) {
+                    lease.kept |= lease.due.is_none() && lease.leaving.is_none();
+                }
+                self.remember_settled(&resource, key);
+            }
+            ClaimMode::Release if confirmed => {
+                self.give_back_later(&resource, GiveBack::Released);
+                self.remember_settled(&resource, key);
+            }
+            _ => {}
+        }
+    }
+
+    /// The targets know the customer by another name there from now on.
+    fn rename_party(&mut self, id: &OrderId, index: usize) {
+        let Some(claim) = self.orders.get(id).and_then(|order| order.claims.get(index)) else { return };
+        if let (Some(party), Some(lease)) = (&claim.claim.party_after, self.leases.get_mut(&claim.claim.resource)) {
+            lease.party = Some(party.clone());
+        }
+    }
+
+    /// Ends the orders of which nothing is left to do.
+    pub(super) fn end_orders(&mut self, now: Timestamp) {
+        for order in self.orders.values_mut() {
+            if order.expires_at.is_some_and(|at| now >= at) && order.nothing_begun() && order.ending.is_none() {
+                order.ending = Some(Ending::Expired);
+            }
+            if order.ending.is_some() {
+                for step in order.steps.iter_mut().filter(|step| step.compensates.is_none() && !step.maybe_sent) {
+                    if matches!(step.state, StepState::Open | StepState::Held { .. }) {
+                        step.state = StepState::Cancelled;
+                    }
+                }
+            }
+        }
+        let over = |order: &Order| order.steps.iter().all(|step| step.state.is_over() && !step.maybe_sent);
+        let ended: Vec<OrderId> =
+            self.orders.iter().filter(|(_, order)| over(order)).map(|(id, _)| id.clone()).collect();
+        for id in ended {
+            self.end_order(now, &id);
+        }
+    }
+
+    fn end_order(&mut self, now: Timestamp, id: &OrderId) {
+        let Some(order) = self.orders.get(id) else { return };
+        let (state, code) = terminal_state(order);
+        let open: Vec<usize> =
+            (0..order.claims.len()).filter(|index| order.claims[*index].state == ClaimState::Open).collect();
+        for index in open {
+            self.settle_claim(id, index, matches!(state, OrderState::Completed | OrderState::Partial));
+        }
+        let Some(order) = self.orders.remove(id) else { return };
+        self.withdraw(&order);
+        self.weight_bytes = self.weight_bytes.saturating_sub(order.weight_bytes);
+        if order.claims.is_empty() && matches!(state, OrderState::Completed | OrderState::Partial) {
+            self.remember_applied(order.event_type.clone(), order.key.clone());
+        }
+        if state == OrderState::Rejected {
+            self.counts.rejected += 1;
+        } else {
+            self.counts.ended += 1;
+        }
+        self.remember(now, id.clone(), state);
+        let outcome = |step: &super::OrderStep| match &step.state {
+            StepState::Done => "done".to_owned(),
+            StepState::Skipped { code } => format!("skipped:{code}"),
+            _ => "cancelled".to_owned(),
+        };
+        self.note(JournalEntry {
+            at: now,
+            order: Some(id.clone()),
+            event: Some((order.event_id.clone(), order.event_type.clone())),
+            what: state.as_str().to_owned(),
+            code,
+            detail: None,
+            by: None,
+            steps: order.steps.iter().map(|step| (step.planned.name.clone(), outcome(step))).collect(),
+        });
+        self.changed();
+    }
+}
+
+/// How an order ended, and the code that says why, where there is one.
+fn terminal_state(order: &Order) -> (OrderState, Option<String>) {
+    let done = order.steps.iter().any(|step| step.state == StepState::Done);
+    let skipped = order.steps.iter().find_map(|step| match &step.state {
+        StepState::Skipped { code } => Some(code.clone()),
+        _ => None,
+    });
+    match &order.ending {
+        Some(Ending::Superseded) if done => (OrderState::Partial, Some("superseded".to_owned())),
+        Some(Ending::Superseded) => (OrderState::Superseded, None),
+        Some(Ending::Aborted { code }) => (OrderState::Failed, Some(code.clone())),
+        Some(Ending::Cancelled) if done => (OrderState::Failed, Some("cancelled".to_owned())),
+        Some(Ending::Cancelled) => (OrderState::Cancelled, None),
+        Some(Ending::Expired) => (OrderState::Cancelled, Some("expired".to_owned())),
+        Some(Ending::QueueFull { .. }) => (OrderState::Rejected, Some("queue_full".to_owned())),
+        None if skipped.is_some() => (OrderState::Partial, skipped),
+        None => (OrderState::Completed, None),
+    }
+}

@@ -1,0 +1,255 @@
+//! Taking events in: de-duplication, limits, admission.
+
+use super::state::{JournalEntry, late_hold, remember_bounded};
+use super::{
+    Admission, AdmissionAnswer, Admitted, ClaimState, Customer, Effect, EventToAdmit, Local, Order, OrderClaim,
+    OrderStep, Remembered, StepState, TicketState,
+};
+use crate::event::Event;
+use crate::ids::{OrderId, ResourceId, Timestamp};
+use crate::limits::{ADMISSION_BATCH_MAX, REMEMBERED_MS_MAX, SENDING_BATCH_MAX};
+use crate::message::ClaimAnswer;
+use crate::order::{ClaimMode, Late, OrderKey, OrderState, Plan, Rejection};
+
+impl Customer {
+    /// Takes a signalled event into the inbox, or rejects it, or recognises it.
+    pub(super) fn submitted(&mut self, now: Timestamp, event: Result<Event, Rejection>) {
+        let event = match event {
+            Ok(event) => event,
+            Err(rejection) => {
+                self.counts.accepted += 1;
+                self.reject(now, None, None, &rejection);
+                return;
+            }
+        };
+        let order = event.order_id(&self.me.tenant, event.half);
+        if self.knows(&order) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        self.counts.accepted += 1;
+        if let Err(rejection) = self.may_take(now, &event) {
+            self.reject(now, Some(&order), Some(&event), &rejection);
+            return;
+        }
+        let key = OrderKey::new(event.time, event.sequence.as_deref(), now, order);
+        self.weight_bytes += event.bytes;
+        let fixed = if let Local::Admitting(count) = self.local { count } else { 0 };
+        let place = self.inbox.iter().skip(fixed).take_while(|waiting| waiting.key < key).count();
+        self.inbox.insert(fixed + place, EventToAdmit { event, key });
+    }
+
+    /// Whether an order was taken in before.
+    fn knows(&self, order: &OrderId) -> bool {
+        self.orders.contains_key(order)
+            || self.inbox.iter().any(|waiting| waiting.key.order == *order)
+            || self.remembered.iter().any(|remembered| remembered.order == *order)
+    }
+
+    /// The limits and conditions on what is taken in.
+    fn may_take(&self, now: Timestamp, event: &Event) -> Result<(), Rejection> {
+        if let Some(claimed) = &self.misidentified {
+            let detail =
+                format!("this entity is {} by its workflow id, but its start argument says {claimed}", self.me);
+            return Err(Rejection::new("identity_mismatch", detail));
+        }
+        if event.subject != self.me.customer {
+            let detail = format!("the event's subject is {}, this entity is {}", event.subject, self.me.customer);
+            return Err(Rejection::new("wrong_subject", detail));
+        }
+        if event.time.is_some_and(|time| time.0 < now.0.saturating_sub(REMEMBERED_MS_MAX)) {
+            let detail = "the event is older than the 30 days for which duplicates are recognised";
+            return Err(Rejection::new("too_old", detail));
+        }
+        if event.bytes > self.limits.event_bytes_max {
+            let detail = format!("the event has {} bytes, the limit is {}", event.bytes, self.limits.event_bytes_max);
+            return Err(Rejection::new("event_too_large", detail));
+        }
+        let open = self.orders.len() + self.inbox.len();
+        if open >= self.limits.open_orders_max {
+            let detail = format!("the customer has {open} open orders, which is the limit");
+            return Err(Rejection::new("backlog_full", detail));
+        }
+        if self.weight_bytes + event.bytes > self.limits.state_bytes_max {
+            let detail = format!("the customer's open orders reach the limit of {} bytes", self.limits.state_bytes_max);
+            return Err(Rejection::new("backlog_full", detail));
+        }
+        Ok(())
+    }
+
+    /// Ends an event as rejected, with its reason in the journal.
+    fn reject(&mut self, now: Timestamp, order: Option<&OrderId>, event: Option<&Event>, rejection: &Rejection) {
+        self.counts.rejected += 1;
+        if let Some(order) = order {
+            self.remember(now, order.clone(), OrderState::Rejected);
+        }
+        self.note(JournalEntry {
+            at: now,
+            order: order.cloned(),
+            event: event.map(|event| (event.id.clone(), event.event_type.clone())),
+            what: OrderState::Rejected.as_str().to_owned(),
+            code: Some(rejection.code.clone()),
+            detail: Some(rejection.detail.clone()),
+            by: None,
+            steps: Vec::new(),
+        });
+    }
+
+    /// Remembers an order that is over.
+    pub(super) fn remember(&mut self, now: Timestamp, order: OrderId, state: OrderState) {
+        self.remembered.push_back(Remembered { order, state, at: now });
+        while self.remembered.len() > self.limits.remembered_orders_max {
+            self.remembered.pop_front();
+        }
+        let oldest = now.0.saturating_sub(REMEMBERED_MS_MAX);
+        while self.remembered.front().is_some_and(|first| first.at.0 < oldest) {
+            self.remembered.pop_front();
+        }
+    }
+
+    /// Starts the local activity that is due, if none is under way: what is to be sent goes before what is to be
+    /// admitted, so that others do not wait for our inbox.
+    pub(super) fn start_sending_or_admission(&mut self, effects: &mut Vec<Effect>) {
+        if self.local != Local::Idle {
+            return;
+        }
+        if !self.outbox.is_empty() {
+            self.local = Local::Sending(self.outbox.len().min(SENDING_BATCH_MAX));
+        } else if !self.inbox.is_empty() {
+            self.local = Local::Admitting(self.inbox.len().min(ADMISSION_BATCH_MAX));
+        }
+        effects.extend(self.local_effect());
+    }
+
+    /// What the local activity under way is to do.
+    pub(super) fn local_effect(&self) -> Option<Effect> {
+        match self.local {
+            Local::Idle => None,
+            Local::Sending(count) => Some(Effect::Send(self.outbox.iter().take(count).cloned().collect())),
+            Local::Admitting(count) => Some(Effect::Admit(Admission {
+                customer: self.me.clone(),
+                incarnation: self.incarnation,
+                events: self.inbox.iter().take(count).cloned().collect(),
+                holdings: self.holdings(),
+                held: self.leases.keys().cloned().collect(),
+            })),
+        }
+    }
+
+    /// What it holds, or has an open assign of.
+    fn holdings(&self) -> std::collections::BTreeMap<ResourceId, Option<String>> {
+        let mut holdings: std::collections::BTreeMap<_, _> =
+            self.leases.iter().map(|(resource, lease)| (resource.clone(), lease.party.clone())).collect();
+        for order in self.orders.values().filter(|order| order.ending.is_none()) {
+            for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
+                if claim.claim.mode == ClaimMode::Assign {
+                    holdings.insert(claim.claim.resource.clone(), claim.claim.party.clone());
+                }
+            }
+        }
+        holdings
+    }
+
+    /// The messages under way were sent.
+    pub(super) fn sent(&mut self) {
+        if let Local::Sending(count) = self.local {
+            self.outbox.drain(..count.min(self.outbox.len()));
+            self.local = Local::Idle;
+        }
+    }
+
+    /// The admission under way ended.
+    pub(super) fn admitted(&mut self, now: Timestamp, answer: AdmissionAnswer) {
+        let Local::Admitting(count) = self.local else { return };
+        self.local = Local::Idle;
+        self.limits = answer.limits;
+        let batch: Vec<_> = self.inbox.drain(..count.min(self.inbox.len())).collect();
+        let mut answers = answer.admitted.into_iter();
+        for waiting in batch {
+            self.weight_bytes = self.weight_bytes.saturating_sub(waiting.event.bytes);
+            match answers.next() {
+                Some(Admitted::Planned { plan, answers }) => self.open(now, waiting, plan, answers),
+                Some(Admitted::Rejected { rejection }) => {
+                    self.reject(now, Some(&waiting.key.order), Some(&waiting.event), &rejection);
+                }
+                // An answer too short for its batch: what it does not speak of is admitted again.
+                None => {
+                    self.weight_bytes += waiting.event.bytes;
+                    self.inbox.push_front(waiting);
+                }
+            }
+        }
+        self.hear_early_notices(now);
+    }
+
+    /// Opens the order of an admitted event.
+    fn open(&mut self, now: Timestamp, waiting: EventToAdmit, plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) {
+        let EventToAdmit { event, key } = waiting;
+        let is_late = plan.claims.is_empty()
+            && !plan.unordered
+            && self.applied.get(&event.event_type).is_some_and(|last| key < *last);
+        if is_late && plan.late == Late::Reject {
+            let rejection = Rejection::new("too_late", "a younger event of this type was applied already");
+            self.reject(now, Some(&key.order), Some(&event), &rejection);
+            return;
+        }
+        let weight_bytes = serde_json::to_vec(&plan).map_or(event.bytes, |json| json.len());
+        self.weight_bytes += weight_bytes;
+        let claims = plan.claims.into_iter().map(|claim| OrderClaim {
+            ticket: if answers.iter().any(|(resource, _)| *resource == claim.resource) {
+                TicketState::Out
+            } else {
+                TicketState::None
+            },
+            state: ClaimState::Open,
+            claim,
+        });
+        let steps = plan.steps.into_iter().map(|planned| OrderStep {
+            planned,
+            state: StepState::Open,
+            dispatches: 0,
+            maybe_sent: false,
+            outcome: None,
+            compensates: None,
+            since: now,
+        });
+        let order = Order {
+            event_id: event.id,
+            event_type: event.event_type,
+            catalog_digest: plan.catalog_digest,
+            urgent: plan.urgent,
+            unordered: plan.unordered,
+            expires_at: plan.expires_after_ms.map(|ms| key.accepted_at.plus_ms(ms)),
+            claims: claims.collect(),
+            steps: steps.collect(),
+            started: false,
+            release_first: false,
+            late_hold: late_hold(plan.late, is_late),
+            ending: None,
+            weight_bytes,
+            key: key.clone(),
+        };
+        self.orders.insert(key.order.clone(), order);
+        self.changed();
+        for (resource, answer) in answers {
+            self.take_answer(now, &key.order, &resource, answer);
+        }
+    }
+
+    /// Remembers the youngest order of a type that was applied, for those that come late.
+    pub(super) fn remember_applied(&mut self, event_type: String, key: OrderKey) {
+        remember_bounded(&mut self.applied, event_type, key, crate::limits::RESOURCES_REMEMBERED_MAX);
+    }
+
+    /// What was under way in the run before is started again.
+    pub(super) fn under_way_again(&mut self) -> Vec<Effect> {
+        let mut effects: Vec<Effect> = self.local_effect().into_iter().collect();
+        let running: Vec<_> = self
+            .orders
+            .iter()
+            .flat_map(|(id, order)| order.running().map(|step| (id.clone(), step)).collect::<Vec<_>>())
+            .collect();
+        effects.extend(running.into_iter().filter_map(|(order, step)| self.dispatch(&order, step)));
+        effects
+    }
+}

@@ -1,0 +1,203 @@
+//! The customer machine: one customer's orders, leases and lanes, as a pure function `step(now, input) -> effects`.
+//!
+//! The rooms, in the order in which an event walks through them: [`intake`](self) takes an event in and has it planned,
+//! `claims` minds tickets and leases, `lanes` says whose turn it is, `outcomes` takes what became of a step, `ending`
+//! closes orders, `actions` is what a person may do, `view` is what one may ask.
+
+#[cfg(test)]
+mod tests;
+
+mod actions;
+mod claims;
+mod ending;
+mod intake;
+mod lanes;
+mod notices;
+mod outcomes;
+mod rings;
+mod state;
+mod view;
+pub mod waiting;
+
+pub use actions::{Action, ActionDone, ActionKind, Refusal};
+pub use state::*;
+pub use view::*;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Event;
+use crate::ids::{CustomerRef, Incarnation, OrderId, ResourceId, Timestamp};
+use crate::limits::EntityLimits;
+use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResource};
+use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
+use crate::outcome::Outcome;
+
+/// What reaches a customer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// An event was signalled. Raw: whatever it is, it ends as one order or one rejected event.
+    Submitted(Result<Event, Rejection>),
+    /// The admission under way ended: one answer per event of its batch, in order.
+    Admitted(AdmissionAnswer),
+    /// The messages under way were sent.
+    Sent,
+    /// A resource says something.
+    Told(ToCustomer),
+    /// A step's call ended with an outcome that the retry policy does not retry.
+    StepEnded {
+        /// The order.
+        order: OrderId,
+        /// The step's index in it.
+        step: usize,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// A step's call was cancelled, and is over: its request may have been sent.
+    StepInterrupted {
+        /// The order.
+        order: OrderId,
+        /// The step's index in it.
+        step: usize,
+    },
+    /// A new run begins: what was under way is to be started again.
+    Resumed,
+    /// The workflow id says that this entity is not who its start argument says: every event is rejected.
+    Misidentified {
+        /// What the start argument says.
+        claimed: String,
+    },
+}
+
+impl Customer {
+    /// Takes an input at a time and says what is to be done. Total: no input panics, and whatever is not expected
+    /// changes nothing.
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        let resumed = matches!(input, Input::Resumed);
+        match input {
+            Input::Submitted(event) => self.submitted(now, event),
+            Input::Admitted(answer) => self.admitted(now, answer),
+            Input::Sent => self.sent(),
+            Input::Told(message) => self.told(now, message),
+            Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
+            Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
+            Input::Misidentified { claimed } => self.misidentified = Some(claimed),
+            Input::Resumed => {}
+        }
+        let mut effects = if resumed { self.under_way_again() } else { Vec::new() };
+        self.advance(now, &mut effects);
+        effects
+    }
+
+    /// A person's action.
+    ///
+    /// # Errors
+    /// [`Refusal`] where the order's state does not allow it; nothing is changed then.
+    pub fn act(&mut self, now: Timestamp, action: &Action) -> (Result<ActionDone, Refusal>, Vec<Effect>) {
+        let answer = self.apply(now, action);
+        let mut effects = Vec::new();
+        self.advance(now, &mut effects);
+        (answer, effects)
+    }
+
+    /// Brings everything as far as it goes: leases are judged, given back and asked for, orders end, turns are taken.
+    fn advance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        loop {
+            let before = self.revision;
+            self.judge_grants(now);
+            self.supersede();
+            self.skip_what_is_not_held();
+            self.settle_claims();
+            self.settle_leases();
+            self.ask_for_tickets();
+            self.end_orders(now);
+            if self.revision == before {
+                break;
+            }
+        }
+        self.start_sending_or_admission(effects);
+        self.start_steps(now, effects);
+    }
+}
+
+/// What a customer wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Plan these events and put their tickets into the queues: one local activity. Answered by [`Input::Admitted`].
+    Admit(Admission),
+    /// Send these messages, in order: one local activity. Answered by [`Input::Sent`].
+    Send(Vec<(ResourceId, ToResource)>),
+    /// Call a target: one normal activity on the target's queue. Answered by [`Input::StepEnded`] or
+    /// [`Input::StepInterrupted`].
+    Provision {
+        /// The order.
+        order: OrderId,
+        /// The step's index in it.
+        step: usize,
+        /// The call.
+        request: ProvisionRequest,
+    },
+}
+
+/// A batch of events to admit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Admission {
+    /// Who admits.
+    pub customer: CustomerRef,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// The events, in the order of their keys.
+    pub events: Vec<EventToAdmit>,
+    /// The resources that this customer holds or has an open assign of, each with the name under which targets know
+    /// the customer there: what "release all that it holds" means.
+    pub holdings: BTreeMap<ResourceId, Option<String>>,
+    /// The resources whose lease this customer holds now.
+    pub held: BTreeSet<ResourceId>,
+}
+
+/// One event to admit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventToAdmit {
+    /// The event.
+    pub event: Event,
+    /// The key of its order.
+    pub key: OrderKey,
+}
+
+/// What an admission answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdmissionAnswer {
+    /// One per event, in order.
+    pub admitted: Vec<Admitted>,
+    /// The limits in force.
+    pub limits: EntityLimits,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "admitted", rename_all = "snake_case")]
+pub enum Admitted {
+    /// It has a plan, and its tickets were claimed.
+    Planned {
+        /// The plan.
+        plan: Plan,
+        /// What the resources answered.
+        answers: Vec<(ResourceId, ClaimAnswer)>,
+    },
+    /// It has none, and here is why.
+    Rejected {
+        /// The reason.
+        rejection: Rejection,
+    },
+}
+
+impl Admission {
+    /// The tickets to claim for the plan of one of its events: one per assign or lock claim, and one per release claim
+    /// whose lease the customer does not hold.
+    pub fn tickets(&self, key: &OrderKey, plan: &Plan) -> Vec<(ResourceId, Ticket)> {
+        claims::tickets_of_plan(&self.customer, self.incarnation, key, plan)
+            .filter(|(resource, ticket)| ticket.mode != ClaimMode::Release || !self.held.contains(resource))
+            .collect()
+    }
+}

@@ -1,0 +1,133 @@
+//! What resources tell a customer.
+
+use super::{ClaimState, Customer, Ending, StepState, TicketState, UnjudgedGrant};
+use crate::ids::{Epoch, OrderId, ResourceId, TicketId, Timestamp};
+use crate::limits::RESOURCES_REMEMBERED_MAX;
+use crate::message::{GiveBack, Notice, ToCustomer, ToResource};
+use crate::order::ClaimMode;
+
+impl Customer {
+    /// Takes a message from a resource.
+    pub(super) fn told(&mut self, now: Timestamp, message: ToCustomer) {
+        let ToCustomer { resource, incarnation, notice } = message;
+        if incarnation != self.incarnation {
+            self.told_another_life(&resource, incarnation, notice);
+            return;
+        }
+        if self.is_early(&resource, &notice) {
+            self.hear_again(resource, notice);
+            return;
+        }
+        match notice {
+            Notice::LeaseGranted { ticket, epoch, registered, recall } => {
+                self.granted(now, UnjudgedGrant { resource, ticket, epoch, registered, recall });
+            }
+            Notice::LeaseRecalled { epoch, asker } => self.recalled(&resource, epoch, Some(asker)),
+            Notice::NotHolder { ticket } => self.not_holder(&resource, &ticket),
+            Notice::QueueFull { ticket, .. } => self.queue_full(&resource, &ticket),
+            Notice::Probe { probe } => self.probed(&resource, &probe),
+            Notice::Forced { epoch } => self.forced(&resource, epoch),
+        }
+    }
+
+    /// Whether a notice speaks of an order that may be known only when the admission under way is recorded: its claims
+    /// were made, and answered by message, before that.
+    fn is_early(&self, resource: &ResourceId, notice: &Notice) -> bool {
+        !self.inbox.is_empty()
+            && match notice {
+                Notice::NotHolder { ticket } | Notice::QueueFull { ticket, .. } => {
+                    self.claim_of_ticket(resource, ticket).is_none()
+                }
+                Notice::Probe { .. } => !self.orders.values().any(|order| self.keeps_until_granted(order, resource)),
+                _ => false,
+            }
+    }
+
+    fn hear_again(&mut self, resource: ResourceId, notice: Notice) {
+        if !self.early_notices.contains(&(resource.clone(), notice.clone())) {
+            self.early_notices.push((resource, notice));
+        }
+        while self.early_notices.len() > RESOURCES_REMEMBERED_MAX {
+            self.early_notices.remove(0);
+        }
+    }
+
+    /// An admission was recorded: what was said too early is heard again.
+    pub(super) fn hear_early_notices(&mut self, now: Timestamp) {
+        let incarnation = self.incarnation;
+        for (resource, notice) in std::mem::take(&mut self.early_notices) {
+            self.told(now, ToCustomer { resource, incarnation, notice });
+        }
+    }
+
+    /// A message for an earlier life of this customer: its lease is an orphan, and the resource must know.
+    fn told_another_life(&mut self, resource: &ResourceId, incarnation: crate::ids::Incarnation, notice: Notice) {
+        let (ticket, epoch) = match notice {
+            Notice::LeaseGranted { ticket, epoch, .. } => (Some(ticket), epoch),
+            Notice::LeaseRecalled { epoch, .. } | Notice::Forced { epoch } => (None, epoch),
+            _ => return,
+        };
+        let message = ToResource::Decline { from: self.me.clone(), ticket, epoch, lost: Some(incarnation) };
+        self.outbox.push_back((resource.clone(), message));
+    }
+
+    /// Somebody else is proven to hold what an order wants to release. Its steps are left out, unless the customer
+    /// holds the lease, or has an older open assign of it.
+    pub(super) fn not_holder(&mut self, resource: &ResourceId, ticket: &TicketId) {
+        let Some((id, index)) = self.claim_of_ticket(resource, ticket) else { return };
+        let key = self.orders[&id].key.clone();
+        let spared = self.leases.contains_key(resource)
+            || self.older_open_assign(&key, resource)
+            || self.orders[&id].begun_on(resource);
+        let Some(claim) = self.orders.get_mut(&id).and_then(|order| order.claims.get_mut(index)) else { return };
+        if claim.state != ClaimState::Open || claim.claim.mode != ClaimMode::Release {
+            return;
+        }
+        claim.ticket = TicketState::None;
+        if !spared {
+            claim.state = ClaimState::NotHolder;
+            self.remember_settled(resource, key);
+        }
+        self.changed();
+    }
+
+    /// A resource's queue is full: an order that had no effect ends as rejected, any other waits for a person.
+    pub(super) fn queue_full(&mut self, resource: &ResourceId, ticket: &TicketId) {
+        let Some((id, index)) = self.claim_of_ticket(resource, ticket) else { return };
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        order.claims[index].ticket = TicketState::None;
+        if order.had_effect() {
+            let held = StepState::Held {
+                code: "queue_full".to_owned(),
+                detail: format!("the queue of {resource} is at its limit"),
+            };
+            let open = |step: &&mut super::OrderStep| {
+                step.state == StepState::Open && step.planned.resources.contains(resource)
+            };
+            order.steps.iter_mut().filter(open).for_each(|step| step.state = held.clone());
+            order.claims[index].ticket = TicketState::Out;
+        } else {
+            order.ending = Some(Ending::QueueFull { resource: resource.clone() });
+        }
+        self.changed();
+    }
+
+    /// A person forces the release of a lease: refused while open orders name the resource.
+    fn forced(&mut self, resource: &ResourceId, epoch: Epoch) {
+        if self.leases.get(resource).is_none_or(|lease| lease.epoch != epoch) {
+            return;
+        }
+        let orders: Vec<OrderId> = self
+            .orders
+            .iter()
+            .filter(|(_, order)| order.claim_on(resource).is_some())
+            .map(|(id, _)| id.clone())
+            .collect();
+        if orders.is_empty() {
+            self.give_back_now(resource, GiveBack::Forced);
+        } else {
+            let message = ToResource::ForceRefused { from: self.me.clone(), epoch, orders };
+            self.outbox.push_back((resource.clone(), message));
+        }
+    }
+}

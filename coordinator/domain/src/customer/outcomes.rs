@@ -1,0 +1,166 @@
+//! What became of a step.
+
+use super::{Customer, Ending, Order, OrderStep, StepState};
+use crate::ids::{OrderId, ResourceId, Timestamp};
+use crate::message::GiveBack;
+use crate::order::{ClaimMode, OnFailure};
+use crate::outcome::Outcome;
+
+impl Customer {
+    /// A step's call ended.
+    pub(super) fn step_ended(&mut self, now: Timestamp, id: &OrderId, index: usize, outcome: Outcome) {
+        let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) else { return };
+        if step.state != StepState::Running {
+            return;
+        }
+        step.since = now;
+        step.maybe_sent = false;
+        step.outcome = Some(outcome.clone());
+        self.changed();
+        match outcome {
+            Outcome::Done | Outcome::AlreadyDone => self.step_done(now, id, index),
+            Outcome::InUse { holder } => self.step_in_use(now, id, index, holder),
+            Outcome::Permanent { code, detail } => self.step_failed(now, id, index, code, detail),
+            Outcome::Ambiguous { detail } => {
+                self.set_step(id, index, StepState::Held { code: "ambiguous".to_owned(), detail });
+                // Its request may still land: its leases stay until a person has looked.
+                if let Some(order) = self.orders.get_mut(id) {
+                    order.steps[index].maybe_sent = true;
+                }
+            }
+            retried => {
+                let detail = format!("the call was given up after the outcome {}", retried.class());
+                self.set_step(id, index, StepState::Held { code: retried.class().to_owned(), detail });
+            }
+        }
+    }
+
+    /// A step's call was cancelled and may have been sent: the next run settles that before it sends again.
+    pub(super) fn step_interrupted(&mut self, id: &OrderId, index: usize) {
+        if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index))
+            && step.state == StepState::Running
+        {
+            step.maybe_sent = true;
+        }
+    }
+
+    pub(super) fn set_step(&mut self, id: &OrderId, index: usize, state: StepState) {
+        if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
+            step.state = state;
+            self.changed();
+        }
+    }
+
+    /// The resources that a step names and its order claims in this mode.
+    fn resources_in_mode(&self, id: &OrderId, index: usize, mode: ClaimMode) -> Vec<ResourceId> {
+        let Some(order) = self.orders.get(id) else { return Vec::new() };
+        let in_mode = |resource: &&ResourceId| order.claim_on(resource).is_some_and(|c| c.claim.mode == mode);
+        order.steps[index].planned.resources.iter().filter(in_mode).cloned().collect()
+    }
+
+    fn step_done(&mut self, now: Timestamp, id: &OrderId, index: usize) {
+        self.set_step(id, index, StepState::Done);
+        let compensation = self.orders[id].steps[index].compensates.is_some();
+        for resource in self.resources_in_mode(id, index, ClaimMode::Assign) {
+            if compensation {
+                self.give_back_later(&resource, GiveBack::Released);
+            } else if let Some(lease) = self.leases.get_mut(&resource) {
+                lease.kept = true;
+            }
+        }
+        let aborted = matches!(self.orders[id].ending, Some(Ending::Aborted { .. } | Ending::Cancelled));
+        if aborted && !compensation {
+            self.compensate(now, id, index);
+        }
+    }
+
+    /// The target has it registered to somebody else: the lease goes back, the resource finds out who.
+    fn step_in_use(&mut self, now: Timestamp, id: &OrderId, index: usize, holder: Option<String>) {
+        let whom = holder.unwrap_or_else(|| "somebody else".to_owned());
+        let compensation = self.orders[id].steps[index].compensates.is_some();
+        let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
+        let releases = self.resources_in_mode(id, index, ClaimMode::Release);
+        if compensation || (assigns.is_empty() && releases.is_empty()) {
+            self.step_failed(now, id, index, "in_use".to_owned(), format!("registered to {whom}"));
+        } else if assigns.is_empty() {
+            // What we were to release is registered to another: there is nothing of ours to release.
+            self.set_step(id, index, StepState::Skipped { code: "not_holder".to_owned() });
+            releases.iter().for_each(|resource| self.give_back_now(resource, GiveBack::Contested));
+        } else {
+            self.set_step(id, index, StepState::Open);
+            assigns.iter().for_each(|resource| self.give_back_now(resource, GiveBack::Contested));
+            if let Some(order) = self.orders.get_mut(id) {
+                order.started &= order.had_effect();
+            }
+        }
+    }
+
+    /// A step failed for good: the catalog says what follows.
+    fn step_failed(&mut self, now: Timestamp, id: &OrderId, index: usize, code: String, detail: String) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        let step = &order.steps[index];
+        // A release is never left out by a rule: only a person may say that it counts as confirmed.
+        let policy = match step.planned.on_failure {
+            _ if order.ending.is_some() && step.compensates.is_none() => OnFailure::Skip,
+            OnFailure::Skip if order.is_release_step(step) => OnFailure::Hold,
+            policy => policy,
+        };
+        match policy {
+            OnFailure::Hold => self.set_step(id, index, StepState::Held { code, detail }),
+            OnFailure::Skip => self.set_step(id, index, StepState::Skipped { code }),
+            OnFailure::Abort => {
+                self.set_step(id, index, StepState::Skipped { code: code.clone() });
+                self.abort(now, id, Ending::Aborted { code });
+            }
+        }
+    }
+
+    /// The order ends: what has not begun is cancelled, what was done is compensated in reverse.
+    pub(super) fn abort(&mut self, now: Timestamp, id: &OrderId, ending: Ending) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        order.ending = Some(ending);
+        order.late_hold = false;
+        for step in order.steps.iter_mut().filter(|step| step.compensates.is_none()) {
+            if matches!(step.state, StepState::Open | StepState::Held { .. }) && !step.maybe_sent {
+                step.state = StepState::Cancelled;
+            }
+        }
+        let done: Vec<usize> =
+            (0..order.steps.len()).filter(|index| order.steps[*index].state == StepState::Done).collect();
+        for index in done.into_iter().rev() {
+            self.compensate(now, id, index);
+        }
+        self.changed();
+    }
+
+    /// Adds the step that undoes another. A confirmed release is not undone: the next holder may be at work.
+    fn compensate(&mut self, now: Timestamp, id: &OrderId, index: usize) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        let step = &order.steps[index];
+        let Some(operation) = step.planned.compensation.clone() else { return };
+        if order.is_release_step(step) {
+            return;
+        }
+        let mut planned = step.planned.clone();
+        planned.name = format!("{}.undo", planned.name);
+        planned.operation = operation;
+        planned.compensation = None;
+        planned.on_failure = OnFailure::Hold;
+        planned.after = last_compensation(order).into_iter().collect();
+        order.steps.push(OrderStep {
+            planned,
+            state: StepState::Open,
+            dispatches: 0,
+            maybe_sent: false,
+            outcome: None,
+            compensates: Some(index),
+            since: now,
+        });
+        self.changed();
+    }
+}
+
+/// The index of the compensation that was added last.
+fn last_compensation(order: &Order) -> Option<usize> {
+    order.steps.iter().rposition(|step| step.compensates.is_some())
+}

@@ -1,0 +1,391 @@
+//! What a customer entity knows. All of it travels through continue-as-new.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::EventToAdmit;
+use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
+use crate::limits::EntityLimits;
+use crate::message::{Asker, GiveBack, Notice, ToResource};
+use crate::order::{Claim, Late, OrderKey, OrderState, PlannedStep};
+use crate::outcome::Outcome;
+
+/// One customer entity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Customer {
+    /// Who it is, by its workflow id.
+    pub me: CustomerRef,
+    /// Which life of it: the time of its first run.
+    pub incarnation: Incarnation,
+    /// The limits in force.
+    pub limits: EntityLimits,
+    /// Set where the start argument names somebody else.
+    #[serde(default)]
+    pub misidentified: Option<String>,
+    /// Accepted events that are not planned yet, sorted by key within what is not being admitted.
+    pub inbox: VecDeque<EventToAdmit>,
+    /// The local activity under way.
+    pub local: Local,
+    /// Open orders.
+    pub orders: BTreeMap<OrderId, Order>,
+    /// Leases held.
+    pub leases: BTreeMap<ResourceId, Lease>,
+    /// Grants for tickets not known yet: judged when no admission is under way or waiting.
+    pub unjudged: Vec<UnjudgedGrant>,
+    /// Recalls of epochs not seen yet.
+    pub early_recalls: BTreeMap<ResourceId, (Epoch, Asker)>,
+    /// What resources said of orders that are not known yet: heard again when the admission under way is recorded.
+    #[serde(default)]
+    pub early_notices: Vec<(ResourceId, Notice)>,
+    /// Per resource, the highest epoch given back or declined.
+    pub given_back: BTreeMap<ResourceId, Epoch>,
+    /// Per resource, the key of the last settled assign or release.
+    pub settled: BTreeMap<ResourceId, OrderKey>,
+    /// Per event type without claims, the youngest key that ended with an effect.
+    pub applied: BTreeMap<String, OrderKey>,
+    /// Messages to send, oldest first.
+    pub outbox: VecDeque<(ResourceId, ToResource)>,
+    /// Orders that are over, oldest first.
+    pub remembered: VecDeque<Remembered>,
+    /// What happened, oldest first, bounded.
+    pub journal: VecDeque<JournalEntry>,
+    /// Counts since the entity began.
+    pub counts: Counts,
+    /// Bytes of inbox and open orders as JSON, for the limit on state.
+    pub weight_bytes: usize,
+    /// Grows with every change that `advance` makes: how its loop knows that it is done.
+    #[serde(skip)]
+    pub(super) revision: u64,
+}
+
+/// The local activity under way: at most one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Local {
+    /// None.
+    #[default]
+    Idle,
+    /// The first so many events of the inbox are being admitted.
+    Admitting(usize),
+    /// The first so many messages of the outbox are being sent.
+    Sending(usize),
+}
+
+/// An open order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// The event's id.
+    pub event_id: String,
+    /// The event's type.
+    pub event_type: String,
+    /// Its key.
+    pub key: OrderKey,
+    /// The digest of the catalog that planned it.
+    pub catalog_digest: String,
+    /// Whether it passes orders that only wait.
+    pub urgent: bool,
+    /// Whether it needs no turn.
+    pub unordered: bool,
+    /// When it is no longer worth doing.
+    pub expires_at: Option<Timestamp>,
+    /// What it wants of which resource.
+    pub claims: Vec<OrderClaim>,
+    /// What it does: the plan's steps, then compensations.
+    pub steps: Vec<OrderStep>,
+    /// Whether a step that needs all its leases has begun.
+    pub started: bool,
+    /// Whether a person, or a ring, let its release go before its assign is granted.
+    pub release_first: bool,
+    /// Whether it waits for a person before it begins: it came late.
+    pub late_hold: bool,
+    /// Set once it is to end without doing the rest.
+    pub ending: Option<Ending>,
+    /// Its size as JSON, in bytes.
+    pub weight_bytes: usize,
+}
+
+/// Why an order ends before its steps are done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum Ending {
+    /// A younger order settled the matter.
+    Superseded,
+    /// A person cancelled it.
+    Cancelled,
+    /// A step failed and the catalog says abort.
+    Aborted {
+        /// The step's code.
+        code: String,
+    },
+    /// A resource's queue was full.
+    QueueFull {
+        /// The resource.
+        resource: ResourceId,
+    },
+    /// It was not done in time.
+    Expired,
+}
+
+/// A claim of an open order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderClaim {
+    /// What is wanted.
+    pub claim: Claim,
+    /// Its ticket at the resource.
+    pub ticket: TicketState,
+    /// Where the claim stands.
+    pub state: ClaimState,
+}
+
+/// The ticket of a claim, as far as the customer knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TicketState {
+    /// The resource has none.
+    None,
+    /// It stands in the resource's queue, or a lease was granted for it.
+    Out,
+}
+
+/// Where a claim stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimState {
+    /// Not settled.
+    Open,
+    /// All steps that name its resource are over.
+    Settled,
+    /// A release of something that somebody else holds.
+    NotHolder,
+    /// A younger order of this customer settled the matter.
+    Superseded,
+}
+
+/// A step of an open order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderStep {
+    /// What is to be done.
+    pub planned: PlannedStep,
+    /// Where it stands.
+    pub state: StepState,
+    /// How often its call was scheduled.
+    pub dispatches: u32,
+    /// Whether a call of it was cancelled that may have been sent.
+    pub maybe_sent: bool,
+    /// The class of its last outcome.
+    pub outcome: Option<Outcome>,
+    /// For a compensation: the index of the step that it undoes.
+    pub compensates: Option<usize>,
+    /// Since when it stands so.
+    pub since: Timestamp,
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum StepState {
+    /// Not begun, or to be done again.
+    Open,
+    /// Its call is under way.
+    Running,
+    /// It waits for a person.
+    Held {
+        /// A stable code.
+        code: String,
+        /// A sentence for a person.
+        detail: String,
+    },
+    /// Its effect is confirmed.
+    Done,
+    /// It is left out.
+    Skipped {
+        /// Why: `not_holder`, `superseded`, `person`, or the code of the failure.
+        code: String,
+    },
+    /// Its order ended before it began.
+    Cancelled,
+}
+
+impl StepState {
+    /// Whether nothing more comes of it.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Done | Self::Skipped { .. } | Self::Cancelled)
+    }
+}
+
+/// A lease held.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Its fencing token.
+    pub epoch: Epoch,
+    /// The ticket it was granted for.
+    pub ticket: TicketId,
+    /// The key of that ticket's order.
+    pub key: OrderKey,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether the target accepted an assign under it: it outlives its order.
+    pub kept: bool,
+    /// Set once it is to be given back, as soon as no started order needs it.
+    pub due: Option<GiveBack>,
+    /// Set once it is being given back, as soon as no call that it protects is under way: no step starts under it.
+    pub leaving: Option<GiveBack>,
+    /// Who asks for it back.
+    pub recall: Option<Asker>,
+    /// The name under which the targets know this customer there.
+    pub party: Option<String>,
+}
+
+/// A grant whose ticket is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnjudgedGrant {
+    /// The resource.
+    pub resource: ResourceId,
+    /// The ticket.
+    pub ticket: TicketId,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Whether the target is known to have it registered to this customer already.
+    pub registered: bool,
+    /// Who asks for it back already.
+    pub recall: Option<Asker>,
+}
+
+/// An order that is over, remembered for de-duplication and for those who ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// The order.
+    pub order: OrderId,
+    /// How it ended.
+    pub state: OrderState,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// When.
+    pub at: Timestamp,
+    /// The order, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderId>,
+    /// The event's id and type, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<(String, String)>,
+    /// What happened: a terminal state, or `action`.
+    pub what: String,
+    /// A stable code, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// A sentence for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Who did it and why, for a person's action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<(String, String)>,
+    /// The steps' outcomes, for an order that ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<(String, String)>,
+}
+
+/// Counts since the entity began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Events taken in.
+    pub accepted: u64,
+    /// Events that came again.
+    pub duplicates: u64,
+    /// Events rejected, for whatever reason.
+    pub rejected: u64,
+    /// Orders that ended, rejected ones aside.
+    pub ended: u64,
+}
+
+/// Something remembered per resource or type is bounded: the smallest value goes first, which is the oldest.
+pub(super) fn remember_bounded<K: Ord + Clone, V: Ord + Clone>(map: &mut BTreeMap<K, V>, key: K, value: V, max: usize) {
+    let newer = map.get(&key).is_none_or(|known| *known < value);
+    if newer {
+        map.insert(key, value);
+    }
+    if map.len() > max {
+        let oldest = map.iter().min_by(|a, b| a.1.cmp(b.1)).map(|(key, _)| key.clone());
+        if let Some(oldest) = oldest {
+            map.remove(&oldest);
+        }
+    }
+}
+
+impl Customer {
+    /// A customer entity that knows nothing yet.
+    pub fn new(me: CustomerRef, incarnation: Incarnation) -> Self {
+        Self {
+            me,
+            incarnation,
+            limits: EntityLimits::default(),
+            misidentified: None,
+            inbox: VecDeque::new(),
+            local: Local::Idle,
+            orders: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            unjudged: Vec::new(),
+            early_recalls: BTreeMap::new(),
+            early_notices: Vec::new(),
+            given_back: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            applied: BTreeMap::new(),
+            outbox: VecDeque::new(),
+            remembered: VecDeque::new(),
+            journal: VecDeque::new(),
+            counts: Counts::default(),
+            weight_bytes: 0,
+            revision: 0,
+        }
+    }
+
+    /// Whether nothing is under way: the moment to continue as new.
+    pub fn is_idle(&self) -> bool {
+        self.local == Local::Idle && self.orders.values().all(|order| order.running().next().is_none())
+    }
+
+    /// Notes that something changed.
+    pub(super) fn changed(&mut self) {
+        self.revision += 1;
+    }
+
+    /// Adds a line to the journal.
+    pub(super) fn note(&mut self, entry: JournalEntry) {
+        self.journal.push_back(entry);
+        while self.journal.len() > self.limits.journal_max {
+            self.journal.pop_front();
+        }
+    }
+}
+
+impl Order {
+    /// The indexes of the steps whose call is under way.
+    pub fn running(&self) -> impl Iterator<Item = usize> + '_ {
+        self.steps.iter().enumerate().filter(|(_, step)| step.state == StepState::Running).map(|(index, _)| index)
+    }
+
+    /// The steps that name a resource.
+    pub fn steps_naming<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a OrderStep> + 'a {
+        self.steps.iter().filter(move |step| step.planned.resources.contains(resource))
+    }
+
+    /// Whether any step had its effect, or may have had one.
+    pub fn had_effect(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.state, StepState::Done | StepState::Running) || step.maybe_sent)
+    }
+
+    /// Its claim on a resource.
+    pub fn claim_on(&self, resource: &ResourceId) -> Option<&OrderClaim> {
+        self.claims.iter().find(|claim| claim.claim.resource == *resource)
+    }
+}
+
+/// What a new order begins as, where it comes late.
+pub(super) fn late_hold(late: Late, is_late: bool) -> bool {
+    is_late && late == Late::Hold
+}

@@ -1,0 +1,341 @@
+//! The customer machine alone: limits at their edges, de-duplication, and the messages of a life.
+
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::ids::{Epoch, TicketId, Timestamp};
+use crate::limits::{EntityLimits, REMEMBERED_MS_MAX};
+use crate::message::{GiveBack, Notice};
+use crate::order::{Claim, ClaimMode, Late, OnFailure, PlannedStep, ReleaseWhen, ResourcePolicy};
+
+const NOW: Timestamp = Timestamp(1_000_000_000_000);
+
+fn customer() -> Customer {
+    let me = CustomerRef { tenant: "t".parse().unwrap(), customer: "A".parse().unwrap() };
+    Customer::new(me, Incarnation(1))
+}
+
+fn number() -> ResourceId {
+    "msisdn/1".parse().unwrap()
+}
+
+fn event(id: &str) -> Event {
+    Event {
+        id: id.to_owned(),
+        source: "test".to_owned(),
+        event_type: "any".to_owned(),
+        subject: "A".parse().unwrap(),
+        time: None,
+        sequence: None,
+        half: None,
+        data: Map::new(),
+        bytes: 100,
+    }
+}
+
+fn step(name: &str, resources: &[ResourceId], after: &[usize]) -> PlannedStep {
+    let (role, operation) = name.split_once('.').unwrap();
+    PlannedStep {
+        name: name.to_owned(),
+        role: role.parse().unwrap(),
+        target: role.parse().unwrap(),
+        operation: operation.to_owned(),
+        data: Map::from_iter([("msisdn".to_owned(), Value::from("1"))]),
+        resources: resources.to_vec(),
+        after: after.to_vec(),
+        on_failure: OnFailure::Hold,
+        compensation: None,
+        attempt_timeout_ms: 1_000,
+    }
+}
+
+fn plan(claims: &[(ClaimMode, ResourceId)], steps: Vec<PlannedStep>) -> Plan {
+    let claim = |(mode, resource): &(ClaimMode, ResourceId)| Claim {
+        resource: resource.clone(),
+        mode: *mode,
+        release_when: ReleaseWhen::Turn,
+        party: None,
+        party_after: None,
+        policy: ResourcePolicy::default(),
+    };
+    Plan {
+        catalog_digest: "d".to_owned(),
+        urgent: false,
+        unordered: false,
+        expires_after_ms: None,
+        late: Late::Apply,
+        claims: claims.iter().map(claim).collect(),
+        steps,
+    }
+}
+
+fn planned(plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) -> Input {
+    let admitted = vec![Admitted::Planned { plan, answers }];
+    Input::Admitted(AdmissionAnswer { admitted, limits: EntityLimits::default() })
+}
+
+fn order_id(id: &str) -> OrderId {
+    event(id).order_id(&"t".parse().unwrap(), None)
+}
+
+fn granted(epoch: u64) -> ClaimAnswer {
+    ClaimAnswer::Granted { epoch: Epoch(epoch), registered: false, recall: None }
+}
+
+/// Submits an event and admits it with this plan; the effects of the admission.
+fn admit(customer: &mut Customer, id: &str, plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) -> Vec<Effect> {
+    let effects = customer.step(NOW, Input::Submitted(Ok(event(id))));
+    assert!(matches!(effects.as_slice(), [Effect::Admit(_)]), "{effects:?}");
+    customer.step(NOW, planned(plan, answers))
+}
+
+fn done(id: &str, step: usize) -> Input {
+    Input::StepEnded { order: order_id(id), step, outcome: Outcome::Done }
+}
+
+fn assign() -> Plan {
+    plan(&[(ClaimMode::Assign, number())], vec![step("hss.assign", &[number()], &[])])
+}
+
+fn release() -> Plan {
+    plan(&[(ClaimMode::Release, number())], vec![step("hss.release", &[number()], &[])])
+}
+
+#[test]
+fn a_granted_assign_is_called_with_its_epoch_and_kept_until_the_release_is_confirmed() {
+    let mut a = customer();
+    let effects = admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
+    let [Effect::Provision { request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((request.epoch, request.maybe_sent, request.dispatch), (Some(Epoch(7)), false, 0));
+    assert_eq!(request.idempotency_key, order_id("e1").step_key("hss.assign"));
+    assert_eq!(a.step(NOW, done("e1", 0)), vec![]);
+    assert!(a.leases[&number()].kept);
+    assert_eq!(a.state_of(&order_id("e1")), Some(crate::order::OrderState::Completed));
+
+    let effects = admit(&mut a, "e2", release(), vec![]);
+    assert!(matches!(effects.as_slice(), [Effect::Provision { .. }]), "{effects:?}");
+    assert!(a.leases.contains_key(&number()), "the lease stays until the release is recorded as done");
+    let effects = a.step(NOW, done("e2", 0));
+    let [Effect::Send(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [(_, ToResource::GiveBack { how: GiveBack::Released, epoch: Epoch(7), .. })] = messages.as_slice() else {
+        panic!("{messages:?}")
+    };
+    assert!(a.leases.is_empty());
+}
+
+#[test]
+fn a_duplicate_event_changes_nothing() {
+    let mut a = customer();
+    admit(&mut a, "e1", assign(), vec![(number(), ClaimAnswer::Queued)]);
+    let before = a.clone();
+    assert_eq!(a.step(NOW, Input::Submitted(Ok(event("e1")))), vec![]);
+    assert_eq!(a.counts.duplicates, 1);
+    a.counts.duplicates = 0;
+    assert_eq!(a, Customer { revision: a.revision, ..before });
+}
+
+#[test]
+fn a_duplicate_of_an_order_that_is_over_is_recognised_among_the_last_thousand() {
+    let mut a = customer();
+    a.limits.remembered_orders_max = 3;
+    for id in ["e1", "e2", "e3"] {
+        a.step(NOW, Input::Submitted(Ok(event(id))));
+        let rejection = Rejection::new("unknown_event_type", "no");
+        let admitted = vec![Admitted::Rejected { rejection }];
+        let limits = EntityLimits { remembered_orders_max: 3, ..EntityLimits::default() };
+        a.step(NOW, Input::Admitted(AdmissionAnswer { admitted, limits }));
+    }
+    assert_eq!(a.step(NOW, Input::Submitted(Ok(event("e1")))), vec![]);
+    assert_eq!(a.counts.duplicates, 1);
+    assert_eq!(a.remembered.len(), 3);
+}
+
+#[test]
+fn an_event_older_than_the_memory_for_duplicates_is_too_old() {
+    let mut a = customer();
+    let at = |ms: i64| Event { time: Some(Timestamp(NOW.0 - ms)), ..event(&ms.to_string()) };
+    assert_eq!(a.step(NOW, Input::Submitted(Ok(at(REMEMBERED_MS_MAX)))).len(), 1);
+    a.step(NOW, Input::Submitted(Ok(at(REMEMBERED_MS_MAX + 1))));
+    assert_eq!(a.journal.back().unwrap().code.as_deref(), Some("too_old"));
+}
+
+#[test]
+fn the_order_after_the_thousandth_open_one_ends_as_backlog_full() {
+    let mut a = customer();
+    assert_eq!(a.limits.open_orders_max, 1_000);
+    for n in 0..1_000 {
+        let small = Event { bytes: 10, ..event(&format!("e{n}")) };
+        a.step(NOW, Input::Submitted(Ok(small)));
+    }
+    assert_eq!((a.inbox.len(), a.counts.rejected), (1_000, 0));
+    a.step(NOW, Input::Submitted(Ok(event("one more"))));
+    assert_eq!((a.inbox.len(), a.counts.rejected), (1_000, 1));
+    assert_eq!(a.journal.back().unwrap().code.as_deref(), Some("backlog_full"));
+    assert_eq!(a.state_of(&order_id("one more")), Some(crate::order::OrderState::Rejected));
+}
+
+#[test]
+fn state_is_limited_in_bytes_too() {
+    let mut a = customer();
+    let max = a.limits.state_bytes_max;
+    a.limits.event_bytes_max = max;
+    a.step(NOW, Input::Submitted(Ok(Event { bytes: max, ..event("fits") })));
+    assert_eq!(a.counts.rejected, 0);
+    a.step(NOW, Input::Submitted(Ok(Event { bytes: 1, ..event("one byte more") })));
+    assert_eq!(a.journal.back().unwrap().code.as_deref(), Some("backlog_full"));
+}
+
+#[test]
+fn the_journal_keeps_its_last_hundred_lines() {
+    let mut a = customer();
+    for n in 0..150 {
+        a.step(NOW, Input::Submitted(Err(Rejection::new("not_json", n.to_string()))));
+    }
+    assert_eq!(a.journal.len(), 100);
+    assert_eq!(a.journal.back().unwrap().detail.as_deref(), Some("149"));
+    assert_eq!(a.counts.rejected, 150);
+}
+
+#[test]
+fn an_entity_whose_start_argument_names_another_rejects_every_event() {
+    let mut a = customer();
+    a.step(NOW, Input::Misidentified { claimed: "t/B".to_owned() });
+    a.step(NOW, Input::Submitted(Ok(event("e1"))));
+    assert_eq!(a.journal.back().unwrap().code.as_deref(), Some("identity_mismatch"));
+}
+
+#[test]
+fn a_grant_for_an_unknown_ticket_is_declined_only_when_nothing_waits_for_admission() {
+    let mut a = customer();
+    a.step(NOW, Input::Submitted(Ok(event("e1"))));
+    let ticket = TicketId::derive(&order_id("e1"), &number(), Incarnation(1));
+    let notice = Notice::LeaseGranted { ticket, epoch: Epoch(9), registered: false, recall: None };
+    let grant = ToCustomer { resource: number(), incarnation: Incarnation(1), notice };
+    assert_eq!(a.step(NOW, Input::Told(grant.clone())), vec![], "the admission under way may know it");
+    let effects = a.step(NOW, planned(assign(), vec![(number(), ClaimAnswer::Queued)]));
+    assert!(matches!(effects.as_slice(), [Effect::Provision { .. }]), "{effects:?}");
+    a.step(NOW, done("e1", 0));
+    admit(&mut a, "e2", release(), vec![]);
+    a.step(NOW, done("e2", 0));
+    a.step(NOW, Input::Sent);
+    assert_eq!(a.step(NOW, Input::Told(grant)), vec![], "a duplicate of a grant that was given back is ignored");
+}
+
+#[test]
+fn a_message_for_an_earlier_life_is_answered_lost() {
+    let mut a = customer();
+    let ticket = TicketId::derive(&order_id("e1"), &number(), Incarnation(0));
+    let notice = Notice::LeaseGranted { ticket, epoch: Epoch(9), registered: false, recall: None };
+    let grant = ToCustomer { resource: number(), incarnation: Incarnation(0), notice };
+    let effects = a.step(NOW, Input::Told(grant));
+    let [Effect::Send(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(matches!(&messages[0].1, ToResource::Decline { lost: Some(Incarnation(0)), .. }));
+}
+
+#[test]
+fn a_permanent_failure_holds_the_lane_until_a_person_acts_and_the_same_action_again_changes_nothing() {
+    let mut a = customer();
+    admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
+    let outcome = Outcome::Permanent { code: "unknown_subscriber".to_owned(), detail: "no such IMSI".to_owned() };
+    a.step(NOW, Input::StepEnded { order: order_id("e1"), step: 0, outcome });
+    assert_eq!(a.state_of(&order_id("e1")), Some(crate::order::OrderState::Held));
+    let json = json!({"action_id": "x", "order_id": order_id("e1"), "action": "amend", "data": {"msisdn": "2"},
+        "actor": "ann", "reason": "typo"});
+    let action: Action = serde_json::from_value(json).unwrap();
+    let (answer, effects) = a.act(NOW, &action);
+    assert!(!answer.unwrap().repeated);
+    let [Effect::Provision { request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((request.dispatch, &request.data["msisdn"]), (1, &json!("2")));
+    let (answer, effects) = a.act(NOW, &action);
+    assert!(answer.unwrap().repeated && effects.is_empty());
+}
+
+#[test]
+fn a_cancel_is_clean_before_anything_began_and_refused_after_a_release_was_sent() {
+    let mut a = customer();
+    admit(&mut a, "e1", assign(), vec![(number(), ClaimAnswer::Queued)]);
+    let cancel = |id: &str| Action {
+        action_id: format!("cancel {id}"),
+        order_id: order_id(id),
+        kind: ActionKind::Cancel,
+        actor: "ann".to_owned(),
+        reason: "test".to_owned(),
+    };
+    let (answer, effects) = a.act(NOW, &cancel("e1"));
+    assert!(answer.is_ok());
+    assert!(matches!(&effects[..], [Effect::Send(m)] if matches!(m[0].1, ToResource::Withdraw { .. })));
+    assert_eq!(a.state_of(&order_id("e1")), Some(crate::order::OrderState::Cancelled));
+    a.step(NOW, Input::Sent);
+    admit(&mut a, "e2", assign(), vec![(number(), granted(7))]);
+    a.step(NOW, done("e2", 0));
+    admit(&mut a, "e3", release(), vec![]);
+    let (answer, _) = a.act(NOW, &cancel("e3"));
+    assert_eq!(answer.unwrap_err().code, "release_confirmed");
+}
+
+#[test]
+fn an_aborted_order_undoes_what_it_did_in_reverse_and_gives_the_lease_back() {
+    let mut a = customer();
+    let mut steps = vec![step("hss.assign", &[number()], &[]), step("crm.add", &[], &[0])];
+    steps[0].compensation = Some("release".to_owned());
+    steps[1].on_failure = OnFailure::Abort;
+    admit(&mut a, "e1", plan(&[(ClaimMode::Assign, number())], steps), vec![(number(), granted(7))]);
+    a.step(NOW, done("e1", 0));
+    let outcome = Outcome::Permanent { code: "no".to_owned(), detail: "no".to_owned() };
+    let effects = a.step(NOW, Input::StepEnded { order: order_id("e1"), step: 1, outcome });
+    let [Effect::Provision { step: 2, request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((request.operation.as_str(), request.epoch), ("release", Some(Epoch(7))));
+    let effects = a.step(NOW, done("e1", 2));
+    assert!(matches!(&effects[..], [Effect::Send(m)] if matches!(m[0].1, ToResource::GiveBack { .. })), "{effects:?}");
+    assert_eq!(a.state_of(&order_id("e1")), Some(crate::order::OrderState::Failed));
+}
+
+#[test]
+fn continue_as_new_with_a_call_under_way_says_that_it_may_have_been_sent() {
+    let mut a = customer();
+    admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
+    assert!(!a.is_idle());
+    a.step(NOW, Input::StepInterrupted { order: order_id("e1"), step: 0 });
+    let mut next: Customer = serde_json::from_value(serde_json::to_value(&a).unwrap()).unwrap();
+    let effects = next.step(NOW, Input::Resumed);
+    let [Effect::Provision { request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((request.maybe_sent, request.dispatch), (true, 1));
+}
+
+#[test]
+fn unordered_orders_run_side_by_side() {
+    let mut a = customer();
+    for id in ["e1", "e2", "e3"] {
+        let unordered = Plan { unordered: true, ..plan(&[], vec![step("sms.send", &[], &[])]) };
+        let effects = admit(&mut a, id, unordered, vec![]);
+        assert!(matches!(effects.as_slice(), [Effect::Provision { .. }]), "{effects:?}");
+    }
+    assert_eq!(a.orders.values().map(|order| order.running().count()).sum::<usize>(), 3);
+}
+
+#[test]
+fn an_urgent_order_passes_orders_that_only_wait() {
+    let mut a = customer();
+    admit(&mut a, "e1", assign(), vec![(number(), ClaimAnswer::Queued)]);
+    let urgent = Plan { urgent: true, ..plan(&[], vec![step("hss.disable", &[], &[])]) };
+    let effects = admit(&mut a, "e2", urgent, vec![]);
+    assert!(matches!(effects.as_slice(), [Effect::Provision { .. }]), "{effects:?}");
+}
+
+#[test]
+fn a_late_event_of_a_type_without_claims_does_what_the_catalog_says() {
+    for (late, expected) in [
+        (Late::Apply, crate::order::OrderState::InProgress),
+        (Late::Hold, crate::order::OrderState::Held),
+        (Late::Reject, crate::order::OrderState::Rejected),
+    ] {
+        let mut a = customer();
+        let service = Plan { late, ..plan(&[], vec![step("hss.update", &[], &[])]) };
+        admit(&mut a, "e1", service.clone(), vec![]);
+        a.step(NOW, done("e1", 0));
+        let early = Event { time: Some(Timestamp(NOW.0 - 1)), ..event("e0") };
+        a.step(NOW, Input::Submitted(Ok(early)));
+        a.step(NOW, planned(service, vec![]));
+        assert_eq!(a.state_of(&order_id("e0")), Some(expected));
+    }
+}

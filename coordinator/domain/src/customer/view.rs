@@ -1,0 +1,302 @@
+//! What one may ask a customer.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::waiting::WaitingFor;
+use super::{ClaimState, Counts, Customer, JournalEntry, Order, StepState};
+use crate::ids::{CustomerId, Epoch, OrderId, ResourceId, TargetId};
+use crate::order::{ClaimMode, OrderState};
+
+/// The body of `GET …/customers/{id}`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CustomerView {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// Its open orders, those that wait for admission first.
+    pub orders: Vec<OrderView>,
+    /// Per target, the open orders in the order of their turns.
+    pub lanes: BTreeMap<TargetId, Vec<LaneEntry>>,
+    /// The leases it holds.
+    pub leases: Vec<LeaseView>,
+    /// What happened, oldest first, bounded.
+    pub journal: Vec<JournalView>,
+    /// Counts since the entity began.
+    pub counts: Counts,
+}
+
+/// One place in a lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LaneEntry {
+    /// The order.
+    pub order_id: OrderId,
+    /// Its first step there that is not over.
+    pub step: String,
+    /// The state of that step.
+    pub state: &'static str,
+}
+
+/// A lease held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaseView {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Its fencing token.
+    pub epoch: Epoch,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// The body of `GET …/orders/{order_id}`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OrderView {
+    /// The order.
+    pub order_id: OrderId,
+    /// The event's id; empty where the journal forgot it.
+    pub event_id: String,
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The event's type; empty where the journal forgot it.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// Its state.
+    pub state: OrderState,
+    /// What it waits for; none where it is over.
+    pub waiting_for: Option<WaitingFor>,
+    /// Its steps.
+    pub steps: Vec<StepView>,
+    /// Its claims.
+    pub claims: Vec<ClaimView>,
+    /// The stable code of how it ended, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// A sentence of how it ended, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A step of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepView {
+    /// The step's name within the order.
+    pub name: String,
+    /// The target.
+    pub target: Option<TargetId>,
+    /// The adapter operation.
+    pub operation: Option<String>,
+    /// `open`, `running`, `held`, `done`, `skipped` or `cancelled`.
+    pub state: String,
+    /// How often its call was scheduled.
+    pub attempts: u32,
+    /// The class of its last outcome, or the code by which it was left out.
+    pub outcome: Option<String>,
+}
+
+/// A claim of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClaimView {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What is wanted of it.
+    pub mode: ClaimMode,
+    /// `waiting`, `held`, `settled`, `not_holder` or `superseded`.
+    pub state: &'static str,
+    /// The epoch of the lease, while it is held.
+    pub epoch: Option<Epoch>,
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JournalView {
+    /// When, RFC 3339.
+    pub at: String,
+    /// The rest, as the entity keeps it.
+    #[serde(flatten)]
+    pub entry: JournalEntryView,
+}
+
+/// The parts of a journal line but its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JournalEntryView {
+    /// The order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// The event's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// The event's type.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// What happened: a terminal state, or `action ID`.
+    pub what: String,
+    /// A stable code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// A sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Who acted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl StepState {
+    /// The name on the wire.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Running => "running",
+            Self::Held { .. } => "held",
+            Self::Done => "done",
+            Self::Skipped { .. } => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl Customer {
+    /// The state of this customer, for those who ask.
+    pub fn view(&self) -> CustomerView {
+        let waiting = self.inbox.iter().map(|waiting| waiting.key.order.clone());
+        let mut open: Vec<&Order> = self.orders.values().collect();
+        open.sort_by(|a, b| a.key.cmp(&b.key));
+        let open = open.into_iter().map(|order| order.key.order.clone());
+        CustomerView {
+            customer_id: self.me.customer.clone(),
+            orders: waiting.chain(open).filter_map(|id| self.order_view(&id)).collect(),
+            lanes: self.lane_views(),
+            leases: self
+                .leases
+                .iter()
+                .map(|(resource, lease)| LeaseView {
+                    resource: resource.clone(),
+                    epoch: lease.epoch,
+                    since: lease.since.to_rfc3339(),
+                })
+                .collect(),
+            journal: self.journal.iter().map(journal_view).collect(),
+            counts: self.counts,
+        }
+    }
+
+    fn lane_views(&self) -> BTreeMap<TargetId, Vec<LaneEntry>> {
+        let mut lanes: BTreeMap<TargetId, Vec<LaneEntry>> = BTreeMap::new();
+        for id in self.sorted() {
+            let order = &self.orders[&id];
+            let mut seen = Vec::new();
+            for step in order.steps.iter().filter(|step| !step.state.is_over()) {
+                if !seen.contains(&&step.planned.target) {
+                    seen.push(&step.planned.target);
+                    let entry =
+                        LaneEntry { order_id: id.clone(), step: step.planned.name.clone(), state: step.state.as_str() };
+                    lanes.entry(step.planned.target.clone()).or_default().push(entry);
+                }
+            }
+        }
+        lanes
+    }
+
+    /// One order, open or remembered; none where it was never seen, or is forgotten.
+    pub fn order_view(&self, id: &OrderId) -> Option<OrderView> {
+        let state = self.state_of(id)?;
+        let mut view = OrderView {
+            order_id: id.clone(),
+            event_id: String::new(),
+            customer_id: self.me.customer.clone(),
+            event_type: String::new(),
+            state,
+            waiting_for: self.waiting_for(id),
+            steps: Vec::new(),
+            claims: Vec::new(),
+            code: None,
+            detail: None,
+        };
+        if let Some(order) = self.orders.get(id) {
+            view.event_id.clone_from(&order.event_id);
+            view.event_type.clone_from(&order.event_type);
+            view.steps = order.steps.iter().map(step_view).collect();
+            view.claims = order.claims.iter().map(|claim| self.claim_view(claim)).collect();
+        } else if let Some(waiting) = self.inbox.iter().find(|waiting| waiting.key.order == *id) {
+            view.event_id.clone_from(&waiting.event.id);
+            view.event_type.clone_from(&waiting.event.event_type);
+        } else if let Some(entry) =
+            self.journal.iter().rev().find(|e| e.order.as_ref() == Some(id) && e.event.is_some())
+        {
+            fill_from_journal(&mut view, entry);
+        }
+        Some(view)
+    }
+
+    fn claim_view(&self, claim: &super::OrderClaim) -> ClaimView {
+        let lease = self.leases.get(&claim.claim.resource);
+        let state = match claim.state {
+            ClaimState::Open if lease.is_some() => "held",
+            ClaimState::Open => "waiting",
+            ClaimState::Settled => "settled",
+            ClaimState::NotHolder => "not_holder",
+            ClaimState::Superseded => "superseded",
+        };
+        ClaimView {
+            resource: claim.claim.resource.clone(),
+            mode: claim.claim.mode,
+            state,
+            epoch: lease.map(|lease| lease.epoch),
+        }
+    }
+}
+
+fn step_view(step: &super::OrderStep) -> StepView {
+    let reason = match &step.state {
+        StepState::Skipped { code } | StepState::Held { code, .. } => Some(code.clone()),
+        _ => step.outcome.as_ref().map(|outcome| outcome.class().to_owned()),
+    };
+    StepView {
+        name: step.planned.name.clone(),
+        target: Some(step.planned.target.clone()),
+        operation: Some(step.planned.operation.clone()),
+        state: step.state.as_str().to_owned(),
+        attempts: step.dispatches,
+        outcome: reason,
+    }
+}
+
+fn fill_from_journal(view: &mut OrderView, entry: &JournalEntry) {
+    if let Some((id, event_type)) = &entry.event {
+        view.event_id.clone_from(id);
+        view.event_type.clone_from(event_type);
+    }
+    view.code.clone_from(&entry.code);
+    view.detail.clone_from(&entry.detail);
+    let step = |(name, outcome): &(String, String)| {
+        let (state, code) = outcome.split_once(':').map_or((outcome.as_str(), None), |(s, c)| (s, Some(c)));
+        StepView {
+            name: name.clone(),
+            target: None,
+            operation: None,
+            state: state.to_owned(),
+            attempts: 0,
+            outcome: code.map(str::to_owned),
+        }
+    };
+    view.steps = entry.steps.iter().map(step).collect();
+}
+
+fn journal_view(entry: &JournalEntry) -> JournalView {
+    JournalView {
+        at: entry.at.to_rfc3339(),
+        entry: JournalEntryView {
+            order_id: entry.order.clone(),
+            event_id: entry.event.as_ref().map(|(id, _)| id.clone()),
+            event_type: entry.event.as_ref().map(|(_, event_type)| event_type.clone()),
+            what: entry.what.clone(),
+            code: entry.code.clone(),
+            detail: entry.detail.clone(),
+            actor: entry.by.as_ref().map(|(actor, _)| actor.clone()),
+            reason: entry.by.as_ref().map(|(_, reason)| reason.clone()),
+        },
+    }
+}

@@ -1,0 +1,266 @@
+//! What comes in: one CloudEvents 1.0 event in structured JSON, read into an [`Event`] or rejected with a reason.
+//!
+//! Nothing that a producer can send makes this panic: every fault ends as a [`Rejection`] whose code is stable.
+//!
+//! | code | meaning |
+//! | --- | --- |
+//! | `event_too_large` | longer than the limit in force, [`EVENT_BYTES_MAX`] by default |
+//! | `not_json` | not UTF-8, not JSON, or a number that JSON readers disagree on |
+//! | `not_an_event` | JSON, but not one object; or nested deeper than [`EVENT_DEPTH_MAX`] |
+//! | `unsupported_specversion` | `specversion` is missing or not `1.0` |
+//! | `bad_id`, `bad_source`, `bad_type`, `bad_subject`, `bad_time`, `bad_sequence`, `bad_role` | that attribute |
+//! | `bad_data` | `data` is missing, not an object, or has a NUL character in it |
+//! | `unsupported_data` | `data_base64` instead of `data` |
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ids::{CustomerId, OrderId, TenantId, Timestamp};
+use crate::order::Rejection;
+
+/// The largest event taken by default, in bytes of JSON.
+pub const EVENT_BYTES_MAX: usize = 16 * 1024;
+/// How deep an event may nest; the event itself is level 1, `data` level 2.
+pub const EVENT_DEPTH_MAX: usize = 32;
+/// The longest `id`, `source` and `type`, in bytes of UTF-8: they are kept with the order.
+pub const ATTRIBUTE_BYTES_MAX: usize = 1024;
+/// The longest `sequence`, in bytes of UTF-8: it is part of every order key.
+pub const SEQUENCE_BYTES_MAX: usize = 64;
+/// The most digits of a numeric `sequence`, leading zeros not counted: beyond that it would not sort as a number.
+pub const SEQUENCE_DIGITS_MAX: usize = 20;
+/// The CloudEvents extension attribute by which the giving customer marks the half that it passes on.
+pub const ROLE_ATTRIBUTE: &str = "interlockrole";
+
+/// Which half of an event that makes two orders (`number.moved`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Half {
+    /// The order of the giving customer.
+    From,
+    /// The order of the receiving customer.
+    To,
+}
+
+impl Half {
+    /// The role on the wire and in the order's id: `from` or `to`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::From => "from",
+            Self::To => "to",
+        }
+    }
+}
+
+/// One event, its attributes checked. Its `data` is checked later, against the catalog.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// With `source` it names the event; at most [`ATTRIBUTE_BYTES_MAX`] bytes, no control characters.
+    pub id: String,
+    /// Who says it; limits as for `id`.
+    pub source: String,
+    /// What happened, e.g. `number.assigned`; limits as for `id`.
+    pub event_type: String,
+    /// Whose it is: the CloudEvents `subject`.
+    pub subject: CustomerId,
+    /// When it happened, as the producer says, cut to milliseconds.
+    pub time: Option<Timestamp>,
+    /// The CloudEvents extension `sequence`; an integer is taken as its digits.
+    pub sequence: Option<String>,
+    /// Set where the event says which of two orders it stands for ([`ROLE_ATTRIBUTE`]).
+    pub half: Option<Half>,
+    /// The payload.
+    pub data: Map<String, Value>,
+    /// How long it was on the wire, in bytes of JSON.
+    pub bytes: usize,
+}
+
+impl Event {
+    /// Reads one event from the bytes of its structured JSON form, at most `bytes_max` of them.
+    ///
+    /// # Errors
+    /// A [`Rejection`] with one of the codes of this module.
+    pub fn from_slice(bytes: &[u8], bytes_max: usize) -> Result<Self, Rejection> {
+        check_size(bytes.len(), bytes_max)?;
+        let value: Value = serde_json::from_slice(bytes)
+            .map_err(|fault| Rejection::new("not_json", format!("The event is not JSON in UTF-8: {fault}.")))?;
+        Self::read(&value, bytes.len())
+    }
+
+    /// Reads one event from JSON already parsed; its size is that of its compact form.
+    ///
+    /// # Errors
+    /// A [`Rejection`] with one of the codes of this module.
+    pub fn from_value(value: &Value, bytes_max: usize) -> Result<Self, Rejection> {
+        // The depth first: what is nested without end must not be walked any further.
+        check_depth(value)?;
+        let bytes = value.to_string().len();
+        check_size(bytes, bytes_max)?;
+        Self::read(value, bytes)
+    }
+
+    /// The id of the order that this event makes. Where it makes two, the order of its own subject has the event's id
+    /// like any other, so that an entity knows it without a catalog; the order passed on carries the role `to`.
+    pub fn order_id(&self, tenant: &TenantId, half: Option<Half>) -> OrderId {
+        let role = half.filter(|half| *half == Half::To).map(Half::as_str);
+        OrderId::derive(tenant, &self.subject, &self.source, &self.id, role)
+    }
+
+    fn read(value: &Value, bytes: usize) -> Result<Self, Rejection> {
+        check_depth(value)?;
+        let Value::Object(attributes) = value else {
+            return Err(Rejection::new(
+                "not_an_event",
+                "An event is one JSON object with the CloudEvents attributes; send a batch one by one.",
+            ));
+        };
+        if attributes.get("specversion").and_then(Value::as_str) != Some("1.0") {
+            return Err(Rejection::new("unsupported_specversion", "The attribute 'specversion' must be \"1.0\"."));
+        }
+        Ok(Self {
+            id: required_text(attributes, "id", "bad_id")?,
+            source: required_text(attributes, "source", "bad_source")?,
+            event_type: required_text(attributes, "type", "bad_type")?,
+            subject: subject(attributes)?,
+            time: time(attributes)?,
+            sequence: sequence(attributes)?,
+            half: half(attributes)?,
+            data: data(attributes)?,
+            bytes,
+        })
+    }
+}
+
+fn check_size(bytes: usize, bytes_max: usize) -> Result<(), Rejection> {
+    if bytes > bytes_max {
+        return Err(Rejection::new(
+            "event_too_large",
+            format!("The event has {bytes} bytes; at most {bytes_max} are taken. Send a reference to large data."),
+        ));
+    }
+    Ok(())
+}
+
+fn check_depth(value: &Value) -> Result<(), Rejection> {
+    if deeper_than(value, EVENT_DEPTH_MAX) {
+        return Err(Rejection::new("not_an_event", format!("The event nests deeper than {EVENT_DEPTH_MAX} levels.")));
+    }
+    Ok(())
+}
+
+/// Whether `value` nests deeper than `levels`; recursion ends there.
+fn deeper_than(value: &Value, levels: usize) -> bool {
+    let within = |inner: &Value| deeper_than(inner, levels - 1);
+    match value {
+        Value::Array(_) | Value::Object(_) if levels == 0 => true,
+        Value::Array(items) => items.iter().any(within),
+        Value::Object(fields) => fields.values().any(within),
+        _ => false,
+    }
+}
+
+/// An attribute; JSON `null` is the same as none, as the CloudEvents JSON format says.
+fn attribute<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    attributes.get(name).filter(|value| !value.is_null())
+}
+
+fn required_text(attributes: &Map<String, Value>, name: &str, code: &str) -> Result<String, Rejection> {
+    let text = attribute(attributes, name)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| Rejection::new(code, format!("The attribute '{name}' must be a text that is not empty.")))?;
+    if text.len() > ATTRIBUTE_BYTES_MAX {
+        let detail =
+            format!("The attribute '{name}' has {} bytes; at most {ATTRIBUTE_BYTES_MAX} are taken.", text.len());
+        return Err(Rejection::new(code, detail));
+    }
+    if text.chars().any(char::is_control) {
+        let detail = format!("The attribute '{name}' must not contain control characters.");
+        return Err(Rejection::new(code, detail));
+    }
+    Ok(text.to_owned())
+}
+
+fn subject(attributes: &Map<String, Value>) -> Result<CustomerId, Rejection> {
+    let text = required_text(attributes, "subject", "bad_subject")?;
+    text.parse().map_err(|fault| {
+        Rejection::new("bad_subject", format!("The attribute 'subject' must be a customer's id: {fault}."))
+    })
+}
+
+fn time(attributes: &Map<String, Value>) -> Result<Option<Timestamp>, Rejection> {
+    let Some(value) = attribute(attributes, "time") else { return Ok(None) };
+    value
+        .as_str()
+        .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
+        .map(|time| Some(Timestamp(time.timestamp_millis())))
+        .ok_or_else(|| {
+            Rejection::new("bad_time", "The attribute 'time' must be a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z.")
+        })
+}
+
+fn sequence(attributes: &Map<String, Value>) -> Result<Option<String>, Rejection> {
+    let Some(value) = attribute(attributes, "sequence") else { return Ok(None) };
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_u64() => number.to_string(),
+        _ => String::new(),
+    };
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = text.trim_start_matches('0').len();
+    let is_refused = text.is_empty()
+        || text.len() > SEQUENCE_BYTES_MAX
+        || text.chars().any(char::is_control)
+        || (is_number && digits > SEQUENCE_DIGITS_MAX);
+    if !is_refused {
+        return Ok(Some(text));
+    }
+    Err(Rejection::new(
+        "bad_sequence",
+        format!(
+            "The attribute 'sequence' must be an integer from 0, or a text of 1 to {SEQUENCE_BYTES_MAX} bytes, \
+             with at most {SEQUENCE_DIGITS_MAX} digits where it is a number."
+        ),
+    ))
+}
+
+fn half(attributes: &Map<String, Value>) -> Result<Option<Half>, Rejection> {
+    match attribute(attributes, ROLE_ATTRIBUTE).map(Value::as_str) {
+        None => Ok(None),
+        Some(Some("from")) => Ok(Some(Half::From)),
+        Some(Some("to")) => Ok(Some(Half::To)),
+        Some(_) => Err(Rejection::new(
+            "bad_role",
+            format!("The attribute '{ROLE_ATTRIBUTE}' must be \"from\" or \"to\"; producers leave it out."),
+        )),
+    }
+}
+
+fn data(attributes: &Map<String, Value>) -> Result<Map<String, Value>, Rejection> {
+    if attribute(attributes, "data_base64").is_some() {
+        return Err(Rejection::new(
+            "unsupported_data",
+            "Binary data ('data_base64') is not taken; send a JSON object.",
+        ));
+    }
+    let Some(Value::Object(data)) = attributes.get("data") else {
+        return Err(Rejection::new("bad_data", "The attribute 'data' must be a JSON object."));
+    };
+    if data.iter().any(|(name, value)| name.contains('\0') || has_nul(value)) {
+        // Databases behind targets refuse it, or cut the text there.
+        return Err(Rejection::new("bad_data", "The attribute 'data' must not contain NUL characters."));
+    }
+    Ok(data.clone())
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[path = "event/tests.rs"]
+mod tests;

@@ -1,0 +1,21 @@
+//! Ids, events, orders, the catalog, routing, and the two pure state machines of Interlock.
+//!
+//! Nothing here reads a clock, does I/O or knows Temporal: the same code runs in production, in the simulator and in
+//! the explorer.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod attempt;
+pub mod catalog;
+pub mod customer;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod message;
+pub mod order;
+pub mod outcome;
+pub mod resource;
+pub mod routing;
+
+#[cfg(test)]
+mod vectors;

@@ -1,0 +1,113 @@
+//! The stated limits of the entities (defaults; each is a setting), and when an entity continues as new.
+
+use serde::{Deserialize, Serialize};
+
+/// The most events that one admission plans, so that a local activity stays short.
+pub const ADMISSION_BATCH_MAX: usize = 16;
+/// How long a customer remembers an order that is over, for de-duplication, in milliseconds: 30 days.
+pub const REMEMBERED_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
+/// The most messages that one local activity sends.
+pub const SENDING_BATCH_MAX: usize = 64;
+/// The most resources for which an entity remembers what it settled last or gave back last.
+pub const RESOURCES_REMEMBERED_MAX: usize = 1_000;
+/// The most steps of unordered orders that run side by side.
+pub const UNORDERED_RUNNING_MAX: usize = 200;
+
+/// The limits of an entity. They reach it with the answers of its activities and with its tickets, are recorded in
+/// history thereby, and never change the replay of what was recorded before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EntityLimits {
+    /// History events after which an entity continues as new as soon as nothing is under way.
+    pub continue_as_new_events: u32,
+    /// History events after which it continues as new with calls under way.
+    pub continue_as_new_events_forced: u32,
+    /// Signals in one run after which it continues as new with calls under way (the server takes 10,000).
+    pub signals_max: u32,
+    /// Open orders of a customer, after which an event ends as rejected with `backlog_full`.
+    pub open_orders_max: usize,
+    /// State of a customer in bytes, after which an event ends as rejected with `backlog_full`.
+    pub state_bytes_max: usize,
+    /// Tickets at a resource, after which a claim is answered `queue_full`.
+    pub tickets_max: usize,
+    /// Entries of the journal.
+    pub journal_max: usize,
+    /// Finished tickets remembered by a resource.
+    pub finished_tickets_max: usize,
+    /// Order ids remembered by a customer for de-duplication.
+    pub remembered_orders_max: usize,
+    /// The largest event that an entity takes, in bytes of JSON.
+    pub event_bytes_max: usize,
+}
+
+impl Default for EntityLimits {
+    fn default() -> Self {
+        Self {
+            continue_as_new_events: 500,
+            continue_as_new_events_forced: 2_000,
+            signals_max: 5_000,
+            open_orders_max: 1_000,
+            state_bytes_max: 1024 * 1024,
+            tickets_max: 5_000,
+            journal_max: 100,
+            finished_tickets_max: 64,
+            remembered_orders_max: 1_000,
+            event_bytes_max: 16 * 1024,
+        }
+    }
+}
+
+/// How long a run has become.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunLength {
+    /// Events in the history.
+    pub history_events: u32,
+    /// Signals taken in this run.
+    pub signals: u32,
+    /// Whether the server suggests to continue as new.
+    pub suggested: bool,
+}
+
+/// Whether a run is to end and go on as a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContinueAsNew {
+    /// Not yet.
+    No,
+    /// As soon as nothing is under way.
+    WhenIdle,
+    /// Now: what is under way is cancelled, waited for, and scheduled again by the next run.
+    Now,
+}
+
+impl EntityLimits {
+    /// Whether a run of this length is to continue as new.
+    pub fn continue_as_new(&self, run: RunLength) -> ContinueAsNew {
+        if run.suggested || run.history_events >= self.continue_as_new_events_forced || run.signals >= self.signals_max
+        {
+            ContinueAsNew::Now
+        } else if run.history_events >= self.continue_as_new_events {
+            ContinueAsNew::WhenIdle
+        } else {
+            ContinueAsNew::No
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_continues_as_new_at_its_limits_and_not_before() {
+        let limits = EntityLimits::default();
+        let at =
+            |history_events, signals| limits.continue_as_new(RunLength { history_events, signals, suggested: false });
+        assert_eq!(at(499, 4_999), ContinueAsNew::No);
+        assert_eq!(at(500, 0), ContinueAsNew::WhenIdle);
+        assert_eq!(at(1_999, 0), ContinueAsNew::WhenIdle);
+        assert_eq!(at(2_000, 0), ContinueAsNew::Now);
+        assert_eq!(at(1, 5_000), ContinueAsNew::Now);
+        let suggested = RunLength { history_events: 1, signals: 0, suggested: true };
+        assert_eq!(limits.continue_as_new(suggested), ContinueAsNew::Now);
+    }
+}

@@ -1,0 +1,304 @@
+//! What customer and resource entities tell each other, and what the customer asks its activities to do.
+//!
+//! All of it is idempotent: tickets have ids, leases have epochs, and a message that comes twice, late or out of order
+//! is recognised by them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::ids::{CustomerId, CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TargetId, TenantId, TicketId};
+use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
+
+/// The version of the envelope that entity messages travel in.
+pub const ENVELOPE_VERSION: u32 = 1;
+
+/// The versioned envelope of a message between entities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope<M> {
+    /// [`ENVELOPE_VERSION`] of the sender.
+    pub v: u32,
+    /// The message.
+    pub message: M,
+}
+
+impl<M> Envelope<M> {
+    /// Puts a message into an envelope of this version.
+    pub fn new(message: M) -> Self {
+        Self { v: ENVELOPE_VERSION, message }
+    }
+}
+
+/// A claim as it stands in a resource's queue.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Derived from order and resource.
+    pub id: TicketId,
+    /// The order whose claim it is.
+    pub order: OrderId,
+    /// Its place in the queue.
+    pub key: OrderKey,
+    /// What is wanted.
+    pub mode: ClaimMode,
+    /// Who wants it.
+    pub claimant: CustomerRef,
+    /// Which life of the claimant.
+    pub incarnation: Incarnation,
+    /// The name under which the targets know the claimant, compared with what a look-up says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<String>,
+    /// Whether its order gives something up only once this is granted: such waits can form a ring.
+    #[serde(default)]
+    pub swap: bool,
+    /// What the resource entity needs to know of its kind.
+    #[serde(default)]
+    pub policy: ResourcePolicy,
+}
+
+/// What a resource answers to a claim at once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum ClaimAnswer {
+    /// The lease is the claimant's.
+    Granted {
+        /// Its fencing token.
+        epoch: Epoch,
+        /// Whether the target is known to have it registered to the claimant already.
+        #[serde(default)]
+        registered: bool,
+        /// Somebody who asks for it back already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recall: Option<Asker>,
+    },
+    /// The ticket waits; a grant will come as a message.
+    Queued,
+    /// To a release: somebody else is proven to hold the resource.
+    NotHolder,
+    /// The ticket was finished before: a duplicate.
+    Finished,
+    /// The queue is at its limit.
+    QueueFull {
+        /// The limit, in tickets.
+        tickets_max: usize,
+    },
+    /// No answer came in time; the claim was sent as a message too, and a grant will come as one.
+    NotAnswered,
+}
+
+/// Who asks for a lease back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Asker {
+    /// The key of the asking ticket.
+    pub key: OrderKey,
+    /// What the asker wants.
+    pub mode: ClaimMode,
+}
+
+/// How a lease comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GiveBack {
+    /// The release was confirmed by the target (or a person said so).
+    Released,
+    /// Nothing had begun; an older ticket goes first.
+    Yielded,
+    /// The order that wanted it ended, or had it for its own time only.
+    Unused,
+    /// The target has somebody else registered.
+    Contested,
+    /// A person forced it.
+    Forced,
+}
+
+/// One hop of a probe for rings of orders that give up only what others wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Hop {
+    /// The waiting order's key.
+    pub key: OrderKey,
+}
+
+/// A probe: it travels along waits of the kind "I release when mine is granted", and finds a ring where it comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Probe {
+    /// The orders passed, in order.
+    pub path: Vec<Hop>,
+    /// Once a ring is closed: the key of its oldest order, whose release goes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<OrderKey>,
+}
+
+/// The longest probe path, in hops; a longer ring is left to the sweep and to a person.
+pub const PROBE_HOPS_MAX: usize = 16;
+
+/// A message from a customer entity to a resource entity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ToResource {
+    /// Puts a ticket into the queue.
+    Claim {
+        /// The ticket.
+        ticket: Ticket,
+    },
+    /// Gives the lease back.
+    GiveBack {
+        /// The holder.
+        from: CustomerRef,
+        /// The epoch of the lease.
+        epoch: Epoch,
+        /// How it comes back.
+        how: GiveBack,
+        /// The tickets by which this customer still wants the resource: they (still) queue.
+        tickets: Vec<Ticket>,
+        /// Tickets that are finished by this.
+        finished: Vec<TicketId>,
+    },
+    /// Takes tickets out of the queue for good.
+    Withdraw {
+        /// Whose they are.
+        from: CustomerRef,
+        /// The tickets.
+        tickets: Vec<TicketId>,
+    },
+    /// Answers a grant or recall that is not for this customer (any more).
+    Decline {
+        /// Who answers.
+        from: CustomerRef,
+        /// The ticket that was granted, where there is one.
+        ticket: Option<TicketId>,
+        /// The epoch that was granted.
+        epoch: Epoch,
+        /// Set where the message was for an earlier life of this customer: the lease is an orphan.
+        lost: Option<Incarnation>,
+    },
+    /// Answers a recall: the target accepted this holder's assign.
+    Used {
+        /// The holder.
+        from: CustomerRef,
+        /// The epoch of the lease.
+        epoch: Epoch,
+    },
+    /// Passes a probe on to whoever holds what this ticket waits for.
+    Probe {
+        /// The waiting ticket.
+        ticket: TicketId,
+        /// Whose it is.
+        from: CustomerRef,
+        /// The probe.
+        probe: Probe,
+    },
+    /// Refuses a forced release.
+    ForceRefused {
+        /// The holder.
+        from: CustomerRef,
+        /// The epoch of the lease.
+        epoch: Epoch,
+        /// The open orders that name the resource.
+        orders: Vec<OrderId>,
+    },
+}
+
+/// A message from a resource entity to a customer entity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ToCustomer {
+    /// The resource that speaks.
+    pub resource: ResourceId,
+    /// Which life of the customer it speaks to.
+    pub incarnation: Incarnation,
+    /// What it says.
+    pub notice: Notice,
+}
+
+/// What a resource entity tells a customer entity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Notice {
+    /// The lease is yours.
+    LeaseGranted {
+        /// The ticket it is for.
+        ticket: TicketId,
+        /// Its fencing token.
+        epoch: Epoch,
+        /// Whether the target is known to have it registered to this customer already.
+        #[serde(default)]
+        registered: bool,
+        /// Somebody who asks for it back already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recall: Option<Asker>,
+    },
+    /// Somebody asks for the lease back.
+    LeaseRecalled {
+        /// The epoch of the lease.
+        epoch: Epoch,
+        /// Who asks.
+        asker: Asker,
+    },
+    /// To a release ticket: somebody else is proven to hold the resource.
+    NotHolder {
+        /// The ticket.
+        ticket: TicketId,
+    },
+    /// The claim was not taken: the queue is at its limit.
+    QueueFull {
+        /// The ticket.
+        ticket: TicketId,
+        /// The limit, in tickets.
+        tickets_max: usize,
+    },
+    /// A probe reaches the holder.
+    Probe {
+        /// The probe.
+        probe: Probe,
+    },
+    /// A person forces the release of the lease.
+    Forced {
+        /// The epoch of the lease.
+        epoch: Epoch,
+    },
+}
+
+/// What became of a message to a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// The customer's entity took it.
+    Delivered,
+    /// There is no such entity.
+    Lost,
+}
+
+/// The input of the activity `provision`: the contract with adapters in any language.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProvisionRequest {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The customer.
+    pub customer: CustomerId,
+    /// The order.
+    pub order: OrderId,
+    /// The step's name within the order.
+    pub step: String,
+    /// The target instance.
+    pub target: TargetId,
+    /// The adapter operation.
+    pub operation: String,
+    /// The operation's arguments.
+    pub data: Map<String, Value>,
+    /// The same for every attempt of this step: UUIDv5 of order and step.
+    pub idempotency_key: Uuid,
+    /// The epoch of the lease of the first resource that the step names; none where it names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// The epochs of all leases that protect the step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub epochs: BTreeMap<ResourceId, Epoch>,
+    /// How often this step was scheduled before (not counting the attempts of the retry policy).
+    #[serde(default)]
+    pub dispatch: u32,
+    /// Whether an earlier schedule of this step may have sent its request: settle that before sending again.
+    #[serde(default)]
+    pub maybe_sent: bool,
+    /// How long one attempt may take, in milliseconds.
+    pub attempt_timeout_ms: u64,
+}

@@ -1,0 +1,285 @@
+//! Orders: the key that sorts everything that waits, the plan an event is given, and the states of both.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ids::{OrderId, ResourceId, Role, TargetId, Timestamp};
+
+/// How far back an event's own time is believed, in milliseconds: 24 hours before its acceptance.
+pub const OCCURRED_AT_BACK_MS_MAX: i64 = 24 * 60 * 60 * 1000;
+
+/// What sorts lanes and resource queues: `(occurred_at, sequence, accepted_at, order id)`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct OrderKey {
+    /// The event's `time`, clamped to the 24 hours before acceptance and never after it; else the acceptance time.
+    pub occurred_at: Timestamp,
+    /// The CloudEvents extension `sequence`, in a form that sorts as text; empty where the event has none.
+    pub sequence: String,
+    /// When the entity took the event in.
+    pub accepted_at: Timestamp,
+    /// The order, so that no two keys are equal.
+    pub order: OrderId,
+}
+
+impl OrderKey {
+    /// The key of an event that says `time` and `sequence` and was accepted at `accepted_at`.
+    ///
+    /// A `sequence` of digits sorts as a number (up to 20 digits), any other as text.
+    pub fn new(time: Option<Timestamp>, sequence: Option<&str>, accepted_at: Timestamp, order: OrderId) -> Self {
+        let earliest = Timestamp(accepted_at.0.saturating_sub(OCCURRED_AT_BACK_MS_MAX));
+        let occurred_at = time.map_or(accepted_at, |time| time.clamp(earliest, accepted_at));
+        let sequence = match sequence {
+            Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                format!("{:0>20}", digits.trim_start_matches('0'))
+            }
+            Some(text) => text.to_owned(),
+            None => String::new(),
+        };
+        Self { occurred_at, sequence, accepted_at, order }
+    }
+}
+
+/// What an order wants of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimMode {
+    /// Take it and keep it after the order.
+    Assign,
+    /// Give it up.
+    Release,
+    /// Hold it for this order only.
+    Lock,
+}
+
+/// When the release of an order that also assigns may begin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseWhen {
+    /// In its turn.
+    #[default]
+    Turn,
+    /// Only when the order's own assigns are granted, so that nobody is without a number while the new one is not free.
+    Granted,
+}
+
+/// One claim of a plan. A plan has at most one claim per resource.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Claim {
+    /// The resource.
+    pub resource: ResourceId,
+    /// What is wanted of it.
+    pub mode: ClaimMode,
+    /// For a release: when it may begin.
+    #[serde(default)]
+    pub release_when: ReleaseWhen,
+    /// The name under which the targets know the claimant (an IMSI for a number): what a look-up answers is compared
+    /// with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<String>,
+    /// That name once the order is done, where it changes (a SIM swap).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party_after: Option<String>,
+    /// How the resource's kind is looked up, and how long its ghosts may write.
+    #[serde(default)]
+    pub policy: ResourcePolicy,
+}
+
+/// What a resource entity needs to know of its kind. It travels with each ticket, planned from the catalog, so that a
+/// resource entity reads no configuration of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ResourcePolicy {
+    /// The look-up that says who is registered, where the kind has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Authority>,
+    /// How long a request of a dead customer entity may still land, in milliseconds.
+    #[serde(default)]
+    pub orphan_settle_ms: u64,
+    /// How long a resource entity without history waits before its first grant, for clocks, in milliseconds.
+    #[serde(default)]
+    pub fresh_wait_ms: u64,
+    /// The limits of the resource entity.
+    #[serde(default)]
+    pub limits: crate::limits::EntityLimits,
+}
+
+/// The look-up operation of a resource kind: the ledger of last resort.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Authority {
+    /// The target that is asked.
+    pub target: TargetId,
+    /// Its operation, e.g. `find_holder`.
+    pub operation: String,
+}
+
+/// What happens when a step fails for good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The lane waits for a person.
+    #[default]
+    Hold,
+    /// The step is left out. Not allowed for steps that release.
+    Skip,
+    /// The rest of the order is cancelled and the done steps' compensations run.
+    Abort,
+}
+
+/// What a late event of a type without claims does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Late {
+    /// It is applied all the same.
+    #[default]
+    Apply,
+    /// It waits for a person.
+    Hold,
+    /// It ends as rejected.
+    Reject,
+}
+
+/// One step of a plan: one call of one adapter operation on one target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name within the order, unique there: `hss.assign_number`, or with `#2` where an operation comes twice.
+    pub name: String,
+    /// What the catalog calls the outside system.
+    pub role: Role,
+    /// The instance that the tenant's settings map the role to.
+    pub target: TargetId,
+    /// The adapter operation, e.g. `assign_number`.
+    pub operation: String,
+    /// The operation's arguments.
+    pub data: Map<String, Value>,
+    /// The resources whose lease protects this step. Each is claimed by the plan.
+    #[serde(default)]
+    pub resources: Vec<ResourceId>,
+    /// The steps of this order, by index, that must be over before this one begins. All are smaller than its own.
+    #[serde(default)]
+    pub after: Vec<usize>,
+    /// What happens when it fails for good.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// The operation that undoes it, run with the same arguments when the order is aborted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<String>,
+    /// How long one attempt may take, in milliseconds.
+    pub attempt_timeout_ms: u64,
+}
+
+/// What the catalog makes of an event: recorded in history with the catalog's digest, so that a later catalog never
+/// changes an order that was admitted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Plan {
+    /// The digest of the catalog that made it: SHA-256, the first 16 hex digits.
+    pub catalog_digest: String,
+    /// Whether it passes orders of the same customer that only wait.
+    #[serde(default)]
+    pub urgent: bool,
+    /// Whether it needs a turn at all.
+    #[serde(default)]
+    pub unordered: bool,
+    /// After how long, in milliseconds from acceptance, an unordered order is no longer worth doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after_ms: Option<u64>,
+    /// What it does when it comes late and has no claims.
+    #[serde(default)]
+    pub late: Late,
+    /// What it wants of which resource.
+    pub claims: Vec<Claim>,
+    /// What it does.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// The state of an order, named as in TMF641, and `superseded`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OrderState {
+    /// Accepted, not planned yet.
+    Acknowledged,
+    /// Waits for a lease or a turn.
+    Pending,
+    /// A step has begun.
+    InProgress,
+    /// Waits for a person or a window.
+    Held,
+    /// Every step had its effect.
+    Completed,
+    /// Some steps were left out.
+    Partial,
+    /// Aborted.
+    Failed,
+    /// Nothing had effect.
+    Cancelled,
+    /// Never planned, with a reason.
+    Rejected,
+    /// A younger order of the same customer had settled the matter already.
+    Superseded,
+}
+
+impl OrderState {
+    /// Whether the order is over.
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, Self::Acknowledged | Self::Pending | Self::InProgress | Self::Held)
+    }
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Pending => "pending",
+            Self::InProgress => "inProgress",
+            Self::Held => "held",
+            Self::Completed => "completed",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Rejected => "rejected",
+            Self::Superseded => "superseded",
+        }
+    }
+}
+
+/// Why an event was not taken: a stable code and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct Rejection {
+    /// A stable code, e.g. `unknown_event_type`.
+    pub code: String,
+    /// A sentence for a person.
+    pub detail: String,
+}
+
+impl Rejection {
+    /// A rejection with this code and sentence.
+    pub fn new(code: &str, detail: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), detail: detail.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order() -> OrderId {
+        OrderId::derive(&"t".parse().unwrap(), &"c".parse().unwrap(), "s", "1", None)
+    }
+
+    #[test]
+    fn the_time_of_an_event_is_clamped_to_the_day_before_its_acceptance() {
+        let now = Timestamp(2_000_000_000_000);
+        let key = |time| OrderKey::new(Some(Timestamp(time)), None, now, order()).occurred_at;
+        assert_eq!(key(now.0 + 1), now);
+        assert_eq!(key(now.0 - OCCURRED_AT_BACK_MS_MAX), Timestamp(now.0 - OCCURRED_AT_BACK_MS_MAX));
+        assert_eq!(key(now.0 - OCCURRED_AT_BACK_MS_MAX - 1), Timestamp(now.0 - OCCURRED_AT_BACK_MS_MAX));
+        assert_eq!(OrderKey::new(None, None, now, order()).occurred_at, now);
+    }
+
+    #[test]
+    fn a_sequence_of_digits_sorts_as_a_number() {
+        let now = Timestamp(5);
+        let key = |sequence| OrderKey::new(None, Some(sequence), now, order());
+        assert!(key("9") < key("10"));
+        assert!(key("0009") < key("10"));
+        assert!(key("a") < key("b"));
+    }
+}

@@ -1,0 +1,95 @@
+//! What became of a call to a target: an outcome class, never just an error.
+
+use serde::{Deserialize, Serialize};
+
+/// The outcome class of one call of one adapter operation.
+///
+/// On the wire an object tagged by `class`: `{"class":"done"}`, `{"class":"permanent","code":"…","detail":"…"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "class", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The target confirmed the effect.
+    Done,
+    /// The target was already as the call wanted it.
+    AlreadyDone,
+    /// The target has the resource registered to somebody else. Nothing was changed.
+    InUse {
+        /// Who has it, as the target names them (an IMSI, …), where it says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holder: Option<String>,
+    },
+    /// Worth trying again soon; nothing was changed.
+    Transient {
+        /// A sentence for a person.
+        detail: String,
+    },
+    /// The target asks for less load; nothing was changed.
+    Throttled {
+        /// How long to wait, in milliseconds, where the target says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+        /// A sentence for a person.
+        detail: String,
+    },
+    /// The target cannot be reached or says that it is out of service; nothing was sent or nothing was changed.
+    Unavailable {
+        /// A sentence for a person.
+        detail: String,
+    },
+    /// The target will never accept this call as it is.
+    Permanent {
+        /// A stable code, e.g. `unknown_subscriber`.
+        code: String,
+        /// A sentence for a person.
+        detail: String,
+    },
+    /// The call may or may not have had its effect.
+    Ambiguous {
+        /// A sentence for a person.
+        detail: String,
+    },
+}
+
+impl Outcome {
+    /// The class as written on the wire, for logs, metrics and views.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::AlreadyDone => "already_done",
+            Self::InUse { .. } => "in_use",
+            Self::Transient { .. } => "transient",
+            Self::Throttled { .. } => "throttled",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Permanent { .. } => "permanent",
+            Self::Ambiguous { .. } => "ambiguous",
+        }
+    }
+
+    /// Whether the effect is known to be in place.
+    pub fn is_effective(&self) -> bool {
+        matches!(self, Self::Done | Self::AlreadyDone)
+    }
+
+    /// Whether the call is to be sent again by the retry policy, without anybody deciding.
+    pub fn is_retried(&self) -> bool {
+        matches!(self, Self::Transient { .. } | Self::Throttled { .. } | Self::Unavailable { .. })
+    }
+}
+
+/// What a target says when asked who has a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum HolderAnswer {
+    /// Registered to this party, as the target names it (an IMSI, …).
+    Party {
+        /// The name.
+        party: String,
+    },
+    /// Registered to nobody.
+    Nobody,
+    /// The target contradicts itself, or cannot say.
+    Unclear {
+        /// A sentence for a person.
+        detail: String,
+    },
+}

@@ -1,0 +1,261 @@
+//! Who is next, and telling them.
+
+use super::state::{CONTESTED_BACKOFF_MS_MAX, CONTESTED_BACKOFF_MS_MIN};
+use super::{Effect, Holder, HolderName, HolderTicket, Resource, Vacancy};
+use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
+use crate::limits::SENDING_BATCH_MAX;
+use crate::message::{Asker, Delivery, Hop, Notice, Probe, Ticket, ToCustomer};
+use crate::order::{ClaimMode, ResourcePolicy};
+use crate::outcome::HolderAnswer;
+
+/// The most probes that one grant sends.
+const PROBES_MAX: usize = 16;
+
+/// How long a contested resource waits before it tries again, in milliseconds, after so many contests in a row.
+pub(super) fn contested_wait_ms(contested_in_a_row: u32) -> u64 {
+    CONTESTED_BACKOFF_MS_MIN.saturating_mul(1 << contested_in_a_row.min(16)).min(CONTESTED_BACKOFF_MS_MAX)
+}
+
+impl Resource {
+    /// Learns of its kind; the first time, it waits for clocks and looks before its first grant.
+    pub(super) fn begin(&mut self, now: Timestamp, policy: &ResourcePolicy) {
+        if self.policy != *policy {
+            self.policy = policy.clone();
+        }
+        if std::mem::take(&mut self.fresh) {
+            self.not_before = now.plus_ms(policy.fresh_wait_ms);
+            if policy.authority.is_some() {
+                self.vacancy = Vacancy::ToLookUp;
+            }
+        }
+    }
+
+    /// Brings everything as far as it goes.
+    pub(super) fn advance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.grant_next(now);
+        self.ask_back();
+        self.start_look_up(now, effects);
+        if self.sending == 0 && !self.outbox.is_empty() {
+            self.sending = self.outbox.len().min(SENDING_BATCH_MAX);
+            effects.push(self.notify_effect());
+        }
+    }
+
+    /// Grants the lease to whoever is next, if it may be granted.
+    pub(super) fn grant_next(&mut self, now: Timestamp) {
+        self.settle_orphan(now);
+        if self.holder.is_some() || self.looking_up || now < self.not_before {
+            return;
+        }
+        let next = match self.vacancy {
+            Vacancy::Known => self.queue.keys().next().cloned(),
+            Vacancy::Unclear => {
+                let release = |queued: &&super::QueuedTicket| queued.ticket.mode == ClaimMode::Release;
+                self.queue.values().find(release).map(|queued| queued.ticket.key.clone())
+            }
+            Vacancy::ToLookUp => None,
+        };
+        if let Some(queued) = next.and_then(|key| self.queue.remove(&key)) {
+            self.grant(now, queued.ticket);
+        }
+    }
+
+    /// Grants the lease for a ticket that was taken out of the queue.
+    pub(super) fn grant(&mut self, now: Timestamp, ticket: Ticket) {
+        self.raise_epoch(now);
+        self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
+        self.holder = Some(Holder {
+            who: HolderName::Customer(ticket.claimant),
+            party: ticket.party,
+            incarnation: Some(ticket.incarnation),
+            ticket: Some(HolderTicket { id: ticket.id, key: ticket.key }),
+            epoch: self.epoch,
+            since: now,
+            used: false,
+            orphaned_at: None,
+            recalled: None,
+            looked_up: false,
+        });
+        self.tell_granted();
+        self.probe_new_holder();
+    }
+
+    /// The next epoch: `max(last + 1, workflow time in ms)`, so that it grows across the lives of this entity.
+    pub(super) fn raise_epoch(&mut self, now: Timestamp) {
+        let clock = u64::try_from(now.0).unwrap_or(0);
+        self.epoch = Epoch((self.epoch.0 + 1).max(clock));
+    }
+
+    /// Takes the lease from its holder.
+    pub(super) fn vacate(&mut self, now: Timestamp, how: &str) {
+        if let Some(holder) = self.holder.take() {
+            let order = holder.ticket.map(|ticket| ticket.key.order);
+            let who = match holder.who {
+                HolderName::Customer(customer) => customer.to_string(),
+                HolderName::Party(party) => party,
+            };
+            self.note(now, how, Some(who), order, None);
+        }
+    }
+
+    /// Tells the holder that the lease is its, and who asks for it back already.
+    pub(super) fn tell_granted(&mut self) {
+        let asker = self.asker().filter(|_| self.holder.as_ref().is_some_and(|holder| !holder.used));
+        let Some(holder) = &mut self.holder else { return };
+        holder.recalled.clone_from(&asker);
+        if let (Some(customer), Some(ticket)) = (holder.customer().cloned(), holder.ticket.clone()) {
+            let (epoch, registered) = (holder.epoch, holder.used);
+            self.tell_holder(customer, Notice::LeaseGranted { ticket: ticket.id, epoch, registered, recall: asker });
+        }
+    }
+
+    /// Asks the holder for the lease where somebody came who has a reason that it was not told yet.
+    fn ask_back(&mut self) {
+        let asker = self.asker();
+        let Some(holder) = &mut self.holder else { return };
+        if holder.used || holder.orphaned_at.is_some() || holder.incarnation.is_none() {
+            return;
+        }
+        let Some(asker) = asker else { return };
+        if holder.recalled.as_ref().is_some_and(|told| !gives_new_reason(told, &asker)) {
+            return;
+        }
+        holder.recalled = Some(asker.clone());
+        if let Some(customer) = holder.customer().cloned() {
+            let epoch = holder.epoch;
+            self.tell_holder(customer, Notice::LeaseRecalled { epoch, asker });
+        }
+    }
+
+    /// Puts a message to the holder into the outbox.
+    pub(super) fn tell_holder(&mut self, customer: CustomerRef, notice: Notice) {
+        let incarnation = self.holder.as_ref().and_then(|holder| holder.incarnation).unwrap_or_default();
+        self.tell(customer, ToCustomer { resource: self.id.clone(), incarnation, notice });
+    }
+
+    /// Puts a message into the outbox.
+    pub(super) fn tell(&mut self, customer: CustomerRef, message: ToCustomer) {
+        self.outbox.push_back((customer, message));
+    }
+
+    /// Forgets the message of a grant that is answered directly, if it is not being sent already.
+    pub(super) fn outbox_forget_grant(&mut self, granted: &TicketId) {
+        let sending = self.sending;
+        let mut index = 0;
+        self.outbox.retain(|(_, message)| {
+            index += 1;
+            index <= sending || !matches!(&message.notice, Notice::LeaseGranted { ticket, .. } if ticket == granted)
+        });
+    }
+
+    /// The probe that a queued ticket of a swap sends to the holder, who may wait for its claimant in turn.
+    pub(super) fn probe_of(&self, ticket: &Ticket) -> Option<(CustomerRef, Probe)> {
+        let holder = self.holder.as_ref()?.customer()?;
+        let asks = ticket.swap && *holder != ticket.claimant;
+        asks.then(|| (holder.clone(), Probe { path: vec![Hop { key: ticket.key.clone() }], oldest: None }))
+    }
+
+    /// A new holder may be the missing link of a ring: every swap that waits here probes it.
+    fn probe_new_holder(&mut self) {
+        let probes: Vec<_> =
+            self.queue.values().filter_map(|queued| self.probe_of(&queued.ticket)).take(PROBES_MAX).collect();
+        for (holder, probe) in probes {
+            self.tell_holder(holder, Notice::Probe { probe });
+        }
+    }
+
+    /// What became of the messages under way. Who is not there is dead.
+    pub(super) fn notified(&mut self, now: Timestamp, deliveries: &[Delivery]) {
+        let sent = std::mem::take(&mut self.sending);
+        for index in 0..sent {
+            let Some((customer, message)) = self.outbox.pop_front() else { break };
+            if deliveries.get(index) != Some(&Delivery::Lost) {
+                continue;
+            }
+            self.forget_dead(&customer, message.incarnation);
+            let epoch = match message.notice {
+                Notice::LeaseGranted { epoch, .. } | Notice::LeaseRecalled { epoch, .. } | Notice::Forced { epoch } => {
+                    epoch
+                }
+                _ => continue,
+            };
+            if self.holder.as_ref().is_some_and(|holder| holder.is(&customer) && holder.epoch == epoch) {
+                self.orphaned(now);
+            }
+        }
+    }
+
+    /// Starts a look-up where one is due and somebody waits for it.
+    fn start_look_up(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let due = match &self.holder {
+            None => self.vacancy == Vacancy::ToLookUp,
+            Some(_) => self.orphan_is_to_be_looked_up(now),
+        };
+        if due && !self.looking_up && !self.queue.is_empty() {
+            effects.extend(self.look_up_effect());
+            self.looking_up = !effects.is_empty() && self.policy.authority.is_some();
+        }
+    }
+
+    fn look_up_effect(&self) -> Option<Effect> {
+        let authority = self.policy.authority.clone()?;
+        let tenant = self.queue.values().next()?.ticket.claimant.tenant.clone();
+        Some(Effect::LookUp { authority, resource: self.id.clone(), tenant })
+    }
+
+    /// Takes what the authority says of who is registered.
+    pub(super) fn looked_up(&mut self, now: Timestamp, answer: HolderAnswer) {
+        if !std::mem::take(&mut self.looking_up) {
+            return;
+        }
+        let orphan = self.holder.as_ref().is_some_and(|holder| holder.orphaned_at.is_some());
+        if self.holder.is_some() && !orphan {
+            return;
+        }
+        match answer {
+            HolderAnswer::Nobody => {
+                self.note(now, "looked_up", None, None, Some("nobody is registered".to_owned()));
+                self.holder = None;
+                self.vacancy = Vacancy::Known;
+            }
+            HolderAnswer::Party { party } => self.registered(now, party),
+            HolderAnswer::Unclear { detail } => {
+                self.note(now, "looked_up", None, None, Some(detail));
+                match &mut self.holder {
+                    Some(holder) => holder.looked_up = true,
+                    None => self.vacancy = Vacancy::Unclear,
+                }
+            }
+        }
+    }
+
+    /// What was under way in the run before is started again.
+    pub(super) fn under_way_again(&mut self, effects: &mut Vec<Effect>) {
+        if self.sending > 0 {
+            effects.push(self.notify_effect());
+        }
+        if self.looking_up {
+            let look_up = self.look_up_effect();
+            self.looking_up = look_up.is_some();
+            effects.extend(look_up);
+        }
+    }
+
+    fn notify_effect(&self) -> Effect {
+        Effect::Notify(self.outbox.iter().take(self.sending).cloned().collect())
+    }
+
+    /// When this entity wants to be woken, if nothing else happens: the end of a wait that somebody waits for.
+    pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let due = match &self.holder {
+            Some(holder) => holder.orphaned_at.map(|at| at.plus_ms(self.policy.orphan_settle_ms)),
+            None => Some(self.not_before),
+        };
+        due.filter(|at| *at > now && !self.queue.is_empty())
+    }
+}
+
+/// Whether an asker is a reason that what the holder was told of is not.
+fn gives_new_reason(told: &Asker, asker: &Asker) -> bool {
+    asker.key < told.key || (asker.mode == ClaimMode::Release && told.mode != ClaimMode::Release)
+}

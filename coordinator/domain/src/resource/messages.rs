@@ -1,0 +1,356 @@
+//! What customers tell a resource.
+
+use super::granting::contested_wait_ms;
+use super::{Holder, HolderName, HolderTicket, QueuedTicket, Resource, Vacancy};
+use crate::ids::{CustomerRef, Epoch, OrderId, TicketId, Timestamp};
+use crate::message::{Asker, ClaimAnswer, GiveBack, Notice, Probe, Ticket, ToCustomer, ToResource};
+use crate::order::{ClaimMode, ResourcePolicy};
+
+impl Resource {
+    /// Takes a message from a customer.
+    pub(super) fn told(&mut self, now: Timestamp, message: ToResource) {
+        match message {
+            ToResource::Claim { ticket } => self.claimed_by_message(now, ticket),
+            ToResource::GiveBack { from, epoch, how, tickets, finished } => {
+                self.given_back(now, &from, epoch, how, tickets, finished);
+            }
+            ToResource::Withdraw { from, tickets } => {
+                let own = |id: &TicketId| {
+                    self.queue.values().all(|queued| queued.ticket.id != *id || queued.ticket.claimant == from)
+                };
+                let own: Vec<_> = tickets.into_iter().filter(own).collect();
+                own.into_iter().for_each(|id| self.finish(id));
+            }
+            ToResource::Decline { from, ticket, epoch, lost } => {
+                if !self.holder.as_ref().is_some_and(|holder| holder.is(&from) && holder.epoch == epoch) {
+                    return;
+                }
+                if lost.is_some() {
+                    self.orphaned(now);
+                    self.forget_dead(&from, lost.unwrap_or_default());
+                } else {
+                    self.vacate(now, "declined");
+                    ticket.into_iter().for_each(|id| self.finish(id));
+                }
+            }
+            ToResource::Used { from, epoch } => self.used(&from, epoch),
+            ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
+            ToResource::ForceRefused { from, epoch, orders } => self.force_refused(now, &from, epoch, &orders),
+        }
+    }
+
+    /// A claim that came as a message is answered by one.
+    fn claimed_by_message(&mut self, now: Timestamp, ticket: Ticket) {
+        let (id, claimant, incarnation) = (ticket.id.clone(), ticket.claimant.clone(), ticket.incarnation);
+        let answer = self.take_claim(now, ticket);
+        let answer = answer.or_else(|| match self.answer_for(&id) {
+            granted @ ClaimAnswer::Granted { .. } => {
+                self.outbox_forget_grant(&id);
+                Some(granted)
+            }
+            _ => None,
+        });
+        let notice = match answer {
+            Some(ClaimAnswer::Granted { epoch, registered, recall }) => {
+                Notice::LeaseGranted { ticket: id, epoch, registered, recall }
+            }
+            Some(ClaimAnswer::NotHolder) => Notice::NotHolder { ticket: id },
+            Some(ClaimAnswer::QueueFull { tickets_max }) => Notice::QueueFull { ticket: id, tickets_max },
+            _ => return,
+        };
+        self.tell(claimant, ToCustomer { resource: self.id.clone(), incarnation, notice });
+    }
+
+    /// Takes a ticket in. Answers at once where the ticket is not put into the queue; none where it waits there, or has
+    /// the lease.
+    pub(super) fn take_claim(&mut self, now: Timestamp, ticket: Ticket) -> Option<ClaimAnswer> {
+        self.begin(now, &ticket.policy);
+        if self.finished.contains(&ticket.id) {
+            return Some(ClaimAnswer::Finished);
+        }
+        if self.queue.values().any(|queued| queued.ticket.id == ticket.id) {
+            return None;
+        }
+        if let Some(holder) = &self.holder {
+            if holder.ticket.as_ref().is_some_and(|held| held.id == ticket.id) {
+                return None;
+            }
+            if holder.used
+                && ticket.mode == ClaimMode::Release
+                && holder.orphaned_at.is_none()
+                && holder.customer().is_some_and(|customer| *customer != ticket.claimant)
+            {
+                return Some(ClaimAnswer::NotHolder);
+            }
+        }
+        if self.queue.len() >= self.policy.limits.tickets_max {
+            return Some(ClaimAnswer::QueueFull { tickets_max: self.policy.limits.tickets_max });
+        }
+        self.enqueue(now, ticket);
+        None
+    }
+
+    /// Whether a ticket is in the queue, has the lease, or is over.
+    pub(super) fn knows(&self, id: &TicketId) -> bool {
+        self.finished.contains(id)
+            || self.queue.values().any(|queued| queued.ticket.id == *id)
+            || self.holder.as_ref().and_then(|holder| holder.ticket.as_ref()).is_some_and(|held| held.id == *id)
+    }
+
+    /// What holds for a ticket that is in the queue or has the lease.
+    pub(super) fn answer_for(&mut self, id: &TicketId) -> ClaimAnswer {
+        let asker = self.asker();
+        match &mut self.holder {
+            Some(holder) if holder.ticket.as_ref().is_some_and(|held| held.id == *id) => {
+                holder.recalled.clone_from(&asker);
+                ClaimAnswer::Granted { epoch: holder.epoch, registered: holder.used, recall: asker }
+            }
+            _ => ClaimAnswer::Queued,
+        }
+    }
+
+    /// Puts a ticket into the queue, whatever its length, and sees what it means for the holder.
+    pub(super) fn enqueue(&mut self, now: Timestamp, ticket: Ticket) {
+        let adopted = match &mut self.holder {
+            None => false,
+            Some(holder) => match &holder.who {
+                HolderName::Party(party) if ticket.party.as_ref() == Some(party) => true,
+                HolderName::Party(_) => {
+                    // Somebody says to have what the target said is another's: perhaps that changed since.
+                    if ticket.mode == ClaimMode::Release && self.policy.authority.is_some() {
+                        self.holder = None;
+                        self.vacancy = Vacancy::ToLookUp;
+                    }
+                    false
+                }
+                HolderName::Customer(customer) if *customer == ticket.claimant => match holder.incarnation {
+                    None => true,
+                    Some(known) if known < ticket.incarnation => {
+                        self.orphaned(now);
+                        false
+                    }
+                    Some(_) => false,
+                },
+                HolderName::Customer(_) => false,
+            },
+        };
+        if adopted {
+            self.adopt(now, &ticket);
+            return;
+        }
+        // Whoever lives again has no use for the tickets of its earlier lives.
+        self.queue.retain(|_, queued| {
+            queued.ticket.claimant != ticket.claimant || queued.ticket.incarnation >= ticket.incarnation
+        });
+        if ticket.mode == ClaimMode::Release {
+            self.holder.iter_mut().for_each(|holder| holder.looked_up = false);
+        }
+        let probe = self.probe_of(&ticket);
+        self.queue.insert(ticket.key.clone(), QueuedTicket { ticket, since: now });
+        if let Some((holder, probe)) = probe {
+            self.tell_holder(holder, Notice::Probe { probe });
+        }
+    }
+
+    /// A holder that was seeded, or that only the target knew, claims for the first time: the lease is its.
+    fn adopt(&mut self, now: Timestamp, ticket: &Ticket) {
+        let since = self.holder.as_ref().map_or(now, |holder| holder.since);
+        self.raise_epoch(now);
+        self.holder = Some(Holder {
+            who: HolderName::Customer(ticket.claimant.clone()),
+            party: ticket.party.clone(),
+            incarnation: Some(ticket.incarnation),
+            ticket: Some(HolderTicket { id: ticket.id.clone(), key: ticket.key.clone() }),
+            epoch: self.epoch,
+            since,
+            used: true,
+            orphaned_at: None,
+            recalled: None,
+            looked_up: false,
+        });
+        self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
+        self.tell_granted();
+        self.answer_releases();
+    }
+
+    /// Takes a lease back.
+    fn given_back(
+        &mut self,
+        now: Timestamp,
+        from: &CustomerRef,
+        epoch: Epoch,
+        how: GiveBack,
+        tickets: Vec<Ticket>,
+        finished: Vec<TicketId>,
+    ) {
+        if let Some(first) = tickets.first() {
+            self.begin(now, &first.policy);
+        }
+        let held = self.holder.as_ref().is_some_and(|holder| holder.is(from) && holder.epoch == epoch);
+        if held {
+            self.vacate(now, how_name(how));
+            self.settle_vacancy(now, how);
+        } else if epoch > self.epoch {
+            // This entity was terminated and began again: what it was told of the holder before is outdated.
+            self.epoch = epoch;
+            if self.holder.as_ref().is_none_or(|holder| holder.customer().is_none()) {
+                self.holder = None;
+                self.vacancy = if self.policy.authority.is_some() { Vacancy::ToLookUp } else { Vacancy::Known };
+            }
+        }
+        finished.into_iter().for_each(|id| self.finish(id));
+        for ticket in tickets {
+            if !self.knows(&ticket.id) {
+                self.enqueue(now, ticket);
+            }
+        }
+    }
+
+    /// What is known of the resource after a lease came back so.
+    fn settle_vacancy(&mut self, now: Timestamp, how: GiveBack) {
+        match how {
+            GiveBack::Contested if self.policy.authority.is_some() => {
+                self.vacancy = Vacancy::ToLookUp;
+                let wait = contested_wait_ms(self.contested_in_a_row);
+                if self.contested_in_a_row > 0 {
+                    self.not_before = self.not_before.max(now.plus_ms(wait));
+                }
+                self.contested_in_a_row = self.contested_in_a_row.saturating_add(1);
+            }
+            GiveBack::Contested => self.vacancy = Vacancy::Unclear,
+            GiveBack::Released | GiveBack::Forced => {
+                self.vacancy = Vacancy::Known;
+                self.contested_in_a_row = 0;
+            }
+            GiveBack::Yielded | GiveBack::Unused => {}
+        }
+    }
+
+    /// The holder proved that the target accepted its assign: whoever else wants to release has nothing to release.
+    fn used(&mut self, from: &CustomerRef, epoch: Epoch) {
+        if let Some(holder) = &mut self.holder
+            && holder.is(from)
+            && holder.epoch == epoch
+        {
+            holder.used = true;
+            self.contested_in_a_row = 0;
+            self.answer_releases();
+        }
+    }
+
+    /// Answers the waiting releases of others than a holder who is proven.
+    pub(super) fn answer_releases(&mut self) {
+        let Some(holder) = &self.holder else { return };
+        let Some(customer) = holder.customer().filter(|_| holder.used && holder.orphaned_at.is_none()) else { return };
+        let moot: Vec<Ticket> = self
+            .queue
+            .values()
+            .filter(|queued| queued.ticket.mode == ClaimMode::Release && queued.ticket.claimant != *customer)
+            .map(|queued| queued.ticket.clone())
+            .collect();
+        for ticket in moot {
+            self.queue.remove(&ticket.key);
+            let notice = Notice::NotHolder { ticket: ticket.id };
+            let message = ToCustomer { resource: self.id.clone(), incarnation: ticket.incarnation, notice };
+            self.tell(ticket.claimant, message);
+        }
+    }
+
+    /// Passes a probe on to the holder, while the ticket it came by waits.
+    fn probed(&mut self, ticket: &TicketId, from: &CustomerRef, probe: Probe) {
+        let waits = self.queue.values().any(|queued| queued.ticket.id == *ticket && queued.ticket.claimant == *from);
+        if let Some(holder) = self.holder.as_ref().and_then(Holder::customer).filter(|holder| waits && *holder != from)
+        {
+            self.tell_holder(holder.clone(), Notice::Probe { probe });
+        }
+    }
+
+    fn force_refused(&mut self, now: Timestamp, from: &CustomerRef, epoch: Epoch, orders: &[OrderId]) {
+        if self.holder.as_ref().is_some_and(|holder| holder.is(from) && holder.epoch == epoch) {
+            let named: Vec<&str> = orders.iter().map(OrderId::as_str).collect();
+            let detail = format!("the holder has open orders on it: {}", named.join(", "));
+            self.note(now, "force_refused", Some(from.to_string()), orders.first().cloned(), Some(detail));
+        }
+    }
+
+    /// Seeds a holder where there is none.
+    pub(super) fn seeded(
+        &mut self,
+        now: Timestamp,
+        holder: &CustomerRef,
+        party: Option<String>,
+        policy: &ResourcePolicy,
+    ) {
+        self.begin(now, policy);
+        let replaceable = match &self.holder {
+            None => true,
+            Some(known) => known.customer().is_none(),
+        };
+        if !replaceable {
+            return;
+        }
+        self.raise_epoch(now);
+        self.note(now, "seeded", Some(holder.to_string()), None, None);
+        self.holder = Some(Holder {
+            who: HolderName::Customer(holder.clone()),
+            party,
+            incarnation: None,
+            ticket: None,
+            epoch: self.epoch,
+            since: now,
+            used: true,
+            orphaned_at: None,
+            recalled: None,
+            looked_up: false,
+        });
+        let own: Option<Ticket> =
+            self.queue.values().map(|queued| &queued.ticket).find(|ticket| ticket.claimant == *holder).cloned();
+        if let Some(ticket) = own {
+            self.queue.remove(&ticket.key);
+            self.adopt(now, &ticket);
+        }
+        self.answer_releases();
+    }
+
+    /// A person forces the release: through a living holder, which refuses while it has open orders on it.
+    pub(super) fn forced(&mut self, now: Timestamp, actor: &str, reason: &str) {
+        let detail = Some(format!("{actor}: {reason}"));
+        let living = self.holder.as_ref().filter(|holder| holder.orphaned_at.is_none() && holder.incarnation.is_some());
+        if let Some((customer, epoch)) = living.and_then(|holder| Some((holder.customer()?.clone(), holder.epoch))) {
+            self.note(now, "force_asked", Some(customer.to_string()), None, detail);
+            self.tell_holder(customer, Notice::Forced { epoch });
+            return;
+        }
+        let who = self.holder.take().map(|holder| match holder.who {
+            HolderName::Customer(customer) => customer.to_string(),
+            HolderName::Party(party) => party,
+        });
+        self.vacancy = Vacancy::Known;
+        self.note(now, "forced", who, None, detail);
+    }
+
+    /// Who of the queue gives the holder a reason to be asked: the oldest that is older, else any release.
+    pub(super) fn asker(&self) -> Option<Asker> {
+        let holder = self.holder.as_ref()?;
+        let customer = holder.customer()?;
+        let mut others = self.queue.values().map(|queued| &queued.ticket).filter(|ticket| ticket.claimant != *customer);
+        let asker = |ticket: &Ticket| Asker { key: ticket.key.clone(), mode: ticket.mode };
+        let first = others.next()?;
+        let older = holder.ticket.as_ref().is_some_and(|held| first.key < held.key);
+        if older || first.mode == ClaimMode::Release {
+            return Some(asker(first));
+        }
+        others.find(|ticket| ticket.mode == ClaimMode::Release).map(asker)
+    }
+}
+
+/// How a lease came back, as the history says it.
+fn how_name(how: GiveBack) -> &'static str {
+    match how {
+        GiveBack::Released => "released",
+        GiveBack::Yielded => "yielded",
+        GiveBack::Unused => "unused",
+        GiveBack::Contested => "contested",
+        GiveBack::Forced => "forced",
+    }
+}

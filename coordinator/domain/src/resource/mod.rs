@@ -1,0 +1,101 @@
+//! The resource machine: who has a contested thing, who waits for it, and in which order, as a pure function
+//! `step(now, input) -> effects`.
+
+#[cfg(test)]
+mod tests;
+
+mod granting;
+mod messages;
+mod orphan;
+mod state;
+mod view;
+
+pub use state::*;
+pub use view::*;
+
+use crate::ids::{CustomerRef, ResourceId, Timestamp};
+use crate::message::{ClaimAnswer, Delivery, Ticket, ToCustomer, ToResource};
+use crate::order::{Authority, ResourcePolicy};
+use crate::outcome::HolderAnswer;
+
+/// What reaches a resource, claims by update aside: those are answered by [`Resource::claim`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A customer says something.
+    Told(ToResource),
+    /// The messages under way ended: one answer each, in order.
+    Notified(Vec<Delivery>),
+    /// The look-up under way ended.
+    LookedUp(HolderAnswer),
+    /// The time asked for by [`Resource::wake_at`] has come.
+    Woke,
+    /// A lease is seeded, for the day on which Interlock is switched on.
+    Seeded {
+        /// The customer that has the resource.
+        holder: CustomerRef,
+        /// The name under which the targets know it.
+        party: Option<String>,
+        /// What the entity needs to know of its kind.
+        policy: ResourcePolicy,
+    },
+    /// A person forces the release.
+    Forced {
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+    /// A new run begins: what was under way is to be started again.
+    Resumed,
+}
+
+/// What a resource wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Tell these customers, in order: one local activity. Answered by [`Input::Notified`].
+    Notify(Vec<(CustomerRef, ToCustomer)>),
+    /// Ask the authority who is registered: one normal activity on the target's queue. Answered by
+    /// [`Input::LookedUp`].
+    LookUp {
+        /// Whom to ask.
+        authority: Authority,
+        /// What about.
+        resource: ResourceId,
+        /// The tenant in whose name.
+        tenant: crate::ids::TenantId,
+    },
+}
+
+impl Resource {
+    /// Takes an input at a time and says what is to be done. Total: no input panics.
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        match input {
+            Input::Told(message) => self.told(now, message),
+            Input::Notified(deliveries) => self.notified(now, &deliveries),
+            Input::LookedUp(answer) => self.looked_up(now, answer),
+            Input::Seeded { holder, party, policy } => self.seeded(now, &holder, party, &policy),
+            Input::Forced { actor, reason } => self.forced(now, &actor, &reason),
+            Input::Woke => {}
+            Input::Resumed => self.under_way_again(&mut effects),
+        }
+        self.advance(now, &mut effects);
+        effects
+    }
+
+    /// Answers a claim at once. A grant that is answered here is not told again, unless the claim is a duplicate: of an
+    /// update that comes late nobody may hear the answer.
+    pub fn claim(&mut self, now: Timestamp, ticket: Ticket) -> (ClaimAnswer, Vec<Effect>) {
+        let id = ticket.id.clone();
+        let is_new = !self.knows(&id);
+        let waiting = self.take_claim(now, ticket);
+        let mut effects = Vec::new();
+        self.grant_next(now);
+        let answer = waiting.unwrap_or_else(|| self.answer_for(&id));
+        if is_new && matches!(answer, ClaimAnswer::Granted { .. }) {
+            self.outbox_forget_grant(&id);
+        }
+        self.advance(now, &mut effects);
+        (answer, effects)
+    }
+}

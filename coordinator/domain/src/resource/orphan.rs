@@ -1,0 +1,122 @@
+//! Leases whose customer entity died, and leases that only the target knows of.
+
+use super::{Holder, HolderName, HolderTicket, Resource, Vacancy};
+use crate::ids::{CustomerRef, Incarnation, Timestamp};
+use crate::message::{Notice, Ticket, ToCustomer};
+use crate::order::ClaimMode;
+
+impl Resource {
+    /// The holder's entity is dead: its lease is an orphan, and nothing is granted while a request of it may land.
+    pub(super) fn orphaned(&mut self, now: Timestamp) {
+        let Some(holder) = &mut self.holder else { return };
+        if holder.orphaned_at.is_some() {
+            return;
+        }
+        holder.orphaned_at = Some(now);
+        let (who, incarnation) = (holder.customer().cloned(), holder.incarnation);
+        self.note(now, "orphaned", who.as_ref().map(ToString::to_string), None, None);
+        if let (Some(who), Some(incarnation)) = (who, incarnation) {
+            self.forget_dead(&who, incarnation);
+        }
+    }
+
+    /// The tickets of a dead customer entity are over.
+    pub(super) fn forget_dead(&mut self, customer: &CustomerRef, incarnation: Incarnation) {
+        self.queue.retain(|_, queued| queued.ticket.claimant != *customer || queued.ticket.incarnation > incarnation);
+    }
+
+    /// Once nothing of the dead one can land: a claim of its newer life is granted next, whatever its key.
+    pub(super) fn settle_orphan(&mut self, now: Timestamp) {
+        if self.looking_up || !self.orphan_is_quiet(now) {
+            return;
+        }
+        let Some(customer) = self.holder.as_ref().and_then(Holder::customer).cloned() else { return };
+        let newer = self.queue.values().find(|queued| queued.ticket.claimant == customer);
+        if let Some(ticket) = newer.map(|queued| queued.ticket.clone()) {
+            self.queue.remove(&ticket.key);
+            self.holder = None;
+            self.vacancy = Vacancy::Known;
+            self.grant(now, ticket);
+        }
+    }
+
+    fn orphan_is_quiet(&self, now: Timestamp) -> bool {
+        let orphaned_at = self.holder.as_ref().and_then(|holder| holder.orphaned_at);
+        orphaned_at.is_some_and(|at| now >= at.plus_ms(self.policy.orphan_settle_ms))
+    }
+
+    /// Whether the authority is to be asked about an orphan.
+    pub(super) fn orphan_is_to_be_looked_up(&self, now: Timestamp) -> bool {
+        self.orphan_is_quiet(now) && self.holder.as_ref().is_some_and(|holder| !holder.looked_up)
+    }
+
+    /// The target says that this party has the resource.
+    pub(super) fn registered(&mut self, now: Timestamp, party: String) {
+        self.note(now, "looked_up", Some(party.clone()), None, None);
+        let matching = self.queue.values().map(|queued| &queued.ticket).find(|t| t.party.as_ref() == Some(&party));
+        if let Some(ticket) = matching.cloned() {
+            self.queue.remove(&ticket.key);
+            self.grant_registered(now, ticket);
+            return;
+        }
+        if let Some(orphan) = &mut self.holder {
+            orphan.looked_up = true;
+            if orphan.party.as_ref() == Some(&party) {
+                return;
+            }
+        }
+        self.raise_epoch(now);
+        self.holder = Some(Holder {
+            who: HolderName::Party(party.clone()),
+            party: Some(party.clone()),
+            incarnation: None,
+            ticket: None,
+            epoch: self.epoch,
+            since: now,
+            used: true,
+            orphaned_at: None,
+            recalled: None,
+            looked_up: true,
+        });
+        self.answer_other_parties(&party);
+    }
+
+    /// Grants the lease to whom the target names: it has the resource already.
+    fn grant_registered(&mut self, now: Timestamp, ticket: Ticket) {
+        self.raise_epoch(now);
+        self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
+        self.holder = Some(Holder {
+            who: HolderName::Customer(ticket.claimant),
+            party: ticket.party,
+            incarnation: Some(ticket.incarnation),
+            ticket: Some(HolderTicket { id: ticket.id, key: ticket.key }),
+            epoch: self.epoch,
+            since: now,
+            used: true,
+            orphaned_at: None,
+            recalled: None,
+            looked_up: true,
+        });
+        self.vacancy = Vacancy::Known;
+        self.tell_granted();
+        self.answer_releases();
+    }
+
+    /// The target named a party: releases of customers that go by another name have nothing to release.
+    fn answer_other_parties(&mut self, party: &str) {
+        let others: Vec<Ticket> = self
+            .queue
+            .values()
+            .map(|queued| &queued.ticket)
+            .filter(|ticket| ticket.mode == ClaimMode::Release)
+            .filter(|ticket| ticket.party.as_deref().is_some_and(|own| own != party))
+            .cloned()
+            .collect();
+        for ticket in others {
+            self.queue.remove(&ticket.key);
+            let notice = Notice::NotHolder { ticket: ticket.id };
+            let message = ToCustomer { resource: self.id.clone(), incarnation: ticket.incarnation, notice };
+            self.tell(ticket.claimant, message);
+        }
+    }
+}

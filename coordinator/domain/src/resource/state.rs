@@ -1,0 +1,229 @@
+//! What a resource entity knows. All of it travels through continue-as-new.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
+use crate::message::{Asker, Ticket, ToCustomer};
+use crate::order::{OrderKey, ResourcePolicy};
+
+/// One resource entity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Resource {
+    /// The realm in which its id is unique.
+    pub realm: RealmId,
+    /// What it is.
+    pub id: ResourceId,
+    /// What it needs to know of its kind, as the last ticket said.
+    pub policy: ResourcePolicy,
+    /// The highest epoch granted.
+    pub epoch: Epoch,
+    /// Who has it.
+    pub holder: Option<Holder>,
+    /// How sure it is that nobody else has it, while it has no holder.
+    pub vacancy: Vacancy,
+    /// Who waits, by order key.
+    #[serde(with = "queue_as_list")]
+    pub queue: BTreeMap<OrderKey, QueuedTicket>,
+    /// Tickets finished, oldest first: a late duplicate of their claim is recognised.
+    pub finished: VecDeque<TicketId>,
+    /// No grant before this time: a new entity waits for clocks, a contested resource backs off.
+    pub not_before: Timestamp,
+    /// How often in a row a grant came back contested while the look-up said that nobody has it.
+    pub contested_in_a_row: u32,
+    /// Whether a look-up is under way.
+    pub looking_up: bool,
+    /// Messages to customers, oldest first.
+    #[serde(default)]
+    pub outbox: VecDeque<(CustomerRef, ToCustomer)>,
+    /// How many messages, from the oldest, are being sent.
+    pub sending: usize,
+    /// What happened, oldest first, bounded.
+    pub history: VecDeque<HistoryEntry>,
+    /// Whether anything ever happened to it: an entity without history waits and looks before its first grant.
+    pub fresh: bool,
+}
+
+/// Who has the resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The customer, or whoever the target says.
+    pub who: HolderName,
+    /// The name under which the targets know the holder.
+    pub party: Option<String>,
+    /// Which life of the customer; unknown for a seeded holder that never claimed.
+    pub incarnation: Option<Incarnation>,
+    /// The ticket by which it was granted, and its key; none for a seeded or looked-up holder.
+    pub ticket: Option<HolderTicket>,
+    /// The epoch of its lease.
+    pub epoch: Epoch,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether the target is proven to have it registered to this holder.
+    pub used: bool,
+    /// Since when the customer entity is known to be dead: the lease is an orphan.
+    pub orphaned_at: Option<Timestamp>,
+    /// Who asked for it back last, so that nobody is asked twice for the same reason.
+    pub recalled: Option<Asker>,
+    /// Whether a look-up was made for this orphan.
+    pub looked_up: bool,
+}
+
+/// The ticket by which a holder was granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HolderTicket {
+    /// Its id.
+    pub id: TicketId,
+    /// Its key.
+    pub key: OrderKey,
+}
+
+/// A customer, or somebody only the target knows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HolderName {
+    /// A customer.
+    Customer(CustomerRef),
+    /// A party that the target names and no ticket matches yet.
+    Party(String),
+}
+
+impl Holder {
+    /// The customer, where it is one.
+    pub fn customer(&self) -> Option<&CustomerRef> {
+        match &self.who {
+            HolderName::Customer(customer) => Some(customer),
+            HolderName::Party(_) => None,
+        }
+    }
+
+    /// Whether this is that customer.
+    pub fn is(&self, customer: &CustomerRef) -> bool {
+        self.customer() == Some(customer)
+    }
+}
+
+/// How sure a resource without holder is that nobody has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Vacancy {
+    /// Nobody has it, or nobody can know better.
+    Known,
+    /// The authority is to be asked before the next grant.
+    ToLookUp,
+    /// Somebody has it at the target and nobody knows who: only a release may go ahead, or a person.
+    Unclear,
+}
+
+/// A ticket in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedTicket {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// Since when it waits.
+    pub since: Timestamp,
+}
+
+/// One line of a resource's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `forced`, `orphaned`, `declined`, `seeded`,
+    /// `looked_up`.
+    pub what: String,
+    /// The customer or party.
+    pub who: Option<String>,
+    /// The order, where there is one.
+    pub order: Option<OrderId>,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// A sentence for a person, where there is more to say.
+    pub detail: Option<String>,
+}
+
+/// Entries of a resource's history that are kept.
+pub const HISTORY_MAX: usize = 100;
+/// The first wait after a contested grant that no look-up explains, in milliseconds; it doubles each time.
+pub const CONTESTED_BACKOFF_MS_MIN: u64 = 1_000;
+/// The longest such wait, in milliseconds.
+pub const CONTESTED_BACKOFF_MS_MAX: u64 = 5 * 60 * 1_000;
+
+impl Resource {
+    /// A resource entity that knows nothing yet.
+    pub fn new(realm: RealmId, id: ResourceId) -> Self {
+        Self {
+            realm,
+            id,
+            policy: ResourcePolicy::default(),
+            epoch: Epoch(0),
+            holder: None,
+            vacancy: Vacancy::Known,
+            queue: BTreeMap::new(),
+            finished: VecDeque::new(),
+            not_before: Timestamp(i64::MIN),
+            contested_in_a_row: 0,
+            looking_up: false,
+            outbox: VecDeque::new(),
+            sending: 0,
+            history: VecDeque::new(),
+            fresh: true,
+        }
+    }
+
+    /// Whether nothing is under way: the moment to continue as new.
+    pub fn is_idle(&self) -> bool {
+        self.sending == 0 && !self.looking_up
+    }
+
+    /// Adds a line to the history.
+    pub(super) fn note(
+        &mut self,
+        at: Timestamp,
+        what: &str,
+        who: Option<String>,
+        order: Option<OrderId>,
+        detail: Option<String>,
+    ) {
+        self.history.push_back(HistoryEntry { at, what: what.to_owned(), who, order, epoch: self.epoch, detail });
+        while self.history.len() > HISTORY_MAX {
+            self.history.pop_front();
+        }
+    }
+
+    /// Remembers that a ticket is over.
+    pub(super) fn finish(&mut self, ticket: TicketId) {
+        self.queue.retain(|_, queued| queued.ticket.id != ticket);
+        if !self.finished.contains(&ticket) {
+            self.finished.push_back(ticket);
+        }
+        while self.finished.len() > self.policy.limits.finished_tickets_max {
+            self.finished.pop_front();
+        }
+    }
+}
+
+/// JSON has no maps with structured keys: the queue travels as the list of its tickets.
+mod queue_as_list {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::QueuedTicket;
+    use crate::order::OrderKey;
+
+    pub fn serialize<S: Serializer>(
+        queue: &BTreeMap<OrderKey, QueuedTicket>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        queue.values().collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<OrderKey, QueuedTicket>, D::Error> {
+        let tickets = Vec::<QueuedTicket>::deserialize(deserializer)?;
+        Ok(tickets.into_iter().map(|queued| (queued.ticket.key.clone(), queued)).collect())
+    }
+}

@@ -1,0 +1,171 @@
+//! The resource machine alone: queue, limits, epochs, orphans, the authority.
+
+use super::*;
+use crate::ids::{Epoch, Incarnation, OrderId, TicketId};
+use crate::limits::EntityLimits;
+use crate::message::{GiveBack, Notice};
+use crate::order::{ClaimMode, OrderKey};
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn resource() -> Resource {
+    Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap())
+}
+
+fn who(customer: &str) -> CustomerRef {
+    CustomerRef { tenant: "t".parse().unwrap(), customer: customer.parse().unwrap() }
+}
+
+fn ticket(customer: &str, key: i64, mode: ClaimMode) -> Ticket {
+    let order = OrderId::derive(&"t".parse().unwrap(), &customer.parse().unwrap(), "s", &key.to_string(), None);
+    Ticket {
+        id: TicketId::derive(&order, &"msisdn/1".parse().unwrap(), Incarnation(1)),
+        key: OrderKey::new(Some(Timestamp(key)), None, NOW, order.clone()),
+        order,
+        mode,
+        claimant: who(customer),
+        incarnation: Incarnation(1),
+        party: Some(format!("imsi-{customer}")),
+        swap: false,
+        policy: ResourcePolicy::default(),
+    }
+}
+
+fn give_back(customer: &str, epoch: Epoch, how: GiveBack) -> Input {
+    Input::Told(ToResource::GiveBack { from: who(customer), epoch, how, tickets: vec![], finished: vec![] })
+}
+
+fn epoch_of(answer: &ClaimAnswer) -> Epoch {
+    match answer {
+        ClaimAnswer::Granted { epoch, .. } => *epoch,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_oldest_ticket_is_granted_when_the_lease_comes_back_and_the_epoch_grows() {
+    let mut n = resource();
+    let first = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
+    assert_eq!(first, Epoch(1_000_000), "not below the clock");
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch: first }));
+    assert_eq!(n.claim(NOW, ticket("C", 3, ClaimMode::Assign)).0, ClaimAnswer::Queued);
+    assert_eq!(n.claim(NOW, ticket("B", 2, ClaimMode::Assign)).0, ClaimAnswer::Queued);
+    let effects = n.step(NOW, give_back("A", first, GiveBack::Released));
+    let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(messages[0].0, who("B"));
+    assert!(matches!(messages[0].1.notice, Notice::LeaseGranted { epoch: Epoch(1_000_001), .. }));
+    let again = n.clone();
+    n.step(NOW, give_back("A", first, GiveBack::Released));
+    assert_eq!(n, again, "the same message again changes nothing");
+}
+
+#[test]
+fn the_same_claim_again_is_answered_the_same() {
+    let mut n = resource();
+    let first = n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0;
+    assert_eq!(n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0, first);
+    assert_eq!(n.claim(NOW, ticket("B", 2, ClaimMode::Assign)).0, ClaimAnswer::Queued);
+    assert_eq!(n.claim(NOW, ticket("B", 2, ClaimMode::Assign)).0, ClaimAnswer::Queued);
+    assert_eq!(n.queue.len(), 1);
+}
+
+#[test]
+fn an_older_ticket_and_a_release_of_another_make_it_ask_the_holder() {
+    let mut n = resource();
+    n.claim(NOW, ticket("B", 5, ClaimMode::Assign));
+    let (_, effects) = n.claim(NOW, ticket("C", 7, ClaimMode::Assign));
+    assert_eq!(effects, vec![], "a younger assign waits without a word");
+    let (_, effects) = n.claim(NOW, ticket("A", 2, ClaimMode::Release));
+    let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(matches!(messages[0].1.notice, Notice::LeaseRecalled { .. }));
+    let epoch = n.epoch;
+    n.step(NOW, Input::Notified(vec![crate::message::Delivery::Delivered]));
+    let effects = n.step(NOW, Input::Told(ToResource::Used { from: who("B"), epoch }));
+    let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(messages[0].0, who("A"));
+    assert!(matches!(messages[0].1.notice, Notice::NotHolder { .. }));
+}
+
+#[test]
+fn the_queue_takes_its_limit_of_tickets_and_not_one_more() {
+    let mut n = resource();
+    let limits = EntityLimits { tickets_max: 3, ..EntityLimits::default() };
+    let limited =
+        |key| Ticket { policy: ResourcePolicy { limits, ..Default::default() }, ..ticket("A", key, ClaimMode::Assign) };
+    for key in 1..=4 {
+        assert!(!matches!(n.claim(NOW, limited(key)).0, ClaimAnswer::QueueFull { .. }), "one holds, three wait");
+    }
+    assert_eq!(n.claim(NOW, limited(5)).0, ClaimAnswer::QueueFull { tickets_max: 3 });
+}
+
+#[test]
+fn finished_tickets_are_remembered_up_to_the_limit() {
+    let mut n = resource();
+    n.claim(NOW, ticket("Z", 0, ClaimMode::Assign));
+    let max = i64::try_from(n.policy.limits.finished_tickets_max).unwrap();
+    for key in 1..=max + 1 {
+        let tickets = vec![ticket("A", key, ClaimMode::Assign).id];
+        n.step(NOW, Input::Told(ToResource::Withdraw { from: who("A"), tickets }));
+    }
+    assert_eq!(n.claim(NOW, ticket("A", 2, ClaimMode::Assign)).0, ClaimAnswer::Finished);
+    assert_eq!(n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0, ClaimAnswer::Queued, "the oldest is forgotten");
+}
+
+#[test]
+fn an_entity_without_history_waits_for_clocks_and_looks_before_its_first_grant() {
+    let mut n = resource();
+    let authority = Authority { target: "hss".parse().unwrap(), operation: "find_holder".to_owned() };
+    let policy = ResourcePolicy { authority: Some(authority), fresh_wait_ms: 5_000, ..Default::default() };
+    let (answer, effects) = n.claim(NOW, Ticket { policy, ..ticket("B", 5, ClaimMode::Assign) });
+    assert_eq!(answer, ClaimAnswer::Queued);
+    assert!(matches!(effects.as_slice(), [Effect::LookUp { .. }]));
+    let party = "imsi-A".to_owned();
+    n.step(NOW, Input::LookedUp(HolderAnswer::Party { party }));
+    let (answer, _) = n.claim(NOW, ticket("A", 9, ClaimMode::Release));
+    epoch_of(&answer);
+    let effects = n.step(NOW, give_back("A", n.epoch, GiveBack::Released));
+    assert_eq!(effects, vec![]);
+    assert_eq!(n.wake_at(NOW), Some(Timestamp(NOW.0 + 5_000)));
+    let effects = n.step(Timestamp(NOW.0 + 5_000), Input::Woke);
+    assert!(matches!(effects.as_slice(), [Effect::Notify(_)]));
+}
+
+#[test]
+fn an_orphan_is_settled_only_after_its_requests_can_no_longer_land_and_by_the_newer_life() {
+    let mut n = resource();
+    let policy = ResourcePolicy { orphan_settle_ms: 90_000, ..Default::default() };
+    let of = |ticket: Ticket| Ticket { policy: policy.clone(), ..ticket };
+    n.claim(NOW, of(ticket("A", 1, ClaimMode::Assign)));
+    n.claim(NOW, of(ticket("B", 2, ClaimMode::Assign)));
+    let newer = ticket("A", 3, ClaimMode::Release);
+    let newer = of(Ticket { incarnation: Incarnation(2), ..newer });
+    assert_eq!(n.claim(NOW, newer).0, ClaimAnswer::Queued);
+    assert_eq!(n.wake_at(NOW), Some(NOW.plus_ms(90_000)));
+    assert_eq!(n.step(NOW.plus_ms(89_999), Input::Woke), vec![]);
+    let effects = n.step(NOW.plus_ms(90_000), Input::Woke);
+    let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(messages[0].0, who("A"), "whatever its key, the newer life goes before B");
+}
+
+#[test]
+fn a_forced_release_goes_through_a_living_holder() {
+    let mut n = resource();
+    let epoch = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
+    let forced = Input::Forced { actor: "ann".to_owned(), reason: "test".to_owned() };
+    let effects = n.step(NOW, forced.clone());
+    assert!(matches!(&effects[..], [Effect::Notify(m)] if matches!(m[0].1.notice, Notice::Forced { .. })));
+    assert!(n.holder.is_some());
+    n.step(NOW, Input::Notified(vec![crate::message::Delivery::Lost]));
+    assert!(n.holder.as_ref().unwrap().orphaned_at.is_some());
+    n.step(NOW, forced);
+    assert!(n.holder.is_none(), "a dead holder is not asked");
+    assert!(n.epoch >= epoch);
+}
+
+#[test]
+fn a_seeded_lease_is_the_holders_by_its_first_claim() {
+    let mut n = resource();
+    n.step(NOW, Input::Seeded { holder: who("A"), party: None, policy: ResourcePolicy::default() });
+    assert_eq!(n.claim(NOW, ticket("B", 1, ClaimMode::Assign)).0, ClaimAnswer::Queued);
+    epoch_of(&n.claim(NOW, ticket("A", 5, ClaimMode::Release)).0);
+}

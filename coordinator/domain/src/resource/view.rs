@@ -1,0 +1,133 @@
+//! What one may ask a resource.
+
+use serde::Serialize;
+
+use super::{HolderName, Resource, Vacancy};
+use crate::ids::{Epoch, ResourceId, Timestamp};
+
+/// The body of `GET …/resources/{kind}/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResourceView {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Who has it.
+    pub holder: Option<HolderView>,
+    /// Who waits, next first.
+    pub queue: Vec<WaiterView>,
+    /// The highest epoch granted.
+    pub epoch: Epoch,
+    /// Why nothing is granted although somebody waits and nobody has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<&'static str>,
+    /// What happened, oldest first.
+    pub history: Vec<HistoryView>,
+}
+
+/// The holder of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HolderView {
+    /// The customer; none where only the target knows the holder.
+    pub customer_id: Option<String>,
+    /// Its tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    /// The name under which the targets know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub party: Option<String>,
+    /// The order it was granted for.
+    pub order_id: Option<String>,
+    /// The epoch of its lease.
+    pub epoch: Epoch,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Whether the holder's entity is dead, since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub orphaned_at: Option<String>,
+}
+
+/// Somebody who waits for a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaiterView {
+    /// The customer.
+    pub customer_id: String,
+    /// Its tenant.
+    pub tenant_id: String,
+    /// The order.
+    pub order_id: String,
+    /// Its place, from 1.
+    pub position: usize,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// One line of a resource's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HistoryView {
+    /// When, RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub what: String,
+    /// To whom.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// The order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<String>,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// More of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Resource {
+    /// The state of this resource, for those who ask.
+    pub fn view(&self) -> ResourceView {
+        let holder = self.holder.as_ref().map(|holder| HolderView {
+            customer_id: holder.customer().map(|customer| customer.customer.to_string()),
+            tenant_id: holder.customer().map(|customer| customer.tenant.to_string()),
+            party: match &holder.who {
+                HolderName::Party(party) => Some(party.clone()),
+                HolderName::Customer(_) => holder.party.clone(),
+            },
+            order_id: holder.ticket.as_ref().map(|ticket| ticket.key.order.to_string()),
+            epoch: holder.epoch,
+            since: holder.since.to_rfc3339(),
+            orphaned_at: holder.orphaned_at.map(Timestamp::to_rfc3339),
+        });
+        let queue = self.queue.values().zip(1..).map(|(queued, position)| WaiterView {
+            customer_id: queued.ticket.claimant.customer.to_string(),
+            tenant_id: queued.ticket.claimant.tenant.to_string(),
+            order_id: queued.ticket.order.to_string(),
+            position,
+            since: queued.since.to_rfc3339(),
+        });
+        let history = self.history.iter().map(|entry| HistoryView {
+            at: entry.at.to_rfc3339(),
+            what: entry.what.clone(),
+            who: entry.who.clone(),
+            order_id: entry.order.as_ref().map(ToString::to_string),
+            epoch: entry.epoch,
+            detail: entry.detail.clone(),
+        });
+        ResourceView {
+            resource: self.id.clone(),
+            holder,
+            queue: queue.collect(),
+            epoch: self.epoch,
+            waiting_for: self.waiting_for(),
+            history: history.collect(),
+        }
+    }
+
+    fn waiting_for(&self) -> Option<&'static str> {
+        match (&self.holder, self.vacancy) {
+            _ if self.queue.is_empty() => None,
+            (Some(holder), _) if holder.orphaned_at.is_some() => Some("orphan"),
+            (Some(_), _) => Some("holder"),
+            (None, Vacancy::ToLookUp) => Some("look_up"),
+            (None, Vacancy::Unclear) => Some("person"),
+            (None, Vacancy::Known) => Some("clock"),
+        }
+    }
+}

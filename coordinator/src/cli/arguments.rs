@@ -1,0 +1,134 @@
+//! The arguments, as clap reads them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::output::OutputFormat;
+use super::route::RouteCommand;
+use super::sandbox::SandboxCommand;
+use crate::settings::LogFormat;
+use crate::telemetry::Color;
+
+/// A flag, the setting that it sets, and the value.
+pub(super) type SettingsFlag = (&'static str, &'static str, String);
+
+/// Makes changes to shared things happen in the right order.
+#[derive(Debug, Parser)]
+#[command(name = "interlock", version, max_term_width = 120, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    pub(super) global: GlobalArguments,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct GlobalArguments {
+    /// Settings file [env: INTERLOCK_CONFIG] [default: interlock.toml, where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Tenant, where one is needed [env: INTERLOCK_TENANT] [default: default]
+    #[arg(long, global = true)]
+    pub(super) tenant: Option<String>,
+    /// Form of the data on stdout
+    #[arg(long, short, global = true, value_enum, default_value_t)]
+    pub(super) output: OutputFormat,
+    /// Catalog file [env: INTERLOCK_CATALOG] [default: the reference catalog]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) catalog: Option<String>,
+    /// What is logged: a level, or a filter [env: INTERLOCK_LOG_LEVEL] [default: info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(super) log_level: Option<String>,
+    /// How it is logged [env: INTERLOCK_LOG_FORMAT] [default: text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
+    /// Colours on stderr; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub(super) color: Color,
+}
+
+impl GlobalArguments {
+    /// The flags that set a setting.
+    pub(super) fn settings_flags(&self) -> Vec<SettingsFlag> {
+        let log_format = self.log_format.and_then(|format| format.to_possible_value());
+        [
+            ("--tenant", "tenant", self.tenant.clone()),
+            ("--catalog", "catalog", self.catalog.clone()),
+            ("--log-level", "log.level", self.log_level.clone()),
+            ("--log-format", "log.format", log_format.map(|value| value.get_name().to_owned())),
+        ]
+        .into_iter()
+        .filter_map(|(flag, key, value)| Some((flag, key, value?)))
+        .collect()
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run one sandbox target: a stand-in for an outside system, with failure knobs and a log at /__sandbox
+    Sandbox(SandboxCommand),
+    /// Show where a tenant, or one of its entities, lives: namespace, task queues, shard, priority
+    Route(RouteCommand),
+    /// Look at catalogs
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+    /// Print a completion script for a shell
+    Completions(CompletionsCommand),
+}
+
+/// `catalog`.
+#[derive(Debug, Subcommand)]
+pub(super) enum CatalogCommand {
+    /// Check a catalog: says file, line and reason of each fault
+    Check {
+        /// The catalog, a TOML file
+        file: PathBuf,
+    },
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub(super) struct CompletionsCommand {
+    /// The shell
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Whether arguments that could not be parsed ask for JSON, so that the fault is told in it.
+pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
+    let texts: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    let is_json = |value: &str| matches!(value, "json" | "jsonl");
+    let joined = texts.iter().any(|text| {
+        text.strip_prefix("--output=")
+            .or_else(|| text.strip_prefix("-o"))
+            .is_some_and(|v| is_json(v.trim_start_matches('=')))
+    });
+    joined || texts.windows(2).any(|pair| matches!(pair[0].as_ref(), "--output" | "-o") && is_json(&pair[1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn json_is_recognised_however_it_is_asked_for() {
+        let asks = |line: &str| asks_for_json(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        for line in ["interlock x --output json", "interlock -o jsonl x", "interlock --output=json", "interlock -ojson"]
+        {
+            assert!(asks(line), "{line}");
+        }
+        assert!(!asks("interlock x --output text json"));
+    }
+}

@@ -1,0 +1,92 @@
+//! `interlock catalog check FILE`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use interlock_domain::catalog::{Catalog, CatalogFault};
+use serde::Serialize;
+
+use super::arguments::CatalogCommand;
+use super::output::{Output, OutputFormat};
+use crate::fault::Fault;
+use crate::settings::catalog_file;
+
+/// What the check found.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: String,
+    valid: bool,
+    /// The digest that orders of this catalog carry; none where it is faulty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    event_types: Vec<String>,
+    faults: Vec<CatalogFault>,
+}
+
+/// Exit code 0 for a catalog without a fault, 1 for one with faults, each of which is written.
+pub(super) fn run(command: &CatalogCommand, output: Output) -> Result<ExitCode, Fault> {
+    let CatalogCommand::Check { file } = command;
+    let report = check(file)?;
+    if output.format() == OutputFormat::Jsonl && !report.valid {
+        output.list(&report.faults, ToString::to_string)?;
+    } else {
+        output.one(&report, text)?;
+    }
+    Ok(ExitCode::from(u8::from(!report.valid)))
+}
+
+fn check(file: &Path) -> Result<Report, Fault> {
+    let text = catalog_file::text(file)?;
+    let name = file.display().to_string();
+    Ok(match Catalog::parse(&text) {
+        Ok(catalog) => Report {
+            file: name,
+            valid: true,
+            digest: Some(catalog.digest().to_owned()),
+            event_types: catalog.event_types().map(str::to_owned).collect(),
+            faults: Vec::new(),
+        },
+        Err(faults) => Report { file: name, valid: false, digest: None, event_types: Vec::new(), faults },
+    })
+}
+
+fn text(report: &Report) -> String {
+    if let Some(digest) = &report.digest {
+        return format!("{}: {} event types, digest {digest}", report.file, report.event_types.len());
+    }
+    // FILE:LINE:COLUMN, as compilers write it, so that editors find the place.
+    let lines: Vec<String> = report.faults.iter().map(|fault| format!("{}:{fault}", report.file)).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(text: &str) -> Report {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        check(file.path()).unwrap()
+    }
+
+    #[test]
+    fn the_shipped_catalog_is_valid() {
+        let report = report(interlock_domain::catalog::REFERENCE_TEXT);
+        assert!(report.valid, "{}", text(&report));
+        assert!(report.event_types.contains(&"number.moved".to_owned()));
+    }
+
+    #[test]
+    fn each_fault_is_told_with_file_line_and_reason() {
+        let report = report("\nnonsense = 1\n");
+        assert!(!report.valid);
+        let expected = format!("{}:2:1: nonsense: ", report.file);
+        assert!(text(&report).lines().any(|line| line.starts_with(&expected)), "{}", text(&report));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_wrong_use() {
+        let fault = check(Path::new("/nowhere/catalog.toml")).unwrap_err();
+        assert_eq!((fault.code, fault.exit_code()), ("catalog_unreadable", 2));
+    }
+}

@@ -1,0 +1,134 @@
+//! `interlock route TENANT [ENTITY]`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use interlock_domain::ids::{CustomerId, IdError, ResourceId, TenantId};
+use interlock_domain::routing::{
+    EntityRoute, Priority, QueueKind, Routing, ShardCount, ShardIndex, TenantPlan, shard_of,
+};
+use serde::Serialize;
+
+use super::output::Output;
+use crate::fault::Fault;
+use crate::settings::Settings;
+
+/// `route`.
+#[derive(Debug, Args)]
+pub(super) struct RouteCommand {
+    /// The tenant
+    tenant: String,
+    /// A customer's id, or a resource as KIND/ID. A customer whose id has a slash is written customer/ID
+    entity: Option<String>,
+}
+
+/// Where a tenant lives.
+#[derive(Debug, Serialize)]
+struct TenantRoute {
+    tenant: TenantId,
+    plan: TenantPlan,
+    namespace: String,
+    shard: ShardIndex,
+    priority: Priority,
+    /// By kind.
+    task_queues: BTreeMap<&'static str, String>,
+    /// By role, of those roles that the settings map.
+    provisioning_queues: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity: Option<EntityRoute>,
+}
+
+pub(super) fn run(command: &RouteCommand, settings: &Settings, output: Output) -> Result<ExitCode, Fault> {
+    let tenant: TenantId = command.tenant.parse().map_err(|error| bad_id("tenant", &command.tenant, &error))?;
+    let routing = settings.routing(&settings.catalog()?, ShardCount::default())?;
+    let entity = command.entity.as_deref().map(|entity| entity_route(&routing, &tenant, entity)).transpose()?;
+    output.one(&tenant_route(&routing, tenant, entity), text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tenant_route(routing: &Routing, tenant: TenantId, entity: Option<EntityRoute>) -> TenantRoute {
+    let of_tenant = routing.tenant(&tenant);
+    let queue_of = |kind: QueueKind| (kind.as_str(), routing.tenant_queue(kind, &tenant));
+    TenantRoute {
+        plan: of_tenant.plan,
+        namespace: of_tenant.namespace.clone(),
+        shard: shard_of(tenant.as_str(), routing.settings().shard_count),
+        priority: routing.priority(&tenant),
+        task_queues: QueueKind::ALL.into_iter().map(queue_of).collect(),
+        provisioning_queues: of_tenant
+            .targets
+            .iter()
+            .map(|(role, target)| (role.to_string(), routing.provisioning_queue(target)))
+            .collect(),
+        entity,
+        tenant,
+    }
+}
+
+/// A resource where there is a slash, unless it says that it is a customer.
+fn entity_route(routing: &Routing, tenant: &TenantId, entity: &str) -> Result<EntityRoute, Fault> {
+    let customer = entity.strip_prefix("customer/").or((!entity.contains('/')).then_some(entity));
+    if let Some(customer) = customer {
+        let customer: CustomerId = customer.parse().map_err(|error| bad_id("customer", customer, &error))?;
+        return Ok(routing.customer(tenant, &customer));
+    }
+    let resource: ResourceId = entity.parse().map_err(|error| bad_id("resource", entity, &error))?;
+    Ok(routing.resource(tenant, &resource))
+}
+
+fn bad_id(what: &str, text: &str, error: &IdError) -> Fault {
+    Fault::wrong_use("bad_id", format!("'{text}' is no {what}: {error}."), "Correct the id.")
+}
+
+fn text(route: &TenantRoute) -> String {
+    let mut lines = vec![
+        ("tenant", route.tenant.to_string()),
+        ("plan", route.plan.as_str().to_owned()),
+        ("namespace", route.namespace.clone()),
+        ("shard", route.shard.get().to_string()),
+        ("fairness key", route.priority.fairness_key.clone()),
+        ("fairness weight", route.priority.fairness_weight.to_string()),
+    ];
+    lines.extend(route.task_queues.values().map(|queue| ("task queue", queue.clone())));
+    lines.extend(route.provisioning_queues.iter().map(|(role, queue)| ("task queue", format!("{queue} ({role})"))));
+    if let Some(entity) = &route.entity {
+        lines.push(("workflow type", entity.workflow_type.to_owned()));
+        lines.push(("workflow id", entity.workflow_id.clone()));
+        lines.push(("its task queue", entity.task_queue.clone()));
+    }
+    lines.into_iter().fold(String::new(), |mut text, (name, value)| {
+        // Writing to a String cannot fail.
+        let _written = writeln!(text, "{name:<16}{value}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routing() -> Routing {
+        let settings = Settings::default();
+        settings.routing(&settings.catalog().unwrap(), ShardCount::ONE).unwrap()
+    }
+
+    #[test]
+    fn a_slash_makes_a_resource_unless_it_says_customer() {
+        let tenant = TenantId::default();
+        let id = |entity| entity_route(&routing(), &tenant, entity).unwrap().workflow_id;
+        assert_eq!(id("A1"), "default/customer/A1");
+        assert_eq!(id("customer/A/1"), "default/customer/A%2F1");
+        assert_eq!(id("msisdn/12065551234"), "default/resource/msisdn/12065551234");
+        assert_eq!(entity_route(&routing(), &tenant, "..").unwrap_err().code, "bad_id");
+    }
+
+    #[test]
+    fn the_text_says_namespace_queues_shard_and_priority() {
+        let text = text(&tenant_route(&routing(), TenantId::default(), None));
+        for line in ["namespace       default", "shard           0", "fairness key    default", "interlock.entity.00"] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

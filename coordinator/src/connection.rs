@@ -1,0 +1,231 @@
+//! The connection to Temporal, set as everywhere in Temporal's world: flags, `TEMPORAL_*`, `temporal.toml` profiles.
+//!
+//! The SDK reads environment and file; this module only lays the flags over what it read.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use temporalio_client::envconfig::{ClientConfigProfile, ConfigError, DataSource, LoadClientConfigProfileOptions};
+use temporalio_client::errors::ClientConnectError;
+use temporalio_client::{Client, ClientOptions, ConnectionOptions};
+use temporalio_common::envconfig::{ClientConfigTLS, load_client_config_profile};
+use tonic::Code;
+
+use crate::fault::{Fault, with_causes};
+
+/// The namespace where none is set: Temporal's own default.
+const NAMESPACE_DEFAULT: &str = "default";
+/// How long one attempt to connect may take.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
+/// The first and the longest pause between two attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How long a start waits for Temporal to come up, so that a deployment's processes may start in any order.
+pub const STARTUP_LIMIT: Duration = Duration::from_mins(1);
+
+/// Temporal's own flags, with Temporal's own names and meanings.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Connection to Temporal (as in the Temporal CLI)")]
+pub struct ConnectionFlags {
+    /// Address of the Temporal service, HOST:PORT [default: that of the profile, else localhost:7233]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub address: Option<String>,
+    /// Namespace [default: that of the profile, else default]
+    #[arg(long, short = 'n')]
+    pub namespace: Option<String>,
+    /// Profile in temporal.toml
+    #[arg(long)]
+    pub profile: Option<String>,
+    /// API key; better given by TEMPORAL_API_KEY, since others can see a command line
+    #[arg(long)]
+    pub api_key: Option<String>,
+    /// Whether to use TLS [default: yes where an API key or another TLS option is set]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub tls: Option<bool>,
+    /// File of the client's certificate
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert_path: Option<String>,
+    /// File of the client's private key
+    #[arg(long, value_name = "FILE")]
+    pub tls_key_path: Option<String>,
+    /// File of the server's CA certificate
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca_path: Option<String>,
+    /// Server name to expect in the server's certificate
+    #[arg(long, value_name = "NAME")]
+    pub tls_server_name: Option<String>,
+}
+
+impl ConnectionFlags {
+    /// Flags that name a server and nothing else: for one of one's own.
+    pub fn to_server(address: String) -> Self {
+        Self { address: Some(address), ..Self::default() }
+    }
+
+    /// Connection and client as flags, environment and profile make them.
+    ///
+    /// # Errors
+    /// [`Fault`] `temporal_profile_not_found` or `temporal_configuration_invalid`.
+    pub fn options(&self) -> Result<(ConnectionOptions, ClientOptions), Fault> {
+        let sources = LoadClientConfigProfileOptions::builder().maybe_config_file_profile(self.profile.clone()).build();
+        let mut profile = load_client_config_profile(sources, None).map_err(configuration_fault)?;
+        self.lay_over(&mut profile);
+        warn_of_what_the_client_ignores(&profile);
+        let namespace = profile.namespace.clone().unwrap_or_else(|| NAMESPACE_DEFAULT.to_owned());
+        let mut connection = ConnectionOptions::try_from(profile).map_err(configuration_fault)?;
+        connection.identity = format!("interlock@{}", std::process::id());
+        connection.connect_timeout = Some(ATTEMPT_LIMIT);
+        Ok((connection, ClientOptions::new(namespace).build()))
+    }
+
+    fn lay_over(&self, profile: &mut ClientConfigProfile) {
+        let set = |field: &mut Option<String>, flag: &Option<String>| {
+            if flag.is_some() {
+                field.clone_from(flag);
+            }
+        };
+        set(&mut profile.address, &self.address);
+        set(&mut profile.namespace, &self.namespace);
+        set(&mut profile.api_key, &self.api_key);
+        let files = [&self.tls_cert_path, &self.tls_key_path, &self.tls_ca_path];
+        let any_of_tls = files.iter().any(|file| file.is_some()) || self.tls_server_name.is_some();
+        if self.tls.is_none() && !any_of_tls {
+            return;
+        }
+        let tls: &mut ClientConfigTLS = profile.tls.get_or_insert_default();
+        if let Some(wanted) = self.tls {
+            tls.disabled = Some(!wanted);
+        }
+        set(&mut tls.server_name, &self.tls_server_name);
+        for (field, flag) in [&mut tls.client_cert, &mut tls.client_key, &mut tls.server_ca_cert].into_iter().zip(files)
+        {
+            if let Some(file) = flag {
+                *field = Some(DataSource::Path(file.clone()));
+            }
+        }
+    }
+}
+
+/// Connects, waiting up to `limit` for a server that is not up yet.
+///
+/// # Errors
+/// [`Fault`] `temporal_unreachable`, `temporal_access_denied`, or those of [`ConnectionFlags::options`].
+pub async fn connect(flags: &ConnectionFlags, limit: Duration) -> Result<Client, Fault> {
+    let (connection, client) = flags.options()?;
+    let target = connection.target.to_string();
+    let attempt = || async {
+        let connecting = Client::connect(connection.clone(), client.clone());
+        match tokio::time::timeout(ATTEMPT_LIMIT, connecting).await {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(error)) => Err(connect_fault(&target, &error)),
+            Err(_) => Err(unreachable_fault(&target, &format!("no answer within {} s", ATTEMPT_LIMIT.as_secs()))),
+        }
+    };
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(PAUSES.0)
+        .with_max_delay(PAUSES.1)
+        .with_jitter()
+        .with_total_delay(Some(limit))
+        .without_max_times();
+    let connected = attempt
+        .retry(pauses)
+        .when(|fault: &Fault| fault.code == UNREACHABLE)
+        .notify(|fault, pause| tracing::warn!(pause_ms = pause.as_millis(), "{} Trying again.", fault.message))
+        .await?;
+    tracing::debug!(%target, "connected to Temporal");
+    Ok(connected)
+}
+
+const UNREACHABLE: &str = "temporal_unreachable";
+
+fn unreachable_fault(target: &str, reason: &str) -> Fault {
+    Fault::failed(
+        UNREACHABLE,
+        format!("Temporal at {target} cannot be reached: {reason}."),
+        "Check --address (or TEMPORAL_ADDRESS, or the profile), that the server runs, and TLS on both sides.",
+    )
+}
+
+fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
+    match error {
+        ClientConnectError::InvalidUri(_)
+        | ClientConnectError::InvalidHeaders(_)
+        | ClientConnectError::InvalidConfig(_) => invalid_fault(&with_causes(error)),
+        ClientConnectError::SystemInfoCallError(status)
+            if matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied) =>
+        {
+            Fault::failed(
+                "temporal_access_denied",
+                format!("Temporal at {target} refuses this client: {}.", status.message()),
+                "Check --api-key (or TEMPORAL_API_KEY), the client's certificate, and the namespace.",
+            )
+        }
+        ClientConnectError::SystemInfoCallError(status) => unreachable_fault(target, status.message()),
+        other => unreachable_fault(target, &with_causes(other)),
+    }
+}
+
+fn configuration_fault(error: ConfigError) -> Fault {
+    match error {
+        ConfigError::ProfileNotFound(profile) => Fault::wrong_use(
+            "temporal_profile_not_found",
+            format!("There is no profile '{profile}' in temporal.toml."),
+            "Check --profile, TEMPORAL_PROFILE and TEMPORAL_CONFIG_FILE.",
+        ),
+        ConfigError::InvalidConfig(reason) => invalid_fault(&reason),
+        ConfigError::LoadError(error) => invalid_fault(&error.to_string()),
+    }
+}
+
+fn invalid_fault(reason: &str) -> Fault {
+    Fault::wrong_use(
+        "temporal_configuration_invalid",
+        format!("The connection to Temporal is not well configured: {reason}."),
+        "Check the flags, the TEMPORAL_* variables and temporal.toml.",
+    )
+}
+
+/// The Rust client reads these and does nothing with them; who set them should know.
+fn warn_of_what_the_client_ignores(profile: &ClientConfigProfile) {
+    if profile.codec.is_some() {
+        tracing::warn!("a remote codec is configured (TEMPORAL_CODEC_*), which Temporal's Rust client does not use");
+    }
+    if profile.tls.as_ref().is_some_and(|tls| tls.disable_host_verification) {
+        tracing::warn!("TLS host verification is to be off, which Temporal's Rust client does not do: it stays on");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_the_profile() {
+        let mut profile = ClientConfigProfile::builder().address("one:1").namespace("blue").build();
+        ConnectionFlags { address: Some("two:2".to_owned()), ..ConnectionFlags::default() }.lay_over(&mut profile);
+        assert_eq!(profile.address.as_deref(), Some("two:2"));
+        assert_eq!(profile.namespace.as_deref(), Some("blue"));
+        assert_eq!(profile.tls, None);
+    }
+
+    #[test]
+    fn tls_flags_switch_tls_on_unless_it_is_switched_off() {
+        let mut profile = ClientConfigProfile::default();
+        let flags =
+            ConnectionFlags { tls_server_name: Some("temporal.example".to_owned()), ..ConnectionFlags::default() };
+        flags.lay_over(&mut profile);
+        let connection = ConnectionOptions::try_from(profile.clone()).unwrap();
+        assert!(connection.tls_options.is_some());
+        ConnectionFlags { tls: Some(false), ..ConnectionFlags::default() }.lay_over(&mut profile);
+        assert!(ConnectionOptions::try_from(profile).unwrap().tls_options.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_told_with_its_address() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let flags = ConnectionFlags::to_server(format!("127.0.0.1:{port}"));
+        let fault = connect(&flags, Duration::from_millis(300)).await.err().unwrap();
+        assert_eq!((fault.code, fault.exit_code()), ("temporal_unreachable", 1));
+        assert!(fault.message.contains(&port.to_string()), "{fault}");
+    }
+}

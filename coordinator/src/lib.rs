@@ -1,0 +1,11 @@
+//! Interlock's program: settings, the Temporal client, worker pools, the gateway, the command line and the embedded
+//! Temporal server. The binary `interlock` is [`cli::run`] and nothing else.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod cli;
+pub mod connection;
+pub mod fault;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+pub mod temporal_server;

@@ -1,0 +1,37 @@
+//! Reading a catalog from its file.
+
+use std::path::Path;
+
+use interlock_domain::catalog::Catalog;
+
+use crate::fault::Fault;
+
+/// The text of a catalog file.
+///
+/// # Errors
+/// [`Fault`] `catalog_unreadable`.
+pub fn text(file: &Path) -> Result<String, Fault> {
+    std::fs::read_to_string(file).map_err(|error| {
+        Fault::wrong_use(
+            "catalog_unreadable",
+            format!("The catalog {} cannot be read: {error}.", file.display()),
+            "Check the path, and that the file is UTF-8 text.",
+        )
+    })
+}
+
+/// The catalog in a file.
+///
+/// # Errors
+/// [`Fault`] `catalog_unreadable`, or `catalog_faulty` with the first fault and how many there are.
+pub fn read(file: &Path) -> Result<Catalog, Fault> {
+    let name = file.display();
+    Catalog::parse(&text(file)?).map_err(|faults| {
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        Fault::wrong_use(
+            "catalog_faulty",
+            format!("The catalog {name} has {} fault(s), the first: {first}", faults.len()),
+            format!("Run interlock catalog check {name} to see them all."),
+        )
+    })
+}

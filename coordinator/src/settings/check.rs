@@ -1,0 +1,73 @@
+//! What a type cannot say: ranges, and how settings fit together.
+
+use interlock_domain::limits::EntityLimits;
+
+use super::Settings;
+use crate::fault::Fault;
+
+/// The server refuses signals from 10,000 in one run; some room is left for those under way.
+const SIGNALS_MAX: u32 = 9_000;
+
+fn invalid(setting: &str, reason: impl std::fmt::Display) -> Fault {
+    Fault::wrong_use(
+        "setting_invalid",
+        format!("The setting {setting} {reason}."),
+        "See coordinator/docs/settings.md for what it can be.",
+    )
+}
+
+/// Checks what was read.
+pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
+    let gateway = &settings.gateway;
+    if gateway.tokens.is_empty() && !gateway.listen.ip().is_loopback() {
+        return Err(Fault::wrong_use(
+            "gateway_without_tokens",
+            format!(
+                "The gateway is to listen on {}, which others can reach, and no token is configured.",
+                gateway.listen
+            ),
+            "Configure [[gateway.tokens]], or listen on a loopback address.",
+        ));
+    }
+    check_limits(&settings.limits)?;
+    check_tenants(settings)
+}
+
+fn check_limits(limits: &EntityLimits) -> Result<(), Fault> {
+    let all = serde_json::to_value(limits).map_err(|error| invalid("limits", error))?;
+    for (name, value) in all.as_object().into_iter().flatten() {
+        if value.as_u64() == Some(0) {
+            return Err(invalid(&format!("limits.{name}"), "is 0, not at least 1"));
+        }
+    }
+    if limits.signals_max > SIGNALS_MAX {
+        return Err(invalid("limits.signals_max", format!("is {}, over {SIGNALS_MAX}", limits.signals_max)));
+    }
+    if limits.continue_as_new_events_forced < limits.continue_as_new_events {
+        return Err(invalid(
+            "limits.continue_as_new_events_forced",
+            format!(
+                "is {}, less than limits.continue_as_new_events, {}",
+                limits.continue_as_new_events_forced, limits.continue_as_new_events
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_tenants(settings: &Settings) -> Result<(), Fault> {
+    for (tenant, of_tenant) in &settings.tenants {
+        if of_tenant.namespace.is_empty() {
+            return Err(invalid(&format!("tenants.{tenant}.namespace"), "is empty"));
+        }
+        for (role, target) in &of_tenant.targets {
+            if !settings.targets.contains_key(target) {
+                return Err(invalid(
+                    &format!("tenants.{tenant}.targets.{role}"),
+                    format!("is '{target}', and there is no [targets.{target}]"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Interlock's settings: flags, then `INTERLOCK_*` variables, then `interlock.toml`, then defaults.
+//!
+//! Everything that can be set is declared once: single values in [`VARIABLES`], from which the environment is read and
+//! `coordinator/docs/settings.md` is written; tables in [`Settings`].
+
+pub mod catalog_file;
+mod check;
+mod reference;
+mod sources;
+mod tables;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use interlock_adapters::TargetSettings;
+use interlock_domain::catalog::Catalog;
+use interlock_domain::ids::{TargetId, TenantId};
+use interlock_domain::limits::EntityLimits;
+use interlock_domain::routing::{QueuePrefix, Routing, RoutingError, RoutingSettings, ShardCount, TenantSettings};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+pub use reference::reference_page;
+pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
+pub use tables::{GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings};
+pub use variables::{VARIABLES, Variable};
+
+use crate::fault::Fault;
+use crate::temporal_server::{CliSearch, TemporalServerError};
+
+/// All settings, checked.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What the names of all task queues begin with.
+    pub prefix: QueuePrefix,
+    /// Over how many shards the tenants are spread, where it is set. See [`Settings::routing`].
+    pub queue_shards: Option<ShardCount>,
+    /// The key with which resource ids are hashed before they become part of a workflow id.
+    pub id_key: Option<SecretString>,
+    /// Where downloads are kept.
+    pub cache_dir: Option<PathBuf>,
+    /// Whether nothing may be downloaded.
+    pub offline: bool,
+    /// The Temporal CLI to use for the embedded server.
+    pub temporal_cli: Option<PathBuf>,
+    /// The tenant where a command does not name one.
+    pub tenant: TenantId,
+    /// The catalog file; the reference catalog where none is named.
+    pub catalog: Option<PathBuf>,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// The HTTP gateway.
+    pub gateway: GatewaySettings,
+    /// The limits of entities.
+    pub limits: EntityLimits,
+    /// The tenants by name. One that is not named has the plan `free` and the namespace of the connection.
+    pub tenants: BTreeMap<TenantId, TenantSettings>,
+    /// The targets by name.
+    pub targets: BTreeMap<TargetId, TargetSettings>,
+}
+
+impl Settings {
+    /// Reads, layers and checks the settings of these sources.
+    ///
+    /// # Errors
+    /// [`Fault`] with the code `settings_file_unreadable`, `settings_file_malformed` (unknown keys too, with file and
+    /// line) or `setting_invalid` (with the name of the flag, variable or key).
+    pub fn load(sources: &SettingsSources) -> Result<Self, Fault> {
+        let settings = sources::read(sources)?;
+        check::check(&settings)?;
+        Ok(settings)
+    }
+
+    /// The settings that this process's environment makes, with no flags: for tests and tools.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn from_environment() -> Result<Self, Fault> {
+        Self::load(&SettingsSources::from_environment())
+    }
+
+    /// The catalog: the named file, or the reference catalog.
+    ///
+    /// # Errors
+    /// [`Fault`] `catalog_unreadable` or `catalog_faulty`, with the first fault and how many there are.
+    pub fn catalog(&self) -> Result<Catalog, Fault> {
+        self.catalog.as_deref().map_or_else(|| Ok(Catalog::reference()), catalog_file::read)
+    }
+
+    /// Where everything is. `shards` is the number of shards where none is set: [`ShardCount::ONE`] in `demo`, `dev` and
+    /// the tests, [`ShardCount::default`] elsewhere.
+    ///
+    /// # Errors
+    /// [`Fault`] with the code of a [`RoutingError`].
+    pub fn routing(&self, catalog: &Catalog, shards: ShardCount) -> Result<Routing, Fault> {
+        let id_key = self
+            .id_key
+            .as_ref()
+            .map(|key| key.expose_secret().parse())
+            .transpose()
+            .map_err(|error| routing_fault(&error))?;
+        Routing::new(RoutingSettings {
+            prefix: self.prefix.clone(),
+            shard_count: self.queue_shards.unwrap_or(shards),
+            realms: catalog.realms(),
+            tenants: self.tenants.clone(),
+            id_key,
+        })
+        .map_err(|error| routing_fault(&error))
+    }
+
+    /// Where to look for the Temporal CLI, and whether it may be installed.
+    ///
+    /// # Errors
+    /// [`TemporalServerError::NoCacheDirectory`].
+    pub fn cli_search(&self) -> Result<CliSearch, TemporalServerError> {
+        CliSearch::new(self.temporal_cli.clone(), self.cache_dir.clone(), self.offline)
+    }
+}
+
+fn routing_fault(error: &RoutingError) -> Fault {
+    Fault::wrong_use(error.code(), format!("The settings do not fit together: {error}."), sources::SEE)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Every single-valued setting, declared once.
+
+/// A setting of one value: the key in `interlock.toml`, the environment variable, and what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    /// The environment variable.
+    pub name: &'static str,
+    /// The key in `interlock.toml`, tables joined by dots; none where it cannot be set there.
+    pub key: Option<&'static str>,
+    /// The flag, where there is one.
+    pub flag: Option<&'static str>,
+    /// The value where nothing is set, as a person would write it.
+    pub default: &'static str,
+    /// What it does, in a sentence or two.
+    pub meaning: &'static str,
+}
+
+const fn variable(
+    name: &'static str,
+    key: &'static str,
+    flag: Option<&'static str>,
+    default: &'static str,
+    meaning: &'static str,
+) -> Variable {
+    Variable { name, key: Some(key), flag, default, meaning }
+}
+
+/// The file that settings are read from; the one variable that cannot be in it.
+pub(super) const CONFIG_VARIABLE: Variable = Variable {
+    name: "INTERLOCK_CONFIG",
+    key: None,
+    flag: Some("--config"),
+    default: "interlock.toml in the working directory, where there is one",
+    meaning: "The settings file. One that is named must exist.",
+};
+
+/// Every setting of one value. Other variables that begin with `INTERLOCK_` are ignored, because Kubernetes makes such
+/// variables for services (`INTERLOCK_GATEWAY_PORT`).
+pub const VARIABLES: &[Variable] = &[
+    CONFIG_VARIABLE,
+    variable("INTERLOCK_TENANT", "tenant", Some("--tenant"), "default", "The tenant where one is needed."),
+    variable(
+        "INTERLOCK_CATALOG",
+        "catalog",
+        Some("--catalog"),
+        "the reference catalog",
+        "The catalog file: what each event type claims and does.",
+    ),
+    variable(
+        "INTERLOCK_PREFIX",
+        "prefix",
+        None,
+        "interlock",
+        "What the names of all task queues begin with: A-Z, a-z, 0-9, '.', '_', '-', at most 64. All processes of one \
+         installation must agree, and producers that call Temporal themselves.",
+    ),
+    variable(
+        "INTERLOCK_QUEUE_SHARDS",
+        "queue_shards",
+        None,
+        "1 in demo, dev and tests; 16 elsewhere",
+        "Over how many shards of task queues the tenants are spread, 1 to 1,000. All processes of one installation must \
+         agree, and producers that call Temporal themselves.",
+    ),
+    variable(
+        "INTERLOCK_ID_KEY",
+        "id_key",
+        None,
+        "none",
+        "Where set, workflow ids carry an HMAC-SHA256 of a resource's id under this key, not the id itself. Changing it \
+         makes every resource a new one.",
+    ),
+    variable(
+        "INTERLOCK_TEMPORAL_CLI",
+        "temporal_cli",
+        None,
+        "looked for on PATH, then in the cache, then installed",
+        "The Temporal CLI to run the embedded server with.",
+    ),
+    variable(
+        "INTERLOCK_CACHE_DIR",
+        "cache_dir",
+        None,
+        "the platform's cache directory for 'interlock'",
+        "Where the Temporal CLI is installed.",
+    ),
+    variable("INTERLOCK_OFFLINE", "offline", None, "false", "Whether nothing may be downloaded."),
+    variable(
+        "INTERLOCK_LOG_LEVEL",
+        "log.level",
+        Some("--log-level"),
+        "info",
+        "What is logged: error, warn, info, debug, trace, off, or a filter such as 'info,interlock_coordinator=debug'.",
+    ),
+    variable("INTERLOCK_LOG_FORMAT", "log.format", Some("--log-format"), "text", "How it is logged: text or json."),
+    variable(
+        "INTERLOCK_GATEWAY_LISTEN",
+        "gateway.listen",
+        Some("--listen"),
+        "127.0.0.1:8088",
+        "Where the gateway listens. Without tokens ([[gateway.tokens]]) only a loopback address is allowed.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_EVENT_BYTES_MAX",
+        "limits.event_bytes_max",
+        None,
+        "16384",
+        "The largest event, in bytes of JSON. A larger one is rejected with event_too_large.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_OPEN_ORDERS_MAX",
+        "limits.open_orders_max",
+        None,
+        "1000",
+        "Open orders of a customer. Beyond it an event is rejected with backlog_full.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_STATE_BYTES_MAX",
+        "limits.state_bytes_max",
+        None,
+        "1048576",
+        "State of a customer in bytes. Beyond it an event is rejected with backlog_full.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_TICKETS_MAX",
+        "limits.tickets_max",
+        None,
+        "5000",
+        "Tickets at a resource. Beyond it a claim is answered queue_full.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_JOURNAL_MAX",
+        "limits.journal_max",
+        None,
+        "100",
+        "Entries of an entity's journal. The oldest is forgotten first.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_FINISHED_TICKETS_MAX",
+        "limits.finished_tickets_max",
+        None,
+        "64",
+        "Finished tickets that a resource remembers.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_REMEMBERED_ORDERS_MAX",
+        "limits.remembered_orders_max",
+        None,
+        "1000",
+        "Order ids that a customer remembers, so that a duplicate event changes nothing. An event older than those \
+         remembered is too_old.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_CONTINUE_AS_NEW_EVENTS",
+        "limits.continue_as_new_events",
+        None,
+        "500",
+        "History events after which an entity continues as new as soon as nothing is under way.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_CONTINUE_AS_NEW_EVENTS_FORCED",
+        "limits.continue_as_new_events_forced",
+        None,
+        "2000",
+        "History events after which it continues as new with calls under way.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_SIGNALS_MAX",
+        "limits.signals_max",
+        None,
+        "5000",
+        "Signals in one run after which it continues as new with calls under way: 1 to 9,000 (the server refuses them \
+         from 10,000).",
+    ),
+];

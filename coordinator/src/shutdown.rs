@@ -1,0 +1,54 @@
+//! Ending in good order: the first SIGINT or SIGTERM asks everything to drain, the second ends the process at once.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::fault::Fault;
+
+/// The exit code of a process that was told twice: 128 + SIGINT, as shells have it.
+const EXIT_CODE_AT_ONCE: i32 = 130;
+
+/// A token that is cancelled by the first SIGINT (Ctrl-C) or SIGTERM. From then on a second one ends the process.
+///
+/// Call it once, inside a runtime.
+///
+/// # Errors
+/// [`Fault`] `signals_unavailable` where the process cannot listen to signals.
+pub fn on_signals() -> Result<CancellationToken, Fault> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            Fault::failed(
+                "signals_unavailable",
+                format!("This process cannot listen to signals: {error}."),
+                "Check the limits of the process (ulimit -n).",
+            )
+        })
+    };
+    let mut signals =
+        Signals { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? };
+    let token = CancellationToken::new();
+    let on_first = token.clone();
+    tokio::spawn(async move {
+        signals.next().await;
+        tracing::info!("ending in good order; a second signal ends at once");
+        on_first.cancel();
+        signals.next().await;
+        tracing::warn!("ending at once");
+        std::process::exit(EXIT_CODE_AT_ONCE);
+    });
+    Ok(token)
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

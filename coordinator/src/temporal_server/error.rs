@@ -1,0 +1,126 @@
+//! What can go wrong with the embedded Temporal server, and what to do about it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::fault::Fault;
+
+/// Where to get the Temporal CLI by hand.
+const GET_IT: &str = "Install the Temporal CLI (https://docs.temporal.io/cli) so that `temporal` is on PATH, or name \
+                      its file in INTERLOCK_TEMPORAL_CLI.";
+
+/// Why there is no Temporal server.
+#[derive(Debug, Error)]
+pub enum TemporalServerError {
+    /// The file named in `INTERLOCK_TEMPORAL_CLI` is no Temporal CLI that runs.
+    #[error("The Temporal CLI named by INTERLOCK_TEMPORAL_CLI, {path}, cannot be used: {reason}.", path = path.display())]
+    ExplicitCliUnusable {
+        /// The file as it was named.
+        path: PathBuf,
+        /// Why it cannot be used.
+        reason: String,
+    },
+    /// None was found, and every way to install one failed or was forbidden.
+    #[error("There is no Temporal CLI on this machine, and none could be installed: {}.", attempts.join("; "))]
+    CliNotFound {
+        /// What was tried, and why it did not work, in order.
+        attempts: Vec<String>,
+        /// Whether `INTERLOCK_OFFLINE` forbade the installs.
+        offline: bool,
+    },
+    /// The cache directory cannot be found or written.
+    #[error("The cache directory {path} cannot be used: {source}.", path = path.display())]
+    Cache {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is no directory to install into.
+    #[error("There is no directory for Interlock's cache: this user has no home directory.")]
+    NoCacheDirectory,
+    /// The process cannot be started or watched.
+    #[error("The Temporal server {path} cannot be run: {source}.", path = path.display())]
+    Spawn {
+        /// The binary.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The process ended before the server answered.
+    #[error("The Temporal server ended while it was starting ({status}). The end of its log:\n{log_tail}")]
+    EndedEarly {
+        /// Its exit status.
+        status: String,
+        /// The last lines of its log.
+        log_tail: String,
+    },
+    /// The server did not answer in time.
+    #[error(
+        "The Temporal server did not answer within {} s: {last_answer}. The end of its log:\n{log_tail}",
+        limit.as_secs()
+    )]
+    NotReady {
+        /// How long was waited.
+        limit: Duration,
+        /// What the last call said.
+        last_answer: String,
+        /// The last lines of its log.
+        log_tail: String,
+    },
+    /// A signal could not be sent to the server, or its end not be waited for.
+    #[error("The Temporal server (process {pid}) cannot be ended: {reason}.")]
+    Stop {
+        /// Its process id.
+        pid: u32,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl From<TemporalServerError> for Fault {
+    fn from(error: TemporalServerError) -> Self {
+        let message = error.to_string();
+        match error {
+            TemporalServerError::ExplicitCliUnusable { .. } => Self::wrong_use(
+                "temporal_cli_unusable",
+                message,
+                "Correct INTERLOCK_TEMPORAL_CLI, or unset it so that Interlock looks for the CLI itself.",
+            ),
+            TemporalServerError::CliNotFound { offline: true, .. } => Self::failed(
+                "temporal_cli_not_found",
+                message,
+                format!("{GET_IT} Or unset INTERLOCK_OFFLINE to let Interlock install it."),
+            ),
+            TemporalServerError::CliNotFound { .. } => Self::failed("temporal_cli_not_found", message, GET_IT),
+            TemporalServerError::Cache { .. } => Self::failed(
+                "cache_unusable",
+                message,
+                "Make the directory writable, or name another one in INTERLOCK_CACHE_DIR.",
+            ),
+            TemporalServerError::NoCacheDirectory => {
+                Self::failed("no_cache_directory", message, "Name a directory in INTERLOCK_CACHE_DIR.")
+            }
+            TemporalServerError::Spawn { .. } => Self::failed(
+                "temporal_server_not_started",
+                message,
+                "Check that the file is an executable for this machine.",
+            ),
+            TemporalServerError::EndedEarly { .. } => Self::failed(
+                "temporal_server_ended_early",
+                message,
+                "Look at the log: a port in use and a database file in use are the usual reasons.",
+            ),
+            TemporalServerError::NotReady { .. } => Self::failed(
+                "temporal_server_not_ready",
+                message,
+                "Look at the log, and try again on a less busy machine.",
+            ),
+            TemporalServerError::Stop { .. } => {
+                Self::failed("temporal_server_not_stopped", message, "End the process by hand.")
+            }
+        }
+    }
+}

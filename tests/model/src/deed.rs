@@ -1,0 +1,313 @@
+//! What an event asks for, written by hand: claims and steps, from which a plan is made.
+
+use interlock_domain::customer::Admission;
+use interlock_domain::ids::ResourceId;
+use interlock_domain::order::{
+    Claim, ClaimMode, Late, OnFailure, Plan, PlannedStep, Rejection, ReleaseWhen, ResourcePolicy,
+};
+use serde_json::{Map, Value, json};
+
+use crate::scenario::{resource, target};
+
+/// How long an attempt may take, in milliseconds: the machines only pass it on.
+const ATTEMPT_TIMEOUT_MS: u64 = 30_000;
+
+/// A claim of a deed.
+#[derive(Debug, Clone)]
+pub struct DeedClaim {
+    /// What is wanted.
+    pub mode: ClaimMode,
+    /// Of which resource.
+    pub resource: ResourceId,
+    /// For a release: when.
+    pub release_when: ReleaseWhen,
+}
+
+/// What a step does to one resource at its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Write {
+    /// Registers it to the customer.
+    Assign,
+    /// Takes the customer's registration away.
+    Release,
+    /// Writes something about it.
+    Touch,
+}
+
+impl Write {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Assign => "assign",
+            Self::Release => "release",
+            Self::Touch => "touch",
+        }
+    }
+}
+
+/// A step of a deed.
+#[derive(Debug, Clone)]
+pub struct DeedStep {
+    /// On which target.
+    pub target: String,
+    /// What it writes; nothing for a step that no lease protects.
+    pub writes: Vec<(Write, ResourceId)>,
+    /// The steps before it.
+    pub after: Vec<usize>,
+    /// What happens when it is refused.
+    pub on_failure: OnFailure,
+    /// Whether it can be undone.
+    pub compensated: bool,
+}
+
+/// What an event asks for.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    /// The event's type.
+    pub name: String,
+    /// What it claims.
+    pub claims: Vec<DeedClaim>,
+    /// What it does.
+    pub steps: Vec<DeedStep>,
+    /// Whether it passes orders that only wait.
+    pub urgent: bool,
+    /// Whether it needs no turn.
+    pub unordered: bool,
+    /// What it does when it comes late.
+    pub late: Late,
+    /// Whether it releases whatever its customer holds when it is admitted.
+    pub releases_all: bool,
+    /// Whether the planner refuses it.
+    pub is_unplannable: bool,
+}
+
+impl Deed {
+    fn empty(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            claims: Vec::new(),
+            steps: Vec::new(),
+            urgent: false,
+            unordered: false,
+            late: Late::Apply,
+            releases_all: false,
+            is_unplannable: false,
+        }
+    }
+
+    fn claim(mut self, mode: ClaimMode, name: &str) -> Self {
+        self.claims.push(DeedClaim { mode, resource: resource(name), release_when: ReleaseWhen::Turn });
+        self
+    }
+
+    fn step(mut self, on: &str, writes: &[(Write, &str)]) -> Self {
+        let writes = writes.iter().map(|(write, name)| (*write, resource(name))).collect();
+        self.steps.push(DeedStep {
+            target: on.to_owned(),
+            writes,
+            after: Vec::new(),
+            on_failure: OnFailure::Hold,
+            compensated: false,
+        });
+        self
+    }
+
+    /// Each step comes after the one before it.
+    #[must_use]
+    pub fn in_sequence(mut self) -> Self {
+        for index in 1..self.steps.len() {
+            self.steps[index].after = vec![index - 1];
+        }
+        self
+    }
+
+    /// A step on `target` that no lease protects follows, after all others.
+    #[must_use]
+    pub fn then_note(mut self, target: &str) -> Self {
+        let before = (0..self.steps.len()).collect();
+        self = self.step(target, &[]);
+        self.steps.last_mut().expect("just pushed").after = before;
+        self
+    }
+
+    /// What happens when any of its steps that may do so is refused; `Skip` is not for steps that release.
+    #[must_use]
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        for step in &mut self.steps {
+            let releases = step.writes.iter().any(|(write, _)| *write == Write::Release);
+            if !(releases && on_failure == OnFailure::Skip) {
+                step.on_failure = on_failure;
+            }
+        }
+        self
+    }
+
+    /// Its steps can be undone.
+    #[must_use]
+    pub fn compensated(mut self) -> Self {
+        self.steps.iter_mut().for_each(|step| step.compensated = true);
+        self
+    }
+
+    /// It passes orders that only wait.
+    #[must_use]
+    pub fn urgent(mut self) -> Self {
+        self.urgent = true;
+        self
+    }
+
+    /// It needs no turn.
+    #[must_use]
+    pub fn unordered(mut self) -> Self {
+        self.unordered = true;
+        self
+    }
+
+    /// Its release comes only when its assign is granted.
+    #[must_use]
+    pub fn when_granted(mut self) -> Self {
+        for claim in self.claims.iter_mut().filter(|claim| claim.mode == ClaimMode::Release) {
+            claim.release_when = ReleaseWhen::Granted;
+        }
+        self
+    }
+
+    /// The plan that an admission of this deed makes.
+    ///
+    /// # Errors
+    /// A rejection where the deed is one that the planner refuses.
+    pub fn plan(&self, admission: &Admission, policy: &ResourcePolicy) -> Result<Plan, Rejection> {
+        if self.is_unplannable {
+            return Err(Rejection::new("unknown_event_type", "The catalog does not know this type."));
+        }
+        if self.releases_all {
+            let mut deed = Self::empty(&self.name);
+            for held in admission.holdings.keys() {
+                deed = deed.claim(ClaimMode::Release, held.id()).step("hss", &[(Write::Release, held.id())]);
+            }
+            return Ok(deed.fixed_plan(admission, policy));
+        }
+        Ok(self.fixed_plan(admission, policy))
+    }
+
+    fn fixed_plan(&self, admission: &Admission, policy: &ResourcePolicy) -> Plan {
+        let party = admission.customer.customer.to_string();
+        let claim = |claim: &DeedClaim| Claim {
+            resource: claim.resource.clone(),
+            mode: claim.mode,
+            release_when: claim.release_when,
+            party: Some(party.clone()),
+            policy: policy.clone(),
+        };
+        Plan {
+            catalog_digest: "model".to_owned(),
+            urgent: self.urgent,
+            unordered: self.unordered,
+            expires_after_ms: None,
+            late: self.late,
+            claims: self.claims.iter().map(claim).collect(),
+            steps: self.steps.iter().enumerate().map(|(index, step)| step.planned(index, &party)).collect(),
+        }
+    }
+}
+
+impl DeedStep {
+    fn planned(&self, index: usize, party: &str) -> PlannedStep {
+        let mut data = Map::new();
+        data.insert("party".to_owned(), Value::from(party));
+        let writes: Vec<Value> =
+            self.writes.iter().map(|(write, resource)| json!([write.name(), resource.to_string()])).collect();
+        data.insert("writes".to_owned(), Value::from(writes));
+        PlannedStep {
+            name: format!("{}#{index}", self.target),
+            role: self.target.parse().expect("a short name"),
+            target: target(&self.target),
+            operation: "do".to_owned(),
+            data,
+            resources: self.writes.iter().map(|(_, resource)| resource.clone()).collect(),
+            after: self.after.clone(),
+            on_failure: self.on_failure,
+            compensation: self.compensated.then(|| "undo".to_owned()),
+            attempt_timeout_ms: ATTEMPT_TIMEOUT_MS,
+        }
+    }
+}
+
+/// Takes `name` and keeps it.
+pub fn assign(name: &str) -> Deed {
+    assign_on(&["hss"], name)
+}
+
+/// Takes `name` and keeps it, with a step on each of the targets.
+pub fn assign_on(targets: &[&str], name: &str) -> Deed {
+    let deed = Deed::empty("assign").claim(ClaimMode::Assign, name);
+    targets.iter().fold(deed, |deed, on| deed.step(on, &[(Write::Assign, name)])).in_sequence()
+}
+
+/// Gives `name` up.
+pub fn release(name: &str) -> Deed {
+    release_on(&["hss"], name)
+}
+
+/// Gives `name` up, with a step on each of the targets.
+pub fn release_on(targets: &[&str], name: &str) -> Deed {
+    let deed = Deed::empty("release").claim(ClaimMode::Release, name);
+    targets.iter().fold(deed, |deed, on| deed.step(on, &[(Write::Release, name)])).in_sequence()
+}
+
+/// Gives `old` up once `new` is granted, and takes `new`.
+pub fn changed(old: &str, new: &str) -> Deed {
+    Deed::empty("changed")
+        .claim(ClaimMode::Assign, new)
+        .claim(ClaimMode::Release, old)
+        .step("hss", &[(Write::Release, old)])
+        .step("hss", &[(Write::Assign, new)])
+        .in_sequence()
+        .when_granted()
+}
+
+/// Takes all of `names` and keeps them, one step each.
+pub fn assign_all(names: &[&str]) -> Deed {
+    let deed = names.iter().fold(Deed::empty("assign_all"), |deed, name| deed.claim(ClaimMode::Assign, name));
+    names.iter().fold(deed, |deed, name| deed.step("hss", &[(Write::Assign, name)])).in_sequence()
+}
+
+/// Locks all of `names` for one step that needs them all.
+pub fn lock(names: &[&str]) -> Deed {
+    let deed = names.iter().fold(Deed::empty("lock"), |deed, name| deed.claim(ClaimMode::Lock, name));
+    let writes: Vec<_> = names.iter().map(|name| (Write::Touch, *name)).collect();
+    deed.step("hss", &writes)
+}
+
+/// Locks names, with one step each, in sequence, on the targets given with them.
+pub fn lock_each(steps: &[(&str, &str)]) -> Deed {
+    let deed = steps.iter().fold(Deed::empty("lock_each"), |deed, (_, name)| deed.claim(ClaimMode::Lock, name));
+    steps.iter().fold(deed, |deed, (on, name)| deed.step(on, &[(Write::Touch, *name)])).in_sequence()
+}
+
+/// Moves `number` from the SIM `old` to the SIM `new`.
+pub fn swap_sim(number: &str, old: &str, new: &str) -> Deed {
+    Deed::empty("swap_sim")
+        .claim(ClaimMode::Lock, number)
+        .claim(ClaimMode::Assign, new)
+        .claim(ClaimMode::Release, old)
+        .step("hss", &[(Write::Touch, number), (Write::Assign, new), (Write::Release, old)])
+}
+
+/// A step on `target` that no lease protects.
+pub fn note(target: &str) -> Deed {
+    Deed::empty("note").step(target, &[])
+}
+
+/// Releases whatever the customer holds when this is admitted.
+pub fn release_all() -> Deed {
+    let mut deed = Deed::empty("release_all");
+    deed.releases_all = true;
+    deed
+}
+
+/// What the planner refuses.
+pub fn unplannable() -> Deed {
+    let mut deed = Deed::empty("unplannable");
+    deed.is_unplannable = true;
+    deed
+}

@@ -1,0 +1,355 @@
+//! What a world starts from: customers, resources, who has what, the events to come, and the faults that may happen.
+
+use std::collections::BTreeSet;
+
+use interlock_domain::event::Event;
+use interlock_domain::ids::{CustomerRef, OrderId, ResourceId, TargetId, Timestamp};
+use interlock_domain::limits::EntityLimits;
+use interlock_domain::order::{Authority, ResourcePolicy};
+
+use crate::broken::Broken;
+use crate::deed::Deed;
+
+/// When every world begins, in milliseconds since 1970. Events happened within the minute before.
+pub const BEGINNING_MS: i64 = 1_700_000_000_000;
+/// How long a request may wander before it lands or is lost, in milliseconds.
+pub const APPLY_MS_MAX: i64 = 30_000;
+/// How long a call of a dead entity may go on, in milliseconds.
+pub const GHOST_MS_MAX: i64 = 30_000;
+/// How long a resource waits for the ghosts of a dead customer, in milliseconds: longer than both of the above.
+pub const ORPHAN_SETTLE_MS: u64 = 90_000;
+/// How long a resource without history waits for clocks, in milliseconds.
+pub const FRESH_WAIT_MS: u64 = 5_000;
+
+/// How it came that a customer has a resource at the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// By an order of its own that is over.
+    Assigned,
+    /// By a seeded ledger: the resource knows, the customer's entity does not exist yet.
+    Seeded,
+    /// Only the target knows: the ledger is empty.
+    TargetOnly,
+}
+
+/// One event to come.
+#[derive(Debug, Clone)]
+pub struct EventSpec {
+    /// Whose it is, as an index into the customers.
+    pub customer: usize,
+    /// When it happened, in milliseconds after an arbitrary beginning: what sorts it.
+    pub key: i64,
+    /// What it asks for; none for an event that cannot be read.
+    pub deed: Option<Deed>,
+    /// Another event, by index, that its admission passes on to another customer.
+    pub passes_on: Option<usize>,
+    /// Whether it comes only by being passed on.
+    pub is_passed_on: bool,
+}
+
+/// How often each fault may happen in one run of a world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Faults {
+    /// Events submitted twice.
+    pub resubmitted: u8,
+    /// Messages of which a copy comes later.
+    pub copied: u8,
+    /// Messages that come later, after others.
+    pub delayed: u8,
+    /// Local activities executed again after they had outside effects.
+    pub rerun: u8,
+    /// Claims whose answer came too late.
+    pub unanswered: u8,
+    /// Requests to a target whose answer is lost.
+    pub ambiguous: u8,
+    /// Requests that the target refuses for good.
+    pub refused: u8,
+    /// Actions of a person on held orders.
+    pub person: u8,
+    /// Cancellations by a person of orders that are not held.
+    pub cancelled: u8,
+    /// Forced releases by a person.
+    pub forced: u8,
+    /// Customer entities that are terminated; their events are submitted again.
+    pub customers_terminated: u8,
+    /// Resource entities that are terminated.
+    pub resources_terminated: u8,
+    /// Runs that continue as new, whatever is under way.
+    pub continued: u8,
+}
+
+/// A world's beginning, and what is expected of its end.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// What it is called in reports.
+    pub name: String,
+    /// The customers. A customer's name is also the party as which targets know it.
+    pub customers: Vec<CustomerRef>,
+    /// The resources.
+    pub resources: Vec<ResourceId>,
+    /// Who has what.
+    pub start: Vec<(usize, usize, Start)>,
+    /// What happens.
+    pub events: Vec<EventSpec>,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// Whether targets take a second holder silently.
+    pub overwrites: bool,
+    /// Whether targets can be read back after an unanswered request.
+    pub verifies: bool,
+    /// Whether resources ask the target before the first grant, and about orphans.
+    pub authority: bool,
+    /// Whether a resource without history waits for clocks.
+    pub fresh_wait: bool,
+    /// Who is to have which resource in the end, where the world has one answer.
+    pub expected: Vec<(usize, Option<usize>)>,
+    /// Whether every order is to end without a person.
+    pub all_end: bool,
+    /// Whether a ring of waits may be left to a person.
+    pub ring_is_left: bool,
+    /// Arrivals that are fixed: each event comes only after the one before it in this list.
+    pub arrivals: Vec<usize>,
+    /// The rule that is broken on purpose, in tests of the checks.
+    pub broken: Option<Broken>,
+}
+
+impl Scenario {
+    /// An empty world.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            customers: Vec::new(),
+            resources: Vec::new(),
+            start: Vec::new(),
+            events: Vec::new(),
+            faults: Faults::default(),
+            overwrites: false,
+            verifies: true,
+            authority: false,
+            fresh_wait: false,
+            expected: Vec::new(),
+            all_end: true,
+            ring_is_left: false,
+            arrivals: Vec::new(),
+            broken: None,
+        }
+    }
+
+    /// The index of a customer, by name; made where it is new.
+    pub fn customer(&mut self, name: &str) -> usize {
+        let customer = CustomerRef { tenant: tenant(), customer: name.parse().expect("a short name") };
+        index_of(&mut self.customers, customer)
+    }
+
+    /// The index of a resource, by name; made where it is new.
+    pub fn resource(&mut self, name: &str) -> usize {
+        index_of(&mut self.resources, resource(name))
+    }
+
+    /// `customer` has `resource`, by an order of its own.
+    #[must_use]
+    pub fn has(self, customer: &str, resource: &str) -> Self {
+        self.has_by(customer, resource, Start::Assigned)
+    }
+
+    /// `customer` has `resource`, and this is how it came.
+    #[must_use]
+    pub fn has_by(mut self, customer: &str, resource: &str, start: Start) -> Self {
+        let start = (self.customer(customer), self.resource(resource), start);
+        self.start.push(start);
+        self
+    }
+
+    /// An event of `customer` that happened at `key`.
+    #[must_use]
+    pub fn event(mut self, customer: &str, key: i64, deed: Deed) -> Self {
+        for resource in &deed.claims {
+            self.resource(resource.resource.id());
+        }
+        let customer = self.customer(customer);
+        self.events.push(EventSpec { customer, key, deed: Some(deed), passes_on: None, is_passed_on: false });
+        self
+    }
+
+    /// An event of `customer` that cannot be read.
+    #[must_use]
+    pub fn poison(mut self, customer: &str) -> Self {
+        let customer = self.customer(customer);
+        self.events.push(EventSpec { customer, key: 0, deed: None, passes_on: None, is_passed_on: false });
+        self
+    }
+
+    /// The last event is one half; its admission passes the other half on to `customer`.
+    #[must_use]
+    pub fn passing_on(mut self, customer: &str, key: i64, deed: Deed) -> Self {
+        let giving = self.events.len() - 1;
+        self = self.event(customer, key, deed);
+        self.events[giving].passes_on = Some(giving + 1);
+        self.events[giving + 1].is_passed_on = true;
+        self
+    }
+
+    /// Events come in the order in which they are written.
+    #[must_use]
+    pub fn arriving_in_order(mut self) -> Self {
+        self.arrivals = (0..self.events.len()).collect();
+        self
+    }
+
+    /// In the end `customer` has `resource`.
+    #[must_use]
+    pub fn ends_with(mut self, resource: &str, customer: &str) -> Self {
+        let expected = (self.resource(resource), Some(self.customer(customer)));
+        self.expected.push(expected);
+        self
+    }
+
+    /// In the end nobody has `resource`.
+    #[must_use]
+    pub fn ends_free(mut self, resource: &str) -> Self {
+        let expected = (self.resource(resource), None);
+        self.expected.push(expected);
+        self
+    }
+
+    /// Some order may wait for ever, with a cause.
+    #[must_use]
+    pub fn may_wait(mut self) -> Self {
+        self.all_end = false;
+        self
+    }
+
+    /// A ring of waits may be left to a person.
+    #[must_use]
+    pub fn may_ring(mut self) -> Self {
+        self.all_end = false;
+        self.ring_is_left = true;
+        self
+    }
+
+    /// Resources ask the target before the first grant.
+    #[must_use]
+    pub fn with_authority(mut self) -> Self {
+        self.authority = true;
+        self
+    }
+
+    /// Targets take a second holder silently, so that resources ask them before the first grant.
+    #[must_use]
+    pub fn overwriting(mut self) -> Self {
+        self.overwrites = true;
+        self.authority = true;
+        self
+    }
+
+    /// The same world with these faults, under a longer name.
+    #[must_use]
+    pub fn with(mut self, label: &str, faults: Faults) -> Self {
+        if !label.is_empty() {
+            self.name = format!("{} + {label}", self.name);
+        }
+        self.faults = faults;
+        if faults.resources_terminated > 0 {
+            // Without an authority nobody could tell a reborn resource who has it.
+            self.authority = true;
+            self.fresh_wait = true;
+        }
+        if faults.customers_terminated > 0 {
+            self.authority = true;
+        }
+        self
+    }
+
+    /// The same world with one rule broken.
+    #[must_use]
+    pub fn breaking(mut self, broken: Broken) -> Self {
+        self.broken = Some(broken);
+        self
+    }
+
+    /// Whether anything may happen that lets orders end otherwise than planned, or wait for a person.
+    pub fn may_deviate(&self) -> bool {
+        let faults = self.faults;
+        faults.refused > 0
+            || faults.cancelled > 0
+            || faults.forced > 0
+            || faults.customers_terminated > 0
+            || faults.resources_terminated > 0
+            || (faults.ambiguous > 0 && !self.verifies)
+    }
+
+    /// The policy that travels with the tickets.
+    pub fn policy(&self) -> ResourcePolicy {
+        ResourcePolicy {
+            authority: self.authority.then(|| Authority { target: target("hss"), operation: "find_holder".to_owned() }),
+            orphan_settle_ms: ORPHAN_SETTLE_MS,
+            fresh_wait_ms: if self.fresh_wait { FRESH_WAIT_MS } else { 0 },
+            limits: EntityLimits::default(),
+        }
+    }
+
+    /// The event at an index, as it comes in.
+    pub fn incoming(&self, event: usize) -> Event {
+        let spec = &self.events[event];
+        Event {
+            id: format!("e{event}"),
+            source: "model".to_owned(),
+            event_type: spec.deed.as_ref().map_or_else(String::new, |deed| deed.name.clone()),
+            subject: self.customers[spec.customer].customer.clone(),
+            time: Some(Timestamp(BEGINNING_MS - 60_000 + spec.key)),
+            sequence: None,
+            half: None,
+            data: serde_json::Map::new(),
+            bytes: 100,
+        }
+    }
+
+    /// The order that an event makes.
+    pub fn order_id(&self, event: usize) -> OrderId {
+        self.incoming(event).order_id(&tenant(), None)
+    }
+
+    /// The index of an event of this world, by its id.
+    pub fn event_index(&self, event_id: &str) -> Option<usize> {
+        event_id.strip_prefix('e')?.parse().ok().filter(|index| *index < self.events.len())
+    }
+
+    /// The index of a customer.
+    pub fn customer_index(&self, customer: &CustomerRef) -> Option<usize> {
+        self.customers.iter().position(|known| known == customer)
+    }
+
+    /// The index of a resource.
+    pub fn resource_index(&self, resource: &ResourceId) -> Option<usize> {
+        self.resources.iter().position(|known| known == resource)
+    }
+
+    /// The resources that only the target knows to be taken, at the beginning.
+    pub fn unledgered(&self) -> BTreeSet<usize> {
+        let only = self.start.iter().filter(|(_, _, start)| *start == Start::TargetOnly);
+        only.map(|(_, resource, _)| *resource).collect()
+    }
+}
+
+/// The one tenant of all worlds.
+pub fn tenant() -> interlock_domain::ids::TenantId {
+    "t".parse().expect("a short name")
+}
+
+/// A resource by its short name.
+pub fn resource(name: &str) -> ResourceId {
+    format!("n/{name}").parse().expect("a short name")
+}
+
+/// A target by its name.
+pub fn target(name: &str) -> TargetId {
+    name.parse().expect("a short name")
+}
+
+fn index_of<T: PartialEq>(known: &mut Vec<T>, wanted: T) -> usize {
+    if let Some(index) = known.iter().position(|item| *item == wanted) {
+        return index;
+    }
+    known.push(wanted);
+    known.len() - 1
+}

@@ -1,0 +1,82 @@
+//! What was seen to happen: a model in which a thing never happens proves nothing about it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Something worth having seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the names are the words of the design")]
+pub enum Sighting {
+    Grant,
+    Wait,
+    Recall,
+    Yield,
+    HandOver,
+    Orphan,
+    Superseded,
+    NotHolder,
+    Contested,
+    Decline,
+    Ring,
+    Compensation,
+    Used,
+    Unused,
+    ForcedRelease,
+    ForceRefused,
+    LookUp,
+    Overtaking,
+    DuplicateEvent,
+    RejectedEvent,
+    FinishedTicket,
+    ContinuedAsNew,
+    CustomerTerminated,
+    ResourceTerminated,
+    Rerun,
+    LateAnswer,
+    StrayMessage,
+    AmbiguousAttempt,
+    ReadBack,
+    LostRequest,
+    Refusal,
+    PersonActed,
+}
+
+/// How often each thing was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sightings {
+    counts: BTreeMap<Sighting, u64>,
+}
+
+impl Sightings {
+    /// Notes one.
+    pub fn see(&mut self, sighting: Sighting) {
+        *self.counts.entry(sighting).or_default() += 1;
+    }
+
+    /// How often it was seen.
+    pub fn count(&self, sighting: Sighting) -> u64 {
+        self.counts.get(&sighting).copied().unwrap_or(0)
+    }
+
+    /// Adds all that another one saw.
+    pub fn add(&mut self, other: &Self) {
+        for (sighting, count) in &other.counts {
+            *self.counts.entry(*sighting).or_default() += count;
+        }
+    }
+
+    /// Those of `wanted` that were never seen.
+    pub fn missing(&self, wanted: &[Sighting]) -> Vec<Sighting> {
+        wanted.iter().copied().filter(|sighting| self.count(*sighting) == 0).collect()
+    }
+}
+
+impl fmt::Display for Sightings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (sighting, count)) in self.counts.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{sighting:?} {count}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The targets: who is registered there for what, and the requests that are on their way to them.
+
+use std::collections::BTreeMap;
+
+use interlock_domain::ids::{Epoch, OrderId, ResourceId, TargetId};
+use interlock_domain::message::ProvisionRequest;
+use interlock_domain::outcome::{HolderAnswer, Outcome};
+use uuid::Uuid;
+
+use crate::deed::Write;
+
+/// Names one request that was sent to a target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId {
+    /// The order whose step it is.
+    pub order: OrderId,
+    /// The step's index.
+    pub step: usize,
+    /// Which life of the customer sent it.
+    pub life: u8,
+    /// Which schedule of the step.
+    pub dispatch: u32,
+    /// Which attempt of that schedule.
+    pub attempt: u8,
+}
+
+/// A request on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// The customer that sent it, by index.
+    pub customer: usize,
+    /// The party in whose name.
+    pub party: String,
+    /// To which target.
+    pub target: TargetId,
+    /// What it writes there.
+    pub writes: Vec<(Write, ResourceId)>,
+    /// The step's idempotency key.
+    pub key: Uuid,
+    /// The epochs it carries.
+    pub epochs: BTreeMap<ResourceId, Epoch>,
+    /// The latest time at which it lands.
+    pub lands_by: i64,
+}
+
+/// All targets together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Targets {
+    /// Whether a second holder is taken silently.
+    pub overwrites: bool,
+    /// Who is registered for what at which target.
+    pub registered: BTreeMap<(TargetId, ResourceId), String>,
+    /// Requests that have not landed.
+    pub flying: BTreeMap<RequestId, Request>,
+    /// How often a request of a step had an effect, by idempotency key.
+    pub applied: BTreeMap<Uuid, u8>,
+}
+
+/// What a request came to when it landed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landing {
+    /// What the target answers.
+    pub outcome: Outcome,
+    /// Registrations of other parties that it wrote over.
+    pub overwritten: Vec<(ResourceId, String)>,
+}
+
+/// What a request of the machines asks the target to write; an undoing one writes the reverse.
+pub fn writes_of(request: &ProvisionRequest) -> Vec<(Write, ResourceId)> {
+    let undo = request.operation == "undo";
+    let listed = request.data.get("writes").and_then(|writes| writes.as_array()).cloned().unwrap_or_default();
+    let read = |pair: &serde_json::Value| {
+        let write = match (pair.get(0)?.as_str()?, undo) {
+            ("assign", false) | ("release", true) => Write::Assign,
+            ("release", false) | ("assign", true) => Write::Release,
+            _ => Write::Touch,
+        };
+        Some((write, pair.get(1)?.as_str()?.parse().ok()?))
+    };
+    listed.iter().filter_map(read).collect()
+}
+
+/// The party in whose name a request writes.
+pub fn party_of(request: &ProvisionRequest) -> String {
+    request.data.get("party").and_then(|party| party.as_str()).unwrap_or_default().to_owned()
+}
+
+impl Targets {
+    /// A request arrives, is judged and has its effect.
+    pub fn land(&mut self, request: &Request) -> Landing {
+        let mut overwritten = Vec::new();
+        for (write, resource) in &request.writes {
+            let holder = self.registered.get(&(request.target.clone(), resource.clone()));
+            if let Some(holder) = holder.filter(|holder| *write == Write::Assign && **holder != request.party) {
+                if !self.overwrites {
+                    let outcome = Outcome::InUse { holder: Some(holder.clone()) };
+                    return Landing { outcome, overwritten: Vec::new() };
+                }
+                overwritten.push((resource.clone(), holder.clone()));
+            }
+        }
+        let before = self.registered.clone();
+        for (write, resource) in &request.writes {
+            let place = (request.target.clone(), resource.clone());
+            match write {
+                Write::Assign => {
+                    self.registered.insert(place, request.party.clone());
+                }
+                Write::Release if self.registered.get(&place) == Some(&request.party) => {
+                    self.registered.remove(&place);
+                }
+                Write::Release | Write::Touch => {}
+            }
+        }
+        let registers = request.writes.iter().any(|(write, _)| *write != Write::Touch);
+        let outcome = if registers && self.registered == before {
+            Outcome::AlreadyDone
+        } else {
+            *self.applied.entry(request.key).or_default() += 1;
+            Outcome::Done
+        };
+        Landing { outcome, overwritten }
+    }
+
+    /// Reads back whether a step's writes are in place; none where they are not and nobody is in the way.
+    pub fn verify(&self, request: &ProvisionRequest) -> Option<Outcome> {
+        let party = party_of(request);
+        let writes = writes_of(request);
+        let mut in_place = true;
+        for (write, resource) in &writes {
+            let holder = self.registered.get(&(request.target.clone(), resource.clone()));
+            match (write, holder) {
+                (Write::Assign, Some(holder)) if *holder != party => {
+                    return (!self.overwrites).then(|| Outcome::InUse { holder: Some(holder.clone()) });
+                }
+                (Write::Assign, None) => in_place = false,
+                (Write::Release, Some(holder)) if *holder == party => in_place = false,
+                _ => {}
+            }
+        }
+        if writes.iter().all(|(write, _)| *write == Write::Touch) {
+            in_place = self.applied.contains_key(&request.idempotency_key);
+        }
+        in_place.then_some(Outcome::AlreadyDone)
+    }
+
+    /// Who is registered for a resource, as a look-up says.
+    pub fn find_holder(&self, target: &TargetId, resource: &ResourceId) -> HolderAnswer {
+        match self.registered.get(&(target.clone(), resource.clone())) {
+            Some(party) => HolderAnswer::Party { party: party.clone() },
+            None => HolderAnswer::Nobody,
+        }
+    }
+
+    /// The parties registered for a resource at any target.
+    pub fn parties<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a String> + 'a {
+        self.registered.iter().filter(move |((_, known), _)| known == resource).map(|(_, party)| party)
+    }
+
+    /// Whether a request of this step is still on its way.
+    pub fn is_flying(&self, key: Uuid) -> bool {
+        self.flying.values().any(|request| request.key == key)
+    }
+}

@@ -1,0 +1,70 @@
+//! What must never happen.
+
+use std::fmt;
+
+/// A broken promise, seen in a world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which check is red.
+    pub check: Check,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// The checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Check {
+    /// P2: two customers' calls, or their requests, protected by the lease of one resource at the same time.
+    OneWriter,
+    /// P2: a call for a new holder began before the release of the last one was confirmed.
+    ReleaseBeforeWrite,
+    /// P2: a target wrote over a registration.
+    Overwritten,
+    /// P2: more than one customer believes to have the lease.
+    OneHolder,
+    /// P2: a later holder's calls carry a higher epoch.
+    EpochGrows,
+    /// P1: steps of a lane begin in the order of their keys, but for the exceptions.
+    LaneOrder,
+    /// P1: one call at a time in a lane.
+    OneCallPerLane,
+    /// A step that needs a lease begins without it.
+    LeaseHeld,
+    /// P3: an event has more than one terminal state, or its order is open again.
+    OneTerminalState,
+    /// P3: an accepted event is neither open nor over.
+    EventLost,
+    /// P4: a step took effect twice.
+    OneEffect,
+    /// A lease that a customer has and the resource does not know of, or the other way round.
+    LeaseLeaked,
+    /// A ticket in a queue that nobody wants any more, or one that was lost.
+    TicketLeaked,
+    /// Something waits, and nothing that could end the wait is left.
+    LockUp,
+    /// A resource or order did not end as expected.
+    Expectation,
+    /// P7: an unreadable event did anything but end as rejected.
+    Poison,
+    /// P9: nothing explains why an open order waits.
+    Unexplained,
+    /// Two local activities at once in one run.
+    OneLocalActivity,
+    /// A state does not survive the way through JSON.
+    RoundTrip,
+    /// A world does not come to rest.
+    Restless,
+}
+
+impl Violation {
+    /// A broken promise.
+    pub fn new(check: Check, detail: impl Into<String>) -> Self {
+        Self { check, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.check, self.detail)
+    }
+}

@@ -1,0 +1,136 @@
+//! Calls of steps: the activity `provision`, its attempts, and the requests they send.
+
+use std::sync::Arc;
+
+use interlock_domain::customer::Input;
+use interlock_domain::outcome::Outcome;
+
+use super::perform::Checked;
+use super::{Call, CallRun, Phase, World};
+use crate::broken::Broken;
+use crate::scenario::APPLY_MS_MAX;
+use crate::sighting::{Sighting, Sightings};
+use crate::target::{Request, RequestId, party_of, writes_of};
+use crate::violation::{Check, Violation};
+
+impl World {
+    fn run_mut(&mut self, call: &Call) -> Option<&mut CallRun> {
+        self.customers[call.customer].calls.get_mut(&(call.order.clone(), call.step))
+    }
+
+    /// The earlier request was settled; now the target says whether it had its effect.
+    pub(super) fn call_reads_back(&mut self, call: &Call, seen: &mut Sightings) -> Checked {
+        let verifies = self.scenario.verifies;
+        let Some(run) = self.run_mut(call) else { return Ok(()) };
+        let request = Arc::clone(&run.request);
+        seen.see(Sighting::ReadBack);
+        let phase = if verifies {
+            self.targets.verify(&request).map_or(Phase::ToSend, Phase::Answered)
+        } else {
+            Phase::Answered(Outcome::Ambiguous { detail: "sent, and not answered".to_owned() })
+        };
+        if let Some(run) = self.run_mut(call) {
+            run.phase = phase;
+        }
+        Ok(())
+    }
+
+    pub(super) fn call_sends(&mut self, call: &Call) -> Checked {
+        let life = self.customers[call.customer].life;
+        let Some(run) = self.run_mut(call) else { return Ok(()) };
+        run.attempt += 1;
+        let sent = run.clone();
+        let id = self.send(call, life, &sent)?;
+        if let Some(run) = self.run_mut(call) {
+            run.phase = Phase::Waiting(id);
+        }
+        Ok(())
+    }
+
+    /// Sends the request of a call, be it of a living entity or of a dead one.
+    pub(super) fn send(&mut self, call: &Call, life: u8, run: &CallRun) -> Result<RequestId, Violation> {
+        let id = RequestId {
+            order: call.order.clone(),
+            step: call.step,
+            life,
+            dispatch: run.request.dispatch,
+            attempt: run.attempt,
+        };
+        let request = Request {
+            customer: call.customer,
+            party: party_of(&run.request),
+            target: run.request.target.clone(),
+            writes: writes_of(&run.request),
+            key: run.request.idempotency_key,
+            epochs: run.request.epochs.clone(),
+            lands_by: self.now + APPLY_MS_MAX,
+        };
+        self.check_request(life, &request)?;
+        self.targets.flying.insert(id.clone(), request);
+        Ok(id)
+    }
+
+    pub(super) fn call_unanswered(&mut self, call: &Call, seen: &mut Sightings) -> Checked {
+        self.left.ambiguous -= 1;
+        seen.see(Sighting::AmbiguousAttempt);
+        let sends_at_once = self.scenario.broken == Some(Broken::SendsWithoutSettling);
+        if let Some(run) = self.run_mut(call) {
+            run.phase = if sends_at_once { Phase::ToSend } else { Phase::Settling };
+        }
+        Ok(())
+    }
+
+    pub(super) fn call_done(&mut self, call: &Call, seen: &mut Sightings) -> Checked {
+        let run = self.customers[call.customer].calls.remove(&(call.order.clone(), call.step));
+        let Some(CallRun { phase: Phase::Answered(outcome), .. }) = run else { return Ok(()) };
+        if matches!(outcome, Outcome::InUse { .. }) {
+            seen.see(Sighting::Contested);
+        }
+        let input = Input::StepEnded { order: call.order.clone(), step: call.step, outcome };
+        self.tell_customer(call.customer, input, seen)
+    }
+
+    fn answer(&mut self, id: &RequestId, outcome: &Outcome) {
+        for run in self.customers.iter_mut().flat_map(|customer| customer.calls.values_mut()) {
+            if matches!(&run.phase, Phase::Waiting(waited) if waited == id) {
+                run.phase = Phase::Answered(outcome.clone());
+            }
+        }
+    }
+
+    /// A request arrives at its target.
+    pub(super) fn lands(&mut self, id: &RequestId, _seen: &mut Sightings) -> Checked {
+        let Some(request) = self.targets.flying.remove(id) else { return Ok(()) };
+        let landing = self.targets.land(&request);
+        self.answer(id, &landing.outcome);
+        for (resource, party) in &landing.overwritten {
+            let Some(resource) = self.scenario.resource_index(resource) else { continue };
+            if !self.truth.is_excused(resource) {
+                let detail = format!("{}'s request wrote over {party}'s registration", request.party);
+                return Err(Violation::new(Check::Overwritten, detail));
+            }
+        }
+        if landing.outcome == Outcome::Done {
+            for (_, resource) in &request.writes {
+                let resource = self.scenario.resource_index(resource);
+                resource.into_iter().for_each(|resource| {
+                    self.truth.unledgered.remove(&resource);
+                });
+            }
+            let reborn = self.customers[request.customer].life > 0;
+            if self.scenario.verifies && !reborn && self.targets.applied.get(&request.key) > Some(&1) {
+                return Err(Violation::new(Check::OneEffect, format!("a step of {} took effect twice", id.order)));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn refused(&mut self, id: &RequestId, seen: &mut Sightings) -> Checked {
+        self.left.refused -= 1;
+        seen.see(Sighting::Refusal);
+        self.targets.flying.remove(id);
+        let detail = "the target will never take it".to_owned();
+        self.answer(id, &Outcome::Permanent { code: "refused".to_owned(), detail });
+        Ok(())
+    }
+}

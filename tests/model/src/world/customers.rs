@@ -1,0 +1,258 @@
+//! Customer entities: events, local activities, and what their machines want done.
+
+use std::sync::Arc;
+
+use interlock_domain::customer::{AdmissionAnswer, Admitted, Customer, Effect, Input};
+use interlock_domain::ids::{CustomerRef, Incarnation, Timestamp};
+use interlock_domain::limits::EntityLimits;
+use interlock_domain::message::{ClaimAnswer, Delivery, ToCustomer, ToResource};
+use interlock_domain::order::{OrderState, Rejection};
+
+use super::perform::Checked;
+use super::{Action, CallRun, EventWork, LocalRun, Phase, Stray, World};
+use crate::fingerprint::Tracked;
+use crate::sighting::{Sighting, Sightings};
+use crate::violation::{Check, Violation};
+
+impl World {
+    /// Signals an event to its customer's entity, which is started where there is none.
+    pub(super) fn submit(&mut self, event: usize, seen: &mut Sightings) -> Checked {
+        let spec = &self.scenario.events[event];
+        let (customer, readable) = (spec.customer, spec.deed.is_some());
+        self.to_submit[event] = false;
+        let life = self.customers[customer].life;
+        if self.customers[customer].entity.is_none() {
+            let machine = Customer::new(self.scenario.customers[customer].clone(), Incarnation(self.now));
+            self.customers[customer].entity = Some(Tracked::new(machine));
+        }
+        if readable {
+            self.truth.submitted.insert((event, life));
+            let incoming = self.scenario.incoming(event);
+            return self.tell_customer(customer, Input::Submitted(Ok(incoming)), seen);
+        }
+        seen.see(Sighting::RejectedEvent);
+        let rejections = *self.truth.poisoned.entry((customer, life)).and_modify(|count| *count += 1).or_insert(1);
+        let fault = Rejection::new("not_json", "The event is not JSON.");
+        let before = self.machine(customer).map(|machine| machine.orders.clone());
+        self.tell_customer(customer, Input::Submitted(Err(fault)), seen)?;
+        let after = self.machine(customer);
+        if after.map(|machine| &machine.orders) != before.as_ref()
+            || after.is_none_or(|machine| machine.counts.rejected < rejections)
+        {
+            return Err(Violation::new(Check::Poison, "an unreadable event did not end as one rejected event"));
+        }
+        Ok(())
+    }
+
+    /// A customer's machine, where it lives.
+    pub fn machine(&self, customer: usize) -> Option<&Customer> {
+        self.customers[customer].entity.as_ref().map(Tracked::get)
+    }
+
+    /// Gives a customer's machine an input and does what it wants.
+    pub(super) fn tell_customer(&mut self, customer: usize, input: Input, seen: &mut Sightings) -> Checked {
+        let now = Timestamp(self.now);
+        self.change_customer(customer, seen, |machine| machine.step(now, input))
+    }
+
+    /// Changes a customer's machine, sees what became of its orders, and does what it wants.
+    pub(super) fn change_customer(
+        &mut self,
+        customer: usize,
+        seen: &mut Sightings,
+        change: impl FnOnce(&mut Customer) -> Vec<Effect>,
+    ) -> Checked {
+        let broken = self.scenario.broken;
+        let Some(entity) = &mut self.customers[customer].entity else { return Ok(()) };
+        let remembered = entity.get().remembered.len();
+        let effects = entity.change(|machine| {
+            let effects = change(machine);
+            broken.into_iter().for_each(|broken| broken.forget_of_customer(machine));
+            effects
+        });
+        self.see_ends(customer, remembered, seen)?;
+        effects.into_iter().try_for_each(|effect| self.customer_wants(customer, effect, seen))
+    }
+
+    /// Every order ends once.
+    fn see_ends(&mut self, customer: usize, remembered: usize, seen: &mut Sightings) -> Checked {
+        let slot = &self.customers[customer];
+        let (Some(entity), life) = (&slot.entity, slot.life) else { return Ok(()) };
+        let machine = entity.get();
+        for over in machine.remembered.iter().skip(remembered) {
+            match over.state {
+                OrderState::Superseded => seen.see(Sighting::Superseded),
+                OrderState::Rejected => seen.see(Sighting::RejectedEvent),
+                _ => {}
+            }
+            if let Some(before) = self.truth.ended.insert((over.order.clone(), life), over.state) {
+                let detail = format!("{} ended as {before:?} and again as {:?}", over.order, over.state);
+                return Err(Violation::new(Check::OneTerminalState, detail));
+            }
+        }
+        let reopened = machine.orders.keys().find(|order| self.truth.ended.contains_key(&((*order).clone(), life)));
+        match reopened {
+            Some(order) => Err(Violation::new(Check::OneTerminalState, format!("{order} is open again"))),
+            None => Ok(()),
+        }
+    }
+
+    fn customer_wants(&mut self, customer: usize, effect: Effect, seen: &mut Sightings) -> Checked {
+        let run = match effect {
+            Effect::Provision { order, step, request } => {
+                self.check_call(customer, &order, step, &request, seen)?;
+                let phase = if request.maybe_sent { Phase::Settling } else { Phase::ToSend };
+                let run = CallRun { request: Arc::new(request), attempt: 0, phase };
+                self.customers[customer].calls.insert((order, step), run);
+                return Ok(());
+            }
+            Effect::Admit(admission) => {
+                let policy = self.scenario.policy();
+                let work = admission.events.iter().map(|waiting| {
+                    let event = self.scenario.event_index(&waiting.event.id);
+                    let spec = event.map(|event| &self.scenario.events[event]);
+                    let deed = spec.and_then(|spec| spec.deed.as_ref());
+                    let plan = deed.map_or_else(
+                        || Err(Rejection::new("unknown_event_type", "No such event.")),
+                        |deed| deed.plan(&admission, &policy),
+                    );
+                    let tickets = plan.as_ref().map(|plan| admission.tickets(&waiting.key, plan)).unwrap_or_default();
+                    let tickets = tickets.into_iter().map(|(resource, ticket)| (resource, ticket, None)).collect();
+                    EventWork { plan, to_pass_on: spec.and_then(|spec| spec.passes_on), tickets }
+                });
+                LocalRun::Admit { work: work.collect(), admission: Arc::new(admission) }
+            }
+            Effect::Send(messages) => LocalRun::Send { messages: Arc::new(messages), sent: 0 },
+        };
+        if self.customers[customer].local.replace(Tracked::new(run)).is_some() {
+            return Err(Violation::new(Check::OneLocalActivity, format!("of customer {customer}")));
+        }
+        Ok(())
+    }
+
+    pub(super) fn pass_on(&mut self, customer: usize, event: usize, seen: &mut Sightings) -> Checked {
+        let Some(local) = &mut self.customers[customer].local else { return Ok(()) };
+        let passed = local.change(|local| match local {
+            LocalRun::Admit { work, .. } => work[event].to_pass_on.take(),
+            LocalRun::Send { .. } => None,
+        });
+        passed.map_or(Ok(()), |passed| self.submit(passed, seen))
+    }
+
+    pub(super) fn act_claim(&mut self, action: &Action, seen: &mut Sightings) -> Checked {
+        let (Action::Claim(customer, event, ticket)
+        | Action::ClaimAnswerLost(customer, event, ticket)
+        | Action::ClaimLate(customer, event, ticket)) = *action
+        else {
+            return Ok(());
+        };
+        let Some(LocalRun::Admit { work, .. }) = self.customers[customer].local.as_ref().map(Tracked::get) else {
+            return Ok(());
+        };
+        let (resource, claimed, _) = work[event].tickets[ticket].clone();
+        let answer = match action {
+            Action::Claim(..) => self.claim_at(&resource, claimed, seen)?,
+            _ => {
+                seen.see(Sighting::LateAnswer);
+                self.left.unanswered -= 1;
+                if matches!(action, Action::ClaimLate(..)) {
+                    self.strays.push(Stray::Claim(resource.clone(), claimed.clone()));
+                } else {
+                    self.claim_at(&resource, claimed.clone(), seen)?;
+                }
+                self.deliver_to_resource(&resource, ToResource::Claim { ticket: claimed }, seen)?;
+                ClaimAnswer::NotAnswered
+            }
+        };
+        if let Some(local) = &mut self.customers[customer].local {
+            local.change(|local| {
+                if let LocalRun::Admit { work, .. } = local {
+                    work[event].tickets[ticket].2 = Some(answer);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn act_local(&mut self, action: &Action, seen: &mut Sightings) -> Checked {
+        match *action {
+            Action::Send(customer) | Action::SendWithCopy(customer) | Action::SendLate(customer) => {
+                self.send_next(customer, action, seen)
+            }
+            Action::LocalAgain(customer) => {
+                self.left.rerun -= 1;
+                seen.see(Sighting::Rerun);
+                let Some(local) = &mut self.customers[customer].local else { return Ok(()) };
+                local.change(|local| match local {
+                    LocalRun::Send { sent, .. } => *sent = 0,
+                    LocalRun::Admit { work, .. } => {
+                        work.iter_mut().flat_map(|work| &mut work.tickets).for_each(|ticket| ticket.2 = None);
+                    }
+                });
+                Ok(())
+            }
+            Action::LocalDone(customer) => {
+                let Some(local) = self.customers[customer].local.take() else { return Ok(()) };
+                let input = match local.get() {
+                    LocalRun::Send { .. } => Input::Sent,
+                    LocalRun::Admit { work, .. } => Input::Admitted(answer_of(work)),
+                };
+                self.tell_customer(customer, input, seen)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn send_next(&mut self, customer: usize, action: &Action, seen: &mut Sightings) -> Checked {
+        let Some(local) = &mut self.customers[customer].local else { return Ok(()) };
+        let next = local.change(|local| match local {
+            LocalRun::Send { messages, sent } => {
+                *sent += 1;
+                messages.get(*sent - 1).cloned()
+            }
+            LocalRun::Admit { .. } => None,
+        });
+        let Some((resource, message)) = next else { return Ok(()) };
+        match action {
+            Action::SendWithCopy(_) => {
+                self.left.copied -= 1;
+                self.strays.push(Stray::ToResource(resource.clone(), message.clone()));
+            }
+            Action::SendLate(_) => {
+                self.left.delayed -= 1;
+                self.strays.push(Stray::ToResource(resource, message));
+                return Ok(());
+            }
+            _ => {}
+        }
+        self.deliver_to_resource(&resource, message, seen)
+    }
+
+    /// Signals a customer; nobody starts an entity for that.
+    pub(super) fn deliver_to_customer(
+        &mut self,
+        customer: &CustomerRef,
+        message: ToCustomer,
+        seen: &mut Sightings,
+    ) -> Result<Delivery, Violation> {
+        let Some(customer) = self.scenario.customer_index(customer) else { return Ok(Delivery::Lost) };
+        if self.customers[customer].entity.is_none() {
+            return Ok(Delivery::Lost);
+        }
+        self.tell_customer(customer, Input::Told(message), seen)?;
+        Ok(Delivery::Delivered)
+    }
+}
+
+fn answer_of(work: &[EventWork]) -> AdmissionAnswer {
+    let admitted = work.iter().map(|event| match &event.plan {
+        Err(rejection) => Admitted::Rejected { rejection: rejection.clone() },
+        Ok(plan) => {
+            let answer = |(resource, _, answer): &(_, _, Option<ClaimAnswer>)| {
+                (Clone::clone(resource), answer.clone().unwrap_or(ClaimAnswer::NotAnswered))
+            };
+            Admitted::Planned { plan: plan.clone(), answers: event.tickets.iter().map(answer).collect() }
+        }
+    });
+    AdmissionAnswer { admitted: admitted.collect(), limits: EntityLimits::default() }
+}

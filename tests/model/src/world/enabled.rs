@@ -1,0 +1,190 @@
+//! What may happen next.
+
+use super::{Action, Call, LocalRun, Phase, Stray, World};
+use crate::broken::Broken;
+use crate::target::RequestId;
+
+impl World {
+    /// Everything that may happen next, in a fixed order.
+    pub fn enabled(&self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.submissions(&mut actions);
+        for customer in 0..self.customers.len() {
+            self.local_work(customer, &mut actions);
+            self.call_work(customer, &mut actions);
+        }
+        for resource in 0..self.resources.len() {
+            self.resource_work(resource, &mut actions);
+        }
+        self.requests(&mut actions);
+        for (index, stray) in self.strays.iter().enumerate() {
+            actions.push(Action::StrayArrives(index));
+            if matches!(stray, Stray::Claim(..)) {
+                actions.push(Action::StrayClaimLost(index));
+            }
+        }
+        for (index, ghost) in self.ghosts.iter().enumerate() {
+            if !self.targets.is_flying(ghost.call.request.idempotency_key) {
+                actions.push(Action::GhostSends(index));
+            }
+            actions.push(Action::GhostStops(index));
+        }
+        if let Some(resource) = self.next_to_wake() {
+            actions.push(Action::Wake(resource));
+        }
+        self.deaths(&mut actions);
+        self.persons(&mut actions);
+        actions
+    }
+
+    fn submissions(&self, actions: &mut Vec<Action>) {
+        let arrivals = &self.scenario.arrivals;
+        for (event, due) in self.to_submit.iter().enumerate() {
+            let earlier = arrivals.iter().take_while(|arriving| **arriving != event);
+            let is_next = !arrivals.contains(&event) || earlier.into_iter().all(|earlier| !self.to_submit[*earlier]);
+            let life = self.customers[self.scenario.events[event].customer].life;
+            if *due && is_next {
+                actions.push(Action::Submit(event));
+            } else if self.left.resubmitted > 0 && self.truth.submitted.contains(&(event, life)) {
+                actions.push(Action::SubmitAgain(event));
+            }
+        }
+    }
+
+    fn local_work(&self, customer: usize, actions: &mut Vec<Action>) {
+        let Some(local) = &self.customers[customer].local else { return };
+        let (mut done, mut begun) = (true, false);
+        match local.get() {
+            LocalRun::Admit { work, .. } => {
+                for (event, work) in work.iter().enumerate() {
+                    if work.to_pass_on.is_some() {
+                        actions.push(Action::PassOn(customer, event));
+                        done = false;
+                    }
+                    for (ticket, (_, _, answer)) in work.tickets.iter().enumerate() {
+                        if answer.is_some() {
+                            begun = true;
+                            continue;
+                        }
+                        done = false;
+                        actions.push(Action::Claim(customer, event, ticket));
+                        if self.left.unanswered > 0 {
+                            actions.push(Action::ClaimAnswerLost(customer, event, ticket));
+                            actions.push(Action::ClaimLate(customer, event, ticket));
+                        }
+                    }
+                }
+            }
+            LocalRun::Send { messages, sent } => {
+                begun = *sent > 0;
+                if *sent < messages.len() {
+                    done = false;
+                    actions.push(Action::Send(customer));
+                    if self.left.copied > 0 {
+                        actions.push(Action::SendWithCopy(customer));
+                    }
+                    if self.left.delayed > 0 {
+                        actions.push(Action::SendLate(customer));
+                    }
+                }
+            }
+        }
+        if done {
+            actions.push(Action::LocalDone(customer));
+        }
+        if begun && self.left.rerun > 0 {
+            actions.push(Action::LocalAgain(customer));
+        }
+    }
+
+    fn call_work(&self, customer: usize, actions: &mut Vec<Action>) {
+        for ((order, step), run) in &self.customers[customer].calls {
+            let call = Call { customer, order: order.clone(), step: *step };
+            let settled = !self.targets.is_flying(run.request.idempotency_key);
+            match &run.phase {
+                Phase::Settling if settled || self.scenario.broken == Some(Broken::SendsWithoutSettling) => {
+                    actions.push(Action::CallReadsBack(call));
+                }
+                Phase::Settling => {}
+                Phase::ToSend => actions.push(Action::CallSends(call)),
+                Phase::Waiting(_) if self.left.ambiguous > 0 => actions.push(Action::CallUnanswered(call)),
+                Phase::Waiting(_) => {}
+                Phase::Answered(_) => {
+                    actions.push(Action::CallDone(call.clone()));
+                    if self.left.ambiguous > 0 && run.attempt > 0 {
+                        actions.push(Action::CallUnanswered(call));
+                    }
+                }
+            }
+        }
+    }
+
+    fn resource_work(&self, resource: usize, actions: &mut Vec<Action>) {
+        let slot = &self.resources[resource];
+        if let Some(notifying) = &slot.notifying {
+            if notifying.deliveries.len() < notifying.messages.len() {
+                actions.push(Action::Notify(resource));
+                if self.left.copied > 0 {
+                    actions.push(Action::NotifyWithCopy(resource));
+                }
+                if self.left.delayed > 0 {
+                    actions.push(Action::NotifyLate(resource));
+                }
+            } else {
+                actions.push(Action::NotifyDone(resource));
+            }
+            if self.left.rerun > 0 && !notifying.deliveries.is_empty() {
+                actions.push(Action::NotifyAgain(resource));
+            }
+        }
+        match &slot.looking_up {
+            Some(None) => actions.push(Action::LookUpRead(resource)),
+            Some(Some(_)) => actions.push(Action::LookUpDone(resource)),
+            None => {}
+        }
+    }
+
+    fn requests(&self, actions: &mut Vec<Action>) {
+        for id in self.targets.flying.keys() {
+            actions.push(Action::Lands(id.clone()));
+            if self.is_awaited(id) {
+                if self.left.refused > 0 {
+                    actions.push(Action::Refused(id.clone()));
+                }
+            } else {
+                actions.push(Action::Lost(id.clone()));
+            }
+        }
+    }
+
+    /// Whether a living call waits for the answer of a request.
+    pub(super) fn is_awaited(&self, id: &RequestId) -> bool {
+        let awaits = |run: &super::CallRun| matches!(&run.phase, Phase::Waiting(waited) if waited == id);
+        self.customers.iter().any(|customer| customer.calls.values().any(awaits))
+    }
+
+    fn deaths(&self, actions: &mut Vec<Action>) {
+        for (customer, slot) in self.customers.iter().enumerate() {
+            if slot.entity.is_none() {
+                continue;
+            }
+            if self.left.continued > 0 {
+                actions.push(Action::ContinueCustomer(customer));
+            }
+            if self.left.customers_terminated > 0 && self.may_jump() {
+                actions.push(Action::TerminateCustomer(customer));
+            }
+        }
+        for resource in 0..self.resources.len() {
+            if self.left.continued > 0 {
+                actions.push(Action::ContinueResource(resource));
+            }
+            if self.left.resources_terminated > 0 && self.may_jump() {
+                actions.push(Action::TerminateResource(resource));
+            }
+            if self.left.forced > 0 {
+                actions.push(Action::Force(resource));
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Checks of P1 and P2 at the moment at which a call begins or a request is sent, formulated without the machines'
+//! own rules: from what was begun, what is registered, and what is on its way.
+
+use interlock_domain::customer::{Customer, Order, StepState};
+use interlock_domain::ids::{OrderId, ResourceId, TargetId};
+use interlock_domain::message::ProvisionRequest;
+
+use super::World;
+use super::perform::Checked;
+use crate::deed::Write;
+use crate::sighting::{Sighting, Sightings};
+use crate::target::{Request, writes_of};
+use crate::violation::{Check, Violation};
+
+impl World {
+    /// Checks a call that a customer's machine begins.
+    pub(super) fn check_call(
+        &mut self,
+        customer: usize,
+        order: &OrderId,
+        step: usize,
+        request: &ProvisionRequest,
+        seen: &mut Sightings,
+    ) -> Checked {
+        if self.customers[customer].calls.contains_key(&(order.clone(), step)) {
+            return Err(Violation::new(Check::OneCallPerLane, format!("step {step} of {order} began twice")));
+        }
+        self.check_lane(customer, order, request, seen)?;
+        let writes = writes_of(request);
+        for (_, resource) in &writes {
+            self.check_lease(customer, order, resource, request, seen)?;
+            self.check_nobody_else_calls(customer, resource)?;
+            self.check_released(customer, resource)?;
+        }
+        if request.operation == "undo" {
+            seen.see(Sighting::Compensation);
+        }
+        let life = self.customers[customer].life;
+        let releases = !writes.is_empty() && writes.iter().all(|(write, _)| *write == Write::Release);
+        *self.truth.begun.entry((order.clone(), life)).or_default() |= !releases;
+        Ok(())
+    }
+
+    /// The lease is held, and its epoch grows from holder to holder.
+    fn check_lease(
+        &mut self,
+        customer: usize,
+        order: &OrderId,
+        resource: &ResourceId,
+        request: &ProvisionRequest,
+        seen: &mut Sightings,
+    ) -> Checked {
+        use interlock_domain::customer::ClaimState;
+        let Some(machine) = self.machine(customer) else { return Ok(()) };
+        let held = machine.leases.get(resource).map(|lease| lease.epoch);
+        let claim = machine.orders.get(order).and_then(|order| order.claim_on(resource)).map(|claim| claim.state);
+        let Some(epoch) = held.filter(|epoch| request.epochs.get(resource) == Some(epoch)) else {
+            if claim == Some(ClaimState::NotHolder) {
+                return Ok(());
+            }
+            return Err(Violation::new(Check::LeaseHeld, format!("{order} calls without the lease of {resource}")));
+        };
+        let Some(index) = self.scenario.resource_index(resource) else { return Ok(()) };
+        if let Some((last, last_epoch)) = self.truth.last_call.insert(index, (customer, epoch)) {
+            if last != customer {
+                seen.see(Sighting::HandOver);
+            }
+            if epoch < last_epoch || (last != customer && epoch == last_epoch) {
+                let detail = format!("{order} calls with epoch {epoch} of {resource} after {last_epoch}");
+                return Err(Violation::new(Check::EpochGrows, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// No call and no request of anybody else, nor of an earlier life, is under way for the resource.
+    fn check_nobody_else_calls(&self, customer: usize, resource: &ResourceId) -> Checked {
+        let names = |request: &ProvisionRequest| writes_of(request).iter().any(|(_, named)| named == resource);
+        for (other, slot) in self.customers.iter().enumerate().filter(|(other, _)| *other != customer) {
+            if let Some(((order, _), _)) = slot.calls.iter().find(|(_, run)| names(&run.request)) {
+                let detail = format!("customer {customer} calls for {resource} beside {order} of customer {other}");
+                return Err(Violation::new(Check::OneWriter, detail));
+            }
+        }
+        let excused = self.scenario.resource_index(resource).is_some_and(|index| self.truth.forced.contains(&index));
+        if !excused && self.ghosts.iter().any(|ghost| names(&ghost.call.request)) {
+            let detail = format!("customer {customer} calls for {resource} beside a call of a dead entity");
+            return Err(Violation::new(Check::OneWriter, detail));
+        }
+        let life = self.customers[customer].life;
+        self.check_nothing_flies(customer, life, resource)
+    }
+
+    fn check_nothing_flies(&self, customer: usize, life: u8, resource: &ResourceId) -> Checked {
+        let excused = self.scenario.resource_index(resource).is_some_and(|index| self.truth.forced.contains(&index));
+        for (id, request) in &self.targets.flying {
+            let other = request.customer != customer || id.life != life;
+            let dead = id.life != self.customers[request.customer].life;
+            if other && request.writes.iter().any(|(_, named)| named == resource) && !(dead && excused) {
+                let detail = format!("customer {customer} writes on {resource} while a request of {} flies", id.order);
+                return Err(Violation::new(Check::OneWriter, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// A request is sent: nothing of anybody else can still land.
+    pub(super) fn check_request(&self, life: u8, request: &Request) -> Checked {
+        for (_, resource) in &request.writes {
+            self.check_nothing_flies(request.customer, life, resource)?;
+        }
+        Ok(())
+    }
+
+    /// Nobody else is registered: the last holder's release was confirmed on every target.
+    fn check_released(&self, customer: usize, resource: &ResourceId) -> Checked {
+        let Some(index) = self.scenario.resource_index(resource) else { return Ok(()) };
+        if self.truth.unledgered.contains(&index) || self.truth.is_excused(index) {
+            return Ok(());
+        }
+        let own = self.scenario.customers[customer].customer.as_str();
+        match self.targets.parties(resource).find(|party| *party != own) {
+            Some(party) => {
+                let detail = format!("{own} calls for {resource}, which is registered to {party}");
+                Err(Violation::new(Check::ReleaseBeforeWrite, detail))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// P1 with its exceptions.
+    fn check_lane(&self, customer: usize, id: &OrderId, request: &ProvisionRequest, seen: &mut Sightings) -> Checked {
+        let Some(machine) = self.machine(customer) else { return Ok(()) };
+        let Some(order) = machine.orders.get(id).filter(|order| !order.unordered) else { return Ok(()) };
+        let lane = &request.target;
+        let busy = self.customers[customer].calls.iter().find(|((other, _), run)| {
+            run.request.target == *lane && machine.orders.get(other).is_none_or(|other| !other.unordered)
+        });
+        if let Some(((other, _), _)) = busy {
+            return Err(Violation::new(Check::OneCallPerLane, format!("{id} calls {lane} beside {other}")));
+        }
+        let begun = self.begun(customer, id).is_some();
+        if !begun && machine.inbox.iter().any(|waiting| waiting.key < order.key) {
+            return Err(Violation::new(Check::LaneOrder, format!("{id} begins before an older accepted event")));
+        }
+        for (other_id, other) in &machine.orders {
+            if other_id == id || other.unordered || !has_open_step(other, lane) {
+                continue;
+            }
+            if let Some(why) = self.is_in_front(customer, machine, (id, order), (other_id, other), request) {
+                return Err(Violation::new(Check::LaneOrder, format!("{id} calls {lane} before {other_id}: {why}")));
+            }
+            if other.key < order.key {
+                seen.see(Sighting::Overtaking);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why another order of the lane has to go first, if it has.
+    fn is_in_front(
+        &self,
+        customer: usize,
+        machine: &Customer,
+        (id, order): (&OrderId, &Order),
+        (other_id, other): (&OrderId, &Order),
+        request: &ProvisionRequest,
+    ) -> Option<&'static str> {
+        let started = |id| self.begun(customer, id) == Some(true);
+        if order.urgent != other.urgent {
+            return other.urgent.then_some("it is urgent");
+        }
+        if started(id) != started(other_id) && other.started == started(other_id) && order.started == started(id) {
+            return started(other_id).then_some("it has started");
+        }
+        if other.key > order.key {
+            return None;
+        }
+        if order.started && !other.started {
+            return None;
+        }
+        let writes = writes_of(request);
+        let releases = !writes.is_empty() && writes.iter().all(|(write, _)| *write == Write::Release);
+        let same = writes.iter().any(|(_, resource)| other.claim_on(resource).is_some());
+        if releases && !same && !started(other_id) && waits_for_lease_or_behind(machine, other) {
+            return None;
+        }
+        Some("it is older")
+    }
+
+    /// Whether a step of an order began; and if so, whether one did that is no release.
+    pub(super) fn begun(&self, customer: usize, order: &OrderId) -> Option<bool> {
+        self.truth.begun.get(&(order.clone(), self.customers[customer].life)).copied()
+    }
+}
+
+/// Whether an order has a step in a lane that is not over.
+pub(super) fn has_open_step(order: &Order, lane: &TargetId) -> bool {
+    order.steps.iter().any(|step| step.planned.target == *lane && !step.state.is_over())
+}
+
+/// Whether an order misses a lease that an open step of it names.
+pub(super) fn waits_for_lease(machine: &Customer, order: &Order) -> bool {
+    let open = order.steps.iter().filter(|step| step.state == StepState::Open);
+    open.flat_map(|step| &step.planned.resources)
+        .any(|resource| machine.leases.get(resource).is_none_or(|lease| lease.leaving.is_some()))
+}
+
+/// Whether an order waits for a lease, or in a lane behind an older one that does.
+pub(super) fn waits_for_lease_or_behind(machine: &Customer, order: &Order) -> bool {
+    let lanes = |order: &Order| -> Vec<TargetId> {
+        let open = order.steps.iter().filter(|step| !step.state.is_over());
+        open.map(|step| step.planned.target.clone()).collect()
+    };
+    let older = machine.orders.values().filter(|other| other.key < order.key && !other.unordered);
+    waits_for_lease(machine, order)
+        || older.into_iter().any(|other| {
+            lanes(order).iter().any(|lane| has_open_step(other, lane)) && waits_for_lease_or_behind(machine, other)
+        })
+}

@@ -1,0 +1,309 @@
+//! A world: the real machines of some customers and resources, targets, and everything that is on its way between them.
+//!
+//! A world does nothing by itself: [`World::enabled`] says what may happen next, [`World::perform`] lets one of it
+//! happen. The explorer tries all orders, the simulator random ones. Signals are handled in the order in which the
+//! receiver's history has them, so that delivering one and handling it are one action; what a fault delays lies among
+//! the strays. Claims by update, local activities, calls and requests are actions of their own.
+
+mod action;
+mod calls;
+mod customers;
+mod deaths;
+mod enabled;
+mod lanes;
+mod perform;
+mod persons;
+mod resources;
+mod rest;
+mod truth;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use interlock_domain::customer::{Admission, Customer};
+use interlock_domain::ids::{CustomerRef, OrderId, ResourceId};
+use interlock_domain::message::{ClaimAnswer, Delivery, ProvisionRequest, Ticket, ToCustomer, ToResource};
+use interlock_domain::order::{Plan, Rejection};
+use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_domain::resource::Resource;
+
+pub use action::{Action, Call, PersonsChoice};
+pub use truth::Truth;
+
+use crate::deed::assign_on;
+use crate::fingerprint::{Fingerprint, Tracked, hash_of_json};
+use crate::scenario::{BEGINNING_MS, EventSpec, Faults, Scenario, Start};
+use crate::sighting::Sightings;
+use crate::target::{RequestId, Targets};
+use crate::violation::Violation;
+
+/// A world at one moment.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// What it started from.
+    pub scenario: Arc<Scenario>,
+    /// The time, in milliseconds since 1970: it moves only where somebody waits for it, or dies.
+    pub now: i64,
+    /// The customers, as in the scenario.
+    pub customers: Vec<CustomerSlot>,
+    /// The resources, as in the scenario.
+    pub resources: Vec<ResourceSlot>,
+    /// The targets.
+    pub targets: Targets,
+    /// How often each event is still to be submitted: 0 or 1.
+    pub to_submit: Vec<bool>,
+    /// Messages that were on their way for long.
+    pub strays: Vec<Stray>,
+    /// Calls of dead entities.
+    pub ghosts: Vec<Ghost>,
+    /// Faults that may still happen.
+    pub left: Faults,
+    /// What really happened, for the checks.
+    pub truth: Truth,
+}
+
+/// A customer's entity and its activities.
+#[derive(Debug, Clone, Hash)]
+pub struct CustomerSlot {
+    /// The machine; none before its first event, and after its termination.
+    pub entity: Option<Tracked<Customer>>,
+    /// Its local activity under way.
+    pub local: Option<Tracked<LocalRun>>,
+    /// Its calls under way.
+    pub calls: BTreeMap<(OrderId, usize), CallRun>,
+    /// How often it died.
+    pub life: u8,
+}
+
+/// A local activity of a customer.
+#[derive(Debug, Clone)]
+pub enum LocalRun {
+    /// Events are planned and their tickets claimed.
+    Admit {
+        /// What is asked.
+        admission: Arc<Admission>,
+        /// How far each event is.
+        work: Vec<EventWork>,
+    },
+    /// Messages are sent.
+    Send {
+        /// All of them.
+        messages: Arc<Vec<(ResourceId, ToResource)>>,
+        /// How many of them were sent.
+        sent: usize,
+    },
+}
+
+/// How far the admission of one event is.
+#[derive(Debug, Clone)]
+pub struct EventWork {
+    /// What the planner made of it.
+    pub plan: Result<Plan, Rejection>,
+    /// The event that is still to be passed on.
+    pub to_pass_on: Option<usize>,
+    /// Its tickets, and what was answered.
+    pub tickets: Vec<(ResourceId, Ticket, Option<ClaimAnswer>)>,
+}
+
+impl Fingerprint for LocalRun {
+    fn fingerprint(&self) -> u64 {
+        match self {
+            Self::Admit { admission, work } => {
+                let keys: Vec<_> = admission.events.iter().map(|event| &event.key).collect();
+                let work: Vec<_> =
+                    work.iter().map(|event| (event.plan.as_ref().ok(), event.to_pass_on, &event.tickets)).collect();
+                hash_of_json(&(keys, &admission.held, &admission.holdings, work))
+            }
+            Self::Send { messages, sent } => hash_of_json(&(&**messages, sent)),
+        }
+    }
+}
+
+/// A call of a step: one activity with its attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CallRun {
+    /// What is asked.
+    pub request: Arc<ProvisionRequest>,
+    /// Attempts that sent something.
+    pub attempt: u8,
+    /// Where it stands.
+    pub phase: Phase,
+}
+
+/// Where a call stands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// An earlier request may have been sent: it has to be settled before anything is sent.
+    Settling,
+    /// It is about to send.
+    ToSend,
+    /// It waits for the answer.
+    Waiting(RequestId),
+    /// It has its outcome.
+    Answered(Outcome),
+}
+
+/// A resource's entity and its activities.
+#[derive(Debug, Clone, Hash)]
+pub struct ResourceSlot {
+    /// The machine.
+    pub entity: Tracked<Resource>,
+    /// The messages of its local activity under way, and what became of those delivered.
+    pub notifying: Option<Notifying>,
+    /// Its look-up under way; set once the target was read.
+    pub looking_up: Option<Option<HolderAnswer>>,
+}
+
+/// A resource's local activity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Notifying {
+    /// All messages.
+    pub messages: Arc<Vec<(CustomerRef, ToCustomer)>>,
+    /// What became of those that were delivered.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A message that was on its way for long.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Stray {
+    /// To a customer.
+    ToCustomer(CustomerRef, ToCustomer),
+    /// To a resource.
+    ToResource(ResourceId, ToResource),
+    /// A claim by update, whose caller gave up waiting.
+    Claim(ResourceId, Ticket),
+}
+
+/// A call of a dead entity that has not sent its request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ghost {
+    /// The customer.
+    pub customer: usize,
+    /// Which life of it.
+    pub life: u8,
+    /// The call.
+    pub call: CallRun,
+    /// The step's index.
+    pub step: usize,
+    /// The latest time at which it notices.
+    pub until: i64,
+}
+
+impl World {
+    /// The beginning of a scenario.
+    ///
+    /// # Panics
+    /// Where a customer cannot get what it is to have at the beginning: the fault of whoever wrote the scenario.
+    pub fn new(scenario: &Scenario) -> Self {
+        let mut scenario = scenario.clone();
+        let written = scenario.events.len();
+        let to_have: Vec<_> = scenario.start.iter().filter(|start| start.2 == Start::Assigned).copied().collect();
+        for (age, (customer, resource, _)) in (1_i64..).zip(to_have) {
+            let on = targets_of(&scenario, resource);
+            let on: Vec<&str> = on.iter().map(String::as_str).collect();
+            let deed = assign_on(&on, scenario.resources[resource].id());
+            let (passes_on, is_passed_on) = (None, false);
+            scenario.events.push(EventSpec { customer, key: -age, deed: Some(deed), passes_on, is_passed_on });
+        }
+        let (faults, broken) = (std::mem::take(&mut scenario.faults), scenario.broken.take());
+        let mut world = Self::empty(scenario);
+        world.start_ledger();
+        world.run_prelude(written);
+        let scenario = Arc::make_mut(&mut world.scenario);
+        (scenario.faults, scenario.broken) = (faults, broken);
+        world.left = faults;
+        for (event, spec) in world.scenario.events[..written].iter().enumerate() {
+            world.to_submit[event] = !spec.is_passed_on;
+        }
+        world
+    }
+
+    fn empty(scenario: Scenario) -> Self {
+        let customer = CustomerSlot { entity: None, local: None, calls: BTreeMap::new(), life: 0 };
+        let resources = scenario.resources.iter().map(|id| ResourceSlot::new(id.clone())).collect();
+        let targets = Targets { overwrites: scenario.overwrites, ..Targets::default() };
+        Self {
+            now: BEGINNING_MS,
+            customers: vec![customer; scenario.customers.len()],
+            resources,
+            targets,
+            to_submit: vec![false; scenario.events.len()],
+            strays: Vec::new(),
+            ghosts: Vec::new(),
+            left: Faults::default(),
+            truth: Truth { unledgered: scenario.unledgered(), ..Truth::default() },
+            scenario: Arc::new(scenario),
+        }
+    }
+
+    /// What seeded ledgers and targets know before any event.
+    fn start_ledger(&mut self) {
+        let scenario = Arc::clone(&self.scenario);
+        for (customer, resource, start) in &scenario.start {
+            if *start == Start::Assigned {
+                continue;
+            }
+            let party = scenario.customers[*customer].customer.to_string();
+            for on in targets_of(&scenario, *resource) {
+                let place = (crate::scenario::target(&on), scenario.resources[*resource].clone());
+                self.targets.registered.insert(place, party.clone());
+            }
+            if *start == Start::Seeded {
+                self.seed(*resource, scenario.customers[*customer].clone(), party);
+            }
+        }
+    }
+
+    /// Runs the orders by which customers got what they have at the beginning.
+    fn run_prelude(&mut self, written: usize) {
+        for event in written..self.to_submit.len() {
+            self.to_submit[event] = true;
+            let mut seen = Sightings::default();
+            while let Some(action) = self.enabled().into_iter().find(|action| !action.is_optional()) {
+                self.perform(&action, &mut seen).expect("a customer gets what nobody else wants");
+            }
+        }
+    }
+
+    /// The world's fingerprint.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.now.hash(&mut hasher);
+        self.customers.hash(&mut hasher);
+        self.resources.hash(&mut hasher);
+        self.targets.hash(&mut hasher);
+        self.to_submit.hash(&mut hasher);
+        self.strays.hash(&mut hasher);
+        self.ghosts.hash(&mut hasher);
+        self.left.hash(&mut hasher);
+        self.truth.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Whether nothing happens any more, unless something goes wrong or a person acts.
+    pub fn is_at_rest(&self) -> bool {
+        self.enabled().iter().all(Action::is_optional)
+    }
+
+    /// Lets one thing happen.
+    ///
+    /// # Errors
+    /// The first check that is red after it.
+    pub fn perform(&mut self, action: &Action, seen: &mut Sightings) -> Result<(), Violation> {
+        self.act(action, seen)?;
+        self.check_holders()
+    }
+}
+
+/// The targets at which a resource is registered, in this scenario.
+fn targets_of(scenario: &Scenario, resource: usize) -> BTreeSet<String> {
+    let wanted = &scenario.resources[resource];
+    let deeds = scenario.events.iter().filter_map(|event| event.deed.as_ref());
+    let registering = deeds.flat_map(|deed| &deed.steps).filter(|step| {
+        step.writes.iter().any(|(write, named)| named == wanted && *write != crate::deed::Write::Touch)
+    });
+    let mut targets: BTreeSet<String> = registering.map(|step| step.target.clone()).collect();
+    targets.insert("hss".to_owned());
+    targets
+}

@@ -1,0 +1,69 @@
+//! Letting one thing happen.
+
+use super::{Action, Stray, World};
+use crate::sighting::{Sighting, Sightings};
+use crate::violation::Violation;
+
+/// What came of an action.
+pub(super) type Checked = Result<(), Violation>;
+
+impl World {
+    pub(super) fn act(&mut self, action: &Action, seen: &mut Sightings) -> Checked {
+        match action {
+            Action::Submit(event) => self.submit(*event, seen),
+            Action::SubmitAgain(event) => {
+                self.left.resubmitted -= 1;
+                seen.see(Sighting::DuplicateEvent);
+                self.submit(*event, seen)
+            }
+            Action::PassOn(customer, event) => self.pass_on(*customer, *event, seen),
+            Action::Claim(..) | Action::ClaimAnswerLost(..) | Action::ClaimLate(..) => self.act_claim(action, seen),
+            Action::Send(_)
+            | Action::SendWithCopy(_)
+            | Action::SendLate(_)
+            | Action::LocalDone(_)
+            | Action::LocalAgain(_) => self.act_local(action, seen),
+            Action::Notify(_)
+            | Action::NotifyWithCopy(_)
+            | Action::NotifyLate(_)
+            | Action::NotifyDone(_)
+            | Action::NotifyAgain(_)
+            | Action::LookUpRead(_)
+            | Action::LookUpDone(_)
+            | Action::Wake(_) => self.act_resource(action, seen),
+            Action::StrayArrives(index) => self.stray_arrives(*index, seen),
+            Action::StrayClaimLost(index) => {
+                self.strays.remove(*index);
+                Ok(())
+            }
+            Action::CallReadsBack(call) => self.call_reads_back(call, seen),
+            Action::CallSends(call) => self.call_sends(call),
+            Action::CallUnanswered(call) => self.call_unanswered(call, seen),
+            Action::CallDone(call) => self.call_done(call, seen),
+            Action::Lands(id) => self.lands(id, seen),
+            Action::Refused(id) => self.refused(id, seen),
+            Action::Lost(id) => {
+                self.targets.flying.remove(id);
+                seen.see(Sighting::LostRequest);
+                Ok(())
+            }
+            Action::GhostSends(_)
+            | Action::GhostStops(_)
+            | Action::ContinueCustomer(_)
+            | Action::ContinueResource(_)
+            | Action::TerminateCustomer(_)
+            | Action::TerminateResource(_) => self.act_death(action, seen),
+            Action::Person(customer, order, choice) => self.person_decides(*customer, order, *choice, seen),
+            Action::Force(resource) => self.force(*resource, seen),
+        }
+    }
+
+    fn stray_arrives(&mut self, index: usize, seen: &mut Sightings) -> Checked {
+        seen.see(Sighting::StrayMessage);
+        match self.strays.remove(index) {
+            Stray::ToCustomer(customer, message) => self.deliver_to_customer(&customer, message, seen).map(|_| ()),
+            Stray::ToResource(resource, message) => self.deliver_to_resource(&resource, message, seen),
+            Stray::Claim(resource, ticket) => self.claim_at(&resource, ticket, seen).map(|_| ()),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a person does.
+
+use interlock_domain::customer::{self, ActionKind, StepState};
+use interlock_domain::ids::{OrderId, Timestamp};
+use interlock_domain::resource::Input;
+
+use super::perform::Checked;
+use super::{Action, PersonsChoice, World};
+use crate::sighting::{Sighting, Sightings};
+
+impl World {
+    /// What persons may do now: with held orders anything, with others cancel them.
+    pub(super) fn persons(&self, actions: &mut Vec<Action>) {
+        for customer in 0..self.customers.len() {
+            let Some(machine) = self.machine(customer) else { continue };
+            for (id, order) in &machine.orders {
+                let held = order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }));
+                if held && self.left.person > 0 {
+                    for choice in [PersonsChoice::Retry, PersonsChoice::Skip, PersonsChoice::Cancel] {
+                        actions.push(Action::Person(customer, id.clone(), choice));
+                    }
+                } else if self.left.cancelled > 0 && order.ending.is_none() {
+                    actions.push(Action::Person(customer, id.clone(), PersonsChoice::Cancel));
+                    if order.claims.iter().any(|c| c.claim.release_when != Default::default()) && !order.release_first {
+                        actions.push(Action::Person(customer, id.clone(), PersonsChoice::ReleaseFirst));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn person_decides(
+        &mut self,
+        customer: usize,
+        order: &OrderId,
+        choice: PersonsChoice,
+        seen: &mut Sightings,
+    ) -> Checked {
+        let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).is_some_and(|order| {
+            order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }))
+        });
+        let budget = if held { &mut self.left.person } else { &mut self.left.cancelled };
+        let number = *budget;
+        *budget -= 1;
+        seen.see(Sighting::PersonActed);
+        let kind = match choice {
+            PersonsChoice::Retry => ActionKind::Retry,
+            PersonsChoice::Skip => ActionKind::Skip,
+            PersonsChoice::Cancel => ActionKind::Cancel,
+            PersonsChoice::ReleaseFirst => ActionKind::ReleaseFirst,
+        };
+        if matches!(choice, PersonsChoice::Skip | PersonsChoice::Cancel) {
+            self.leave_registered(customer, order);
+        }
+        let action = customer::Action {
+            action_id: format!("{held} {number}"),
+            order_id: order.clone(),
+            kind,
+            actor: "operator".to_owned(),
+            reason: "the model says so".to_owned(),
+        };
+        let now = Timestamp(self.now);
+        self.change_customer(customer, seen, |machine| machine.act(now, &action).1)
+    }
+
+    /// A person who leaves out a release, or the step that undoes an assign, says that it counts as done.
+    fn leave_registered(&mut self, customer: usize, order: &OrderId) {
+        let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).into_iter();
+        let named: Vec<_> = held
+            .flat_map(|order| &order.steps)
+            .filter(|step| matches!(step.state, StepState::Held { .. }))
+            .flat_map(|step| step.planned.resources.clone())
+            .collect();
+        for resource in named {
+            if let Some(index) = self.scenario.resource_index(&resource) {
+                self.truth.left_registered.insert(index);
+            }
+        }
+    }
+
+    /// A person forces a resource free.
+    pub(super) fn force(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
+        self.left.forced -= 1;
+        self.truth.forced.insert(resource);
+        seen.see(Sighting::PersonActed);
+        let input = Input::Forced { actor: "operator".to_owned(), reason: "the model says so".to_owned() };
+        self.tell_resource(resource, input, seen)
+    }
+}

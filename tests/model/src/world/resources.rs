@@ -1,0 +1,229 @@
+//! Resource entities: claims, messages, look-ups, wakes.
+
+use std::sync::Arc;
+
+use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, Timestamp};
+use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket, ToCustomer, ToResource};
+use interlock_domain::resource::{Effect, Input, Resource};
+
+use super::perform::Checked;
+use super::{Action, Notifying, ResourceSlot, Stray, World};
+use crate::fingerprint::Tracked;
+use crate::scenario::tenant;
+use crate::sighting::{Sighting, Sightings};
+use crate::violation::{Check, Violation};
+
+impl ResourceSlot {
+    /// A resource whose entity knows nothing.
+    pub fn new(id: ResourceId) -> Self {
+        let realm = RealmId::from(&tenant());
+        Self { entity: Tracked::new(Resource::new(realm, id)), notifying: None, looking_up: None }
+    }
+}
+
+impl World {
+    pub(super) fn seed(&mut self, resource: usize, holder: CustomerRef, party: String) {
+        let input = Input::Seeded { holder, party: Some(party), policy: self.scenario.policy() };
+        let mut seen = Sightings::default();
+        self.tell_resource(resource, input, &mut seen).expect("seeding tells nobody anything");
+    }
+
+    pub(super) fn tell_resource(&mut self, resource: usize, input: Input, seen: &mut Sightings) -> Checked {
+        let now = Timestamp(self.now);
+        self.change_resource(resource, seen, |machine| (machine.step(now, input), ())).map(|()| ())
+    }
+
+    /// Changes a resource's machine, sees what it did, and does what it wants.
+    fn change_resource<R>(
+        &mut self,
+        resource: usize,
+        seen: &mut Sightings,
+        change: impl FnOnce(&mut Resource) -> (Vec<Effect>, R),
+    ) -> Result<R, Violation> {
+        let broken = self.scenario.broken;
+        let slot = &mut self.resources[resource];
+        let before = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
+        let (effects, result) = slot.entity.change(|machine| {
+            let changed = change(machine);
+            broken.into_iter().for_each(|broken| broken.forget_of_resource(machine));
+            changed
+        });
+        let after = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
+        if after.is_some() && after.map(|holder| holder.0) != before.map(|holder| holder.0) {
+            seen.see(Sighting::Grant);
+        }
+        if after.is_some_and(|holder| holder.1.is_some()) && before.is_some_and(|holder| holder.1.is_none()) {
+            seen.see(Sighting::Orphan);
+        }
+        for effect in effects {
+            self.resource_wants(resource, effect, seen)?;
+        }
+        Ok(result)
+    }
+
+    fn resource_wants(&mut self, resource: usize, effect: Effect, seen: &mut Sightings) -> Checked {
+        match effect {
+            Effect::Notify(messages) => {
+                let notifying = Notifying { messages: Arc::new(messages), deliveries: Vec::new() };
+                if self.resources[resource].notifying.replace(notifying).is_some() {
+                    return Err(Violation::new(Check::OneLocalActivity, format!("of resource {resource}")));
+                }
+            }
+            Effect::LookUp { .. } => {
+                seen.see(Sighting::LookUp);
+                if self.resources[resource].looking_up.replace(None).is_some() {
+                    return Err(Violation::new(Check::OneLocalActivity, format!("look-ups of resource {resource}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes a claim by update.
+    pub(super) fn claim_at(
+        &mut self,
+        resource: &ResourceId,
+        ticket: Ticket,
+        seen: &mut Sightings,
+    ) -> Result<ClaimAnswer, Violation> {
+        let Some(index) = self.scenario.resource_index(resource) else { return Ok(ClaimAnswer::NotAnswered) };
+        let now = Timestamp(self.now);
+        let answer = self.change_resource(index, seen, |machine| {
+            let (answer, effects) = machine.claim(now, ticket);
+            (effects, answer)
+        })?;
+        match &answer {
+            ClaimAnswer::Queued => seen.see(Sighting::Wait),
+            ClaimAnswer::NotHolder => seen.see(Sighting::NotHolder),
+            ClaimAnswer::Finished => seen.see(Sighting::FinishedTicket),
+            ClaimAnswer::Granted { recall: Some(_), .. } => seen.see(Sighting::Recall),
+            _ => {}
+        }
+        Ok(answer)
+    }
+
+    /// Signals a resource, which is started where it is not there.
+    pub(super) fn deliver_to_resource(
+        &mut self,
+        resource: &ResourceId,
+        message: ToResource,
+        seen: &mut Sightings,
+    ) -> Checked {
+        match &message {
+            ToResource::GiveBack { how: GiveBack::Yielded, .. } => seen.see(Sighting::Yield),
+            ToResource::GiveBack { how: GiveBack::Unused, .. } => seen.see(Sighting::Unused),
+            ToResource::GiveBack { how: GiveBack::Forced, .. } => seen.see(Sighting::ForcedRelease),
+            ToResource::Decline { lost: None, .. } => seen.see(Sighting::Decline),
+            ToResource::Used { .. } => seen.see(Sighting::Used),
+            ToResource::ForceRefused { .. } => seen.see(Sighting::ForceRefused),
+            ToResource::Probe { probe, .. } if probe.oldest.is_some() => seen.see(Sighting::Ring),
+            _ => {}
+        }
+        match self.scenario.resource_index(resource) {
+            Some(index) => self.tell_resource(index, Input::Told(message), seen),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn act_resource(&mut self, action: &Action, seen: &mut Sightings) -> Checked {
+        match *action {
+            Action::Notify(resource) | Action::NotifyWithCopy(resource) | Action::NotifyLate(resource) => {
+                self.notify_next(resource, action, seen)
+            }
+            Action::NotifyAgain(resource) => {
+                self.left.rerun -= 1;
+                seen.see(Sighting::Rerun);
+                self.resources[resource].notifying.iter_mut().for_each(|notifying| notifying.deliveries.clear());
+                Ok(())
+            }
+            Action::NotifyDone(resource) => match self.resources[resource].notifying.take() {
+                Some(notifying) => self.tell_resource(resource, Input::Notified(notifying.deliveries), seen),
+                None => Ok(()),
+            },
+            Action::LookUpRead(resource) => {
+                let policy = &self.resources[resource].entity.get().policy;
+                let Some(authority) = policy.authority.clone() else { return Ok(()) };
+                let answer = self.targets.find_holder(&authority.target, &self.scenario.resources[resource]);
+                self.resources[resource].looking_up = Some(Some(answer));
+                Ok(())
+            }
+            Action::LookUpDone(resource) => match self.resources[resource].looking_up.take().flatten() {
+                Some(answer) => self.tell_resource(resource, Input::LookedUp(answer), seen),
+                None => Ok(()),
+            },
+            Action::Wake(resource) => match self.wake_time(resource) {
+                Some(at) => self.advance_to(at, seen),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn notify_next(&mut self, resource: usize, action: &Action, seen: &mut Sightings) -> Checked {
+        let Some(notifying) = &self.resources[resource].notifying else { return Ok(()) };
+        let Some((customer, message)) = notifying.messages.get(notifying.deliveries.len()).cloned() else {
+            return Ok(());
+        };
+        see_notice(&message, seen);
+        let lives = self.scenario.customer_index(&customer).is_some_and(|index| self.customers[index].entity.is_some());
+        let delivery = match action {
+            Action::NotifyLate(_) if lives => {
+                self.left.delayed -= 1;
+                self.strays.push(Stray::ToCustomer(customer, message));
+                Delivery::Delivered
+            }
+            Action::NotifyWithCopy(_) if lives => {
+                self.left.copied -= 1;
+                self.strays.push(Stray::ToCustomer(customer.clone(), message.clone()));
+                self.deliver_to_customer(&customer, message, seen)?
+            }
+            _ => self.deliver_to_customer(&customer, message, seen)?,
+        };
+        if let Some(notifying) = &mut self.resources[resource].notifying {
+            notifying.deliveries.push(delivery);
+        }
+        Ok(())
+    }
+
+    fn wake_time(&self, resource: usize) -> Option<i64> {
+        self.resources[resource].entity.get().wake_at(Timestamp(self.now)).map(|at| at.0)
+    }
+
+    /// The resource whose time comes next, where nothing that is on its way has to arrive before.
+    pub(super) fn next_to_wake(&self) -> Option<usize> {
+        let waiting = (0..self.resources.len()).filter_map(|resource| Some((self.wake_time(resource)?, resource)));
+        let (at, resource) = waiting.min()?;
+        self.may_pass_to(at).then_some(resource)
+    }
+
+    /// Whether time may pass until then: what has to land or stop before has done so.
+    pub(super) fn may_pass_to(&self, at: i64) -> bool {
+        self.targets.flying.values().all(|request| request.lands_by >= at)
+            && self.ghosts.iter().all(|ghost| ghost.until >= at)
+    }
+
+    /// Time passes, and wakes whoever waits for it, in order.
+    pub(super) fn advance_to(&mut self, at: i64, seen: &mut Sightings) -> Checked {
+        loop {
+            let due = (0..self.resources.len()).filter_map(|resource| self.wake_time(resource)).min();
+            let Some(next) = due.filter(|next| *next <= at) else { break };
+            let woken: Vec<_> =
+                (0..self.resources.len()).filter(|resource| self.wake_time(*resource) == Some(next)).collect();
+            self.now = next;
+            for resource in woken {
+                self.tell_resource(resource, Input::Woke, seen)?;
+            }
+        }
+        self.now = self.now.max(at);
+        Ok(())
+    }
+}
+
+fn see_notice(message: &ToCustomer, seen: &mut Sightings) {
+    match &message.notice {
+        Notice::LeaseRecalled { .. } | Notice::LeaseGranted { recall: Some(_), .. } => seen.see(Sighting::Recall),
+        Notice::NotHolder { .. } => seen.see(Sighting::NotHolder),
+        Notice::Probe { probe } if probe.oldest.is_some() => seen.see(Sighting::Ring),
+        _ => {}
+    }
+}

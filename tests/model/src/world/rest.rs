@@ -1,0 +1,275 @@
+//! Checks at every moment, and checks of a world at rest: nothing leaked, nothing lost, nothing waits without a cause.
+
+use std::collections::BTreeSet;
+
+use interlock_domain::customer::{ClaimState, Customer, Order, StepState, TicketState};
+use interlock_domain::ids::{OrderId, ResourceId, TicketId};
+use interlock_domain::resource::{HolderName, Vacancy};
+
+use super::World;
+use super::lanes::{has_open_step, waits_for_lease_or_behind};
+use super::perform::Checked;
+use crate::fingerprint::Tracked;
+use crate::violation::{Check, Violation};
+
+/// What an order waits for.
+enum Blocker {
+    /// Something that is nobody's fault and will not end by itself.
+    Cause,
+    /// Another order, of this customer.
+    Order(usize, OrderId),
+}
+
+impl World {
+    fn machines(&self) -> impl Iterator<Item = (usize, &Customer)> {
+        self.customers.iter().enumerate().filter_map(|(index, slot)| Some((index, slot.entity.as_ref()?.get())))
+    }
+
+    /// At any moment at most one customer believes to have a lease.
+    pub(super) fn check_holders(&self) -> Checked {
+        for resource in &self.scenario.resources {
+            let mut holders =
+                self.machines().filter(|(_, machine)| machine.leases.contains_key(resource)).map(|(index, _)| index);
+            if let (Some(first), Some(second)) = (holders.next(), holders.next()) {
+                let detail = format!("customers {first} and {second} both have the lease of {resource}");
+                return Err(Violation::new(Check::OneHolder, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a world at rest.
+    ///
+    /// # Errors
+    /// The first check that is red.
+    pub fn check_rest(&self) -> Checked {
+        self.check_nothing_under_way()?;
+        self.check_events()?;
+        for resource in 0..self.resources.len() {
+            self.check_ledger(resource)?;
+        }
+        for (customer, machine) in self.machines() {
+            self.check_leases(customer, machine)?;
+            self.check_tickets(machine)?;
+        }
+        self.check_waits()?;
+        self.check_expectations()
+    }
+
+    fn check_nothing_under_way(&self) -> Checked {
+        let calls = self.customers.iter().any(|slot| !slot.calls.is_empty() || slot.local.is_some());
+        let work = self.resources.iter().any(|slot| slot.notifying.is_some() || slot.looking_up.is_some());
+        let pending = self.machines().any(|(_, machine)| {
+            !machine.inbox.is_empty() || !machine.outbox.is_empty() || !machine.unjudged.is_empty() || !machine.is_idle()
+        });
+        if calls || work || pending {
+            return Err(Violation::new(Check::LockUp, "something is under way, and nothing can move it"));
+        }
+        Ok(())
+    }
+
+    /// Every accepted event is open or over, in the present life of its customer.
+    fn check_events(&self) -> Checked {
+        for (event, life) in &self.truth.submitted {
+            let customer = self.scenario.events[*event].customer;
+            if self.customers[customer].life != *life {
+                continue;
+            }
+            let order = self.scenario.order_id(*event);
+            let open = self.machine(customer).is_some_and(|machine| machine.orders.contains_key(&order));
+            if !open && !self.truth.ended.contains_key(&(order, *life)) {
+                return Err(Violation::new(Check::EventLost, format!("event {event}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The resource's holder is one who knows it; its queue holds only tickets that are wanted.
+    fn check_ledger(&self, resource: usize) -> Checked {
+        let machine = self.resources[resource].entity.get();
+        let id = &machine.id;
+        if let Some(holder) = &machine.holder {
+            let living = holder.customer().and_then(|customer| self.scenario.customer_index(customer));
+            let living = living.and_then(|customer| self.machine(customer));
+            let living = living.filter(|customer| holder.incarnation == Some(customer.incarnation));
+            let known = living.is_none_or(|customer| customer.leases.get(id).is_some_and(|l| l.epoch == holder.epoch));
+            if !known {
+                let detail = format!("{id} has a holder of epoch {}, who does not know", holder.epoch);
+                return Err(Violation::new(Check::LeaseLeaked, detail));
+            }
+        }
+        for queued in machine.queue.values() {
+            let ticket = &queued.ticket;
+            let claimant = self.scenario.customer_index(&ticket.claimant).and_then(|customer| self.machine(customer));
+            let Some(claimant) = claimant.filter(|claimant| claimant.incarnation == ticket.incarnation) else { continue };
+            let wanted = claimant.orders.get(&ticket.order).and_then(|order| order.claim_on(id));
+            if wanted.is_none_or(|claim| claim.state != ClaimState::Open) {
+                return Err(Violation::new(Check::TicketLeaked, format!("{} waits for nobody", ticket.id)));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a customer holds, the resource knows of, and the target says the same.
+    fn check_leases(&self, customer: usize, machine: &Customer) -> Checked {
+        for (resource, lease) in &machine.leases {
+            let Some(index) = self.scenario.resource_index(resource) else { continue };
+            let ledger = self.resources[index].entity.get();
+            let known = ledger.holder.as_ref().is_some_and(|h| h.is(&machine.me) && h.epoch == lease.epoch);
+            if !known && !self.truth.resources_died.contains(&index) {
+                let detail = format!("customer {customer} has a lease of {resource} that is not known there");
+                return Err(Violation::new(Check::LeaseLeaked, detail));
+            }
+        }
+        let own = machine.me.customer.as_str();
+        for ((target, resource), party) in &self.targets.registered {
+            let Some(index) = self.scenario.resource_index(resource).filter(|_| party == own) else { continue };
+            let excused = self.truth.is_excused(index)
+                || self.truth.unledgered.contains(&index)
+                || self.truth.resources_died.contains(&index)
+                || self.is_known_otherwise(index, machine);
+            if !excused && !machine.leases.contains_key(resource) {
+                let detail = format!("{own} is registered for {resource} at {target} without a lease");
+                return Err(Violation::new(Check::LeaseLeaked, detail));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the ledger knows that a customer has a resource, though the customer itself has not asked yet, or is
+    /// a later life than the one that got it.
+    fn is_known_otherwise(&self, resource: usize, machine: &Customer) -> bool {
+        let ledger = self.resources[resource].entity.get();
+        ledger.holder.as_ref().is_some_and(|holder| match &holder.who {
+            HolderName::Party(party) => party == machine.me.customer.as_str(),
+            HolderName::Customer(customer) => *customer == machine.me && holder.incarnation != Some(machine.incarnation),
+        })
+    }
+
+    /// A ticket that a customer believes to have out is out.
+    fn check_tickets(&self, machine: &Customer) -> Checked {
+        for (id, order) in &machine.orders {
+            for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
+                let resource = &claim.claim.resource;
+                let Some(index) = self.scenario.resource_index(resource) else { continue };
+                if claim.ticket != TicketState::Out || machine.leases.contains_key(resource) {
+                    continue;
+                }
+                let ticket = TicketId::derive(id, resource, machine.incarnation);
+                let ledger = self.resources[index].entity.get();
+                let queued = ledger.queue.values().any(|queued| queued.ticket.id == ticket);
+                if !queued && !self.truth.resources_died.contains(&index) {
+                    return Err(Violation::new(Check::TicketLeaked, format!("{ticket} is in no queue")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every open order waits for a person, or for a lease that somebody has for good, or for an order that does.
+    fn check_waits(&self) -> Checked {
+        for (customer, machine) in self.machines() {
+            for id in machine.orders.keys() {
+                if machine.waiting_for(id).is_none() {
+                    return Err(Violation::new(Check::Unexplained, format!("nothing says why {id} waits")));
+                }
+                let mut passed = BTreeSet::new();
+                let caused = self.has_cause(customer, id, &mut passed);
+                let in_ring = passed.len() > 1 && self.scenario.ring_is_left;
+                if !caused && !in_ring {
+                    return Err(Violation::new(Check::LockUp, format!("{id} waits without a cause")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn has_cause(&self, customer: usize, id: &OrderId, passed: &mut BTreeSet<(usize, OrderId)>) -> bool {
+        if !passed.insert((customer, id.clone())) {
+            return false;
+        }
+        self.blockers(customer, id).into_iter().any(|blocker| match blocker {
+            Blocker::Cause => true,
+            Blocker::Order(customer, order) => self.has_cause(customer, &order, passed),
+        })
+    }
+
+    fn blockers(&self, customer: usize, id: &OrderId) -> Vec<Blocker> {
+        let mut blockers = Vec::new();
+        let Some(machine) = self.machine(customer) else { return blockers };
+        let Some(order) = machine.orders.get(id) else { return blockers };
+        if order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. })) {
+            blockers.push(Blocker::Cause);
+        }
+        for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
+            if !machine.leases.contains_key(&claim.claim.resource) {
+                self.lease_blockers(&claim.claim.resource, &mut blockers);
+            }
+        }
+        for step in order.steps.iter().filter(|step| step.state == StepState::Open) {
+            let release = order.claims.iter().any(|claim| {
+                step.planned.resources.contains(&claim.claim.resource)
+                    && claim.claim.mode == interlock_domain::order::ClaimMode::Release
+            });
+            for (other_id, other) in machine.orders.iter().filter(|(other, _)| *other != id) {
+                let ahead = other.key < order.key || other.started || other.urgent;
+                let passable = release && !other.started && !shares(order, other) && waits_for_lease_or_behind(machine, other);
+                if ahead && !passable && !other.unordered && has_open_step(other, &step.planned.target) {
+                    blockers.push(Blocker::Order(customer, other_id.clone()));
+                }
+            }
+        }
+        blockers
+    }
+
+    /// Why a lease that somebody waits for is not free.
+    fn lease_blockers(&self, resource: &ResourceId, blockers: &mut Vec<Blocker>) {
+        let Some(index) = self.scenario.resource_index(resource) else { return };
+        let ledger = self.resources[index].entity.get();
+        let Some(holder) = &ledger.holder else {
+            if ledger.vacancy == Vacancy::Unclear {
+                blockers.push(Blocker::Cause);
+            }
+            return;
+        };
+        let living = holder.customer().and_then(|customer| self.scenario.customer_index(customer));
+        let living = living.filter(|c| self.customers[*c].entity.as_ref().map(Tracked::get).map(|m| m.incarnation) == holder.incarnation);
+        let Some((living, machine)) = living.and_then(|living| Some((living, self.machine(living)?))) else {
+            blockers.push(Blocker::Cause);
+            return;
+        };
+        let kept = machine.leases.get(resource).is_some_and(|lease| lease.kept);
+        let naming: Vec<_> = machine.orders.iter().filter(|(_, order)| order.claim_on(resource).is_some()).collect();
+        if naming.is_empty() && kept {
+            blockers.push(Blocker::Cause);
+        }
+        blockers.extend(naming.into_iter().map(|(id, _)| Blocker::Order(living, id.clone())));
+    }
+
+    /// What the world was to come to.
+    fn check_expectations(&self) -> Checked {
+        if self.scenario.may_deviate() {
+            return Ok(());
+        }
+        if self.scenario.all_end {
+            if let Some(id) = self.machines().find_map(|(_, machine)| machine.orders.keys().next()) {
+                return Err(Violation::new(Check::LockUp, format!("{id} is open in the end")));
+            }
+        }
+        for (resource, customer) in &self.scenario.expected {
+            let id = &self.scenario.resources[*resource];
+            let expected = customer.map(|customer| self.scenario.customers[customer].customer.as_str());
+            let registered: BTreeSet<&str> = self.targets.parties(id).map(String::as_str).collect();
+            if registered != expected.into_iter().collect() {
+                let detail = format!("{id} is registered to {registered:?}, not {expected:?}");
+                return Err(Violation::new(Check::Expectation, detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether two orders claim a resource in common.
+fn shares(one: &Order, other: &Order) -> bool {
+    one.claims.iter().any(|claim| other.claim_on(&claim.claim.resource).is_some())
+}

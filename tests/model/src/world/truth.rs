@@ -1,0 +1,36 @@
+//! What really happened, kept beside the machines so that the checks do not ask them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use interlock_domain::ids::{Epoch, OrderId};
+use interlock_domain::order::OrderState;
+
+/// What the checks remember.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Truth {
+    /// Resources that only a target knew to be taken, and that no customer got through the machines since.
+    pub unledgered: BTreeSet<usize>,
+    /// Per resource, the customer and the epoch of the last call.
+    pub last_call: BTreeMap<usize, (usize, Epoch)>,
+    /// How each order ended, by the life of its customer.
+    pub ended: BTreeMap<(OrderId, u8), OrderState>,
+    /// Orders of which a call began, by the life of their customer; true where one was not a release.
+    pub begun: BTreeMap<(OrderId, u8), bool>,
+    /// Resources that a person forced free.
+    pub forced: BTreeSet<usize>,
+    /// Resources whose registration a person left as it is, by skipping or cancelling.
+    pub left_registered: BTreeSet<usize>,
+    /// Resources whose entity died: what it knew is lost.
+    pub resources_died: BTreeSet<usize>,
+    /// Events submitted, by the life of their customer.
+    pub submitted: BTreeSet<(usize, u8)>,
+    /// Per customer and life, unreadable events that were submitted.
+    pub poisoned: BTreeMap<(usize, u8), u64>,
+}
+
+impl Truth {
+    /// Whether a person said that a resource's registration is to be disregarded.
+    pub fn is_excused(&self, resource: usize) -> bool {
+        self.forced.contains(&resource) || self.left_registered.contains(&resource)
+    }
+}

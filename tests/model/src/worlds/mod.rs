@@ -1,0 +1,114 @@
+//! The worlds: small ones with one answer, the ones in which earlier versions of the protocol broke, and random ones.
+
+mod moves;
+mod random;
+mod rings;
+mod traces;
+
+pub use moves::*;
+pub use random::random;
+pub use rings::*;
+pub use traces::*;
+
+use crate::scenario::{Faults, Scenario};
+
+/// Mixes of faults, each with the name by which reports call it.
+pub fn mixes() -> Vec<(&'static str, Faults)> {
+    let none = Faults::default();
+    vec![
+        ("", none),
+        ("copies", Faults { copied: 1, resubmitted: 1, ..none }),
+        ("delays", Faults { delayed: 1, ..none }),
+        ("reruns", Faults { rerun: 1, ..none }),
+        ("late answers", Faults { unanswered: 1, ..none }),
+        ("ambiguous", Faults { ambiguous: 1, ..none }),
+        ("continued", Faults { continued: 1, ..none }),
+        ("refused", Faults { refused: 1, person: 1, ..none }),
+        ("cancelled", Faults { cancelled: 1, ..none }),
+        ("forced", Faults { forced: 1, ..none }),
+        ("customer terminated", Faults { customers_terminated: 1, ..none }),
+        ("resource terminated", Faults { resources_terminated: 1, ..none }),
+    ]
+}
+
+/// Many faults of every kind, for the simulator.
+pub fn storm() -> Faults {
+    Faults {
+        resubmitted: 2,
+        copied: 3,
+        delayed: 2,
+        rerun: 2,
+        unanswered: 2,
+        ambiguous: 3,
+        refused: 1,
+        person: 3,
+        cancelled: 1,
+        forced: 0,
+        customers_terminated: 0,
+        resources_terminated: 0,
+        continued: 3,
+    }
+}
+
+/// All worlds that have no faults of their own.
+pub fn all() -> Vec<Scenario> {
+    vec![
+        hand(),
+        hand_with_older_taker(),
+        hand_with_notes(),
+        hand_over_two_targets(),
+        moved(),
+        seeded(),
+        boot(),
+        boot_with_older_taker(),
+        boot_without_authority(),
+        boot_without_authority_with_older_taker(),
+        boot_with_lock(),
+        boot_with_stray_release(),
+        boot_overwriting(),
+        chain(),
+        back(),
+        self_again(),
+        swap_by_two_changes(),
+        rotation_by_three_changes(),
+        swap_by_four_releases_older(),
+        swap_by_four_assigns_older(),
+        swap_by_three(),
+        cross(),
+        cross_with_releases(),
+        sim_swap(),
+        sim_swaps_crosswise(),
+        terminated_order(),
+        lanes(),
+        lock_pair_in_one_step(),
+        lock_pair_in_two_steps(),
+        lock_ring_of_three(),
+        locks_over_two_lanes(),
+        lock_beside_hand_over(),
+    ]
+}
+
+/// The worlds of all traces.
+pub fn traces() -> Vec<Scenario> {
+    vec![
+        trace_1(),
+        trace_2(),
+        trace_3(),
+        trace_4(),
+        trace_5(),
+        trace_6a(),
+        trace_6b(),
+        trace_6c(),
+        trace_7(),
+        trace_8(),
+        trace_9(),
+        trace_10a(),
+        trace_10b(),
+        trace_11(),
+        trace_12(),
+        trace_13(),
+        trace_13_unused(),
+        trace_14(),
+        trace_14_without_release(),
+    ]
+}

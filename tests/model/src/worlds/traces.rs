@@ -1,0 +1,162 @@
+//! The worlds in which a first version of the protocol broke, one for each trace.
+
+use crate::deed::{assign, assign_on, changed, lock, lock_each, note, release, release_on};
+use crate::scenario::{Faults, Scenario, Start};
+
+/// 1: a grant reaches a customer whose admission of that ticket is not recorded yet.
+pub fn trace_1() -> Scenario {
+    let start = Scenario::new("trace 1").has("A", "N1");
+    start.event("B", 1, assign("N1")).event("A", 2, release("N1")).ends_with("N1", "B")
+}
+
+/// 2: a release with two steps on two targets.
+pub fn trace_2() -> Scenario {
+    Scenario::new("trace 2")
+        .has("A", "N1")
+        .event("A", 1, release_on(&["hss", "voice"], "N1").then_note("crm"))
+        .event("B", 2, assign_on(&["voice", "hss"], "N1"))
+        .ends_with("N1", "B")
+}
+
+/// 3: a customer that has the lease locks the number, and assigns it again.
+pub fn trace_3() -> Scenario {
+    Scenario::new("trace 3")
+        .has("A", "N1")
+        .event("A", 1, lock(&["N1"]))
+        .event("A", 2, assign("N1"))
+        .event("B", 3, lock(&["N2"]))
+        .ends_with("N1", "A")
+}
+
+/// 4: the ledger is empty, the target knows A; B's assign is granted and in flight while A releases.
+pub fn trace_4() -> Scenario {
+    let start = Scenario::new("trace 4").has_by("A", "N1", Start::TargetOnly);
+    start.event("A", 2, release("N1")).event("B", 1, assign("N1")).ends_with("N1", "B")
+}
+
+/// 5: B's assign is contested; A's release is let through; B tries again.
+pub fn trace_5() -> Scenario {
+    let start = Scenario::new("trace 5").has_by("A", "N1", Start::TargetOnly).with_authority();
+    let faults = Faults { delayed: 1, ..Faults::default() };
+    start.event("B", 1, assign("N1")).event("A", 2, release("N1")).ends_with("N1", "B").with("", faults)
+}
+
+/// 6a: two customers lock the same two numbers; a recall reaches one whose admission is not recorded yet.
+pub fn trace_6a() -> Scenario {
+    let start = Scenario::new("trace 6a");
+    start.event("A", 1, lock(&["N1", "N2"])).event("B", 2, lock(&["N1", "N2"])).ends_free("N1").ends_free("N2")
+}
+
+/// 6b: each has one number and begins with it, and needs the other's.
+pub fn trace_6b() -> Scenario {
+    Scenario::new("trace 6b")
+        .event("A", 1, lock_each(&[("hss", "N1"), ("hss", "N2")]))
+        .event("B", 2, lock_each(&[("hss", "N2"), ("hss", "N1")]))
+}
+
+/// 6c: a started order's step on the CRM, behind an older order there that waits for a lease.
+pub fn trace_6c() -> Scenario {
+    Scenario::new("trace 6c")
+        .event("A", 1, lock_each(&[("crm", "N2")]))
+        .event("A", 2, lock_each(&[("hss", "N1"), ("crm", "N3")]))
+        .event("B", 3, lock_each(&[("hss", "N2"), ("crm", "N1")]))
+}
+
+/// 7: a copy of a grant arrives after the lease was given back.
+pub fn trace_7() -> Scenario {
+    let start = Scenario::new("trace 7").has("A", "N1");
+    let faults = Faults { copied: 1, ..Faults::default() };
+    start
+        .event("A", 1, release("N1"))
+        .event("B", 2, assign("N1"))
+        .event("B", 3, release("N1"))
+        .event("B", 4, assign("N1"))
+        .arriving_in_order()
+        .ends_with("N1", "B")
+        .with("", faults)
+}
+
+/// 8: a request of an assign goes unanswered and lands late, when the number is somebody else's.
+pub fn trace_8() -> Scenario {
+    let faults = Faults { ambiguous: 2, ..Faults::default() };
+    Scenario::new("trace 8")
+        .event("A", 1, assign("N1"))
+        .event("A", 2, release("N1"))
+        .event("B", 3, assign("N1"))
+        .ends_with("N1", "B")
+        .with("", faults)
+}
+
+/// 9: B's assign is refused for good, and a person skips it.
+pub fn trace_9() -> Scenario {
+    let faults = Faults { refused: 1, person: 1, ..Faults::default() };
+    Scenario::new("trace 9").event("B", 1, assign("N1")).event("C", 2, assign("N1")).may_wait().with("", faults)
+}
+
+/// 10a: B's release is handled before B's older assign comes.
+pub fn trace_10a() -> Scenario {
+    Scenario::new("trace 10a")
+        .has("A", "N1")
+        .event("A", 1, release("N1"))
+        .event("B", 2, assign("N1"))
+        .event("B", 3, release("N1"))
+        .event("C", 4, assign("N1"))
+        .ends_with("N1", "C")
+}
+
+/// 10b: A → B → C by keys, where C's assign came before B's.
+pub fn trace_10b() -> Scenario {
+    let mut scenario = Scenario { name: "trace 10b".to_owned(), ..trace_10a() };
+    scenario.arrivals = vec![3, 1];
+    scenario
+}
+
+/// 11: each waits in its lane for what the other will release.
+pub fn trace_11() -> Scenario {
+    Scenario::new("trace 11")
+        .has("A", "N1")
+        .has("B", "N2")
+        .event("A", 1, assign("N2"))
+        .event("A", 2, release("N1"))
+        .event("B", 3, assign("N1"))
+        .event("B", 4, release("N2"))
+        .ends_with("N1", "B")
+        .ends_with("N2", "A")
+}
+
+/// 12: a younger event is there first; an older one waits in the inbox.
+pub fn trace_12() -> Scenario {
+    Scenario::new("trace 12")
+        .event("A", 3, note("hss").then_note("crm"))
+        .event("A", 2, assign("N1"))
+        .event("A", 1, note("crm"))
+        .ends_with("N1", "A")
+}
+
+/// 13: A's entity is terminated while it has N1.
+pub fn trace_13() -> Scenario {
+    let faults = Faults { customers_terminated: 1, ..Faults::default() };
+    let start = Scenario::new("trace 13").has("A", "N1");
+    start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B").with("", faults)
+}
+
+/// 13, where A had not taken the number yet.
+pub fn trace_13_unused() -> Scenario {
+    let faults = Faults { customers_terminated: 1, ..Faults::default() };
+    let start = Scenario::new("trace 13, unused");
+    start.event("A", 1, assign("N1")).event("B", 2, assign("N1")).may_wait().with("", faults)
+}
+
+/// 14: A's release is in flight while a person forces the number free.
+pub fn trace_14() -> Scenario {
+    let faults = Faults { forced: 1, ..Faults::default() };
+    let start = Scenario::new("trace 14").has("A", "N1");
+    start.event("A", 1, release("N1")).event("B", 2, assign("N1")).with("", faults)
+}
+
+/// 14, where the holder has nothing open, and the target takes a second holder silently.
+pub fn trace_14_without_release() -> Scenario {
+    let faults = Faults { forced: 1, ..Faults::default() };
+    let start = Scenario::new("trace 14, overwriting").has("A", "N1").overwriting();
+    start.event("A", 2, changed("N1", "N2")).event("B", 1, assign("N1")).may_wait().with("", faults)
+}
