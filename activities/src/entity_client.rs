@@ -14,6 +14,7 @@ use interlock_domain::routing::{EntityAddress, EntityRoute, Routing};
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
 use temporalio_client::grpc::WorkflowService;
+use temporalio_client::request_extensions::NoRetryOnMatching;
 use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::data_converters::{
     PayloadConversionError, SerializationContextData, WorkflowSerializationContext,
@@ -153,7 +154,7 @@ impl EntityClient {
         };
         self.while_busy(|mut client| {
             let request = request.clone();
-            async move { client.signal_with_start_workflow_execution(Request::new(request)).await }
+            async move { client.signal_with_start_workflow_execution(unthrottled(request)).await }
         })
         .await
         .map(|_| ())
@@ -183,7 +184,7 @@ impl EntityClient {
         let signalled = self
             .while_busy(|mut client| {
                 let request = request.clone();
-                async move { client.signal_workflow_execution(Request::new(request)).await }
+                async move { client.signal_workflow_execution(unthrottled(request)).await }
             })
             .await;
         match signalled {
@@ -243,7 +244,7 @@ impl EntityClient {
             operations: operations.into_iter().map(|operation| Operation { operation: Some(operation) }).collect(),
             resource_id: route.workflow_id.clone(),
         };
-        let answer = self.client.clone().execute_multi_operation(Request::new(request)).await;
+        let answer = self.client.clone().execute_multi_operation(unthrottled(request)).await;
         let answer = answer.map_err(|status| refused(entity, status))?.into_inner();
         let outcome = answer.responses.into_iter().find_map(|part| match part.response {
             Some(response::Response::UpdateWorkflow(update)) => update.outcome,
@@ -304,6 +305,14 @@ impl EntityClient {
         }
         Ok(Some(SearchAttributes { indexed_fields }))
     }
+}
+
+/// A request that is answered at once where the entity is busy. The SDK's own wait for such answers begins at a second,
+/// which is long for a run that is just ending.
+fn unthrottled<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(NoRetryOnMatching { predicate: is_busy });
+    request
 }
 
 /// Whether the entity cannot take a call just now, and can soon.

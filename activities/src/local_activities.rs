@@ -1,4 +1,5 @@
 //! The local activities of the entities, as the SDK wants them.
+#![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ pub struct CarriedOut(pub(crate) Arc<WorkerContext>);
 
 #[activities]
 impl CarriedOut {
-    /// See [`admit::admit`].
+    /// Plans events and claims what the plans want.
     #[activity(definition = AdmitActivity)]
-    pub(crate) async fn admit(
+    pub async fn admit(
         self: Arc<Self>,
         context: ActivityContext,
         admission: Admission,
@@ -26,15 +27,15 @@ impl CarriedOut {
         Ok(admit::admit(&self.0, &context, admission).await?)
     }
 
-    /// See [`send::send`].
+    /// Sends a customer's messages.
     #[activity(definition = SendActivity)]
-    pub(crate) async fn send(self: Arc<Self>, context: ActivityContext, sending: Sending) -> Result<(), ActivityError> {
+    pub async fn send(self: Arc<Self>, context: ActivityContext, sending: Sending) -> Result<(), ActivityError> {
         Ok(send::send(&self.0, &context, sending).await?)
     }
 
-    /// See [`notify::notify`].
+    /// Sends a resource's messages.
     #[activity(definition = NotifyActivity)]
-    pub(crate) async fn notify(
+    pub async fn notify(
         self: Arc<Self>,
         context: ActivityContext,
         notification: Notification,

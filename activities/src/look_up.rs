@@ -22,7 +22,8 @@ pub(crate) async fn look_up(
 ) -> Result<HolderAnswer, ActivityError> {
     let LookUp { authority, resource, .. } = question;
     if authority.operation != FIND_HOLDER {
-        let detail = format!("The look-up '{}' is not known; the catalog may name '{FIND_HOLDER}'.", authority.operation);
+        let detail =
+            format!("The look-up '{}' is not known; the catalog may name '{FIND_HOLDER}'.", authority.operation);
         return Ok(HolderAnswer::Unclear { detail });
     }
     let adapter = match worker.adapters.get(&authority.target) {

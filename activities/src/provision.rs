@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use interlock_adapters::{Adapter, Call, OnAmbiguous as AdapterOnAmbiguous, Verification};
 use interlock_domain::attempt::{
-    AfterCall, AfterVerification, Capabilities, Left, Move, OnAmbiguous, ReadBack, Situation, after_call,
-    after_verification, first_move, may_send,
+    AfterCall, AfterVerification, Capabilities, INTERRUPTED, Left, Move, OnAmbiguous, ReadBack, Situation, TOO_LATE,
+    after_call, after_verification, first_move, may_send,
 };
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::ProvisionRequest;
@@ -93,11 +93,11 @@ impl<'a> Attempt<'a> {
         }
         if self.context.is_cancelled() {
             self.trace.leave(Left::Settled).await;
-            return Err(again("interrupted", "The call was cancelled before it was sent.", None));
+            return Err(again(INTERRUPTED, "The call was cancelled before it was sent.", None));
         }
         if !may_send(now(), deadline) {
             self.trace.leave(Left::Settled).await;
-            return Err(again("too_late", "The attempt's time was over before its call was sent.", None));
+            return Err(again(TOO_LATE, "The attempt's time was over before its call was sent.", None));
         }
         self.send().await
     }
@@ -114,7 +114,7 @@ impl<'a> Attempt<'a> {
             () = tokio::time::sleep(wait) => Ok(()),
             () = self.context.cancelled() => {
                 self.trace.leave(earlier).await;
-                Err(again("interrupted", "The call was cancelled before it was sent.", None))
+                Err(again("settling", "The call was cancelled while an earlier request might still land.", None))
             }
         }
     }

@@ -1,4 +1,5 @@
 //! The activities on the targets' queues, as the SDK wants them.
+#![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ pub struct AtTargets(pub(crate) Arc<WorkerContext>);
 
 #[activities]
 impl AtTargets {
-    /// See [`provision::provision`].
+    /// Carries out one attempt of a step.
     #[activity(definition = ProvisionActivity)]
-    pub(crate) async fn provision(
+    pub async fn provision(
         self: Arc<Self>,
         context: ActivityContext,
         request: ProvisionRequest,
@@ -26,9 +27,9 @@ impl AtTargets {
         provision::provision(&self.0, &context, request).await
     }
 
-    /// See [`look_up::look_up`].
+    /// Asks who has a resource.
     #[activity(definition = LookUpActivity)]
-    pub(crate) async fn look_up(
+    pub async fn look_up(
         self: Arc<Self>,
         context: ActivityContext,
         question: LookUp,

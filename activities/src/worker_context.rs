@@ -29,12 +29,7 @@ pub struct WorkerContext {
 
 impl WorkerContext {
     /// A context with leases on.
-    pub fn new(
-        entities: EntityClient,
-        catalog: Arc<Catalog>,
-        adapters: AdapterRegistry,
-        limits: EntityLimits,
-    ) -> Self {
+    pub fn new(entities: EntityClient, catalog: Arc<Catalog>, adapters: AdapterRegistry, limits: EntityLimits) -> Self {
         Self { entities, catalog, adapters, limits, leases: true, answers: Arc::default() }
     }
 

@@ -34,7 +34,8 @@ pub struct Pollers {
 pub struct WorkerTuning {
     /// Polls for tasks.
     pub pollers: Pollers,
-    /// Entities kept in memory; any other is replayed from its history when something comes for it.
+    /// Entities kept in memory, at least 1; any other is replayed from its history when something comes for it. (With
+    /// none at all the SDK loses local activities.)
     pub cached_entities_max: usize,
     /// Workflow tasks at a time.
     pub workflow_tasks_max: usize,
@@ -141,7 +142,7 @@ fn options(
         .nexus_task_slot_supplier(slots(1))
         .build();
     WorkerOptions::new(task_queue)
-        .max_cached_workflows(tuning.cached_entities_max)
+        .max_cached_workflows(tuning.cached_entities_max.max(1))
         .tuner(tuner)
         .workflow_task_poller_behavior(PollerBehavior::Autoscaling(pollers))
         .activity_task_poller_behavior(PollerBehavior::Autoscaling(pollers))

@@ -132,7 +132,8 @@ pub trait Adapter: Send + Sync {
 
     /// Reads back whether a call, sent by an earlier attempt, had its effect. Changes nothing at the target.
     ///
-    /// To be asked only after `max_apply_delay` has passed since the attempt.
+    /// To be asked only after `max_apply_delay` has passed since the attempt, with the same data and key; its questions
+    /// may take the call's `timeout` as a whole.
     async fn verify(&self, call: &Call) -> Verification;
 
     /// Says who the target has a resource registered to.

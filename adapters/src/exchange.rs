@@ -85,6 +85,8 @@ impl Exchange {
             .connect_timeout(settings.connect_timeout)
             // A write that is repeated elsewhere, or behind our back, is a second write.
             .redirect(Policy::none())
+            // A proxy of the environment would answer for the target, and blur what was sent and what was not.
+            .no_proxy()
             .retry(reqwest::retry::never())
             .build()
             .map_err(|error| RegistryError::Client { target: target.clone(), detail: describe(error) })?;

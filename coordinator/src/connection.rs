@@ -7,7 +7,7 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 use temporalio_client::envconfig::{ClientConfigProfile, ConfigError, DataSource, LoadClientConfigProfileOptions};
 use temporalio_client::errors::ClientConnectError;
-use temporalio_client::{Client, ClientOptions, ConnectionOptions};
+use temporalio_client::{Client, ClientOptions, ConnectionOptions, RetryOptions};
 use temporalio_common::envconfig::{ClientConfigTLS, load_client_config_profile};
 use tonic::Code;
 
@@ -54,12 +54,15 @@ pub struct ConnectionFlags {
     /// Server name to expect in the server's certificate
     #[arg(long, value_name = "NAME")]
     pub tls_server_name: Option<String>,
+    /// Whether the flags are all there is: environment and profiles are not read.
+    #[arg(skip)]
+    pub own_server: bool,
 }
 
 impl ConnectionFlags {
-    /// Flags that name a server and nothing else: for one of one's own.
+    /// Flags that name a server of one's own. What environment and profiles say is for others.
     pub fn to_server(address: String) -> Self {
-        Self { address: Some(address), ..Self::default() }
+        Self { address: Some(address), own_server: true, ..Self::default() }
     }
 
     /// Connection and client as flags, environment and profile make them.
@@ -68,7 +71,10 @@ impl ConnectionFlags {
     /// [`Fault`] `temporal_profile_not_found` or `temporal_configuration_invalid`.
     pub fn options(&self) -> Result<(ConnectionOptions, ClientOptions), Fault> {
         let sources = LoadClientConfigProfileOptions::builder().maybe_config_file_profile(self.profile.clone()).build();
-        let mut profile = load_client_config_profile(sources, None).map_err(configuration_fault)?;
+        let mut profile = match self.own_server {
+            true => ClientConfigProfile::default(),
+            false => load_client_config_profile(sources, None).map_err(configuration_fault)?,
+        };
         self.lay_over(&mut profile);
         warn_of_what_the_client_ignores(&profile);
         let namespace = profile.namespace.clone().unwrap_or_else(|| NAMESPACE_DEFAULT.to_owned());
@@ -111,7 +117,16 @@ impl ConnectionFlags {
 /// # Errors
 /// [`Fault`] `temporal_unreachable`, `temporal_access_denied`, or those of [`ConnectionFlags::options`].
 pub async fn connect(flags: &ConnectionFlags, limit: Duration) -> Result<Client, Fault> {
-    let (connection, client) = flags.options()?;
+    connect_with(flags, limit, RetryOptions::default()).await
+}
+
+/// As [`connect`]; calls that fail in passing are tried again as `retries` says.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_with(flags: &ConnectionFlags, limit: Duration, retries: RetryOptions) -> Result<Client, Fault> {
+    let (mut connection, client) = flags.options()?;
+    connection.retry_options = retries;
     let target = connection.target.to_string();
     let attempt = || async {
         let connecting = Client::connect(connection.clone(), client.clone());

@@ -5,7 +5,16 @@
 pub mod cli;
 pub mod connection;
 pub mod fault;
+pub mod gateway;
+pub mod health;
+pub mod http_service;
+pub mod ingest;
+pub mod inspection;
+pub mod installation;
+pub mod local;
+pub mod metrics;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;
 pub mod temporal_server;
+pub mod worker_pool;

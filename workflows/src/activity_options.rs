@@ -13,7 +13,7 @@ use temporalio_workflow::{
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
 /// What one attempt may take beyond its attempt time-out: settling an earlier request that may still land. The
 /// heartbeat finds dead workers; this is only the backstop.
-pub const SETTLING_MARGIN: Duration = Duration::from_secs(120);
+pub const SETTLING_MARGIN: Duration = Duration::from_mins(2);
 /// How long one look-up may take.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one attempt of a local activity may take: the workflow task, and with it every signal, waits for it.
@@ -48,7 +48,7 @@ fn at_target(
     let endless = RetryPolicy::builder()
         .initial_interval(Duration::from_secs(1))
         .backoff_coefficient(2.0)
-        .maximum_interval(Duration::from_secs(60))
+        .maximum_interval(Duration::from_mins(1))
         .build();
     // The weight is inherited from the workflow: its starter knows the tenant's plan.
     let mut priority = Priority::default();

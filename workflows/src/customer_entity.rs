@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::task::Poll;
 
+use interlock_domain::attempt::is_settled_failure;
 use interlock_domain::customer::{Action, Customer, Effect, Input};
 use interlock_domain::event::Event;
 use interlock_domain::ids::{Incarnation, OrderId};
@@ -14,6 +15,7 @@ use interlock_domain::outcome::Outcome;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
+use temporalio_common::error::IncomingError;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, ContinueAsNewOptions, SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken,
@@ -40,15 +42,12 @@ pub struct CustomerEntity {
     unreadable: Option<String>,
 }
 
-/// What became of something that was under way.
-enum Ended {
-    /// Something for the machine.
-    With(Input),
-    /// Nothing: the run is to end, and the next one begins it again.
-    Unfinished,
-}
+/// What became of something that was under way, for the machine; none where the run is to end and the next one begins
+/// it again.
+type Ended = Option<Input>;
 
 #[workflow_methods]
+#[allow(clippy::needless_pass_by_value, reason = "the SDK hands arguments over by value")]
 impl CustomerEntity {
     /// Runs before every handler.
     #[init]
@@ -80,26 +79,31 @@ impl CustomerEntity {
         let interrupt = WorkflowCancellationToken::new();
         let mut under_way = UnderWay::new();
         loop {
-            for effect in take_effects(context) {
-                begin(context, &mut under_way, effect, &interrupt);
-            }
+            // Before anything new begins: what has not begun is begun by the next run, and nobody doubts it.
             match context.state(|entity| entity.due(context)) {
                 ContinueAsNew::Now => break,
                 ContinueAsNew::WhenIdle if under_way.is_empty() => break,
                 ContinueAsNew::WhenIdle | ContinueAsNew::No => {}
             }
-            if let Some(ended) = next(context, &mut under_way).await {
-                take_in(context, ended);
+            for effect in take_effects(context) {
+                begin(context, &mut under_way, effect, &interrupt);
+            }
+            if let Some(input) = next(context, &mut under_way).await {
+                take_in(context, input);
             }
         }
         // What is cancelled here is over when it has answered, and the next run begins it again.
         interrupt.cancel();
         while let Some(ended) = under_way.next().await {
-            take_in(context, ended);
+            if let Some(input) = ended {
+                take_in(context, input);
+            }
         }
         let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.machine));
         match argument {
-            Ok(argument) => context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {}),
+            Ok(argument) => {
+                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+            }
             Err(fault) => {
                 context.force_task_fail(format!("the state cannot be written: {fault}"));
                 std::future::pending().await
@@ -204,23 +208,33 @@ fn begin(
     match effect {
         Effect::Admit(admission) => under_way.begin(async move {
             let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
-            answer.map_or(Ended::Unfinished, |answer| Ended::With(Input::Admitted(answer)))
+            answer.map(Input::Admitted)
         }),
         Effect::Send(messages) => under_way.begin(async move {
             let from = context.state(|entity| entity.machine.me.clone());
             let sent = local_until_done(context, || LocalActivities::send, Sending { from, messages }, interrupt).await;
-            sent.map_or(Ended::Unfinished, |()| Ended::With(Input::Sent))
+            sent.map(|()| Input::Sent)
         }),
         Effect::Provision { order, step, request } => under_way.begin(async move {
             let queue = identity::provisioning_queue(context.task_queue(), &request.target);
             let options = activity_options::provision(queue, &request, &interrupt);
             let call = context.execute_activity(TargetActivities::provision, request, options);
-            Ended::With(match call.await {
-                Ok(outcome) => Input::StepEnded { order, step, outcome },
-                Err(_) if interrupt.is_cancelled() => Input::StepInterrupted { order, step },
-                Err(failure) => Input::StepEnded { order, step, outcome: of_failure(&failure) },
-            })
+            match call.await {
+                Ok(outcome) => Some(Input::StepEnded { order, step, outcome }),
+                // Nothing of it is on its way: the next run begins it as if it had not begun.
+                Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
+                Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
+                Err(failure) => Some(Input::StepEnded { order, step, outcome: of_failure(&failure) }),
+            }
         }),
+    }
+}
+
+/// Whether a call that was cancelled is known to have left nothing on its way.
+fn is_settled(failure: &ActivityExecutionError) -> bool {
+    match failure.cause() {
+        Some(IncomingError::Application(cause)) => cause.type_name().is_some_and(is_settled_failure),
+        _ => false,
     }
 }
 
@@ -230,7 +244,7 @@ fn of_failure(failure: &ActivityExecutionError) -> Outcome {
 }
 
 /// Waits until something that was under way ended (that is answered), or the machine wants something (then nothing is).
-async fn next(context: &WorkflowContext<CustomerEntity>, under_way: &mut UnderWay<Ended>) -> Option<Ended> {
+async fn next(context: &WorkflowContext<CustomerEntity>, under_way: &mut UnderWay<Ended>) -> Ended {
     let idle = under_way.is_empty();
     // The token of its own: who cancels an entity does not stop it.
     let regardless = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
@@ -246,14 +260,13 @@ async fn next(context: &WorkflowContext<CustomerEntity>, under_way: &mut UnderWa
         regardless,
     ));
     std::future::poll_fn(|waker| match under_way.poll_next(waker) {
-        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Ready(ended) => Poll::Ready(ended),
         Poll::Pending => wanted.as_mut().poll(waker).map(|_| None),
     })
     .await
 }
 
-fn take_in(context: &WorkflowContext<CustomerEntity>, ended: Ended) {
-    let Ended::With(input) = ended else { return };
+fn take_in(context: &WorkflowContext<CustomerEntity>, input: Input) {
     let now = identity::now(context.workflow_time());
     context.state_mut(|entity| {
         let effects = entity.machine.step(now, input);

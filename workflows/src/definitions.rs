@@ -47,6 +47,7 @@ pub struct LookUp {
 pub struct LocalActivities;
 
 #[activity_definitions]
+#[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
 impl LocalActivities {
     /// Plans a customer's new events and puts their tickets into the resources' queues.
     #[activity(name = "admit")]
@@ -71,6 +72,7 @@ impl LocalActivities {
 pub struct TargetActivities;
 
 #[activity_definitions]
+#[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
 impl TargetActivities {
     /// Carries out one step at its target.
     #[activity(name = "provision")]

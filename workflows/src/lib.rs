@@ -18,8 +18,8 @@ mod under_way;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
-    AdmitActivity, LocalActivities, LookUp, LookUpActivity, Notification, NotifyActivity, ProvisionActivity, SendActivity,
-    Sending, TargetActivities,
+    AdmitActivity, LocalActivities, LookUp, LookUpActivity, Notification, NotifyActivity, ProvisionActivity,
+    SendActivity, Sending, TargetActivities,
 };
 pub use resource_entity::{ResourceAction, ResourceEntity};
 pub use start_argument::StartArgument;

@@ -11,7 +11,7 @@ use crate::activity_options;
 /// The first wait; it doubles each time.
 const WAIT_MIN: Duration = Duration::from_secs(1);
 /// The longest wait: six events of history for each, so not shorter.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Runs a local activity until it succeeds. Between failures the workflow task ends, so that signals come in.
 ///

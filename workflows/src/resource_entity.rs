@@ -66,13 +66,9 @@ pub enum ResourceAction {
     },
 }
 
-/// What became of something that was under way.
-enum Ended {
-    /// Something for the machine.
-    With(Input),
-    /// Nothing: the run is to end, and the next one begins it again.
-    Unfinished,
-}
+/// What became of something that was under way, for the machine; none where the run is to end and the next one begins
+/// it again.
+type Ended = Option<Input>;
 
 /// The timer that wakes the machine.
 struct Alarm {
@@ -82,6 +78,7 @@ struct Alarm {
 }
 
 #[workflow_methods]
+#[allow(clippy::needless_pass_by_value, reason = "the SDK hands arguments over by value")]
 impl ResourceEntity {
     /// Runs before every handler.
     #[init]
@@ -112,29 +109,31 @@ impl ResourceEntity {
         let mut under_way = UnderWay::new();
         let mut alarm = None;
         loop {
-            for effect in take_effects(context) {
-                begin(context, &mut under_way, effect, &interrupt);
-            }
+            // Before anything new begins: what has not begun is begun by the next run, and nobody doubts it.
             match context.state(|entity| entity.due(context)) {
                 ContinueAsNew::Now => break,
                 ContinueAsNew::WhenIdle if under_way.is_empty() => break,
                 ContinueAsNew::WhenIdle | ContinueAsNew::No => {}
             }
+            for effect in take_effects(context) {
+                begin(context, &mut under_way, effect, &interrupt);
+            }
             set_alarm(context, &mut alarm);
-            match next(context, &mut under_way, &mut alarm).await {
-                Some(Ended::With(input)) => take_in(context, input),
-                Some(Ended::Unfinished) | None => {}
+            if let Some(input) = next(context, &mut under_way, &mut alarm).await {
+                take_in(context, input);
             }
         }
         interrupt.cancel();
         while let Some(ended) = under_way.next().await {
-            if let Ended::With(input) = ended {
+            if let Some(input) = ended {
                 take_in(context, input);
             }
         }
         let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.machine));
         match argument {
-            Ok(argument) => context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {}),
+            Ok(argument) => {
+                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+            }
             Err(fault) => {
                 context.force_task_fail(format!("the state cannot be written: {fault}"));
                 std::future::pending().await
@@ -244,16 +243,16 @@ fn begin(
             let realm = context.state(|entity| entity.machine.realm.clone());
             let notification = Notification { realm, messages };
             let deliveries = local_until_done(context, || LocalActivities::notify, notification, interrupt).await;
-            deliveries.map_or(Ended::Unfinished, |deliveries| Ended::With(Input::Notified(deliveries)))
+            deliveries.map(Input::Notified)
         }),
         Effect::LookUp { authority, resource, tenant } => under_way.begin(async move {
             let queue = identity::provisioning_queue(context.task_queue(), &authority.target);
             let options = activity_options::look_up(queue, &tenant, &interrupt);
             let question = LookUp { tenant, authority, resource };
             match context.execute_activity(TargetActivities::look_up, question, options).await {
-                Ok(answer) => Ended::With(Input::LookedUp(answer)),
-                Err(_) if interrupt.is_cancelled() => Ended::Unfinished,
-                Err(failure) => Ended::With(Input::LookedUp(HolderAnswer::Unclear { detail: failure.to_string() })),
+                Ok(answer) => Some(Input::LookedUp(answer)),
+                Err(_) if interrupt.is_cancelled() => None,
+                Err(failure) => Some(Input::LookedUp(HolderAnswer::Unclear { detail: failure.to_string() })),
             }
         }),
     }
@@ -286,7 +285,7 @@ async fn next(
     context: &WorkflowContext<ResourceEntity>,
     under_way: &mut UnderWay<Ended>,
     alarm: &mut Option<Alarm>,
-) -> Option<Ended> {
+) -> Ended {
     let idle = under_way.is_empty();
     let alarm_at = alarm.as_ref().map(|alarm| alarm.at);
     // The token of its own: who cancels an entity does not stop it.
@@ -306,13 +305,13 @@ async fn next(
     ));
     std::future::poll_fn(|waker| {
         if let Poll::Ready(ended) = under_way.poll_next(waker) {
-            return Poll::Ready(Some(ended));
+            return Poll::Ready(ended);
         }
         if let Some(ringing) = alarm
             && ringing.timer.as_mut().poll(waker).is_ready()
         {
             *alarm = None;
-            return Poll::Ready(Some(Ended::With(Input::Woke)));
+            return Poll::Ready(Some(Input::Woke));
         }
         wanted.as_mut().poll(waker).map(|_| None)
     })

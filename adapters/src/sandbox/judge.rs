@@ -72,3 +72,58 @@ fn take(holders: &mut Holders, table: &'static str, msisdn: &str, imsi: &str) {
         of_number.remove(&(table, imsi.to_owned()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn log(effects: &[Value]) -> Vec<Applied> {
+        let entry = |(index, effect): (usize, &Value)| {
+            let mut entry = json!({
+                "seq": index + 1, "at": "", "target": "hss", "request": index, "method": "", "path": "",
+                "operation": "", "msisdn": "12065551234"
+            });
+            entry.as_object_mut().unwrap().extend(effect.as_object().unwrap().clone());
+            serde_json::from_value(entry).unwrap()
+        };
+        effects.iter().enumerate().map(entry).collect()
+    }
+
+    fn of(effect: &str, imsi: &str) -> Value {
+        json!({"effect": effect, "imsi": imsi})
+    }
+
+    #[test]
+    fn a_number_handed_over_whole_is_no_fault() {
+        let log = log(&[
+            of("primary_number_set", "A1"),
+            of("number_assigned", "A1"),
+            of("number_released", "A1"),
+            of("primary_number_cleared", "A1"),
+            of("primary_number_set", "A2"),
+            of("number_assigned", "A2"),
+        ]);
+        assert_eq!(hand_over_faults(&log), vec![]);
+    }
+
+    #[test]
+    fn a_number_given_while_half_of_it_is_another_s_is_a_fault() {
+        let log = log(&[
+            of("primary_number_set", "A1"),
+            of("number_assigned", "A1"),
+            of("number_released", "A1"),
+            of("number_assigned", "A2"),
+        ]);
+        let faults = hand_over_faults(&log);
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].to_string(), "entry 4: A2 got 12065551234 while A1 still had it");
+    }
+
+    #[test]
+    fn a_swapped_sim_keeps_its_number() {
+        let swapped = json!({"effect": "sim_swapped", "table": "subscriber", "old_imsi": "A1", "new_imsi": "A9"});
+        let log = log(&[of("primary_number_set", "A1"), swapped, of("number_assigned", "A9")]);
+        assert_eq!(hand_over_faults(&log), vec![]);
+    }
+}

@@ -62,7 +62,7 @@ impl Hss {
         Self {
             base_url: settings.base_url.as_str().trim_end_matches('/').to_owned(),
             adapter: PyhssAdapter::new(&target(), settings).unwrap(),
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
             sandbox: None,
         }
     }

@@ -112,10 +112,9 @@ fn maybe_sent_until(situation: &Situation) -> Option<Timestamp> {
     // Whoever was given up may be cut off and not know it: it goes on until its own deadline.
     let by_its_deadline = situation.scheduled_at.plus_ms(situation.attempt_timeout_ms);
     match situation.left {
-        Some(Left::Settled) => None,
         Some(Left::MaybeSent { until }) => Some(until),
         None if situation.attempt > 1 || situation.maybe_sent => Some(by_its_deadline),
-        None => None,
+        Some(Left::Settled) | None => None,
     }
 }
 
@@ -165,6 +164,17 @@ pub enum AfterVerification {
 /// Whether a request may be begun: never after the attempt's deadline, since others count on it.
 pub fn may_send(now: Timestamp, deadline: Timestamp) -> bool {
     now < deadline
+}
+
+/// The failure of an attempt that was cancelled before it sent anything.
+pub const INTERRUPTED: &str = "interrupted";
+/// The failure of an attempt whose time was over before it sent anything.
+pub const TOO_LATE: &str = "too_late";
+
+/// Whether an attempt that failed with this type, which is an outcome class or one of this module's constants, left
+/// nothing on its way: its step may be sent again without settling anything.
+pub fn is_settled_failure(failure_type: &str) -> bool {
+    matches!(failure_type, "transient" | "throttled" | "unavailable" | INTERRUPTED | TOO_LATE)
 }
 
 /// What follows a call.
@@ -328,6 +338,23 @@ mod tests {
             after_verification(ReadBack::Unclear { detail: String::new() }),
             AfterVerification::AskAgain { .. }
         ));
+    }
+
+    #[test]
+    fn a_failure_is_settled_where_its_attempt_left_nothing_on_its_way() {
+        let detail = String::new();
+        let outcomes = [
+            Outcome::Transient { detail: detail.clone() },
+            Outcome::Throttled { retry_after_ms: None, detail: detail.clone() },
+            Outcome::Unavailable { detail: detail.clone() },
+            Outcome::Ambiguous { detail },
+        ];
+        for outcome in outcomes {
+            let class = outcome.class();
+            let after = after_call(outcome, &capabilities(OnAmbiguous::Verify), NOW);
+            let AfterCall::Retry { left, .. } = after else { panic!("expected another attempt") };
+            assert_eq!(is_settled_failure(class), left == Left::Settled, "{class}");
+        }
     }
 
     #[test]

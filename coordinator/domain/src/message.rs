@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::ids::{CustomerId, CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TargetId, TenantId, TicketId};
+use crate::ids::{CustomerId, CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TargetId, TenantId, TicketId, Timestamp};
 use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
 
 /// The version of the envelope that entity messages travel in.
@@ -52,6 +52,10 @@ pub struct Ticket {
     /// Whether its order gives something up only once this is granted: such waits can form a ring.
     #[serde(default)]
     pub swap: bool,
+    /// Until when somebody waits for the answer to a claim by update; none for as long as it takes. A grant that is
+    /// answered later than that is told by message, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_by: Option<Timestamp>,
     /// What the resource entity needs to know of its kind.
     #[serde(default)]
     pub policy: ResourcePolicy,

@@ -5,9 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::demo::DemoCommand;
+use super::dev::DevCommand;
+use super::gateway::GatewayCommand;
 use super::output::OutputFormat;
 use super::route::RouteCommand;
 use super::sandbox::SandboxCommand;
+use super::show::{CustomerCommand, OrderCommand, ResourceCommand};
+use super::submit::SubmitCommand;
+use super::worker::WorkerCommand;
 use crate::settings::LogFormat;
 use crate::telemetry::Color;
 
@@ -70,6 +76,25 @@ impl GlobalArguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// See a number change hands in order, on a real Temporal server; exit code 0 if the order was right
+    Demo(DemoCommand),
+    /// Run all of Interlock on this machine, Temporal and its web UI included, until Ctrl-C
+    Dev(DevCommand),
+    /// Run a pool of workers
+    Worker(WorkerCommand),
+    /// Run the HTTP gateway
+    Gateway(GatewayCommand),
+    /// Send events: one CloudEvent, a batch, or NDJSON of any length. Safe to run twice
+    Submit(SubmitCommand),
+    /// Look at customers
+    #[command(subcommand)]
+    Customer(CustomerCommand),
+    /// Look at resources
+    #[command(subcommand)]
+    Resource(ResourceCommand),
+    /// Look at orders
+    #[command(subcommand)]
+    Order(OrderCommand),
     /// Run one sandbox target: a stand-in for an outside system, with failure knobs and a log at /__sandbox
     Sandbox(SandboxCommand),
     /// Show where a tenant, or one of its entities, lives: namespace, task queues, shard, priority

@@ -4,9 +4,16 @@
 mod arguments;
 mod catalog;
 mod completions;
+mod demo;
+mod dev;
+mod gateway;
 mod output;
 mod route;
 mod sandbox;
+mod show;
+mod submit;
+mod tables;
+mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -14,7 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use self::arguments::{Arguments, Command, GlobalArguments};
+use self::arguments::{Arguments, Command, GlobalArguments, SettingsFlag};
 use self::output::{Output, OutputFormat};
 use crate::fault::Fault;
 use crate::settings::{Settings, SettingsSources};
@@ -65,19 +72,69 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
             prepare(&global)?;
             runtime()?.block_on(sandbox::run(&command, output))
         }
+        Command::Demo(command) => {
+            let settings = prepare_quietly(&global)?;
+            runtime()?.block_on(demo::run(&command, settings, output, global.color))
+        }
+        Command::Dev(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(dev::run(&command, settings, output))
+        }
+        Command::Worker(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(worker::run(&command, settings, output))
+        }
+        Command::Gateway(command) => {
+            let settings = prepare_with(&global, command.settings_flags())?;
+            runtime()?.block_on(gateway::run(&command, settings, output))
+        }
+        Command::Submit(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(submit::run(&command, settings, output))
+        }
+        Command::Customer(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(show::customer(&command, settings, output))
+        }
+        Command::Resource(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(show::resource(&command, settings, output))
+        }
+        Command::Order(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(show::order(&command, settings, output))
+        }
     }
 }
 
 /// Reads the settings and starts the logs.
 fn prepare(global: &GlobalArguments) -> Result<Settings, Fault> {
-    let sources = SettingsSources {
-        config_file: global.config.clone(),
-        flags: global.settings_flags(),
-        ..SettingsSources::from_environment()
-    };
-    let settings = Settings::load(&sources)?;
+    prepare_with(global, Vec::new())
+}
+
+/// As [`prepare`], with settings that flags of the command itself set.
+fn prepare_with(global: &GlobalArguments, flags: Vec<SettingsFlag>) -> Result<Settings, Fault> {
+    let settings = load(global, flags, SettingsSources::from_environment())?;
     telemetry::start(&settings.log, global.color)?;
     Ok(settings)
+}
+
+/// As [`prepare`], for a command that tells its own story: what is logged is faults only, unless somebody says otherwise.
+fn prepare_quietly(global: &GlobalArguments) -> Result<Settings, Fault> {
+    let mut sources = SettingsSources::from_environment();
+    sources.environment.entry("INTERLOCK_LOG_LEVEL".to_owned()).or_insert_with(|| "off".to_owned());
+    let settings = load(global, Vec::new(), sources)?;
+    telemetry::start(&settings.log, global.color)?;
+    Ok(settings)
+}
+
+fn load(
+    global: &GlobalArguments,
+    flags: Vec<SettingsFlag>,
+    sources: SettingsSources,
+) -> Result<Settings, Fault> {
+    let flags = global.settings_flags().into_iter().chain(flags).collect();
+    Settings::load(&SettingsSources { config_file: global.config.clone(), flags, ..sources })
 }
 
 /// The runtime of commands that wait for something.

@@ -13,7 +13,7 @@ mod variables;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use interlock_adapters::TargetSettings;
+use interlock_adapters::{AdapterRegistry, TargetSettings};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::limits::EntityLimits;
@@ -109,6 +109,15 @@ impl Settings {
             id_key,
         })
         .map_err(|error| routing_fault(&error))
+    }
+
+    /// The adapters of the targets.
+    ///
+    /// # Errors
+    /// [`Fault`] with the code of a registry error, for the first target whose settings do not do.
+    pub fn adapters(&self) -> Result<AdapterRegistry, Fault> {
+        AdapterRegistry::from_settings(&self.targets)
+            .map_err(|error| Fault::wrong_use(error.code(), format!("{error}."), sources::SEE))
     }
 
     /// Where to look for the Temporal CLI, and whether it may be installed.

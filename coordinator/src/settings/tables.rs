@@ -1,10 +1,14 @@
 //! The tables of `interlock.toml`.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 
 use interlock_domain::ids::TenantId;
 use secrecy::SecretString;
 use serde::Deserialize;
+
+/// The events per second of one tenant where nothing is set: several times what one Temporal namespace takes.
+const EVENTS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(5_000).expect("a constant that is not 0");
 
 /// `[log]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,13 +43,19 @@ pub enum LogFormat {
 pub struct GatewaySettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Events that one tenant may send in a second, as an average and at once. More are answered 429.
+    pub events_per_second_max: NonZeroU32,
     /// Who may call. Without any the gateway serves loopback only, and everybody there may do everything.
     pub tokens: Vec<GatewayToken>,
 }
 
 impl Default for GatewaySettings {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8088)), tokens: Vec::new() }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8088)),
+            events_per_second_max: EVENTS_PER_SECOND_MAX,
+            tokens: Vec::new(),
+        }
     }
 }
 

@@ -101,6 +101,14 @@ pub const VARIABLES: &[Variable] = &[
         "Where the gateway listens. Without tokens ([[gateway.tokens]]) only a loopback address is allowed.",
     ),
     variable(
+        "INTERLOCK_GATEWAY_EVENTS_PER_SECOND_MAX",
+        "gateway.events_per_second_max",
+        None,
+        "5000",
+        "Events that one tenant may send to one gateway process in a second, as an average and at once. More are \
+         answered 429 with Retry-After.",
+    ),
+    variable(
         "INTERLOCK_LIMITS_EVENT_BYTES_MAX",
         "limits.event_bytes_max",
         None,

@@ -16,5 +16,6 @@ mod start_arguments;
 pub use cli::{CliOrigin, CliSearch, TemporalCli, find_or_install};
 pub use cli_version::{CliVersion, SERVER_VERSION_MIN};
 pub use error::TemporalServerError;
+pub(crate) use process::ServerProcess;
 pub use server::{EmbeddedServer, EmbeddedServerOptions};
 pub use start_arguments::SEARCH_ATTRIBUTES;

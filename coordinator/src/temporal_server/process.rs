@@ -33,7 +33,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// A running server process. Dropping it kills the server.
 #[derive(Debug)]
-pub(super) struct ServerProcess {
+pub(crate) struct ServerProcess {
     child: Child,
     pid: u32,
     /// The watchdog's pipe: never written to; its closing is the message.
@@ -42,7 +42,7 @@ pub(super) struct ServerProcess {
 
 impl ServerProcess {
     /// Starts `binary`, writing what it says to the end of `log`.
-    pub(super) fn spawn(binary: &Path, arguments: &[OsString], log: &File) -> Result<Self, TemporalServerError> {
+    pub(crate) fn spawn(binary: &Path, arguments: &[OsString], log: &File) -> Result<Self, TemporalServerError> {
         let failed = |source| TemporalServerError::Spawn { path: binary.to_owned(), source };
         let mut child = Command::new("sh")
             .arg("-c")
@@ -63,23 +63,23 @@ impl ServerProcess {
     }
 
     /// The server's process id.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
     /// Waits until the server ends by itself.
-    pub(super) async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+    pub(crate) async fn ended(&mut self) -> std::io::Result<ExitStatus> {
         self.child.wait().await
     }
 
     /// Kills the server (SIGKILL) and waits until it is gone.
-    pub(super) async fn kill(mut self) -> Result<(), TemporalServerError> {
+    pub(crate) async fn kill(mut self) -> Result<(), TemporalServerError> {
         self.kill_group()?;
         self.reap().await
     }
 
     /// Asks the server to end (SIGTERM) and waits until it is gone; kills it where it does not end in time.
-    pub(super) async fn stop(mut self) -> Result<(), TemporalServerError> {
+    pub(crate) async fn stop(mut self) -> Result<(), TemporalServerError> {
         // Signals go to the process while it is not reaped, so its id cannot have been given to another.
         match kill(self.group(), Signal::SIGTERM) {
             Ok(()) | Err(Errno::ESRCH) => {}

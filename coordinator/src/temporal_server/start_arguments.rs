@@ -13,11 +13,15 @@ pub(super) const BIND_ADDRESS: &str = "127.0.0.1";
 ///
 /// The dev server's request limits bind long before a machine's cores do (`matching.rps` is 1,200 by default); one
 /// partition per task queue spares the forwarding between partitions, which only helps on a cluster.
-const DYNAMIC_CONFIG: [(&str, &str); 7] = [
+const DYNAMIC_CONFIG: [(&str, &str); 9] = [
     ("frontend.rps", "100000"),
     ("frontend.namespaceRPS", "100000"),
     ("frontend.namespaceRPS.visibility", "1000"),
     ("history.rps", "100000"),
+    // How often a second the one shard of a dev server looks for tasks to dispatch: by default 20 times, which makes
+    // everything wait 50 ms for its turn as soon as there is more to do than that.
+    ("history.transferProcessorMaxPollRPS", "10000"),
+    ("history.timerProcessorMaxPollRPS", "10000"),
     ("matching.rps", "100000"),
     ("matching.numTaskqueueReadPartitions", "1"),
     ("matching.numTaskqueueWritePartitions", "1"),

@@ -196,6 +196,7 @@ impl Deed {
             mode: claim.mode,
             release_when: claim.release_when,
             party: Some(party.clone()),
+            party_after: None,
             policy: policy.clone(),
         };
         Plan {

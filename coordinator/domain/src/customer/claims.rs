@@ -1,7 +1,7 @@
 //! Tickets and leases: what is wanted of which resource, what is held, and what is given back.
 
 use super::state::remember_bounded;
-use super::{ClaimState, Customer, Lease, Order, OrderClaim, StepState, TicketState, UnjudgedGrant};
+use super::{ClaimState, Customer, Lease, Order, OrderClaim, OrderStep, StepState, TicketState, UnjudgedGrant};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::RESOURCES_REMEMBERED_MAX;
 use crate::message::{Asker, ClaimAnswer, GiveBack, Ticket, ToResource};
@@ -18,6 +18,7 @@ fn ticket_of(me: &CustomerRef, incarnation: Incarnation, key: &OrderKey, claim: 
         incarnation,
         party: claim.party.clone(),
         swap: swap && claim.mode == ClaimMode::Assign,
+        answer_by: None,
         policy: claim.policy.clone(),
     }
 }
@@ -310,10 +311,12 @@ impl Customer {
     pub(super) fn ask_for_tickets(&mut self) {
         let mut missing: Vec<(OrderId, ResourceId)> = Vec::new();
         for (id, order) in self.orders.iter().filter(|(_, order)| order.ending.is_none()) {
-            for claim in order.open_claims().filter(|claim| claim.ticket == TicketState::None) {
+            for claim in order.open_claims().filter(|claim| claim.ticket != TicketState::Out) {
                 let resource = &claim.claim.resource;
                 let release = claim.claim.mode == ClaimMode::Release;
+                let held = |step: &OrderStep| matches!(step.state, StepState::Held { .. });
                 let needless = self.leases.contains_key(resource)
+                    || order.steps_naming(resource).any(held)
                     || (release && (order.begun_on(resource) || self.older_open_assign(&order.key, resource)));
                 if !needless {
                     missing.push((id.clone(), resource.clone()));
@@ -338,7 +341,7 @@ impl Customer {
 
     /// Takes the tickets of an order that is over out of the queues; a lease granted for one stays until it is settled.
     pub(super) fn withdraw(&mut self, order: &Order) {
-        for claim in order.claims.iter().filter(|claim| claim.ticket == TicketState::Out) {
+        for claim in order.claims.iter().filter(|claim| claim.ticket != TicketState::None) {
             let resource = &claim.claim.resource;
             let ticket = TicketId::derive(&order.key.order, resource, self.incarnation);
             if self.leases.get(resource).is_some_and(|lease| lease.ticket == ticket) {

@@ -9,8 +9,8 @@ use crate::message::GiveBack;
 use crate::order::{ClaimMode, OrderKey, OrderState};
 
 impl Customer {
-    /// Ends the claims that a younger order of this customer made moot: one that was settled already, or a release of
-    /// what an older assign has no lease of yet.
+    /// Ends the claims that a younger order of this customer made moot: one that was settled already or has begun, or a
+    /// release of what an older assign has no lease of yet.
     pub(super) fn supersede(&mut self) {
         let releases = self.youngest_open_releases();
         let mut moot: Vec<(OrderId, ResourceId)> = Vec::new();
@@ -21,7 +21,7 @@ impl Customer {
                 let released = claim.claim.mode == ClaimMode::Assign
                     && !self.leases.contains_key(resource)
                     && releases.get(resource).is_some_and(|release| **release > order.key);
-                if (settled || released) && !order.begun_on(resource) {
+                if (settled || released || self.younger_has_begun(&order.key, resource)) && !order.begun_on(resource) {
                     moot.push((id.clone(), resource.clone()));
                 }
             }
@@ -29,6 +29,13 @@ impl Customer {
         for (id, resource) in moot {
             self.supersede_claim(&id, &resource);
         }
+    }
+
+    /// Whether a younger order has begun to take or to give up the resource: on several targets that takes a while.
+    fn younger_has_begun(&self, key: &OrderKey, resource: &ResourceId) -> bool {
+        self.orders.values().filter(|order| order.key > *key && order.begun_on(resource)).any(|order| {
+            order.claim_on(resource).is_some_and(|claim| claim.claim.mode != ClaimMode::Lock)
+        })
     }
 
     /// Per resource, the key of the youngest order with an open release of it.
@@ -49,7 +56,7 @@ impl Customer {
         let mut out = false;
         for claim in order.claims.iter_mut().filter(|claim| claim.claim.resource == *resource) {
             claim.state = ClaimState::Superseded;
-            out = std::mem::replace(&mut claim.ticket, TicketState::None) == TicketState::Out;
+            out = std::mem::replace(&mut claim.ticket, TicketState::None) != TicketState::None;
         }
         let over = order
             .claims

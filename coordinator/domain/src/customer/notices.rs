@@ -83,7 +83,7 @@ impl Customer {
         if claim.state != ClaimState::Open || claim.claim.mode != ClaimMode::Release {
             return;
         }
-        claim.ticket = TicketState::None;
+        claim.ticket = TicketState::Refused;
         if !spared {
             claim.state = ClaimState::NotHolder;
             self.remember_settled(resource, key);
@@ -95,7 +95,7 @@ impl Customer {
     pub(super) fn queue_full(&mut self, resource: &ResourceId, ticket: &TicketId) {
         let Some((id, index)) = self.claim_of_ticket(resource, ticket) else { return };
         let Some(order) = self.orders.get_mut(&id) else { return };
-        order.claims[index].ticket = TicketState::None;
+        order.claims[index].ticket = TicketState::Refused;
         if order.had_effect() {
             let held = StepState::Held {
                 code: "queue_full".to_owned(),
@@ -105,7 +105,6 @@ impl Customer {
                 step.state == StepState::Open && step.planned.resources.contains(resource)
             };
             order.steps.iter_mut().filter(open).for_each(|step| step.state = held.clone());
-            order.claims[index].ticket = TicketState::Out;
         } else {
             order.ending = Some(Ending::QueueFull { resource: resource.clone() });
         }

@@ -146,6 +146,8 @@ pub enum TicketState {
     None,
     /// It stands in the resource's queue, or a lease was granted for it.
     Out,
+    /// The resource refused it, but a late copy of its claim may still get there: it is withdrawn in the end.
+    Refused,
 }
 
 /// Where a claim stands.

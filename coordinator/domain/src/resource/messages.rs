@@ -29,13 +29,26 @@ impl Resource {
                     self.orphaned(now);
                     self.forget_dead(&from, lost.unwrap_or_default());
                 } else {
-                    self.vacate(now, "declined");
+                    self.declined(now);
                     ticket.into_iter().for_each(|id| self.finish(id));
                 }
             }
             ToResource::Used { from, epoch } => self.used(&from, epoch),
             ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
             ToResource::ForceRefused { from, epoch, orders } => self.force_refused(now, &from, epoch, &orders),
+        }
+    }
+
+    /// The holder has no use for the lease. Where the target is known to have it registered to the holder, the holder
+    /// has it all the same, and gets a lease with its next claim.
+    fn declined(&mut self, now: Timestamp) {
+        match &mut self.holder {
+            Some(holder) if holder.used => {
+                holder.incarnation = None;
+                holder.ticket = None;
+                holder.recalled = None;
+            }
+            _ => self.vacate(now, "declined"),
         }
     }
 
@@ -110,7 +123,8 @@ impl Resource {
     }
 
     /// Puts a ticket into the queue, whatever its length, and sees what it means for the holder.
-    pub(super) fn enqueue(&mut self, now: Timestamp, ticket: Ticket) {
+    pub(super) fn enqueue(&mut self, now: Timestamp, mut ticket: Ticket) {
+        ticket.answer_by = None;
         let adopted = match &mut self.holder {
             None => false,
             Some(holder) => match &holder.who {

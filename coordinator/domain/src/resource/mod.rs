@@ -83,16 +83,16 @@ impl Resource {
         effects
     }
 
-    /// Answers a claim at once. A grant that is answered here is not told again, unless the claim is a duplicate: of an
-    /// update that comes late nobody may hear the answer.
+    /// Answers a claim at once. A grant that is answered here is not told again, unless nobody may hear the answer: the
+    /// claim is a duplicate, or comes too late.
     pub fn claim(&mut self, now: Timestamp, ticket: Ticket) -> (ClaimAnswer, Vec<Effect>) {
         let id = ticket.id.clone();
-        let is_new = !self.knows(&id);
+        let is_heard = !self.knows(&id) && ticket.answer_by.is_none_or(|at| now <= at);
         let waiting = self.take_claim(now, ticket);
         let mut effects = Vec::new();
         self.grant_next(now);
         let answer = waiting.unwrap_or_else(|| self.answer_for(&id));
-        if is_new && matches!(answer, ClaimAnswer::Granted { .. }) {
+        if is_heard && matches!(answer, ClaimAnswer::Granted { .. }) {
             self.outbox_forget_grant(&id);
         }
         self.advance(now, &mut effects);

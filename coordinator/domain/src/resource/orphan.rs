@@ -25,18 +25,19 @@ impl Resource {
         self.queue.retain(|_, queued| queued.ticket.claimant != *customer || queued.ticket.incarnation > incarnation);
     }
 
-    /// Once nothing of the dead one can land: a claim of its newer life is granted next, whatever its key.
+    /// Once nothing of the dead one can land, and the authority was asked where there is one: a claim of its newer life
+    /// is granted next, whatever its key.
     pub(super) fn settle_orphan(&mut self, now: Timestamp) {
-        if self.looking_up || !self.orphan_is_quiet(now) {
+        let to_be_looked_up = self.policy.authority.is_some() && self.orphan_is_to_be_looked_up(now);
+        if self.looking_up || !self.orphan_is_quiet(now) || to_be_looked_up {
             return;
         }
         let Some(customer) = self.holder.as_ref().and_then(Holder::customer).cloned() else { return };
         let newer = self.queue.values().find(|queued| queued.ticket.claimant == customer);
         if let Some(ticket) = newer.map(|queued| queued.ticket.clone()) {
+            // The earlier life may have got it registered: whoever asks for it back has to wait for a release.
             self.queue.remove(&ticket.key);
-            self.holder = None;
-            self.vacancy = Vacancy::Known;
-            self.grant(now, ticket);
+            self.grant_registered(now, ticket);
         }
     }
 

@@ -27,6 +27,7 @@ fn ticket(customer: &str, key: i64, mode: ClaimMode) -> Ticket {
         incarnation: Incarnation(1),
         party: Some(format!("imsi-{customer}")),
         swap: false,
+        answer_by: None,
         policy: ResourcePolicy::default(),
     }
 }

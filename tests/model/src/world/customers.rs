@@ -149,7 +149,8 @@ impl World {
         let Some(LocalRun::Admit { work, .. }) = self.customers[customer].local.as_ref().map(Tracked::get) else {
             return Ok(());
         };
-        let (resource, claimed, _) = work[event].tickets[ticket].clone();
+        let (resource, mut claimed, _) = work[event].tickets[ticket].clone();
+        claimed.answer_by = Some(Timestamp(self.now));
         let answer = match action {
             Action::Claim(..) => self.claim_at(&resource, claimed, seen)?,
             _ => {

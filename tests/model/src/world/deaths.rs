@@ -56,6 +56,7 @@ impl World {
         let slot = &mut self.customers[customer];
         let interrupted: Vec<_> = std::mem::take(&mut slot.calls).into_keys().collect();
         slot.local = None;
+        self.truth.interrupted.extend(interrupted.iter().cloned());
         let mut failure = None;
         self.change_customer(customer, seen, |machine| {
             for (order, step) in interrupted {

@@ -2,7 +2,7 @@
 
 use super::{Action, Call, LocalRun, Phase, Stray, World};
 use crate::broken::Broken;
-use crate::target::RequestId;
+use crate::target::{RequestId, writes_of};
 
 impl World {
     /// Everything that may happen next, in a fixed order.
@@ -163,6 +163,22 @@ impl World {
         self.customers.iter().any(|customer| customer.calls.values().any(awaits))
     }
 
+    /// Whether no customer has a lease of a resource by which it has not been registered, and nothing is on its way to
+    /// a target: all that its entity knows, the authority knows, too.
+    fn is_quiet(&self, resource: usize) -> bool {
+        let id = &self.scenario.resources[resource];
+        let names = |request: &interlock_domain::message::ProvisionRequest| {
+            writes_of(request).iter().any(|(_, named)| named == id)
+        };
+        let called = self.customers.iter().flat_map(|slot| slot.calls.values()).any(|run| names(&run.request));
+        let flies = self.targets.flying.values().any(|request| request.writes.iter().any(|(_, named)| named == id));
+        let unused = (0..self.customers.len()).filter_map(|customer| self.machine(customer)).any(|machine| {
+            machine.leases.get(id).is_some_and(|lease| !lease.kept)
+        });
+        let holder = &self.resources[resource].entity.get().holder;
+        !called && !flies && !unused && holder.as_ref().is_none_or(|holder| holder.used)
+    }
+
     fn deaths(&self, actions: &mut Vec<Action>) {
         for (customer, slot) in self.customers.iter().enumerate() {
             if slot.entity.is_none() {
@@ -179,7 +195,7 @@ impl World {
             if self.left.continued > 0 {
                 actions.push(Action::ContinueResource(resource));
             }
-            if self.left.resources_terminated > 0 && self.may_jump() {
+            if self.left.resources_terminated > 0 && self.may_jump() && self.is_quiet(resource) {
                 actions.push(Action::TerminateResource(resource));
             }
             if self.left.forced > 0 {

@@ -25,7 +25,9 @@ impl World {
         if self.customers[customer].calls.contains_key(&(order.clone(), step)) {
             return Err(Violation::new(Check::OneCallPerLane, format!("step {step} of {order} began twice")));
         }
-        self.check_lane(customer, order, request, seen)?;
+        if !self.truth.interrupted.remove(&(order.clone(), step)) {
+            self.check_lane(customer, order, request, seen)?;
+        }
         let writes = writes_of(request);
         for (_, resource) in &writes {
             self.check_lease(customer, order, resource, request, seen)?;
@@ -76,13 +78,17 @@ impl World {
     /// No call and no request of anybody else, nor of an earlier life, is under way for the resource.
     fn check_nobody_else_calls(&self, customer: usize, resource: &ResourceId) -> Checked {
         let names = |request: &ProvisionRequest| writes_of(request).iter().any(|(_, named)| named == resource);
+        let index = self.scenario.resource_index(resource);
+        if index.is_none_or(|index| self.truth.is_forgotten(index)) {
+            return Ok(());
+        }
         for (other, slot) in self.customers.iter().enumerate().filter(|(other, _)| *other != customer) {
             if let Some(((order, _), _)) = slot.calls.iter().find(|(_, run)| names(&run.request)) {
                 let detail = format!("customer {customer} calls for {resource} beside {order} of customer {other}");
                 return Err(Violation::new(Check::OneWriter, detail));
             }
         }
-        let excused = self.scenario.resource_index(resource).is_some_and(|index| self.truth.forced.contains(&index));
+        let excused = index.is_some_and(|index| self.truth.forced.contains(&index));
         if !excused && self.ghosts.iter().any(|ghost| names(&ghost.call.request)) {
             let detail = format!("customer {customer} calls for {resource} beside a call of a dead entity");
             return Err(Violation::new(Check::OneWriter, detail));
@@ -92,7 +98,11 @@ impl World {
     }
 
     fn check_nothing_flies(&self, customer: usize, life: u8, resource: &ResourceId) -> Checked {
-        let excused = self.scenario.resource_index(resource).is_some_and(|index| self.truth.forced.contains(&index));
+        let Some(index) = self.scenario.resource_index(resource) else { return Ok(()) };
+        if self.truth.is_forgotten(index) {
+            return Ok(());
+        }
+        let excused = self.truth.forced.contains(&index);
         for (id, request) in &self.targets.flying {
             let other = request.customer != customer || id.life != life;
             let dead = id.life != self.customers[request.customer].life;

@@ -63,7 +63,10 @@ impl World {
         match self.strays.remove(index) {
             Stray::ToCustomer(customer, message) => self.deliver_to_customer(&customer, message, seen).map(|_| ()),
             Stray::ToResource(resource, message) => self.deliver_to_resource(&resource, message, seen),
-            Stray::Claim(resource, ticket) => self.claim_at(&resource, ticket, seen).map(|_| ()),
+            Stray::Claim(resource, mut ticket) => {
+                ticket.answer_by = Some(interlock_domain::ids::Timestamp(self.now - 1));
+                self.claim_at(&resource, ticket, seen).map(|_| ())
+            }
         }
     }
 }

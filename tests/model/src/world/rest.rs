@@ -27,7 +27,8 @@ impl World {
 
     /// At any moment at most one customer believes to have a lease.
     pub(super) fn check_holders(&self) -> Checked {
-        for resource in &self.scenario.resources {
+        let remembered = |(index, _): &(usize, &ResourceId)| !self.truth.is_forgotten(*index);
+        for (_, resource) in self.scenario.resources.iter().enumerate().filter(remembered) {
             let mut holders =
                 self.machines().filter(|(_, machine)| machine.leases.contains_key(resource)).map(|(index, _)| index);
             if let (Some(first), Some(second)) = (holders.next(), holders.next()) {
@@ -203,7 +204,8 @@ impl World {
         }
         for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
             if !machine.leases.contains_key(&claim.claim.resource) {
-                self.lease_blockers(&claim.claim.resource, &mut blockers);
+                let ticket = TicketId::derive(id, &claim.claim.resource, machine.incarnation);
+                self.lease_blockers(&claim.claim.resource, &ticket, &mut blockers);
             }
         }
         for step in order.steps.iter().filter(|step| step.state == StepState::Open) {
@@ -223,9 +225,15 @@ impl World {
     }
 
     /// Why a lease that somebody waits for is not free.
-    fn lease_blockers(&self, resource: &ResourceId, blockers: &mut Vec<Blocker>) {
+    fn lease_blockers(&self, resource: &ResourceId, ticket: &TicketId, blockers: &mut Vec<Blocker>) {
         let Some(index) = self.scenario.resource_index(resource) else { return };
         let ledger = self.resources[index].entity.get();
+        let queued = ledger.queue.values().any(|queued| queued.ticket.id == *ticket);
+        if self.truth.resources_died.contains(&index) && !queued {
+            // Nobody tells those who waited there to ask again; that is a person's to do.
+            blockers.push(Blocker::Cause);
+            return;
+        }
         let Some(holder) = &ledger.holder else {
             if ledger.vacancy == Vacancy::Unclear {
                 blockers.push(Blocker::Cause);

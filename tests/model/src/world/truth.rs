@@ -16,6 +16,8 @@ pub struct Truth {
     pub ended: BTreeMap<(OrderId, u8), OrderState>,
     /// Orders of which a call began, by the life of their customer; true where one was not a release.
     pub begun: BTreeMap<(OrderId, u8), bool>,
+    /// Calls that a new run starts again: they had their turn.
+    pub interrupted: BTreeSet<(OrderId, usize)>,
     /// Resources that a person forced free.
     pub forced: BTreeSet<usize>,
     /// Resources whose registration a person left as it is, by skipping or cancelling.
@@ -29,8 +31,14 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// Whether a person said that a resource's registration is to be disregarded.
+    /// Whether what is registered for a resource may be disregarded: a person said so, or its entity died. What a
+    /// customer does under a lease of a dead resource entity nobody can know.
     pub fn is_excused(&self, resource: usize) -> bool {
-        self.forced.contains(&resource) || self.left_registered.contains(&resource)
+        self.forced.contains(&resource) || self.left_registered.contains(&resource) || self.is_forgotten(resource)
+    }
+
+    /// Whether a resource's entity died, and with it the knowledge of who has its lease.
+    pub fn is_forgotten(&self, resource: usize) -> bool {
+        self.resources_died.contains(&resource)
     }
 }

@@ -70,7 +70,8 @@ pub fn boot_without_authority_with_older_taker() -> Scenario {
 
 /// An empty ledger, and a lock by A between.
 pub fn boot_with_lock() -> Scenario {
-    let start = Scenario::new("boot with a lock").has_by("A", "N1", Start::TargetOnly).with_authority();
+    let mut start = Scenario::new("boot with a lock").has_by("A", "N1", Start::TargetOnly).with_authority();
+    start.arrivals = vec![0, 1];
     start
         .event("A", 1, lock(&["N1"]))
         .event("A", 2, release("N1"))

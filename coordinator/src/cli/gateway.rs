@@ -1,0 +1,65 @@
+//! `interlock gateway`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use interlock_domain::routing::ShardCount;
+use serde::Serialize;
+
+use super::arguments::SettingsFlag;
+use super::output::Output;
+use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
+use crate::fault::Fault;
+use crate::gateway;
+use crate::installation::{Installation, Patience};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::shutdown;
+
+/// `gateway`.
+#[derive(Debug, Args)]
+pub(super) struct GatewayCommand {
+    #[command(flatten)]
+    connection: ConnectionFlags,
+    /// Where it listens; port 0 takes a free one [env: INTERLOCK_GATEWAY_LISTEN] [default: 127.0.0.1:8088]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+impl GatewayCommand {
+    /// The flags that set a setting.
+    pub(super) fn settings_flags(&self) -> Vec<SettingsFlag> {
+        self.listen.iter().map(|listen| ("--listen", "gateway.listen", listen.clone())).collect()
+    }
+}
+
+/// What is printed once it listens.
+#[derive(Debug, Serialize)]
+struct Listening {
+    gateway: String,
+}
+
+/// Runs until SIGINT or SIGTERM; then it drains.
+pub(super) async fn run(command: &GatewayCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let ending = shutdown::on_signals()?;
+    let catalog = settings.catalog()?;
+    let listen = settings.gateway.listen;
+    let metrics = Metrics::start()?;
+    let connected = Installation::connect(
+        &command.connection,
+        settings,
+        catalog,
+        ShardCount::default(),
+        Patience::Brief,
+        STARTUP_LIMIT,
+    );
+    let Some(installation) = ending.run_until_cancelled(connected).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let gateway = gateway::start(&installation?, &metrics, listen).await?;
+    let listening = Listening { gateway: gateway.url() };
+    output.line(&listening, |it| format!("gateway listens at {}; its calls: {}/openapi.json", it.gateway, it.gateway))?;
+    ending.cancelled().await;
+    gateway.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,124 @@
+//! `POST /v1/tenants/{tenant}/events`.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use interlock_domain::ids::TenantId;
+use serde::Serialize;
+use serde_json::Value;
+use std::time::Duration;
+
+use super::Gateway;
+use super::access::Need;
+use super::problem::Problem;
+use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, EventResult, Ingested, binary_event, events_of_json};
+use crate::metrics::MetricName;
+
+/// After which time to ask again where Temporal is away.
+const AWAY_RETRY: Duration = Duration::from_secs(5);
+/// The code of an event that is larger than the limit.
+const TOO_LARGE: &str = "event_too_large";
+
+/// One result for each event, in the order in which they came.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(super) struct Results {
+    results: Vec<EventResult>,
+}
+
+/// Takes CloudEvents in: one in structured JSON, one in binary mode (`ce-*` headers), or a batch. 202 means that each
+/// event has its own result; an `accepted` one reaches exactly one terminal state. Sending events again is always safe.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/events",
+    params(("tenant" = String, Path, description = "The tenant")),
+    request_body(content = Object, description = "A CloudEvents 1.0 event, or an array of them"),
+    responses(
+        (status = 202, description = "A result for each event", body = Results),
+        (status = 400, description = "No event could be read", body = Problem),
+        (status = 401, description = "No token, or an unknown one", body = Problem),
+        (status = 403, description = "The token is not for this tenant or call", body = Problem),
+        (status = 413, description = "Above the size limit", body = Problem),
+        (status = 429, description = "Too many events; see Retry-After", body = Problem),
+        (status = 503, description = "Temporal is away; none was accepted", body = Problem)
+    )
+)]
+pub(super) async fn submit(
+    State(gateway): State<Gateway>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
+    gateway.access.check(&headers, &tenant, Need::Submit)?;
+    let body = body.map_err(|error| unreadable_body(&error))?;
+    let events = read(&headers, &body)?;
+    gateway.throttle.pass(&tenant, events.len()).map_err(|wait| throttled(&gateway, wait))?;
+    let ingested = gateway.ingest.batch(&tenant, events).await;
+    for result in &ingested.results {
+        gateway.metrics.count(MetricName::EventsIngested, &[("outcome", result.status.as_str())]);
+    }
+    answer(ingested)
+}
+
+fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Value>, Problem> {
+    let is_binary = headers.keys().any(|name| name.as_str().starts_with(BINARY_ATTRIBUTE_PREFIX));
+    if !is_binary {
+        return Ok(events_of_json(body)?);
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    Ok(vec![binary_event(pairs, content_type, body)?])
+}
+
+fn answer(ingested: Ingested) -> Result<Response, Problem> {
+    if let Some(reason) = ingested.away {
+        let next = "Send the events again when Temporal is back; none is taken twice.";
+        let detail = format!("Temporal is away, and no event was accepted: {reason}.");
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "temporal_unavailable", detail, next)
+            .retry_after(AWAY_RETRY));
+    }
+    if let [only] = ingested.results.as_slice()
+        && only.code.as_deref() == Some(TOO_LARGE)
+    {
+        return Err(too_large(only.detail.clone().unwrap_or_default()));
+    }
+    if !ingested.any_readable {
+        let detail = match ingested.results.as_slice() {
+            [only] => only.detail.clone().unwrap_or_default(),
+            _ => "None of the batch is an event.".to_owned(),
+        };
+        let next = "Correct the events; 'results' says what is wrong with each.";
+        let mut problem = Problem::new(StatusCode::BAD_REQUEST, "no_event_readable", detail, next);
+        if let [EventResult { code: Some(code), .. }] = ingested.results.as_slice() {
+            problem.code.clone_from(code);
+        }
+        problem.results = ingested.results;
+        return Err(problem);
+    }
+    Ok((StatusCode::ACCEPTED, Json(Results { results: ingested.results })).into_response())
+}
+
+fn too_large(detail: String) -> Problem {
+    let next = "Send less data in an event, or have limits.event_bytes_max raised.";
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, detail, next)
+}
+
+fn unreadable_body(error: &BytesRejection) -> Problem {
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = format!("The body is longer than {} bytes.", super::BODY_BYTES_MAX);
+        let next = "Send smaller batches; one event may have 16 KiB by default.";
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, detail, next);
+    }
+    let detail = format!("The body cannot be read: {error}.");
+    Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", detail, "Send the request again.")
+}
+
+fn throttled(gateway: &Gateway, wait: Duration) -> Problem {
+    gateway.metrics.count(MetricName::RequestsThrottled, &[]);
+    let detail = "The tenant sends more events than it may.";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_events", detail, "Wait as Retry-After says, then send again.")
+        .retry_after(wait)
+}

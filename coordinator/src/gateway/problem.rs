@@ -1,0 +1,107 @@
+//! Errors as RFC 9457 `application/problem+json`.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::time::Duration;
+
+use crate::ingest::{EventResult, FormatError};
+use crate::inspection::InspectionError;
+
+/// A problem, told as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// The status code.
+    pub status: u16,
+    /// The status in words.
+    pub title: String,
+    /// A stable `snake_case` code.
+    pub code: String,
+    /// One sentence: what happened.
+    pub detail: String,
+    /// What to do next.
+    pub next: String,
+    /// After how many seconds to try again, where that helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
+    /// What is wrong with each event, where that is the problem.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<EventResult>,
+}
+
+impl Problem {
+    /// A problem of this status.
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>, next: &str) -> Self {
+        Self {
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            code: code.to_owned(),
+            detail: detail.into(),
+            next: next.to_owned(),
+            retry_after_s: None,
+            results: Vec::new(),
+        }
+    }
+
+    /// The same, worth trying again after this time, which is rounded up to seconds.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after_s: Some(wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)), ..self }
+    }
+
+    /// A path or query that names nothing that can be.
+    pub fn bad_id(what: &str, error: &dyn std::fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_id", format!("This is no {what}: {error}."), "Correct the path.")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // A problem is texts and numbers, which JSON can always carry.
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<FormatError> for Problem {
+    fn from(error: FormatError) -> Self {
+        let next = "Send one CloudEvent (application/cloudevents+json, or ce-* headers) or a batch of them \
+                    (application/cloudevents-batch+json).";
+        Self::new(StatusCode::BAD_REQUEST, error.code(), format!("No event can be read: {error}."), next)
+    }
+}
+
+impl From<InspectionError> for Problem {
+    fn from(error: InspectionError) -> Self {
+        let status = match error {
+            InspectionError::NeverSeen(_) => StatusCode::NOT_FOUND,
+            InspectionError::NoWorker(_) | InspectionError::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+            InspectionError::Refused { .. } => StatusCode::BAD_GATEWAY,
+        };
+        Self::new(status, error.code(), format!("{error}."), error.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_status_code_and_when_to_come_back() {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "No.", "Wait.");
+        let response = problem.retry_after(Duration::from_millis(1_200)).into_response();
+        assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2");
+        let error = InspectionError::NoWorker("It".to_owned());
+        assert_eq!(Problem::from(error).status, 503);
+    }
+}

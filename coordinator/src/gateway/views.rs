@@ -1,0 +1,81 @@
+//! Looking at customers, resources and orders.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use serde_json::Value;
+
+use super::Gateway;
+use super::access::Need;
+use super::problem::Problem;
+
+/// A customer: its open orders, lanes, leases and journal.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/customers/{id}",
+    params(("tenant" = String, Path), ("id" = String, Path, description = "The customer")),
+    responses(
+        (status = 200, description = "customer_id, orders, lanes, leases, journal", body = Object),
+        (status = 404, description = "Never seen", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+    )
+)]
+pub(super) async fn customer(
+    State(gateway): State<Gateway>,
+    Path((tenant, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let tenant = allowed(&gateway, &headers, &tenant)?;
+    let customer: CustomerId = id.parse().map_err(|error| Problem::bad_id("customer", &error))?;
+    Ok(Json(gateway.inspection.customer(&tenant, &customer).await?))
+}
+
+/// A resource: its holder, queue, epoch and history.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/resources/{kind}/{id}",
+    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id in its kind")),
+    responses(
+        (status = 200, description = "resource, holder, queue, epoch, history", body = Object),
+        (status = 404, description = "Never seen", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+    )
+)]
+pub(super) async fn resource(
+    State(gateway): State<Gateway>,
+    Path((tenant, kind, id)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let tenant = allowed(&gateway, &headers, &tenant)?;
+    let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
+    let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
+    Ok(Json(gateway.inspection.resource(&tenant, &resource).await?))
+}
+
+/// An order: its state, what it waits for, its steps and claims.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/orders/{order_id}",
+    params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
+    responses(
+        (status = 200, description = "order_id, event_id, customer_id, type, state, waiting_for, steps, claims", body = Object),
+        (status = 404, description = "Never seen", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+    )
+)]
+pub(super) async fn order(
+    State(gateway): State<Gateway>,
+    Path((tenant, order_id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let tenant = allowed(&gateway, &headers, &tenant)?;
+    let order: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
+    Ok(Json(gateway.inspection.order(&tenant, &order).await?))
+}
+
+fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
+    let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
+    gateway.access.check(headers, &tenant, Need::Read)?;
+    Ok(tenant)
+}

@@ -1,0 +1,71 @@
+//! An HTTP service of this process: it listens, serves, and drains when it is stopped.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::fault::Fault;
+
+/// How long open requests may take to end when the service is stopped.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A service that runs. Dropping it stops it without waiting.
+pub struct HttpService {
+    address: SocketAddr,
+    stop: CancellationToken,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl HttpService {
+    /// Listens and serves. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`Fault`] `listen_failed`.
+    pub async fn start(listen: SocketAddr, router: Router) -> Result<Self, Fault> {
+        let failed = |error: std::io::Error| {
+            Fault::failed(
+                "listen_failed",
+                format!("The address {listen} cannot be listened on: {error}."),
+                "Choose another one with --listen; port 0 takes a free one.",
+            )
+        };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        let served = axum::serve(listener, router).with_graceful_shutdown(stopped);
+        Ok(Self { address, stop, serving: tokio::spawn(async move { served.await }) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same as a URL, `http://HOST:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Takes no more connections, and returns when the open requests have ended (10 s at most).
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        match tokio::time::timeout(DRAIN, &mut self.serving).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => tracing::error!(%error, "the HTTP service ended badly"),
+            Ok(Err(error)) => tracing::error!(%error, "the HTTP service ended badly"),
+            Err(_) => tracing::warn!("the HTTP service stopped with requests open"),
+        }
+    }
+}
+
+impl Drop for HttpService {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.serving.abort();
+    }
+}

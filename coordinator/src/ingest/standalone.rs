@@ -1,0 +1,186 @@
+//! Orders that need no turn: one call to a target, started as a standalone activity whose id is the order's, so that a
+//! thousand of them run side by side and none of them passes through an entity.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use interlock_activities::EntityCallError;
+use interlock_domain::catalog::PlanContext;
+use interlock_domain::event::Event;
+use interlock_domain::ids::{OrderId, TenantId, Timestamp};
+use interlock_domain::message::ProvisionRequest;
+use interlock_domain::order::{OrderKey, Plan, Rejection};
+use interlock_domain::routing::Priority as TenantPriority;
+use interlock_workflows::TargetActivities;
+use temporalio_client::errors::StartActivityError;
+use temporalio_client::{ActivityIdConflictPolicy, ActivityIdReusePolicy, ActivityStartOptions};
+use temporalio_common::{ActivityCloseTimeouts, Priority, RetryPolicy};
+use tonic::Status;
+
+use crate::fault::with_causes;
+use crate::installation::Installation;
+
+/// How long a worker may be silent about a call before it is given up for dead; as for the steps of entities.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
+/// What one attempt may take beyond its attempt time-out: settling an earlier request that may still land.
+const SETTLING_MARGIN: Duration = Duration::from_secs(120);
+/// The first and the longest pause between two attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// An order that is one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StandaloneOrder {
+    /// The event's type and id: they go with the activity, so that the order can be shown.
+    pub event_type: String,
+    /// The event's id.
+    pub event_id: String,
+    /// The call.
+    pub request: ProvisionRequest,
+    /// Where it is made.
+    pub task_queue: String,
+    /// After how long it is no longer worth doing, where the catalog says so.
+    pub expires_after: Option<Duration>,
+    namespace: String,
+    priority: TenantPriority,
+}
+
+/// The standalone order of an event without ordering; none where its plan is more than one call without claims: its
+/// customer's entity then carries it out, at once and outside the lanes.
+///
+/// # Errors
+/// The catalog's [`Rejection`], or `expired` for one that came when it was no longer worth doing.
+pub fn standalone_order(
+    installation: &Installation,
+    tenant: &TenantId,
+    event: &Event,
+    order: &OrderId,
+) -> Result<Option<StandaloneOrder>, Rejection> {
+    let accepted_at = now();
+    let of_tenant = installation.routing.tenant(tenant);
+    let context = PlanContext {
+        tenant,
+        customer: &event.subject,
+        accepted_at,
+        targets: &of_tenant.targets,
+        holdings: &BTreeMap::new(),
+        limits: &installation.settings.limits,
+    };
+    let plan = installation.catalog.plan(&context, event)?.plan;
+    let occurred_at = OrderKey::new(event.time, None, accepted_at, order.clone()).occurred_at;
+    let expires_after = left_to_live(&plan, occurred_at, accepted_at)?;
+    let [step] = plan.steps.as_slice() else { return Ok(None) };
+    if !plan.claims.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(StandaloneOrder {
+        event_type: event.event_type.clone(),
+        event_id: event.id.clone(),
+        task_queue: installation.routing.provisioning_queue(&step.target),
+        expires_after,
+        namespace: of_tenant.namespace.clone(),
+        priority: installation.routing.priority(tenant),
+        request: ProvisionRequest {
+            tenant: tenant.clone(),
+            customer: event.subject.clone(),
+            order: order.clone(),
+            step: step.name.clone(),
+            target: step.target.clone(),
+            operation: step.operation.clone(),
+            data: step.data.clone(),
+            idempotency_key: order.step_key(&step.name),
+            epoch: None,
+            epochs: BTreeMap::new(),
+            dispatch: 0,
+            maybe_sent: false,
+            attempt_timeout_ms: step.attempt_timeout_ms,
+        },
+    }))
+}
+
+/// How long the order is still worth doing; none where it always is.
+fn left_to_live(plan: &Plan, occurred_at: Timestamp, now: Timestamp) -> Result<Option<Duration>, Rejection> {
+    let Some(expires_after_ms) = plan.expires_after_ms else { return Ok(None) };
+    match u64::try_from(occurred_at.plus_ms(expires_after_ms).0.saturating_sub(now.0)) {
+        Ok(left_ms) if left_ms > 0 => Ok(Some(Duration::from_millis(left_ms))),
+        _ => Err(Rejection::new("expired", "The event came when its order was no longer worth doing.")),
+    }
+}
+
+impl StandaloneOrder {
+    /// Starts it. One that was started before is left as it is.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; it may have been started all the same, and may be started again.
+    pub async fn start(&self, installation: &Installation) -> Result<(), EntityCallError> {
+        let id = self.request.order.to_string();
+        let client = installation.client_for(&self.namespace).map_err(|fault| unsent(&id, fault.to_string()))?;
+        match client.start_activity(TargetActivities::provision, self.request.clone(), self.options()).await {
+            Ok(_) | Err(StartActivityError::AlreadyStarted { .. }) => Ok(()),
+            Err(StartActivityError::Rpc(status)) => {
+                Err(EntityCallError::Refused { workflow_id: id, status: Box::new(status) })
+            }
+            Err(other) => Err(unsent(&id, with_causes(&other))),
+        }
+    }
+
+    fn options(&self) -> ActivityStartOptions {
+        let attempt = Duration::from_millis(self.request.attempt_timeout_ms).saturating_add(SETTLING_MARGIN);
+        let timeouts = match self.expires_after {
+            Some(expires_after) => ActivityCloseTimeouts::ScheduleAndStartToClose {
+                start_to_close: attempt.min(expires_after),
+                schedule_to_close: expires_after,
+            },
+            None => ActivityCloseTimeouts::StartToClose(attempt),
+        };
+        let endless = RetryPolicy::builder()
+            .initial_interval(PAUSES.0)
+            .backoff_coefficient(2.0)
+            .maximum_interval(PAUSES.1)
+            .build();
+        let mut priority = Priority::default();
+        priority.fairness_key = Some(self.priority.fairness_key.clone());
+        priority.fairness_weight = Some(self.priority.fairness_weight);
+        ActivityStartOptions::new(self.task_queue.clone(), self.request.order.to_string(), timeouts)
+            .heartbeat_timeout(HEARTBEAT_TIMEOUT)
+            .retry_policy(endless)
+            .priority(priority)
+            .id_reuse_policy(ActivityIdReusePolicy::RejectDuplicate)
+            .id_conflict_policy(ActivityIdConflictPolicy::UseExisting)
+            .summary(self.event_type.clone())
+            .static_details(self.event_id.clone())
+            .build()
+    }
+}
+
+fn unsent(id: &str, detail: String) -> EntityCallError {
+    EntityCallError::Refused { workflow_id: id.to_owned(), status: Box::new(Status::unknown(detail)) }
+}
+
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_lives_as_long_as_the_catalog_says_from_when_it_happened() {
+        let plan = |expires_after_ms| Plan {
+            catalog_digest: String::new(),
+            urgent: false,
+            unordered: true,
+            expires_after_ms,
+            late: interlock_domain::order::Late::Apply,
+            claims: Vec::new(),
+            steps: Vec::new(),
+        };
+        let left = |expires_after_ms, occurred_at| {
+            left_to_live(&plan(expires_after_ms), Timestamp(occurred_at), Timestamp(10_000))
+        };
+        assert_eq!(left(None, 0).unwrap(), None);
+        assert_eq!(left(Some(6_000), 9_000).unwrap(), Some(Duration::from_secs(5)));
+        assert_eq!(left(Some(6_000), 4_000).unwrap_err().code, "expired");
+    }
+}

@@ -1,0 +1,82 @@
+//! What a producer is told of each event.
+
+use interlock_domain::ids::OrderId;
+use interlock_domain::order::Rejection;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Whether an event was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EventStatus {
+    /// It will reach exactly one terminal state.
+    Accepted,
+    /// It was not taken, and will not be as it is.
+    Rejected,
+    /// It may have been taken. Sending it again is safe.
+    Unknown,
+}
+
+impl EventStatus {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What became of one event. What an event does not say is null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct EventResult {
+    /// The event's `id`.
+    pub event_id: Option<String>,
+    /// What became of it.
+    pub status: EventStatus,
+    /// The order that it makes.
+    #[schema(value_type = Option<String>)]
+    pub order_id: Option<OrderId>,
+    /// The event's `subject`.
+    pub customer_id: Option<String>,
+    /// The entity that has it; null for an order that needs no entity.
+    pub workflow_id: Option<String>,
+    /// A stable code of why it was not accepted.
+    pub code: Option<String>,
+    /// The same as a sentence.
+    pub detail: Option<String>,
+}
+
+impl EventResult {
+    /// What can be said of an event before it is looked at: whatever it is, its sender should find it again.
+    pub(super) fn of_raw(event: &Value) -> Self {
+        let text = |name| event.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            event_id: text("id"),
+            status: EventStatus::Unknown,
+            order_id: None,
+            customer_id: text("subject"),
+            workflow_id: None,
+            code: None,
+            detail: None,
+        }
+    }
+
+    pub(super) fn accepted(self) -> Self {
+        Self { status: EventStatus::Accepted, ..self }
+    }
+
+    pub(super) fn rejected(self, rejection: Rejection) -> Self {
+        Self {
+            status: EventStatus::Rejected,
+            code: Some(rejection.code),
+            detail: Some(rejection.detail),
+            ..self
+        }
+    }
+
+    pub(super) fn unknown(self, code: &str, detail: String) -> Self {
+        Self { status: EventStatus::Unknown, code: Some(code.to_owned()), detail: Some(detail), ..self }
+    }
+}

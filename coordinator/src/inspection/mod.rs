@@ -1,0 +1,189 @@
+//! Looking at customers, resources and orders: one way for the gateway and the command line.
+
+use std::time::Duration;
+
+use interlock_activities::EntityTarget;
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_workflows::names;
+use serde_json::{Value, json};
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
+use temporalio_common::protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
+use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
+use temporalio_common::protos::temporal::api::workflowservice::v1::QueryWorkflowRequest;
+use thiserror::Error;
+use tonic::{Code, IntoRequest, Status};
+
+use crate::fault::Fault;
+use crate::installation::Installation;
+use standalone::standalone_view;
+
+mod standalone;
+
+/// How long an entity may take to answer. With no worker nobody answers at all.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+
+/// Why there is nothing to see.
+#[derive(Debug, Error)]
+pub enum InspectionError {
+    /// It was never seen, or its history is gone.
+    #[error("{0} was never seen")]
+    NeverSeen(String),
+    /// No worker answered.
+    #[error("{0} did not answer: no worker serves its queue, or all are busy")]
+    NoWorker(String),
+    /// Temporal is away.
+    #[error("Temporal is away: {0}")]
+    Away(String),
+    /// Temporal, or the entity, refused.
+    #[error("{what} cannot be shown: {reason}")]
+    Refused {
+        /// What was asked for.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl InspectionError {
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NeverSeen(_) => "never_seen",
+            Self::NoWorker(_) => "no_worker",
+            Self::Away(_) => "temporal_unavailable",
+            Self::Refused { .. } => "query_refused",
+        }
+    }
+
+    /// What to do next.
+    pub fn next(&self) -> &'static str {
+        match self {
+            Self::NeverSeen(_) => "Check the id and the tenant; an event that was accepted a moment ago may need another.",
+            Self::NoWorker(_) => "Start workers (interlock worker --workload all), then ask again.",
+            Self::Away(_) => "Ask again when Temporal is back.",
+            Self::Refused { .. } => "See the reason; the worker's log says more.",
+        }
+    }
+}
+
+impl From<InspectionError> for Fault {
+    fn from(error: InspectionError) -> Self {
+        Fault::failed(error.code(), format!("{error}."), error.next())
+    }
+}
+
+/// Looks at things.
+#[derive(Clone)]
+pub struct Inspection {
+    installation: Installation,
+}
+
+impl Inspection {
+    /// Looks through this installation's connection.
+    pub fn new(installation: Installation) -> Self {
+        Self { installation }
+    }
+
+    /// The state of a customer: the body of `GET …/customers/{id}`.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> Result<Value, InspectionError> {
+        let entity = self.installation.entities.customer(tenant, customer);
+        self.query(&format!("The customer {customer}"), &entity, names::STATE, &Value::Null).await
+    }
+
+    /// The state of a resource: the body of `GET …/resources/{kind}/{id}`.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> Result<Value, InspectionError> {
+        let entity = self.installation.entities.resource(tenant, resource);
+        self.query(&format!("The resource {resource}"), &entity, names::STATE, &Value::Null).await
+    }
+
+    /// One order, of an entity or standing alone: the body of `GET …/orders/{order_id}`.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn order(&self, tenant: &TenantId, order: &OrderId) -> Result<Value, InspectionError> {
+        let what = format!("The order {order}");
+        let entity = self.installation.entities.customer(tenant, &order.customer());
+        let answer = match self.query(&what, &entity, names::ORDER, &json!({ "order_id": order })).await {
+            Ok(Value::Null) | Err(InspectionError::NeverSeen(_)) => None,
+            Ok(view) => Some(view),
+            Err(error) => return Err(error),
+        };
+        match answer {
+            Some(view) => Ok(view),
+            None => match standalone_view(&self.installation, tenant, order).await? {
+                Some(view) => Ok(json!(view)),
+                None => Err(InspectionError::NeverSeen(what)),
+            },
+        }
+    }
+
+    async fn query(
+        &self,
+        what: &str,
+        entity: &EntityTarget,
+        query: &str,
+        argument: &Value,
+    ) -> Result<Value, InspectionError> {
+        let refused = |reason: String| InspectionError::Refused { what: what.to_owned(), reason };
+        let converter = &self.installation.client.options().data_converter;
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let payloads = converter.to_payloads(&context, argument).await.map_err(|error| refused(error.to_string()))?;
+        let request = QueryWorkflowRequest {
+            namespace: entity.route.namespace.clone(),
+            execution: Some(WorkflowExecution {
+                workflow_id: entity.route.workflow_id.clone(),
+                run_id: String::new(),
+            }),
+            query: Some(WorkflowQuery {
+                query_type: query.to_owned(),
+                query_args: Some(Payloads { payloads }),
+                header: None,
+            }),
+            ..Default::default()
+        };
+        let mut client = self.installation.client.clone();
+        let asked = client.query_workflow(request.into_request());
+        let answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+            Ok(Ok(answer)) => answer.into_inner(),
+            Ok(Err(status)) => return Err(of_status(what, &status)),
+            Err(_) => return Err(InspectionError::NoWorker(what.to_owned())),
+        };
+        let payloads = answer.query_result.ok_or_else(|| refused("there was no answer in the answer".to_owned()))?;
+        converter.from_payloads(&context, payloads.payloads).await.map_err(|error| refused(error.to_string()))
+    }
+}
+
+fn of_status(what: &str, status: &Status) -> InspectionError {
+    let message = status.message();
+    match status.code() {
+        Code::NotFound if !message.contains("amespace") => InspectionError::NeverSeen(what.to_owned()),
+        Code::DeadlineExceeded | Code::Cancelled => InspectionError::NoWorker(what.to_owned()),
+        // What the server says where nobody polled the queue for a while.
+        Code::FailedPrecondition if message.contains("no poller") => InspectionError::NoWorker(what.to_owned()),
+        Code::Unavailable => InspectionError::Away(message.to_owned()),
+        _ => InspectionError::Refused { what: what.to_owned(), reason: message.to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_temporal_says_is_told_apart() {
+        let code = |status: Status| of_status("It", &status).code();
+        assert_eq!(code(Status::not_found("workflow not found for ID: t/customer/c")), "never_seen");
+        assert_eq!(code(Status::not_found("Namespace nowhere is not found.")), "query_refused");
+        assert_eq!(code(Status::deadline_exceeded("too slow")), "no_worker");
+        assert_eq!(code(Status::failed_precondition("no poller seen for task queue recently")), "no_worker");
+        assert_eq!(code(Status::unavailable("away")), "temporal_unavailable");
+        assert_eq!(code(Status::invalid_argument("unknown queryType")), "query_refused");
+    }
+}

@@ -1,0 +1,176 @@
+//! The view of an order that stands alone, made of what Temporal knows of its activity.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use interlock_domain::customer::waiting::WaitingFor;
+use interlock_domain::customer::{OrderView, StepView};
+use interlock_domain::ids::{OrderId, TenantId, Timestamp};
+use interlock_domain::message::ProvisionRequest;
+use interlock_domain::order::OrderState;
+use interlock_domain::outcome::Outcome;
+use interlock_workflows::TargetActivities;
+use temporalio_client::errors::ActivityInteractionError;
+use temporalio_client::{ActivityDescribeOptions, ActivityExecutionInfoLike, ActivityExecutionStatus};
+
+use super::{ANSWER_LIMIT, InspectionError, of_status};
+use crate::fault::with_causes;
+use crate::installation::Installation;
+
+/// What is known of the activity.
+struct Known {
+    event_id: String,
+    event_type: String,
+    request: ProvisionRequest,
+    status: ActivityExecutionStatus,
+    attempt: u32,
+    /// When it was accepted.
+    since: Timestamp,
+    outcome: Option<Outcome>,
+    /// Why it failed, or why its last attempt did.
+    failure: Option<String>,
+}
+
+/// The view; none where there is no such activity.
+pub(super) async fn standalone_view(
+    installation: &Installation,
+    tenant: &TenantId,
+    order: &OrderId,
+) -> Result<Option<OrderView>, InspectionError> {
+    let described = tokio::time::timeout(ANSWER_LIMIT, known(installation, tenant, order)).await;
+    let what = format!("The order {order}");
+    match described {
+        Ok(Ok(known)) => Ok(Some(view(order, &known))),
+        Ok(Err(ActivityInteractionError::NotFound(_))) => Ok(None),
+        Ok(Err(ActivityInteractionError::Rpc(status))) => Err(of_status(&what, &status)),
+        Ok(Err(error)) => Err(InspectionError::Refused { what, reason: with_causes(&error) }),
+        Err(_) => Err(InspectionError::Away("it did not answer in time".to_owned())),
+    }
+}
+
+async fn known(
+    installation: &Installation,
+    tenant: &TenantId,
+    order: &OrderId,
+) -> Result<Known, ActivityInteractionError> {
+    let namespace = &installation.routing.tenant(tenant).namespace;
+    let client = installation.client_for(namespace).map_err(|fault| ActivityInteractionError::Other(Box::new(fault)))?;
+    let options = ActivityDescribeOptions::builder().include_input(true).include_outcome(true).include_last_failure(true);
+    let handle = client.get_activity_handle(TargetActivities::provision, order.as_str(), None);
+    let description = handle.describe(options.build()).await?;
+    let request = description.input().await?;
+    let request = request.ok_or_else(|| ActivityInteractionError::Other("the activity has no input".into()))?;
+    let (outcome, failure) = match description.outcome().await? {
+        Some(Ok(outcome)) => (Some(outcome), None),
+        Some(Err(failure)) => (None, Some(failure.to_string())),
+        None => (None, description.last_failure()?.map(|failure| failure.to_string())),
+    };
+    Ok(Known {
+        event_id: description.static_details().await?.unwrap_or_default(),
+        event_type: description.static_summary().await?.unwrap_or_default(),
+        request,
+        status: description.status(),
+        attempt: description.attempt(),
+        since: description.schedule_time().map_or(Timestamp(0), timestamp),
+        outcome,
+        failure,
+    })
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn view(order: &OrderId, known: &Known) -> OrderView {
+    let (state, step, code) = states(known);
+    let request = &known.request;
+    let waits = || WaitingFor::Target {
+        target: request.target.clone(),
+        step: request.step.clone(),
+        since: known.since.to_rfc3339(),
+    };
+    OrderView {
+        order_id: order.clone(),
+        event_id: known.event_id.clone(),
+        customer_id: request.customer.clone(),
+        event_type: known.event_type.clone(),
+        state,
+        waiting_for: (!state.is_terminal()).then(waits),
+        steps: vec![StepView {
+            name: request.step.clone(),
+            target: Some(request.target.clone()),
+            operation: Some(request.operation.clone()),
+            state: step.to_owned(),
+            attempts: known.attempt,
+            outcome: known.outcome.as_ref().map(|outcome| outcome.class().to_owned()),
+        }],
+        claims: Vec::new(),
+        code: code.map(str::to_owned),
+        detail: known.failure.clone(),
+    }
+}
+
+/// The state of the order, that of its step, and a code where it did not have its effect.
+fn states(known: &Known) -> (OrderState, &'static str, Option<&'static str>) {
+    match (known.status, &known.outcome) {
+        (ActivityExecutionStatus::Completed, Some(outcome)) if outcome.is_effective() => {
+            (OrderState::Completed, "done", None)
+        }
+        (ActivityExecutionStatus::Completed, Some(outcome)) => (OrderState::Failed, "skipped", Some(outcome.class())),
+        (ActivityExecutionStatus::Completed, None) => (OrderState::Failed, "skipped", Some("outcome_unreadable")),
+        (ActivityExecutionStatus::Running, _) if known.attempt > 0 => (OrderState::InProgress, "running", None),
+        (ActivityExecutionStatus::Running, _) => (OrderState::Acknowledged, "open", None),
+        (ActivityExecutionStatus::Paused, _) => (OrderState::Held, "held", Some("paused")),
+        (ActivityExecutionStatus::TimedOut, _) => (OrderState::Cancelled, "cancelled", Some("expired")),
+        (ActivityExecutionStatus::Canceled | ActivityExecutionStatus::Terminated, _) => {
+            (OrderState::Cancelled, "cancelled", None)
+        }
+        _ => (OrderState::Failed, "skipped", Some("activity_failed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(status: ActivityExecutionStatus, outcome: Option<Outcome>) -> Known {
+        let tenant = TenantId::default();
+        let order = OrderId::derive(&tenant, &"A1".parse().unwrap(), "s", "1", None);
+        Known {
+            event_id: "1".to_owned(),
+            event_type: "quota.exceeded".to_owned(),
+            request: ProvisionRequest {
+                tenant,
+                customer: order.customer(),
+                step: "notify.send_sms".to_owned(),
+                target: "notify".parse().unwrap(),
+                operation: "send_sms".to_owned(),
+                data: serde_json::Map::new(),
+                idempotency_key: order.step_key("notify.send_sms"),
+                epoch: None,
+                epochs: std::collections::BTreeMap::new(),
+                dispatch: 0,
+                maybe_sent: false,
+                attempt_timeout_ms: 1,
+                order,
+            },
+            status,
+            attempt: 1,
+            since: Timestamp(0),
+            outcome,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn an_order_that_stands_alone_is_shown_as_any_other() {
+        let done = known(ActivityExecutionStatus::Completed, Some(Outcome::Done));
+        let done = view(&done.request.order.clone(), &done);
+        assert_eq!((done.state, done.steps[0].state.as_str(), done.waiting_for), (OrderState::Completed, "done", None));
+        let running = known(ActivityExecutionStatus::Running, None);
+        let running = view(&running.request.order.clone(), &running);
+        assert!(matches!(running.waiting_for, Some(WaitingFor::Target { .. })), "{running:?}");
+        let late = known(ActivityExecutionStatus::TimedOut, None);
+        assert_eq!(view(&late.request.order.clone(), &late).code.as_deref(), Some("expired"));
+    }
+}

@@ -1,0 +1,12 @@
+//! Interlock on one machine: a Temporal server of its own, the workers, the gateway and the sandbox targets. `dev`,
+//! `demo` and the end-to-end tests share it.
+
+mod options;
+mod platform;
+mod sandboxes;
+mod worker_processes;
+
+pub use options::{LocalOptions, WorkerHosting};
+pub use platform::LocalPlatform;
+pub use sandboxes::Sandboxes;
+pub use worker_processes::WorkerProcess;

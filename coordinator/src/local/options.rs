@@ -1,0 +1,85 @@
+//! What runs on the machine, and how.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use interlock_activities::WorkerTuning;
+use interlock_domain::catalog::REFERENCE_TEXT;
+
+use crate::fault::Fault;
+use crate::settings::{Settings, catalog_file};
+use crate::temporal_server::EmbeddedServerOptions;
+use crate::worker_pool::Workload;
+
+/// Who runs the workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkerHosting {
+    /// This process: one pool that does everything.
+    InProcess,
+    /// Processes of their own, one for each of these workloads: they can be killed.
+    Processes {
+        /// The binary `interlock`.
+        binary: PathBuf,
+        /// The workload of each.
+        workloads: Vec<Workload>,
+    },
+    /// Nobody yet.
+    Nobody,
+}
+
+/// What runs, and how. [`LocalOptions::from_settings`] has the usual.
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// The settings: limits, tenants, targets, where to find the Temporal CLI.
+    pub settings: Settings,
+    /// The text of the catalog.
+    pub catalog: String,
+    /// The Temporal server: its file, its ports, its UI.
+    pub server: EmbeddedServerOptions,
+    /// Where the gateway listens; port 0 takes a free one.
+    pub gateway: SocketAddr,
+    /// Whether sandbox targets stand in for the targets `hss`, `crm` and `notify`, each one that the settings do not
+    /// configure.
+    pub sandboxes: bool,
+    /// How long the sandbox HSS waits before it carries out each call.
+    pub hss_latency: Duration,
+    /// Who runs the workers.
+    pub workers: WorkerHosting,
+    /// Whether plans keep their claims; off, the harm can be seen that leases prevent. Only with workers in this process.
+    pub leases: bool,
+    /// How much each worker in this process does at a time, and how long it drains.
+    pub tuning: WorkerTuning,
+}
+
+impl LocalOptions {
+    /// All of it in this process, on free ports, in memory, with sandbox targets and without a UI.
+    ///
+    /// # Errors
+    /// [`Fault`] `catalog_unreadable`.
+    pub fn from_settings(settings: Settings) -> Result<Self, Fault> {
+        let catalog = match &settings.catalog {
+            Some(file) => catalog_file::text(file)?,
+            None => REFERENCE_TEXT.to_owned(),
+        };
+        Ok(Self {
+            settings,
+            catalog,
+            server: EmbeddedServerOptions::default(),
+            gateway: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            sandboxes: true,
+            hss_latency: Duration::ZERO,
+            workers: WorkerHosting::InProcess,
+            leases: true,
+            tuning: WorkerTuning { drain: Duration::from_secs(5), ..WorkerTuning::default() },
+        })
+    }
+
+    /// The same with the settings of this process's environment.
+    ///
+    /// # Errors
+    /// As [`Settings::load`] and [`LocalOptions::from_settings`].
+    pub fn from_environment() -> Result<Self, Fault> {
+        Self::from_settings(Settings::from_environment()?)
+    }
+}

@@ -1,0 +1,266 @@
+//! All parts of Interlock, started and stopped together.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use interlock_adapters::AdapterRegistry;
+use interlock_adapters::sandbox::Sandbox;
+use interlock_domain::catalog::Catalog;
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_domain::routing::{NAMESPACE_DEFAULT, ShardCount};
+use serde_json::Value;
+
+use super::options::{LocalOptions, WorkerHosting};
+use super::sandboxes::Sandboxes;
+use super::worker_processes::{WorkerFiles, WorkerProcess};
+use crate::connection::ConnectionFlags;
+use crate::fault::Fault;
+use crate::gateway;
+use crate::http_service::HttpService;
+use crate::ingest::{EventResult, Ingest};
+use crate::inspection::{Inspection, InspectionError};
+use crate::installation::{Installation, Patience};
+use crate::metrics::Metrics;
+use crate::temporal_server::{EmbeddedServer, find_or_install};
+use crate::worker_pool::{WorkerPool, WorkerPoolOptions, Workload};
+
+/// How long the connection to the server that has just said it is ready may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// Interlock on this machine. [`LocalPlatform::stop`] ends it in good order; dropping it ends it too, at once.
+pub struct LocalPlatform {
+    /// The Temporal server; it can be killed and restarted.
+    pub server: EmbeddedServer,
+    /// The sandbox targets.
+    pub sandboxes: Sandboxes,
+    /// The worker processes, where workers are processes; they can be killed.
+    pub worker_processes: Vec<WorkerProcess>,
+    /// What a client of Temporal needs: the connection, the routing, the catalog.
+    pub installation: Installation,
+    gateway: HttpService,
+    workers: Option<WorkerPool>,
+    worker_files: Option<WorkerFiles>,
+    metrics: Metrics,
+    options: LocalOptions,
+    adapters: AdapterRegistry,
+}
+
+impl LocalPlatform {
+    /// Starts everything, and returns when it is ready: the server answers, the workers run, the gateway listens. `say`
+    /// is told what takes long.
+    ///
+    /// # Errors
+    /// [`Fault`] of whatever part could not be started. What was started before it is gone then.
+    pub async fn start(mut options: LocalOptions, say: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Fault> {
+        interlock_adapters::install_crypto_provider();
+        let catalog = parse_catalog(&options.catalog)?;
+        let sandboxes = match options.sandboxes {
+            true => Sandboxes::start(&mut options.settings, options.hss_latency).await?,
+            false => Sandboxes::default(),
+        };
+        let adapters = options.settings.adapters()?;
+        let cli = find_or_install(&options.settings.cli_search()?, say).await?;
+        let namespaces = options.settings.tenants.values().map(|tenant| tenant.namespace.clone());
+        let mut server_options = options.server.clone();
+        server_options.namespaces.extend(namespaces.filter(|namespace| namespace != NAMESPACE_DEFAULT));
+        server_options.namespaces.sort();
+        server_options.namespaces.dedup();
+        say("Starting a Temporal server.");
+        let server = EmbeddedServer::start(&cli, server_options).await?;
+        // One connection for the gateway, whose callers wait, and one for the workers: a stuck one does not hold up the other.
+        let installation = connect(&server, &options, &catalog, Patience::Brief).await?;
+        let metrics = Metrics::start()?;
+        let gateway = gateway::start(&installation, &metrics, options.gateway).await?;
+        let mut platform = Self {
+            server,
+            sandboxes,
+            worker_processes: Vec::new(),
+            installation,
+            gateway,
+            workers: None,
+            worker_files: None,
+            metrics,
+            options,
+            adapters,
+        };
+        platform.start_workers().await?;
+        Ok(platform)
+    }
+
+    /// Starts the workers that the options ask for, where none run: in the beginning, and again after
+    /// [`LocalPlatform::stop_workers`].
+    ///
+    /// # Errors
+    /// [`Fault`] `worker_failed` and the like.
+    pub async fn start_workers(&mut self) -> Result<(), Fault> {
+        match self.options.workers.clone() {
+            WorkerHosting::InProcess if self.workers.is_none() => {
+                let catalog = (*self.installation.catalog).clone();
+                let installation = connect(&self.server, &self.options, &catalog, Patience::Sdk).await?;
+                let pool = WorkerPoolOptions {
+                    leases: self.options.leases,
+                    tuning: self.options.tuning.clone(),
+                    ..WorkerPoolOptions::everything(self.adapters.clone())
+                };
+                self.workers = Some(WorkerPool::start(&installation, &self.metrics, pool).await?);
+            }
+            WorkerHosting::Processes { workloads, .. } => {
+                for workload in workloads {
+                    self.start_worker_process(workload).await?;
+                }
+            }
+            WorkerHosting::InProcess | WorkerHosting::Nobody => {}
+        }
+        Ok(())
+    }
+
+    /// Starts one more worker process, and returns when it is ready.
+    ///
+    /// # Errors
+    /// [`Fault`] `worker_process_failed`; `leases_off_in_processes` where leases are off, which is for this process only.
+    pub async fn start_worker_process(&mut self, workload: Workload) -> Result<&mut WorkerProcess, Fault> {
+        let WorkerHosting::Processes { binary, .. } = &self.options.workers else {
+            return Err(Fault::wrong_use(
+                "no_worker_binary",
+                "The platform was not told which binary its worker processes run.",
+                "Set workers to WorkerHosting::Processes.",
+            ));
+        };
+        if !self.options.leases {
+            return Err(Fault::wrong_use(
+                "leases_off_in_processes",
+                "Leases can be off only for workers in this process.",
+                "Set workers to WorkerHosting::InProcess.",
+            ));
+        }
+        let files = match self.worker_files.take() {
+            Some(files) => files,
+            None => WorkerFiles::write(&self.options, self.installation.routing.settings().shard_count)?,
+        };
+        let files = self.worker_files.insert(files);
+        let process = WorkerProcess::start(binary, workload, &self.server.address(), files).await?;
+        self.worker_processes.push(process);
+        let last = self.worker_processes.len() - 1;
+        Ok(&mut self.worker_processes[last])
+    }
+
+    /// Stops the workers in good order, in this process and in others.
+    ///
+    /// # Errors
+    /// [`Fault`] `worker_process_failed` where one did not end well.
+    pub async fn stop_workers(&mut self) -> Result<(), Fault> {
+        if let Some(workers) = self.workers.take() {
+            workers.stop().await;
+        }
+        for process in self.worker_processes.drain(..) {
+            process.stop().await?;
+        }
+        Ok(())
+    }
+
+    /// Stops everything in good order, and returns when nothing of it is left.
+    ///
+    /// # Errors
+    /// [`Fault`] of the first part that did not end well; all others are ended all the same.
+    pub async fn stop(mut self) -> Result<(), Fault> {
+        let workers = self.stop_workers().await;
+        self.gateway.stop().await;
+        self.sandboxes.stop().await;
+        let server = self.server.stop().await.map_err(Fault::from);
+        workers.and(server)
+    }
+
+    /// Waits until a part ends by itself, which it should not, and says which.
+    pub async fn failed(&mut self) -> Fault {
+        let workers = async {
+            match &mut self.workers {
+                Some(workers) => workers.failed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            fault = workers => fault,
+            status = self.server.ended() => Fault::failed(
+                "temporal_server_ended",
+                format!("The Temporal server ended: {status}."),
+                "See the end of its log, and start again.",
+            ),
+        }
+    }
+
+    /// The address of Temporal, `HOST:PORT`.
+    pub fn temporal_address(&self) -> String {
+        self.server.address()
+    }
+
+    /// Where the gateway is, `http://HOST:PORT`.
+    pub fn gateway_url(&self) -> String {
+        self.gateway.url()
+    }
+
+    /// Where each target is.
+    pub fn target_urls(&self) -> BTreeMap<String, String> {
+        let targets = self.options.settings.targets.iter();
+        let url = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
+        targets.map(|(target, settings)| (target.to_string(), url(&settings.base_url))).collect()
+    }
+
+    /// The sandbox that stands in for a target.
+    ///
+    /// # Panics
+    /// Where there is none: it was not started, or the settings configure the target.
+    pub fn sandbox(&self, target: &str) -> &Sandbox {
+        self.sandboxes.get(target).unwrap_or_else(|| panic!("no sandbox stands in for '{target}'"))
+    }
+
+    /// Takes an event in, as the gateway does.
+    pub async fn submit(&self, tenant: &TenantId, event: Value) -> EventResult {
+        Ingest::new(self.installation.clone()).one(tenant, event).await
+    }
+
+    /// The state of a customer.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> Result<Value, InspectionError> {
+        Inspection::new(self.installation.clone()).customer(tenant, customer).await
+    }
+
+    /// The state of a resource.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> Result<Value, InspectionError> {
+        Inspection::new(self.installation.clone()).resource(tenant, resource).await
+    }
+
+    /// One order.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn order(&self, tenant: &TenantId, order: &OrderId) -> Result<Value, InspectionError> {
+        Inspection::new(self.installation.clone()).order(tenant, order).await
+    }
+}
+
+async fn connect(
+    server: &EmbeddedServer,
+    options: &LocalOptions,
+    catalog: &Catalog,
+    patience: Patience,
+) -> Result<Installation, Fault> {
+    let flags = ConnectionFlags::to_server(server.address());
+    let settings = options.settings.clone();
+    Installation::connect(&flags, settings, catalog.clone(), ShardCount::ONE, patience, CONNECT_LIMIT).await
+}
+
+fn parse_catalog(text: &str) -> Result<Catalog, Fault> {
+    Catalog::parse(text).map_err(|faults| {
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        Fault::wrong_use(
+            "catalog_faulty",
+            format!("The catalog has {} fault(s), the first: {first}", faults.len()),
+            "Run interlock catalog check to see them all.",
+        )
+    })
+}

@@ -1,0 +1,200 @@
+//! Workers as processes of their own: `interlock worker`, with settings written for them. They can be killed, and cannot
+//! outlive this process.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
+use interlock_domain::ids::TargetId;
+use interlock_domain::routing::ShardCount;
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+use toml::{Table, Value};
+
+use super::options::LocalOptions;
+use crate::fault::Fault;
+use crate::settings::Settings;
+use crate::temporal_server::ServerProcess;
+use crate::worker_pool::Workload;
+
+/// How long a worker process may take until it is ready.
+const READY_LIMIT: Duration = Duration::from_secs(30);
+/// How often it is looked whether it is.
+const READY_PAUSE: Duration = Duration::from_millis(20);
+/// The most of a log that is shown, in characters.
+const LOG_TAIL_MAX: usize = 2_000;
+
+/// The settings and the logs of worker processes, in a directory that goes with this.
+#[derive(Debug)]
+pub(super) struct WorkerFiles {
+    directory: TempDir,
+    started: usize,
+}
+
+impl WorkerFiles {
+    /// Writes settings and catalog.
+    pub(super) fn write(options: &LocalOptions, shards: ShardCount) -> Result<Self, Fault> {
+        let directory = tempfile::Builder::new().prefix("interlock-workers-").tempdir().map_err(|e| failed(&e, ""))?;
+        let files = Self { directory, started: 0 };
+        let catalog = files.directory.path().join("catalog.toml");
+        std::fs::write(&catalog, &options.catalog).map_err(|error| failed(&error, ""))?;
+        let settings = settings_text(&options.settings, &catalog, shards)?;
+        std::fs::write(files.settings(), settings).map_err(|error| failed(&error, ""))?;
+        Ok(files)
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.directory.path().join("interlock.toml")
+    }
+
+    fn next_log(&mut self) -> PathBuf {
+        self.started += 1;
+        self.directory.path().join(format!("worker-{}.log", self.started))
+    }
+}
+
+/// A worker process that runs. Dropping it kills it.
+pub struct WorkerProcess {
+    workload: Workload,
+    process: ServerProcess,
+    log: PathBuf,
+}
+
+impl WorkerProcess {
+    /// Starts `interlock worker`, and returns when it is ready.
+    pub(super) async fn start(
+        binary: &Path,
+        workload: Workload,
+        temporal: &str,
+        files: &mut WorkerFiles,
+    ) -> Result<Self, Fault> {
+        let log = files.next_log();
+        let log_file = File::create(&log).map_err(|error| failed(&error, ""))?;
+        // What is set for others, by profile or variable, is not for a worker of this platform.
+        let mut arguments: Vec<OsString> = Vec::new();
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("TEMPORAL_") || text.starts_with("INTERLOCK_") {
+                arguments.extend(["-u".into(), name]);
+            }
+        }
+        arguments.push(binary.into());
+        arguments.extend(["worker", "--workload", workload.as_str(), "--address", temporal].map(OsString::from));
+        arguments.extend(["--output", "jsonl", "--listen", "127.0.0.1:0", "--config"].map(OsString::from));
+        arguments.push(files.settings().into());
+        let process = ServerProcess::spawn(Path::new("env"), &arguments, &log_file).map_err(Fault::from)?;
+        let mut worker = Self { workload, process, log };
+        worker.until_ready().await?;
+        Ok(worker)
+    }
+
+    /// It says on stdout, which is its log, when it is ready.
+    async fn until_ready(&mut self) -> Result<(), Fault> {
+        let limit = Instant::now() + READY_LIMIT;
+        loop {
+            let log = self.log_text();
+            if log.lines().any(|line| line.starts_with("{\"workload\":")) {
+                return Ok(());
+            }
+            if let Ok(ended) = tokio::time::timeout(READY_PAUSE, self.process.ended()).await {
+                let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+                return Err(failed(&format!("it ended early ({status})"), &self.log_text()));
+            }
+            if Instant::now() > limit {
+                return Err(failed(&"it was not ready in time", &log));
+            }
+        }
+    }
+
+    /// What it does.
+    pub fn workload(&self) -> Workload {
+        self.workload
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// All that it logged.
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Kills it (SIGKILL), as a crash would, and returns when it is gone.
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be killed.
+    pub async fn kill(self) -> Result<(), Fault> {
+        self.process.kill().await.map_err(Fault::from)
+    }
+
+    /// Asks it to drain (SIGTERM), and returns when it is gone (after 10 s it is killed).
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be ended.
+    pub async fn stop(self) -> Result<(), Fault> {
+        self.process.stop().await.map_err(Fault::from)
+    }
+}
+
+fn failed(reason: &dyn std::fmt::Display, log: &str) -> Fault {
+    let tail: String = log.chars().skip(log.chars().count().saturating_sub(LOG_TAIL_MAX)).collect();
+    let said = if tail.is_empty() { String::new() } else { format!(" It said:\n{}", tail.trim_end()) };
+    Fault::failed(
+        "worker_process_failed",
+        format!("A worker process could not be started: {reason}.{said}"),
+        "See what it said; check that the binary is the one of this version.",
+    )
+}
+
+/// The settings as a file. Secrets of targets are not written to disk: a target that needs one is refused.
+fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Result<String, Fault> {
+    let mut file = Table::new();
+    file.insert("prefix".into(), settings.prefix.as_str().into());
+    file.insert("queue_shards".into(), Value::Integer(shards.get().into()));
+    file.insert("catalog".into(), catalog.display().to_string().into());
+    if let Some(key) = &settings.id_key {
+        file.insert("id_key".into(), key.expose_secret().into());
+    }
+    file.insert("log".into(), Table::from_iter([("level".to_owned(), settings.log.level.as_str().into())]).into());
+    let unwritten = |error: toml::ser::Error| failed(&error, "");
+    file.insert("limits".into(), Value::try_from(settings.limits).map_err(unwritten)?);
+    file.insert("tenants".into(), Value::try_from(&settings.tenants).map_err(unwritten)?);
+    let targets: Result<Table, Fault> =
+        settings.targets.iter().map(|(target, of)| Ok((target.to_string(), target_table(target, of)?.into()))).collect();
+    file.insert("targets".into(), targets?.into());
+    toml::to_string(&file).map_err(unwritten)
+}
+
+fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, Fault> {
+    if !matches!(settings.auth, Authentication::None) {
+        return Err(Fault::wrong_use(
+            "target_not_for_processes",
+            format!("The target '{target}' needs a secret, which is not written to disk for worker processes."),
+            "Run the workers in this process, or start them yourself.",
+        ));
+    }
+    let duration = |duration: Duration| Value::from(format!("{}ms", duration.as_millis()));
+    let adapter = match settings.adapter {
+        AdapterKind::Pyhss => "pyhss",
+        AdapterKind::Json => "json",
+    };
+    let mut table = Table::new();
+    table.insert("adapter".into(), adapter.into());
+    table.insert("base_url".into(), settings.base_url.as_str().into());
+    table.insert("timeout".into(), duration(settings.timeout));
+    table.insert("connect_timeout".into(), duration(settings.connect_timeout));
+    if let Some(delay) = settings.max_apply_delay {
+        table.insert("max_apply_delay".into(), duration(delay));
+    }
+    table.insert("idempotency_keys".into(), settings.idempotency_keys.into());
+    table.insert("verify".into(), settings.verify.into());
+    table.insert("ifc_path".into(), settings.ifc_path.as_str().into());
+    table.insert("scan_rows_max".into(), Value::Integer(settings.scan_rows_max.into()));
+    table.insert("fence".into(), Value::try_from(settings.fence).map_err(|error| failed(&error, ""))?);
+    table.insert("profiles".into(), Value::try_from(&settings.profiles).map_err(|error| failed(&error, ""))?);
+    Ok(table)
+}

@@ -1,0 +1,136 @@
+//! Metrics: the Temporal SDK's own and Interlock's, in one registry, read at one `/metrics`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use temporalio_common::telemetry::metrics::{CoreMeter, MetricKeyValue, MetricParameters, NewAttributes};
+use temporalio_common::telemetry::{PrometheusExporterOptions, TelemetryOptions, start_prometheus_metric_exporter};
+use temporalio_sdk::Runtime;
+use temporalio_sdk::runtime::RuntimeOptions;
+use tokio::task::AbortHandle;
+
+use crate::fault::{Fault, with_causes};
+
+/// How long the exporter may take to write all metrics.
+const SCRAPE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Interlock's own metrics. The exporter adds `_total` to counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricName {
+    /// Events that came in, by `outcome`: accepted, rejected, unknown.
+    EventsIngested,
+    /// Requests that the gateway refused because their caller sent too many.
+    RequestsThrottled,
+}
+
+impl MetricName {
+    /// The name, without `_total`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EventsIngested => "interlock_events_ingested",
+            Self::RequestsThrottled => "interlock_requests_throttled",
+        }
+    }
+}
+
+/// The registry of a process. It ends with the last clone.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    meter: Arc<dyn CoreMeter>,
+    /// Where the SDK's exporter serves the registry: on loopback, for this process alone.
+    exporter: SocketAddr,
+    serving: AbortHandle,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Metrics {
+    /// Starts a registry, inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`Fault`] `metrics_unavailable` where no loopback port can be had.
+    pub fn start() -> Result<Self, Fault> {
+        let options = PrometheusExporterOptions::builder()
+            .socket_addr(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+            .counters_total_suffix(true)
+            .unit_suffix(true)
+            .use_seconds_for_durations(true)
+            .build();
+        let started = start_prometheus_metric_exporter(options).map_err(|error| {
+            Fault::failed(
+                "metrics_unavailable",
+                format!("The metrics cannot be served: {error}."),
+                "Check that this process may listen on a loopback port.",
+            )
+        })?;
+        let inner =
+            Inner { meter: started.meter, exporter: started.bound_addr, serving: started.abort_handle };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// An SDK runtime on the current Tokio runtime, whose workers write to this registry.
+    ///
+    /// # Errors
+    /// [`Fault`] `runtime_unavailable`.
+    pub fn runtime(&self) -> Result<Runtime, Fault> {
+        let telemetry = TelemetryOptions::builder().metrics(Arc::clone(&self.inner.meter)).build();
+        let unavailable = |reason: String| {
+            Fault::failed(
+                "runtime_unavailable",
+                format!("The Temporal SDK cannot start: {reason}."),
+                "Check the limits of the process (ulimit -u, ulimit -n).",
+            )
+        };
+        let options = RuntimeOptions::builder().telemetry_options(telemetry).build().map_err(unavailable)?;
+        Runtime::from_current_tokio(options).map_err(|error| unavailable(with_causes(&error)))
+    }
+
+    /// Adds to a counter. Labels are bounded sets of words, never an entity's id.
+    pub fn count(&self, name: MetricName, labels: &[(&'static str, &'static str)]) {
+        let counter = self.inner.meter.counter(MetricParameters::from(name.as_str()));
+        let labels = labels.iter().map(|(key, value)| MetricKeyValue::new(*key, *value));
+        let attributes = self.inner.meter.new_attributes(NewAttributes::from(labels.collect::<Vec<_>>()));
+        counter.add(1, &attributes);
+    }
+
+    /// All metrics, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// [`Fault`] `metrics_unavailable`.
+    pub async fn text(&self) -> Result<String, Fault> {
+        let unavailable = |error: reqwest::Error| {
+            Fault::failed(
+                "metrics_unavailable",
+                format!("The metrics cannot be read: {}.", with_causes(&error)),
+                "Try again; where it stays so, restart the process.",
+            )
+        };
+        interlock_adapters::install_crypto_provider();
+        let client = reqwest::Client::builder().no_proxy().timeout(SCRAPE_LIMIT).build().map_err(unavailable)?;
+        let url = format!("http://{}/metrics", self.inner.exporter);
+        client.get(url).send().await.map_err(unavailable)?.text().await.map_err(unavailable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_counted_is_read_in_prometheus_form() {
+        let metrics = Metrics::start().unwrap();
+        metrics.count(MetricName::EventsIngested, &[("outcome", "accepted")]);
+        metrics.count(MetricName::EventsIngested, &[("outcome", "accepted")]);
+        let text = metrics.text().await.unwrap();
+        assert!(text.contains("interlock_events_ingested_total{outcome=\"accepted\"} 2"), "{text}");
+    }
+}

@@ -1,0 +1,243 @@
+//! A pool of SDK workers in one process: one worker for each queue that the process serves, each on its own thread.
+
+mod deployment;
+mod workload;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use interlock_activities::{
+    WorkerContext, WorkerThread, WorkerThreadError, WorkerTuning, entity_worker, provisioning_worker, resource_worker,
+};
+use interlock_adapters::AdapterRegistry;
+use interlock_domain::ids::TargetId;
+use interlock_domain::routing::QueueKind;
+use temporalio_client::Client;
+use temporalio_sdk::Runtime;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use deployment::deployment_from_environment;
+pub use workload::{ShardRange, Workload};
+
+use crate::fault::{Fault, with_causes};
+use crate::installation::Installation;
+use crate::metrics::Metrics;
+
+/// Which queues a pool serves, and how.
+#[derive(Clone)]
+pub struct WorkerPoolOptions {
+    /// What it does.
+    pub workload: Workload,
+    /// The targets whose queues it serves; all that have an adapter where none is named.
+    pub targets: Vec<TargetId>,
+    /// The shards that it serves; all where none are named.
+    pub shards: Option<ShardRange>,
+    /// How targets are reached.
+    pub adapters: AdapterRegistry,
+    /// Whether plans keep their claims. Off, the harm can be seen that leases prevent; never off in production.
+    pub leases: bool,
+    /// How much each worker does at a time.
+    pub tuning: WorkerTuning,
+}
+
+impl WorkerPoolOptions {
+    /// Everything, for all targets and shards.
+    pub fn everything(adapters: AdapterRegistry) -> Self {
+        Self {
+            workload: Workload::All,
+            targets: Vec::new(),
+            shards: None,
+            adapters,
+            leases: true,
+            tuning: WorkerTuning::default(),
+        }
+    }
+}
+
+/// One queue, and who serves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct QueueToServe {
+    namespace: String,
+    task_queue: String,
+    by: QueueWorker,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum QueueWorker {
+    Entity,
+    Resource,
+    Provisioning,
+}
+
+/// Workers that run.
+pub struct WorkerPool {
+    task_queues: Vec<String>,
+    stop: CancellationToken,
+    running: JoinSet<(String, Result<(), WorkerThreadError>)>,
+}
+
+impl WorkerPool {
+    /// Starts the workers, and returns when all of them run.
+    ///
+    /// # Errors
+    /// [`Fault`] `worker_failed`, `target_unknown`, `nothing_to_serve`, or that of a shard that is not there.
+    pub async fn start(
+        installation: &Installation,
+        metrics: &Metrics,
+        options: WorkerPoolOptions,
+    ) -> Result<Self, Fault> {
+        let queues = queues(installation, &options)?;
+        let context = context(installation, &options);
+        let runtime = Arc::new(metrics.runtime()?);
+        let mut pool = Self { task_queues: Vec::new(), stop: CancellationToken::new(), running: JoinSet::new() };
+        for queue in queues {
+            let client = installation.client_for(&queue.namespace)?;
+            let thread = start_worker(&runtime, client, &context, &queue, &options.tuning).await?;
+            pool.task_queues.push(queue.task_queue.clone());
+            pool.running.spawn(run_until(thread, queue.task_queue, pool.stop.clone()));
+        }
+        tracing::info!(workload = %options.workload, queues = pool.task_queues.len(), "the workers run");
+        Ok(pool)
+    }
+
+    /// The queues that are served.
+    pub fn task_queues(&self) -> &[String] {
+        &self.task_queues
+    }
+
+    /// Waits until a worker ends by itself, which it should not, and says why.
+    pub async fn failed(&mut self) -> Fault {
+        match self.running.join_next().await {
+            Some(Ok((queue, Ok(())))) => worker_fault(&queue, "it ended without being asked to"),
+            Some(Ok((queue, Err(error)))) => worker_fault(&queue, &with_causes(&error)),
+            Some(Err(error)) => worker_fault("?", &error.to_string()),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes no more work, lets what runs finish within the grace period of the tuning, and returns when all has
+    /// ended. A worker that ended badly is logged.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.running.join_next().await {
+            match ended {
+                Ok((_, Ok(()))) => {}
+                Ok((queue, Err(error))) => tracing::error!(queue, %error, "a worker ended badly"),
+                Err(error) => tracing::error!(%error, "a worker ended badly"),
+            }
+        }
+    }
+}
+
+impl Drop for WorkerPool {
+    fn drop(&mut self) {
+        // The tasks must outlive the pool for as long as it takes to end in good order.
+        self.stop.cancel();
+        self.running.detach_all();
+    }
+}
+
+/// Runs until it ends, or until all is to stop.
+async fn run_until(
+    mut thread: WorkerThread,
+    queue: String,
+    stop: CancellationToken,
+) -> (String, Result<(), WorkerThreadError>) {
+    tokio::select! {
+        ended = thread.ended() => return (queue, ended),
+        () = stop.cancelled() => thread.stop(),
+    }
+    let ended = thread.ended().await;
+    (queue, ended)
+}
+
+fn context(installation: &Installation, options: &WorkerPoolOptions) -> Arc<WorkerContext> {
+    let context = WorkerContext::new(
+        installation.entities.clone(),
+        Arc::clone(&installation.catalog),
+        options.adapters.clone(),
+        installation.settings.limits,
+    );
+    Arc::new(if options.leases { context } else { context.without_leases() })
+}
+
+async fn start_worker(
+    runtime: &Arc<Runtime>,
+    client: Client,
+    context: &Arc<WorkerContext>,
+    queue: &QueueToServe,
+    tuning: &WorkerTuning,
+) -> Result<WorkerThread, Fault> {
+    let (runtime, context) = (Arc::clone(runtime), Arc::clone(context));
+    let (task_queue, by, tuning) = (queue.task_queue.clone(), queue.by, tuning.clone());
+    WorkerThread::start(&queue.task_queue, move || match by {
+        QueueWorker::Entity => entity_worker(&runtime, client, &context, &task_queue, &tuning),
+        QueueWorker::Resource => resource_worker(&runtime, client, &context, &task_queue, &tuning),
+        QueueWorker::Provisioning => provisioning_worker(&runtime, client, &context, &task_queue, &tuning),
+    })
+    .await
+    .map_err(|error| worker_fault(&queue.task_queue, &with_causes(&error)))
+}
+
+/// The queues to serve, in each namespace of the installation.
+fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Vec<QueueToServe>, Fault> {
+    let routing = &installation.routing;
+    let count = routing.settings().shard_count;
+    let shards = match options.shards {
+        Some(range) => range.shards(count)?,
+        None => count.shards().collect(),
+    };
+    let mut named: Vec<(String, QueueWorker)> = Vec::new();
+    for kind in options.workload.queue_kinds() {
+        let by = match kind {
+            QueueKind::Entity => QueueWorker::Entity,
+            QueueKind::Resource => QueueWorker::Resource,
+            QueueKind::Jobs | QueueKind::TenantOps => QueueWorker::Provisioning,
+        };
+        named.extend(routing.queues(*kind, shards.iter().copied()).into_iter().map(|queue| (queue, by)));
+    }
+    if options.workload.serves_targets() {
+        let targets = targets(options)?;
+        named.extend(targets.iter().map(|target| (routing.provisioning_queue(target), QueueWorker::Provisioning)));
+    }
+    if named.is_empty() {
+        return Err(Fault::wrong_use(
+            "nothing_to_serve",
+            "There is no target to call: none is configured.",
+            "Configure [targets.NAME] in interlock.toml.",
+        ));
+    }
+    let in_namespace = |namespace: String| {
+        let queue = |(task_queue, by): &(String, QueueWorker)| QueueToServe {
+            namespace: namespace.clone(),
+            task_queue: task_queue.clone(),
+            by: *by,
+        };
+        named.iter().map(queue).collect::<Vec<_>>()
+    };
+    Ok(installation.namespaces().into_iter().flat_map(in_namespace).collect())
+}
+
+/// The targets to serve: those that are named, each of which must have an adapter, or all.
+fn targets(options: &WorkerPoolOptions) -> Result<BTreeSet<TargetId>, Fault> {
+    for target in &options.targets {
+        options.adapters.get(target).map_err(|error| {
+            Fault::wrong_use(
+                error.code(),
+                format!("There is no target '{target}'."),
+                format!("Configure [targets.{target}] in interlock.toml, or correct --targets."),
+            )
+        })?;
+    }
+    let named = options.targets.iter();
+    Ok(if options.targets.is_empty() { options.adapters.targets().cloned().collect() } else { named.cloned().collect() })
+}
+
+fn worker_fault(queue: &str, reason: &str) -> Fault {
+    Fault::failed(
+        "worker_failed",
+        format!("The worker of the queue {queue} failed: {reason}."),
+        "Check that the namespace exists and that this client may poll in it; then start the process again.",
+    )
+}

@@ -1,0 +1,59 @@
+//! Nobody should terminate an entity; somebody will.
+
+use crate::events::{assigned, unassigned};
+use crate::scene::{Scene, number};
+use crate::temporal_calls::RawEntity;
+use crate::testbed::{run, shared};
+
+#[test]
+fn a_number_of_a_terminated_customer_is_handed_over_when_its_release_comes() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
+        scene.done(&assigned(&a1, &number)).await;
+        let routing = &scene.bed.platform.installation.routing;
+        let route = routing.customer(&scene.tenant, &a1.id.parse().unwrap());
+        RawEntity::new(&scene.bed.platform, route).terminate().await;
+
+        let second = scene.submit(&assigned(&a2, &number)).await;
+        scene.is_waiting_for(&a2, &number).await;
+        assert_eq!(scene.registrations(&number), [format!("{}+", a1.imsi)]);
+
+        // A new life of A1, which knows nothing of the old one.
+        let first = scene.submit(&unassigned(&a1, &number)).await;
+        scene.completed(&[first, second]).await;
+        scene.judge(&[&number]);
+        let expected = [format!("{}+", a1.imsi), format!("{}-", a1.imsi), format!("{}+", a2.imsi)];
+        assert_eq!(scene.registrations(&number), expected);
+    });
+}
+
+#[test]
+fn a_customer_terminated_in_the_middle_of_its_assign_gets_the_number_in_its_next_life() {
+    run(async {
+        use crate::scene::write_that_assigns;
+        use crate::waiting::until_true;
+        use interlock_adapters::sandbox::{Action, Rule};
+        let scene = Scene::on(shared().await);
+        let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
+        let slow = Rule::once(write_that_assigns(&number), Action::Delay { ms: 1_000 });
+        scene.bed.hss.add_rule(slow.clone());
+        let event = assigned(&a1, &number);
+        scene.submit(&event).await;
+        let under_way = || !scene.bed.hss.knobs().rules.iter().any(|rule| rule.pattern == slow.pattern);
+        until_true("the write to be under way", under_way).await;
+        let routing = &scene.bed.platform.installation.routing;
+        let route = routing.customer(&scene.tenant, &a1.id.parse().unwrap());
+        RawEntity::new(&scene.bed.platform, route).terminate().await;
+
+        let second = scene.submit(&assigned(&a2, &number)).await;
+        scene.is_waiting_for(&a2, &number).await;
+        // Its events are submitted again, as `customer recover` does.
+        scene.done(&event).await;
+        scene.done(&unassigned(&a1, &number)).await;
+        scene.completed(&[second]).await;
+        scene.judge(&[&number]);
+        let expected = [format!("{}+", a1.imsi), format!("{}-", a1.imsi), format!("{}+", a2.imsi)];
+        assert_eq!(scene.registrations(&number), expected);
+    });
+}

@@ -1,0 +1,195 @@
+//! What one test plays with: a tenant, customers and numbers that no other test has.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use interlock_adapters::sandbox::{Applied, Pattern, Seed};
+use interlock_coordinator::inspection::InspectionError;
+use interlock_domain::event::Event;
+use interlock_domain::ids::{OrderId, TenantId};
+use interlock_workflows::names;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::applied_log;
+use crate::events::Customer;
+use crate::testbed::Testbed;
+use crate::waiting::until;
+
+/// Numbers everything that must differ from test to test.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+fn next() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A test's own part of a testbed.
+pub struct Scene<'a> {
+    /// The testbed.
+    pub bed: &'a Testbed,
+    /// The tenant.
+    pub tenant: TenantId,
+}
+
+impl<'a> Scene<'a> {
+    /// A new one.
+    pub fn on(bed: &'a Testbed) -> Self {
+        Self { bed, tenant: format!("tenant-{}", next()).parse().unwrap() }
+    }
+
+    /// A customer whose subscription the HSS has.
+    pub fn customer(&self, name: &str) -> Customer {
+        let customer = self.newcomer(name);
+        self.bed.hss.seed(&[Seed { imsi: customer.imsi.clone(), ..Seed::default() }]).unwrap();
+        customer
+    }
+
+    /// A customer that the HSS does not know.
+    pub fn newcomer(&self, name: &str) -> Customer {
+        // Targets know no tenants: an account there is named by the customer alone.
+        Customer { id: format!("{name}-{}", next()), imsi: imsi() }
+    }
+
+    /// Signals an event to its customer's entity, as any producer may (signal-with-start), and says which order it
+    /// makes.
+    pub async fn submit(&self, event: &Value) -> OrderId {
+        let read = Event::from_value(event, usize::MAX).unwrap();
+        let entities = &self.bed.platform.installation.entities;
+        let entity = entities.customer(&self.tenant, &read.subject);
+        // Another request id each time: that a duplicate changes nothing must not be the server's doing.
+        let request_id = Uuid::new_v4().to_string();
+        entities.signal_with_start(&entity, names::SUBMIT, event, &request_id).await.unwrap();
+        self.bed.platform.installation.catalog.order_id(&self.tenant, &read)
+    }
+
+    /// Signals events one after the other.
+    pub async fn submit_all(&self, events: &[Value]) -> Vec<OrderId> {
+        let mut orders = Vec::with_capacity(events.len());
+        for event in events {
+            orders.push(self.submit(event).await);
+        }
+        orders
+    }
+
+    /// What an order shows of itself; none before its entity took it in.
+    pub async fn order(&self, order: &OrderId) -> Option<Value> {
+        shown(self.bed.platform.order(&self.tenant, order).await)
+    }
+
+    /// Waits until an order is over, and says in which state.
+    pub async fn end_of(&self, order: &OrderId) -> String {
+        until(&format!("the end of {order}"), || async {
+            let state = self.order(order).await?["state"].as_str()?.to_owned();
+            let over = ["completed", "partial", "failed", "cancelled", "rejected", "superseded"];
+            over.contains(&state.as_str()).then_some(state)
+        })
+        .await
+    }
+
+    /// Waits until all these orders are completed.
+    ///
+    /// # Panics
+    /// Where one of them ends otherwise.
+    pub async fn completed(&self, orders: &[OrderId]) {
+        for order in orders {
+            let state = self.end_of(order).await;
+            assert_eq!(state, "completed", "{order}: {:?}", self.order(order).await);
+        }
+    }
+
+    /// Signals an event, and waits until its order is completed.
+    pub async fn done(&self, event: &Value) -> OrderId {
+        let order = self.submit(event).await;
+        self.completed(std::slice::from_ref(&order)).await;
+        order
+    }
+
+    /// The state of a customer.
+    pub async fn customer_state(&self, customer: &Customer) -> Value {
+        let id = customer.id.parse().unwrap();
+        until(&format!("an answer of {}", customer.id), || async {
+            shown(self.bed.platform.customer(&self.tenant, &id).await)
+        })
+        .await
+    }
+
+    /// The state of a number.
+    pub async fn number_state(&self, number: &str) -> Option<Value> {
+        let resource = format!("msisdn/{number}").parse().unwrap();
+        shown(self.bed.platform.resource(&self.tenant, &resource).await)
+    }
+
+    /// Waits until this customer waits in a number's queue.
+    pub async fn is_waiting_for(&self, customer: &Customer, number: &str) {
+        until(&format!("{} in the queue of {number}", customer.id), || async {
+            let state = self.number_state(number).await?;
+            let queue = state["queue"].as_array()?;
+            queue.iter().any(|waiter| waiter["customer_id"] == *customer.id).then_some(())
+        })
+        .await;
+    }
+
+    /// Who holds a number by the ledger.
+    pub async fn holder(&self, number: &str) -> Option<String> {
+        self.number_state(number).await?["holder"]["customer_id"].as_str().map(str::to_owned)
+    }
+
+    /// The registrations of a number at the HSS, in order.
+    pub fn registrations(&self, number: &str) -> Vec<String> {
+        applied_log::registrations(&self.bed.hss.log(), number)
+    }
+
+    /// Checks that no number was ever given to somebody while somebody else had it.
+    ///
+    /// # Panics
+    /// Where one was.
+    pub fn judge(&self, numbers: &[&str]) {
+        let log: Vec<Applied> = self.bed.hss.log();
+        let faults = applied_log::faults_on(&log, numbers);
+        assert!(faults.is_empty(), "{}", faults.iter().map(|f| format!("{f}\n")).collect::<String>());
+    }
+}
+
+fn shown(answer: Result<Value, InspectionError>) -> Option<Value> {
+    match answer {
+        Ok(state) => Some(state),
+        Err(error) if matches!(error.code(), "never_seen" | "no_worker" | "temporal_unavailable") => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// An IMSI that nobody else has.
+pub fn imsi() -> String {
+    format!("00101{:010}", next())
+}
+
+/// A number that nobody else has.
+pub fn number() -> String {
+    format!("1206{:07}", next())
+}
+
+/// The write at the HSS that completes the assignment of a number.
+pub fn write_that_assigns(number: &str) -> Pattern {
+    Pattern {
+        operation: Some("put_ims_subscriber".to_owned()),
+        body_contains: Some(format!("\"{number}\"")),
+        ..Pattern::default()
+    }
+}
+
+/// The write at the HSS that begins the assignment of a number.
+pub fn write_that_begins_to_assign(number: &str) -> Pattern {
+    Pattern {
+        method: Some("PATCH".to_owned()),
+        body_contains: Some(format!("\"{number}\"")),
+        ..Pattern::default()
+    }
+}
+
+/// The write at the HSS that completes the release of whatever number a customer has.
+pub fn write_that_releases(customer: &Customer) -> Pattern {
+    Pattern {
+        method: Some("PATCH".to_owned()),
+        body_contains: Some(format!("\"{}\"", customer.imsi)),
+        ..Pattern::default()
+    }
+}

@@ -1,0 +1,143 @@
+//! Calls to Temporal as any client in any language can make them, also those that no client should.
+
+use interlock_coordinator::local::LocalPlatform;
+use interlock_domain::routing::EntityRoute;
+use temporalio_client::Client;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType};
+use temporalio_common::protos::temporal::api::enums::v1::{
+    EventType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+};
+use temporalio_common::protos::temporal::api::history::v1::{HistoryEvent, history_event::Attributes};
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    GetWorkflowExecutionHistoryRequest, SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest,
+    TerminateWorkflowExecutionRequest,
+};
+use tonic::IntoRequest;
+use uuid::Uuid;
+
+/// A payload of this encoding.
+pub fn payload(encoding: &str, data: impl Into<Vec<u8>>) -> Payload {
+    let metadata = [("encoding".to_owned(), encoding.as_bytes().to_vec())].into();
+    Payload { metadata, data: data.into(), ..Payload::default() }
+}
+
+/// A payload of JSON, or of what claims to be.
+pub fn json_payload(data: impl Into<Vec<u8>>) -> Payload {
+    payload("json/plain", data)
+}
+
+/// One entity, as a client of Temporal sees it.
+pub struct RawEntity {
+    client: Client,
+    route: EntityRoute,
+}
+
+impl RawEntity {
+    /// The entity at this route.
+    pub fn new(platform: &LocalPlatform, route: EntityRoute) -> Self {
+        Self { client: platform.installation.client_for(&route.namespace).unwrap(), route }
+    }
+
+    fn execution(&self, run_id: &str) -> WorkflowExecution {
+        WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run_id.to_owned() }
+    }
+
+    /// Signals it with these payloads, whatever they are.
+    pub async fn signal(&self, signal: &str, payloads: Vec<Payload>) {
+        let request = SignalWorkflowExecutionRequest {
+            namespace: self.route.namespace.clone(),
+            workflow_execution: Some(self.execution("")),
+            signal_name: signal.to_owned(),
+            input: Some(Payloads { payloads }),
+            request_id: Uuid::new_v4().to_string(),
+            ..Default::default()
+        };
+        self.client.clone().signal_workflow_execution(request.into_request()).await.unwrap();
+    }
+
+    /// Signals it, and starts it with these arguments where it does not run.
+    pub async fn signal_with_start(&self, arguments: Vec<Payload>, signal: &str, payloads: Vec<Payload>) {
+        let request = SignalWithStartWorkflowExecutionRequest {
+            namespace: self.route.namespace.clone(),
+            workflow_id: self.route.workflow_id.clone(),
+            workflow_type: Some(WorkflowType { name: self.route.workflow_type.to_owned() }),
+            task_queue: Some(TaskQueue { name: self.route.task_queue.clone(), ..TaskQueue::default() }),
+            input: Some(Payloads { payloads: arguments }),
+            signal_name: signal.to_owned(),
+            signal_input: Some(Payloads { payloads }),
+            request_id: Uuid::new_v4().to_string(),
+            workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
+            workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
+            ..Default::default()
+        };
+        self.client.clone().signal_with_start_workflow_execution(request.into_request()).await.unwrap();
+    }
+
+    /// Terminates it, which nobody should do.
+    pub async fn terminate(&self) {
+        let request = TerminateWorkflowExecutionRequest {
+            namespace: self.route.namespace.clone(),
+            workflow_execution: Some(self.execution("")),
+            reason: "a test of what happens then".to_owned(),
+            ..Default::default()
+        };
+        self.client.clone().terminate_workflow_execution(request.into_request()).await.unwrap();
+    }
+
+    /// The history of one of its runs; of the current one where none is named.
+    pub async fn history(&self, run_id: &str) -> Vec<HistoryEvent> {
+        let mut events = Vec::new();
+        let mut next_page_token = Vec::new();
+        loop {
+            let request = GetWorkflowExecutionHistoryRequest {
+                namespace: self.route.namespace.clone(),
+                execution: Some(self.execution(run_id)),
+                next_page_token,
+                ..Default::default()
+            };
+            let answer = self.client.clone().get_workflow_execution_history(request.into_request()).await;
+            let answer = answer.unwrap().into_inner();
+            events.extend(answer.history.into_iter().flat_map(|history| history.events));
+            next_page_token = answer.next_page_token;
+            if next_page_token.is_empty() {
+                return events;
+            }
+        }
+    }
+
+    /// The histories of its current run and of those before it that it continues, the current one first.
+    pub async fn runs(&self) -> Vec<Vec<HistoryEvent>> {
+        let mut runs = vec![self.history("").await];
+        while let Some(before) = runs.last().and_then(|run| continued_from(run)) {
+            runs.push(self.history(&before).await);
+        }
+        runs
+    }
+
+    /// How many events its current run has.
+    pub async fn history_length(&self) -> usize {
+        self.history("").await.len()
+    }
+}
+
+/// The run that this one continues.
+fn continued_from(run: &[HistoryEvent]) -> Option<String> {
+    match run.first()?.attributes.as_ref()? {
+        Attributes::WorkflowExecutionStartedEventAttributes(started) => {
+            Some(started.continued_execution_run_id.clone()).filter(|run| !run.is_empty())
+        }
+        _ => None,
+    }
+}
+
+/// The types of a history's events, in order.
+pub fn event_types(history: &[HistoryEvent]) -> Vec<EventType> {
+    history.iter().map(HistoryEvent::event_type).collect()
+}
+
+/// How many workflow tasks failed, for whatever reason.
+pub fn failed_tasks(history: &[HistoryEvent]) -> usize {
+    event_types(history).into_iter().filter(|kind| *kind == EventType::WorkflowTaskFailed).count()
+}

@@ -1,0 +1,151 @@
+//! What the tests run on: a Temporal server, workers, a gateway and sandbox targets of this process.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
+use interlock_adapters::{AdapterKind, TargetSettings};
+use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
+use interlock_coordinator::settings::{LogFormat, LogSettings};
+use interlock_coordinator::temporal_server::EmbeddedServerOptions;
+use interlock_coordinator::worker_pool::Workload;
+use interlock_domain::catalog::REFERENCE_TEXT;
+use interlock_domain::limits::EntityLimits;
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+
+/// How long after it was sent a request may still land at a sandbox of these tests; of a real target it is more.
+const MAX_APPLY_DELAY: Duration = Duration::from_secs(2);
+
+/// The runtime of all tests: what they share must outlive each of them.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a Tokio runtime")
+});
+static SHARED: OnceCell<Testbed> = OnceCell::const_new();
+
+/// Runs a test to its end.
+pub fn run<T>(test: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(test)
+}
+
+/// The testbed that tests share. Nobody kills anything of it, or changes what others depend on.
+pub async fn shared() -> &'static Testbed {
+    SHARED.get_or_init(|| Testbed::start("shared", Wanted::default())).await
+}
+
+/// What a testbed differs in from the shared one.
+#[derive(Default)]
+pub struct Wanted {
+    /// Plans lose their claims.
+    pub without_leases: bool,
+    /// The limits of entities.
+    pub limits: EntityLimits,
+    /// The server keeps what it knows in this file.
+    pub db_file: Option<PathBuf>,
+    /// Workers are processes of their own, one for each of these; none: one pool in this process.
+    pub worker_processes: Option<Vec<Workload>>,
+}
+
+/// Interlock on this machine, and its targets.
+pub struct Testbed {
+    /// All but the targets.
+    pub platform: LocalPlatform,
+    /// Stands in for the HSS.
+    pub hss: Sandbox,
+    /// Stands in for the CRM.
+    pub crm: Sandbox,
+    /// Stands in for the SMS gateway.
+    pub sms: Sandbox,
+}
+
+impl Testbed {
+    /// Starts one. `name` is that of its server's log, in cargo's directory for such things.
+    pub async fn start(name: &str, wanted: Wanted) -> Self {
+        let hss = sandbox::hss(SandboxOptions::default()).await.unwrap();
+        let crm = sandbox::crm(SandboxOptions::default()).await.unwrap();
+        let sms = sandbox::sms(SandboxOptions::default()).await.unwrap();
+        let mut options = LocalOptions::from_environment().unwrap();
+        for (target, sandbox) in [("hss", &hss), ("crm", &crm), ("notify", &sms)] {
+            let adapter = if target == "hss" { AdapterKind::Pyhss } else { AdapterKind::Json };
+            let mut settings = TargetSettings::new(adapter, sandbox.base_url().parse().unwrap());
+            settings.max_apply_delay = Some(MAX_APPLY_DELAY);
+            options.settings.targets.insert(target.parse().unwrap(), settings);
+        }
+        options.sandboxes = false;
+        options.settings.limits = wanted.limits;
+        options.settings.log = LogSettings { level: "info".to_owned(), format: LogFormat::Text };
+        options.catalog = catalog();
+        options.leases = !wanted.without_leases;
+        options.server = server_options(name, wanted.db_file);
+        if let Some(workloads) = wanted.worker_processes {
+            let binary = PathBuf::from(env!("CARGO_BIN_EXE_interlock-under-test"));
+            options.workers = WorkerHosting::Processes { binary, workloads };
+        }
+        let say = |sentence: &str| eprintln!("{name}: {sentence}");
+        let platform = LocalPlatform::start(options, &say).await.unwrap_or_else(|fault| panic!("{fault}"));
+        Self { platform, hss, crm, sms }
+    }
+
+    /// Ends all of it.
+    pub async fn stop(self) {
+        self.platform.stop().await.unwrap_or_else(|fault| panic!("{fault}"));
+        self.hss.shutdown().await;
+        self.crm.shutdown().await;
+        self.sms.shutdown().await;
+    }
+}
+
+fn server_options(name: &str, db_file: Option<PathBuf>) -> EmbeddedServerOptions {
+    // Not a directory of its own that goes with the server: the shared one is never dropped.
+    let log_file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("end-to-end-{name}.log"));
+    // Of an earlier run; where there was none there is nothing to remove.
+    drop(std::fs::remove_file(&log_file));
+    EmbeddedServerOptions { db_file, log_file: Some(log_file), ..EmbeddedServerOptions::default() }
+}
+
+/// The reference catalog with shorter times, so that nobody waits for what is only a margin here, where there is one
+/// clock and nothing takes long; and with the one-step event types by which history events are counted.
+fn catalog() -> String {
+    let shorter = [
+        ("fresh_wait = \"5s\"", "fresh_wait = \"0s\""),
+        ("orphan_settle = \"90s\"", "orphan_settle = \"2s\""),
+        ("{ role = \"hss\", operation = \"", "{ attempt_timeout = \"4s\", role = \"hss\", operation = \""),
+        ("{ role = \"crm\", operation = \"", "{ attempt_timeout = \"4s\", role = \"crm\", operation = \""),
+    ];
+    let mut text = REFERENCE_TEXT.to_owned();
+    for (usual, short) in shorter {
+        assert!(text.contains(usual), "the reference catalog has no '{usual}' any more");
+        text = text.replace(usual, short);
+    }
+    // The authority of a kind is a look-up, not a step, and has no such key.
+    text = text.replace("{ attempt_timeout = \"4s\", role = \"hss\", operation = \"find_holder\"", FIND_HOLDER);
+    text + ONE_STEP_EVENTS
+}
+
+const FIND_HOLDER: &str = "{ role = \"hss\", operation = \"find_holder\"";
+
+const ONE_STEP_EVENTS: &str = r#"
+[events."line.touched"]
+steps = [{ role = "hss", operation = "set_enabled", with = { imsi = "{imsi}", enabled = true } }]
+[events."line.touched".data]
+required = ["imsi"]
+properties.imsi = { type = "string", format = "imsi" }
+
+[events."line.assigned"]
+claims = [{ mode = "assign", resource = "msisdn/{msisdn}", party = "{imsi}" }]
+steps = [{ role = "hss", operation = "assign_number", with = { imsi = "{imsi}", msisdn = "{msisdn}" }, resources = ["msisdn/{msisdn}"], compensation = "release_number" }]
+[events."line.assigned".data]
+required = ["imsi", "msisdn"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.msisdn = { type = "string", format = "msisdn" }
+
+[events."line.unassigned"]
+claims = [{ mode = "release", resource = "msisdn/{msisdn}", party = "{imsi}" }]
+steps = [{ role = "hss", operation = "release_number", with = { imsi = "{imsi}", msisdn = "{msisdn}" }, resources = ["msisdn/{msisdn}"] }]
+[events."line.unassigned".data]
+required = ["imsi", "msisdn"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.msisdn = { type = "string", format = "msisdn" }
+"#;

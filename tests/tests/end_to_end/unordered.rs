@@ -1,0 +1,90 @@
+//! Events that need no turn.
+
+use std::time::Duration;
+
+use interlock_adapters::sandbox::{Action, Applied, Effect, Pattern, Rule};
+
+use crate::applied_log::applied_at_ms;
+use crate::events::{assigned, quota_exceeded, unassigned};
+use crate::scene::{Scene, number, write_that_releases};
+use crate::testbed::{run, shared};
+use crate::waiting::until_true;
+
+/// How many are sent at once.
+const MANY: usize = 30;
+/// How long the SMS gateway takes for each.
+const EACH: Duration = Duration::from_secs(2);
+
+fn sent_to(log: Vec<Applied>, number: &str) -> Vec<Applied> {
+    log.into_iter()
+        .filter(|entry| matches!(&entry.effect, Effect::SmsSent { msisdn, .. } if msisdn == number))
+        .collect()
+}
+
+fn slow_sms_to(number: &str) -> Rule {
+    let pattern = Pattern { body_contains: Some(number.to_owned()), ..Pattern::default() };
+    Rule::always(pattern, Action::Delay { ms: EACH.as_millis().try_into().unwrap() })
+}
+
+/// All of them were under way at once: the last was applied before two could have been done one after the other.
+fn were_side_by_side(sent: &[Applied]) {
+    let spread_ms = applied_at_ms(&sent[sent.len() - 1]) - applied_at_ms(&sent[0]);
+    assert!(u128::try_from(spread_ms).unwrap() < EACH.as_millis(), "spread over {spread_ms} ms");
+}
+
+#[test]
+fn events_without_order_run_side_by_side_past_the_entity() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (customer, number) = (scene.customer("A"), number());
+        scene.bed.sms.add_rule(slow_sms_to(&number));
+        for _ in 0..MANY {
+            let taken = scene.bed.platform.submit(&scene.tenant, quota_exceeded(&customer, &number)).await;
+            assert_eq!(taken.status.as_str(), "accepted", "{taken:?}");
+        }
+        until_true("all texts", || sent_to(scene.bed.sms.log(), &number).len() == MANY).await;
+        were_side_by_side(&sent_to(scene.bed.sms.log(), &number));
+    });
+}
+
+#[test]
+fn events_without_order_that_reach_an_entity_run_side_by_side_and_wait_for_nothing() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (customer, other, number) = (scene.customer("A"), scene.customer("B"), number());
+        scene.bed.sms.add_rule(slow_sms_to(&number));
+        // An order of the same customer waits for a number all the while.
+        scene.done(&assigned(&other, &number)).await;
+        let waiting = scene.submit(&assigned(&customer, &number)).await;
+        scene.is_waiting_for(&customer, &number).await;
+        for _ in 0..MANY {
+            scene.submit(&quota_exceeded(&customer, &number)).await;
+        }
+        until_true("all texts", || sent_to(scene.bed.sms.log(), &number).len() == MANY).await;
+        were_side_by_side(&sent_to(scene.bed.sms.log(), &number));
+        assert_eq!(scene.registrations(&number), [format!("{}+", other.imsi)]);
+        scene.bed.hss.add_rule(Rule::always(write_that_releases(&other), Action::Delay { ms: 100 }));
+        scene.done(&unassigned(&other, &number)).await;
+        scene.completed(&[waiting]).await;
+        scene.judge(&[&number]);
+    });
+}
+
+#[test]
+fn an_event_without_order_that_is_sent_twice_has_one_effect() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (customer, number) = (scene.customer("A"), number());
+        let event = quota_exceeded(&customer, &number);
+        for _ in 0..3 {
+            let taken = scene.bed.platform.submit(&scene.tenant, event.clone()).await;
+            assert_eq!(taken.status.as_str(), "accepted", "{taken:?}");
+        }
+        until_true("the text", || !sent_to(scene.bed.sms.log(), &number).is_empty()).await;
+        let again = scene.bed.platform.submit(&scene.tenant, event).await;
+        assert_eq!(again.status.as_str(), "accepted", "{again:?}");
+        let order = again.order_id.unwrap();
+        assert_eq!(scene.end_of(&order).await, "completed");
+        assert_eq!(sent_to(scene.bed.sms.log(), &number).len(), 1);
+    });
+}
