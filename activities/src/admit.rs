@@ -11,12 +11,15 @@ use interlock_domain::order::{ClaimMode, Plan, Rejection};
 use interlock_workflows::names;
 use temporalio_sdk::activities::ActivityContext;
 
+use crate::clock;
 use crate::entity_client::EntityCallError;
 use crate::request_id;
 use crate::worker_context::WorkerContext;
 
 /// How long all claims of a batch together may take to be answered.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How much sooner a resource counts an answer as too late to be heard: for its way, and for clocks that differ.
+const HEARD_MARGIN: Duration = Duration::from_secs(1);
 
 /// Plans each event, passes on the other halves of those that make two orders, and claims what the plans want.
 ///
@@ -100,9 +103,12 @@ async fn claim(
 ) -> Result<(ResourceId, ClaimAnswer), EntityCallError> {
     let entity = worker.entities.resource(tenant, &resource);
     let queue = &entity.route.task_queue;
-    if worker.answers.may_ask(queue, Instant::now()) {
+    let now = Instant::now();
+    if now < deadline && worker.answers.may_ask(queue, now) {
         let update_id = request_id::of_part(context, ticket.id.as_str());
-        let asked = worker.entities.claim(&entity, &ticket, &update_id);
+        let heard_for = deadline.saturating_duration_since(now).saturating_sub(HEARD_MARGIN);
+        let asking = Ticket { answer_by: Some(clock::now().plus_ms(clock::millis(heard_for))), ..ticket.clone() };
+        let asked = worker.entities.claim(&entity, &asking, &update_id);
         match tokio::time::timeout_at(deadline.into(), asked).await {
             Ok(Ok(answer)) => return Ok((resource, answer)),
             Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "a claim was not answered"),

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use interlock_domain::attempt::Left;
+use interlock_domain::attempt::{Left, LeftBy};
 use temporalio_sdk::activities::ActivityContext;
 
 /// How often a call under way says that it lives. Cancellation arrives with the answers.
@@ -31,8 +31,8 @@ impl<'a> Trace<'a> {
     /// Says that the attempt lives.
     async fn beat(&self) {
         let left = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        // Without a note, an empty heartbeat: it wipes what the attempt before left, so nothing of it is trusted.
-        if let Err(error) = self.context.record_heartbeat(left).await {
+        let by_this = left.map(|left| LeftBy { attempt: self.context.info().attempt, left });
+        if let Err(error) = self.context.record_heartbeat(by_this).await {
             tracing::error!(%error, "a heartbeat could not be written");
         }
     }
@@ -49,9 +49,9 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// What the attempt before left behind, where it is known.
-pub(crate) fn left_before(context: &ActivityContext) -> Option<Left> {
-    match context.heartbeat_details().deserialize::<Option<Left>>() {
+/// What attempts before left behind, where it is known.
+pub(crate) fn left_before(context: &ActivityContext) -> Option<LeftBy> {
+    match context.heartbeat_details().deserialize::<Option<LeftBy>>() {
         Ok(left) => left.flatten(),
         Err(error) => {
             // Written by another version, or another language: as if nothing were known.

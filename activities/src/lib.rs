@@ -7,6 +7,7 @@
 
 mod admit;
 mod answer_memory;
+mod clock;
 mod entity_client;
 mod heartbeat;
 mod local_activities;

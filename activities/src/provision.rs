@@ -1,12 +1,12 @@
 //! One attempt of one step at its target. What it does about its predecessors is decided in
 //! [`interlock_domain::attempt`].
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use interlock_adapters::{Adapter, Call, OnAmbiguous as AdapterOnAmbiguous, Verification};
 use interlock_domain::attempt::{
     AfterCall, AfterVerification, Capabilities, INTERRUPTED, Left, Move, OnAmbiguous, ReadBack, Situation, TOO_LATE,
-    after_call, after_verification, first_move, may_send,
+    after_call, after_verification, first_move, left_just_before, may_send,
 };
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::ProvisionRequest;
@@ -14,6 +14,7 @@ use interlock_domain::outcome::Outcome;
 use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+use crate::clock::{millis, now, timestamp};
 use crate::heartbeat::{Trace, left_before};
 use crate::worker_context::WorkerContext;
 
@@ -104,7 +105,7 @@ impl<'a> Attempt<'a> {
 
     /// Waits until an earlier request can no longer land.
     async fn wait(&self, wait: Duration, deadline: Timestamp) -> Result<(), ActivityError> {
-        let earlier = self.situation.left.unwrap_or(Left::MaybeSent { until: self.landing_by(wait) });
+        let earlier = left_just_before(&self.situation).unwrap_or(Left::MaybeSent { until: self.landing_by(wait) });
         if wait > WAIT_MAX {
             self.trace.leave(earlier).await;
             return Err(again("settling", "An earlier request may still land at the target.", Some(wait)));
@@ -183,15 +184,5 @@ fn capabilities(adapter: &dyn Adapter, operation: &str) -> Capabilities {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn now() -> Timestamp {
-    timestamp(SystemTime::now())
-}
-
-fn timestamp(time: SystemTime) -> Timestamp {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
-}
+#[cfg(test)]
+mod tests;

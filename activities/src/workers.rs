@@ -18,6 +18,9 @@ use crate::local_activities::CarriedOut;
 use crate::target_activities::AtTargets;
 use crate::worker_context::WorkerContext;
 
+/// For how long at most a heartbeat is held back by the SDK.
+const HEARTBEAT_HELD_BACK_MAX: Duration = Duration::from_secs(5);
+
 /// How many polls a worker has open, scaled by the server's feedback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pollers {
@@ -147,6 +150,8 @@ fn options(
         .workflow_task_poller_behavior(PollerBehavior::Autoscaling(pollers))
         .activity_task_poller_behavior(PollerBehavior::Autoscaling(pollers))
         .max_eager_activity_reservations_per_workflow_task(0)
+        // Cancellation comes with the answer to a heartbeat: it must not wait for a heartbeat that is held back.
+        .max_heartbeat_throttle_interval(HEARTBEAT_HELD_BACK_MAX)
         .graceful_shutdown_period(tuning.drain)
 }
 

@@ -71,9 +71,10 @@ impl ConnectionFlags {
     /// [`Fault`] `temporal_profile_not_found` or `temporal_configuration_invalid`.
     pub fn options(&self) -> Result<(ConnectionOptions, ClientOptions), Fault> {
         let sources = LoadClientConfigProfileOptions::builder().maybe_config_file_profile(self.profile.clone()).build();
-        let mut profile = match self.own_server {
-            true => ClientConfigProfile::default(),
-            false => load_client_config_profile(sources, None).map_err(configuration_fault)?,
+        let mut profile = if self.own_server {
+            ClientConfigProfile::default()
+        } else {
+            load_client_config_profile(sources, None).map_err(configuration_fault)?
         };
         self.lay_over(&mut profile);
         warn_of_what_the_client_ignores(&profile);

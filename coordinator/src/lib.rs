@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod connection;
+pub mod demo;
 pub mod fault;
 pub mod gateway;
 pub mod health;

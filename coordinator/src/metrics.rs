@@ -72,8 +72,7 @@ impl Metrics {
                 "Check that this process may listen on a loopback port.",
             )
         })?;
-        let inner =
-            Inner { meter: started.meter, exporter: started.bound_addr, serving: started.abort_handle };
+        let inner = Inner { meter: started.meter, exporter: started.bound_addr, serving: started.abort_handle };
         Ok(Self { inner: Arc::new(inner) })
     }
 

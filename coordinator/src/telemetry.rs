@@ -22,10 +22,16 @@ pub enum Color {
 impl Color {
     /// Whether to use colours on stderr.
     pub fn on_stderr(self) -> bool {
-        self.resolve(
-            std::io::stderr().is_terminal(),
-            std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
-        )
+        self.on(std::io::stderr().is_terminal())
+    }
+
+    /// Whether to use colours on stdout.
+    pub fn on_stdout(self) -> bool {
+        self.on(std::io::stdout().is_terminal())
+    }
+
+    fn on(self, is_terminal: bool) -> bool {
+        self.resolve(is_terminal, std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()))
     }
 
     fn resolve(self, is_terminal: bool, no_color: bool) -> bool {

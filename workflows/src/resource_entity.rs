@@ -206,7 +206,11 @@ impl ResourceEntity {
     }
 
     fn shown(&self) -> Value {
-        json!(self.machine.view())
+        let mut shown = json!(self.machine.view());
+        if let (Some(shown), 1..) = (shown.as_object_mut(), self.undecodable) {
+            shown.insert("undecodable_messages".to_owned(), self.undecodable.into());
+        }
+        shown
     }
 
     /// Whether the run is to end.

@@ -51,6 +51,17 @@ pub enum Left {
     },
 }
 
+/// [`Left`], and which attempt left it. The server hands the details of the last heartbeat on from attempt to attempt:
+/// those of an older attempt say nothing about the one that ended just before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LeftBy {
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// What it left.
+    #[serde(flatten)]
+    pub left: Left,
+}
+
 /// What an attempt knows when it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Situation {
@@ -58,8 +69,8 @@ pub struct Situation {
     pub attempt: u32,
     /// Whether an earlier schedule of this step may have sent its request.
     pub maybe_sent: bool,
-    /// What the attempt before left behind, where anything reached the server.
-    pub left: Option<Left>,
+    /// What attempts before left behind, where anything reached the server.
+    pub left: Option<LeftBy>,
     /// When this attempt was scheduled: the one before had been given up by then.
     pub scheduled_at: Timestamp,
     /// How long one attempt may go on sending after it began, in milliseconds.
@@ -111,11 +122,16 @@ pub fn first_move(situation: &Situation, capabilities: &Capabilities) -> Move {
 fn maybe_sent_until(situation: &Situation) -> Option<Timestamp> {
     // Whoever was given up may be cut off and not know it: it goes on until its own deadline.
     let by_its_deadline = situation.scheduled_at.plus_ms(situation.attempt_timeout_ms);
-    match situation.left {
+    match left_just_before(situation) {
         Some(Left::MaybeSent { until }) => Some(until),
         None if situation.attempt > 1 || situation.maybe_sent => Some(by_its_deadline),
         Some(Left::Settled) | None => None,
     }
+}
+
+/// What the attempt just before left behind, where it said so.
+pub fn left_just_before(situation: &Situation) -> Option<Left> {
+    situation.left.filter(|left| left.attempt.checked_add(1) == Some(situation.attempt)).map(|left| left.left)
 }
 
 /// What reading back said of the earlier request.
@@ -236,6 +252,7 @@ mod tests {
     }
 
     fn situation(attempt: u32, maybe_sent: bool, left: Option<Left>) -> Situation {
+        let left = left.map(|left| LeftBy { attempt: attempt - 1, left });
         Situation { attempt, maybe_sent, left, scheduled_at: NOW, attempt_timeout_ms: 10_000, now: NOW }
     }
 
@@ -248,6 +265,13 @@ mod tests {
     fn an_attempt_after_a_clean_refusal_sends_at_once() {
         let after_refusal = situation(2, false, Some(Left::Settled));
         assert_eq!(first_move(&after_refusal, &capabilities(OnAmbiguous::Verify)), Move::Send);
+    }
+
+    #[test]
+    fn what_an_older_attempt_left_says_nothing_about_the_one_that_vanished_since() {
+        let stale = LeftBy { attempt: 1, left: Left::Settled };
+        let third = Situation { left: Some(stale), ..situation(3, false, None) };
+        assert_eq!(first_move(&third, &capabilities(OnAmbiguous::Verify)), Move::Verify { wait_ms: 10_000 + 35_000 });
     }
 
     #[test]

@@ -37,8 +37,9 @@ pub(super) async fn run(command: &DevCommand, settings: Settings, output: Output
     let ending = shutdown::on_signals()?;
     let mut options = LocalOptions::from_settings(settings)?;
     options.gateway = options.settings.gateway.listen;
-    options.server = EmbeddedServerOptions { db_file: command.db.clone(), ui: true, ..EmbeddedServerOptions::default() };
-    let started = LocalPlatform::start(options, &|sentence| tracing::info!("{sentence}"));
+    options.server =
+        EmbeddedServerOptions { db_file: command.db.clone(), ui: true, ..EmbeddedServerOptions::default() };
+    let started = Box::pin(LocalPlatform::start(options, &|sentence| tracing::info!("{sentence}")));
     let Some(platform) = ending.run_until_cancelled(started).await else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -70,6 +71,10 @@ fn text(ready: &Ready) -> String {
     for (target, url) in &ready.targets {
         line(target, url);
     }
-    line("", "Ctrl-C ends it all.");
+    let _written = write!(
+        text,
+        "\nFor other commands: export TEMPORAL_ADDRESS={} INTERLOCK_QUEUE_SHARDS=1\nCtrl-C ends it all.",
+        ready.temporal
+    );
     text
 }

@@ -53,12 +53,13 @@ pub(super) async fn run(command: &GatewayCommand, settings: Settings, output: Ou
         Patience::Brief,
         STARTUP_LIMIT,
     );
-    let Some(installation) = ending.run_until_cancelled(connected).await else {
+    let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let gateway = gateway::start(&installation?, &metrics, listen).await?;
     let listening = Listening { gateway: gateway.url() };
-    output.line(&listening, |it| format!("gateway listens at {}; its calls: {}/openapi.json", it.gateway, it.gateway))?;
+    output
+        .line(&listening, |it| format!("gateway listens at {}; its calls: {}/openapi.json", it.gateway, it.gateway))?;
     ending.cancelled().await;
     gateway.stop().await;
     Ok(ExitCode::SUCCESS)

@@ -128,11 +128,7 @@ fn prepare_quietly(global: &GlobalArguments) -> Result<Settings, Fault> {
     Ok(settings)
 }
 
-fn load(
-    global: &GlobalArguments,
-    flags: Vec<SettingsFlag>,
-    sources: SettingsSources,
-) -> Result<Settings, Fault> {
+fn load(global: &GlobalArguments, flags: Vec<SettingsFlag>, sources: SettingsSources) -> Result<Settings, Fault> {
     let flags = global.settings_flags().into_iter().chain(flags).collect();
     Settings::load(&SettingsSources { config_file: global.config.clone(), flags, ..sources })
 }

@@ -55,11 +55,7 @@ impl ShowArguments {
     }
 }
 
-pub(super) async fn customer(
-    command: &CustomerCommand,
-    settings: Settings,
-    output: Output,
-) -> Result<ExitCode, Fault> {
+pub(super) async fn customer(command: &CustomerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let CustomerCommand::Show(arguments) = command;
     let id: CustomerId = arguments.id.parse().map_err(|error| bad_id("customer", &error))?;
     let tenant = settings.tenant.clone();
@@ -68,11 +64,7 @@ pub(super) async fn customer(
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn resource(
-    command: &ResourceCommand,
-    settings: Settings,
-    output: Output,
-) -> Result<ExitCode, Fault> {
+pub(super) async fn resource(command: &ResourceCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let ResourceCommand::Show(arguments) = command;
     let id: ResourceId = arguments.id.parse().map_err(|error| bad_id("resource", &error))?;
     let tenant = settings.tenant.clone();
@@ -107,14 +99,17 @@ fn customer_text(view: &Value) -> String {
     for entry in list(view, "journal") {
         journal.add_row(["at", "what", "type", "order_id", "code"].map(|name| text(entry, name)));
     }
-    format!("customer {}\n{orders}\n{leases}\n{journal}", text(view, "customer_id"))
+    format!("customer {}\n\n{orders}\n\n{leases}\n\n{journal}", text(view, "customer_id"))
 }
 
 fn resource_text(view: &Value) -> String {
     let holder = match view.get("holder").filter(|holder| !holder.is_null()) {
         Some(holder) => format!(
             "held by {} since {}, epoch {}",
-            [text(holder, "customer_id"), text(holder, "party")].into_iter().find(|name| name != "–").unwrap_or_default(),
+            [text(holder, "customer_id"), text(holder, "party")]
+                .into_iter()
+                .find(|name| name != "–")
+                .unwrap_or_default(),
             text(holder, "since"),
             text(holder, "epoch")
         ),
@@ -128,14 +123,12 @@ fn resource_text(view: &Value) -> String {
     for entry in list(view, "history") {
         history.add_row(["at", "what", "who", "epoch", "detail"].map(|name| text(entry, name)));
     }
-    format!("resource {}: {holder}\n{queue}\n{history}", text(view, "resource"))
+    format!("resource {}: {holder}\n\n{queue}\n\n{history}", text(view, "resource"))
 }
 
 fn order_text(view: &Value) -> String {
-    let mut head = table(&["", ""]);
-    head.set_header(Vec::<String>::new());
+    let mut head = table(&["order", &text(view, "order_id")]);
     for (name, field) in [
-        ("order", "order_id"),
         ("event", "event_id"),
         ("type", "type"),
         ("customer", "customer_id"),
@@ -154,7 +147,7 @@ fn order_text(view: &Value) -> String {
     for claim in list(view, "claims") {
         claims.add_row(["resource", "mode", "state", "epoch"].map(|name| text(claim, name)));
     }
-    format!("{head}\n{steps}\n{claims}")
+    format!("{head}\n\n{steps}\n\n{claims}")
 }
 
 #[cfg(test)]

@@ -82,7 +82,10 @@ pub(super) async fn run(command: &SubmitCommand, settings: Settings, output: Out
             }
         }
         progress.set_position(source.read);
-        progress.set_message(format!("{} accepted, {} rejected, {} unknown", tally.accepted, tally.rejected, tally.unknown));
+        progress.set_message(format!(
+            "{} accepted, {} rejected, {} unknown",
+            tally.accepted, tally.rejected, tally.unknown
+        ));
     }
     progress.finish();
     if output.format() == OutputFormat::Json {
@@ -216,7 +219,7 @@ mod tests {
         assert_eq!(events("{\n \"id\": \"1\"\n}\n").await.len(), 1);
         assert_eq!(events("[{\"id\":\"1\"},\n{\"id\":\"2\"}]").await.len(), 2);
         assert_eq!(events("{\"id\":\"1\"}\n\n{\"id\":\"2\"}\n[{\"id\":\"3\"}]").await.len(), 3);
-        let many: String = (0..1_000).map(|id| format!("{{\"id\":\"{id}\"}}\n")).collect();
+        let many = "{\"id\":\"1\"}\n".repeat(1_000);
         assert_eq!(events(&many).await.len(), 1_000);
     }
 

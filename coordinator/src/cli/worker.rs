@@ -57,9 +57,15 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     let metrics = Metrics::start()?;
     let running = Arc::new(AtomicBool::new(false));
     let health = HttpService::start(command.listen, health::router(readiness(&running), metrics.clone())).await?;
-    let connected =
-        Installation::connect(&command.connection, settings, catalog, ShardCount::default(), Patience::Sdk, STARTUP_LIMIT);
-    let Some(installation) = ending.run_until_cancelled(connected).await else {
+    let connected = Installation::connect(
+        &command.connection,
+        settings,
+        catalog,
+        ShardCount::default(),
+        Patience::Sdk,
+        STARTUP_LIMIT,
+    );
+    let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let options = WorkerPoolOptions {
@@ -72,11 +78,8 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     };
     let mut pool = WorkerPool::start(&installation?, &metrics, options).await?;
     running.store(true, Ordering::Relaxed);
-    let said = Running {
-        workload: command.workload.as_str(),
-        listen: health.url(),
-        task_queues: pool.task_queues().to_vec(),
-    };
+    let said =
+        Running { workload: command.workload.as_str(), listen: health.url(), task_queues: pool.task_queues().to_vec() };
     output.line(&said, |it| {
         format!("workers for {} serve {} queues; metrics at {}/metrics", it.workload, it.task_queues.len(), it.listen)
     })?;

@@ -77,8 +77,9 @@ fn answer(ingested: Ingested) -> Result<Response, Problem> {
     if let Some(reason) = ingested.away {
         let next = "Send the events again when Temporal is back; none is taken twice.";
         let detail = format!("Temporal is away, and no event was accepted: {reason}.");
-        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "temporal_unavailable", detail, next)
-            .retry_after(AWAY_RETRY));
+        return Err(
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "temporal_unavailable", detail, next).retry_after(AWAY_RETRY)
+        );
     }
     if let [only] = ingested.results.as_slice()
         && only.code.as_deref() == Some(TOO_LARGE)
@@ -95,7 +96,7 @@ fn answer(ingested: Ingested) -> Result<Response, Problem> {
         if let [EventResult { code: Some(code), .. }] = ingested.results.as_slice() {
             problem.code.clone_from(code);
         }
-        problem.results = ingested.results;
+        problem.results = ingested.results.into_boxed_slice();
         return Err(problem);
     }
     Ok((StatusCode::ACCEPTED, Json(Results { results: ingested.results })).into_response())

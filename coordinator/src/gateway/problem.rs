@@ -14,32 +14,33 @@ pub struct Problem {
     /// The status code.
     pub status: u16,
     /// The status in words.
-    pub title: String,
+    pub title: &'static str,
     /// A stable `snake_case` code.
     pub code: String,
     /// One sentence: what happened.
     pub detail: String,
     /// What to do next.
-    pub next: String,
+    pub next: &'static str,
     /// After how many seconds to try again, where that helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
     /// What is wrong with each event, where that is the problem.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub results: Vec<EventResult>,
+    #[serde(skip_serializing_if = "<[EventResult]>::is_empty")]
+    #[schema(value_type = Vec<EventResult>)]
+    pub results: Box<[EventResult]>,
 }
 
 impl Problem {
     /// A problem of this status.
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>, next: &str) -> Self {
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>, next: &'static str) -> Self {
         Self {
             status: status.as_u16(),
-            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            title: status.canonical_reason().unwrap_or_default(),
             code: code.to_owned(),
             detail: detail.into(),
-            next: next.to_owned(),
+            next,
             retry_after_s: None,
-            results: Vec::new(),
+            results: Box::default(),
         }
     }
 

@@ -41,9 +41,13 @@ enum Taken {
     /// It is no event at all.
     Unreadable(Rejection),
     Rejected(Rejection),
-    Unknown { detail: String },
+    Unknown {
+        detail: String,
+    },
     /// Temporal is away.
-    Away { detail: String },
+    Away {
+        detail: String,
+    },
 }
 
 /// What became of a batch.
@@ -171,7 +175,11 @@ fn of_error(error: &EntityCallError) -> Taken {
 fn is_refusal(code: Code) -> bool {
     matches!(
         code,
-        Code::InvalidArgument | Code::NotFound | Code::PermissionDenied | Code::Unauthenticated | Code::FailedPrecondition
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::FailedPrecondition
     )
 }
 

@@ -23,9 +23,9 @@ use crate::installation::Installation;
 /// How long a worker may be silent about a call before it is given up for dead; as for the steps of entities.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
 /// What one attempt may take beyond its attempt time-out: settling an earlier request that may still land.
-const SETTLING_MARGIN: Duration = Duration::from_secs(120);
+const SETTLING_MARGIN: Duration = Duration::from_mins(2);
 /// The first and the longest pause between two attempts.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// An order that is one call.
 #[derive(Debug, Clone, PartialEq)]

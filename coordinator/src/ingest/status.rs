@@ -68,12 +68,7 @@ impl EventResult {
     }
 
     pub(super) fn rejected(self, rejection: Rejection) -> Self {
-        Self {
-            status: EventStatus::Rejected,
-            code: Some(rejection.code),
-            detail: Some(rejection.detail),
-            ..self
-        }
+        Self { status: EventStatus::Rejected, code: Some(rejection.code), detail: Some(rejection.detail), ..self }
     }
 
     pub(super) fn unknown(self, code: &str, detail: String) -> Self {

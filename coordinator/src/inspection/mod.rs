@@ -59,7 +59,9 @@ impl InspectionError {
     /// What to do next.
     pub fn next(&self) -> &'static str {
         match self {
-            Self::NeverSeen(_) => "Check the id and the tenant; an event that was accepted a moment ago may need another.",
+            Self::NeverSeen(_) => {
+                "Check the id and the tenant; an event that was accepted a moment ago may need another."
+            }
             Self::NoWorker(_) => "Start workers (interlock worker --workload all), then ask again.",
             Self::Away(_) => "Ask again when Temporal is back.",
             Self::Refused { .. } => "See the reason; the worker's log says more.",
@@ -137,10 +139,7 @@ impl Inspection {
         let payloads = converter.to_payloads(&context, argument).await.map_err(|error| refused(error.to_string()))?;
         let request = QueryWorkflowRequest {
             namespace: entity.route.namespace.clone(),
-            execution: Some(WorkflowExecution {
-                workflow_id: entity.route.workflow_id.clone(),
-                run_id: String::new(),
-            }),
+            execution: Some(WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() }),
             query: Some(WorkflowQuery {
                 query_type: query.to_owned(),
                 query_args: Some(Payloads { payloads }),
@@ -162,11 +161,12 @@ impl Inspection {
 
 fn of_status(what: &str, status: &Status) -> InspectionError {
     let message = status.message();
+    // What the server says where nobody answers, and where nobody has polled the queue for a while.
+    let is_unanswered = matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled)
+        || (status.code() == Code::FailedPrecondition && message.contains("no poller"));
     match status.code() {
+        _ if is_unanswered => InspectionError::NoWorker(what.to_owned()),
         Code::NotFound if !message.contains("amespace") => InspectionError::NeverSeen(what.to_owned()),
-        Code::DeadlineExceeded | Code::Cancelled => InspectionError::NoWorker(what.to_owned()),
-        // What the server says where nobody polled the queue for a while.
-        Code::FailedPrecondition if message.contains("no poller") => InspectionError::NoWorker(what.to_owned()),
         Code::Unavailable => InspectionError::Away(message.to_owned()),
         _ => InspectionError::Refused { what: what.to_owned(), reason: message.to_owned() },
     }
@@ -182,6 +182,7 @@ mod tests {
         assert_eq!(code(Status::not_found("workflow not found for ID: t/customer/c")), "never_seen");
         assert_eq!(code(Status::not_found("Namespace nowhere is not found.")), "query_refused");
         assert_eq!(code(Status::deadline_exceeded("too slow")), "no_worker");
+        assert_eq!(code(Status::resource_exhausted("consistent query buffer is full")), "no_worker");
         assert_eq!(code(Status::failed_precondition("no poller seen for task queue recently")), "no_worker");
         assert_eq!(code(Status::unavailable("away")), "temporal_unavailable");
         assert_eq!(code(Status::invalid_argument("unknown queryType")), "query_refused");

@@ -53,8 +53,10 @@ async fn known(
     order: &OrderId,
 ) -> Result<Known, ActivityInteractionError> {
     let namespace = &installation.routing.tenant(tenant).namespace;
-    let client = installation.client_for(namespace).map_err(|fault| ActivityInteractionError::Other(Box::new(fault)))?;
-    let options = ActivityDescribeOptions::builder().include_input(true).include_outcome(true).include_last_failure(true);
+    let client =
+        installation.client_for(namespace).map_err(|fault| ActivityInteractionError::Other(Box::new(fault)))?;
+    let options =
+        ActivityDescribeOptions::builder().include_input(true).include_outcome(true).include_last_failure(true);
     let handle = client.get_activity_handle(TargetActivities::provision, order.as_str(), None);
     let description = handle.describe(options.build()).await?;
     let request = description.input().await?;

@@ -54,9 +54,10 @@ impl LocalPlatform {
     pub async fn start(mut options: LocalOptions, say: &(dyn Fn(&str) + Send + Sync)) -> Result<Self, Fault> {
         interlock_adapters::install_crypto_provider();
         let catalog = parse_catalog(&options.catalog)?;
-        let sandboxes = match options.sandboxes {
-            true => Sandboxes::start(&mut options.settings, options.hss_latency).await?,
-            false => Sandboxes::default(),
+        let sandboxes = if options.sandboxes {
+            Sandboxes::start(&mut options.settings, options.hss_latency).await?
+        } else {
+            Sandboxes::default()
         };
         let adapters = options.settings.adapters()?;
         let cli = find_or_install(&options.settings.cli_search()?, say).await?;

@@ -84,7 +84,8 @@ impl WorkerProcess {
         arguments.extend(["worker", "--workload", workload.as_str(), "--address", temporal].map(OsString::from));
         arguments.extend(["--output", "jsonl", "--listen", "127.0.0.1:0", "--config"].map(OsString::from));
         arguments.push(files.settings().into());
-        let process = ServerProcess::spawn(Path::new("env"), &arguments, &log_file).map_err(Fault::from)?;
+        let process =
+            ServerProcess::spawn(Path::new("env"), &arguments, &log_file).map_err(|error| failed(&error, ""))?;
         let mut worker = Self { workload, process, log };
         worker.until_ready().await?;
         Ok(worker)
@@ -128,7 +129,7 @@ impl WorkerProcess {
     /// # Errors
     /// [`Fault`] where it cannot be killed.
     pub async fn kill(self) -> Result<(), Fault> {
-        self.process.kill().await.map_err(Fault::from)
+        self.process.kill().await.map_err(|error| not_ended(&error))
     }
 
     /// Asks it to drain (SIGTERM), and returns when it is gone (after 10 s it is killed).
@@ -136,7 +137,7 @@ impl WorkerProcess {
     /// # Errors
     /// [`Fault`] where it cannot be ended.
     pub async fn stop(self) -> Result<(), Fault> {
-        self.process.stop().await.map_err(Fault::from)
+        self.process.stop().await.map_err(|error| not_ended(&error))
     }
 }
 
@@ -147,6 +148,14 @@ fn failed(reason: &dyn std::fmt::Display, log: &str) -> Fault {
         "worker_process_failed",
         format!("A worker process could not be started: {reason}.{said}"),
         "See what it said; check that the binary is the one of this version.",
+    )
+}
+
+fn not_ended(error: &dyn std::fmt::Display) -> Fault {
+    Fault::failed(
+        "worker_process_not_ended",
+        format!("A worker process could not be ended: {error}."),
+        "End it by hand; it ends with this process in any case.",
     )
 }
 
@@ -163,8 +172,11 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
     let unwritten = |error: toml::ser::Error| failed(&error, "");
     file.insert("limits".into(), Value::try_from(settings.limits).map_err(unwritten)?);
     file.insert("tenants".into(), Value::try_from(&settings.tenants).map_err(unwritten)?);
-    let targets: Result<Table, Fault> =
-        settings.targets.iter().map(|(target, of)| Ok((target.to_string(), target_table(target, of)?.into()))).collect();
+    let targets: Result<Table, Fault> = settings
+        .targets
+        .iter()
+        .map(|(target, of)| Ok((target.to_string(), target_table(target, of)?.into())))
+        .collect();
     file.insert("targets".into(), targets?.into());
     toml::to_string(&file).map_err(unwritten)
 }

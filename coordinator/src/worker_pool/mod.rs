@@ -231,7 +231,11 @@ fn targets(options: &WorkerPoolOptions) -> Result<BTreeSet<TargetId>, Fault> {
         })?;
     }
     let named = options.targets.iter();
-    Ok(if options.targets.is_empty() { options.adapters.targets().cloned().collect() } else { named.cloned().collect() })
+    Ok(if options.targets.is_empty() {
+        options.adapters.targets().cloned().collect()
+    } else {
+        named.cloned().collect()
+    })
 }
 
 fn worker_fault(queue: &str, reason: &str) -> Fault {

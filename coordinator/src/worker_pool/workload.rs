@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_range_of_shards_is_two_numbers_or_one() {
-        let shards = |text: &str| text.parse::<ShardRange>().unwrap().shards(ShardCount::default()).map(|all| all.len());
+        let shards =
+            |text: &str| text.parse::<ShardRange>().unwrap().shards(ShardCount::default()).map(|all| all.len());
         assert_eq!(shards("0-15").unwrap(), 16);
         assert_eq!(shards("3").unwrap(), 1);
         assert_eq!(shards("8-16").unwrap_err().code, "bad_shard_count");

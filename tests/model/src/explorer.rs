@@ -107,5 +107,5 @@ pub fn explore(scenario: &Scenario, states_max: usize) -> Result<Report, Box<Fai
 
 fn failure(scenario: &Scenario, stack: &[Frame], violation: Violation) -> Failure {
     let actions = stack.iter().map(|frame| frame.actions[frame.next - 1].clone()).collect();
-    Failure { world: scenario.name.clone(), violation, actions }.shortened(scenario)
+    Failure::new(scenario, violation, actions)
 }

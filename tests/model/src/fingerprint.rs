@@ -70,7 +70,8 @@ impl Fingerprint for Customer {
     /// The journal is left out but for what persons did, and the counts are: nothing is decided by them.
     fn fingerprint(&self) -> u64 {
         let acted: Vec<_> = self.journal.iter().map(|entry| &entry.what).filter(|what| what.starts_with("action")).collect();
-        let pending = (&self.inbox, self.local, &self.outbox, &self.unjudged, &self.early_recalls);
+        let waiting = (&self.unjudged, &self.early_recalls, &self.early_notices);
+        let pending = (&self.inbox, self.local, self.admitting_again, &self.outbox, waiting);
         let memory = (&self.given_back, &self.settled, &self.applied, &self.remembered);
         hash_of_json(&(self.incarnation, pending, &self.orders, &self.leases, memory, acted))
     }

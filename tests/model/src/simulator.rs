@@ -9,7 +9,7 @@ use crate::violation::{Check, Violation};
 use crate::world::{Action, World};
 
 /// The most actions of one run: a world that goes on longer never comes to rest.
-pub const ACTIONS_MAX: usize = 5_000;
+pub const ACTIONS_MAX: usize = 2_000;
 
 /// Runs a world once.
 ///
@@ -22,8 +22,9 @@ pub fn simulate(scenario: &Scenario, seed: u64, seen: &mut Sightings) -> Result<
     // Some runs see many faults early, others few and late.
     let eagerness = 0.02 + 0.48 * random.f64();
     let failed = |violation, actions| {
-        let failure = Failure { world: format!("{} (seed {seed})", scenario.name), violation, actions };
-        Box::new(failure.shortened(scenario))
+        let mut failure = Failure::new(scenario, violation, actions);
+        failure.world = format!("{} (seed {seed})", failure.world);
+        Box::new(failure)
     };
     while done.len() < ACTIONS_MAX {
         let (optional, due): (Vec<_>, Vec<_>) = world.enabled().into_iter().partition(Action::is_optional);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::scenario::Scenario;
 use crate::sighting::Sightings;
-use crate::violation::Violation;
+use crate::violation::{Check, Violation};
 use crate::world::{Action, World};
 
 /// A broken promise, and how it came.
@@ -16,26 +16,44 @@ pub struct Failure {
     pub violation: Violation,
     /// What happened, in order.
     pub actions: Vec<Action>,
+    /// The same in words.
+    pub story: Vec<String>,
 }
 
-/// The most replays that making a trace shorter may take.
-const REPLAYS_MAX: usize = 20_000;
+/// The most lines of a trace that are shown.
+const LINES_MAX: usize = 120;
+
+/// The most actions that making a trace shorter may replay.
+const REPLAYED_ACTIONS_MAX: usize = 500_000;
 
 impl Failure {
-    /// The same failure with as few actions as can be found by leaving some out.
-    #[must_use]
-    pub fn shortened(self, scenario: &Scenario) -> Self {
+    /// A failure, with as few actions as can be found by leaving some out.
+    pub fn new(scenario: &Scenario, violation: Violation, actions: Vec<Action>) -> Self {
+        let mut best = Self { world: scenario.name.clone(), violation, actions, story: Vec::new() };
+        if best.violation.check != Check::Restless {
+            best = best.shortened(scenario);
+        }
+        best.story = narrate(scenario, &best.actions);
+        best
+    }
+
+    fn shortened(self, scenario: &Scenario) -> Self {
         let mut best = self;
-        let mut replays = 0;
+        let mut replayed = 0;
         let mut chunk = best.actions.len() / 2;
         while chunk > 0 {
             let mut start = 0;
-            while start < best.actions.len() && replays < REPLAYS_MAX {
+            while start < best.actions.len() && replayed < REPLAYED_ACTIONS_MAX {
                 let mut shorter = best.actions.clone();
                 shorter.drain(start..(start + chunk).min(shorter.len()));
-                replays += 1;
+                replayed += best.actions.len();
                 match replay(scenario, &shorter) {
-                    Some(failure) if failure.violation.check == best.violation.check && failure.actions.len() < best.actions.len() => best = failure,
+                    Some(failure)
+                        if failure.violation.check == best.violation.check
+                            && failure.actions.len() < best.actions.len() =>
+                    {
+                        best = failure;
+                    }
                     _ => start += chunk,
                 }
             }
@@ -51,7 +69,9 @@ pub fn replay(scenario: &Scenario, actions: &[Action]) -> Option<Failure> {
     let mut world = World::new(scenario);
     let mut seen = Sightings::default();
     let mut done = Vec::new();
-    let failed = |violation, done: Vec<Action>| Some(Failure { world: scenario.name.clone(), violation, actions: done });
+    let failed = |violation, actions| {
+        Some(Failure { world: scenario.name.clone(), violation, actions, story: Vec::new() })
+    };
     for action in actions {
         if !world.enabled().contains(action) {
             continue;
@@ -73,26 +93,26 @@ pub fn replay(scenario: &Scenario, actions: &[Action]) -> Option<Failure> {
     None
 }
 
+/// A trace in words.
+fn narrate(scenario: &Scenario, actions: &[Action]) -> Vec<String> {
+    let mut world = World::new(scenario);
+    let mut seen = Sightings::default();
+    let mut story = Vec::new();
+    for action in actions {
+        story.push(world.narrate(action));
+        if world.perform(action, &mut seen).is_err() {
+            break;
+        }
+    }
+    story
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "world '{}': {}", self.world, self.violation)?;
-        for (index, action) in self.actions.iter().enumerate() {
-            writeln!(f, "  {:>3} {}", index + 1, shown(action))?;
+        for (index, line) in self.story.iter().take(LINES_MAX).enumerate() {
+            writeln!(f, "  {:>3} {line}", index + 1)?;
         }
         Ok(())
     }
-}
-
-/// An action with the ids of its orders made short.
-fn shown(action: &Action) -> String {
-    let text = format!("{action:?}");
-    let mut short = String::new();
-    let mut rest = text.as_str();
-    while let Some(start) = rest.find("~") {
-        let end = (start + 5).min(rest.len());
-        short.push_str(&rest[..end]);
-        rest = rest[start..].find('"').map_or("", |quote| &rest[start + quote..]);
-    }
-    short.push_str(rest);
-    short
 }

@@ -39,7 +39,7 @@ impl<'a> Entities<'a> {
     async fn lengths(&self) -> Vec<usize> {
         let mut lengths = Vec::new();
         for (name, entity) in &self.counted {
-            let settled = until(&format!("the quiet of {name}"), || async {
+            let settled = until(format!("the quiet of {name}"), || async {
                 use temporalio_common::protos::temporal::api::enums::v1::EventType;
                 let history = entity.history("").await;
                 let last = history.last().map(|event| event.event_type());

@@ -77,7 +77,7 @@ impl<'a> Scene<'a> {
 
     /// Waits until an order is over, and says in which state.
     pub async fn end_of(&self, order: &OrderId) -> String {
-        until(&format!("the end of {order}"), || async {
+        until(format!("the end of {order}"), || async {
             let state = self.order(order).await?["state"].as_str()?.to_owned();
             let over = ["completed", "partial", "failed", "cancelled", "rejected", "superseded"];
             over.contains(&state.as_str()).then_some(state)
@@ -106,7 +106,7 @@ impl<'a> Scene<'a> {
     /// The state of a customer.
     pub async fn customer_state(&self, customer: &Customer) -> Value {
         let id = customer.id.parse().unwrap();
-        until(&format!("an answer of {}", customer.id), || async {
+        until(format!("an answer of {}", customer.id), || async {
             shown(self.bed.platform.customer(&self.tenant, &id).await)
         })
         .await
@@ -120,7 +120,7 @@ impl<'a> Scene<'a> {
 
     /// Waits until this customer waits in a number's queue.
     pub async fn is_waiting_for(&self, customer: &Customer, number: &str) {
-        until(&format!("{} in the queue of {number}", customer.id), || async {
+        until(format!("{} in the queue of {number}", customer.id), || async {
             let state = self.number_state(number).await?;
             let queue = state["queue"].as_array()?;
             queue.iter().any(|waiter| waiter["customer_id"] == *customer.id).then_some(())
@@ -153,7 +153,7 @@ fn shown(answer: Result<Value, InspectionError>) -> Option<Value> {
     match answer {
         Ok(state) => Some(state),
         Err(error) if matches!(error.code(), "never_seen" | "no_worker" | "temporal_unavailable") => None,
-        Err(error) => panic!("{error}"),
+        Err(error) => { if std::env::var("HOLD").is_ok() { eprintln!("HOLD {error}"); std::thread::sleep(std::time::Duration::from_secs(300)); } panic!("{error}") }
     }
 }
 

@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 ///
 /// # Panics
 /// Where there is none in time; `what` says what was waited for.
-pub async fn until<T, F, Looking>(what: &str, mut look: F) -> T
+pub async fn until<T, F, Looking>(what: impl std::fmt::Display, mut look: F) -> T
 where
     F: FnMut() -> Looking,
     Looking: Future<Output = Option<T>>,

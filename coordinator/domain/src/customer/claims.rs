@@ -65,9 +65,11 @@ impl Order {
 }
 
 impl Customer {
-    /// Whether a lease is held and not about to be given back.
-    pub(super) fn holds(&self, resource: &ResourceId) -> bool {
-        self.leases.get(resource).is_some_and(|lease| lease.leaving.is_none())
+    /// Whether a lease is held that an order may use: one that is about to be given back serves only those who need it
+    /// now.
+    pub(super) fn holds_for(&self, order: &Order, resource: &ResourceId) -> bool {
+        let stays = |lease: &Lease| lease.leaving.is_none() && (lease.due.is_none() || order.needs_now(resource));
+        self.leases.get(resource).is_some_and(stays)
     }
 
     /// What a resource answered to the claim of an admission.

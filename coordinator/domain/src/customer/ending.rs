@@ -132,10 +132,7 @@ impl Customer {
                     && step.state == StepState::Done
                     && !undone(at)
             });
-        let confirmed = done
-            || order
-                .steps_naming(&resource)
-                .any(|step| matches!(&step.state, StepState::Skipped { .. }) && step.compensates.is_none());
+        let (begun, confirmed) = (order.begun_on(&resource), took_effect || order.release_is_confirmed(&resource));
         if done {
             self.rename_party(id, index);
         }
@@ -150,6 +147,12 @@ impl Customer {
             ClaimMode::Release if confirmed => {
                 self.give_back_later(&resource, GiveBack::Released);
                 self.remember_settled(&resource, key);
+            }
+            ClaimMode::Release if begun => {
+                // Confirmed on some targets only: the customer is still registered on the others.
+                if let Some(lease) = self.leases.get_mut(&resource) {
+                    lease.kept |= lease.due.is_none() && lease.leaving.is_none();
+                }
             }
             _ => {}
         }
@@ -221,6 +224,20 @@ impl Customer {
             steps: order.steps.iter().map(|step| (step.planned.name.clone(), outcome(step))).collect(),
         });
         self.changed();
+    }
+}
+
+impl Order {
+    /// Whether a release is confirmed on every target: by the target, by a person who skipped it, or because what it
+    /// would release is somebody else's. A step that was left out for another reason confirms nothing.
+    fn release_is_confirmed(&self, resource: &ResourceId) -> bool {
+        let mut steps = self.steps_naming(resource).filter(|step| step.compensates.is_none()).peekable();
+        steps.peek().is_some()
+            && steps.all(|step| match &step.state {
+                StepState::Done => true,
+                StepState::Skipped { code } => code == "person" || code == "not_holder",
+                _ => false,
+            })
     }
 }
 

@@ -162,13 +162,15 @@ impl Customer {
     pub(super) fn admitted(&mut self, now: Timestamp, answer: AdmissionAnswer) {
         let Local::Admitting(count) = self.local else { return };
         self.local = Local::Idle;
+        let unasked = if self.admitting_again { TicketState::Refused } else { TicketState::None };
+        self.admitting_again = false;
         self.limits = answer.limits;
         let batch: Vec<_> = self.inbox.drain(..count.min(self.inbox.len())).collect();
         let mut answers = answer.admitted.into_iter();
         for waiting in batch {
             self.weight_bytes = self.weight_bytes.saturating_sub(waiting.event.bytes);
             match answers.next() {
-                Some(Admitted::Planned { plan, answers }) => self.open(now, waiting, plan, answers),
+                Some(Admitted::Planned { plan, answers }) => self.open(now, waiting, plan, answers, unasked),
                 Some(Admitted::Rejected { rejection }) => {
                     self.reject(now, Some(&waiting.key.order), Some(&waiting.event), &rejection);
                 }
@@ -183,7 +185,14 @@ impl Customer {
     }
 
     /// Opens the order of an admitted event.
-    fn open(&mut self, now: Timestamp, waiting: EventToAdmit, plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) {
+    fn open(
+        &mut self,
+        now: Timestamp,
+        waiting: EventToAdmit,
+        plan: Plan,
+        answers: Vec<(ResourceId, ClaimAnswer)>,
+        unasked: TicketState,
+    ) {
         let EventToAdmit { event, key } = waiting;
         let is_late = plan.claims.is_empty()
             && !plan.unordered
@@ -199,7 +208,7 @@ impl Customer {
             ticket: if answers.iter().any(|(resource, _)| *resource == claim.resource) {
                 TicketState::Out
             } else {
-                TicketState::None
+                unasked
             },
             state: ClaimState::Open,
             claim,
@@ -243,6 +252,7 @@ impl Customer {
 
     /// What was under way in the run before is started again.
     pub(super) fn under_way_again(&mut self) -> Vec<Effect> {
+        self.admitting_again = matches!(self.local, Local::Admitting(_));
         let mut effects: Vec<Effect> = self.local_effect().into_iter().collect();
         let running: Vec<_> = self
             .orders

@@ -100,7 +100,7 @@ impl Customer {
         !order.started
             && order.open_claims().any(|claim| {
                 let resource = &claim.claim.resource;
-                !self.holds(resource) && order.open_on(resource)
+                !self.holds_for(order, resource) && order.open_on(resource)
             })
     }
 
@@ -152,7 +152,7 @@ impl Customer {
             .resources
             .iter()
             .filter(|resource| order.claim_on(resource).is_none_or(|claim| claim.state != ClaimState::NotHolder));
-        if !needed.all(|resource| self.holds(resource)) {
+        if !needed.all(|resource| self.holds_for(order, resource)) {
             return Err(NotReady::Lease);
         }
         let free = step.planned.resources.is_empty() || step.compensates.is_some();
@@ -179,7 +179,7 @@ impl Customer {
         order
             .open_claims()
             .filter(|claim| claim.claim.mode != ClaimMode::Release && order.open_on(&claim.claim.resource))
-            .all(|claim| self.holds(&claim.claim.resource))
+            .all(|claim| self.holds_for(order, &claim.claim.resource))
     }
 
     /// The steps of unordered orders that may start, outside of all lanes.

@@ -41,7 +41,7 @@ impl Customer {
             .open_claims()
             .filter(|claim| claim.claim.mode == ClaimMode::Assign && claim.state == ClaimState::Open)
             .map(|claim| &claim.claim.resource)
-            .filter(|resource| !self.holds(resource))
+            .filter(|resource| !self.holds_for(order, resource))
     }
 
     fn pass_on(&mut self, id: &OrderId, probe: &Probe) {

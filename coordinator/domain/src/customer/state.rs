@@ -27,6 +27,10 @@ pub struct Customer {
     pub inbox: VecDeque<EventToAdmit>,
     /// The local activity under way.
     pub local: Local,
+    /// Whether the admission under way was begun by an earlier run: that may have claimed tickets of which this one,
+    /// with other leases, does not know.
+    #[serde(default)]
+    pub admitting_again: bool,
     /// Open orders.
     pub orders: BTreeMap<OrderId, Order>,
     /// Leases held.
@@ -329,6 +333,7 @@ impl Customer {
             misidentified: None,
             inbox: VecDeque::new(),
             local: Local::Idle,
+            admitting_again: false,
             orders: BTreeMap::new(),
             leases: BTreeMap::new(),
             unjudged: Vec::new(),

@@ -156,7 +156,7 @@ impl Resource {
     }
 
     /// A new holder may be the missing link of a ring: every swap that waits here probes it.
-    fn probe_new_holder(&mut self) {
+    pub(super) fn probe_new_holder(&mut self) {
         let probes: Vec<_> =
             self.queue.values().filter_map(|queued| self.probe_of(&queued.ticket)).take(PROBES_MAX).collect();
         for (holder, probe) in probes {

@@ -185,6 +185,7 @@ impl Resource {
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         self.tell_granted();
         self.answer_releases();
+        self.probe_new_holder();
     }
 
     /// Takes a lease back.
@@ -343,8 +344,12 @@ impl Resource {
         self.note(now, "forced", who, None, detail);
     }
 
-    /// Who of the queue gives the holder a reason to be asked: the oldest that is older, else any release.
+    /// Who of the queue gives the holder a reason to be asked: the oldest that is older, else any release. While nobody
+    /// knows who is registered, only releases go ahead, and nobody is asked to let others go first.
     pub(super) fn asker(&self) -> Option<Asker> {
+        if self.vacancy == Vacancy::Unclear {
+            return None;
+        }
         let holder = self.holder.as_ref()?;
         let customer = holder.customer()?;
         let mut others = self.queue.values().map(|queued| &queued.ticket).filter(|ticket| ticket.claimant != *customer);

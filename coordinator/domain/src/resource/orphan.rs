@@ -101,6 +101,7 @@ impl Resource {
         self.vacancy = Vacancy::Known;
         self.tell_granted();
         self.answer_releases();
+        self.probe_new_holder();
     }
 
     /// The target named a party: releases of customers that go by another name have nothing to release.

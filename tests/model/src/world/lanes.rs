@@ -29,8 +29,12 @@ impl World {
             self.check_lane(customer, order, request, seen)?;
         }
         let writes = writes_of(request);
-        for (_, resource) in &writes {
+        for (write, resource) in &writes {
             self.check_lease(customer, order, resource, request, seen)?;
+            if *write == Write::Release && !request.epochs.contains_key(resource) {
+                // It is somebody else's, and known to be: taking one's own registration away has no effect.
+                continue;
+            }
             self.check_nobody_else_calls(customer, resource)?;
             self.check_released(customer, resource)?;
         }
@@ -77,7 +81,7 @@ impl World {
 
     /// No call and no request of anybody else, nor of an earlier life, is under way for the resource.
     fn check_nobody_else_calls(&self, customer: usize, resource: &ResourceId) -> Checked {
-        let names = |request: &ProvisionRequest| writes_of(request).iter().any(|(_, named)| named == resource);
+        let names = |request: &ProvisionRequest| request.epochs.contains_key(resource);
         let index = self.scenario.resource_index(resource);
         if index.is_none_or(|index| self.truth.is_forgotten(index)) {
             return Ok(());
@@ -106,7 +110,8 @@ impl World {
         for (id, request) in &self.targets.flying {
             let other = request.customer != customer || id.life != life;
             let dead = id.life != self.customers[request.customer].life;
-            if other && request.writes.iter().any(|(_, named)| named == resource) && !(dead && excused) {
+            let named = request.epochs.contains_key(resource);
+            if other && named && !(dead && excused) {
                 let detail = format!("customer {customer} writes on {resource} while a request of {} flies", id.order);
                 return Err(Violation::new(Check::OneWriter, detail));
             }
@@ -116,7 +121,8 @@ impl World {
 
     /// A request is sent: nothing of anybody else can still land.
     pub(super) fn check_request(&self, life: u8, request: &Request) -> Checked {
-        for (_, resource) in &request.writes {
+        let leased = |(_, resource): &&(Write, ResourceId)| request.epochs.contains_key(resource);
+        for (_, resource) in request.writes.iter().filter(leased) {
             self.check_nothing_flies(request.customer, life, resource)?;
         }
         Ok(())

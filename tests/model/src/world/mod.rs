@@ -11,6 +11,7 @@ mod customers;
 mod deaths;
 mod enabled;
 mod lanes;
+mod narrate;
 mod perform;
 mod persons;
 mod resources;

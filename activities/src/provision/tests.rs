@@ -1,0 +1,183 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use interlock_adapters::{Capabilities as AdapterCapabilities, Fence};
+use interlock_domain::attempt::LeftBy;
+use interlock_domain::ids::{OrderId, ResourceId};
+use interlock_domain::outcome::HolderAnswer;
+use temporalio_macros::activities;
+use temporalio_sdk::testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions};
+
+use super::*;
+
+/// How long a request may still land at the target of these tests.
+const LANDS_WITHIN: Duration = Duration::from_millis(60);
+
+/// A target that answers what it is told to, and notes what it is asked.
+struct Told {
+    calls: Mutex<VecDeque<Outcome>>,
+    verifications: Mutex<VecDeque<Verification>>,
+    asked: Mutex<Vec<&'static str>>,
+}
+
+#[async_trait]
+impl Adapter for Told {
+    fn capabilities(&self, _operation: &str) -> AdapterCapabilities {
+        AdapterCapabilities {
+            fence: Fence::None,
+            verify: true,
+            idempotency_keys: false,
+            on_ambiguous: AdapterOnAmbiguous::Verify,
+            max_apply_delay: LANDS_WITHIN,
+        }
+    }
+
+    async fn call(&self, _call: &Call) -> Outcome {
+        self.asked.lock().unwrap().push("call");
+        self.calls.lock().unwrap().pop_front().unwrap()
+    }
+
+    async fn verify(&self, _call: &Call) -> Verification {
+        self.asked.lock().unwrap().push("verify");
+        self.verifications.lock().unwrap().pop_front().unwrap()
+    }
+
+    async fn find_holder(&self, _resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
+        Ok(HolderAnswer::Nobody)
+    }
+
+    async fn health(&self) -> Result<(), Outcome> {
+        Ok(())
+    }
+}
+
+/// The attempt as an activity, without a server.
+pub struct Attempts(Arc<Told>);
+
+#[activities]
+#[allow(missing_docs, reason = "a test")]
+impl Attempts {
+    #[activity]
+    pub async fn attempt(
+        self: Arc<Self>,
+        context: ActivityContext,
+        request: ProvisionRequest,
+    ) -> Result<Outcome, ActivityError> {
+        let attempt = Attempt::of(&context, self.0.as_ref(), request);
+        attempt.trace.alive(attempt.carry_out()).await
+    }
+}
+
+/// What came of one attempt.
+struct Came {
+    outcome: Result<Outcome, String>,
+    asked: Vec<&'static str>,
+    left: Option<LeftBy>,
+    took: Duration,
+}
+
+fn request() -> ProvisionRequest {
+    let (tenant, customer) = ("t".parse().unwrap(), "c".parse().unwrap());
+    let order = OrderId::derive(&tenant, &customer, "s", "1", None);
+    ProvisionRequest {
+        tenant,
+        customer,
+        idempotency_key: order.step_key("hss.assign_number"),
+        order,
+        step: "hss.assign_number".to_owned(),
+        target: "hss".parse().unwrap(),
+        operation: "assign_number".to_owned(),
+        data: serde_json::Map::new(),
+        epoch: None,
+        epochs: std::collections::BTreeMap::new(),
+        dispatch: 0,
+        maybe_sent: false,
+        attempt_timeout_ms: 40,
+    }
+}
+
+async fn attempt(number: u32, left: Option<LeftBy>, calls: &[Outcome], read_back: &[Verification]) -> Came {
+    let told = Arc::new(Told {
+        calls: Mutex::new(calls.iter().cloned().collect()),
+        verifications: Mutex::new(read_back.iter().cloned().collect()),
+        asked: Mutex::default(),
+    });
+    let last = Arc::new(Mutex::new(None));
+    let noted = Arc::clone(&last);
+    let info = TestActivityInfoOptions::builder()
+        .attempt(number)
+        .current_attempt_scheduled_time(Some(SystemTime::now()))
+        .build();
+    let environment = ActivityEnvironment::builder_with_default()
+        .heartbeat_details(left)
+        .unwrap()
+        .info(info)
+        .register_activities(Attempts(Arc::clone(&told)))
+        .on_heartbeat(move |details| *noted.lock().unwrap() = *details.downcast::<Option<LeftBy>>().unwrap())
+        .build();
+    let began = std::time::Instant::now();
+    let outcome = match environment.run(Attempts::attempt, request()).await {
+        Ok(outcome) => Ok(outcome),
+        Err(ActivityEnvironmentError::Activity(ActivityError::Application(failure))) => {
+            Err(failure.type_name().unwrap_or_default().to_owned())
+        }
+        Err(other) => panic!("{other}"),
+    };
+    let asked = told.asked.lock().unwrap().clone();
+    let left = *last.lock().unwrap();
+    Came { outcome, asked, left, took: began.elapsed() }
+}
+
+fn ambiguous() -> Outcome {
+    Outcome::Ambiguous { detail: "cut".to_owned() }
+}
+
+#[tokio::test]
+async fn a_first_attempt_sends_at_once_and_reports() {
+    let came = attempt(1, None, &[Outcome::Done], &[]).await;
+    assert_eq!((came.outcome, came.asked), (Ok(Outcome::Done), vec!["call"]));
+}
+
+#[tokio::test]
+async fn a_clean_refusal_is_retried_and_leaves_word_that_it_was_clean() {
+    let refused = Outcome::Unavailable { detail: "down".to_owned() };
+    let came = attempt(1, None, &[refused], &[]).await;
+    assert_eq!(came.outcome, Err("unavailable".to_owned()));
+    assert_eq!(came.left, Some(LeftBy { attempt: 1, left: Left::Settled }));
+    let next = attempt(2, came.left, &[Outcome::Done], &[]).await;
+    assert_eq!((next.outcome, next.asked), (Ok(Outcome::Done), vec!["call"]));
+}
+
+#[tokio::test]
+async fn after_an_ambiguous_attempt_the_next_one_waits_reads_back_and_only_then_sends() {
+    let came = attempt(1, None, &[ambiguous()], &[]).await;
+    assert_eq!(came.outcome, Err("ambiguous".to_owned()));
+    let next = attempt(2, came.left, &[Outcome::Done], &[Verification::NotApplied]).await;
+    assert_eq!((next.outcome, next.asked), (Ok(Outcome::Done), vec!["verify", "call"]));
+}
+
+#[tokio::test]
+async fn an_attempt_after_one_that_vanished_waits_until_nothing_can_land_any_more() {
+    let came = attempt(2, None, &[], &[Verification::Applied]).await;
+    assert_eq!((came.outcome, came.asked), (Ok(Outcome::AlreadyDone), vec!["verify"]));
+    assert!(came.took >= LANDS_WITHIN, "{:?}", came.took);
+}
+
+#[tokio::test]
+async fn what_an_attempt_before_the_last_left_is_not_trusted() {
+    let stale = Some(LeftBy { attempt: 1, left: Left::Settled });
+    let came = attempt(3, stale, &[Outcome::Done], &[Verification::NotApplied]).await;
+    assert_eq!(came.asked, ["verify", "call"]);
+}
+
+#[tokio::test]
+async fn where_reading_back_says_nothing_another_attempt_asks_again_without_waiting() {
+    let unclear = Verification::Unclear { detail: "away".to_owned() };
+    let came = attempt(2, None, &[], &[unclear]).await;
+    assert_eq!((came.outcome, came.asked), (Err("unclear".to_owned()), vec!["verify"]));
+    let next = attempt(3, came.left, &[], &[Verification::Applied]).await;
+    assert!(next.took < LANDS_WITHIN, "{:?}", next.took);
+    assert_eq!(next.outcome, Ok(Outcome::AlreadyDone));
+}

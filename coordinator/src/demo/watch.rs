@@ -1,0 +1,182 @@
+//! Watches targets and entities, and says what happened since it last looked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use interlock_adapters::sandbox::{Applied, Effect};
+use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use serde_json::Value;
+
+use super::happening::{Happening, StoryClock, Voice};
+use super::story::{NUMBER, Subscriber};
+use crate::inspection::InspectionError;
+use crate::local::LocalPlatform;
+
+/// How long a happening is held back, so that what others say of the time before it comes first, in milliseconds.
+const HOLD_BACK_MS: i64 = 150;
+
+/// What was seen so far.
+pub(super) struct Watch {
+    clock: StoryClock,
+    tenant: TenantId,
+    resource: ResourceId,
+    /// The orders that are watched, and the state in which each was last seen.
+    orders: BTreeMap<OrderId, (String, String)>,
+    seen_in_history: usize,
+    queued: BTreeSet<String>,
+    seen_in_logs: BTreeMap<&'static str, u64>,
+    /// What happened and was not told yet.
+    waiting: Vec<Happening>,
+}
+
+impl Watch {
+    pub(super) fn new(clock: StoryClock, tenant: TenantId, resource: ResourceId) -> Self {
+        Self {
+            clock,
+            tenant,
+            resource,
+            orders: BTreeMap::new(),
+            seen_in_history: 0,
+            queued: BTreeSet::new(),
+            seen_in_logs: BTreeMap::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// From now on the order of this event is watched.
+    pub(super) fn follow(&mut self, order: OrderId, event_type: &str) {
+        self.orders.insert(order, (event_type.to_owned(), String::new()));
+    }
+
+    /// The state in which an order was last seen; empty before.
+    pub(super) fn state_of(&self, order: &OrderId) -> &str {
+        self.orders.get(order).map_or("", |(_, state)| state)
+    }
+
+    /// Whether a customer was seen waiting for the lease.
+    pub(super) fn has_waited(&self, customer: &str) -> bool {
+        self.queued.contains(customer)
+    }
+
+    /// Adds something that is known from elsewhere.
+    pub(super) fn note(&mut self, voice: Voice, what: String) {
+        self.waiting.push(Happening { at_ms: self.clock.now_ms(), voice, what });
+    }
+
+    /// Looks at everything once. An entity that does not answer just now is asked again the next time.
+    pub(super) async fn look(&mut self, platform: &LocalPlatform) {
+        // Entities first: what they say follows from what the targets logged before.
+        if let Ok(view) = platform.resource(&self.tenant, &self.resource).await {
+            self.take_resource(&view);
+        }
+        for order in self.orders.keys().cloned().collect::<Vec<_>>() {
+            if let Ok(view) = self.view_of(platform, &order).await {
+                self.take_order(&order, &view);
+            }
+        }
+        for (target, voice) in [("hss", Voice::Hss), ("crm", Voice::Crm)] {
+            if let Some(sandbox) = platform.sandboxes.get(target) {
+                self.take_log(target, voice, &sandbox.log());
+            }
+        }
+    }
+
+    /// What happened and can be told: all before a moment ago, or all there is.
+    pub(super) fn told(&mut self, all: bool) -> Vec<Happening> {
+        self.waiting.sort_by_key(|happening| happening.at_ms);
+        let until = self.clock.now_ms() - HOLD_BACK_MS;
+        let ready = self.waiting.iter().take_while(|happening| all || happening.at_ms <= until).count();
+        self.waiting.drain(..ready).collect()
+    }
+
+    async fn view_of(&self, platform: &LocalPlatform, order: &OrderId) -> Result<Value, InspectionError> {
+        platform.order(&self.tenant, order).await
+    }
+
+    fn take_resource(&mut self, view: &Value) {
+        let empty = Vec::new();
+        let history = view["history"].as_array().unwrap_or(&empty);
+        for entry in history.iter().skip(self.seen_in_history) {
+            let who = entry["who"].as_str().map(|who| Subscriber::name_of(who.rsplit('/').next().unwrap_or(who)));
+            if let Some(what) = lease_sentence(entry, who.as_deref()) {
+                let at_ms = self.clock.at_ms(entry["at"].as_str().unwrap_or_default());
+                self.waiting.push(Happening { at_ms, voice: Voice::Lease, what });
+            }
+        }
+        self.seen_in_history = self.seen_in_history.max(history.len());
+        let holder = view["holder"]["customer_id"].as_str().map(Subscriber::name_of);
+        let Some(holder) = holder else { return };
+        for waiter in view["queue"].as_array().unwrap_or(&empty) {
+            let customer = waiter["customer_id"].as_str().unwrap_or_default().to_owned();
+            if customer != holder && self.queued.insert(customer.clone()) {
+                let at_ms = self.clock.at_ms(waiter["since"].as_str().unwrap_or_default());
+                let what = format!("{customer} waits: {NUMBER} is {holder}'s");
+                self.waiting.push(Happening { at_ms, voice: Voice::Lease, what });
+            }
+        }
+    }
+
+    fn take_order(&mut self, order: &OrderId, view: &Value) {
+        let Some((event_type, last)) = self.orders.get_mut(order) else { return };
+        let state = view["state"].as_str().unwrap_or_default();
+        if state == last {
+            return;
+        }
+        state.clone_into(last);
+        let customer = order.customer();
+        let ended = match state {
+            "completed" => Some(format!("{customer}: {event_type} is completed")),
+            "held" => Some(format!("{customer}: {event_type} is held for a person: {}", reason(view))),
+            "acknowledged" | "pending" | "inProgress" => None,
+            other => Some(format!("{customer}: {event_type} ended as {other}: {}", reason(view))),
+        };
+        if let Some(what) = ended {
+            self.note(Voice::Order, what);
+        }
+    }
+
+    fn take_log(&mut self, target: &'static str, voice: Voice, log: &[Applied]) {
+        let seen = self.seen_in_logs.entry(target).or_default();
+        for entry in log.iter().filter(|entry| entry.seq > *seen) {
+            if entry.method != "SEED"
+                && let Some(what) = sentence(&entry.effect)
+            {
+                self.waiting.push(Happening { at_ms: self.clock.at_ms(&entry.at), voice, what });
+            }
+        }
+        *seen = log.last().map_or(*seen, |entry| entry.seq);
+    }
+}
+
+fn lease_sentence(entry: &Value, who: Option<&str>) -> Option<String> {
+    let who = who.unwrap_or("nobody");
+    Some(match entry["what"].as_str()? {
+        "looked_up" => format!("the HSS is asked who has {NUMBER}: {}", entry["detail"].as_str().unwrap_or(who)),
+        "granted" => format!("{NUMBER} is {who}'s now, epoch {}", entry["epoch"]),
+        "released" => format!("{who} gave {NUMBER} back: its release was confirmed by the HSS"),
+        other => format!("{who}: {other}"),
+    })
+}
+
+/// Why an order is held or ended as it did: the code and detail that it shows.
+fn reason(view: &Value) -> String {
+    let waiting = &view["waiting_for"]["detail"];
+    let text = [waiting, &view["detail"], &view["code"]].into_iter().find_map(Value::as_str);
+    text.map_or_else(String::new, |text| match text.rsplit_once(' ') {
+        Some((rest, name)) => format!("{rest} {}", Subscriber::name_of(name)),
+        None => text.to_owned(),
+    })
+}
+
+/// What a target applied, in a sentence; none for what is of no matter here.
+pub fn sentence(effect: &Effect) -> Option<String> {
+    let name = |imsi: &str| Subscriber::name_of(imsi);
+    Some(match effect {
+        Effect::PrimaryNumberSet { msisdn, imsi } => format!("{} gets {msisdn}  (subscriber)", name(imsi)),
+        Effect::NumberAssigned { msisdn, imsi } => format!("{} gets {msisdn}  (ims_subscriber)", name(imsi)),
+        Effect::NumberReleased { msisdn, imsi } => format!("{} loses {msisdn} (ims_subscriber)", name(imsi)),
+        Effect::PrimaryNumberCleared { msisdn, imsi } => format!("{} loses {msisdn} (subscriber)", name(imsi)),
+        Effect::NumberAdded { account, msisdn } => format!("{account}'s account gets {msisdn}"),
+        Effect::NumberRemoved { account, msisdn } => format!("{account}'s account loses {msisdn}"),
+        _ => return None,
+    })
+}
