@@ -105,6 +105,10 @@ impl Audience {
 
 impl Stage for Audience {
     fn wait(&mut self, sentence: &str) {
+        if self.spinner.is_hidden() {
+            // No terminal to spin on: whoever reads the log should still know what takes so long.
+            eprintln!("{sentence}");
+        }
         self.spinner.set_message(sentence.to_owned());
     }
 

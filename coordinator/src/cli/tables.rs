@@ -11,7 +11,8 @@ pub(super) fn table(headings: &[&str]) -> Table {
         .load_preset(NOTHING)
         .set_style(TableComponent::HeaderLines, '─')
         .set_style(TableComponent::MiddleHeaderIntersections, '─')
-        .set_content_arrangement(ContentArrangement::Dynamic)
+        // Ids stay in one piece, so that they can be copied, however narrow the terminal is.
+        .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(headings);
     table
 }

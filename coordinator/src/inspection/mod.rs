@@ -161,9 +161,14 @@ impl Inspection {
 
 fn of_status(what: &str, status: &Status) -> InspectionError {
     let message = status.message();
-    // What the server says where nobody answers, and where nobody has polled the queue for a while.
-    let is_unanswered = matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled)
-        || (status.code() == Code::FailedPrecondition && message.contains("no poller"));
+    // What the server says where nobody answers, where nobody has polled the queue for a while, and where more have asked
+    // than it keeps waiting for an answer.
+    let is_unanswered = match status.code() {
+        Code::DeadlineExceeded | Code::Cancelled => true,
+        Code::FailedPrecondition => message.contains("no poller"),
+        Code::ResourceExhausted => message.contains("query buffer"),
+        _ => false,
+    };
     match status.code() {
         _ if is_unanswered => InspectionError::NoWorker(what.to_owned()),
         Code::NotFound if !message.contains("amespace") => InspectionError::NeverSeen(what.to_owned()),

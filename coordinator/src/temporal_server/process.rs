@@ -1,4 +1,5 @@
-//! The server's process: one that cannot outlive the process that started it, not even where that one is killed.
+//! The server's process: one that cannot outlive the process that started it, not even where that one is killed. Worker
+//! processes of a local platform are run by it too.
 //!
 //! Linux's parent-death signal needs `unsafe` code and exists on Linux only. Instead `sh` puts a watchdog in the background and then
 //! *becomes* the server (`exec`, so the process id is the server's own). The watchdog reads from a pipe whose other end

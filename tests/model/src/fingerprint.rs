@@ -71,7 +71,7 @@ impl Fingerprint for Customer {
     fn fingerprint(&self) -> u64 {
         let acted: Vec<_> = self.journal.iter().map(|entry| &entry.what).filter(|what| what.starts_with("action")).collect();
         let waiting = (&self.unjudged, &self.early_recalls, &self.early_notices);
-        let pending = (&self.inbox, self.local, self.admitting_again, &self.outbox, waiting);
+        let pending = (&self.inbox, self.local, &self.basis, &self.outbox, waiting);
         let memory = (&self.given_back, &self.settled, &self.applied, &self.remembered);
         hash_of_json(&(self.incarnation, pending, &self.orders, &self.leases, memory, acted))
     }

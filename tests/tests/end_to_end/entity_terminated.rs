@@ -2,7 +2,6 @@
 
 use crate::events::{assigned, unassigned};
 use crate::scene::{Scene, number};
-use crate::temporal_calls::RawEntity;
 use crate::testbed::{run, shared};
 
 #[test]
@@ -11,9 +10,7 @@ fn a_number_of_a_terminated_customer_is_handed_over_when_its_release_comes() {
         let scene = Scene::on(shared().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
         scene.done(&assigned(&a1, &number)).await;
-        let routing = &scene.bed.platform.installation.routing;
-        let route = routing.customer(&scene.tenant, &a1.id.parse().unwrap());
-        RawEntity::new(&scene.bed.platform, route).terminate().await;
+        scene.entity(&a1.id.parse().unwrap()).terminate().await;
 
         let second = scene.submit(&assigned(&a2, &number)).await;
         scene.is_waiting_for(&a2, &number).await;
@@ -42,9 +39,7 @@ fn a_customer_terminated_in_the_middle_of_its_assign_gets_the_number_in_its_next
         scene.submit(&event).await;
         let under_way = || !scene.bed.hss.knobs().rules.iter().any(|rule| rule.pattern == slow.pattern);
         until_true("the write to be under way", under_way).await;
-        let routing = &scene.bed.platform.installation.routing;
-        let route = routing.customer(&scene.tenant, &a1.id.parse().unwrap());
-        RawEntity::new(&scene.bed.platform, route).terminate().await;
+        scene.entity(&a1.id.parse().unwrap()).terminate().await;
 
         let second = scene.submit(&assigned(&a2, &number)).await;
         scene.is_waiting_for(&a2, &number).await;

@@ -24,30 +24,19 @@ struct Entities<'a> {
 
 impl<'a> Entities<'a> {
     fn of(scene: &'a Scene<'a>, customers: &[&Customer], number: &str) -> Self {
-        let routing = &scene.bed.platform.installation.routing;
-        let mut routes: Vec<_> = customers
-            .iter()
-            .map(|customer| (customer.id.clone(), routing.customer(&scene.tenant, &customer.id.parse().unwrap())))
-            .collect();
-        let resource = format!("msisdn/{number}").parse().unwrap();
-        routes.push(("resource".to_owned(), routing.resource(&scene.tenant, &resource)));
-        let entity = |(name, route)| (name, RawEntity::new(&scene.bed.platform, route));
-        Self { scene, counted: routes.into_iter().map(entity).collect() }
+        let of = |customer: &&Customer| (customer.id.clone(), scene.entity(&customer.id.parse().unwrap()));
+        let mut counted: Vec<_> = customers.iter().map(of).collect();
+        counted.push(("resource".to_owned(), scene.number_entity(number)));
+        Self { scene, counted }
     }
 
     /// The events so far, once no workflow task is open any more.
     async fn lengths(&self) -> Vec<usize> {
         let mut lengths = Vec::new();
         for (name, entity) in &self.counted {
-            let settled = until(format!("the quiet of {name}"), || async {
-                use temporalio_common::protos::temporal::api::enums::v1::EventType;
-                let history = entity.history("").await;
-                let last = history.last().map(|event| event.event_type());
-                let quiet = [EventType::WorkflowTaskCompleted, EventType::MarkerRecorded, EventType::TimerStarted];
-                let quiet = quiet.contains(&last?) || last == Some(EventType::WorkflowExecutionUpdateCompleted);
-                quiet.then_some(history.len())
-            });
-            lengths.push(settled.await);
+            let quiet = until(format!("the quiet of {name}"), || async { entity.is_quiet().await.then_some(()) });
+            quiet.await;
+            lengths.push(entity.history("").await.len());
         }
         lengths
     }

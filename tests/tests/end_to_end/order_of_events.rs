@@ -1,7 +1,7 @@
 //! Many customers, many numbers, many events: each takes effect in its turn.
 
 use chrono::{TimeDelta, Utc};
-use interlock_adapters::sandbox::{Action, Effect, Pattern, Rule};
+use interlock_adapters::sandbox::{Action, Effect, Pattern, Rule, Sandbox};
 use serde_json::{Value, json};
 
 use crate::applied_log::holders;
@@ -25,8 +25,8 @@ fn a_chain_over_five_customers_ends_with_the_last_whatever_the_order_of_the_even
         for customer in &customers {
             scene.bed.hss.add_rule(Rule::always(write_that_releases(customer), SLOW));
         }
-        scene.done(&assigned(&customers[0], &number)).await;
         let now = Utc::now();
+        scene.done(&happened(assigned(&customers[0], &number), 10_000, now)).await;
         let mut events: Vec<Value> = Vec::new();
         for (place, pair) in customers.windows(2).enumerate() {
             let before_ms = 4_000 - 1_000 * i64::try_from(place).unwrap();
@@ -122,14 +122,19 @@ fn the_orders_of_one_customer_take_effect_at_a_target_in_the_order_in_which_they
     run(async {
         let scene = Scene::on(shared().await);
         let customer = scene.customer("A");
-        // The first one holds the lane until all others are there, in whatever order they came.
+        // The first one holds both lanes until all others are there, in whatever order they came.
         let looking = Pattern { path_contains: Some(customer.imsi.clone()), ..Pattern::default() };
-        scene.bed.hss.add_rule(Rule::once(looking, Action::Delay { ms: 1_500 }));
+        scene.bed.hss.add_rule(Rule::once(looking.clone(), Action::Delay { ms: 1_500 }));
+        let updating = Pattern { body_contains: Some(customer.id.clone()), ..Pattern::default() };
+        scene.bed.crm.add_rule(Rule::once(updating.clone(), Action::Delay { ms: 1_500 }));
         let now = Utc::now();
         let at = |step: i64| happened(service_updated(&customer, &json!({"ue_ambr_dl": 1_000 + step})), 9_000 - step, now);
         let first = scene.submit(&at(0)).await;
-        until("the first to be under way", || async {
-            (scene.order(&first).await?["state"] == "inProgress").then_some(())
+        let is_under_way = |sandbox: &Sandbox, pattern: &Pattern| {
+            !sandbox.knobs().rules.iter().any(|rule| rule.pattern == *pattern)
+        };
+        until_true("the first to be under way", || {
+            is_under_way(&scene.bed.hss, &looking) && is_under_way(&scene.bed.crm, &updating)
         })
         .await;
         let mut orders = vec![first];

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use interlock_adapters::sandbox::{Applied, Pattern, Seed};
 use interlock_coordinator::inspection::InspectionError;
 use interlock_domain::event::Event;
-use interlock_domain::ids::{OrderId, TenantId};
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_workflows::names;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::applied_log;
 use crate::events::Customer;
+use crate::temporal_calls::RawEntity;
 use crate::testbed::Testbed;
-use crate::waiting::until;
+use crate::waiting::{until, until_or_give_up};
 
 /// Numbers everything that must differ from test to test.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -72,17 +73,46 @@ impl<'a> Scene<'a> {
 
     /// What an order shows of itself; none before its entity took it in.
     pub async fn order(&self, order: &OrderId) -> Option<Value> {
+        let entity = self.entity(&order.customer());
+        if !entity.is_quiet().await {
+            return None;
+        }
         shown(self.bed.platform.order(&self.tenant, order).await)
     }
 
+    /// The entity of a customer. Queries go to entities that are quiet only: see [`RawEntity::is_quiet`].
+    pub fn entity(&self, customer: &CustomerId) -> RawEntity {
+        let routing = &self.bed.platform.installation.routing;
+        RawEntity::new(&self.bed.platform, routing.customer(&self.tenant, customer))
+    }
+
+    /// The entity of a number.
+    pub fn number_entity(&self, number: &str) -> RawEntity {
+        let routing = &self.bed.platform.installation.routing;
+        RawEntity::new(&self.bed.platform, routing.resource(&self.tenant, &msisdn(number)))
+    }
+
     /// Waits until an order is over, and says in which state.
+    ///
+    /// # Panics
+    /// Where it is not over in time, with what its customer and the numbers that it claims say of themselves.
     pub async fn end_of(&self, order: &OrderId) -> String {
-        until(format!("the end of {order}"), || async {
+        let ended = until_or_give_up(|| async {
             let state = self.order(order).await?["state"].as_str()?.to_owned();
             let over = ["completed", "partial", "failed", "cancelled", "rejected", "superseded"];
             over.contains(&state.as_str()).then_some(state)
-        })
-        .await
+        });
+        if let Some(state) = ended.await {
+            return state;
+        }
+        let shown = self.bed.platform.order(&self.tenant, order).await.unwrap_or_else(|error| panic!("{order}: {error}"));
+        let mut text = format!("{order} does not end: {shown:#}");
+        for claim in shown["claims"].as_array().into_iter().flatten() {
+            let resource = claim["resource"].as_str().unwrap().parse().unwrap();
+            text += &format!("\n{:#}", self.bed.platform.resource(&self.tenant, &resource).await.unwrap_or_default());
+        }
+        let customer = self.bed.platform.customer(&self.tenant, &order.customer()).await;
+        panic!("{text}\n{:#}", customer.unwrap_or_default());
     }
 
     /// Waits until all these orders are completed.
@@ -105,17 +135,22 @@ impl<'a> Scene<'a> {
 
     /// The state of a customer.
     pub async fn customer_state(&self, customer: &Customer) -> Value {
-        let id = customer.id.parse().unwrap();
-        until(format!("an answer of {}", customer.id), || async {
+        let id: CustomerId = customer.id.parse().unwrap();
+        until(format!("an answer of {id}"), || async {
+            if !self.entity(&id).is_quiet().await {
+                return None;
+            }
             shown(self.bed.platform.customer(&self.tenant, &id).await)
         })
         .await
     }
 
-    /// The state of a number.
+    /// The state of a number; none before its entity is there.
     pub async fn number_state(&self, number: &str) -> Option<Value> {
-        let resource = format!("msisdn/{number}").parse().unwrap();
-        shown(self.bed.platform.resource(&self.tenant, &resource).await)
+        if !self.number_entity(number).is_quiet().await {
+            return None;
+        }
+        shown(self.bed.platform.resource(&self.tenant, &msisdn(number)).await)
     }
 
     /// Waits until this customer waits in a number's queue.
@@ -153,8 +188,12 @@ fn shown(answer: Result<Value, InspectionError>) -> Option<Value> {
     match answer {
         Ok(state) => Some(state),
         Err(error) if matches!(error.code(), "never_seen" | "no_worker" | "temporal_unavailable") => None,
-        Err(error) => { if std::env::var("HOLD").is_ok() { eprintln!("HOLD {error}"); std::thread::sleep(std::time::Duration::from_secs(300)); } panic!("{error}") }
+        Err(error) => panic!("{error}"),
     }
+}
+
+fn msisdn(number: &str) -> ResourceId {
+    format!("msisdn/{number}").parse().unwrap()
 }
 
 /// An IMSI that nobody else has.

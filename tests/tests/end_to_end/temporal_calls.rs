@@ -6,12 +6,12 @@ use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType};
 use temporalio_common::protos::temporal::api::enums::v1::{
-    EventType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    EventType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause,
 };
 use temporalio_common::protos::temporal::api::history::v1::{HistoryEvent, history_event::Attributes};
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    GetWorkflowExecutionHistoryRequest, SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest,
+    DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest,
     TerminateWorkflowExecutionRequest,
 };
 use tonic::IntoRequest;
@@ -45,7 +45,15 @@ impl RawEntity {
     }
 
     /// Signals it with these payloads, whatever they are.
+    ///
+    /// # Panics
+    /// Where the server does not take it.
     pub async fn signal(&self, signal: &str, payloads: Vec<Payload>) {
+        self.try_to_signal(signal, payloads).await.unwrap();
+    }
+
+    /// The same for what the server itself may refuse.
+    pub async fn try_to_signal(&self, signal: &str, payloads: Vec<Payload>) -> Result<(), tonic::Status> {
         let request = SignalWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
             workflow_execution: Some(self.execution("")),
@@ -54,7 +62,7 @@ impl RawEntity {
             request_id: Uuid::new_v4().to_string(),
             ..Default::default()
         };
-        self.client.clone().signal_workflow_execution(request.into_request()).await.unwrap();
+        self.client.clone().signal_workflow_execution(request.into_request()).await.map(|_| ())
     }
 
     /// Signals it, and starts it with these arguments where it does not run.
@@ -116,9 +124,17 @@ impl RawEntity {
         runs
     }
 
-    /// How many events its current run has.
-    pub async fn history_length(&self) -> usize {
-        self.history("").await.len()
+    /// Whether no workflow task of it is open. Asked of the server, which asks nobody.
+    pub async fn is_quiet(&self) -> bool {
+        let request = DescribeWorkflowExecutionRequest {
+            namespace: self.route.namespace.clone(),
+            execution: Some(self.execution("")),
+        };
+        match self.client.clone().describe_workflow_execution(request.into_request()).await {
+            Ok(answer) => answer.into_inner().pending_workflow_task.is_none(),
+            // It is not there, or the server is not: whoever asks further will hear that.
+            Err(_) => true,
+        }
     }
 }
 
@@ -137,7 +153,13 @@ pub fn event_types(history: &[HistoryEvent]) -> Vec<EventType> {
     history.iter().map(HistoryEvent::event_type).collect()
 }
 
-/// How many workflow tasks failed, for whatever reason.
-pub fn failed_tasks(history: &[HistoryEvent]) -> usize {
-    event_types(history).into_iter().filter(|kind| *kind == EventType::WorkflowTaskFailed).count()
+/// Why workflow tasks failed, where they did. That something came in while a run wanted to end is no failure: the server
+/// then has it think again.
+pub fn failed_tasks(history: &[HistoryEvent]) -> Vec<String> {
+    let failed = history.iter().filter_map(|event| match event.attributes.as_ref()? {
+        Attributes::WorkflowTaskFailedEventAttributes(failed) => Some(failed),
+        _ => None,
+    });
+    let failed = failed.filter(|failed| failed.cause() != WorkflowTaskFailedCause::UnhandledCommand);
+    failed.map(|failed| format!("{}: {:?}", failed.cause().as_str_name(), failed.failure)).collect()
 }

@@ -4,27 +4,37 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// How long a condition may take: much longer than it does, even on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(60);
 /// How often it is looked at.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Looks again and again until there is an answer.
-///
-/// # Panics
-/// Where there is none in time; `what` says what was waited for.
-pub async fn until<T, F, Looking>(what: impl std::fmt::Display, mut look: F) -> T
+/// Looks again and again until there is an answer; none where there is none in time.
+pub async fn until_or_give_up<T, F, Looking>(mut look: F) -> Option<T>
 where
     F: FnMut() -> Looking,
     Looking: Future<Output = Option<T>>,
 {
     let began = Instant::now();
-    loop {
+    while began.elapsed() < LIMIT {
         if let Some(answer) = look().await {
-            return answer;
+            return Some(answer);
         }
-        assert!(began.elapsed() < LIMIT, "not within {} s: {what}", LIMIT.as_secs());
         tokio::time::sleep(PAUSE).await;
     }
+    None
+}
+
+/// Looks again and again until there is an answer.
+///
+/// # Panics
+/// Where there is none in time; `what` says what was waited for.
+pub async fn until<T, F, Looking>(what: impl std::fmt::Display, look: F) -> T
+where
+    F: FnMut() -> Looking,
+    Looking: Future<Output = Option<T>>,
+{
+    let found = until_or_give_up(look).await;
+    found.unwrap_or_else(|| panic!("not within {} s: {what}", LIMIT.as_secs()))
 }
 
 /// The same for something that can be seen without waiting.

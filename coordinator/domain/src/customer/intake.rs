@@ -2,7 +2,7 @@
 
 use super::state::{JournalEntry, late_hold, remember_bounded};
 use super::{
-    Admission, AdmissionAnswer, Admitted, ClaimState, Customer, Effect, EventToAdmit, Local, Order, OrderClaim,
+    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, EventToAdmit, Local, Order, OrderClaim,
     OrderStep, Remembered, StepState, TicketState,
 };
 use crate::event::Event;
@@ -117,6 +117,7 @@ impl Customer {
             self.local = Local::Sending(self.outbox.len().min(SENDING_BATCH_MAX));
         } else if !self.inbox.is_empty() {
             self.local = Local::Admitting(self.inbox.len().min(ADMISSION_BATCH_MAX));
+            self.basis = Some(AdmissionBasis { holdings: self.holdings(), held: self.leases.keys().cloned().collect() });
         }
         effects.extend(self.local_effect());
     }
@@ -126,13 +127,12 @@ impl Customer {
         match self.local {
             Local::Idle => None,
             Local::Sending(count) => Some(Effect::Send(self.outbox.iter().take(count).cloned().collect())),
-            Local::Admitting(count) => Some(Effect::Admit(Admission {
-                customer: self.me.clone(),
-                incarnation: self.incarnation,
-                events: self.inbox.iter().take(count).cloned().collect(),
-                holdings: self.holdings(),
-                held: self.leases.keys().cloned().collect(),
-            })),
+            Local::Admitting(count) => {
+                let AdmissionBasis { holdings, held } = self.basis.clone().unwrap_or_default();
+                let events = self.inbox.iter().take(count).cloned().collect();
+                let (customer, incarnation) = (self.me.clone(), self.incarnation);
+                Some(Effect::Admit(Admission { customer, incarnation, events, holdings, held }))
+            }
         }
     }
 
@@ -162,15 +162,14 @@ impl Customer {
     pub(super) fn admitted(&mut self, now: Timestamp, answer: AdmissionAnswer) {
         let Local::Admitting(count) = self.local else { return };
         self.local = Local::Idle;
-        let unasked = if self.admitting_again { TicketState::Refused } else { TicketState::None };
-        self.admitting_again = false;
+        self.basis = None;
         self.limits = answer.limits;
         let batch: Vec<_> = self.inbox.drain(..count.min(self.inbox.len())).collect();
         let mut answers = answer.admitted.into_iter();
         for waiting in batch {
             self.weight_bytes = self.weight_bytes.saturating_sub(waiting.event.bytes);
             match answers.next() {
-                Some(Admitted::Planned { plan, answers }) => self.open(now, waiting, plan, answers, unasked),
+                Some(Admitted::Planned { plan, answers }) => self.open(now, waiting, plan, answers),
                 Some(Admitted::Rejected { rejection }) => {
                     self.reject(now, Some(&waiting.key.order), Some(&waiting.event), &rejection);
                 }
@@ -191,7 +190,6 @@ impl Customer {
         waiting: EventToAdmit,
         plan: Plan,
         answers: Vec<(ResourceId, ClaimAnswer)>,
-        unasked: TicketState,
     ) {
         let EventToAdmit { event, key } = waiting;
         let is_late = plan.claims.is_empty()
@@ -208,7 +206,7 @@ impl Customer {
             ticket: if answers.iter().any(|(resource, _)| *resource == claim.resource) {
                 TicketState::Out
             } else {
-                unasked
+                TicketState::None
             },
             state: ClaimState::Open,
             claim,
@@ -252,7 +250,6 @@ impl Customer {
 
     /// What was under way in the run before is started again.
     pub(super) fn under_way_again(&mut self) -> Vec<Effect> {
-        self.admitting_again = matches!(self.local, Local::Admitting(_));
         let mut effects: Vec<Effect> = self.local_effect().into_iter().collect();
         let running: Vec<_> = self
             .orders

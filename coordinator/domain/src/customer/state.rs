@@ -1,6 +1,6 @@
 //! What a customer entity knows. All of it travels through continue-as-new.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +27,10 @@ pub struct Customer {
     pub inbox: VecDeque<EventToAdmit>,
     /// The local activity under way.
     pub local: Local,
-    /// Whether the admission under way was begun by an earlier run: that may have claimed tickets of which this one,
-    /// with other leases, does not know.
+    /// What the admission under way goes by. It stays the same where a new run starts the admission again, so that the
+    /// same events have the same plans and the same tickets.
     #[serde(default)]
-    pub admitting_again: bool,
+    pub basis: Option<AdmissionBasis>,
     /// Open orders.
     pub orders: BTreeMap<OrderId, Order>,
     /// Leases held.
@@ -74,6 +74,15 @@ pub enum Local {
     Admitting(usize),
     /// The first so many messages of the outbox are being sent.
     Sending(usize),
+}
+
+/// What a customer has when an admission begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdmissionBasis {
+    /// The resources that it holds or has an open assign of, each with the name under which targets know it there.
+    pub holdings: BTreeMap<ResourceId, Option<String>>,
+    /// The resources whose lease it holds.
+    pub held: BTreeSet<ResourceId>,
 }
 
 /// An open order.
@@ -333,7 +342,7 @@ impl Customer {
             misidentified: None,
             inbox: VecDeque::new(),
             local: Local::Idle,
-            admitting_again: false,
+            basis: None,
             orders: BTreeMap::new(),
             leases: BTreeMap::new(),
             unjudged: Vec::new(),

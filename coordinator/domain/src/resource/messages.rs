@@ -203,8 +203,9 @@ impl Resource {
         }
         let held = self.holder.as_ref().is_some_and(|holder| holder.is(from) && holder.epoch == epoch);
         if held {
+            let looked_up = self.holder.as_ref().is_some_and(|holder| holder.looked_up);
             self.vacate(now, how_name(how));
-            self.settle_vacancy(now, how);
+            self.settle_vacancy(now, how, looked_up);
         } else if epoch > self.epoch {
             // This entity was terminated and began again: what it was told of the holder before is outdated.
             self.epoch = epoch;
@@ -221,9 +222,11 @@ impl Resource {
         }
     }
 
-    /// What is known of the resource after a lease came back so.
-    fn settle_vacancy(&mut self, now: Timestamp, how: GiveBack) {
+    /// What is known of the resource after a lease came back so; whether its holder was one whom the authority named.
+    fn settle_vacancy(&mut self, now: Timestamp, how: GiveBack, looked_up: bool) {
         match how {
+            // The authority and another target contradict each other: asking again would go on for ever.
+            GiveBack::Contested if looked_up => self.vacancy = Vacancy::Unclear,
             GiveBack::Contested if self.policy.authority.is_some() => {
                 self.vacancy = Vacancy::ToLookUp;
                 let wait = contested_wait_ms(self.contested_in_a_row);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use interlock_domain::customer::Input;
+use interlock_domain::customer::{Input, StepState};
 use interlock_domain::outcome::Outcome;
 
 use super::perform::Checked;
@@ -85,6 +85,12 @@ impl World {
         let Some(CallRun { phase: Phase::Answered(outcome), .. }) = run else { return Ok(()) };
         if matches!(outcome, Outcome::InUse { .. }) {
             seen.see(Sighting::Contested);
+            let order = self.machine(call.customer).and_then(|machine| machine.orders.get(&call.order));
+            if order.is_some_and(|order| order.steps.iter().all(|step| step.state != StepState::Done)) {
+                // Nothing changed: the order is as if it had not begun.
+                let life = self.customers[call.customer].life;
+                self.truth.begun.remove(&(call.order.clone(), life));
+            }
         }
         let input = Input::StepEnded { order: call.order.clone(), step: call.step, outcome };
         self.tell_customer(call.customer, input, seen)

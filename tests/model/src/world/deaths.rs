@@ -98,6 +98,7 @@ impl World {
                 self.ghosts.push(Ghost { customer, life, call, step, until });
             }
         }
+        self.leave_elsewhere(customer);
         for (event, spec) in Arc::clone(&self.scenario).events.iter().enumerate() {
             let submitted = self.truth.submitted.contains(&(event, life));
             if spec.customer == customer && submitted {
@@ -105,6 +106,14 @@ impl World {
             }
         }
         self.advance_to(self.now + REBIRTH_MS, seen)
+    }
+
+    /// Where a dead customer is registered on a target that is not the authority, a look-up does not find it.
+    fn leave_elsewhere(&mut self, customer: usize) {
+        let party = self.scenario.customers[customer].customer.as_str();
+        let elsewhere = self.targets.registered.iter().filter(|((on, _), known)| on.as_str() != "hss" && *known == party);
+        let left: Vec<_> = elsewhere.filter_map(|((_, resource), _)| self.scenario.resource_index(resource)).collect();
+        self.truth.left_registered.extend(left);
     }
 
     /// A resource's entity is gone; the next message starts one that knows nothing.

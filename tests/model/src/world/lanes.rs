@@ -186,8 +186,11 @@ impl World {
         if order.urgent != other.urgent {
             return other.urgent.then_some("it is urgent");
         }
-        if started(id) != started(other_id) && other.started == started(other_id) && order.started == started(id) {
-            return started(other_id).then_some("it has started");
+        if started(id) && !started(other_id) {
+            return None;
+        }
+        if started(other_id) && other.started && !started(id) && !order.started {
+            return Some("it has started");
         }
         if other.key > order.key {
             return None;

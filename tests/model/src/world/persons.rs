@@ -39,7 +39,7 @@ impl World {
         let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).is_some_and(|order| {
             order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }))
         });
-        let budget = if held { &mut self.left.person } else { &mut self.left.cancelled };
+        let budget = if held && self.left.person > 0 { &mut self.left.person } else { &mut self.left.cancelled };
         let number = *budget;
         *budget -= 1;
         seen.see(Sighting::PersonActed);

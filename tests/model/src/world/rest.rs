@@ -203,7 +203,11 @@ impl World {
             blockers.push(Blocker::Cause);
         }
         for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
-            if !machine.leases.contains_key(&claim.claim.resource) {
+            let resource = &claim.claim.resource;
+            if machine.leases.get(resource).is_some_and(|lease| lease.due.is_some() || lease.leaving.is_some()) {
+                let naming = machine.orders.iter().filter(|(other, order)| *other != id && order.claim_on(resource).is_some());
+                blockers.extend(naming.map(|(other, _)| Blocker::Order(customer, other.clone())));
+            } else if !machine.leases.contains_key(resource) {
                 let ticket = TicketId::derive(id, &claim.claim.resource, machine.incarnation);
                 self.lease_blockers(&claim.claim.resource, &ticket, &mut blockers);
             }
