@@ -1,15 +1,14 @@
 //! The workflow of one customer: a shell around [`Customer`].
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
-use std::pin::pin;
-use std::task::Poll;
+use std::collections::{BTreeMap, VecDeque};
 
 use interlock_domain::attempt::is_settled_failure;
-use interlock_domain::customer::{Action, Customer, Effect, Input};
+use interlock_domain::customer::{Action, ActionDone, Customer, Effect, Input, Refusal};
 use interlock_domain::event::Event;
-use interlock_domain::ids::{Incarnation, OrderId};
+use interlock_domain::ids::{Incarnation, OrderId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
-use interlock_domain::message::{Envelope, ToCustomer};
+use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::order::Rejection;
 use interlock_domain::outcome::Outcome;
 use serde::Deserialize;
@@ -18,15 +17,15 @@ use temporalio_common::data_converters::RawValue;
 use temporalio_common::error::IncomingError;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ActivityExecutionError, ContinueAsNewOptions, SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken,
+    ActivityExecutionError, ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken,
     WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
 use crate::definitions::{LocalActivities, Sending, TargetActivities};
 use crate::identity::{self, CustomerIdentity};
+use crate::life::{Begun, Entity, live, regardless};
 use crate::patience::local_until_done;
 use crate::start_argument::{self, StartArgument};
-use crate::under_way::UnderWay;
 use crate::{activity_options, raw_json};
 
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
@@ -34,17 +33,27 @@ use crate::{activity_options, raw_json};
 pub struct CustomerEntity {
     machine: Customer,
     start: StartArgument,
-    /// What the machine wants done and the main routine did not take up yet.
+    /// What the handlers took and the main routine did not yet.
+    inbox: VecDeque<CameIn>,
+    /// What the machine wants done and was not begun yet.
     effects: Vec<Effect>,
+    /// Actions taken in this run.
+    actions: u64,
+    /// Answers to actions that their handlers did not give yet.
+    answers: BTreeMap<u64, Result<ActionDone, Refusal>>,
     /// Signals taken in this run.
     signals: u32,
     /// Why the state of the run before cannot be read: nothing may go on then.
     unreadable: Option<String>,
 }
 
-/// What became of something that was under way, for the machine; none where the run is to end and the next one begins
-/// it again.
-type Ended = Option<Input>;
+/// What comes in.
+pub(crate) enum CameIn {
+    /// For the machine as it is.
+    Input(Input),
+    /// A person's action, whose answer is kept under this number.
+    Action(u64, Action),
+}
 
 #[workflow_methods]
 #[allow(clippy::needless_pass_by_value, reason = "the SDK hands arguments over by value")]
@@ -60,7 +69,16 @@ impl CustomerEntity {
             Some(Err(fault)) => (Customer::new(me, Incarnation(began.0)), Some(fault.to_string())),
             None => (Customer::new(me, Incarnation(began.0)), None),
         };
-        let mut entity = Self { machine, start, effects: Vec::new(), signals: 0, unreadable };
+        let mut entity = Self {
+            machine,
+            start,
+            inbox: VecDeque::new(),
+            effects: Vec::new(),
+            actions: 0,
+            answers: BTreeMap::new(),
+            signals: 0,
+            unreadable,
+        };
         if continued {
             entity.effects = entity.machine.step(began, Input::Resumed);
         } else if let Some(claimed) = misidentified {
@@ -76,29 +94,7 @@ impl CustomerEntity {
             context.force_task_fail(format!("the state of the run before cannot be read: {fault}"));
             std::future::pending::<()>().await;
         }
-        let interrupt = WorkflowCancellationToken::new();
-        let mut under_way = UnderWay::new();
-        loop {
-            // Before anything new begins: what has not begun is begun by the next run, and nobody doubts it.
-            match context.state(|entity| entity.due(context)) {
-                ContinueAsNew::Now => break,
-                ContinueAsNew::WhenIdle if under_way.is_empty() => break,
-                ContinueAsNew::WhenIdle | ContinueAsNew::No => {}
-            }
-            for effect in take_effects(context) {
-                begin(context, &mut under_way, effect, &interrupt);
-            }
-            if let Some(input) = next(context, &mut under_way).await {
-                take_in(context, input);
-            }
-        }
-        // What is cancelled here is over when it has answered, and the next run begins it again.
-        interrupt.cancel();
-        while let Some(ended) = under_way.next().await {
-            if let Some(input) = ended {
-                take_in(context, input);
-            }
-        }
+        live(context).await;
         let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.machine));
         match argument {
             Ok(argument) => {
@@ -113,16 +109,14 @@ impl CustomerEntity {
 
     /// One CloudEvent in structured JSON. Whatever it is, it ends as one order or one rejected event.
     #[signal(name = "submit")]
-    pub fn submit(&mut self, context: &mut SyncWorkflowContext<Self>, event: RawValue) {
-        self.signals += 1;
+    pub fn submit(&mut self, _context: &mut SyncWorkflowContext<Self>, event: RawValue) {
         let event = Event::from_slice(raw_json::bytes(&event), self.machine.limits.event_bytes_max);
-        self.feed(context, Input::Submitted(event));
+        self.signalled(Input::Submitted(event));
     }
 
     /// An envelope with what a resource says.
     #[signal(name = "from_resource")]
-    pub fn from_resource(&mut self, context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
-        self.signals += 1;
+    pub fn from_resource(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let input = match raw_json::read::<Envelope<ToCustomer>>(&envelope) {
             Ok(envelope) => Input::Told(envelope.message),
             Err(fault) => Input::Submitted(Err(Rejection::new(
@@ -130,22 +124,26 @@ impl CustomerEntity {
                 format!("A signal 'from_resource' came that cannot be read: {fault}."),
             ))),
         };
-        self.feed(context, input);
+        self.signalled(input);
     }
 
     /// A person's action. Answers `{"done":…}` or `{"refused":{…}}`.
     #[update(name = "act")]
-    pub fn act(
-        &mut self,
-        context: &mut SyncWorkflowContext<Self>,
+    pub async fn act(
+        context: &mut WorkflowContext<Self>,
         action: RawValue,
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         let action: Action = raw_json::read(&action)?;
-        let (answer, effects) = self.machine.act(identity::now(context.workflow_time()), &action);
-        self.effects.extend(effects);
-        Ok(match answer {
-            Ok(done) => json!({ "done": done }),
-            Err(refusal) => json!({ "refused": refusal }),
+        let number = context.state_mut(|entity| {
+            entity.actions += 1;
+            entity.inbox.push_back(CameIn::Action(entity.actions, action));
+            entity.actions
+        });
+        context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
+        Ok(match context.state_mut(|entity| entity.answers.remove(&number)) {
+            Some(Ok(done)) => json!({ "done": done }),
+            Some(Err(refusal)) => json!({ "refused": refusal }),
+            None => return Err("the answer to the action was taken before".into()),
         })
     }
 
@@ -172,61 +170,92 @@ impl CustomerEntity {
 }
 
 impl CustomerEntity {
-    fn feed(&mut self, context: &SyncWorkflowContext<Self>, input: Input) {
-        self.effects.extend(self.machine.step(identity::now(context.workflow_time()), input));
+    fn signalled(&mut self, input: Input) {
+        self.signals += 1;
+        self.inbox.push_back(CameIn::Input(input));
+    }
+}
+
+impl Entity for CustomerEntity {
+    type Input = CameIn;
+    type Effect = Effect;
+
+    fn inbox(&mut self) -> &mut VecDeque<CameIn> {
+        &mut self.inbox
     }
 
-    /// Whether the run is to end.
-    fn due(&self, context: &WorkflowContext<Self>) -> ContinueAsNew {
-        let due = self.machine.limits.continue_as_new(RunLength {
-            history_events: context.history_length(),
-            signals: self.signals,
-            suggested: context.continue_as_new_suggested(),
-        });
-        match due {
-            ContinueAsNew::WhenIdle if !self.machine.is_idle() => ContinueAsNew::No,
-            due => due,
+    fn has_input(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    fn feed(&mut self, now: Timestamp, input: CameIn) {
+        let effects = match input {
+            CameIn::Input(input) => self.machine.step(now, input),
+            CameIn::Action(number, action) => {
+                let (answer, effects) = self.machine.act(now, &action);
+                self.answers.insert(number, answer);
+                effects
+            }
+        };
+        self.effects.extend(effects);
+    }
+
+    fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
+    fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+        let (context, interrupt) = (context.clone(), interrupt.clone());
+        match effect {
+            Effect::Admit(admission) => Begun::Local(Box::pin(async move {
+                let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
+                answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
+            })),
+            Effect::Send(messages) => Begun::Local(Box::pin(async move {
+                let from = context.state(|entity| entity.machine.me.clone());
+                let sending = Sending { from, messages };
+                let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
+                sent.map(|()| CameIn::Input(Input::Sent))
+            })),
+            Effect::Provision { order, step, request } => Begun::Call(Box::pin(async move {
+                provision(context, interrupt, order, step, request).await.map(CameIn::Input)
+            })),
         }
     }
-}
 
-fn take_effects(context: &WorkflowContext<CustomerEntity>) -> Vec<Effect> {
-    if context.state(|entity| entity.effects.is_empty()) {
-        return Vec::new();
+    fn due(&self, length: RunLength) -> ContinueAsNew {
+        self.machine.limits.continue_as_new(length)
     }
-    context.state_mut(|entity| std::mem::take(&mut entity.effects))
+
+    fn is_idle(&self) -> bool {
+        self.machine.is_idle()
+    }
+
+    fn signals(&self) -> u32 {
+        self.signals
+    }
 }
 
-/// Begins what the machine wants done.
-fn begin(
-    context: &WorkflowContext<CustomerEntity>,
-    under_way: &mut UnderWay<Ended>,
-    effect: Effect,
-    interrupt: &WorkflowCancellationToken,
-) {
-    let (context, interrupt) = (context.clone(), interrupt.clone());
-    match effect {
-        Effect::Admit(admission) => under_way.begin(async move {
-            let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
-            answer.map(Input::Admitted)
-        }),
-        Effect::Send(messages) => under_way.begin(async move {
-            let from = context.state(|entity| entity.machine.me.clone());
-            let sent = local_until_done(context, || LocalActivities::send, Sending { from, messages }, interrupt).await;
-            sent.map(|()| Input::Sent)
-        }),
-        Effect::Provision { order, step, request } => under_way.begin(async move {
-            let queue = identity::provisioning_queue(context.task_queue(), &request.target);
-            let options = activity_options::provision(queue, &request, &interrupt);
-            let call = context.execute_activity(TargetActivities::provision, request, options);
-            match call.await {
-                Ok(outcome) => Some(Input::StepEnded { order, step, outcome }),
-                // Nothing of it is on its way: the next run begins it as if it had not begun.
-                Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
-                Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
-                Err(failure) => Some(Input::StepEnded { order, step, outcome: of_failure(&failure) }),
-            }
-        }),
+/// Calls a target. None where the run is to end and nothing of the call is on its way.
+async fn provision(
+    context: WorkflowContext<CustomerEntity>,
+    interrupt: WorkflowCancellationToken,
+    order: OrderId,
+    step: usize,
+    request: ProvisionRequest,
+) -> Option<Input> {
+    let queue = identity::provisioning_queue(context.task_queue(), &request.target);
+    let options = activity_options::provision(queue, &request, &interrupt);
+    match context.execute_activity(TargetActivities::provision, request, options).await {
+        Ok(outcome) => Some(Input::StepEnded { order, step, outcome }),
+        // The next run begins it as if it had not begun.
+        Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
+        Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
+        Err(failure) => Some(Input::StepEnded { order, step, outcome: of_failure(&failure) }),
     }
 }
 
@@ -241,35 +270,4 @@ fn is_settled(failure: &ActivityExecutionError) -> bool {
 /// An adapter should answer outcomes; what fails for good without one may have had its effect.
 fn of_failure(failure: &ActivityExecutionError) -> Outcome {
     Outcome::Ambiguous { detail: format!("The activity 'provision' ended without an outcome: {failure}.") }
-}
-
-/// Waits until something that was under way ended (that is answered), or the machine wants something (then nothing is).
-async fn next(context: &WorkflowContext<CustomerEntity>, under_way: &mut UnderWay<Ended>) -> Ended {
-    let idle = under_way.is_empty();
-    // The token of its own: who cancels an entity does not stop it.
-    let regardless = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-    let mut wanted = pin!(context.wait_condition_with_options(
-        move |entity| {
-            !entity.effects.is_empty()
-                || match entity.due(context) {
-                    ContinueAsNew::Now => true,
-                    ContinueAsNew::WhenIdle => idle,
-                    ContinueAsNew::No => false,
-                }
-        },
-        regardless,
-    ));
-    std::future::poll_fn(|waker| match under_way.poll_next(waker) {
-        Poll::Ready(ended) => Poll::Ready(ended),
-        Poll::Pending => wanted.as_mut().poll(waker).map(|_| None),
-    })
-    .await
-}
-
-fn take_in(context: &WorkflowContext<CustomerEntity>, input: Input) {
-    let now = identity::now(context.workflow_time());
-    context.state_mut(|entity| {
-        let effects = entity.machine.step(now, input);
-        entity.effects.extend(effects);
-    });
 }

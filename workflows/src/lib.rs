@@ -10,11 +10,12 @@ mod activity_options;
 mod customer_entity;
 mod definitions;
 mod identity;
+mod life;
 mod patience;
 mod raw_json;
 mod resource_entity;
 mod start_argument;
-mod under_way;
+
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{

@@ -155,6 +155,13 @@ impl Deed {
         self
     }
 
+    /// What it does when it comes late.
+    #[must_use]
+    pub fn late(mut self, late: Late) -> Self {
+        self.late = late;
+        self
+    }
+
     /// It needs no turn.
     #[must_use]
     pub fn unordered(mut self) -> Self {

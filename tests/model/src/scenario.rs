@@ -101,6 +101,8 @@ pub struct Scenario {
     pub authority: bool,
     /// Whether a resource without history waits for clocks.
     pub fresh_wait: bool,
+    /// The limit of a resource's queue, in tickets, where it is not the usual one.
+    pub tickets_max: Option<usize>,
     /// Who is to have which resource in the end, where the world has one answer.
     pub expected: Vec<(usize, Option<usize>)>,
     /// Whether every order is to end without a person.
@@ -127,6 +129,7 @@ impl Scenario {
             verifies: true,
             authority: false,
             fresh_wait: false,
+            tickets_max: None,
             expected: Vec::new(),
             all_end: true,
             ring_is_left: false,
@@ -284,7 +287,10 @@ impl Scenario {
             authority: self.authority.then(|| Authority { target: target("hss"), operation: "find_holder".to_owned() }),
             orphan_settle_ms: ORPHAN_SETTLE_MS,
             fresh_wait_ms: if self.fresh_wait { FRESH_WAIT_MS } else { 0 },
-            limits: EntityLimits::default(),
+            limits: EntityLimits {
+                tickets_max: self.tickets_max.unwrap_or(EntityLimits::default().tickets_max),
+                ..EntityLimits::default()
+            },
         }
     }
 

@@ -68,9 +68,9 @@ async fn go_round(scene: &Scene<'_>, customers: &[Customer], number: &str, first
     let customer = |round: usize| &customers[(first + round) % customers.len()];
     let mut having = scene.submit(&assigned(customer(0), number)).await;
     for round in 1..ROUNDS {
+        scene.completed(std::slice::from_ref(&having)).await;
         let next = scene.submit(&assigned(customer(round), number)).await;
         scene.is_waiting_for(customer(round), number).await;
-        scene.completed(std::slice::from_ref(&having)).await;
         scene.done(&unassigned(customer(round - 1), number)).await;
         having = next;
     }

@@ -94,7 +94,7 @@ fn an_event_that_the_catalog_does_not_take_is_rejected_and_the_entity_goes_on() 
         let entity = scene.entity(&customer.id.parse().unwrap());
         let too_large = json!({"imsi": customer.imsi, "msisdn": number(), "filler": "x".repeat(17 * 1024)});
         let cases = [
-            (event("number.stolen", &customer.id, &json!({"imsi": customer.imsi})), "unknown_type"),
+            (event("number.stolen", &customer.id, &json!({"imsi": customer.imsi})), "unknown_event_type"),
             (event("number.assigned", &customer.id, &json!({"imsi": customer.imsi})), "invalid_data"),
             (event("number.assigned", &customer.id, &json!({"imsi": 7, "msisdn": [true]})), "invalid_data"),
             (event("number.assigned", &customer.id, &json!({"imsi": "DROP TABLE", "msisdn": "1206'--"})), "invalid_data"),
@@ -144,7 +144,7 @@ fn a_signal_that_nobody_knows_and_a_message_that_nobody_can_read_wedge_neither_c
         // A grant of what nobody asked for, by somebody who is no resource.
         let forged = json!({"v": 1, "message": {
             "resource": format!("msisdn/{}", self::number()), "incarnation": 1,
-            "notice": {"notice": "lease_granted", "ticket": "00000000-0000-0000-0000-000000000000", "epoch": 1}}});
+            "notice": {"kind": "lease_granted", "ticket": "00000000-0000-0000-0000-000000000000", "epoch": 1}}});
         entity.signal("from_resource", vec![json_payload(forged.to_string())]).await;
         scene.done(&unassigned(&customer, &number)).await;
         goes_on(&scene, &customer, &[&entity, &resource]).await;

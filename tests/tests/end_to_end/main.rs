@@ -11,6 +11,7 @@ mod temporal_calls;
 mod testbed;
 mod waiting;
 
+mod asked_under_load;
 mod catalog_events;
 mod continue_as_new;
 mod control;

@@ -154,13 +154,20 @@ impl<'a> Scene<'a> {
     }
 
     /// Waits until this customer waits in a number's queue.
+    ///
+    /// # Panics
+    /// Where it does not in time, with what the number and the customer say of themselves.
     pub async fn is_waiting_for(&self, customer: &Customer, number: &str) {
-        until(format!("{} in the queue of {number}", customer.id), || async {
+        let queued = until_or_give_up(|| async {
             let state = self.number_state(number).await?;
             let queue = state["queue"].as_array()?;
             queue.iter().any(|waiter| waiter["customer_id"] == *customer.id).then_some(())
-        })
-        .await;
+        });
+        if queued.await.is_none() {
+            let number_state = self.bed.platform.resource(&self.tenant, &msisdn(number)).await;
+            let customer_state = self.bed.platform.customer(&self.tenant, &customer.id.parse().unwrap()).await;
+            panic!("{} does not wait for {number}: {number_state:#?}\n{customer_state:#?}", customer.id);
+        }
     }
 
     /// Who holds a number by the ledger.

@@ -11,7 +11,7 @@ use temporalio_common::protos::temporal::api::enums::v1::{
 use temporalio_common::protos::temporal::api::history::v1::{HistoryEvent, history_event::Attributes};
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest,
+    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest, SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest,
     TerminateWorkflowExecutionRequest,
 };
 use tonic::IntoRequest;
@@ -124,17 +124,24 @@ impl RawEntity {
         runs
     }
 
-    /// Whether no workflow task of it is open. Asked of the server, which asks nobody.
-    pub async fn is_quiet(&self) -> bool {
+    /// What the server knows of it, without asking it; none where it is not there, or the server is not.
+    async fn described(&self) -> Option<DescribeWorkflowExecutionResponse> {
         let request = DescribeWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
             execution: Some(self.execution("")),
         };
-        match self.client.clone().describe_workflow_execution(request.into_request()).await {
-            Ok(answer) => answer.into_inner().pending_workflow_task.is_none(),
-            // It is not there, or the server is not: whoever asks further will hear that.
-            Err(_) => true,
-        }
+        let answer = self.client.clone().describe_workflow_execution(request.into_request()).await;
+        answer.ok().map(tonic::Response::into_inner)
+    }
+
+    /// Whether it was ever started.
+    pub async fn exists(&self) -> bool {
+        self.described().await.is_some()
+    }
+
+    /// Whether no workflow task of it is open.
+    pub async fn is_quiet(&self) -> bool {
+        self.described().await.is_none_or(|entity| entity.pending_workflow_task.is_none())
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Wanted {
     pub db_file: Option<PathBuf>,
     /// Workers are processes of their own, one for each of these; none: one pool in this process.
     pub worker_processes: Option<Vec<Workload>>,
+    /// There are no workers at all.
+    pub no_workers: bool,
 }
 
 /// Interlock on this machine, and its targets.
@@ -82,6 +84,9 @@ impl Testbed {
         if let Some(workloads) = wanted.worker_processes {
             let binary = PathBuf::from(env!("CARGO_BIN_EXE_interlock-under-test"));
             options.workers = WorkerHosting::Processes { binary, workloads };
+        }
+        if wanted.no_workers {
+            options.workers = WorkerHosting::Nobody;
         }
         let say = |sentence: &str| eprintln!("{name}: {sentence}");
         let platform = LocalPlatform::start(options, &say).await.unwrap_or_else(|fault| panic!("{fault}"));

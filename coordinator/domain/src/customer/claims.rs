@@ -65,11 +65,19 @@ impl Order {
 }
 
 impl Customer {
-    /// Whether a lease is held that an order may use: one that is about to be given back serves only those who need it
-    /// now.
+    /// Whether a lease is held that an order may use: one that is about to be given back, or under which another order
+    /// has begun and is not done, serves only those who need it now.
     pub(super) fn holds_for(&self, order: &Order, resource: &ResourceId) -> bool {
-        let stays = |lease: &Lease| lease.leaving.is_none() && (lease.due.is_none() || order.needs_now(resource));
-        self.leases.get(resource).is_some_and(stays)
+        let Some(lease) = self.leases.get(resource).filter(|lease| lease.leaving.is_none()) else { return false };
+        (lease.due.is_none() && !self.is_used_by_another(order, resource)) || order.needs_now(resource)
+    }
+
+    /// Whether another order has begun to work on the resource, and is not done on every target.
+    fn is_used_by_another(&self, order: &Order, resource: &ResourceId) -> bool {
+        let others = self.orders.values().filter(|other| other.key != order.key);
+        others.into_iter().any(|other| {
+            other.claim_on(resource).is_some() && other.begun_on(resource) && other.open_on(resource)
+        })
     }
 
     /// What a resource answered to the claim of an admission.

@@ -61,9 +61,14 @@ impl Customer {
     fn step_done(&mut self, now: Timestamp, id: &OrderId, index: usize) {
         self.set_step(id, index, StepState::Done);
         let compensation = self.orders[id].steps[index].compensates.is_some();
+        if !compensation {
+            self.keep_what_was_there(id, index);
+        }
         for resource in self.resources_in_mode(id, index, ClaimMode::Assign) {
             if compensation {
-                self.give_back_later(&resource, GiveBack::Released);
+                if self.orders[id].is_undone_on(&resource) {
+                    self.give_back_later(&resource, GiveBack::Released);
+                }
             } else if let Some(lease) = self.leases.get_mut(&resource) {
                 lease.kept = true;
             }
@@ -71,6 +76,35 @@ impl Customer {
         let aborted = matches!(self.orders[id].ending, Some(Ending::Aborted { .. } | Ending::Cancelled));
         if aborted && !compensation {
             self.compensate(now, id, index);
+        }
+    }
+
+    /// An assign that found everything in place, under a lease that was kept before, changed nothing: there is nothing
+    /// to undo.
+    fn keep_what_was_there(&mut self, id: &OrderId, index: usize) {
+        let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
+        let kept = assigns.iter().all(|resource| self.leases.get(resource).is_some_and(|lease| lease.kept));
+        if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
+            if kept && !assigns.is_empty() && step.outcome == Some(Outcome::AlreadyDone) {
+                step.planned.compensation = None;
+            }
+        }
+    }
+
+    /// Compensations whose lease was given back cannot run: the next holder may be at work. A person decides.
+    pub(super) fn hold_compensations_without_lease(&mut self) {
+        let mut changed = false;
+        for order in self.orders.values_mut() {
+            for step in order.steps.iter_mut().filter(|step| step.compensates.is_some()) {
+                let missing = step.planned.resources.iter().find(|resource| !self.leases.contains_key(resource));
+                let Some(missing) = missing.filter(|_| step.state == StepState::Open) else { continue };
+                let detail = format!("the lease of {missing} was given back before this could be undone");
+                step.state = StepState::Held { code: "not_compensated".to_owned(), detail };
+                changed = true;
+            }
+        }
+        if changed {
+            self.changed();
         }
     }
 
@@ -157,6 +191,17 @@ impl Customer {
             since: now,
         });
         self.changed();
+    }
+}
+
+impl Order {
+    /// Whether all that its steps did to a resource was undone.
+    fn is_undone_on(&self, resource: &ResourceId) -> bool {
+        let undone = |index| self.steps.iter().any(|step| step.compensates == Some(index) && step.state == StepState::Done);
+        self.steps.iter().enumerate().all(|(index, step)| {
+            let effective = step.compensates.is_none() && step.state == StepState::Done;
+            !effective || !step.planned.resources.contains(resource) || undone(index)
+        })
     }
 }
 

@@ -71,7 +71,17 @@ impl World {
             effects
         });
         self.see_ends(customer, remembered, seen)?;
-        effects.into_iter().try_for_each(|effect| self.customer_wants(customer, effect, seen))
+        let mut begun = Vec::new();
+        for effect in effects {
+            if let Effect::Provision { order, request, .. } = &effect {
+                begun.push((order.clone(), request.clone()));
+            }
+            self.customer_wants(customer, effect, seen)?;
+        }
+        for (order, request) in begun {
+            self.has_begun(customer, &order, &request);
+        }
+        Ok(())
     }
 
     /// Every order ends once.

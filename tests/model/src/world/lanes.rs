@@ -41,10 +41,15 @@ impl World {
         if request.operation == "undo" {
             seen.see(Sighting::Compensation);
         }
+        Ok(())
+    }
+
+    /// Remembers that a call of an order began. All calls that begin at one moment are checked before that.
+    pub(super) fn has_begun(&mut self, customer: usize, order: &OrderId, request: &ProvisionRequest) {
         let life = self.customers[customer].life;
+        let writes = writes_of(request);
         let releases = !writes.is_empty() && writes.iter().all(|(write, _)| *write == Write::Release);
         *self.truth.begun.entry((order.clone(), life)).or_default() |= !releases;
-        Ok(())
     }
 
     /// The lease is held, and its epoch grows from holder to holder.
@@ -183,25 +188,26 @@ impl World {
         request: &ProvisionRequest,
     ) -> Option<&'static str> {
         let started = |id| self.begun(customer, id) == Some(true);
-        if order.urgent != other.urgent {
-            return other.urgent.then_some("it is urgent");
-        }
-        if started(id) && !started(other_id) {
-            return None;
-        }
-        if started(other_id) && other.started && !started(id) && !order.started {
-            return Some("it has started");
-        }
-        if other.key > order.key {
-            return None;
-        }
-        if order.started && !other.started {
+        if order.urgent && !other.urgent {
             return None;
         }
         let writes = writes_of(request);
         let releases = !writes.is_empty() && writes.iter().all(|(write, _)| *write == Write::Release);
         let same = writes.iter().any(|(_, resource)| other.claim_on(resource).is_some());
         if releases && !same && !started(other_id) && waits_for_lease_or_behind(machine, other) {
+            return None;
+        }
+        if other.urgent && !order.urgent {
+            return Some("it is urgent");
+        }
+        let has_begun = |id| self.begun(customer, id).is_some();
+        if has_begun(id) {
+            return None;
+        }
+        if started(other_id) && other.started {
+            return Some("it has started");
+        }
+        if other.key > order.key {
             return None;
         }
         Some("it is older")
@@ -221,8 +227,18 @@ pub(super) fn has_open_step(order: &Order, lane: &TargetId) -> bool {
 /// Whether an order misses a lease that an open step of it names.
 pub(super) fn waits_for_lease(machine: &Customer, order: &Order) -> bool {
     let open = order.steps.iter().filter(|step| step.state == StepState::Open);
-    open.flat_map(|step| &step.planned.resources)
-        .any(|resource| machine.leases.get(resource).is_none_or(|lease| lease.leaving.is_some()))
+    let mut resources = open.flat_map(|step| &step.planned.resources);
+    resources.any(|resource| !may_use(machine, order, resource))
+}
+
+/// Whether a customer has a lease that stays, and no other order of it is in the middle of its work there.
+fn may_use(machine: &Customer, order: &Order, resource: &ResourceId) -> bool {
+    let stays = machine.leases.get(resource).is_some_and(|lease| lease.leaving.is_none() && lease.due.is_none());
+    let in_the_middle = |other: &Order| {
+        let naming = || other.steps.iter().filter(|step| step.planned.resources.contains(resource));
+        naming().any(|step| !step.state.is_over()) && naming().any(|step| step.dispatches > 0)
+    };
+    stays && !machine.orders.values().any(|other| other.key != order.key && in_the_middle(other))
 }
 
 /// Whether an order waits for a lease, or in a lane behind an older one that does.

@@ -2,6 +2,7 @@
 
 use crate::deed::{assign, assign_on, assign_all, changed, lock, note, release, release_all, release_on, swap_sim, unplannable};
 use crate::scenario::{Scenario, Start};
+use interlock_domain::order::{Late, OnFailure};
 
 /// A has N1; A releases it, B takes it.
 pub fn hand() -> Scenario {
@@ -240,6 +241,38 @@ pub fn terminated_order() -> Scenario {
         .event("B", 1, assign("N1"))
         .ends_with("N1", "B")
         .ends_free("N2")
+}
+
+/// An assign whose note in the CRM is refused is undone, and the number goes to the next.
+pub fn aborted() -> Scenario {
+    let assign = assign("N1").then_note("crm").compensated().on_failure(OnFailure::Abort);
+    Scenario::new("aborted").event("A", 1, assign).event("B", 2, lock(&["N1"])).may_wait()
+}
+
+/// A refused step is left out.
+pub fn left_out() -> Scenario {
+    let assign = assign("N1").then_note("crm").on_failure(OnFailure::Skip);
+    Scenario::new("left out").event("A", 1, assign).event("B", 2, lock(&["N1"])).may_wait()
+}
+
+/// A late note waits for a person; another is rejected.
+pub fn late_notes() -> Scenario {
+    Scenario::new("late notes")
+        .event("A", 3, note("crm").late(Late::Hold))
+        .event("A", 1, note("crm").late(Late::Hold))
+        .event("A", 2, note("crm").late(Late::Reject))
+        .may_wait()
+}
+
+/// A resource whose queue takes one ticket only.
+pub fn full_queue() -> Scenario {
+    let mut scenario = Scenario::new("full queue")
+        .event("A", 1, assign("N1"))
+        .event("B", 2, lock(&["N1"]))
+        .event("C", 3, lock(&["N1", "N2"]))
+        .may_wait();
+    scenario.tickets_max = Some(1);
+    scenario
 }
 
 /// Orders without claims keep their order in a lane; an urgent one passes; one needs no turn; poison harms nobody.

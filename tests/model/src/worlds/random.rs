@@ -2,7 +2,11 @@
 
 use fastrand::Rng;
 
-use crate::deed::{Deed, assign, assign_all, changed, lock, lock_each, note, release, swap_sim};
+use interlock_domain::order::OnFailure;
+
+use crate::deed::{
+    Deed, assign, assign_all, assign_on, changed, lock, lock_each, note, release, release_all, release_on, swap_sim,
+};
 use crate::scenario::{Scenario, Start};
 
 /// A random world: 2–3 customers, 2 resources, 3–5 events, random keys, a known or an empty ledger, one or two
@@ -11,6 +15,8 @@ pub fn random(seed: u64) -> Scenario {
     let mut random = Rng::with_seed(seed);
     let customers = &["A", "B", "C"][..random.usize(2..=3)];
     let numbers = ["N1", "N2"];
+    // Where numbers are registered on two targets, every deed has to know of both.
+    let voice = random.u8(0..4) == 0;
     let ledger_is_known = random.u8(0..3) > 0;
     let mut scenario = Scenario::new(&format!("random {seed}")).may_ring();
     scenario.authority = !ledger_is_known || random.bool();
@@ -29,21 +35,56 @@ pub fn random(seed: u64) -> Scenario {
     for _ in 0..random.usize(3..=5) {
         let customer = customers[random.usize(0..customers.len())];
         let key = random.i64(0..100);
-        scenario = scenario.event(customer, key, deed(&mut random, numbers));
+        let deed = if voice { deed_on_two(&mut random, numbers) } else { deed(&mut random, numbers) };
+        let deed = dressed(&mut random, deed);
+        scenario = scenario.event(customer, key, deed);
     }
+    // Where a look-up finds only what is on one target, the others must be in step with it.
+    scenario.verifies = scenario.overwrites || random.u8(0..4) > 0;
     scenario
+}
+
+/// A deed with more to it: a note after it, another policy for failures, compensations, a hurry.
+fn dressed(random: &mut Rng, mut deed: Deed) -> Deed {
+    if random.u8(0..4) == 0 {
+        deed = deed.then_note("crm");
+    }
+    if random.u8(0..3) == 0 {
+        deed = deed.on_failure(if random.bool() { OnFailure::Abort } else { OnFailure::Skip });
+    }
+    if random.bool() {
+        deed = deed.compensated();
+    }
+    if random.u8(0..10) == 0 {
+        deed = deed.urgent();
+    }
+    deed
+}
+
+fn deed_on_two(random: &mut Rng, mut numbers: [&'static str; 2]) -> Deed {
+    random.shuffle(&mut numbers);
+    let [one, other] = numbers;
+    match random.u8(0..10) {
+        0..=3 => assign_on(&["hss", "voice"], one),
+        4..=6 => release_on(&["hss", "voice"], one),
+        7 => lock(&[one, other]),
+        8 => lock_each(&[("voice", one), ("crm", other)]),
+        _ => note("voice"),
+    }
 }
 
 fn deed(random: &mut Rng, mut numbers: [&'static str; 2]) -> Deed {
     random.shuffle(&mut numbers);
     let [one, other] = numbers;
-    match random.u8(0..14) {
+    match random.u8(0..16) {
         0..=3 => assign(one),
         4..=7 => release(one),
         8 => changed(one, other),
         9 => lock(&[one, other]),
         10 => lock_each(&[("hss", one), ("crm", other)]),
         11 => note("crm"),
+        14 => release_all(),
+        15 => note("crm").unordered(),
         12 => assign_all(&[one, other]),
         _ => swap_sim("N3", one, other).when_granted(),
     }

@@ -1,0 +1,109 @@
+//! Entities that are asked for their state all the time, as by people who wait for an order. Queries meet local activities
+//! under way then, and what the first execution heard late the replay hears early (`workflows/src/life.rs`).
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use interlock_domain::ids::{ResourceId, TenantId};
+use interlock_domain::limits::EntityLimits;
+use serde_json::json;
+
+use crate::events::{Customer, assigned, service_updated, unassigned};
+use crate::scene::{Scene, number};
+use crate::temporal_calls::failed_tasks;
+use crate::testbed::{Testbed, Wanted, run};
+use crate::waiting::until;
+
+/// How many ask at the same time.
+const ASKERS: usize = 6;
+/// How often the number goes round.
+const ROUNDS: usize = 8;
+/// How often each customer's service changes meanwhile.
+const SERVICES: usize = 25;
+
+#[test]
+fn an_entity_that_is_asked_all_the_time_replays_from_its_beginning() {
+    asked_under_load("asked", EntityLimits::default());
+}
+
+#[test]
+fn an_entity_that_is_asked_all_the_time_continues_as_new_and_replays() {
+    let limits =
+        EntityLimits { continue_as_new_events: 50, continue_as_new_events_forced: 90, ..EntityLimits::default() };
+    asked_under_load("asked-fifty-events", limits);
+}
+
+fn asked_under_load(name: &str, limits: EntityLimits) {
+    run(async {
+        let mut bed = Testbed::start(name, Wanted { limits, ..Wanted::default() }).await;
+        let (tenant, customers) = under_load(&bed).await;
+        // Whoever is asked now is replayed.
+        bed.platform.stop_workers().await.unwrap();
+        bed.platform.start_workers().await.unwrap();
+        for customer in &customers {
+            let id = customer.id.parse().unwrap();
+            let answered = until(format!("{id} answers after its replay"), || async {
+                bed.platform.customer(&tenant, &id).await.ok()
+            });
+            assert_eq!(answered.await["orders"], json!([]));
+        }
+        bed.stop().await;
+    });
+}
+
+async fn under_load(bed: &Testbed) -> (TenantId, Vec<Customer>) {
+    let scene = Scene::on(bed);
+    let customers: Vec<Customer> = (1..=3).map(|place| scene.customer(&format!("Q{place}"))).collect();
+    let number = number();
+    let done = AtomicBool::new(false);
+    let asked = AtomicU64::new(0);
+    let work = async {
+        tokio::join!(go_round(&scene, &customers, &number), change_services(&scene, &customers));
+        done.store(true, Ordering::Relaxed);
+    };
+    let asking = (0..ASKERS).map(|asker| ask(&scene, &customers[asker % customers.len()], &number, &done, &asked));
+    tokio::join!(work, futures_util::future::join_all(asking));
+    println!("asked {} times", asked.load(Ordering::Relaxed));
+
+    scene.judge(&[&number]);
+    for customer in &customers {
+        let entity = scene.entity(&customer.id.parse().unwrap());
+        for history in entity.runs().await {
+            assert_eq!(failed_tasks(&history), [""; 0], "{}", customer.id);
+        }
+    }
+    for history in scene.number_entity(&number).runs().await {
+        assert_eq!(failed_tasks(&history), [""; 0], "{number}");
+    }
+    (scene.tenant.clone(), customers)
+}
+
+/// Asks without a pause, whether somebody answers or not.
+async fn ask(scene: &Scene<'_>, customer: &Customer, number: &str, done: &AtomicBool, asked: &AtomicU64) {
+    let resource: ResourceId = format!("msisdn/{number}").parse().unwrap();
+    let customer = customer.id.parse().unwrap();
+    while !done.load(Ordering::Relaxed) {
+        let answers = tokio::join!(
+            scene.bed.platform.customer(&scene.tenant, &customer),
+            scene.bed.platform.resource(&scene.tenant, &resource)
+        );
+        asked.fetch_add(u64::from(answers.0.is_ok()) + u64::from(answers.1.is_ok()), Ordering::Relaxed);
+    }
+}
+
+async fn go_round(scene: &Scene<'_>, customers: &[Customer], number: &str) {
+    for round in 0..ROUNDS {
+        let customer = &customers[round % customers.len()];
+        scene.done(&assigned(customer, number)).await;
+        scene.done(&unassigned(customer, number)).await;
+    }
+}
+
+async fn change_services(scene: &Scene<'_>, customers: &[Customer]) {
+    let mut orders = Vec::new();
+    for value in 1..=SERVICES {
+        for customer in customers {
+            orders.push(scene.submit(&service_updated(customer, &json!({"ue_ambr_ul": value}))).await);
+        }
+    }
+    scene.completed(&orders).await;
+}

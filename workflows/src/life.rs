@@ -1,0 +1,302 @@
+//! The life of an entity in one run, whatever entity it is: what comes in is taken in an order that replay repeats.
+//!
+//! A local activity's result is recorded in the workflow task in which the activity ran. The first time, though, a workflow
+//! may hear of it only in the next task, together with that task's signals (it happens where a query is answered while the
+//! activity is under way); in replay it hears of it alone, and earlier. So nothing that the shell does may depend on
+//! which of the two it was:
+//!
+//! 1. Handlers only append what comes in. The main routine takes local results first, then what came in, then results of
+//!    calls, then the timer.
+//! 2. A local result is fed with the time of the input before it.
+//! 3. Whether the run is to end is judged only when something else than a local result came in.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use interlock_domain::ids::Timestamp;
+use interlock_domain::limits::{ContinueAsNew, RunLength};
+use temporalio_workflow::{TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext};
+
+use crate::identity;
+
+/// What an entity's shell says of itself.
+pub(crate) trait Entity: Sized + 'static {
+    /// What comes in: messages, actions, results.
+    type Input: 'static;
+    /// What the machine wants done.
+    type Effect: 'static;
+
+    /// What the handlers took and the main routine did not yet.
+    fn inbox(&mut self) -> &mut VecDeque<Self::Input>;
+    /// Whether there is any.
+    fn has_input(&self) -> bool;
+    /// Feeds the machine; what it wants done is kept for [`Entity::take_effects`].
+    fn feed(&mut self, now: Timestamp, input: Self::Input);
+    /// Whether the machine wants something done.
+    fn has_effects(&self) -> bool;
+    /// What the machine wants done since the last time.
+    fn take_effects(&mut self) -> Vec<Self::Effect>;
+    /// Begins one effect.
+    fn begin(context: &WorkflowContext<Self>, effect: Self::Effect, interrupt: &WorkflowCancellationToken) -> Begun<Self::Input>;
+    /// Whether a run of this length is to end.
+    fn due(&self, length: RunLength) -> ContinueAsNew;
+    /// Whether the machine has nothing under way.
+    fn is_idle(&self) -> bool;
+    /// Signals taken in this run.
+    fn signals(&self) -> u32;
+    /// When the machine wants to be woken.
+    fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+    /// The input that wakes it.
+    fn woke() -> Option<Self::Input> {
+        None
+    }
+}
+
+/// What became of something under way, for the machine; none where the run is to end and the next one begins it again.
+pub(crate) type Ended<I> = Pin<Box<dyn Future<Output = Option<I>>>>;
+
+/// Something that was begun.
+pub(crate) enum Begun<I> {
+    /// A local activity: at most one at a time.
+    Local(Ended<I>),
+    /// A call on a task queue.
+    Call(Ended<I>),
+}
+
+/// What happens next in a run.
+enum Happening<I> {
+    /// The local activity ended.
+    Local(Option<I>),
+    /// Something came in.
+    CameIn,
+    /// A call ended.
+    Ended(Option<I>),
+    /// The timer went off.
+    Rang,
+}
+
+/// The timer of a run.
+struct Alarm {
+    at: Timestamp,
+    stop: WorkflowCancellationToken,
+    timer: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+/// A future and, once it is over, what came of it.
+struct Task<I> {
+    future: Ended<I>,
+    ended: Option<Option<I>>,
+}
+
+impl<I> Task<I> {
+    /// Polls the future at once, so that its command is issued in the order in which the machine wanted it.
+    async fn begin(mut future: Ended<I>) -> Self {
+        let ended = std::future::poll_fn(|waker| match future.as_mut().poll(waker) {
+            Poll::Ready(ended) => Poll::Ready(Some(ended)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        let ended = ended.await;
+        Self { future, ended }
+    }
+
+    fn poll(&mut self, waker: &mut Context<'_>) -> Poll<Option<I>> {
+        match self.ended.take() {
+            Some(ended) => Poll::Ready(ended),
+            None => self.future.as_mut().poll(waker),
+        }
+    }
+}
+
+struct Life<'a, E: Entity> {
+    context: &'a WorkflowContext<E>,
+    /// The time of the last input that was not a local result.
+    clock: Timestamp,
+    local: Option<Task<E::Input>>,
+    calls: Vec<Task<E::Input>>,
+    alarm: Option<Alarm>,
+    /// Cancelled once the run is to end.
+    interrupt: WorkflowCancellationToken,
+    ending: bool,
+}
+
+/// Carries out what the machine wants done, until the run has become long and nothing is under way.
+pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
+    let mut life = Life {
+        context,
+        clock: identity::now(context.workflow_time()),
+        local: None,
+        calls: Vec::new(),
+        alarm: None,
+        interrupt: WorkflowCancellationToken::new(),
+        ending: false,
+    };
+    loop {
+        life.begin_effects().await;
+        life.set_alarm();
+        let happening = life.next().await;
+        if life.take(happening) {
+            break;
+        }
+    }
+    // Whoever waits for an answer gets it from this run.
+    loop {
+        life.take_in_all();
+        let handlers = context.clone();
+        let answered = context.wait_condition_with_options(move |_| handlers.all_handlers_finished(), regardless());
+        // Only a cancelled token ends the wait otherwise, and this one is never cancelled.
+        let _never_cancelled = answered.await;
+        if !context.state(E::has_input) {
+            return;
+        }
+    }
+}
+
+/// A token of its own: who cancels an entity does not stop it.
+pub(crate) fn regardless() -> WaitConditionOptions {
+    WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
+}
+
+impl<E: Entity> Life<'_, E> {
+    /// Begins what the machine wants done, in its order. A run that is to end begins nothing: the next one does, and
+    /// nobody doubts it.
+    async fn begin_effects(&mut self) {
+        if self.ending || !self.context.state(E::has_effects) {
+            return;
+        }
+        for effect in self.context.state_mut(E::take_effects) {
+            match E::begin(self.context, effect, &self.interrupt) {
+                Begun::Local(future) => self.local = Some(Task::begin(future).await),
+                Begun::Call(future) => self.calls.push(Task::begin(future).await),
+            }
+        }
+    }
+
+    fn is_nothing_under_way(&self) -> bool {
+        self.local.is_none() && self.calls.is_empty()
+    }
+
+    /// Sets the timer to what the machine wants now; a timer that is not wanted any more is stopped.
+    fn set_alarm(&mut self) {
+        if self.ending {
+            return;
+        }
+        let clock = self.clock;
+        let wanted = self.context.state(|entity| entity.wake_at(clock));
+        if self.alarm.as_ref().map(|alarm| alarm.at) == wanted {
+            return;
+        }
+        self.stop_alarm();
+        if let Some(at) = wanted {
+            let wait_ms = u64::try_from(at.0.saturating_sub(clock.0)).unwrap_or(0).max(1);
+            self.alarm = Some(self.ring_in(at, Duration::from_millis(wait_ms)));
+        }
+    }
+
+    fn stop_alarm(&mut self) {
+        if let Some(alarm) = self.alarm.take() {
+            alarm.stop.cancel();
+        }
+    }
+
+    fn ring_in(&self, at: Timestamp, wait: Duration) -> Alarm {
+        let stop = WorkflowCancellationToken::new();
+        let options = TimerOptions::builder(wait).cancellation_token(stop.clone()).build();
+        let context = self.context.clone();
+        let timer = Box::pin(async move {
+            context.timer(options).await;
+        });
+        Alarm { at, stop, timer }
+    }
+
+    /// Waits for what happens next. Of several things, in the order of the module's first rule.
+    async fn next(&mut self) -> Happening<E::Input> {
+        let context = self.context;
+        let mut came_in = pin!(context.wait_condition_with_options(E::has_input, regardless()));
+        std::future::poll_fn(|waker| {
+            if let Some(local) = &mut self.local
+                && let Poll::Ready(ended) = local.poll(waker)
+            {
+                return Poll::Ready(Happening::Local(ended));
+            }
+            if came_in.as_mut().poll(waker).is_ready() {
+                return Poll::Ready(Happening::CameIn);
+            }
+            for index in 0..self.calls.len() {
+                if let Poll::Ready(ended) = self.calls[index].poll(waker) {
+                    drop(self.calls.remove(index));
+                    return Poll::Ready(Happening::Ended(ended));
+                }
+            }
+            if let Some(alarm) = &mut self.alarm
+                && alarm.timer.as_mut().poll(waker).is_ready()
+            {
+                self.alarm = None;
+                return Poll::Ready(Happening::Rang);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Takes in what happened. Whether the run may be left.
+    fn take(&mut self, happening: Happening<E::Input>) -> bool {
+        let input = match happening {
+            Happening::Local(input) => {
+                self.local = None;
+                self.feed(input);
+                if self.ending && self.is_nothing_under_way() {
+                    // The run is not left on a local result: a moment later it is.
+                    self.stop_alarm();
+                    self.alarm = Some(self.ring_in(self.clock, Duration::from_millis(1)));
+                }
+                return false;
+            }
+            Happening::CameIn => self.context.state_mut(|entity| entity.inbox().pop_front()),
+            Happening::Ended(input) => input,
+            Happening::Rang => E::woke(),
+        };
+        self.clock = identity::now(self.context.workflow_time());
+        self.judge();
+        self.feed(input);
+        self.judge();
+        self.ending && self.is_nothing_under_way()
+    }
+
+    fn feed(&self, input: Option<E::Input>) {
+        if let Some(input) = input {
+            self.context.state_mut(|entity| entity.feed(self.clock, input));
+        }
+    }
+
+    /// Ends the run where it has become long.
+    fn judge(&mut self) {
+        let length = RunLength {
+            history_events: self.context.history_length(),
+            signals: self.context.state(E::signals),
+            suggested: self.context.continue_as_new_suggested(),
+        };
+        let idle = self.is_nothing_under_way() && self.context.state(E::is_idle);
+        let ends = match self.context.state(|entity| entity.due(length)) {
+            ContinueAsNew::Now => true,
+            ContinueAsNew::WhenIdle => idle,
+            ContinueAsNew::No => false,
+        };
+        if ends && !self.ending {
+            self.ending = true;
+            self.interrupt.cancel();
+        }
+    }
+
+    fn take_in_all(&mut self) {
+        self.clock = identity::now(self.context.workflow_time());
+        while self.context.state(E::has_input) {
+            let input = self.context.state_mut(|entity| entity.inbox().pop_front());
+            self.feed(input);
+        }
+    }
+}
