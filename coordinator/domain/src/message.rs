@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::ids::{CustomerId, CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TargetId, TenantId, TicketId, Timestamp};
+use crate::ids::{
+    CustomerId, CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TargetId, TenantId, TicketId, Timestamp,
+};
 use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
 
 /// The version of the envelope that entity messages travel in.

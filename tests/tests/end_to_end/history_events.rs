@@ -1,12 +1,15 @@
 //! What an order costs in history events, customer and resource entities together, entities existing already: the
 //! figures of the design, held.
+//!
+//! Nobody is asked anything meanwhile: a question that meets a workflow task under way costs one more.
+
+use serde_json::{Value, json};
 
 use crate::events::{Customer, event};
 use crate::scene::{Scene, number};
 use crate::temporal_calls::{RawEntity, event_types};
 use crate::testbed::{run, shared};
 use crate::waiting::until;
-use serde_json::{Value, json};
 
 fn line(event_type: &str, customer: &Customer, number: &str) -> Value {
     event(event_type, &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
@@ -30,34 +33,41 @@ impl<'a> Entities<'a> {
         Self { scene, counted }
     }
 
-    /// The events so far, once no workflow task is open any more.
-    async fn lengths(&self) -> Vec<usize> {
+    /// How many events each has; none while one of them has something to do.
+    async fn lengths_at_rest(&self) -> Option<Vec<i64>> {
         let mut lengths = Vec::new();
-        for (name, entity) in &self.counted {
-            let quiet = until(format!("the quiet of {name}"), || async { entity.is_quiet().await.then_some(()) });
-            quiet.await;
-            lengths.push(entity.history("").await.len());
+        for (_, entity) in &self.counted {
+            lengths.push(entity.length_at_rest().await?);
         }
-        lengths
+        Some(lengths)
     }
 
-    /// How many events the work adds.
-    async fn cost_of(&self, what: &str, work: impl Future<Output = ()>) -> usize {
-        let before = self.lengths().await;
-        work.await;
-        let after = self.lengths().await;
-        let cost: usize = after.iter().sum::<usize>() - before.iter().sum::<usize>();
+    /// Waits until all of them are at rest, twice with the same lengths: while one of them looked at rest, another may have
+    /// sent it something.
+    async fn settled(&self) -> Vec<i64> {
+        until("entities at rest", || async {
+            let lengths = self.lengths_at_rest().await?;
+            (self.lengths_at_rest().await? == lengths).then_some(lengths)
+        })
+        .await
+    }
+
+    /// How many events these events add, each taken in when all is at rest.
+    async fn cost_of(&self, what: &str, events: &[Value]) -> i64 {
+        let before = self.settled().await;
+        for event in events {
+            self.scene.submit(event).await;
+            self.settled().await;
+        }
+        let after = self.settled().await;
+        let cost = after.iter().sum::<i64>() - before.iter().sum::<i64>();
         println!("{what}: {cost} events");
         for ((name, entity), before) in self.counted.iter().zip(before) {
             let types = event_types(&entity.history("").await);
-            let names: Vec<_> = types[before..].iter().map(|kind| kind.as_str_name()).collect();
-            println!("  {name}: {} {names:?}", names.len());
+            let added = types.iter().skip(usize::try_from(before).unwrap());
+            println!("  {name}: {:?}", added.map(|kind| kind.as_str_name()).collect::<Vec<_>>());
         }
         cost
-    }
-
-    async fn done(&self, event: &Value) {
-        self.scene.done(event).await;
     }
 }
 
@@ -66,36 +76,24 @@ fn an_order_costs_the_events_that_the_design_allows() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
+        // All three exist already.
+        for customer in [&a1, &a2] {
+            scene.done(&touched(customer)).await;
+        }
+        scene.done(&line("line.assigned", &a1, &number)).await;
+        scene.done(&line("line.unassigned", &a1, &number)).await;
         let entities = Entities::of(&scene, &[&a1, &a2], &number);
-        // All three exist already, and know nothing worth mentioning.
-        entities.done(&touched(&a2)).await;
-        entities.done(&line("line.assigned", &a1, &number)).await;
-        entities.done(&line("line.unassigned", &a1, &number)).await;
-        is_nobodys(&scene, &number).await;
 
-        let touch = entities.cost_of("one step, no claim", entities.done(&touched(&a1))).await;
-        let assign = entities.cost_of("an uncontended assign", entities.done(&line("line.assigned", &a1, &number))).await;
-        let release = entities.cost_of("a release with nobody waiting", async {
-            entities.done(&line("line.unassigned", &a1, &number)).await;
-            is_nobodys(&scene, &number).await;
-        });
-        let release = release.await;
-        entities.done(&line("line.assigned", &a1, &number)).await;
-        let hand_over = entities.cost_of("a whole hand-over, A2's event first", async {
-            let second = scene.submit(&line("line.assigned", &a2, &number)).await;
-            scene.is_waiting_for(&a2, &number).await;
-            entities.lengths().await;
-            let first = scene.submit(&line("line.unassigned", &a1, &number)).await;
-            scene.completed(&[first, second]).await;
-        });
-        let hand_over = hand_over.await;
+        let touch = entities.cost_of("an order with one step, no claim", &[touched(&a1)]).await;
+        let assign = entities.cost_of("an uncontended assign", &[line("line.assigned", &a1, &number)]).await;
+        let release = [line("line.unassigned", &a1, &number)];
+        let release = entities.cost_of("a release with nobody waiting", &release).await;
+        scene.done(&line("line.assigned", &a1, &number)).await;
+        let hand_over = [line("line.assigned", &a2, &number), line("line.unassigned", &a1, &number)];
+        let hand_over = entities.cost_of("a whole hand-over, A2's event first", &hand_over).await;
+
         assert_eq!((touch, assign, release, hand_over), (11, 16, 16, 37));
+        assert_eq!(scene.registrations(&number).last(), Some(&format!("{}+", a2.imsi)));
+        scene.judge(&[&number]);
     });
-}
-
-async fn is_nobodys(scene: &Scene<'_>, number: &str) {
-    until("the number to be nobody's", || async {
-        scene.number_state(number).await?["holder"].is_null().then_some(())
-    })
-    .await;
 }

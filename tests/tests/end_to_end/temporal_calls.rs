@@ -44,6 +44,13 @@ impl RawEntity {
         WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run_id.to_owned() }
     }
 
+    /// How many events its current run has, where it has nothing to do.
+    pub async fn length_at_rest(&self) -> Option<i64> {
+        let entity = self.described().await?;
+        let at_rest = entity.pending_workflow_task.is_none() && entity.pending_activities.is_empty();
+        Some(entity.workflow_execution_info?.history_length).filter(|_| at_rest)
+    }
+
     /// Signals it with these payloads, whatever they are.
     ///
     /// # Panics

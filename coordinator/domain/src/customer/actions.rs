@@ -110,6 +110,7 @@ impl Customer {
             detail: None,
             by: Some((action.actor.clone(), action.reason.clone())),
             steps: Vec::new(),
+            claims: Vec::new(),
         });
         let state = self.state_of(&action.order_id).unwrap_or(OrderState::Pending);
         Ok(ActionDone { state, repeated: false })

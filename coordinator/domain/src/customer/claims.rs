@@ -75,9 +75,9 @@ impl Customer {
     /// Whether another order has begun to work on the resource, and is not done on every target.
     fn is_used_by_another(&self, order: &Order, resource: &ResourceId) -> bool {
         let others = self.orders.values().filter(|other| other.key != order.key);
-        others.into_iter().any(|other| {
-            other.claim_on(resource).is_some() && other.begun_on(resource) && other.open_on(resource)
-        })
+        others
+            .into_iter()
+            .any(|other| other.claim_on(resource).is_some() && other.begun_on(resource) && other.open_on(resource))
     }
 
     /// What a resource answered to the claim of an admission.

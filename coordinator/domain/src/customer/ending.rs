@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::state::JournalEntry;
+use super::view::step_view;
 use super::{ClaimState, Customer, Ending, Order, StepState, TicketState};
 use crate::ids::{OrderId, ResourceId, TicketId, Timestamp};
 use crate::message::GiveBack;
@@ -32,10 +33,11 @@ impl Customer {
     }
 
     /// Whether a younger order has begun to take or to give up the resource: on several targets that takes a while.
-    fn younger_has_begun(&self, key: &OrderKey, resource: &ResourceId) -> bool {
-        self.orders.values().filter(|order| order.key > *key && order.begun_on(resource)).any(|order| {
-            order.claim_on(resource).is_some_and(|claim| claim.claim.mode != ClaimMode::Lock)
-        })
+    pub(super) fn younger_has_begun(&self, key: &OrderKey, resource: &ResourceId) -> bool {
+        self.orders
+            .values()
+            .filter(|order| order.key > *key && order.begun_on(resource))
+            .any(|order| order.claim_on(resource).is_some_and(|claim| claim.claim.mode != ClaimMode::Lock))
     }
 
     /// Per resource, the key of the youngest order with an open release of it.
@@ -139,8 +141,10 @@ impl Customer {
         self.changed();
         match mode {
             ClaimMode::Assign if done => {
-                if let Some(lease) = self.leases.get_mut(&resource) {
-                    lease.kept |= lease.due.is_none() && lease.leaving.is_none();
+                // Registered again after a release under the same lease: that is not due any more.
+                if let Some(lease) = self.leases.get_mut(&resource).filter(|lease| lease.leaving.is_none()) {
+                    lease.kept = true;
+                    lease.due = None;
                 }
                 self.remember_settled(&resource, key);
             }
@@ -197,6 +201,7 @@ impl Customer {
             self.settle_claim(id, index, matches!(state, OrderState::Completed | OrderState::Partial));
         }
         let Some(order) = self.orders.remove(id) else { return };
+        let claims = order.claims.iter().map(|claim| self.claim_view(claim)).collect();
         self.withdraw(&order);
         self.weight_bytes = self.weight_bytes.saturating_sub(order.weight_bytes);
         if order.claims.is_empty() && matches!(state, OrderState::Completed | OrderState::Partial) {
@@ -208,11 +213,6 @@ impl Customer {
             self.counts.ended += 1;
         }
         self.remember(now, id.clone(), state);
-        let outcome = |step: &super::OrderStep| match &step.state {
-            StepState::Done => "done".to_owned(),
-            StepState::Skipped { code } => format!("skipped:{code}"),
-            _ => "cancelled".to_owned(),
-        };
         self.note(JournalEntry {
             at: now,
             order: Some(id.clone()),
@@ -221,7 +221,8 @@ impl Customer {
             code,
             detail: None,
             by: None,
-            steps: order.steps.iter().map(|step| (step.planned.name.clone(), outcome(step))).collect(),
+            steps: order.steps.iter().map(step_view).collect(),
+            claims,
         });
         self.changed();
     }
@@ -231,10 +232,12 @@ impl Order {
     /// Whether a release is confirmed on every target: by the target, by a person who skipped it, or because what it
     /// would release is somebody else's. A step that was left out for another reason confirms nothing.
     fn release_is_confirmed(&self, resource: &ResourceId) -> bool {
-        let mut steps = self.steps_naming(resource).filter(|step| step.compensates.is_none()).peekable();
+        let undone = |at| self.steps.iter().any(|step| step.compensates == Some(at) && step.state == StepState::Done);
+        let own = |step: &super::OrderStep| step.compensates.is_none() && step.planned.resources.contains(resource);
+        let mut steps = self.steps.iter().enumerate().filter(|(_, step)| own(step)).peekable();
         steps.peek().is_some()
-            && steps.all(|step| match &step.state {
-                StepState::Done => true,
+            && steps.all(|(index, step)| match &step.state {
+                StepState::Done => !undone(index),
                 StepState::Skipped { code } => code == "person" || code == "not_holder",
                 _ => false,
             })

@@ -2,8 +2,8 @@
 
 use super::state::{JournalEntry, late_hold, remember_bounded};
 use super::{
-    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, EventToAdmit, Local, Order, OrderClaim,
-    OrderStep, Remembered, StepState, TicketState,
+    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, EventToAdmit, Local, Order,
+    OrderClaim, OrderStep, Remembered, StepState, TicketState,
 };
 use crate::event::Event;
 use crate::ids::{OrderId, ResourceId, Timestamp};
@@ -92,6 +92,7 @@ impl Customer {
             detail: Some(rejection.detail.clone()),
             by: None,
             steps: Vec::new(),
+            claims: Vec::new(),
         });
     }
 
@@ -117,7 +118,8 @@ impl Customer {
             self.local = Local::Sending(self.outbox.len().min(SENDING_BATCH_MAX));
         } else if !self.inbox.is_empty() {
             self.local = Local::Admitting(self.inbox.len().min(ADMISSION_BATCH_MAX));
-            self.basis = Some(AdmissionBasis { holdings: self.holdings(), held: self.leases.keys().cloned().collect() });
+            self.basis =
+                Some(AdmissionBasis { holdings: self.holdings(), held: self.leases.keys().cloned().collect() });
         }
         effects.extend(self.local_effect());
     }
@@ -184,13 +186,7 @@ impl Customer {
     }
 
     /// Opens the order of an admitted event.
-    fn open(
-        &mut self,
-        now: Timestamp,
-        waiting: EventToAdmit,
-        plan: Plan,
-        answers: Vec<(ResourceId, ClaimAnswer)>,
-    ) {
+    fn open(&mut self, now: Timestamp, waiting: EventToAdmit, plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) {
         let EventToAdmit { event, key } = waiting;
         let is_late = plan.claims.is_empty()
             && !plan.unordered

@@ -110,7 +110,7 @@ impl Customer {
             self.skip_what_is_not_held();
             self.settle_claims();
             self.settle_leases();
-            self.hold_compensations_without_lease();
+            self.stop_compensations();
             self.ask_for_tickets();
             self.end_orders(now);
             if self.revision == before {

@@ -84,28 +84,43 @@ impl Customer {
     fn keep_what_was_there(&mut self, id: &OrderId, index: usize) {
         let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
         let kept = assigns.iter().all(|resource| self.leases.get(resource).is_some_and(|lease| lease.kept));
-        if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
-            if kept && !assigns.is_empty() && step.outcome == Some(Outcome::AlreadyDone) {
-                step.planned.compensation = None;
-            }
+        if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index))
+            && kept
+            && !assigns.is_empty()
+            && step.outcome == Some(Outcome::AlreadyDone)
+        {
+            step.planned.compensation = None;
         }
     }
 
-    /// Compensations whose lease was given back cannot run: the next holder may be at work. A person decides.
-    pub(super) fn hold_compensations_without_lease(&mut self) {
-        let mut changed = false;
-        for order in self.orders.values_mut() {
-            for step in order.steps.iter_mut().filter(|step| step.compensates.is_some()) {
-                let missing = step.planned.resources.iter().find(|resource| !self.leases.contains_key(resource));
-                let Some(missing) = missing.filter(|_| step.state == StepState::Open) else { continue };
-                let detail = format!("the lease of {missing} was given back before this could be undone");
-                step.state = StepState::Held { code: "not_compensated".to_owned(), detail };
-                changed = true;
+    /// Compensations that must not run: one whose lease was given back waits for a person, since the next holder may be
+    /// at work; one of what a younger order took over is left out.
+    pub(super) fn stop_compensations(&mut self) {
+        let mut stopped: Vec<(OrderId, usize, StepState)> = Vec::new();
+        for (id, order) in &self.orders {
+            for (index, step) in order.steps.iter().enumerate() {
+                if step.compensates.is_some() && step.state == StepState::Open && !step.maybe_sent {
+                    stopped.extend(self.why_not_to_compensate(order, step).map(|state| (id.clone(), index, state)));
+                }
             }
         }
-        if changed {
-            self.changed();
+        for (id, index, state) in stopped {
+            self.set_step(&id, index, state);
         }
+    }
+
+    fn why_not_to_compensate(&self, order: &Order, step: &OrderStep) -> Option<StepState> {
+        let named = || step.planned.resources.iter();
+        let younger = |resource: &ResourceId| {
+            self.younger_has_begun(&order.key, resource)
+                || self.settled.get(resource).is_some_and(|last| *last > order.key)
+        };
+        if named().any(younger) {
+            return Some(StepState::Skipped { code: "superseded".to_owned() });
+        }
+        let missing = named().find(|resource| !self.leases.contains_key(resource))?;
+        let detail = format!("the lease of {missing} was given back before this could be undone");
+        Some(StepState::Held { code: "not_compensated".to_owned(), detail })
     }
 
     /// The target has it registered to somebody else: the lease goes back, the resource finds out who.
@@ -119,10 +134,14 @@ impl Customer {
         } else if assigns.is_empty() {
             // What we were to release is registered to another: there is nothing of ours to release.
             self.set_step(id, index, StepState::Skipped { code: "not_holder".to_owned() });
-            releases.iter().for_each(|resource| self.give_back_now(resource, GiveBack::Contested));
+            for resource in &releases {
+                self.give_back_now(resource, GiveBack::Contested);
+            }
         } else {
             self.set_step(id, index, StepState::Open);
-            assigns.iter().for_each(|resource| self.give_back_now(resource, GiveBack::Contested));
+            for resource in &assigns {
+                self.give_back_now(resource, GiveBack::Contested);
+            }
             if let Some(order) = self.orders.get_mut(id) {
                 order.started &= order.had_effect();
             }
@@ -197,7 +216,8 @@ impl Customer {
 impl Order {
     /// Whether all that its steps did to a resource was undone.
     fn is_undone_on(&self, resource: &ResourceId) -> bool {
-        let undone = |index| self.steps.iter().any(|step| step.compensates == Some(index) && step.state == StepState::Done);
+        let undone =
+            |index| self.steps.iter().any(|step| step.compensates == Some(index) && step.state == StepState::Done);
         self.steps.iter().enumerate().all(|(index, step)| {
             let effective = step.compensates.is_none() && step.state == StepState::Done;
             !effective || !step.planned.resources.contains(resource) || undone(index)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::EventToAdmit;
+use super::view::{ClaimView, StepView};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::EntityLimits;
 use crate::message::{Asker, GiveBack, Notice, ToResource};
@@ -300,9 +301,12 @@ pub struct JournalEntry {
     /// Who did it and why, for a person's action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<(String, String)>,
-    /// The steps' outcomes, for an order that ended.
+    /// Its steps as they ended, for an order that ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<(String, String)>,
+    pub steps: Vec<StepView>,
+    /// Its claims as they ended, for an order that ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<ClaimView>,
 }
 
 /// Counts since the entity began.

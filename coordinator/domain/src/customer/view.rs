@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::waiting::WaitingFor;
 use super::{ClaimState, Counts, Customer, JournalEntry, Order, StepState};
@@ -77,14 +77,14 @@ pub struct OrderView {
 }
 
 /// A step of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
     /// The step's name within the order.
     pub name: String,
     /// The target.
-    pub target: Option<TargetId>,
+    pub target: TargetId,
     /// The adapter operation.
-    pub operation: Option<String>,
+    pub operation: String,
     /// `open`, `running`, `held`, `done`, `skipped` or `cancelled`.
     pub state: String,
     /// How often its call was scheduled.
@@ -94,14 +94,14 @@ pub struct StepView {
 }
 
 /// A claim of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimView {
     /// The resource.
     pub resource: ResourceId,
     /// What is wanted of it.
     pub mode: ClaimMode,
     /// `waiting`, `held`, `settled`, `not_holder` or `superseded`.
-    pub state: &'static str,
+    pub state: String,
     /// The epoch of the lease, while it is held.
     pub epoch: Option<Epoch>,
 }
@@ -231,7 +231,8 @@ impl Customer {
         Some(view)
     }
 
-    fn claim_view(&self, claim: &super::OrderClaim) -> ClaimView {
+    /// A claim as it stands.
+    pub(super) fn claim_view(&self, claim: &super::OrderClaim) -> ClaimView {
         let lease = self.leases.get(&claim.claim.resource);
         let state = match claim.state {
             ClaimState::Open if lease.is_some() => "held",
@@ -243,21 +244,22 @@ impl Customer {
         ClaimView {
             resource: claim.claim.resource.clone(),
             mode: claim.claim.mode,
-            state,
+            state: state.to_owned(),
             epoch: lease.map(|lease| lease.epoch),
         }
     }
 }
 
-fn step_view(step: &super::OrderStep) -> StepView {
+/// A step as it stands.
+pub(super) fn step_view(step: &super::OrderStep) -> StepView {
     let reason = match &step.state {
         StepState::Skipped { code } | StepState::Held { code, .. } => Some(code.clone()),
         _ => step.outcome.as_ref().map(|outcome| outcome.class().to_owned()),
     };
     StepView {
         name: step.planned.name.clone(),
-        target: Some(step.planned.target.clone()),
-        operation: Some(step.planned.operation.clone()),
+        target: step.planned.target.clone(),
+        operation: step.planned.operation.clone(),
         state: step.state.as_str().to_owned(),
         attempts: step.dispatches,
         outcome: reason,
@@ -271,18 +273,8 @@ fn fill_from_journal(view: &mut OrderView, entry: &JournalEntry) {
     }
     view.code.clone_from(&entry.code);
     view.detail.clone_from(&entry.detail);
-    let step = |(name, outcome): &(String, String)| {
-        let (state, code) = outcome.split_once(':').map_or((outcome.as_str(), None), |(s, c)| (s, Some(c)));
-        StepView {
-            name: name.clone(),
-            target: None,
-            operation: None,
-            state: state.to_owned(),
-            attempts: 0,
-            outcome: code.map(str::to_owned),
-        }
-    };
-    view.steps = entry.steps.iter().map(step).collect();
+    view.steps.clone_from(&entry.steps);
+    view.claims.clone_from(&entry.claims);
 }
 
 fn journal_view(entry: &JournalEntry) -> JournalView {

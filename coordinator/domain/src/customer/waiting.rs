@@ -58,7 +58,8 @@ impl Customer {
     fn lease(&self, order: &Order) -> Option<WaitingFor> {
         let open = order.steps.iter().filter(|step| step.state == StepState::Open);
         let waits = open.map(|step| self.readiness(order, step)).any(|ready| ready == Err(NotReady::Lease));
-        let missing = || order.open_claims().map(|c| &c.claim.resource).find(|resource| !self.holds_for(order, resource));
+        let missing =
+            || order.open_claims().map(|c| &c.claim.resource).find(|resource| !self.holds_for(order, resource));
         if waits { missing().map(|resource| WaitingFor::Lease { resource: resource.clone() }) } else { None }
     }
 

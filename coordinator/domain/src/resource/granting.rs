@@ -1,7 +1,7 @@
 //! Who is next, and telling them.
 
 use super::state::{CONTESTED_BACKOFF_MS_MAX, CONTESTED_BACKOFF_MS_MIN};
-use super::{Effect, Holder, HolderName, HolderTicket, Resource, Vacancy};
+use super::{Effect, Holder, HolderName, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::limits::SENDING_BATCH_MAX;
 use crate::message::{Asker, Delivery, Hop, Notice, Probe, Ticket, ToCustomer};
@@ -64,18 +64,7 @@ impl Resource {
     pub(super) fn grant(&mut self, now: Timestamp, ticket: Ticket) {
         self.raise_epoch(now);
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
-        self.holder = Some(Holder {
-            who: HolderName::Customer(ticket.claimant),
-            party: ticket.party,
-            incarnation: Some(ticket.incarnation),
-            ticket: Some(HolderTicket { id: ticket.id, key: ticket.key }),
-            epoch: self.epoch,
-            since: now,
-            used: false,
-            orphaned_at: None,
-            recalled: None,
-            looked_up: false,
-        });
+        self.holder = Some(Holder::of_ticket(ticket, self.epoch, now));
         self.tell_granted();
         self.probe_new_holder();
     }
@@ -173,11 +162,10 @@ impl Resource {
                 continue;
             }
             self.forget_dead(&customer, message.incarnation);
-            let epoch = match message.notice {
-                Notice::LeaseGranted { epoch, .. } | Notice::LeaseRecalled { epoch, .. } | Notice::Forced { epoch } => {
-                    epoch
-                }
-                _ => continue,
+            let (Notice::LeaseGranted { epoch, .. } | Notice::LeaseRecalled { epoch, .. } | Notice::Forced { epoch }) =
+                message.notice
+            else {
+                continue;
             };
             if self.holder.as_ref().is_some_and(|holder| holder.is(&customer) && holder.epoch == epoch) {
                 self.orphaned(now);
@@ -218,7 +206,7 @@ impl Resource {
                 self.holder = None;
                 self.vacancy = Vacancy::Known;
             }
-            HolderAnswer::Party { party } => self.registered(now, party),
+            HolderAnswer::Party { party } => self.registered(now, &party),
             HolderAnswer::Unclear { detail } => {
                 self.note(now, "looked_up", None, None, Some(detail));
                 match &mut self.holder {

@@ -1,7 +1,7 @@
 //! What customers tell a resource.
 
 use super::granting::contested_wait_ms;
-use super::{Holder, HolderName, HolderTicket, QueuedTicket, Resource, Vacancy};
+use super::{Holder, HolderName, QueuedTicket, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, OrderId, TicketId, Timestamp};
 use crate::message::{Asker, ClaimAnswer, GiveBack, Notice, Probe, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, ResourcePolicy};
@@ -19,7 +19,9 @@ impl Resource {
                     self.queue.values().all(|queued| queued.ticket.id != *id || queued.ticket.claimant == from)
                 };
                 let own: Vec<_> = tickets.into_iter().filter(own).collect();
-                own.into_iter().for_each(|id| self.finish(id));
+                for id in own {
+                    self.finish(id);
+                }
             }
             ToResource::Decline { from, ticket, epoch, lost } => {
                 if !self.holder.as_ref().is_some_and(|holder| holder.is(&from) && holder.epoch == epoch) {
@@ -30,7 +32,9 @@ impl Resource {
                     self.forget_dead(&from, lost.unwrap_or_default());
                 } else {
                     self.declined(now);
-                    ticket.into_iter().for_each(|id| self.finish(id));
+                    if let Some(id) = ticket {
+                        self.finish(id);
+                    }
                 }
             }
             ToResource::Used { from, epoch } => self.used(&from, epoch),
@@ -170,18 +174,7 @@ impl Resource {
     fn adopt(&mut self, now: Timestamp, ticket: &Ticket) {
         let since = self.holder.as_ref().map_or(now, |holder| holder.since);
         self.raise_epoch(now);
-        self.holder = Some(Holder {
-            who: HolderName::Customer(ticket.claimant.clone()),
-            party: ticket.party.clone(),
-            incarnation: Some(ticket.incarnation),
-            ticket: Some(HolderTicket { id: ticket.id.clone(), key: ticket.key.clone() }),
-            epoch: self.epoch,
-            since,
-            used: true,
-            orphaned_at: None,
-            recalled: None,
-            looked_up: false,
-        });
+        self.holder = Some(Holder { used: true, since, ..Holder::of_ticket(ticket.clone(), self.epoch, now) });
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         self.tell_granted();
         self.answer_releases();
@@ -214,7 +207,9 @@ impl Resource {
                 self.vacancy = if self.policy.authority.is_some() { Vacancy::ToLookUp } else { Vacancy::Known };
             }
         }
-        finished.into_iter().for_each(|id| self.finish(id));
+        for id in finished {
+            self.finish(id);
+        }
         for ticket in tickets {
             if !self.knows(&ticket.id) {
                 self.enqueue(now, ticket);
@@ -309,18 +304,8 @@ impl Resource {
         }
         self.raise_epoch(now);
         self.note(now, "seeded", Some(holder.to_string()), None, None);
-        self.holder = Some(Holder {
-            who: HolderName::Customer(holder.clone()),
-            party,
-            incarnation: None,
-            ticket: None,
-            epoch: self.epoch,
-            since: now,
-            used: true,
-            orphaned_at: None,
-            recalled: None,
-            looked_up: false,
-        });
+        let who = HolderName::Customer(holder.clone());
+        self.holder = Some(Holder::registered(who, party, self.epoch, now));
         let own: Option<Ticket> =
             self.queue.values().map(|queued| &queued.ticket).find(|ticket| ticket.claimant == *holder).cloned();
         if let Some(ticket) = own {

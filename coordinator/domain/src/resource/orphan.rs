@@ -1,6 +1,6 @@
 //! Leases whose customer entity died, and leases that only the target knows of.
 
-use super::{Holder, HolderName, HolderTicket, Resource, Vacancy};
+use super::{Holder, HolderName, Resource, Vacancy};
 use crate::ids::{CustomerRef, Incarnation, Timestamp};
 use crate::message::{Notice, Ticket, ToCustomer};
 use crate::order::ClaimMode;
@@ -52,9 +52,9 @@ impl Resource {
     }
 
     /// The target says that this party has the resource.
-    pub(super) fn registered(&mut self, now: Timestamp, party: String) {
-        self.note(now, "looked_up", Some(party.clone()), None, None);
-        let matching = self.queue.values().map(|queued| &queued.ticket).find(|t| t.party.as_ref() == Some(&party));
+    pub(super) fn registered(&mut self, now: Timestamp, party: &str) {
+        self.note(now, "looked_up", Some(party.to_owned()), None, None);
+        let matching = self.queue.values().map(|queued| &queued.ticket).find(|t| t.party.as_deref() == Some(party));
         if let Some(ticket) = matching.cloned() {
             self.queue.remove(&ticket.key);
             self.grant_registered(now, ticket);
@@ -62,42 +62,22 @@ impl Resource {
         }
         if let Some(orphan) = &mut self.holder {
             orphan.looked_up = true;
-            if orphan.party.as_ref() == Some(&party) {
+            if orphan.party.as_deref() == Some(party) {
                 return;
             }
         }
         self.raise_epoch(now);
-        self.holder = Some(Holder {
-            who: HolderName::Party(party.clone()),
-            party: Some(party.clone()),
-            incarnation: None,
-            ticket: None,
-            epoch: self.epoch,
-            since: now,
-            used: true,
-            orphaned_at: None,
-            recalled: None,
-            looked_up: true,
-        });
-        self.answer_other_parties(&party);
+        let who = HolderName::Party(party.to_owned());
+        self.holder =
+            Some(Holder { looked_up: true, ..Holder::registered(who, Some(party.to_owned()), self.epoch, now) });
+        self.answer_other_parties(party);
     }
 
     /// Grants the lease to whom the target names: it has the resource already.
     fn grant_registered(&mut self, now: Timestamp, ticket: Ticket) {
         self.raise_epoch(now);
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
-        self.holder = Some(Holder {
-            who: HolderName::Customer(ticket.claimant),
-            party: ticket.party,
-            incarnation: Some(ticket.incarnation),
-            ticket: Some(HolderTicket { id: ticket.id, key: ticket.key }),
-            epoch: self.epoch,
-            since: now,
-            used: true,
-            orphaned_at: None,
-            recalled: None,
-            looked_up: true,
-        });
+        self.holder = Some(Holder { used: true, looked_up: true, ..Holder::of_ticket(ticket, self.epoch, now) });
         self.vacancy = Vacancy::Known;
         self.tell_granted();
         self.answer_releases();

@@ -90,6 +90,38 @@ pub enum HolderName {
 }
 
 impl Holder {
+    /// The claimant of a ticket that is granted now.
+    pub(super) fn of_ticket(ticket: Ticket, epoch: Epoch, now: Timestamp) -> Self {
+        Self {
+            who: HolderName::Customer(ticket.claimant),
+            party: ticket.party,
+            incarnation: Some(ticket.incarnation),
+            ticket: Some(HolderTicket { id: ticket.id, key: ticket.key }),
+            epoch,
+            since: now,
+            used: false,
+            orphaned_at: None,
+            recalled: None,
+            looked_up: false,
+        }
+    }
+
+    /// Whoever has it at the target, without a ticket.
+    pub(super) fn registered(who: HolderName, party: Option<String>, epoch: Epoch, now: Timestamp) -> Self {
+        Self {
+            who,
+            party,
+            incarnation: None,
+            ticket: None,
+            epoch,
+            since: now,
+            used: true,
+            orphaned_at: None,
+            recalled: None,
+            looked_up: false,
+        }
+    }
+
     /// The customer, where it is one.
     pub fn customer(&self) -> Option<&CustomerRef> {
         match &self.who {

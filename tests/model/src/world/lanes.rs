@@ -232,7 +232,7 @@ pub(super) fn waits_for_lease(machine: &Customer, order: &Order) -> bool {
 }
 
 /// Whether a customer has a lease that stays, and no other order of it is in the middle of its work there.
-fn may_use(machine: &Customer, order: &Order, resource: &ResourceId) -> bool {
+pub(super) fn may_use(machine: &Customer, order: &Order, resource: &ResourceId) -> bool {
     let stays = machine.leases.get(resource).is_some_and(|lease| lease.leaving.is_none() && lease.due.is_none());
     let in_the_middle = |other: &Order| {
         let naming = || other.steps.iter().filter(|step| step.planned.resources.contains(resource));

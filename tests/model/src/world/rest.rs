@@ -7,7 +7,7 @@ use interlock_domain::ids::{OrderId, ResourceId, TicketId};
 use interlock_domain::resource::{HolderName, Vacancy};
 
 use super::World;
-use super::lanes::{has_open_step, waits_for_lease_or_behind};
+use super::lanes::{has_open_step, may_use, waits_for_lease_or_behind};
 use super::perform::Checked;
 use crate::fingerprint::Tracked;
 use crate::violation::{Check, Violation};
@@ -204,7 +204,7 @@ impl World {
         }
         for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
             let resource = &claim.claim.resource;
-            if machine.leases.get(resource).is_some_and(|lease| lease.due.is_some() || lease.leaving.is_some()) {
+            if machine.leases.contains_key(resource) && !may_use(machine, order, resource) {
                 let naming = machine.orders.iter().filter(|(other, order)| *other != id && order.claim_on(resource).is_some());
                 blockers.extend(naming.map(|(other, _)| Blocker::Order(customer, other.clone())));
             } else if !machine.leases.contains_key(resource) {
