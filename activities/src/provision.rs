@@ -65,6 +65,7 @@ impl<'a> Attempt<'a> {
         let capabilities = capabilities(adapter, &request.operation);
         let call = Call {
             tenant: request.tenant,
+            order: request.order,
             target: request.target,
             operation: request.operation,
             data: request.data,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use interlock_domain::ids::{Epoch, ResourceId, TargetId, TenantId};
+use interlock_domain::ids::{Epoch, OrderId, ResourceId, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,6 +18,8 @@ use uuid::Uuid;
 pub struct Call {
     /// The tenant whose order it is.
     pub tenant: TenantId,
+    /// The order that the step belongs to. It names the customer too.
+    pub order: OrderId,
     /// The target that is called.
     pub target: TargetId,
     /// The adapter operation, e.g. `assign_number`.
@@ -40,6 +42,7 @@ impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("tenant", &self.tenant)
+            .field("order", &self.order)
             .field("target", &self.target)
             .field("operation", &self.operation)
             .field("data", &self.data.keys().collect::<Vec<_>>())

@@ -51,8 +51,30 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// How long it asks to be left alone.
     pub(crate) retry_after: Option<Duration>,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
     /// The body, where it is JSON.
     pub(crate) body: Option<Value>,
+    /// The body as it came.
+    pub(crate) raw: Vec<u8>,
+}
+
+/// What a request may have beside what [`Request`] says.
+#[derive(Default)]
+pub(crate) struct Extras<'a> {
+    /// Headers that prove who Interlock is, where they differ from request to request.
+    pub(crate) proof: HeaderMap,
+    /// The fields of a form, instead of a JSON body.
+    pub(crate) form: Option<&'a [(String, String)]>,
+}
+
+/// The certificates of a connection.
+#[derive(Default)]
+pub(crate) struct Tls {
+    /// The certificate and key that Interlock shows.
+    pub(crate) identity: Option<reqwest::Identity>,
+    /// The authorities that a target's certificate is checked against, instead of the system's.
+    pub(crate) authorities: Vec<reqwest::Certificate>,
 }
 
 /// Why there is no answer.
@@ -73,21 +95,38 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Prepares the exchange with a target. Makes no connection yet.
     pub(crate) fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
-        let base_url = settings.base_url.clone();
+        let headers = authentication_headers(&settings.auth)
+            .ok_or_else(|| RegistryError::Authentication { target: target.clone() })?;
+        Self::open(target, settings.base_url.clone(), settings.connect_timeout, headers, Tls::default())
+    }
+
+    /// As [`Self::new`], with headers for every request and certificates of its own.
+    pub(crate) fn open(
+        target: &TargetId,
+        base_url: Url,
+        connect_timeout: Duration,
+        headers: HeaderMap,
+        tls: Tls,
+    ) -> Result<Self, RegistryError> {
         if !matches!(base_url.scheme(), "http" | "https") || base_url.cannot_be_a_base() {
             return Err(RegistryError::BaseUrl { target: target.clone(), base_url: base_url.to_string() });
         }
-        let headers = authentication_headers(&settings.auth)
-            .ok_or_else(|| RegistryError::Authentication { target: target.clone() })?;
         install_crypto_provider();
-        let client = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder()
             .default_headers(headers)
-            .connect_timeout(settings.connect_timeout)
+            .connect_timeout(connect_timeout)
             // A write that is repeated elsewhere, or behind our back, is a second write.
             .redirect(Policy::none())
             // A proxy of the environment would answer for the target, and blur what was sent and what was not.
             .no_proxy()
-            .retry(reqwest::retry::never())
+            .retry(reqwest::retry::never());
+        if let Some(identity) = tls.identity {
+            builder = builder.identity(identity);
+        }
+        if !tls.authorities.is_empty() {
+            builder = builder.tls_certs_only(tls.authorities);
+        }
+        let client = builder
             .build()
             .map_err(|error| RegistryError::Client { target: target.clone(), detail: describe(error) })?;
         Ok(Self { client, base_url })
@@ -95,6 +134,11 @@ impl Exchange {
 
     /// Sends a request and reads the whole answer.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, Failure> {
+        self.send_with(request, Extras::default()).await
+    }
+
+    /// As [`Self::send`], with more than a request usually has.
+    pub(crate) async fn send_with(&self, request: Request<'_>, extras: Extras<'_>) -> Result<Answer, Failure> {
         let mut url = self.url(request.path);
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
@@ -103,13 +147,18 @@ impl Exchange {
         for (name, value) in request.headers {
             builder = builder.header(name, value);
         }
+        builder = builder.headers(extras.proof);
         if let Some(body) = request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
+        if let Some(fields) = extras.form {
+            let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+            builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        }
         let mut response = builder.send().await.map_err(Failure::from)?;
         let status = response.status();
-        let retry_after =
-            response.headers().get(RETRY_AFTER).and_then(|value| read_retry_after(value, SystemTime::now()));
+        let headers = std::mem::take(response.headers_mut());
+        let retry_after = headers.get(RETRY_AFTER).and_then(|value| read_retry_after(value, SystemTime::now()));
         let mut bytes = Vec::new();
         // A connection made, but an answer cut short: the request has been there.
         while let Some(chunk) = response.chunk().await.map_err(|error| Failure::MaybeSent(describe(error)))? {
@@ -118,7 +167,7 @@ impl Exchange {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, retry_after, body: serde_json::from_slice(&bytes).ok() })
+        Ok(Answer { status, retry_after, headers, body: serde_json::from_slice(&bytes).ok(), raw: bytes })
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -139,6 +188,13 @@ impl From<reqwest::Error> for Failure {
 }
 
 impl Failure {
+    /// What happened, in a sentence.
+    pub(crate) fn detail(&self) -> &str {
+        match self {
+            Self::NotSent(detail) | Self::MaybeSent(detail) => detail,
+        }
+    }
+
     /// The outcome where the request was a write.
     pub(crate) fn of_write(self) -> Outcome {
         match self {
@@ -182,7 +238,7 @@ impl Answer {
 }
 
 /// The headers that prove who Interlock is; `None` where they cannot be written as headers.
-fn authentication_headers(auth: &Authentication) -> Option<HeaderMap> {
+pub(crate) fn authentication_headers(auth: &Authentication) -> Option<HeaderMap> {
     let header = |name: HeaderName, value: String| {
         let mut value = HeaderValue::try_from(value).ok()?;
         value.set_sensitive(true);
@@ -202,7 +258,7 @@ fn authentication_headers(auth: &Authentication) -> Option<HeaderMap> {
 }
 
 /// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).
-fn read_retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+pub(crate) fn read_retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));

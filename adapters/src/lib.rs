@@ -1,14 +1,15 @@
 //! Adapters: how Interlock speaks to the systems outside.
 //!
 //! An [`Adapter`] carries out the operations of one target and answers with an outcome class. [`AdapterRegistry`]
-//! builds them from settings. Two come with the crate: [`PyhssAdapter`] for the HSS, and [`JsonHttpAdapter`] for plain
-//! JSON over HTTP (CRM, SMS gateway, …). [`sandbox`] has stand-in targets that behave as the real ones do, with failure
+//! builds them from settings. Three come with the crate: [`PyhssAdapter`] for the HSS, [`JsonHttpAdapter`] for plain
+//! JSON over HTTP (CRM, SMS gateway, …), and [`DeclarativeAdapter`] for any HTTP API that a file describes. [`sandbox`] has stand-in targets that behave as the real ones do, with failure
 //! knobs and a log of what they applied.
 //!
 //! Nothing here knows Temporal.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adapter;
+pub mod declarative;
 mod exchange;
 mod json_http;
 mod pyhss;
@@ -17,6 +18,7 @@ pub mod sandbox;
 mod settings;
 
 pub use adapter::{Adapter, Call, Capabilities, Fence, OnAmbiguous, Verification};
+pub use declarative::DeclarativeAdapter;
 pub use exchange::install_crypto_provider;
 pub use json_http::JsonHttpAdapter;
 pub use pyhss::PyhssAdapter;

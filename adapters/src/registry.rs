@@ -7,6 +7,7 @@ use interlock_domain::ids::TargetId;
 use thiserror::Error;
 
 use crate::adapter::Adapter;
+use crate::declarative::{DeclarativeAdapter, Fault};
 use crate::json_http::JsonHttpAdapter;
 use crate::pyhss::PyhssAdapter;
 use crate::settings::{AdapterKind, TargetSettings};
@@ -32,6 +33,44 @@ pub enum RegistryError {
         /// The target.
         target: TargetId,
     },
+    /// The adapter file is not named, or cannot be read.
+    #[error("target '{target}': {detail}; name the adapter file in [targets.{target}] file")]
+    AdapterFile {
+        /// The target.
+        target: TargetId,
+        /// Why.
+        detail: String,
+    },
+    /// The adapter file has faults.
+    #[error(
+        "target '{target}': the adapter file '{file}' has {} fault(s), the first is {}; \
+         `interlock catalog check {file}` names them all",
+        faults.len(), first(faults)
+    )]
+    AdapterFileFaults {
+        /// The target.
+        target: TargetId,
+        /// The file.
+        file: String,
+        /// All of its faults.
+        faults: Vec<Fault>,
+    },
+    /// A parameter of the adapter file has no value, or one is given that the file does not declare.
+    #[error("target '{target}': {detail}; see [targets.{target}.parameters]")]
+    Parameter {
+        /// The target.
+        target: TargetId,
+        /// Which, and why.
+        detail: String,
+    },
+    /// A secret is not where the adapter file says, or does not do.
+    #[error("target '{target}': {detail}")]
+    Secret {
+        /// The target.
+        target: TargetId,
+        /// Which, and what to do. It never has the secret.
+        detail: String,
+    },
     /// The HTTP client could not be made.
     #[error(
         "target '{target}': the HTTP client could not be made ({detail}); check its settings in [targets.{target}]"
@@ -56,10 +95,18 @@ impl RegistryError {
         match self {
             Self::BaseUrl { .. } => "target_base_url_invalid",
             Self::Authentication { .. } => "target_auth_invalid",
+            Self::AdapterFile { .. } => "target_adapter_file_missing",
+            Self::AdapterFileFaults { .. } => "target_adapter_file_faulty",
+            Self::Parameter { .. } => "target_parameter_invalid",
+            Self::Secret { .. } => "target_secret_missing",
             Self::Client { .. } => "target_client_failed",
             Self::UnknownTarget { .. } => "target_unknown",
         }
     }
+}
+
+fn first(faults: &[Fault]) -> String {
+    faults.first().map(Fault::to_string).unwrap_or_default()
 }
 
 /// The adapters of all targets that are configured.
@@ -80,6 +127,7 @@ impl AdapterRegistry {
         for (target, settings) in targets {
             let adapter: Arc<dyn Adapter> = match settings.adapter {
                 AdapterKind::Pyhss => Arc::new(PyhssAdapter::new(target, settings)?),
+                AdapterKind::Declarative => Arc::new(DeclarativeAdapter::new(target, settings)?),
                 AdapterKind::Json => Arc::new(JsonHttpAdapter::new(target, settings)?),
             };
             registry.insert(target.clone(), adapter);

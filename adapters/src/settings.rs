@@ -1,6 +1,7 @@
 //! The settings of one target: `[targets.NAME]` in `interlock.toml`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -18,6 +19,8 @@ pub enum AdapterKind {
     Pyhss,
     /// Plain JSON over HTTP.
     Json,
+    /// HTTP as a file describes it.
+    Declarative,
 }
 
 /// How Interlock proves to a target who it is. Secrets are never printed.
@@ -69,7 +72,7 @@ pub struct TargetSettings {
     pub adapter: AdapterKind,
     /// Where it is: scheme, host, port and path prefix.
     pub base_url: Url,
-    /// How Interlock proves who it is.
+    /// How Interlock proves who it is. For a declarative target it stands instead of what its file says.
     #[serde(default)]
     pub auth: Authentication,
     /// How long one HTTP request may take. Default 5 s; PyHSS: at most 25 s, since beyond that its own database pool
@@ -80,9 +83,16 @@ pub struct TargetSettings {
     #[serde(default = "default_connect_timeout", with = "duration")]
     pub connect_timeout: Duration,
     /// How long after it was sent a request may still land. Default 35 s for PyHSS (its pool waits 30 s for a database
-    /// connection), 10 s for JSON.
+    /// connection), 10 s for JSON, what its file says for a declarative one.
     #[serde(default, with = "optional_duration")]
     pub max_apply_delay: Option<Duration>,
+    /// Declarative only, and required there: the file that describes the target's operations, from the working directory.
+    /// The bare name of a file that comes with Interlock (`espocrm.toml`) is that one, unless there is such a file here.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// Declarative only: values for the parameters that the file declares.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// JSON only: what the target does with epochs. Default `none`.
     #[serde(default)]
     pub fence: Fence,
@@ -115,6 +125,8 @@ impl TargetSettings {
             timeout: default_timeout(),
             connect_timeout: default_connect_timeout(),
             max_apply_delay: None,
+            file: None,
+            parameters: BTreeMap::new(),
             fence: Fence::None,
             idempotency_keys: true,
             verify: true,

@@ -37,6 +37,7 @@ fn call(operation: &str, data: Value) -> Call {
     let Value::Object(data) = data else { panic!("the data of a call is an object") };
     Call {
         tenant: "default".parse().unwrap(),
+        order: "A1~6f9619ff-8b86-5011-b42d-00cf4fc964ff".parse().unwrap(),
         target: "crm".parse().unwrap(),
         operation: operation.to_owned(),
         data,

@@ -141,6 +141,7 @@ pub fn call(operation: &str, data: Value) -> Call {
 fn call_with_key(operation: &str, data: Map<String, Value>, idempotency_key: Uuid) -> Call {
     Call {
         tenant: "default".parse().unwrap(),
+        order: "A1~6f9619ff-8b86-5011-b42d-00cf4fc964ff".parse().unwrap(),
         target: target(),
         operation: operation.to_owned(),
         data,

@@ -1,8 +1,10 @@
-//! `interlock catalog check FILE`.
+//! `interlock catalog check FILE`: a catalog, or the file of a declarative adapter.
 
+use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use interlock_adapters::declarative;
 use interlock_domain::catalog::{Catalog, CatalogFault};
 use serde::Serialize;
 
@@ -16,11 +18,33 @@ use crate::settings::catalog_file;
 struct Report {
     file: String,
     valid: bool,
-    /// The digest that orders of this catalog carry; none where it is faulty.
+    /// The digest that orders of this catalog carry; none where it is faulty, or the file of an adapter.
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
+    /// The event types of a catalog.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     event_types: Vec<String>,
-    faults: Vec<CatalogFault>,
+    /// The operations of an adapter.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    operations: Vec<String>,
+    faults: Vec<FileFault>,
+}
+
+/// A fault of either kind of file.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum FileFault {
+    Catalog(CatalogFault),
+    Adapter(declarative::Fault),
+}
+
+impl fmt::Display for FileFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Catalog(fault) => fault.fmt(f),
+            Self::Adapter(fault) => fault.fmt(f),
+        }
+    }
 }
 
 /// Exit code 0 for a catalog without a fault, 1 for one with faults, each of which is written.
@@ -38,21 +62,42 @@ pub(super) fn run(command: &CatalogCommand, output: Output) -> Result<ExitCode, 
 fn check(file: &Path) -> Result<Report, Fault> {
     let text = catalog_file::text(file)?;
     let name = file.display().to_string();
+    let report = |faults: Vec<FileFault>| Report {
+        file: name.clone(),
+        valid: faults.is_empty(),
+        digest: None,
+        event_types: Vec::new(),
+        operations: Vec::new(),
+        faults,
+    };
+    if is_adapter(&text) {
+        return Ok(match declarative::operations(&text) {
+            Ok(operations) => Report { operations, ..report(Vec::new()) },
+            Err(faults) => report(faults.into_iter().map(FileFault::Adapter).collect()),
+        });
+    }
     Ok(match Catalog::parse(&text) {
         Ok(catalog) => Report {
-            file: name,
-            valid: true,
             digest: Some(catalog.digest().to_owned()),
             event_types: catalog.event_types().map(str::to_owned).collect(),
-            faults: Vec::new(),
+            ..report(Vec::new())
         },
-        Err(faults) => Report { file: name, valid: false, digest: None, event_types: Vec::new(), faults },
+        Err(faults) => report(faults.into_iter().map(FileFault::Catalog).collect()),
     })
+}
+
+/// Whether a file says what an adapter does: those have operations, catalogs have events.
+fn is_adapter(text: &str) -> bool {
+    let table: Option<toml::Table> = text.parse().ok();
+    table.is_some_and(|table| table.contains_key("operations") && !table.contains_key("events"))
 }
 
 fn text(report: &Report) -> String {
     if let Some(digest) = &report.digest {
         return format!("{}: {} event types, digest {digest}", report.file, report.event_types.len());
+    }
+    if report.valid {
+        return format!("{}: an adapter with the operations {}", report.file, report.operations.join(", "));
     }
     // FILE:LINE:COLUMN, as compilers write it, so that editors find the place.
     let lines: Vec<String> = report.faults.iter().map(|fault| format!("{}:{fault}", report.file)).collect();
@@ -82,6 +127,17 @@ mod tests {
         assert!(!report.valid);
         let expected = format!("{}:2:1: nonsense: ", report.file);
         assert!(text(&report).lines().any(|line| line.starts_with(&expected)), "{}", text(&report));
+    }
+
+    #[test]
+    fn the_file_of_an_adapter_is_checked_as_one() {
+        for (name, shipped) in declarative::SHIPPED {
+            let report = report(shipped);
+            assert!(report.valid && !report.operations.is_empty(), "{name}: {}", text(&report));
+        }
+        let report = report("[operations.send]\nmethod = 'NONSENSE'\n");
+        assert!(!report.valid);
+        assert!(report.faults.iter().all(|fault| matches!(fault, FileFault::Adapter(_))));
     }
 
     #[test]

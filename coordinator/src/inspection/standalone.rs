@@ -100,8 +100,8 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
         waiting_for: (!state.is_terminal()).then(waits),
         steps: vec![StepView {
             name: request.step.clone(),
-            target: Some(request.target.clone()),
-            operation: Some(request.operation.clone()),
+            target: request.target.clone(),
+            operation: request.operation.clone(),
             state: step.to_owned(),
             attempts: known.attempt,
             outcome: known.outcome.as_ref().map(|outcome| outcome.class().to_owned()),

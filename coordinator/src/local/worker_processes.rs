@@ -193,6 +193,7 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
     let adapter = match settings.adapter {
         AdapterKind::Pyhss => "pyhss",
         AdapterKind::Json => "json",
+        AdapterKind::Declarative => "declarative",
     };
     let mut table = Table::new();
     table.insert("adapter".into(), adapter.into());
@@ -201,6 +202,10 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
     table.insert("connect_timeout".into(), duration(settings.connect_timeout));
     if let Some(delay) = settings.max_apply_delay {
         table.insert("max_apply_delay".into(), duration(delay));
+    }
+    if let Some(file) = &settings.file {
+        table.insert("file".into(), Value::from(file.to_string_lossy().into_owned()));
+        table.insert("parameters".into(), Value::try_from(&settings.parameters).map_err(|error| failed(&error, ""))?);
     }
     table.insert("idempotency_keys".into(), settings.idempotency_keys.into());
     table.insert("verify".into(), settings.verify.into());

@@ -1,36 +1,166 @@
 //! Rules broken on purpose, from outside the machines: a check that does not turn red then is no check.
+//!
+//! Production code has no switch for any of this. A rule is broken by editing a machine's state between its steps, by
+//! a message that no machine sent, or by an activity that does less than it must.
 
-use interlock_domain::customer::Customer;
-use interlock_domain::resource::Resource;
+use interlock_domain::customer::{ClaimState, Customer, Input, StepState};
+use interlock_domain::ids::Epoch;
+use interlock_domain::message::{Delivery, GiveBack, Notice, ToResource};
+use interlock_domain::order::ClaimMode;
+use interlock_domain::resource::{self, Resource, Vacancy};
 
 /// One rule of the protocol, broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {
-    /// 4.9: after an unanswered attempt the next one sends without settling.
+    /// §4.9: after an unanswered attempt the next one sends without settling.
     SendsWithoutSettling,
-    /// 4.7: customers forget which epochs they gave back.
+    /// §4.5: a grant for a ticket that is not known yet is declined at once.
+    DeclinesTooEarly,
+    /// §4.5: the lease goes back after the first step of a release, not the last.
+    GivesBackAfterTheFirstStep,
+    /// §4.5: the lease goes back when the release is sent, not when it is confirmed.
+    GivesBackBeforeConfirmation,
+    /// §4.4: an order starts before it has all its leases.
+    StartsWithoutAllLeases,
+    /// §4.3: a step starts while an older accepted event waits for admission.
+    OvertakesTheInbox,
+    /// §4.7: customers forget which epochs they gave back.
     ForgetsEpochsGivenBack,
-    /// 4.6: customers forget recalls of epochs they have not seen.
+    /// §4.7: a resource's epoch does not grow.
+    EpochsStandStill,
+    /// §4.6: customers forget recalls of epochs they have not seen.
     ForgetsEarlyRecalls,
-    /// 4.1: customers forget what was settled last.
+    /// §4.6: nobody is asked to give anything back.
+    NeverRecalls,
+    /// §4.6: a release is told that somebody else is the holder, without proof.
+    AssumesHolders,
+    /// §4.6: what a resource says of an order that is not known yet is forgotten.
+    ForgetsEarlyNotices,
+    /// §4.1: customers forget what was settled last.
     ForgetsSettled,
-    /// 4.3: resources forget finished tickets.
+    /// §4.13: customers forget which orders are over.
+    ForgetsOrders,
+    /// §4.3: resources forget finished tickets.
     ForgetsFinishedTickets,
+    /// §4.8: a resource without history does not ask the target first.
+    SkipsTheLookUp,
+    /// §4.9: a forced release does not go through the living holder.
+    ForcesWithoutAsking,
+    /// §4.12: an orphan is settled while a request of the dead one may still land.
+    SettlesOrphansAtOnce,
+    /// §4.12: nobody notices that a customer's entity is dead.
+    IgnoresTheDead,
 }
 
 impl Broken {
-    pub(crate) fn forget_of_customer(self, machine: &mut Customer) {
+    /// What is done to a customer's state before its machine takes an input.
+    pub(crate) fn before_customer(self, machine: &mut Customer) -> Hidden {
+        match self {
+            Self::StartsWithoutAllLeases => {
+                machine.orders.values_mut().for_each(|order| order.started = true);
+                Hidden::default()
+            }
+            Self::OvertakesTheInbox => Hidden { inbox: Some(std::mem::take(&mut machine.inbox)) },
+            _ => Hidden::default(),
+        }
+    }
+
+    /// Whether an input is one before which state may be hidden.
+    pub(crate) fn may_hide(input: &Input) -> bool {
+        matches!(input, Input::StepEnded { .. } | Input::Told(_))
+    }
+
+    /// What is done to a customer's state after its machine took an input.
+    pub(crate) fn after_customer(self, machine: &mut Customer) {
         match self {
             Self::ForgetsEpochsGivenBack => machine.given_back.clear(),
             Self::ForgetsEarlyRecalls => machine.early_recalls.clear(),
+            Self::ForgetsEarlyNotices => machine.early_notices.clear(),
             Self::ForgetsSettled => machine.settled.clear(),
+            Self::ForgetsOrders => machine.remembered.clear(),
+            Self::DeclinesTooEarly => decline_unknown(machine),
+            Self::GivesBackAfterTheFirstStep => give_back(machine, |state| *state == StepState::Done),
+            Self::GivesBackBeforeConfirmation => give_back(machine, |state| *state == StepState::Running),
             _ => {}
         }
     }
 
-    pub(crate) fn forget_of_resource(self, machine: &mut Resource) {
-        if self == Self::ForgetsFinishedTickets {
-            machine.finished.clear();
+    /// What is done to a resource's state after its machine took an input.
+    pub(crate) fn after_resource(self, machine: &mut Resource) {
+        match self {
+            Self::ForgetsFinishedTickets => machine.finished.clear(),
+            Self::EpochsStandStill => machine.epoch = Epoch(0),
+            Self::NeverRecalls => {
+                let sending = machine.sending;
+                let mut index = 0;
+                machine.outbox.retain(|(_, message)| {
+                    index += 1;
+                    index <= sending || !matches!(message.notice, Notice::LeaseRecalled { .. })
+                });
+            }
+            Self::AssumesHolders => machine.holder.iter_mut().for_each(|holder| holder.used = true),
+            Self::SkipsTheLookUp => machine.vacancy = Vacancy::Known,
+            _ => {}
+        }
+    }
+
+    /// What a resource's machine is told instead.
+    pub(crate) fn instead(self, machine: &mut Resource, input: resource::Input) -> resource::Input {
+        match (self, input) {
+            (Self::IgnoresTheDead, resource::Input::Notified(deliveries)) => {
+                resource::Input::Notified(vec![Delivery::Delivered; deliveries.len()])
+            }
+            (Self::ForcesWithoutAsking, resource::Input::Forced { .. }) => {
+                machine.holder = None;
+                machine.vacancy = Vacancy::Known;
+                resource::Input::Woke
+            }
+            (_, input) => input,
+        }
+    }
+}
+
+/// What is hidden from a machine for the time of one input.
+#[derive(Debug, Default)]
+pub(crate) struct Hidden {
+    inbox: Option<std::collections::VecDeque<interlock_domain::customer::EventToAdmit>>,
+}
+
+impl Hidden {
+    /// Puts it back.
+    pub(crate) fn restore(self, machine: &mut Customer) {
+        if let Some(inbox) = self.inbox {
+            machine.inbox = inbox;
+        }
+    }
+}
+
+fn decline_unknown(machine: &mut Customer) {
+    for grant in std::mem::take(&mut machine.unjudged) {
+        let (from, ticket) = (machine.me.clone(), Some(grant.ticket));
+        let decline = ToResource::Decline { from, ticket, epoch: grant.epoch, lost: None };
+        machine.outbox.push_back((grant.resource, decline));
+    }
+}
+
+/// Gives a lease back as soon as a step of a release has come so far.
+fn give_back(machine: &mut Customer, so_far: impl Fn(&StepState) -> bool) {
+    let mut released = Vec::new();
+    for order in machine.orders.values() {
+        let open = order.claims.iter().filter(|claim| claim.state == ClaimState::Open);
+        for claim in open.filter(|claim| claim.claim.mode == ClaimMode::Release) {
+            let resource = &claim.claim.resource;
+            if order.steps_naming(resource).any(|step| so_far(&step.state)) {
+                released.extend(machine.leases.get(resource).map(|lease| (resource.clone(), lease.epoch)));
+            }
+        }
+    }
+    for (resource, epoch) in released {
+        let from = machine.me.clone();
+        let (how, tickets, finished) = (GiveBack::Released, Vec::new(), Vec::new());
+        let message = ToResource::GiveBack { from, epoch, how, tickets, finished };
+        if !machine.outbox.contains(&(resource.clone(), message.clone())) {
+            machine.outbox.push_back((resource, message));
         }
     }
 }

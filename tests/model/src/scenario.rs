@@ -285,7 +285,7 @@ impl Scenario {
     pub fn policy(&self) -> ResourcePolicy {
         ResourcePolicy {
             authority: self.authority.then(|| Authority { target: target("hss"), operation: "find_holder".to_owned() }),
-            orphan_settle_ms: ORPHAN_SETTLE_MS,
+            orphan_settle_ms: if self.broken == Some(Broken::SettlesOrphansAtOnce) { 0 } else { ORPHAN_SETTLE_MS },
             fresh_wait_ms: if self.fresh_wait { FRESH_WAIT_MS } else { 0 },
             limits: EntityLimits {
                 tickets_max: self.tickets_max.unwrap_or(EntityLimits::default().tickets_max),

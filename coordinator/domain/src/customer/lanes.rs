@@ -53,8 +53,11 @@ impl Customer {
             starts.extend(self.next_in_lane(&target, &sorted, &lease_bound));
         }
         for (order, step) in starts {
-            self.begin(now, &order, step);
-            effects.extend(self.dispatch(&order, step));
+            // What has just begun in another lane may be at work on the same resource.
+            if self.orders.get(&order).is_some_and(|order| self.readiness(order, &order.steps[step]).is_ok()) {
+                self.begin(now, &order, step);
+                effects.extend(self.dispatch(&order, step));
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use interlock_domain::order::{OrderState, Rejection};
 
 use super::perform::Checked;
 use super::{Action, CallRun, EventWork, LocalRun, Phase, Stray, World};
+use crate::broken::Broken;
 use crate::fingerprint::Tracked;
 use crate::sighting::{Sighting, Sightings};
 use crate::violation::{Check, Violation};
@@ -52,7 +53,13 @@ impl World {
     /// Gives a customer's machine an input and does what it wants.
     pub(super) fn tell_customer(&mut self, customer: usize, input: Input, seen: &mut Sightings) -> Checked {
         let now = Timestamp(self.now);
-        self.change_customer(customer, seen, |machine| machine.step(now, input))
+        let broken = self.scenario.broken.filter(|_| Broken::may_hide(&input));
+        self.change_customer(customer, seen, |machine| {
+            let hidden = broken.map(|broken| broken.before_customer(machine));
+            let effects = machine.step(now, input);
+            hidden.into_iter().for_each(|hidden| hidden.restore(machine));
+            effects
+        })
     }
 
     /// Changes a customer's machine, sees what became of its orders, and does what it wants.
@@ -67,7 +74,7 @@ impl World {
         let remembered = entity.get().remembered.len();
         let effects = entity.change(|machine| {
             let effects = change(machine);
-            broken.into_iter().for_each(|broken| broken.forget_of_customer(machine));
+            broken.into_iter().for_each(|broken| broken.after_customer(machine));
             effects
         });
         self.see_ends(customer, remembered, seen)?;

@@ -30,7 +30,14 @@ impl World {
 
     pub(super) fn tell_resource(&mut self, resource: usize, input: Input, seen: &mut Sightings) -> Checked {
         let now = Timestamp(self.now);
-        self.change_resource(resource, seen, |machine| (machine.step(now, input), ())).map(|()| ())
+        let broken = self.scenario.broken;
+        self.change_resource(resource, seen, |machine| {
+            let input = match broken {
+                Some(broken) => broken.instead(machine, input),
+                None => input,
+            };
+            (machine.step(now, input), ())
+        })
     }
 
     /// Changes a resource's machine, sees what it did, and does what it wants.
@@ -45,7 +52,7 @@ impl World {
         let before = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
         let (effects, result) = slot.entity.change(|machine| {
             let changed = change(machine);
-            broken.into_iter().for_each(|broken| broken.forget_of_resource(machine));
+            broken.into_iter().for_each(|broken| broken.after_resource(machine));
             changed
         });
         let after = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));

@@ -6,7 +6,7 @@ mod rings;
 mod traces;
 
 pub use moves::*;
-pub use random::random;
+pub use random::{random, random_case};
 pub use rings::*;
 pub use traces::*;
 

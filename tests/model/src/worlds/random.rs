@@ -7,7 +7,8 @@ use interlock_domain::order::OnFailure;
 use crate::deed::{
     Deed, assign, assign_all, assign_on, changed, lock, lock_each, note, release, release_all, release_on, swap_sim,
 };
-use crate::scenario::{Scenario, Start};
+use super::{all, storm};
+use crate::scenario::{Faults, Scenario, Start};
 
 /// A random world: 2–3 customers, 2 resources, 3–5 events, random keys, a known or an empty ledger, one or two
 /// targets. The same for the same seed.
@@ -42,6 +43,22 @@ pub fn random(seed: u64) -> Scenario {
     // Where a look-up finds only what is on one target, the others must be in step with it.
     scenario.verifies = scenario.overwrites || random.u8(0..4) > 0;
     scenario
+}
+
+/// A random case for the simulator: one of the named worlds, or a random one, with none, many, or the worst faults. The
+/// same for the same seed.
+pub fn random_case(seed: u64) -> Scenario {
+    let named = all();
+    let index = usize::try_from(seed % (2 * named.len() as u64)).unwrap_or_default();
+    let world = named.get(index).cloned().unwrap_or_else(|| random(seed));
+    let storm = storm();
+    match seed % 5 {
+        0 => world,
+        1 => world.with("storm", storm),
+        2 => world.with("storm with a death", Faults { customers_terminated: 1, ..storm }),
+        3 => world.with("storm with force", Faults { forced: 1, ..storm }),
+        _ => world.with("storm, nobody refuses", Faults { refused: 0, cancelled: 0, person: 0, ..storm }),
+    }
 }
 
 /// A deed with more to it: a note after it, another policy for failures, compensations, a hurry.

@@ -1,0 +1,212 @@
+//! The declarative adapter: an outside system spoken to over HTTP as a TOML file describes it, without any Rust.
+//!
+//! The file says, for each operation, which requests are sent (method, path, query, headers and body as templates) and
+//! what the answers mean (ordered tables over status, headers and body). `docs/declarative.md` beside this crate is the
+//! reference for those who write one; [`check`] finds every fault in one.
+//!
+//! The adapter keeps the rules that hold for all adapters, whatever the file says: nothing is followed, nothing is sent
+//! twice (but for one more try after a 401, which a target gives before it changes anything), nothing is begun after
+//! the attempt's time, a request without an answer is ambiguous, and a request whose template lacks a value is not sent.
+
+mod attempt;
+mod auth;
+mod class;
+mod condition;
+mod connector;
+mod credentials;
+mod document;
+mod fault;
+mod operation;
+mod path;
+mod pointer;
+mod request;
+mod response_table;
+mod scope;
+mod secret;
+mod shipped;
+mod status_set;
+mod template;
+mod template_names;
+mod variables;
+mod verdict;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use http::HeaderMap;
+use interlock_domain::ids::{ResourceId, TargetId};
+use interlock_domain::outcome::{HolderAnswer, Outcome};
+
+use crate::adapter::{Adapter, Call, Capabilities, Verification};
+use crate::exchange::{Exchange, authentication_headers};
+use crate::registry::RegistryError;
+use crate::settings::{Authentication, TargetSettings};
+use attempt::Attempt;
+use auth::Auth;
+use connector::Connector;
+use credentials::Credentials;
+pub use fault::Fault;
+pub use shipped::{SHIPPED, shipped};
+use verdict::Verdict;
+
+/// All faults of an adapter file, by line; none where it can be used.
+///
+/// ```
+/// let faults = interlock_adapters::declarative::check("describes = \"a CRM\"\n[operations.add_number]\n");
+/// assert_eq!((faults[0].line, faults[0].code), (2, "missing_request"));
+/// ```
+pub fn check(text: &str) -> Vec<Fault> {
+    Connector::parse(text).err().unwrap_or_default()
+}
+
+/// The names of the operations that an adapter file describes, sorted; for a comparison with those of a catalog.
+///
+/// # Errors
+/// As [`check`].
+pub fn operations(text: &str) -> Result<Vec<String>, Vec<Fault>> {
+    Ok(Connector::parse(text)?.operations.into_keys().collect())
+}
+
+/// Speaks to one target as a file describes it.
+pub struct DeclarativeAdapter {
+    target: TargetId,
+    connector: Connector,
+    parameters: BTreeMap<String, String>,
+    exchange: Exchange,
+    credentials: Credentials,
+    request_timeout: Duration,
+    max_apply_delay: Option<Duration>,
+}
+
+impl DeclarativeAdapter {
+    /// The adapter of this target. Reads the file and the secrets; makes no connection yet.
+    ///
+    /// # Errors
+    /// [`RegistryError`] where the file or the settings do not do.
+    pub fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
+        let (name, text) = read_file(target, settings.file.as_deref())?;
+        let connector = Connector::parse(&text).map_err(|faults| RegistryError::AdapterFileFaults {
+            target: target.clone(),
+            file: name,
+            faults,
+        })?;
+        let parameters = merge(target, &connector.parameters, &settings.parameters)?;
+        let auth = match (&settings.auth, &connector.auth) {
+            (Authentication::None, Some(auth)) => auth.clone(),
+            (Authentication::None, None) => Auth::None,
+            (given, _) => Auth::Given(
+                authentication_headers(given)
+                    .ok_or_else(|| RegistryError::Authentication { target: target.clone() })?,
+            ),
+        };
+        let tls = || connector.tls.resolve().map_err(|detail| RegistryError::Secret { target: target.clone(), detail });
+        let (base_url, connect_timeout) = (&settings.base_url, settings.connect_timeout);
+        let exchange = Exchange::open(target, base_url.clone(), connect_timeout, HeaderMap::new(), tls()?)?;
+        let credentials = Credentials::new(target, auth, base_url, connect_timeout, tls()?)?;
+        Ok(Self {
+            target: target.clone(),
+            parameters,
+            exchange,
+            credentials,
+            request_timeout: settings.timeout,
+            max_apply_delay: settings.max_apply_delay,
+            connector,
+        })
+    }
+
+    fn attempt(&self, timeout: Duration) -> Attempt<'_> {
+        Attempt {
+            exchange: &self.exchange,
+            credentials: &self.credentials,
+            request_timeout: self.request_timeout,
+            deadline: Instant::now() + timeout,
+        }
+    }
+}
+
+/// The file's name and text.
+fn read_file(target: &TargetId, file: Option<&Path>) -> Result<(String, String), RegistryError> {
+    let missing = |detail: String| RegistryError::AdapterFile { target: target.clone(), detail };
+    let file = file.ok_or_else(|| missing("adapter = \"declarative\" needs a file".to_owned()))?;
+    let name = file.display().to_string();
+    match (std::fs::read_to_string(file), shipped(&name)) {
+        (Ok(text), _) => Ok((name, text)),
+        (Err(error), Some(text)) if error.kind() == std::io::ErrorKind::NotFound => Ok((name, text.to_owned())),
+        (Err(error), _) => Err(missing(format!("the adapter file '{name}' cannot be read ({})", error.kind()))),
+    }
+}
+
+/// The values of all parameters.
+fn merge(
+    target: &TargetId,
+    declared: &BTreeMap<String, Option<String>>,
+    given: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, RegistryError> {
+    let fault = |detail: String| RegistryError::Parameter { target: target.clone(), detail };
+    if let Some(unknown) = given.keys().find(|name| !declared.contains_key(*name)) {
+        let known = declared.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Err(fault(format!("the adapter file knows no parameter '{unknown}', only: {known}")));
+    }
+    let value = |(name, default): (&String, &Option<String>)| {
+        let value = given.get(name).or(default.as_ref()).cloned();
+        let value = value.ok_or_else(|| fault(format!("the adapter file needs a value for the parameter '{name}'")))?;
+        Ok((name.clone(), value))
+    };
+    declared.iter().map(value).collect()
+}
+
+#[async_trait]
+impl Adapter for DeclarativeAdapter {
+    fn capabilities(&self, operation: &str) -> Capabilities {
+        let known = self.connector.operations.get(operation).map(|operation| &operation.capabilities);
+        let mut capabilities = known.unwrap_or(&self.connector.defaults).clone();
+        if let Some(delay) = self.max_apply_delay {
+            capabilities.max_apply_delay = delay;
+        }
+        capabilities
+    }
+
+    async fn call(&self, call: &Call) -> Outcome {
+        let Some(operation) = self.connector.operations.get(&call.operation) else {
+            return Outcome::Permanent {
+                code: "unknown_operation".to_owned(),
+                detail: format!("the target's adapter file describes no operation '{}'", call.operation),
+            };
+        };
+        let variables = variables::of_call(call, &self.parameters);
+        let outcome = self.attempt(call.timeout).carry_out(&operation.flow, &variables).await;
+        tracing::debug!(target_name = %self.target, operation = call.operation, class = outcome.class(), "called");
+        outcome
+    }
+
+    async fn verify(&self, call: &Call) -> Verification {
+        let question = self.connector.operations.get(&call.operation).and_then(|operation| operation.verify.as_ref());
+        let Some(question) = question else {
+            return Verification::Unclear { detail: "this operation cannot be read back".to_owned() };
+        };
+        let variables = variables::of_call(call, &self.parameters);
+        match self.attempt(call.timeout).ask(question, &variables).await {
+            Ok((verdict, _)) => verdict.into_verification(),
+            Err(outcome) => {
+                Verification::Unclear { detail: format!("reading back could not be asked: {}", outcome.class()) }
+            }
+        }
+    }
+
+    async fn find_holder(&self, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
+        let Some(question) = self.connector.find_holder.get(resource.kind()) else {
+            let detail = format!("the target's adapter file does not say how to find who has a {}", resource.kind());
+            return Ok(HolderAnswer::Unclear { detail });
+        };
+        let variables = variables::of_resource(&self.target, resource, &self.parameters);
+        let asked = self.attempt(self.request_timeout).ask(question, &variables).await;
+        asked.map(|(verdict, _)| verdict).and_then(Verdict::into_holder_answer)
+    }
+
+    async fn health(&self) -> Result<(), Outcome> {
+        let variables = variables::of_target(&self.target, &self.parameters);
+        self.attempt(self.request_timeout).greet(self.connector.health.as_ref(), &variables).await
+    }
+}

@@ -1,0 +1,172 @@
+//! One attempt: what the file describes is rendered, sent and judged, within the attempt's time.
+
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+use interlock_domain::outcome::Outcome;
+
+use super::class::Class;
+use super::credentials::{Credentials, Proof};
+use super::operation::{Branch, Flow, Inquiry};
+use super::request::{Content, Rendering, RequestTemplate};
+use super::template::NotRendered;
+use super::variables::Variables;
+use super::verdict::Verdict;
+use crate::exchange::{Answer, Exchange, Extras, Failure, Request};
+
+/// What one attempt works with.
+pub(super) struct Attempt<'a> {
+    pub(super) exchange: &'a Exchange,
+    pub(super) credentials: &'a Credentials,
+    /// How long one request may take, where the file does not say.
+    pub(super) request_timeout: Duration,
+    /// When the attempt is over. Nothing is begun after it.
+    pub(super) deadline: Instant,
+}
+
+/// Why there is no answer.
+enum NoAnswer {
+    /// Nothing was sent, or only what the target refused before it did anything.
+    Before(Outcome),
+    /// The request went wrong on its way.
+    OnTheWay(Failure),
+}
+
+impl Attempt<'_> {
+    /// Carries out an operation.
+    pub(super) async fn carry_out(&self, flow: &Flow, variables: &Variables) -> Outcome {
+        let lookup = match flow {
+            Flow::Write(inquiry) => return self.write(inquiry, variables).await,
+            Flow::LookUp(lookup) => lookup,
+        };
+        let (verdict, answer) = match self.ask(&lookup.question, variables).await {
+            Ok(judged) => judged,
+            Err(outcome) => return outcome,
+        };
+        match verdict.class {
+            Class::Found => self.branch(&lookup.if_found, &variables.with_found(&lookup.bind, &answer)).await,
+            Class::Absent => self.branch(&lookup.if_absent, variables).await,
+            _ => verdict.into_outcome_of_question(),
+        }
+    }
+
+    async fn branch(&self, branch: &Branch, variables: &Variables) -> Outcome {
+        match branch {
+            Branch::Write(inquiry) => self.write(inquiry, variables).await,
+            Branch::End(saying) => saying.verdict(None, &variables.rendered()).into_outcome(),
+        }
+    }
+
+    async fn write(&self, inquiry: &Inquiry, variables: &Variables) -> Outcome {
+        match self.exchange(&inquiry.request, variables).await {
+            Ok(answer) => {
+                let verdict = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
+                verdict.into_outcome()
+            }
+            Err(NoAnswer::Before(outcome)) => outcome,
+            Err(NoAnswer::OnTheWay(failure)) => failure.of_write(),
+        }
+    }
+
+    /// Asks what changes nothing.
+    ///
+    /// # Errors
+    /// An outcome class: the question could not be asked.
+    pub(super) async fn ask(&self, inquiry: &Inquiry, variables: &Variables) -> Result<(Verdict, Answer), Outcome> {
+        let answer = self.exchange(&inquiry.request, variables).await.map_err(NoAnswer::of_question)?;
+        let verdict = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
+        Ok((verdict, answer))
+    }
+
+    /// Asks whether the target is there: any answer will do that does not say that it is out of service.
+    pub(super) async fn greet(&self, request: Option<&RequestTemplate>, variables: &Variables) -> Result<(), Outcome> {
+        let answer = match request {
+            Some(request) => self.exchange(request, variables).await,
+            None => self.send_proven(Rendering::of_base_url(), self.request_timeout).await,
+        };
+        let answer = answer.map_err(NoAnswer::of_question)?;
+        match answer.outcome_of_refusal() {
+            Some(outcome) => Err(outcome),
+            None if answer.status.is_server_error() => Err(Outcome::Unavailable {
+                detail: format!("the target answered with status {}", answer.status.as_u16()),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    async fn exchange(&self, request: &RequestTemplate, variables: &Variables) -> Result<Answer, NoAnswer> {
+        let rendering = request.render(&variables.rendered()).map_err(NoAnswer::not_rendered)?;
+        self.send_proven(rendering, request.timeout.unwrap_or(self.request_timeout)).await
+    }
+
+    /// Sends a request with proof of who sends it; once more with another proof where the first one is refused.
+    async fn send_proven(&self, rendering: Rendering, timeout: Duration) -> Result<Answer, NoAnswer> {
+        self.left().ok_or_else(NoAnswer::too_late)?;
+        let proof = self.credentials.proof(self.deadline).await.map_err(NoAnswer::Before)?;
+        let answer = self.send(&rendering, &proof, timeout).await?;
+        if answer.status != StatusCode::UNAUTHORIZED || self.left().is_none() {
+            return Ok(answer);
+        }
+        match self.credentials.renewed(&proof, self.deadline).await.map_err(NoAnswer::Before)? {
+            Some(proof) => self.send(&rendering, &proof, timeout).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn send(&self, rendering: &Rendering, proof: &Proof, timeout: Duration) -> Result<Answer, NoAnswer> {
+        let left = self.left().ok_or_else(NoAnswer::too_late)?;
+        let path: Vec<&str> = rendering.path.iter().map(String::as_str).collect();
+        let query: Vec<(&str, String)> =
+            rendering.query.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let (body, form) = match &rendering.content {
+            Content::None => (None, None),
+            Content::Json(body) => (Some(body), None),
+            Content::Form(fields) => (None, Some(fields.as_slice())),
+        };
+        let request = Request {
+            method: rendering.method.clone(),
+            path: &path,
+            query: &query,
+            headers: &rendering.headers,
+            body,
+            timeout: timeout.min(left),
+        };
+        let extras = Extras { proof: proof.headers.clone(), form };
+        self.exchange.send_with(request, extras).await.map_err(NoAnswer::OnTheWay)
+    }
+
+    /// What is left of the attempt's time; `None` where it is over.
+    fn left(&self) -> Option<Duration> {
+        Some(self.deadline.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+}
+
+impl NoAnswer {
+    fn too_late() -> Self {
+        Self::Before(Outcome::Transient {
+            detail: "the attempt's time was over before the request was sent".to_owned(),
+        })
+    }
+
+    fn not_rendered(not_rendered: NotRendered) -> Self {
+        let NotRendered { path, reason } = not_rendered;
+        Self::Before(Outcome::Permanent {
+            code: "request_not_rendered".to_owned(),
+            detail: format!("'{path}' of the adapter file does not fit this order: {reason}"),
+        })
+    }
+
+    fn of_question(self) -> Outcome {
+        match self {
+            Self::Before(outcome) => outcome,
+            Self::OnTheWay(failure) => failure.of_read(),
+        }
+    }
+}
+
+impl Rendering {
+    /// The cheapest request: for the base URL itself.
+    fn of_base_url() -> Self {
+        Self { method: Method::GET, path: Vec::new(), query: Vec::new(), headers: Vec::new(), content: Content::None }
+    }
+}

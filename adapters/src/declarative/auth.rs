@@ -1,0 +1,198 @@
+//! The tables `[auth]` and `[tls]` of an adapter file.
+
+use http::{HeaderMap, HeaderName};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::condition::read_header_name;
+use super::document::{Entry, Section};
+use super::fault::Faults;
+use super::secret::{SecretMissing, SecretSource};
+use crate::exchange::Tls;
+
+/// A name that may stand in the file, or be kept as a secret is.
+#[derive(Debug, Clone)]
+pub(super) enum Known {
+    Text(String),
+    Secret(SecretSource),
+}
+
+impl Known {
+    fn require(section: &mut Section<'_>, key: &'static str, faults: &mut Faults<'_>) -> Option<Self> {
+        let entry = section.require(key, faults)?;
+        match entry.as_text() {
+            Some(text) => Some(Self::Text(text.to_owned())),
+            None => SecretSource::read(&entry, faults).map(Self::Secret),
+        }
+    }
+
+    pub(super) fn resolve(&self) -> Result<SecretString, SecretMissing> {
+        match self {
+            Self::Text(text) => Ok(text.clone().into()),
+            Self::Secret(source) => source.resolve(),
+        }
+    }
+}
+
+/// How Interlock proves who it is.
+#[derive(Debug, Clone)]
+pub(super) enum Auth {
+    None,
+    /// As the target's settings say, instead of the file.
+    Given(HeaderMap),
+    Basic {
+        username: Known,
+        password: SecretSource,
+    },
+    Bearer {
+        token: SecretSource,
+    },
+    Header {
+        name: HeaderName,
+        value: SecretSource,
+    },
+    OAuth2(OAuth2),
+}
+
+/// OAuth 2.0 with client credentials (RFC 6749, 4.4).
+#[derive(Debug, Clone)]
+pub(super) struct OAuth2 {
+    pub(super) token_url: String,
+    pub(super) client_id: Known,
+    pub(super) client_secret: SecretSource,
+    pub(super) scope: Option<String>,
+    pub(super) audience: Option<String>,
+    pub(super) client_auth: ClientAuth,
+}
+
+/// How the client shows its id and secret to the token endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ClientAuth {
+    /// In the header `Authorization`.
+    Basic,
+    /// As fields of the form.
+    Post,
+}
+
+/// The secrets of an OAuth2 client.
+pub(super) struct Login {
+    pub(super) client_id: SecretString,
+    pub(super) client_secret: SecretString,
+}
+
+impl OAuth2 {
+    pub(super) fn login(&self) -> Result<Login, SecretMissing> {
+        Ok(Login { client_id: self.client_id.resolve()?, client_secret: self.client_secret.resolve()? })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    None,
+    Basic,
+    Bearer,
+    Header,
+    OAuth2,
+}
+
+impl Auth {
+    pub(super) fn read(mut section: Section<'_>, faults: &mut Faults<'_>) -> Option<Self> {
+        let kinds = [
+            ("none", Kind::None),
+            ("basic", Kind::Basic),
+            ("bearer", Kind::Bearer),
+            ("header", Kind::Header),
+            ("oauth2", Kind::OAuth2),
+        ];
+        let kind = section.require("kind", faults)?.choice(&kinds, faults)?;
+        let auth = match kind {
+            Kind::None => Some(Self::None),
+            Kind::Basic => {
+                let username = Known::require(&mut section, "username", faults);
+                let password = SecretSource::require(&mut section, "password", faults);
+                username.zip(password).map(|(username, password)| Self::Basic { username, password })
+            }
+            Kind::Bearer => SecretSource::require(&mut section, "token", faults).map(|token| Self::Bearer { token }),
+            Kind::Header => {
+                let name = section.require("name", faults).and_then(|entry| read_header_name(&entry, faults));
+                let value = SecretSource::require(&mut section, "value", faults);
+                name.zip(value).map(|(name, value)| Self::Header { name, value })
+            }
+            Kind::OAuth2 => read_oauth2(&mut section, faults).map(Self::OAuth2),
+        };
+        section.finish(faults);
+        auth
+    }
+}
+
+fn read_oauth2(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Option<OAuth2> {
+    let token_url = section.require("token_url", faults).and_then(|entry| read_token_url(&entry, faults));
+    let client_id = Known::require(section, "client_id", faults);
+    let client_secret = SecretSource::require(section, "client_secret", faults);
+    let scope = section.text("scope", faults).map(str::to_owned);
+    let audience = section.text("audience", faults).map(str::to_owned);
+    let ways = [("basic", ClientAuth::Basic), ("post", ClientAuth::Post)];
+    let client_auth = section.choice("client_auth", &ways, faults).unwrap_or(ClientAuth::Basic);
+    Some(OAuth2 {
+        token_url: token_url?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        scope,
+        audience,
+        client_auth,
+    })
+}
+
+fn read_token_url(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<String> {
+    let text = entry.text(faults)?;
+    let is_address = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if text.is_empty() || (text.contains("://") && !is_address) {
+        faults.add(&entry.spot, "bad_url", "Write an http or https address, or a path below the target's base_url.");
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// The certificates of the connection: `[tls]`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TlsSources {
+    client: Option<(SecretSource, SecretSource)>,
+    authority: Option<SecretSource>,
+}
+
+impl TlsSources {
+    pub(super) fn read(mut section: Section<'_>, faults: &mut Faults<'_>) -> Self {
+        let mut source = |key| section.take(key).map(|entry| SecretSource::read(&entry, faults));
+        let certificate = source("client_certificate");
+        let key = source("client_key");
+        let authority = source("certificate_authority").flatten();
+        if certificate.is_some() != key.is_some() {
+            let message = "'client_certificate' and 'client_key' come together.";
+            faults.add(&section.spot, "not_together", message);
+        }
+        section.finish(faults);
+        Self { client: certificate.flatten().zip(key.flatten()), authority }
+    }
+
+    /// The certificates themselves; the error is a sentence for a person.
+    pub(super) fn resolve(&self) -> Result<Tls, String> {
+        let mut tls = Tls::default();
+        if let Some((certificate, key)) = &self.client {
+            let certificate = certificate.resolve().map_err(|error| error.to_string())?;
+            let key = key.resolve().map_err(|error| error.to_string())?;
+            let pem = SecretString::from(format!("{}\n{}\n", certificate.expose_secret(), key.expose_secret()));
+            let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes());
+            tls.identity = Some(identity.map_err(|_| {
+                "'client_certificate' and 'client_key' of [tls] are no certificate and key in PEM; put them there"
+                    .to_owned()
+            })?);
+        }
+        if let Some(authority) = &self.authority {
+            let pem = authority.resolve().map_err(|error| error.to_string())?;
+            let authorities = reqwest::Certificate::from_pem_bundle(pem.expose_secret().as_bytes());
+            tls.authorities = authorities.ok().filter(|found| !found.is_empty()).ok_or_else(|| {
+                "'certificate_authority' of [tls] is no certificate in PEM; put one or more there".to_owned()
+            })?;
+        }
+        Ok(tls)
+    }
+}

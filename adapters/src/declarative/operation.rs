@@ -1,0 +1,260 @@
+//! One operation of the file: its requests, and how far its promises go.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::class::{Asked, Class};
+use super::document::Section;
+use super::fault::{Faults, Spot};
+use super::pointer::Pointer;
+use super::request::{NamedRequests, RequestTemplate};
+use super::response_table::{ResponseTable, SharedRows};
+use super::scope::Scope;
+use super::verdict::Saying;
+use crate::adapter::{Capabilities, Fence, OnAmbiguous};
+
+/// How long after it was sent a request may still land, where the file does not say.
+const MAX_APPLY_DELAY: Duration = Duration::from_secs(10);
+
+/// What all parts of a file share.
+pub(super) struct Surroundings<'a> {
+    /// The declared parameters.
+    pub(super) parameters: BTreeSet<String>,
+    /// The rows that follow those of every request.
+    pub(super) shared: Arc<SharedRows>,
+    /// The requests that several places use.
+    pub(super) requests: NamedRequests<'a>,
+}
+
+/// A request with the meanings of its answers.
+#[derive(Debug, Clone)]
+pub(super) struct Inquiry {
+    pub(super) request: RequestTemplate,
+    pub(super) responses: ResponseTable,
+}
+
+impl Inquiry {
+    /// Reads the keys of a request. Others may follow, so the section is not finished.
+    pub(super) fn read(
+        section: &mut Section<'_>,
+        asked: Asked,
+        scope: &Scope,
+        surroundings: &Surroundings<'_>,
+        faults: &mut Faults<'_>,
+    ) -> Option<Self> {
+        let request = RequestTemplate::read(section, asked, scope, &surroundings.requests, faults);
+        let responses = ResponseTable::read(section, asked, &surroundings.shared, scope, faults);
+        Some(Self { request: request?, responses: responses? })
+    }
+}
+
+/// What is done after a look-up.
+#[derive(Debug, Clone)]
+pub(super) enum Branch {
+    /// A request is sent.
+    Write(Box<Inquiry>),
+    /// Nothing is sent; the operation ends so.
+    End(Box<Saying>),
+}
+
+/// What an operation does.
+#[derive(Debug, Clone)]
+pub(super) enum Flow {
+    /// It sends one request.
+    Write(Box<Inquiry>),
+    /// It looks first, and goes on by what it found.
+    LookUp(Box<LookUp>),
+}
+
+/// A question before a write.
+#[derive(Debug, Clone)]
+pub(super) struct LookUp {
+    pub(super) question: Inquiry,
+    /// What of the answer is known as `found.NAME` from then on.
+    pub(super) bind: Vec<(String, Pointer)>,
+    pub(super) if_found: Branch,
+    pub(super) if_absent: Branch,
+}
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub(super) struct Operation {
+    pub(super) flow: Flow,
+    pub(super) verify: Option<Inquiry>,
+    pub(super) capabilities: Capabilities,
+}
+
+impl Operation {
+    pub(super) fn read(
+        mut section: Section<'_>,
+        defaults: &CapabilityKeys,
+        surroundings: &Surroundings<'_>,
+        faults: &mut Faults<'_>,
+    ) -> Option<Self> {
+        let scope = Scope::of_call(&surroundings.parameters);
+        let flow = read_flow(&mut section, &scope, surroundings, faults);
+        let has_verify = section.has("verify");
+        let verify = section.section("verify", faults).and_then(|mut verify| {
+            let inquiry = Inquiry::read(&mut verify, Asked::Verify, &scope, surroundings, faults);
+            verify.finish(faults);
+            inquiry
+        });
+        let own = section.section("capabilities", faults).map(|keys| CapabilityKeys::read(keys, faults));
+        let capabilities = own.unwrap_or_default().or(defaults).check(has_verify, &section.spot, faults);
+        section.take("describes").map(|entry| entry.text(faults));
+        section.finish(faults);
+        Some(Self { flow: flow?, verify, capabilities })
+    }
+}
+
+fn read_flow(
+    section: &mut Section<'_>,
+    scope: &Scope,
+    surroundings: &Surroundings<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<Flow> {
+    let has_branches = section.has("if_found") || section.has("if_absent");
+    if let Some(mut lookup) = section.section("lookup", faults) {
+        if section.has("request") {
+            let message = "After a 'lookup' write 'if_found' and 'if_absent' instead of 'request'.";
+            faults.add(&section.spot, "not_together", message);
+            section.take("request");
+        }
+        let question = Inquiry::read(&mut lookup, Asked::LookUp, scope, surroundings, faults);
+        let bind = lookup.named("bind", faults);
+        let bind: Vec<_> = bind
+            .into_iter()
+            .filter_map(|(name, entry)| Some((name.to_owned(), Pointer::read(&entry, faults)?)))
+            .collect();
+        lookup.finish(faults);
+        let found = scope.with_found(bind.iter().map(|(name, _)| name.as_str()));
+        let if_found = read_branch(section, "if_found", &found, surroundings, faults);
+        let if_absent = read_branch(section, "if_absent", scope, surroundings, faults);
+        return Some(Flow::LookUp(Box::new(LookUp {
+            question: question?,
+            bind,
+            if_found: if_found?,
+            if_absent: if_absent?,
+        })));
+    }
+    if has_branches {
+        faults.add(&section.spot, "missing_lookup", "'if_found' and 'if_absent' need a 'lookup' before them.");
+        section.take("if_found");
+        section.take("if_absent");
+    }
+    let Some(mut request) = section.section("request", faults) else {
+        if !has_branches && !section.has("request") && !section.has("lookup") {
+            faults.add(
+                &section.spot,
+                "missing_request",
+                "An operation has a 'request', or a 'lookup' with two branches.",
+            );
+        }
+        return None;
+    };
+    let inquiry = Inquiry::read(&mut request, Asked::Write, scope, surroundings, faults);
+    request.finish(faults);
+    inquiry.map(Box::new).map(Flow::Write)
+}
+
+fn read_branch(
+    section: &mut Section<'_>,
+    key: &'static str,
+    scope: &Scope,
+    surroundings: &Surroundings<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<Branch> {
+    let mut branch = section.require(key, faults)?.section(faults)?;
+    let read = if branch.has("class") {
+        let words: Vec<(&str, Class)> =
+            Asked::Write.words().iter().filter(|(_, class)| *class != Class::Ambiguous).copied().collect();
+        Saying::read(&mut branch, &words, scope, faults).map(Box::new).map(Branch::End)
+    } else {
+        Inquiry::read(&mut branch, Asked::Write, scope, surroundings, faults).map(Box::new).map(Branch::Write)
+    };
+    branch.finish(faults);
+    read
+}
+
+/// The keys of a `capabilities` table, each of which may be left out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CapabilityKeys {
+    fence: Option<Fence>,
+    verify: Option<bool>,
+    idempotency_keys: Option<bool>,
+    on_ambiguous: Option<OnAmbiguous>,
+    max_apply_delay: Option<Duration>,
+}
+
+impl CapabilityKeys {
+    pub(super) fn read(mut section: Section<'_>, faults: &mut Faults<'_>) -> Self {
+        let fences = [("enforced", Fence::Enforced), ("recorded", Fence::Recorded), ("none", Fence::None)];
+        let policies = [
+            ("verify", OnAmbiguous::Verify),
+            ("resend", OnAmbiguous::Resend),
+            ("hold", OnAmbiguous::Hold),
+            ("give_up", OnAmbiguous::GiveUp),
+        ];
+        let keys = Self {
+            fence: section.choice("fence", &fences, faults),
+            verify: section.flag("verify", faults),
+            idempotency_keys: section.flag("idempotency_keys", faults),
+            on_ambiguous: section.choice("on_ambiguous", &policies, faults),
+            max_apply_delay: section.duration("max_apply_delay", faults),
+        };
+        section.finish(faults);
+        keys
+    }
+
+    /// These, and for what they leave out, those.
+    fn or(self, defaults: &Self) -> Self {
+        Self {
+            fence: self.fence.or(defaults.fence),
+            verify: self.verify.or(defaults.verify),
+            idempotency_keys: self.idempotency_keys.or(defaults.idempotency_keys),
+            on_ambiguous: self.on_ambiguous.or(defaults.on_ambiguous),
+            max_apply_delay: self.max_apply_delay.or(defaults.max_apply_delay),
+        }
+    }
+
+    fn check(self, has_verify: bool, spot: &Spot, faults: &mut Faults<'_>) -> Capabilities {
+        let capabilities = self.complete();
+        faults.refuse(
+            capabilities.verify && !has_verify,
+            spot,
+            "verify_missing",
+            "The capability 'verify' is claimed, but there is no 'verify' that asks the target.",
+        );
+        faults.refuse(
+            !capabilities.verify && has_verify,
+            spot,
+            "verify_unused",
+            "'verify' is described, but the capability 'verify' is not claimed: write verify = true.",
+        );
+        faults.refuse(
+            capabilities.on_ambiguous == OnAmbiguous::Verify && !capabilities.verify,
+            spot,
+            "not_together",
+            "on_ambiguous = \"verify\" needs the capability verify = true.",
+        );
+        capabilities
+    }
+
+    /// With the defaults for what is left out.
+    pub(super) fn complete(self) -> Capabilities {
+        let (verify, idempotency_keys) = (self.verify.unwrap_or(false), self.idempotency_keys.unwrap_or(false));
+        let on_ambiguous = match (verify, idempotency_keys) {
+            (true, _) => OnAmbiguous::Verify,
+            (false, true) => OnAmbiguous::Resend,
+            (false, false) => OnAmbiguous::Hold,
+        };
+        Capabilities {
+            fence: self.fence.unwrap_or_default(),
+            verify,
+            idempotency_keys,
+            on_ambiguous: self.on_ambiguous.unwrap_or(on_ambiguous),
+            max_apply_delay: self.max_apply_delay.unwrap_or(MAX_APPLY_DELAY),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! JSON pointers (RFC 6901), with one addition: the step `*` is every item of an array.
+
+use serde_json::Value;
+
+use super::document::Entry;
+use super::fault::Faults;
+
+/// A place, or several, in a JSON body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pointer(Vec<String>);
+
+impl Pointer {
+    pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
+        let pointer = Self::parse(entry.text(faults)?);
+        if pointer.is_none() {
+            let message = "A JSON pointer starts with '/', e.g. \"/errors/0/code\"; \"\" is the whole body.";
+            faults.add(&entry.spot, "bad_pointer", message);
+        }
+        pointer
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self(Vec::new()));
+        }
+        let steps = text.strip_prefix('/')?.split('/');
+        Some(Self(steps.map(|step| step.replace("~1", "/").replace("~0", "~")).collect()))
+    }
+
+    /// Whether it is one place.
+    pub(super) fn is_single(&self) -> bool {
+        !self.0.iter().any(|step| step == "*")
+    }
+
+    /// What stands there.
+    pub(super) fn all<'a>(&self, body: &'a Value) -> Vec<&'a Value> {
+        let mut here = vec![body];
+        for step in &self.0 {
+            here = here.into_iter().flat_map(|value| below(value, step)).collect();
+        }
+        here
+    }
+
+    /// The first of what stands there that is not null.
+    pub(super) fn first<'a>(&self, body: &'a Value) -> Option<&'a Value> {
+        self.all(body).into_iter().find(|value| !value.is_null())
+    }
+}
+
+fn below<'a>(value: &'a Value, step: &str) -> Vec<&'a Value> {
+    match value {
+        Value::Array(items) if step == "*" => items.iter().collect(),
+        Value::Array(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)).into_iter().collect(),
+        Value::Object(fields) => fields.get(step).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pointer_finds_fields_items_and_every_item() {
+        let body = json!({"errors": [{"code": "A"}, {"code": "B"}], "a/b": {"m~n": null}});
+        let all = |text: &str| Pointer::parse(text).unwrap().all(&body).into_iter().cloned().collect::<Vec<_>>();
+        assert_eq!(all("/errors/1/code"), [json!("B")]);
+        assert_eq!(all("/errors/*/code"), [json!("A"), json!("B")]);
+        assert_eq!(all("/a~1b/m~0n"), [json!(null)]);
+        assert!(all("/errors/2/code").is_empty());
+        assert_eq!(all("").len(), 1);
+        assert_eq!(Pointer::parse("errors"), None);
+        assert_eq!(Pointer::parse("/a~1b/m~0n").unwrap().first(&body), None);
+    }
+}

@@ -1,0 +1,248 @@
+//! A request as the file describes it, and as it is sent.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+use minijinja::Value as Rendered;
+use serde_json::Value;
+
+use super::class::Asked;
+use super::document::{Entry, Section};
+use super::fault::{Faults, Spot};
+use super::path::PathTemplate;
+use super::scope::Scope;
+use super::template::{JsonTemplate, NotRendered, Template};
+
+/// The methods that a request may use.
+const METHODS: [(&str, Method); 6] = [
+    ("GET", Method::GET),
+    ("HEAD", Method::HEAD),
+    ("POST", Method::POST),
+    ("PUT", Method::PUT),
+    ("PATCH", Method::PATCH),
+    ("DELETE", Method::DELETE),
+];
+
+/// What is sent along.
+#[derive(Debug, Clone)]
+enum ContentTemplate {
+    None,
+    Json(JsonTemplate),
+    Form(Vec<(String, Template)>),
+}
+
+/// A request of the file.
+#[derive(Debug, Clone)]
+pub(super) struct RequestTemplate {
+    method: Method,
+    path: PathTemplate,
+    query: Vec<(String, Template)>,
+    headers: Vec<(HeaderName, Template)>,
+    content: ContentTemplate,
+    /// How long it may take, where the file says so.
+    pub(super) timeout: Option<Duration>,
+}
+
+/// The requests that several places use: `[requests.NAME]`. Each is checked where it is used, with what is known there.
+pub(super) struct NamedRequests<'a> {
+    entries: BTreeMap<&'a str, Entry<'a>>,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> NamedRequests<'a> {
+    pub(super) fn read(root: &mut Section<'a>, faults: &mut Faults<'_>) -> Self {
+        Self { entries: root.named("requests", faults).into_iter().collect(), used: RefCell::default() }
+    }
+
+    fn get(&self, name: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Section<'a>> {
+        let text = name.text(faults)?;
+        let Some(entry) = self.entries.get(text) else {
+            faults.add(&name.spot, "unknown_request", format!("There is no [requests.{text}]."));
+            return None;
+        };
+        self.used.borrow_mut().insert(text.to_owned());
+        entry.section(faults)
+    }
+
+    /// Notes those that nobody used: they were not checked.
+    pub(super) fn finish(self, faults: &mut Faults<'_>) {
+        let used = self.used.into_inner();
+        for (name, entry) in self.entries.iter().filter(|(name, _)| !used.contains(**name)) {
+            faults.add(&entry.spot, "unused_request", format!("No 'use' names the request '{name}'; take it out."));
+        }
+    }
+}
+
+/// What is sent along, rendered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    None,
+    Json(Value),
+    Form(Vec<(String, String)>),
+}
+
+/// A request, rendered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Rendering {
+    pub(super) method: Method,
+    pub(super) path: Vec<String>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: Vec<(HeaderName, String)>,
+    pub(super) content: Content,
+}
+
+impl RequestTemplate {
+    /// Reads the keys of a request, all but `responses`; or the request that `use` names.
+    pub(super) fn read(
+        section: &mut Section<'_>,
+        asked: Asked,
+        scope: &Scope,
+        named: &NamedRequests<'_>,
+        faults: &mut Faults<'_>,
+    ) -> Option<Self> {
+        let Some(name) = section.take("use") else { return Self::read_keys(section, asked, scope, faults) };
+        let mut other = named.get(&name, faults)?;
+        let request = Self::read_keys(&mut other, asked, scope, faults);
+        other.finish(faults);
+        request
+    }
+
+    fn read_keys(section: &mut Section<'_>, asked: Asked, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
+        let method = section.require("method", faults).and_then(|entry| read_method(&entry, asked, faults));
+        let path = section.require("path", faults).and_then(|entry| PathTemplate::read(&entry, scope, faults));
+        let query = read_texts(section, "query", scope, faults);
+        let headers = section.named("headers", faults);
+        let headers =
+            headers.into_iter().filter_map(|(name, entry)| read_header(name, &entry, scope, faults)).collect();
+        let timeout = section.duration("timeout", faults);
+        let content = read_content(section, scope, faults);
+        let (method, content) = (method?, content?);
+        let is_bodiless = matches!(method, Method::GET | Method::HEAD | Method::DELETE);
+        if is_bodiless && !matches!(content, ContentTemplate::None) {
+            faults.add(&section.spot, "not_together", format!("A {method} request has neither 'body' nor 'form'."));
+        }
+        Some(Self { method, path: path?, query, headers, content, timeout })
+    }
+
+    /// The request for these variables.
+    pub(super) fn render(&self, variables: &Rendered) -> Result<Rendering, NotRendered> {
+        let mut headers = Vec::with_capacity(self.headers.len());
+        for (name, template) in &self.headers {
+            let Some(text) = template.text(variables)? else { continue };
+            if HeaderValue::try_from(&text).is_err() {
+                let reason = format!("the header '{name}' would have characters that HTTP cannot carry");
+                return Err(NotRendered { path: "headers".to_owned(), reason });
+            }
+            headers.push((name.clone(), text));
+        }
+        let content = match &self.content {
+            ContentTemplate::None => Content::None,
+            ContentTemplate::Json(template) => Content::Json(template.value(variables)?.unwrap_or_default()),
+            ContentTemplate::Form(fields) => Content::Form(texts(fields, variables)?),
+        };
+        let (path, query) = (self.path.segments(variables)?, texts(&self.query, variables)?);
+        Ok(Rendering { method: self.method.clone(), path, query, headers, content })
+    }
+}
+
+fn texts(templates: &[(String, Template)], variables: &Rendered) -> Result<Vec<(String, String)>, NotRendered> {
+    let mut pairs = Vec::with_capacity(templates.len());
+    for (name, template) in templates {
+        if let Some(text) = template.text(variables)? {
+            pairs.push((name.clone(), text));
+        }
+    }
+    Ok(pairs)
+}
+
+fn read_method(entry: &Entry<'_>, asked: Asked, faults: &mut Faults<'_>) -> Option<Method> {
+    let text = entry.text(faults)?;
+    let Some((_, method)) = METHODS.iter().find(|(word, _)| *word == text) else {
+        let known = METHODS.map(|(word, _)| word).join(", ");
+        faults.add(&entry.spot, "unknown_value", format!("'{text}' is no method here; known are: {known}."));
+        return None;
+    };
+    // Some targets are searched by POST.
+    if asked.is_question() && !matches!(*method, Method::GET | Method::HEAD | Method::POST) {
+        faults.add(&entry.spot, "question_that_writes", "A question changes nothing: use GET, HEAD or POST.");
+    }
+    Some(method.clone())
+}
+
+fn read_texts(
+    section: &mut Section<'_>,
+    key: &'static str,
+    scope: &Scope,
+    faults: &mut Faults<'_>,
+) -> Vec<(String, Template)> {
+    let mut templates = Vec::new();
+    for (name, entry) in section.named(key, faults) {
+        // An array is the same name several times.
+        for item in entry.one_or_more(faults) {
+            if let Some(template) = Template::read(&item, scope, faults) {
+                refuse_secret(name, template.is_constant(), &item.spot, faults);
+                templates.push((name.to_owned(), template));
+            }
+        }
+    }
+    templates
+}
+
+fn read_header(
+    name: &str,
+    entry: &Entry<'_>,
+    scope: &Scope,
+    faults: &mut Faults<'_>,
+) -> Option<(HeaderName, Template)> {
+    let template = Template::read(entry, scope, faults)?;
+    refuse_secret(name, template.is_constant(), &entry.spot, faults);
+    let Ok(header) = HeaderName::try_from(name) else {
+        faults.add(&entry.spot, "bad_header_name", format!("'{name}' cannot be the name of a header."));
+        return None;
+    };
+    Some((header, template))
+}
+
+fn read_content(section: &mut Section<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<ContentTemplate> {
+    if section.has("body") && section.has("form") {
+        faults.add(&section.spot, "not_together", "A request has a 'body' (JSON) or a 'form', not both.");
+    }
+    if section.has("form") {
+        return Some(ContentTemplate::Form(read_texts(section, "form", scope, faults)));
+    }
+    let Some(body) = section.take("body") else {
+        section.take("form");
+        return Some(ContentTemplate::None);
+    };
+    refuse_secrets_within(&body, faults);
+    JsonTemplate::read(&body, scope, faults).map(ContentTemplate::Json)
+}
+
+fn refuse_secrets_within(entry: &Entry<'_>, faults: &mut Faults<'_>) {
+    if !entry.is_table() {
+        return;
+    }
+    let Some(section) = entry.section(faults) else { return };
+    for (name, field) in section.entries() {
+        let is_constant = field.as_text().is_some_and(|text| !text.contains("{{"));
+        refuse_secret(name, is_constant, &field.spot, faults);
+        refuse_secrets_within(&field, faults);
+    }
+}
+
+/// A value that stands in the file under a name of secrets is one.
+fn refuse_secret(name: &str, is_constant: bool, spot: &Spot, faults: &mut Faults<'_>) {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    // Whatever would stand there, it is for [auth] to send.
+    let is_proof = name.ends_with("authorization");
+    let is_secret = is_proof
+        || name.ends_with("cookie")
+        || ["api-key", "apikey", "secret", "password", "passwd", "token"].iter().any(|word| name.contains(word));
+    if is_proof || (is_secret && is_constant) {
+        let message =
+            "A secret has no place in this file: describe it in [auth] as { env = \"NAME\" } or { file = \"PATH\" }.";
+        faults.add(spot, "inline_secret", message);
+    }
+}

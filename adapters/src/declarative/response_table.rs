@@ -1,0 +1,150 @@
+//! Response tables: ordered rows over status, headers and body. The first row that is for an answer says what it means.
+
+use std::sync::Arc;
+
+use minijinja::Value as Rendered;
+
+use super::class::Asked;
+use super::condition::Condition;
+use super::document::{Entry, Section};
+use super::fault::{Faults, Spot};
+use super::scope::Scope;
+use super::status_set::StatusSet;
+use super::verdict::{Saying, Verdict};
+use crate::exchange::Answer;
+
+/// One row.
+#[derive(Debug, Clone)]
+struct Row {
+    status: StatusSet,
+    conditions: Vec<Condition>,
+    saying: Saying,
+}
+
+/// The rows of one request, and those that follow the rows of every request.
+#[derive(Debug, Clone)]
+pub(super) struct ResponseTable {
+    own: Vec<Row>,
+    shared: Arc<SharedRows>,
+}
+
+/// The rows that follow those of every request: `[[responses]]`.
+#[derive(Debug, Default)]
+pub(super) struct SharedRows {
+    rows: Vec<Row>,
+    has_default: bool,
+}
+
+impl SharedRows {
+    pub(super) fn read(root: &mut Section<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Self {
+        let Some(entry) = root.take("responses") else { return Self::default() };
+        let (rows, has_default) = read_rows(&entry, Asked::Anything, scope, faults);
+        Self { rows, has_default }
+    }
+}
+
+impl ResponseTable {
+    /// Reads the key `responses` of a request.
+    pub(super) fn read(
+        request: &mut Section<'_>,
+        asked: Asked,
+        shared: &Arc<SharedRows>,
+        scope: &Scope,
+        faults: &mut Faults<'_>,
+    ) -> Option<Self> {
+        let entry = request.require("responses", faults)?;
+        let (own, has_default) = read_rows(&entry, asked, scope, faults);
+        if !has_default && !shared.has_default {
+            let message = "No row is for every answer: end the table, or the file's [[responses]], with a row that has \
+                           neither 'status' nor conditions.";
+            faults.add(&entry.spot, "no_default_row", message);
+        }
+        Some(Self { own, shared: Arc::clone(shared) })
+    }
+
+    /// What the answer means.
+    pub(super) fn judge(&self, answer: &Answer, variables: &Rendered) -> Verdict {
+        for row in self.own.iter().chain(&self.shared.rows) {
+            match row.is_for(answer, variables) {
+                Ok(true) => return row.saying.verdict(Some(answer), variables),
+                Ok(false) => {}
+                Err(path) => return Verdict::ambiguous(format!("'{path}' could not be compared with the answer")),
+            }
+        }
+        Verdict::unmatched(answer)
+    }
+}
+
+impl Row {
+    fn read(entry: &Entry<'_>, asked: Asked, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
+        let mut section = entry.section(faults)?;
+        let status = section.take("status").map(|entry| StatusSet::read(entry, faults));
+        let conditions = Condition::read_all(&mut section, scope, faults);
+        let saying = Saying::read(&mut section, asked.words(), scope, faults);
+        let spot = section.spot.clone();
+        section.finish(faults);
+        let status = status.unwrap_or_else(|| Some(StatusSet::all()))?;
+        if status.is_bodiless() && conditions.iter().any(Condition::needs_body) {
+            faults.add(&spot, "impossible_row", "Answers with this status have no body to look into.");
+        }
+        Some(Self { status, conditions, saying: saying? })
+    }
+
+    fn is_for(&self, answer: &Answer, variables: &Rendered) -> Result<bool, String> {
+        if !self.status.contains(answer.status.as_u16()) {
+            return Ok(false);
+        }
+        for condition in &self.conditions {
+            if !condition.holds(answer, variables).map_err(|not_rendered| not_rendered.path)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_default(&self) -> bool {
+        self.conditions.is_empty() && self.status == StatusSet::all()
+    }
+
+    /// Whether this row is for every answer that `later` is for.
+    fn covers(&self, later: &Self) -> bool {
+        later.status.is_within(&self.status)
+            && self
+                .conditions
+                .iter()
+                .all(|condition| later.conditions.iter().any(|stricter| condition.follows_from(stricter)))
+    }
+}
+
+/// Reads rows, and notes those that no answer can reach.
+fn read_rows(entry: &Entry<'_>, asked: Asked, scope: &Scope, faults: &mut Faults<'_>) -> (Vec<Row>, bool) {
+    let scope = scope.with_answer();
+    let mut rows: Vec<Row> = Vec::new();
+    let mut is_sound = true;
+    for item in entry.items(faults) {
+        match Row::read(&item, asked, &scope, faults) {
+            Some(row) => {
+                check_reach(&rows, &row, &item.spot, faults);
+                rows.push(row);
+            }
+            None => is_sound = false,
+        }
+    }
+    // Where a row could not be read, it may have been the default: one fault is enough.
+    let has_default = rows.last().is_some_and(Row::is_default) || !is_sound;
+    (rows, has_default)
+}
+
+fn check_reach(earlier: &[Row], row: &Row, spot: &Spot, faults: &mut Faults<'_>) {
+    if let Some(index) = earlier.iter().position(|earlier| earlier.covers(row)) {
+        let message =
+            format!("No answer reaches this row: row [{index}] takes all that it is for. Move it before that one.");
+        faults.add(spot, "unreachable_row", message);
+        return;
+    }
+    let unconditional = || earlier.iter().filter(|row| row.conditions.is_empty());
+    if row.status.iter().all(|status| unconditional().any(|row| row.status.contains(status))) {
+        let message = "No answer reaches this row: rows before it take all of its statuses.";
+        faults.add(spot, "unreachable_row", message);
+    }
+}

@@ -1,0 +1,70 @@
+//! What a template may name, by where it stands.
+
+use std::collections::BTreeSet;
+
+/// The variables that a template may use, by where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    names: BTreeSet<String>,
+}
+
+/// The variables of a call.
+const OF_CALL: [&str; 10] = [
+    "tenant",
+    "target",
+    "operation",
+    "order.id",
+    "order.customer_id",
+    "idempotency_key",
+    "epoch",
+    "epochs",
+    "attempt",
+    "data",
+];
+/// The variables of an answer.
+const OF_ANSWER: [&str; 3] = ["status", "headers", "body"];
+
+impl Scope {
+    /// In a request that belongs to a call.
+    pub(super) fn of_call(parameters: &BTreeSet<String>) -> Self {
+        let call = OF_CALL.iter().map(|name| (*name).to_owned());
+        Self { names: call.chain(parameters.iter().map(|name| format!("parameters.{name}"))).collect() }
+    }
+
+    /// In a request that asks for the holder of a resource.
+    pub(super) fn of_resource(parameters: &BTreeSet<String>) -> Self {
+        let resource = ["target", "resource.kind", "resource.id"].map(str::to_owned);
+        Self { names: resource.into_iter().chain(parameters.iter().map(|name| format!("parameters.{name}"))).collect() }
+    }
+
+    /// In a request that belongs to nobody's order.
+    pub(super) fn of_target(parameters: &BTreeSet<String>) -> Self {
+        let target = ["target".to_owned()].into_iter();
+        Self { names: target.chain(parameters.iter().map(|name| format!("parameters.{name}"))).collect() }
+    }
+
+    /// The same after a look-up that found something.
+    pub(super) fn with_found<'a>(&self, names: impl Iterator<Item = &'a str>) -> Self {
+        let found = names.map(|name| format!("found.{name}"));
+        Self { names: self.names.iter().cloned().chain(found).collect() }
+    }
+
+    /// The same where an answer is there.
+    pub(super) fn with_answer(&self) -> Self {
+        Self { names: self.names.iter().cloned().chain(OF_ANSWER.map(str::to_owned)).collect() }
+    }
+
+    /// Whether a variable, or one of its fields, is known: `data.msisdn` is where `data` is.
+    pub(super) fn knows(&self, variable: &str) -> bool {
+        let is_part_of = |name: &String| {
+            variable == name || variable.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        // All of `order` may be used where its fields may.
+        let is_whole_of = |name: &String| name.strip_prefix(variable).is_some_and(|rest| rest.starts_with('.'));
+        self.names.iter().any(|name| is_part_of(name) || is_whole_of(name))
+    }
+
+    pub(super) fn known(&self) -> String {
+        self.names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    }
+}

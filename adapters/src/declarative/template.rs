@@ -1,0 +1,244 @@
+//! The templates of an adapter file: text with `{{ … }}`, as minijinja knows it.
+//!
+//! A text that is one `{{ expression }}` and nothing else keeps the JSON type of its value; where that is "nothing"
+//! (`none`, or what the filter `optional` lets pass), the header, query parameter or field is left out of the request.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use minijinja::value::Object;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Rendered};
+use serde_json::{Map, Value};
+
+use super::document::Entry;
+use super::fault::Faults;
+use super::scope::Scope;
+use super::template_names::called_names;
+
+/// The most instructions that one template may take: far more than a request needs, far less than would be felt.
+const FUEL: u64 = 100_000;
+
+/// For requests: what is missing is an error, so that no half-empty request is sent.
+static STRICT: LazyLock<Environment<'static>> = LazyLock::new(|| environment(UndefinedBehavior::Strict));
+/// For what is said about an answer: what the target left out is empty.
+static LENIENT: LazyLock<Environment<'static>> = LazyLock::new(|| environment(UndefinedBehavior::Chainable));
+
+fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(undefined);
+    environment.set_fuel(Some(FUEL));
+    environment.add_filter("optional", |value: &Rendered| {
+        if value.is_undefined() || value.is_none() { Rendered::from_object(LeftOut) } else { value.clone() }
+    });
+    // Compact and as it is: minijinja's own is spaced, and escaped for HTML.
+    environment.add_filter("tojson", |value: &Rendered| {
+        serde_json::to_string(value).map_err(|_| Error::new(ErrorKind::BadSerialization, "the value is not JSON"))
+    });
+    environment.add_filter("base64url", |text: &str| base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE, text));
+    if undefined == UndefinedBehavior::Strict {
+        environment.set_formatter(|out, state, value| {
+            if value.is_none() || is_left_out(value) {
+                return Err(Error::new(ErrorKind::UndefinedError, "a value inside a text is missing"));
+            }
+            minijinja::escape_formatter(out, state, value)
+        });
+    }
+    environment
+}
+
+/// What the filter `optional` makes of a missing value.
+#[derive(Debug)]
+struct LeftOut;
+
+impl Object for LeftOut {}
+
+fn is_left_out(value: &Rendered) -> bool {
+    value.downcast_object_ref::<LeftOut>().is_some()
+}
+
+/// A template could not be rendered: a value is missing, or an expression failed.
+#[derive(Debug)]
+pub(super) struct NotRendered {
+    /// Where the template stands in the file.
+    pub(super) path: String,
+    /// What kind of failure it was. It names no value: those are personal.
+    pub(super) reason: String,
+}
+
+/// One text of the file.
+#[derive(Debug, Clone)]
+pub(super) struct Template {
+    source: String,
+    path: String,
+    /// The inside, where the text is one `{{ expression }}`.
+    expression: Option<String>,
+}
+
+impl Template {
+    /// Reads the text and checks its syntax, variables, filters and tests.
+    pub(super) fn read(entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
+        Self::of(entry.text(faults)?, entry, scope, faults)
+    }
+
+    /// As [`Self::read`], of a part of the entry's text.
+    pub(super) fn of(source: &str, entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
+        let spot = &entry.spot;
+        let variables = match STRICT.template_from_str(source) {
+            Ok(template) => template.undeclared_variables(true).into_iter().collect::<BTreeSet<_>>(),
+            Err(error) => {
+                let detail = error.detail().unwrap_or("it cannot be read").to_owned();
+                faults.add(spot, "template_syntax", format!("'{source}' is no template: {detail}."));
+                return None;
+            }
+        };
+        for variable in variables.iter().filter(|variable| !scope.knows(variable)) {
+            let message = format!("The variable '{variable}' is not known here; known are: {}.", scope.known());
+            faults.add(spot, "unknown_variable", message);
+        }
+        let names = called_names(source);
+        for filter in names.filters.iter().filter(|name| is_unknown(&format!("''|{name}"), ErrorKind::UnknownFilter)) {
+            faults.add(spot, "unknown_filter", format!("There is no filter '{filter}'."));
+        }
+        for test in names.tests.iter().filter(|name| is_unknown(&format!("'' is {name}"), ErrorKind::UnknownTest)) {
+            faults.add(spot, "unknown_test", format!("There is no test '{test}' for 'is'."));
+        }
+        Some(Self { source: source.to_owned(), path: spot.path.clone(), expression: expression_of(source) })
+    }
+
+    /// Whether it is the same for every call.
+    pub(super) fn is_constant(&self) -> bool {
+        !["{{", "{%", "{#"].iter().any(|mark| self.source.contains(mark))
+    }
+
+    /// As it stands in the file.
+    pub(super) fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The text; `None` where it is one expression without a value.
+    pub(super) fn text(&self, variables: &Rendered) -> Result<Option<String>, NotRendered> {
+        if self.is_constant() {
+            return Ok(Some(self.source.clone()));
+        }
+        if self.expression.is_some() {
+            return Ok(self.value(variables)?.filter(|value| !value.is_null()).map(|value| match value {
+                Value::String(text) => text,
+                other => other.to_string(),
+            }));
+        }
+        STRICT.render_str(&self.source, variables).map(Some).map_err(|error| self.failed(&error))
+    }
+
+    /// The JSON value; `None` where it is to be left out.
+    pub(super) fn value(&self, variables: &Rendered) -> Result<Option<Value>, NotRendered> {
+        let Some(expression) = &self.expression else { return Ok(self.text(variables)?.map(Value::String)) };
+        let value = STRICT
+            .compile_expression(expression)
+            .and_then(|expression| expression.eval(variables))
+            .map_err(|error| self.failed(&error))?;
+        if is_left_out(&value) {
+            return Ok(None);
+        }
+        if value.is_undefined() {
+            let reason = "a value is missing; write '| optional' where it may be".to_owned();
+            return Err(NotRendered { path: self.path.clone(), reason });
+        }
+        serde_json::to_value(&value)
+            .map(Some)
+            .map_err(|_| NotRendered { path: self.path.clone(), reason: "the value is not JSON".to_owned() })
+    }
+
+    /// The text, with nothing where something is missing: for what is said of an answer.
+    pub(super) fn sentence(&self, variables: &Rendered) -> Option<String> {
+        if self.is_constant() {
+            return Some(self.source.clone());
+        }
+        LENIENT.render_str(&self.source, variables).ok().filter(|text| !text.trim().is_empty())
+    }
+
+    fn failed(&self, error: &Error) -> NotRendered {
+        NotRendered { path: self.path.clone(), reason: error.kind().to_string() }
+    }
+}
+
+/// The inside of a text that is one `{{ expression }}`.
+fn expression_of(source: &str) -> Option<String> {
+    let inside = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
+    STRICT.compile_expression(inside).is_ok().then(|| inside.to_owned())
+}
+
+/// Whether evaluating the expression fails because a name in it is not known.
+fn is_unknown(expression: &str, kind: ErrorKind) -> bool {
+    STRICT
+        .compile_expression(expression)
+        .and_then(|expression| expression.eval(()).map(drop))
+        .is_err_and(|error| error.kind() == kind)
+}
+
+/// A JSON value of the file whose texts are templates.
+#[derive(Debug, Clone)]
+pub(super) enum JsonTemplate {
+    /// The same for every call.
+    Constant(Value),
+    /// A text.
+    Text(Template),
+    /// An array.
+    Array(Vec<JsonTemplate>),
+    /// An object.
+    Object(Vec<(String, JsonTemplate)>),
+}
+
+impl JsonTemplate {
+    pub(super) fn read(entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
+        if entry.as_text().is_some() {
+            let template = Template::read(entry, scope, faults)?;
+            return Some(if template.is_constant() {
+                Self::Constant(Value::from(template.source()))
+            } else {
+                Self::Text(template)
+            });
+        }
+        if entry.is_array() {
+            let items = entry.items(faults);
+            return Some(Self::Array(items.iter().filter_map(|item| Self::read(item, scope, faults)).collect()));
+        }
+        if entry.is_table() {
+            let section = entry.section(faults)?;
+            let field = |(key, entry): (&str, Entry<'_>)| Some((key.to_owned(), Self::read(&entry, scope, faults)?));
+            return Some(Self::Object(section.entries().into_iter().filter_map(field).collect()));
+        }
+        entry.scalar(faults).map(Self::Constant)
+    }
+
+    /// The value; `None` where it is to be left out.
+    pub(super) fn value(&self, variables: &Rendered) -> Result<Option<Value>, NotRendered> {
+        Ok(match self {
+            Self::Constant(value) => Some(value.clone()),
+            Self::Text(template) => template.value(variables)?,
+            Self::Array(items) => {
+                let mut array = Vec::with_capacity(items.len());
+                for item in items {
+                    array.extend(item.value(variables)?);
+                }
+                Some(Value::Array(array))
+            }
+            Self::Object(fields) => {
+                let mut object = Map::new();
+                for (key, field) in fields {
+                    if let Some(value) = field.value(variables)? {
+                        object.insert(key.clone(), value);
+                    }
+                }
+                Some(Value::Object(object))
+            }
+        })
+    }
+
+    /// The constant that it is, where it is one.
+    pub(super) fn constant(&self) -> Option<&Value> {
+        match self {
+            Self::Constant(value) => Some(value),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What templates know.
+
+use std::collections::BTreeMap;
+
+use interlock_domain::ids::{ResourceId, TargetId};
+use minijinja::Value as Rendered;
+use serde_json::{Map, Value, json};
+
+use super::pointer::Pointer;
+use crate::adapter::Call;
+use crate::exchange::Answer;
+
+type Parameters = BTreeMap<String, String>;
+
+/// Variables, to which more can be added.
+#[derive(Debug, Clone)]
+pub(super) struct Variables(Map<String, Value>);
+
+/// Those of a call.
+pub(super) fn of_call(call: &Call, parameters: &Parameters) -> Variables {
+    variables(json!({
+        "tenant": call.tenant,
+        "target": call.target,
+        "operation": call.operation,
+        "order": {"id": call.order, "customer_id": call.order.customer()},
+        "idempotency_key": call.idempotency_key,
+        "epoch": call.epoch,
+        "epochs": call.epochs,
+        "attempt": call.attempt,
+        "data": call.data,
+        "parameters": parameters,
+    }))
+}
+
+/// Those of the question who has a resource.
+pub(super) fn of_resource(target: &TargetId, resource: &ResourceId, parameters: &Parameters) -> Variables {
+    let resource = json!({"kind": resource.kind().as_str(), "id": resource.id()});
+    variables(json!({"target": target, "resource": resource, "parameters": parameters}))
+}
+
+/// Those of a request that belongs to nobody's order.
+pub(super) fn of_target(target: &TargetId, parameters: &Parameters) -> Variables {
+    variables(json!({"target": target, "parameters": parameters}))
+}
+
+fn variables(json: Value) -> Variables {
+    match json {
+        Value::Object(map) => Variables(map),
+        _ => Variables(Map::new()),
+    }
+}
+
+impl Variables {
+    /// As templates read them.
+    pub(super) fn rendered(&self) -> Rendered {
+        Rendered::from(minijinja::value::Serde(&self.0))
+    }
+
+    /// With an answer.
+    pub(super) fn with_answer(&self, answer: &Answer) -> Self {
+        let mut all = self.0.clone();
+        let text = |value: &http::HeaderValue| Value::from(String::from_utf8_lossy(value.as_bytes()));
+        let headers: Map<String, Value> =
+            answer.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+        all.insert("status".to_owned(), answer.status.as_u16().into());
+        all.insert("headers".to_owned(), headers.into());
+        all.insert("body".to_owned(), answer.body.clone().unwrap_or_default());
+        Self(all)
+    }
+
+    /// With what a look-up found. What its answer does not have is missing in templates too.
+    pub(super) fn with_found(&self, bind: &[(String, Pointer)], answer: &Answer) -> Self {
+        let mut all = self.0.clone();
+        let found =
+            |(name, pointer): &(String, Pointer)| Some((name.clone(), pointer.first(answer.body.as_ref()?)?.clone()));
+        all.insert("found".to_owned(), bind.iter().filter_map(found).collect::<Map<_, _>>().into());
+        Self(all)
+    }
+}

@@ -1,0 +1,279 @@
+//! What a row of a response table says of an answer, made into what the adapter answers.
+
+use std::time::{Duration, SystemTime};
+
+use http::HeaderName;
+use interlock_domain::outcome::{HolderAnswer, Outcome};
+use minijinja::Value as Rendered;
+use serde_json::Value;
+
+use super::class::Class;
+use super::condition::read_header_name;
+use super::document::{Entry, Section};
+use super::fault::Faults;
+use super::pointer::Pointer;
+use super::scope::Scope;
+use super::template::Template;
+use crate::adapter::Verification;
+use crate::exchange::{Answer, read_retry_after};
+
+/// The longest sentence that is taken over from a target, in characters.
+const DETAIL_CHARS_MAX: usize = 300;
+/// The longest code that is taken over from a target, in bytes.
+const CODE_BYTES_MAX: usize = 64;
+/// The longest that a target may ask to be left alone at once.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+
+/// What is said where a row's conditions hold: the keys `class`, `code`, `detail`, `holder` and `retry_after`.
+#[derive(Debug, Clone)]
+pub(super) struct Saying {
+    pub(super) class: Class,
+    code: Option<Template>,
+    detail: Option<Template>,
+    holder: Option<Template>,
+    retry_after: Vec<RetryAfter>,
+}
+
+/// Where the time to wait is found. The first that is there counts.
+#[derive(Debug, Clone)]
+enum RetryAfter {
+    Header { name: HeaderName, unit: Unit },
+    Body { pointer: Pointer, unit: Unit },
+    Fixed(Duration),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Unit {
+    Seconds,
+    Milliseconds,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) class: Class,
+    pub(super) code: String,
+    pub(super) detail: String,
+    holder: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl Saying {
+    /// Reads the keys of a row, or of a branch that ends without a request.
+    pub(super) fn read(
+        row: &mut Section<'_>,
+        words: &[(&str, Class)],
+        scope: &Scope,
+        faults: &mut Faults<'_>,
+    ) -> Option<Self> {
+        let class = row.require("class", faults).map(|entry| entry.choice(words, faults));
+        let template = |row: &mut Section<'_>, key, faults: &mut Faults<'_>| {
+            row.take(key).and_then(|entry| Template::read(&entry, scope, faults))
+        };
+        let (has_code, has_holder) = (row.has("code"), row.has("holder"));
+        let code = template(row, "code", faults);
+        let detail = template(row, "detail", faults);
+        let holder = template(row, "holder", faults);
+        let retry_after = row.take("retry_after").map(|entry| read_retry_sources(entry, faults)).unwrap_or_default();
+        // Only a class that could be read says what else belongs to it.
+        let class = class??;
+        let spot = &row.spot;
+        let is_about_holder = matches!(class, Class::InUse | Class::Party);
+        faults.refuse(has_code && class != Class::Permanent, spot, "not_together", "Only 'permanent' has a 'code'.");
+        faults.refuse(
+            !has_code && class == Class::Permanent,
+            spot,
+            "missing_key",
+            "A row of class 'permanent' needs a 'code', by which people find and handle its orders.",
+        );
+        faults.refuse(
+            has_holder && !is_about_holder,
+            spot,
+            "not_together",
+            "Only 'in_use' and 'party' have a 'holder'.",
+        );
+        faults.refuse(
+            !has_holder && class == Class::Party,
+            spot,
+            "missing_key",
+            "A row of class 'party' needs a 'holder'.",
+        );
+        faults.refuse(
+            !retry_after.is_empty() && class != Class::Throttled,
+            spot,
+            "not_together",
+            "Only 'throttled' has a 'retry_after'.",
+        );
+        Some(Self { class, code, detail, holder, retry_after })
+    }
+
+    /// What it says of this answer, or without one.
+    pub(super) fn verdict(&self, answer: Option<&Answer>, variables: &Rendered) -> Verdict {
+        let say = |template: &Option<Template>| template.as_ref().and_then(|template| template.sentence(variables));
+        let status = answer.map(|answer| answer.status.as_u16());
+        let fallback = || match status {
+            Some(status) => format!("the target answered with status {status}"),
+            None => "the adapter file ends the operation here".to_owned(),
+        };
+        let code = say(&self.code).and_then(|text| code_of(&text)).unwrap_or_else(|| match status {
+            Some(status) => format!("http_{status}"),
+            None => "ended_by_adapter_file".to_owned(),
+        });
+        let detail = say(&self.detail).unwrap_or_else(fallback);
+        Verdict {
+            class: self.class,
+            code,
+            detail: detail.trim().chars().take(DETAIL_CHARS_MAX).collect(),
+            holder: say(&self.holder).map(|holder| holder.trim().to_owned()),
+            retry_after: answer.and_then(|answer| self.retry_after.iter().find_map(|source| source.wait(answer))),
+        }
+    }
+}
+
+impl Verdict {
+    /// No row of a table was for the answer, which `check` does not let through.
+    pub(super) fn unmatched(answer: &Answer) -> Self {
+        Self::ambiguous(format!("no row of the response table is for status {}", answer.status.as_u16()))
+    }
+
+    /// Nobody knows.
+    pub(super) fn ambiguous(detail: String) -> Self {
+        Self { class: Class::Ambiguous, code: String::new(), detail, holder: None, retry_after: None }
+    }
+
+    /// What a write answers.
+    pub(super) fn into_outcome(self) -> Outcome {
+        let Self { class, code, detail, holder, retry_after } = self;
+        match class {
+            Class::Done | Class::Applied | Class::Found => Outcome::Done,
+            Class::AlreadyDone => Outcome::AlreadyDone,
+            Class::InUse | Class::Party => Outcome::InUse { holder },
+            Class::Transient | Class::NotApplied | Class::Absent | Class::Nobody => Outcome::Transient { detail },
+            Class::Throttled => {
+                let retry_after_ms = retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));
+                Outcome::Throttled { retry_after_ms, detail }
+            }
+            Class::Unavailable => Outcome::Unavailable { detail },
+            Class::Permanent => Outcome::Permanent { code, detail },
+            Class::Ambiguous | Class::Unclear => Outcome::Ambiguous { detail },
+        }
+    }
+
+    /// What a question that changes nothing ends a call with.
+    pub(super) fn into_outcome_of_question(self) -> Outcome {
+        match self.into_outcome() {
+            Outcome::Ambiguous { detail } => Outcome::Unavailable { detail },
+            other => other,
+        }
+    }
+
+    /// What reading back says.
+    pub(super) fn into_verification(self) -> Verification {
+        match self.class {
+            Class::Applied => Verification::Applied,
+            Class::NotApplied => Verification::NotApplied,
+            Class::InUse => Verification::InUse { holder: self.holder },
+            _ => Verification::Unclear { detail: self.detail },
+        }
+    }
+
+    /// Who has a resource.
+    pub(super) fn into_holder_answer(self) -> Result<HolderAnswer, Outcome> {
+        match (self.class, self.holder) {
+            (Class::Party, Some(party)) => Ok(HolderAnswer::Party { party }),
+            (Class::Party, None) => {
+                Ok(HolderAnswer::Unclear { detail: "the target names no holder where one is to be".to_owned() })
+            }
+            (Class::Nobody, _) => Ok(HolderAnswer::Nobody),
+            (Class::Unclear, _) => Ok(HolderAnswer::Unclear { detail: self.detail }),
+            (_, holder) => Err(Self { holder, ..self }.into_outcome_of_question()),
+        }
+    }
+}
+
+fn read_retry_sources(entry: Entry<'_>, faults: &mut Faults<'_>) -> Vec<RetryAfter> {
+    entry.one_or_more(faults).iter().filter_map(|item| RetryAfter::read(item, faults)).collect()
+}
+
+impl RetryAfter {
+    fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
+        let mut section = entry.section(faults)?;
+        let header = section.take("header").map(|entry| read_header_name(&entry, faults));
+        let pointer = section.take("body").map(|entry| Pointer::read(&entry, faults));
+        let fixed = section.take("fixed").map(|entry| entry.duration(faults));
+        let unit = section.choice("unit", &[("s", Unit::Seconds), ("ms", Unit::Milliseconds)], faults);
+        let unit = unit.unwrap_or(Unit::Seconds);
+        let given = [header.is_some(), pointer.is_some(), fixed.is_some()].into_iter().filter(|given| *given).count();
+        let spot = section.spot.clone();
+        section.finish(faults);
+        faults.refuse(
+            given != 1,
+            &spot,
+            "one_source",
+            "Say one of 'header', 'body' and 'fixed'; the first one counts.",
+        );
+        match (header, pointer, fixed) {
+            (Some(name), None, None) => Some(Self::Header { name: name?, unit }),
+            (None, Some(pointer), None) => Some(Self::Body { pointer: pointer?, unit }),
+            (None, None, Some(fixed)) => Some(Self::Fixed(fixed?)),
+            _ => None,
+        }
+    }
+
+    fn read_from(text: &str, unit: Unit) -> Option<Duration> {
+        let number: f64 = text.trim().parse().ok().filter(|number: &f64| *number >= 0.0)?;
+        let seconds = match unit {
+            Unit::Seconds => number,
+            Unit::Milliseconds => number / 1_000.0,
+        };
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+
+    fn read_in(&self, answer: &Answer) -> Option<Duration> {
+        match self {
+            Self::Header { name, unit: Unit::Seconds } => {
+                read_retry_after(answer.headers.get(name)?, SystemTime::now())
+            }
+            Self::Header { name, unit } => Self::read_from(answer.headers.get(name)?.to_str().ok()?, *unit),
+            Self::Body { pointer, unit } => match pointer.first(answer.body.as_ref()?)? {
+                Value::String(text) => Self::read_from(text, *unit),
+                other => Self::read_from(&other.to_string(), *unit),
+            },
+            Self::Fixed(wait) => Some(*wait),
+        }
+    }
+
+    fn wait(&self, answer: &Answer) -> Option<Duration> {
+        self.read_in(answer).map(|wait| wait.min(RETRY_AFTER_MAX))
+    }
+}
+
+/// A text as a code: lower case, each run of other signs one `_`. `REQUEST_LIMIT_EXCEEDED` and `Not found.` become codes.
+fn code_of(text: &str) -> Option<String> {
+    let mut code = String::new();
+    for character in text.trim().chars() {
+        if character.is_ascii_alphanumeric() {
+            code.push(character.to_ascii_lowercase());
+        } else if !code.is_empty() && !code.ends_with('_') {
+            code.push('_');
+        }
+        if code.len() >= CODE_BYTES_MAX {
+            break;
+        }
+    }
+    let code = code.trim_end_matches('_');
+    (!code.is_empty()).then(|| code.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_becomes_a_code() {
+        assert_eq!(code_of("REQUEST_LIMIT_EXCEEDED").as_deref(), Some("request_limit_exceeded"));
+        assert_eq!(code_of(" Not found. ").as_deref(), Some("not_found"));
+        assert_eq!(code_of("…"), None);
+        assert_eq!(code_of(&"a".repeat(500)).map(|code| code.len()), Some(CODE_BYTES_MAX));
+    }
+}

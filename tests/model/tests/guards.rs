@@ -1,0 +1,133 @@
+//! Every rule of the protocol, broken from outside the machines: a check turns red each time. Where it does not, the
+//! model does not look.
+
+use interlock_model::broken::Broken;
+use interlock_model::explorer::explore;
+use interlock_model::scenario::{Faults, Scenario};
+use interlock_model::violation::Check;
+use interlock_model::worlds;
+
+/// More than these worlds need to show their fault.
+const STATES_MAX: usize = 300_000;
+
+/// Explores a world with one rule broken: one of these checks is to turn red.
+fn turns_red(world: Scenario, broken: Broken, checks: &[Check]) {
+    let failure = explore(&world.breaking(broken), STATES_MAX).expect_err("a check turns red");
+    println!("{broken:?}: {failure}");
+    assert!(checks.contains(&failure.violation.check), "{failure}");
+}
+
+fn with(world: Scenario, faults: Faults) -> Scenario {
+    world.with("faults", faults)
+}
+
+#[test]
+fn an_attempt_that_does_not_settle_the_one_before_writes_beside_the_next_holder() {
+    turns_red(worlds::trace_8(), Broken::SendsWithoutSettling, &[Check::OneWriter, Check::OneEffect]);
+}
+
+#[test]
+fn a_grant_that_is_declined_before_its_admission_is_recorded_is_lost() {
+    let checks = [Check::TicketLeaked, Check::LeaseLeaked, Check::LockUp];
+    turns_red(worlds::trace_1(), Broken::DeclinesTooEarly, &checks);
+}
+
+#[test]
+fn a_lease_that_goes_back_after_the_first_of_two_steps_lets_the_next_holder_write_too_early() {
+    let checks = [Check::OneHolder, Check::OneWriter, Check::ReleaseBeforeWrite];
+    turns_red(worlds::trace_2(), Broken::GivesBackAfterTheFirstStep, &checks);
+}
+
+#[test]
+fn a_lease_that_goes_back_before_its_release_is_confirmed_lets_the_next_holder_write_too_early() {
+    let checks = [Check::OneHolder, Check::OneWriter, Check::ReleaseBeforeWrite];
+    turns_red(worlds::hand(), Broken::GivesBackBeforeConfirmation, &checks);
+}
+
+#[test]
+fn orders_that_start_before_they_have_all_their_leases_lock_up() {
+    let checks = [Check::LeaseHeld, Check::LockUp];
+    turns_red(worlds::trace_6b(), Broken::StartsWithoutAllLeases, &checks);
+}
+
+#[test]
+fn a_step_that_starts_while_an_older_event_waits_breaks_the_order() {
+    turns_red(worlds::trace_12(), Broken::OvertakesTheInbox, &[Check::LaneOrder]);
+}
+
+#[test]
+fn a_copy_of_a_grant_is_used_again_where_epochs_given_back_are_forgotten() {
+    let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked, Check::LeaseHeld];
+    turns_red(worlds::trace_7(), Broken::ForgetsEpochsGivenBack, &checks);
+}
+
+#[test]
+fn epochs_that_stand_still_fence_nobody() {
+    let checks = [Check::EpochGrows, Check::LockUp, Check::LeaseLeaked, Check::TicketLeaked];
+    turns_red(worlds::back(), Broken::EpochsStandStill, &checks);
+}
+
+#[test]
+fn a_recall_that_is_forgotten_because_its_grant_is_not_known_yet_leaves_a_ring() {
+    turns_red(worlds::trace_6a(), Broken::ForgetsEarlyRecalls, &[Check::LockUp]);
+}
+
+#[test]
+fn without_asking_back_locks_in_opposite_order_lock_up() {
+    turns_red(worlds::lock_pair_in_one_step(), Broken::NeverRecalls, &[Check::LockUp]);
+}
+
+#[test]
+fn a_release_that_is_told_without_proof_that_somebody_else_holds_leaves_both_stuck() {
+    let checks = [Check::LockUp, Check::LeaseLeaked, Check::Expectation];
+    turns_red(worlds::trace_4(), Broken::AssumesHolders, &checks);
+}
+
+#[test]
+fn what_is_said_before_an_admission_is_recorded_must_not_be_forgotten() {
+    let checks = [Check::TicketLeaked, Check::LockUp];
+    turns_red(worlds::chain(), Broken::ForgetsEarlyNotices, &checks);
+}
+
+#[test]
+fn an_older_assign_that_comes_late_takes_what_was_given_up_where_settled_orders_are_forgotten() {
+    let checks = [Check::LockUp, Check::Expectation];
+    turns_red(worlds::trace_10a(), Broken::ForgetsSettled, &checks);
+}
+
+#[test]
+fn a_duplicate_event_is_done_again_where_orders_are_forgotten() {
+    let world = with(worlds::self_again(), Faults { resubmitted: 1, ..Faults::default() });
+    let checks = [Check::OneTerminalState, Check::OneEffect, Check::EventLost];
+    turns_red(world, Broken::ForgetsOrders, &checks);
+}
+
+#[test]
+fn a_copy_of_a_claim_waits_for_nobody_where_finished_tickets_are_forgotten() {
+    let world = with(worlds::hand(), Faults { unanswered: 1, ..Faults::default() });
+    let checks = [Check::TicketLeaked, Check::LeaseLeaked];
+    turns_red(world, Broken::ForgetsFinishedTickets, &checks);
+}
+
+#[test]
+fn a_target_that_takes_a_second_holder_silently_is_overwritten_where_nobody_asks_it_first() {
+    turns_red(worlds::boot_overwriting(), Broken::SkipsTheLookUp, &[Check::Overwritten]);
+}
+
+#[test]
+fn a_forced_release_that_does_not_ask_the_living_holder_makes_two_writers() {
+    let checks = [Check::OneHolder, Check::OneWriter];
+    turns_red(worlds::trace_14(), Broken::ForcesWithoutAsking, &checks);
+}
+
+#[test]
+fn an_orphan_that_is_settled_at_once_meets_the_requests_of_the_dead() {
+    let checks = [Check::OneWriter, Check::ReleaseBeforeWrite];
+    turns_red(worlds::trace_13(), Broken::SettlesOrphansAtOnce, &checks);
+}
+
+#[test]
+fn a_dead_customer_that_nobody_notices_keeps_its_lease() {
+    let checks = [Check::LockUp, Check::LeaseLeaked];
+    turns_red(worlds::trace_13(), Broken::IgnoresTheDead, &checks);
+}
