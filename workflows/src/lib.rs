@@ -16,7 +16,6 @@ mod raw_json;
 mod resource_entity;
 mod start_argument;
 
-
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
     AdmitActivity, LocalActivities, LookUp, LookUpActivity, Notification, NotifyActivity, ProvisionActivity,

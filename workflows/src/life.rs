@@ -40,7 +40,11 @@ pub(crate) trait Entity: Sized + 'static {
     /// What the machine wants done since the last time.
     fn take_effects(&mut self) -> Vec<Self::Effect>;
     /// Begins one effect.
-    fn begin(context: &WorkflowContext<Self>, effect: Self::Effect, interrupt: &WorkflowCancellationToken) -> Begun<Self::Input>;
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Self::Effect,
+        interrupt: &WorkflowCancellationToken,
+    ) -> Begun<Self::Input>;
     /// Whether a run of this length is to end.
     fn due(&self, length: RunLength) -> ContinueAsNew;
     /// Whether the machine has nothing under way.
@@ -87,27 +91,26 @@ struct Alarm {
     timer: Pin<Box<dyn Future<Output = ()>>>,
 }
 
-/// A future and, once it is over, what came of it.
-struct Task<I> {
-    future: Ended<I>,
-    ended: Option<Option<I>>,
+/// Something that is under way, or is over and not taken in yet.
+enum Task<I> {
+    UnderWay(Ended<I>),
+    Over(Option<I>),
 }
 
 impl<I> Task<I> {
     /// Polls the future at once, so that its command is issued in the order in which the machine wanted it.
     async fn begin(mut future: Ended<I>) -> Self {
-        let ended = std::future::poll_fn(|waker| match future.as_mut().poll(waker) {
-            Poll::Ready(ended) => Poll::Ready(Some(ended)),
-            Poll::Pending => Poll::Ready(None),
-        });
-        let ended = ended.await;
-        Self { future, ended }
+        let first = std::future::poll_fn(|waker| Poll::Ready(future.as_mut().poll(waker))).await;
+        match first {
+            Poll::Ready(ended) => Self::Over(ended),
+            Poll::Pending => Self::UnderWay(future),
+        }
     }
 
     fn poll(&mut self, waker: &mut Context<'_>) -> Poll<Option<I>> {
-        match self.ended.take() {
-            Some(ended) => Poll::Ready(ended),
-            None => self.future.as_mut().poll(waker),
+        match self {
+            Self::UnderWay(future) => future.as_mut().poll(waker),
+            Self::Over(ended) => Poll::Ready(ended.take()),
         }
     }
 }

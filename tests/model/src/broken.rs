@@ -4,8 +4,8 @@
 //! a message that no machine sent, or by an activity that does less than it must.
 
 use interlock_domain::customer::{ClaimState, Customer, Input, StepState};
-use interlock_domain::ids::Epoch;
-use interlock_domain::message::{Delivery, GiveBack, Notice, ToResource};
+use interlock_domain::ids::{Epoch, ResourceId};
+use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, ToCustomer, ToResource};
 use interlock_domain::order::ClaimMode;
 use interlock_domain::resource::{self, Resource, Vacancy};
 
@@ -79,8 +79,6 @@ impl Broken {
             Self::ForgetsSettled => machine.settled.clear(),
             Self::ForgetsOrders => machine.remembered.clear(),
             Self::DeclinesTooEarly => decline_unknown(machine),
-            Self::GivesBackAfterTheFirstStep => give_back(machine, |state| *state == StepState::Done),
-            Self::GivesBackBeforeConfirmation => give_back(machine, |state| *state == StepState::Running),
             _ => {}
         }
     }
@@ -90,17 +88,37 @@ impl Broken {
         match self {
             Self::ForgetsFinishedTickets => machine.finished.clear(),
             Self::EpochsStandStill => machine.epoch = Epoch(0),
-            Self::NeverRecalls => {
-                let sending = machine.sending;
-                let mut index = 0;
-                machine.outbox.retain(|(_, message)| {
-                    index += 1;
-                    index <= sending || !matches!(message.notice, Notice::LeaseRecalled { .. })
-                });
-            }
             Self::AssumesHolders => machine.holder.iter_mut().for_each(|holder| holder.used = true),
-            Self::SkipsTheLookUp => machine.vacancy = Vacancy::Known,
+            Self::IgnoresTheDead => machine.holder.iter_mut().for_each(|holder| holder.orphaned_at = None),
             _ => {}
+        }
+    }
+
+    /// What a customer's entity sends though its machine does not say so.
+    pub(crate) fn forged(self, machine: &Customer) -> Vec<(ResourceId, ToResource)> {
+        match self {
+            Self::GivesBackAfterTheFirstStep => given_back_when(machine, |state| *state == StepState::Done),
+            Self::GivesBackBeforeConfirmation => given_back_when(machine, |state| *state == StepState::Running),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a customer hears of an answer.
+    pub(crate) fn answered(self, answer: &mut ClaimAnswer) {
+        if let (Self::NeverRecalls, ClaimAnswer::Granted { recall, .. }) = (self, answer) {
+            *recall = None;
+        }
+    }
+
+    /// What a customer hears of a message: whether it hears it at all.
+    pub(crate) fn heard(self, message: &mut ToCustomer) -> bool {
+        match (self, &mut message.notice) {
+            (Self::NeverRecalls, Notice::LeaseGranted { recall, .. }) => {
+                *recall = None;
+                true
+            }
+            (Self::NeverRecalls, Notice::LeaseRecalled { .. }) => false,
+            _ => true,
         }
     }
 
@@ -144,7 +162,7 @@ fn decline_unknown(machine: &mut Customer) {
 }
 
 /// Gives a lease back as soon as a step of a release has come so far.
-fn give_back(machine: &mut Customer, so_far: impl Fn(&StepState) -> bool) {
+fn given_back_when(machine: &Customer, so_far: impl Fn(&StepState) -> bool) -> Vec<(ResourceId, ToResource)> {
     let mut released = Vec::new();
     for order in machine.orders.values() {
         let open = order.claims.iter().filter(|claim| claim.state == ClaimState::Open);
@@ -155,12 +173,10 @@ fn give_back(machine: &mut Customer, so_far: impl Fn(&StepState) -> bool) {
             }
         }
     }
-    for (resource, epoch) in released {
+    let given_back = |(resource, epoch)| {
         let from = machine.me.clone();
         let (how, tickets, finished) = (GiveBack::Released, Vec::new(), Vec::new());
-        let message = ToResource::GiveBack { from, epoch, how, tickets, finished };
-        if !machine.outbox.contains(&(resource.clone(), message.clone())) {
-            machine.outbox.push_back((resource, message));
-        }
-    }
+        (resource, ToResource::GiveBack { from, epoch, how, tickets, finished })
+    };
+    released.into_iter().map(given_back).collect()
 }

@@ -69,7 +69,8 @@ pub fn hash_of_json<T: Serialize>(value: &T) -> u64 {
 impl Fingerprint for Customer {
     /// The journal is left out but for what persons did, and the counts are: nothing is decided by them.
     fn fingerprint(&self) -> u64 {
-        let acted: Vec<_> = self.journal.iter().map(|entry| &entry.what).filter(|what| what.starts_with("action")).collect();
+        let acted: Vec<_> =
+            self.journal.iter().map(|entry| &entry.what).filter(|what| what.starts_with("action")).collect();
         let waiting = (&self.unjudged, &self.early_recalls, &self.early_notices);
         let pending = (&self.inbox, self.local, &self.basis, &self.outbox, waiting);
         let memory = (&self.given_back, &self.settled, &self.applied, &self.remembered);

@@ -69,9 +69,8 @@ pub fn replay(scenario: &Scenario, actions: &[Action]) -> Option<Failure> {
     let mut world = World::new(scenario);
     let mut seen = Sightings::default();
     let mut done = Vec::new();
-    let failed = |violation, actions| {
-        Some(Failure { world: scenario.name.clone(), violation, actions, story: Vec::new() })
-    };
+    let failed =
+        |violation, actions| Some(Failure { world: scenario.name.clone(), violation, actions, story: Vec::new() });
     for action in actions {
         if !world.enabled().contains(action) {
             continue;

@@ -57,7 +57,7 @@ fn a_step_that_starts_while_an_older_event_waits_breaks_the_order() {
 
 #[test]
 fn a_copy_of_a_grant_is_used_again_where_epochs_given_back_are_forgotten() {
-    let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked, Check::LeaseHeld];
+    let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked, Check::LeaseHeld, Check::TicketLeaked];
     turns_red(worlds::trace_7(), Broken::ForgetsEpochsGivenBack, &checks);
 }
 
@@ -104,7 +104,7 @@ fn a_duplicate_event_is_done_again_where_orders_are_forgotten() {
 
 #[test]
 fn a_copy_of_a_claim_waits_for_nobody_where_finished_tickets_are_forgotten() {
-    let world = with(worlds::hand(), Faults { unanswered: 1, ..Faults::default() });
+    let world = with(worlds::back(), Faults { unanswered: 1, ..Faults::default() });
     let checks = [Check::TicketLeaked, Check::LeaseLeaked];
     turns_red(world, Broken::ForgetsFinishedTickets, &checks);
 }
@@ -116,7 +116,7 @@ fn a_target_that_takes_a_second_holder_silently_is_overwritten_where_nobody_asks
 
 #[test]
 fn a_forced_release_that_does_not_ask_the_living_holder_makes_two_writers() {
-    let checks = [Check::OneHolder, Check::OneWriter];
+    let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked];
     turns_red(worlds::trace_14(), Broken::ForcesWithoutAsking, &checks);
 }
 

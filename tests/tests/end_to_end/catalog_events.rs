@@ -55,7 +55,9 @@ fn every_event_of_a_customers_life_takes_effect_at_every_target() {
                 Effect::ServiceUpdated { of, .. } if *of == old_imsi => Some("updated"),
                 Effect::SubscriberDisabled { imsi } if *imsi == old_imsi => Some("disabled"),
                 Effect::SubscriberEnabled { imsi } if *imsi == old_imsi => Some("enabled"),
-                Effect::SimSwapped { table, new_imsi: to, .. } if *to == new_imsi && table == "subscriber" => Some("swapped"),
+                Effect::SimSwapped { table, new_imsi: to, .. } if *to == new_imsi && table == "subscriber" => {
+                    Some("swapped")
+                }
                 Effect::SubscriberRemoved { imsi } if *imsi == new_imsi => Some("removed"),
                 _ => None,
             })

@@ -19,11 +19,8 @@ const OVER: usize = 60;
 #[test]
 fn under_load_nothing_is_lost_between_the_runs_of_entities_that_continue_as_new_at_fifty_events() {
     run(async {
-        let limits = EntityLimits {
-            continue_as_new_events: 50,
-            continue_as_new_events_forced: 90,
-            ..EntityLimits::default()
-        };
+        let limits =
+            EntityLimits { continue_as_new_events: 50, continue_as_new_events_forced: 90, ..EntityLimits::default() };
         let bed = Testbed::start("fifty-events", Wanted { limits, ..Wanted::default() }).await;
         {
             let scene = Scene::on(&bed);

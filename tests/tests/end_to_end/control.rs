@@ -29,9 +29,9 @@ async fn a2_overtakes_a1(bed: &Testbed) {
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
     bed.hss.add_rule(Rule::once(write_that_assigns(&number), Action::Delay { ms: 1_000 }));
     scene.submit(&assigned(&a1, &number)).await;
-    until_true("the first write of A1", || bed.hss.log().iter().any(|entry| {
-        serde_json::to_value(entry).is_ok_and(|entry| entry["msisdn"] == number)
-    }))
+    until_true("the first write of A1", || {
+        bed.hss.log().iter().any(|entry| serde_json::to_value(entry).is_ok_and(|entry| entry["msisdn"] == number))
+    })
     .await;
     scene.submit_all(&[assigned(&a2, &number), unassigned(&a1, &number)]).await;
     // Nobody waits for anybody: no queue, no holder.

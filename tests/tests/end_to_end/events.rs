@@ -44,11 +44,7 @@ pub fn unassigned(customer: &Customer, number: &str) -> Value {
 
 /// `customer` changes its number.
 pub fn changed(customer: &Customer, old: &str, new: &str) -> Value {
-    event(
-        "number.changed",
-        &customer.id,
-        &json!({"imsi": customer.imsi, "old_msisdn": old, "new_msisdn": new}),
-    )
+    event("number.changed", &customer.id, &json!({"imsi": customer.imsi, "old_msisdn": old, "new_msisdn": new}))
 }
 
 /// `number` moves from one customer to another.

@@ -217,9 +217,7 @@ fn what_was_never_seen_is_not_found_and_what_is_no_id_is_a_bad_request() {
         producer.scene.done(&assigned(&customer, &number())).await;
         let never_of_a_known_customer = format!("orders/{}~{}", customer.id, uuid::Uuid::new_v4());
         let never_at_all = format!("orders/nobody~{}", uuid::Uuid::new_v4());
-        for path in
-            ["customers/nobody", "resources/msisdn/1999", &never_of_a_known_customer, &never_at_all]
-        {
+        for path in ["customers/nobody", "resources/msisdn/1999", &never_of_a_known_customer, &never_at_all] {
             assert_eq!(problem(producer.get(path).await, StatusCode::NOT_FOUND).await, "never_seen", "{path}");
         }
         for path in ["orders/no-order", &format!("customers/{}", "x".repeat(300))] {

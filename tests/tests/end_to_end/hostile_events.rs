@@ -97,7 +97,10 @@ fn an_event_that_the_catalog_does_not_take_is_rejected_and_the_entity_goes_on() 
             (event("number.stolen", &customer.id, &json!({"imsi": customer.imsi})), "unknown_event_type"),
             (event("number.assigned", &customer.id, &json!({"imsi": customer.imsi})), "invalid_data"),
             (event("number.assigned", &customer.id, &json!({"imsi": 7, "msisdn": [true]})), "invalid_data"),
-            (event("number.assigned", &customer.id, &json!({"imsi": "DROP TABLE", "msisdn": "1206'--"})), "invalid_data"),
+            (
+                event("number.assigned", &customer.id, &json!({"imsi": "DROP TABLE", "msisdn": "1206'--"})),
+                "invalid_data",
+            ),
             (event("number.assigned", &customer.id, &too_large), "event_too_large"),
             (with(event("quota.exceeded", &customer.id, &json!({})), "time", json!("1970-01-01T00:00:00Z")), "too_old"),
         ];
@@ -136,7 +139,8 @@ fn a_signal_that_nobody_knows_and_a_message_that_nobody_can_read_wedge_neither_c
                 drop(entity.try_to_signal(signal, vec![json_payload("{}")]).await);
             }
         }
-        for poison in [json_payload("{"), payload("binary/plain", vec![9]), json_payload("{\"v\": 1, \"message\": {}}")] {
+        for poison in [json_payload("{"), payload("binary/plain", vec![9]), json_payload("{\"v\": 1, \"message\": {}}")]
+        {
             entity.signal("from_resource", vec![poison.clone()]).await;
             resource.signal("claim", vec![poison.clone()]).await;
             resource.signal("from_customer", vec![poison]).await;

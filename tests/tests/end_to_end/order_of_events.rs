@@ -128,11 +128,11 @@ fn the_orders_of_one_customer_take_effect_at_a_target_in_the_order_in_which_they
         let updating = Pattern { body_contains: Some(customer.id.clone()), ..Pattern::default() };
         scene.bed.crm.add_rule(Rule::once(updating.clone(), Action::Delay { ms: 1_500 }));
         let now = Utc::now();
-        let at = |step: i64| happened(service_updated(&customer, &json!({"ue_ambr_dl": 1_000 + step})), 9_000 - step, now);
+        let at =
+            |step: i64| happened(service_updated(&customer, &json!({"ue_ambr_dl": 1_000 + step})), 9_000 - step, now);
         let first = scene.submit(&at(0)).await;
-        let is_under_way = |sandbox: &Sandbox, pattern: &Pattern| {
-            !sandbox.knobs().rules.iter().any(|rule| rule.pattern == *pattern)
-        };
+        let is_under_way =
+            |sandbox: &Sandbox, pattern: &Pattern| !sandbox.knobs().rules.iter().any(|rule| rule.pattern == *pattern);
         until_true("the first to be under way", || {
             is_under_way(&scene.bed.hss, &looking) && is_under_way(&scene.bed.crm, &updating)
         })

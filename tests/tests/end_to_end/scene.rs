@@ -105,7 +105,8 @@ impl<'a> Scene<'a> {
         if let Some(state) = ended.await {
             return state;
         }
-        let shown = self.bed.platform.order(&self.tenant, order).await.unwrap_or_else(|error| panic!("{order}: {error}"));
+        let shown =
+            self.bed.platform.order(&self.tenant, order).await.unwrap_or_else(|error| panic!("{order}: {error}"));
         let mut text = format!("{order} does not end: {shown:#}");
         for claim in shown["claims"].as_array().into_iter().flatten() {
             let resource = claim["resource"].as_str().unwrap().parse().unwrap();
@@ -224,11 +225,7 @@ pub fn write_that_assigns(number: &str) -> Pattern {
 
 /// The write at the HSS that begins the assignment of a number.
 pub fn write_that_begins_to_assign(number: &str) -> Pattern {
-    Pattern {
-        method: Some("PATCH".to_owned()),
-        body_contains: Some(format!("\"{number}\"")),
-        ..Pattern::default()
-    }
+    Pattern { method: Some("PATCH".to_owned()), body_contains: Some(format!("\"{number}\"")), ..Pattern::default() }
 }
 
 /// The write at the HSS that completes the release of whatever number a customer has.

@@ -57,11 +57,8 @@ async fn begin_three_steps(bed: &Testbed) -> (TenantId, Vec<OrderId>, Aftermath)
     let (one, two, three) = (number(), number(), number());
     scene.done(&assigned(&releasing, &two)).await;
 
-    let add = Pattern {
-        operation: Some("add_number".to_owned()),
-        body_contains: Some(three.clone()),
-        ..Pattern::default()
-    };
+    let add =
+        Pattern { operation: Some("add_number".to_owned()), body_contains: Some(three.clone()), ..Pattern::default() };
     bed.hss.add_rule(Rule::once(write_that_assigns(&one), IN_THE_MIDDLE));
     bed.hss.add_rule(Rule::once(write_that_releases(&releasing), IN_THE_MIDDLE));
     bed.crm.add_rule(Rule::once(add.clone(), IN_THE_MIDDLE));
@@ -139,7 +136,10 @@ fn an_admission_that_a_worker_died_in_is_made_once_and_takes_one_place_in_the_qu
             assert_eq!(scene.registrations(&number), [format!("{}+", customer.imsi)]);
             assert_eq!(of_account(&bed.crm.log(), &customer.id), [format!("add {number}")]);
             let state = scene.number_state(&number).await.unwrap();
-            assert_eq!((&state["holder"]["customer_id"], &state["queue"]), (&customer.id.into(), &serde_json::json!([])));
+            assert_eq!(
+                (&state["holder"]["customer_id"], &state["queue"]),
+                (&customer.id.into(), &serde_json::json!([]))
+            );
         }
         bed.stop().await;
     });

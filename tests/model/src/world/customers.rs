@@ -78,6 +78,11 @@ impl World {
             effects
         });
         self.see_ends(customer, remembered, seen)?;
+        if let (Some(broken), Some(machine)) = (broken, self.machine(customer)) {
+            for (resource, message) in broken.forged(machine) {
+                self.deliver_to_resource(&resource, message, seen)?;
+            }
+        }
         let mut begun = Vec::new();
         for effect in effects {
             if let Effect::Provision { order, request, .. } = &effect {
@@ -250,14 +255,16 @@ impl World {
     pub(super) fn deliver_to_customer(
         &mut self,
         customer: &CustomerRef,
-        message: ToCustomer,
+        mut message: ToCustomer,
         seen: &mut Sightings,
     ) -> Result<Delivery, Violation> {
         let Some(customer) = self.scenario.customer_index(customer) else { return Ok(Delivery::Lost) };
         if self.customers[customer].entity.is_none() {
             return Ok(Delivery::Lost);
         }
-        self.tell_customer(customer, Input::Told(message), seen)?;
+        if self.scenario.broken.is_none_or(|broken| broken.heard(&mut message)) {
+            self.tell_customer(customer, Input::Told(message), seen)?;
+        }
         Ok(Delivery::Delivered)
     }
 }

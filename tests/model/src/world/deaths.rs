@@ -111,7 +111,8 @@ impl World {
     /// Where a dead customer is registered on a target that is not the authority, a look-up does not find it.
     fn leave_elsewhere(&mut self, customer: usize) {
         let party = self.scenario.customers[customer].customer.as_str();
-        let elsewhere = self.targets.registered.iter().filter(|((on, _), known)| on.as_str() != "hss" && *known == party);
+        let elsewhere =
+            self.targets.registered.iter().filter(|((on, _), known)| on.as_str() != "hss" && *known == party);
         let left: Vec<_> = elsewhere.filter_map(|((_, resource), _)| self.scenario.resource_index(resource)).collect();
         self.truth.left_registered.extend(left);
     }

@@ -301,9 +301,9 @@ impl World {
 fn targets_of(scenario: &Scenario, resource: usize) -> BTreeSet<String> {
     let wanted = &scenario.resources[resource];
     let deeds = scenario.events.iter().filter_map(|event| event.deed.as_ref());
-    let registering = deeds.flat_map(|deed| &deed.steps).filter(|step| {
-        step.writes.iter().any(|(write, named)| named == wanted && *write != crate::deed::Write::Touch)
-    });
+    let registering = deeds
+        .flat_map(|deed| &deed.steps)
+        .filter(|step| step.writes.iter().any(|(write, named)| named == wanted && *write != crate::deed::Write::Touch));
     let mut targets: BTreeSet<String> = registering.map(|step| step.target.clone()).collect();
     targets.insert("hss".to_owned());
     targets

@@ -41,7 +41,9 @@ impl World {
             | Action::CallUnanswered(call)
             | Action::CallDone(call) => self.call(call),
             Action::Lands(id) | Action::Refused(id) | Action::Lost(id) => self.request(id),
-            Action::GhostSends(index) | Action::GhostStops(index) => self.order(&self.ghosts[*index].call.request.order),
+            Action::GhostSends(index) | Action::GhostStops(index) => {
+                self.order(&self.ghosts[*index].call.request.order)
+            }
             Action::Person(_, order, choice) => format!("{choice:?} {}", self.order(order)),
         };
         format!("{name} {about}")
@@ -68,7 +70,12 @@ impl World {
     fn call(&self, call: &Call) -> String {
         let run = self.customers[call.customer].calls.get(&(call.order.clone(), call.step));
         let phase = run.map(|run| format!("{:?}", run.phase)).unwrap_or_default();
-        format!("{} step {} ({})", self.order(&call.order), call.step, phase.split(['(', ' ']).next().unwrap_or_default())
+        format!(
+            "{} step {} ({})",
+            self.order(&call.order),
+            call.step,
+            phase.split(['(', ' ']).next().unwrap_or_default()
+        )
     }
 
     fn request(&self, id: &RequestId) -> String {
@@ -78,7 +85,8 @@ impl World {
     }
 
     fn claimed(&self, customer: usize, event: usize, ticket: usize) -> String {
-        let Some(LocalRun::Admit { work, .. }) = self.customers[customer].local.as_ref().map(|local| local.get()) else {
+        let Some(LocalRun::Admit { work, .. }) = self.customers[customer].local.as_ref().map(|local| local.get())
+        else {
             return String::new();
         };
         let (resource, ticket, _) = &work[event].tickets[ticket];
@@ -103,7 +111,9 @@ impl World {
         match &self.strays[index] {
             Stray::ToCustomer(customer, message) => self.to_customer(customer.customer.as_str(), message),
             Stray::ToResource(resource, message) => self.to_resource(resource.id(), message),
-            Stray::Claim(resource, ticket) => format!("late claim of {} for {}", resource.id(), self.order(&ticket.order)),
+            Stray::Claim(resource, ticket) => {
+                format!("late claim of {} for {}", resource.id(), self.order(&ticket.order))
+            }
         }
     }
 
@@ -128,7 +138,9 @@ impl World {
             Notice::LeaseGranted { ticket, epoch, registered, recall } => {
                 let order = self.order_of_ticket(ticket.as_str());
                 let (epoch, recalled) = (epoch.0 % 1_000_000, recall.is_some());
-                format!("LeaseGranted {resource} to {customer} for {order}, epoch ..{epoch}, registered {registered}, recalled {recalled}")
+                format!(
+                    "LeaseGranted {resource} to {customer} for {order}, epoch ..{epoch}, registered {registered}, recalled {recalled}"
+                )
             }
             Notice::LeaseRecalled { epoch, asker } => {
                 let (epoch, order) = (epoch.0 % 1_000_000, self.order(&asker.key.order));
@@ -142,7 +154,11 @@ impl World {
     }
 
     fn order_of_ticket(&self, ticket: &str) -> String {
-        ticket.split('@').next().and_then(|order| order.parse().ok()).map_or_else(String::new, |order| self.order(&order))
+        ticket
+            .split('@')
+            .next()
+            .and_then(|order| order.parse().ok())
+            .map_or_else(String::new, |order| self.order(&order))
     }
 }
 

@@ -14,7 +14,8 @@ impl World {
         for customer in 0..self.customers.len() {
             let Some(machine) = self.machine(customer) else { continue };
             for (id, order) in &machine.orders {
-                let held = order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }));
+                let held =
+                    order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }));
                 if held && self.left.person > 0 {
                     for choice in [PersonsChoice::Retry, PersonsChoice::Skip, PersonsChoice::Cancel] {
                         actions.push(Action::Person(customer, id.clone(), choice));

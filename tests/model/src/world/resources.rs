@@ -95,10 +95,11 @@ impl World {
     ) -> Result<ClaimAnswer, Violation> {
         let Some(index) = self.scenario.resource_index(resource) else { return Ok(ClaimAnswer::NotAnswered) };
         let now = Timestamp(self.now);
-        let answer = self.change_resource(index, seen, |machine| {
+        let mut answer = self.change_resource(index, seen, |machine| {
             let (answer, effects) = machine.claim(now, ticket);
             (effects, answer)
         })?;
+        self.scenario.broken.into_iter().for_each(|broken| broken.answered(&mut answer));
         match &answer {
             ClaimAnswer::Queued => seen.see(Sighting::Wait),
             ClaimAnswer::NotHolder => seen.see(Sighting::NotHolder),

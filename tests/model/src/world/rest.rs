@@ -61,7 +61,10 @@ impl World {
         let calls = self.customers.iter().any(|slot| !slot.calls.is_empty() || slot.local.is_some());
         let work = self.resources.iter().any(|slot| slot.notifying.is_some() || slot.looking_up.is_some());
         let pending = self.machines().any(|(_, machine)| {
-            !machine.inbox.is_empty() || !machine.outbox.is_empty() || !machine.unjudged.is_empty() || !machine.is_idle()
+            !machine.inbox.is_empty()
+                || !machine.outbox.is_empty()
+                || !machine.unjudged.is_empty()
+                || !machine.is_idle()
         });
         if calls || work || pending {
             return Err(Violation::new(Check::LockUp, "something is under way, and nothing can move it"));
@@ -102,7 +105,9 @@ impl World {
         for queued in machine.queue.values() {
             let ticket = &queued.ticket;
             let claimant = self.scenario.customer_index(&ticket.claimant).and_then(|customer| self.machine(customer));
-            let Some(claimant) = claimant.filter(|claimant| claimant.incarnation == ticket.incarnation) else { continue };
+            let Some(claimant) = claimant.filter(|claimant| claimant.incarnation == ticket.incarnation) else {
+                continue;
+            };
             // A ticket goes with its order: while that is open, it may outlive its own claim.
             if !claimant.orders.contains_key(&ticket.order) {
                 return Err(Violation::new(Check::TicketLeaked, format!("{} waits for nobody", ticket.id)));
@@ -143,7 +148,9 @@ impl World {
         let ledger = self.resources[resource].entity.get();
         ledger.holder.as_ref().is_some_and(|holder| match &holder.who {
             HolderName::Party(party) => party == machine.me.customer.as_str(),
-            HolderName::Customer(customer) => *customer == machine.me && holder.incarnation != Some(machine.incarnation),
+            HolderName::Customer(customer) => {
+                *customer == machine.me && holder.incarnation != Some(machine.incarnation)
+            }
         })
     }
 
@@ -205,7 +212,8 @@ impl World {
         for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
             let resource = &claim.claim.resource;
             if machine.leases.contains_key(resource) && !may_use(machine, order, resource) {
-                let naming = machine.orders.iter().filter(|(other, order)| *other != id && order.claim_on(resource).is_some());
+                let naming =
+                    machine.orders.iter().filter(|(other, order)| *other != id && order.claim_on(resource).is_some());
                 blockers.extend(naming.map(|(other, _)| Blocker::Order(customer, other.clone())));
             } else if !machine.leases.contains_key(resource) {
                 let ticket = TicketId::derive(id, &claim.claim.resource, machine.incarnation);
@@ -219,7 +227,8 @@ impl World {
             });
             for (other_id, other) in machine.orders.iter().filter(|(other, _)| *other != id) {
                 let ahead = other.key < order.key || other.started || other.urgent;
-                let passable = release && !other.started && !shares(order, other) && waits_for_lease_or_behind(machine, other);
+                let passable =
+                    release && !other.started && !shares(order, other) && waits_for_lease_or_behind(machine, other);
                 if ahead && !passable && !other.unordered && has_open_step(other, &step.planned.target) {
                     blockers.push(Blocker::Order(customer, other_id.clone()));
                 }
@@ -245,7 +254,9 @@ impl World {
             return;
         };
         let living = holder.customer().and_then(|customer| self.scenario.customer_index(customer));
-        let living = living.filter(|c| self.customers[*c].entity.as_ref().map(Tracked::get).map(|m| m.incarnation) == holder.incarnation);
+        let living = living.filter(|c| {
+            self.customers[*c].entity.as_ref().map(Tracked::get).map(|m| m.incarnation) == holder.incarnation
+        });
         let Some((living, machine)) = living.and_then(|living| Some((living, self.machine(living)?))) else {
             blockers.push(Blocker::Cause);
             return;

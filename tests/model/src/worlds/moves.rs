@@ -1,6 +1,8 @@
 //! Worlds in which things move from customer to customer.
 
-use crate::deed::{assign, assign_on, assign_all, changed, lock, note, release, release_all, release_on, swap_sim, unplannable};
+use crate::deed::{
+    assign, assign_all, assign_on, changed, lock, note, release, release_all, release_on, swap_sim, unplannable,
+};
 use crate::scenario::{Scenario, Start};
 use interlock_domain::order::{Late, OnFailure};
 
@@ -73,21 +75,13 @@ pub fn boot_without_authority_with_older_taker() -> Scenario {
 pub fn boot_with_lock() -> Scenario {
     let mut start = Scenario::new("boot with a lock").has_by("A", "N1", Start::TargetOnly).with_authority();
     start.arrivals = vec![0, 1];
-    start
-        .event("A", 1, lock(&["N1"]))
-        .event("A", 2, release("N1"))
-        .event("B", 3, assign("N1"))
-        .ends_with("N1", "B")
+    start.event("A", 1, lock(&["N1"])).event("A", 2, release("N1")).event("B", 3, assign("N1")).ends_with("N1", "B")
 }
 
 /// An empty ledger, and a third customer's stray release.
 pub fn boot_with_stray_release() -> Scenario {
     let start = Scenario::new("boot with a stray release").has_by("A", "N1", Start::TargetOnly).with_authority();
-    start
-        .event("A", 2, release("N1"))
-        .event("B", 3, assign("N1"))
-        .event("C", 1, release("N1"))
-        .ends_with("N1", "B")
+    start.event("A", 2, release("N1")).event("B", 3, assign("N1")).event("C", 1, release("N1")).ends_with("N1", "B")
 }
 
 /// An empty ledger, and a target that takes a second holder silently.

@@ -4,10 +4,10 @@ use fastrand::Rng;
 
 use interlock_domain::order::OnFailure;
 
+use super::{all, storm};
 use crate::deed::{
     Deed, assign, assign_all, assign_on, changed, lock, lock_each, note, release, release_all, release_on, swap_sim,
 };
-use super::{all, storm};
 use crate::scenario::{Faults, Scenario, Start};
 
 /// A random world: 2–3 customers, 2 resources, 3–5 events, random keys, a known or an empty ledger, one or two

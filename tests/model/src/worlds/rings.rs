@@ -23,10 +23,11 @@ pub fn lock_pair_in_two_steps() -> Scenario {
 
 /// Three customers lock in a ring.
 pub fn lock_ring_of_three() -> Scenario {
-    Scenario::new("three lock in a ring")
-        .event("A", 1, lock(&["N1", "N2"]))
-        .event("B", 2, lock(&["N2", "N3"]))
-        .event("C", 3, lock(&["N3", "N1"]))
+    Scenario::new("three lock in a ring").event("A", 1, lock(&["N1", "N2"])).event("B", 2, lock(&["N2", "N3"])).event(
+        "C",
+        3,
+        lock(&["N3", "N1"]),
+    )
 }
 
 /// Two customers lock over two lanes, in opposite order of targets.

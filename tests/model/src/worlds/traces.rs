@@ -49,9 +49,11 @@ pub fn trace_6a() -> Scenario {
 
 /// 6b: each has one number and begins with it, and needs the other's.
 pub fn trace_6b() -> Scenario {
-    Scenario::new("trace 6b")
-        .event("A", 1, lock_each(&[("hss", "N1"), ("hss", "N2")]))
-        .event("B", 2, lock_each(&[("hss", "N2"), ("hss", "N1")]))
+    Scenario::new("trace 6b").event("A", 1, lock_each(&[("hss", "N1"), ("hss", "N2")])).event(
+        "B",
+        2,
+        lock_each(&[("hss", "N2"), ("hss", "N1")]),
+    )
 }
 
 /// 6c: a started order's step on the CRM, behind an older order there that waits for a lease.
