@@ -83,7 +83,7 @@ impl Fingerprint for Resource {
     fn fingerprint(&self) -> u64 {
         let queue: Vec<_> = self.queue.values().collect();
         let grants = (self.epoch, &self.holder, self.vacancy, self.not_before, self.contested_in_a_row);
-        let pending = (self.looking_up, &self.outbox, self.sending, self.fresh);
+        let pending = (self.looking_up, self.look_up_is_stale, &self.outbox, self.sending, self.fresh);
         hash_of_json(&(grants, pending, queue, &self.finished))
     }
 }

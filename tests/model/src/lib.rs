@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod broken;
+pub mod budget;
 pub mod deed;
 pub mod explorer;
 pub mod fingerprint;

@@ -42,7 +42,8 @@ fn asked_under_load(name: &str, limits: EntityLimits) {
         for customer in &customers {
             let id = customer.id.parse().unwrap();
             let answered = until(format!("{id} answers after its replay"), || async {
-                bed.platform.customer(&tenant, &id).await.ok()
+                let answer = bed.platform.customer(&tenant, &id).await;
+                answer.inspect_err(|error| eprintln!("{id}: {error}")).ok()
             });
             assert_eq!(answered.await["orders"], json!([]));
         }

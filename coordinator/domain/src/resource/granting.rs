@@ -193,7 +193,8 @@ impl Resource {
 
     /// Takes what the authority says of who is registered.
     pub(super) fn looked_up(&mut self, now: Timestamp, answer: HolderAnswer) {
-        if !std::mem::take(&mut self.looking_up) {
+        let stale = std::mem::take(&mut self.look_up_is_stale);
+        if !std::mem::take(&mut self.looking_up) || stale {
             return;
         }
         let orphan = self.holder.as_ref().is_some_and(|holder| holder.orphaned_at.is_some());

@@ -31,10 +31,10 @@ impl Resource {
                     self.orphaned(now);
                     self.forget_dead(&from, lost.unwrap_or_default());
                 } else {
-                    self.declined(now);
                     if let Some(id) = ticket {
                         self.finish(id);
                     }
+                    self.declined(now);
                 }
             }
             ToResource::Used { from, epoch } => self.used(&from, epoch),
@@ -51,8 +51,19 @@ impl Resource {
                 holder.incarnation = None;
                 holder.ticket = None;
                 holder.recalled = None;
+                self.adopt_waiting(now);
             }
             _ => self.vacate(now, "declined"),
+        }
+    }
+
+    /// A holder that has no lease yet gets one where a ticket of it waits already.
+    fn adopt_waiting(&mut self, now: Timestamp) {
+        let Some(holder) = self.holder.as_ref().and_then(Holder::customer) else { return };
+        let own = self.queue.values().map(|queued| &queued.ticket).find(|ticket| ticket.claimant == *holder).cloned();
+        if let Some(ticket) = own {
+            self.queue.remove(&ticket.key);
+            self.adopt(now, &ticket);
         }
     }
 
@@ -99,6 +110,11 @@ impl Resource {
             {
                 return Some(ClaimAnswer::NotHolder);
             }
+        }
+        // Whoever lives again says by its claim that its earlier life is dead, be there room for it or not.
+        let earlier = |holder: &Holder| holder.is(&ticket.claimant) && holder.incarnation < Some(ticket.incarnation);
+        if self.holder.as_ref().is_some_and(|holder| holder.incarnation.is_some() && earlier(holder)) {
+            self.orphaned(now);
         }
         if self.queue.len() >= self.policy.limits.tickets_max {
             return Some(ClaimAnswer::QueueFull { tickets_max: self.policy.limits.tickets_max });
@@ -199,13 +215,8 @@ impl Resource {
             let looked_up = self.holder.as_ref().is_some_and(|holder| holder.looked_up);
             self.vacate(now, how_name(how));
             self.settle_vacancy(now, how, looked_up);
-        } else if epoch > self.epoch {
-            // This entity was terminated and began again: what it was told of the holder before is outdated.
-            self.epoch = epoch;
-            if self.holder.as_ref().is_none_or(|holder| holder.customer().is_none()) {
-                self.holder = None;
-                self.vacancy = if self.policy.authority.is_some() { Vacancy::ToLookUp } else { Vacancy::Known };
-            }
+        } else {
+            self.given_back_of_an_earlier_life(epoch);
         }
         for id in finished {
             self.finish(id);
@@ -214,6 +225,22 @@ impl Resource {
             if !self.knows(&ticket.id) {
                 self.enqueue(now, ticket);
             }
+        }
+    }
+
+    /// A lease comes back that this entity did not grant, or a copy of one that came back before. Where the entity was
+    /// terminated meanwhile, what the target was asked since is outdated by it.
+    fn given_back_of_an_earlier_life(&mut self, epoch: Epoch) {
+        let unknown = epoch > self.epoch;
+        self.epoch = self.epoch.max(epoch);
+        let only_the_target_says = match &self.holder {
+            None => unknown || self.looking_up,
+            Some(holder) => holder.customer().is_none(),
+        };
+        if only_the_target_says {
+            self.holder = None;
+            self.look_up_is_stale = self.looking_up;
+            self.vacancy = if self.policy.authority.is_some() { Vacancy::ToLookUp } else { Vacancy::Known };
         }
     }
 
@@ -306,12 +333,7 @@ impl Resource {
         self.note(now, "seeded", Some(holder.to_string()), None, None);
         let who = HolderName::Customer(holder.clone());
         self.holder = Some(Holder::registered(who, party, self.epoch, now));
-        let own: Option<Ticket> =
-            self.queue.values().map(|queued| &queued.ticket).find(|ticket| ticket.claimant == *holder).cloned();
-        if let Some(ticket) = own {
-            self.queue.remove(&ticket.key);
-            self.adopt(now, &ticket);
-        }
+        self.adopt_waiting(now);
         self.answer_releases();
     }
 

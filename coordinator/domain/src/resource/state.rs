@@ -34,6 +34,9 @@ pub struct Resource {
     pub contested_in_a_row: u32,
     /// Whether a look-up is under way.
     pub looking_up: bool,
+    /// Whether what the look-up under way answers may be outdated: it is made again.
+    #[serde(default)]
+    pub look_up_is_stale: bool,
     /// Messages to customers, oldest first.
     #[serde(default)]
     pub outbox: VecDeque<(CustomerRef, ToCustomer)>,
@@ -197,6 +200,7 @@ impl Resource {
             not_before: Timestamp(i64::MIN),
             contested_in_a_row: 0,
             looking_up: false,
+            look_up_is_stale: false,
             outbox: VecDeque::new(),
             sending: 0,
             history: VecDeque::new(),

@@ -9,7 +9,6 @@ use interlock_domain::resource::{HolderName, Vacancy};
 use super::World;
 use super::lanes::{has_open_step, may_use, waits_for_lease_or_behind};
 use super::perform::Checked;
-use crate::fingerprint::Tracked;
 use crate::violation::{Check, Violation};
 
 /// What an order waits for.
@@ -217,7 +216,7 @@ impl World {
                 blockers.extend(naming.map(|(other, _)| Blocker::Order(customer, other.clone())));
             } else if !machine.leases.contains_key(resource) {
                 let ticket = TicketId::derive(id, &claim.claim.resource, machine.incarnation);
-                self.lease_blockers(&claim.claim.resource, &ticket, &mut blockers);
+                self.lease_blockers(customer, &claim.claim.resource, &ticket, &mut blockers);
             }
         }
         for step in order.steps.iter().filter(|step| step.state == StepState::Open) {
@@ -238,7 +237,13 @@ impl World {
     }
 
     /// Why a lease that somebody waits for is not free.
-    fn lease_blockers(&self, resource: &ResourceId, ticket: &TicketId, blockers: &mut Vec<Blocker>) {
+    fn lease_blockers(
+        &self,
+        waiting: usize,
+        resource: &ResourceId,
+        ticket: &TicketId,
+        blockers: &mut Vec<Blocker>,
+    ) {
         let Some(index) = self.scenario.resource_index(resource) else { return };
         let ledger = self.resources[index].entity.get();
         let queued = ledger.queue.values().any(|queued| queued.ticket.id == *ticket);
@@ -254,11 +259,15 @@ impl World {
             return;
         };
         let living = holder.customer().and_then(|customer| self.scenario.customer_index(customer));
-        let living = living.filter(|c| {
-            self.customers[*c].entity.as_ref().map(Tracked::get).map(|m| m.incarnation) == holder.incarnation
-        });
-        let Some((living, machine)) = living.and_then(|living| Some((living, self.machine(living)?))) else {
-            blockers.push(Blocker::Cause);
+        let living = living.and_then(|living| Some((living, self.machine(living)?)));
+        let living = living.filter(|(_, machine)| Some(machine.incarnation) == holder.incarnation);
+        let Some((living, machine)) = living else {
+            // Who is dead, or was never heard of, may have it for good; its next life may not wait for itself.
+            let own = holder.customer().is_some_and(|customer| *customer == self.scenario.customers[waiting]);
+            let registered = self.targets.parties(resource).any(|party| holder.party.as_ref() == Some(party));
+            if registered && !own {
+                blockers.push(Blocker::Cause);
+            }
             return;
         };
         let kept = machine.leases.get(resource).is_some_and(|lease| lease.kept);

@@ -113,6 +113,6 @@ pub fn traces() -> Vec<Scenario> {
         trace_13(),
         trace_13_unused(),
         trace_14(),
-        trace_14_without_release(),
+        trace_14_swap(),
     ]
 }

@@ -157,7 +157,7 @@ pub fn trace_14() -> Scenario {
 }
 
 /// 14, where the holder has nothing open, and the target takes a second holder silently.
-pub fn trace_14_without_release() -> Scenario {
+pub fn trace_14_swap() -> Scenario {
     let faults = Faults { forced: 1, ..Faults::default() };
     let start = Scenario::new("trace 14, overwriting").has("A", "N1").overwriting();
     start.event("A", 2, changed("N1", "N2")).event("B", 1, assign("N1")).may_wait().with("", faults)

@@ -1,0 +1,106 @@
+//! All worlds under each mix of faults, explored to the end or up to a number of states: `INTERLOCK_MODEL_STATES`. The
+//! numbers are printed; those of a long run stand in ARCHITECTURE.
+
+use interlock_model::budget::states_max;
+use interlock_model::explorer::explore;
+use interlock_model::scenario::Faults;
+use interlock_model::sighting::{Sighting, Sightings};
+use interlock_model::worlds;
+
+/// States of one world under one mix that are explored at most.
+const STATES_MAX: usize = 2_500;
+
+/// Explores all worlds under the mix of this name; all of `sometimes` is to happen.
+fn all_worlds_hold(mix: &str, sometimes: &[Sighting]) {
+    let faults: Faults = worlds::mixes().into_iter().find(|(label, _)| *label == mix).expect("a known mix").1;
+    let (mut seen, mut states, mut exhausted) = (Sightings::default(), 0, 0);
+    let all = worlds::all();
+    for world in &all {
+        let world = world.clone().with(mix, faults);
+        let report = explore(&world, states_max(STATES_MAX)).unwrap_or_else(|failure| panic!("{failure}"));
+        println!("{report}");
+        states += report.states;
+        exhausted += usize::from(report.exhausted);
+        seen.add(&report.seen);
+    }
+    println!("{} worlds with '{mix}': {states} states, {exhausted} worlds exhausted\n  {seen}", all.len());
+    let missing = seen.missing(sometimes);
+    assert!(missing.is_empty(), "{missing:?} never happened");
+}
+
+#[test]
+fn all_worlds_hold_where_nothing_goes_wrong() {
+    let sometimes = [
+        Sighting::Grant,
+        Sighting::Wait,
+        Sighting::Recall,
+        Sighting::Yield,
+        Sighting::HandOver,
+        Sighting::Superseded,
+        Sighting::NotHolder,
+        Sighting::Contested,
+        Sighting::Decline,
+        Sighting::Ring,
+        Sighting::Used,
+        Sighting::Unused,
+        Sighting::LookUp,
+        Sighting::Overtaking,
+        Sighting::RejectedEvent,
+    ];
+    all_worlds_hold("", &sometimes);
+}
+
+#[test]
+fn all_worlds_hold_where_events_and_messages_come_twice() {
+    all_worlds_hold("copies", &[Sighting::DuplicateEvent, Sighting::StrayMessage]);
+}
+
+#[test]
+fn all_worlds_hold_where_messages_come_late() {
+    all_worlds_hold("delays", &[Sighting::StrayMessage]);
+}
+
+#[test]
+fn all_worlds_hold_where_local_activities_run_again() {
+    all_worlds_hold("reruns", &[Sighting::Rerun]);
+}
+
+#[test]
+fn all_worlds_hold_where_claims_are_answered_too_late() {
+    all_worlds_hold("late answers", &[Sighting::LateAnswer, Sighting::StrayMessage]);
+}
+
+#[test]
+fn all_worlds_hold_where_requests_go_unanswered() {
+    all_worlds_hold("ambiguous", &[Sighting::AmbiguousAttempt, Sighting::ReadBack, Sighting::LostRequest]);
+}
+
+#[test]
+fn all_worlds_hold_where_runs_continue_as_new_at_any_moment() {
+    all_worlds_hold("continued", &[Sighting::ContinuedAsNew, Sighting::ReadBack]);
+}
+
+#[test]
+fn all_worlds_hold_where_targets_refuse_and_persons_decide() {
+    all_worlds_hold("refused", &[Sighting::Refusal, Sighting::PersonActed, Sighting::Compensation]);
+}
+
+#[test]
+fn all_worlds_hold_where_persons_cancel_orders() {
+    all_worlds_hold("cancelled", &[Sighting::PersonActed, Sighting::Compensation]);
+}
+
+#[test]
+fn all_worlds_hold_where_persons_force_releases() {
+    all_worlds_hold("forced", &[Sighting::ForcedRelease, Sighting::ForceRefused]);
+}
+
+#[test]
+fn all_worlds_hold_where_customers_are_terminated() {
+    all_worlds_hold("customer terminated", &[Sighting::CustomerTerminated, Sighting::Orphan]);
+}
+
+#[test]
+fn all_worlds_hold_where_resources_are_terminated() {
+    all_worlds_hold("resource terminated", &[Sighting::ResourceTerminated, Sighting::LookUp]);
+}
