@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_adapters::sandbox::Seed;
 use serde::Serialize;
 
 use super::output::Output;
@@ -37,13 +39,19 @@ pub(super) async fn run(command: &DevCommand, settings: Settings, output: Output
     let ending = shutdown::on_signals()?;
     let mut options = LocalOptions::from_settings(settings)?;
     options.gateway = options.settings.gateway.listen;
-    options.server =
-        EmbeddedServerOptions { db_file: command.db.clone(), ui: true, ..EmbeddedServerOptions::default() };
+    options.server = EmbeddedServerOptions {
+        db_file: command.db.clone(),
+        ui: true,
+        frontend_port: usual_port(TEMPORAL_PORT),
+        ui_port: usual_port(TEMPORAL_UI_PORT),
+        ..EmbeddedServerOptions::default()
+    };
     let started = Box::pin(LocalPlatform::start(options, &|sentence| tracing::info!("{sentence}")));
     let Some(platform) = ending.run_until_cancelled(started).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let mut platform = platform?;
+    seed_sims(&platform)?;
     let ready = Ready {
         temporal: platform.temporal_address(),
         ui: platform.server.ui_url().unwrap_or_default(),
@@ -57,6 +65,30 @@ pub(super) async fn run(command: &DevCommand, settings: Settings, output: Output
     };
     platform.stop().await?;
     fault.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// The port where Temporal's own development server listens.
+const TEMPORAL_PORT: u16 = 7233;
+/// The port of its web UI.
+const TEMPORAL_UI_PORT: u16 = 8233;
+
+/// The usual port, where it is free; none otherwise.
+fn usual_port(port: u16) -> Option<u16> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok().then_some(port)
+}
+
+/// The SIMs that the sandbox HSS knows from the start: the first and how many.
+const SIMS: (u64, u64) = (1_010_000_000_001, 10);
+
+/// Gives the sandbox HSS, where one stands in for a real one, some SIMs to play with.
+fn seed_sims(platform: &LocalPlatform) -> Result<(), Fault> {
+    let Some(hss) = platform.sandboxes.get("hss") else { return Ok(()) };
+    let (first, count) = SIMS;
+    let seeds: Vec<Seed> =
+        (first..first + count).map(|imsi| Seed { imsi: format!("{imsi:015}"), ..Seed::default() }).collect();
+    hss.seed(&seeds).map(|_seeded| ()).map_err(|error| {
+        Fault::failed("sandbox_not_seeded", format!("The sandbox HSS took no SIMs: {error}."), "Report this.")
+    })
 }
 
 fn text(ready: &Ready) -> String {
@@ -73,7 +105,8 @@ fn text(ready: &Ready) -> String {
     }
     let _written = write!(
         text,
-        "\nFor other commands: export TEMPORAL_ADDRESS={} INTERLOCK_QUEUE_SHARDS=1\nCtrl-C ends it all.",
+        "\nThe sandbox HSS, where none is configured, has the SIMs 001010000000001 to 001010000000010.\n\
+         For other commands: export TEMPORAL_ADDRESS={} INTERLOCK_QUEUE_SHARDS=1\nCtrl-C ends it all.",
         ready.temporal
     );
     text

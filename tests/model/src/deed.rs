@@ -125,7 +125,9 @@ impl Deed {
     pub fn then_note(mut self, target: &str) -> Self {
         let before = (0..self.steps.len()).collect();
         self = self.step(target, &[]);
-        self.steps.last_mut().expect("just pushed").after = before;
+        if let Some(step) = self.steps.last_mut() {
+            step.after = before;
+        }
         self
     }
 

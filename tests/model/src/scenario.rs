@@ -9,6 +9,7 @@ use interlock_domain::order::{Authority, ResourcePolicy};
 
 use crate::broken::Broken;
 use crate::deed::Deed;
+use crate::faults::Faults;
 
 /// When every world begins, in milliseconds since 1970. Events happened within the minute before.
 pub const BEGINNING_MS: i64 = 1_700_000_000_000;
@@ -45,37 +46,6 @@ pub struct EventSpec {
     pub passes_on: Option<usize>,
     /// Whether it comes only by being passed on.
     pub is_passed_on: bool,
-}
-
-/// How often each fault may happen in one run of a world.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Faults {
-    /// Events submitted twice.
-    pub resubmitted: u8,
-    /// Messages of which a copy comes later.
-    pub copied: u8,
-    /// Messages that come later, after others.
-    pub delayed: u8,
-    /// Local activities executed again after they had outside effects.
-    pub rerun: u8,
-    /// Claims whose answer came too late.
-    pub unanswered: u8,
-    /// Requests to a target whose answer is lost.
-    pub ambiguous: u8,
-    /// Requests that the target refuses for good.
-    pub refused: u8,
-    /// Actions of a person on held orders.
-    pub person: u8,
-    /// Cancellations by a person of orders that are not held.
-    pub cancelled: u8,
-    /// Forced releases by a person.
-    pub forced: u8,
-    /// Customer entities that are terminated; their events are submitted again.
-    pub customers_terminated: u8,
-    /// Resource entities that are terminated.
-    pub resources_terminated: u8,
-    /// Runs that continue as new, whatever is under way.
-    pub continued: u8,
 }
 
 /// A world's beginning, and what is expected of its end.
@@ -139,6 +109,9 @@ impl Scenario {
     }
 
     /// The index of a customer, by name; made where it is new.
+    ///
+    /// # Panics
+    /// Where the name is none that an id can have.
     pub fn customer(&mut self, name: &str) -> usize {
         let customer = CustomerRef { tenant: tenant(), customer: name.parse().expect("a short name") };
         index_of(&mut self.customers, customer)
@@ -284,7 +257,8 @@ impl Scenario {
     /// The policy that travels with the tickets.
     pub fn policy(&self) -> ResourcePolicy {
         ResourcePolicy {
-            authority: (self.authority && self.broken != Some(Broken::SkipsTheLookUp)).then(|| Authority { target: target("hss"), operation: "find_holder".to_owned() }),
+            authority: (self.authority && self.broken != Some(Broken::SkipsTheLookUp))
+                .then(|| Authority { target: target("hss"), operation: "find_holder".to_owned() }),
             orphan_settle_ms: if self.broken == Some(Broken::SettlesOrphansAtOnce) { 0 } else { ORPHAN_SETTLE_MS },
             fresh_wait_ms: if self.fresh_wait { FRESH_WAIT_MS } else { 0 },
             limits: EntityLimits {
@@ -338,16 +312,25 @@ impl Scenario {
 }
 
 /// The one tenant of all worlds.
+///
+/// # Panics
+/// Never: its name is an id.
 pub fn tenant() -> interlock_domain::ids::TenantId {
     "t".parse().expect("a short name")
 }
 
 /// A resource by its short name.
+///
+/// # Panics
+/// Where the name is none that an id can have.
 pub fn resource(name: &str) -> ResourceId {
     format!("n/{name}").parse().expect("a short name")
 }
 
 /// A target by its name.
+///
+/// # Panics
+/// Where the name is none that an id can have.
 pub fn target(name: &str) -> TargetId {
     name.parse().expect("a short name")
 }

@@ -3,7 +3,8 @@
 
 use interlock_model::broken::Broken;
 use interlock_model::explorer::explore;
-use interlock_model::scenario::{Faults, Scenario};
+use interlock_model::faults::Faults;
+use interlock_model::scenario::Scenario;
 use interlock_model::violation::Check;
 use interlock_model::worlds;
 

@@ -3,7 +3,7 @@
 
 use interlock_model::budget::states_max;
 use interlock_model::explorer::explore;
-use interlock_model::scenario::Faults;
+use interlock_model::faults::Faults;
 use interlock_model::sighting::{Sighting, Sightings};
 use interlock_model::worlds;
 

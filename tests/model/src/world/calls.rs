@@ -19,9 +19,9 @@ impl World {
     }
 
     /// The earlier request was settled; now the target says whether it had its effect.
-    pub(super) fn call_reads_back(&mut self, call: &Call, seen: &mut Sightings) -> Checked {
+    pub(super) fn call_reads_back(&mut self, call: &Call, seen: &mut Sightings) {
         let verifies = self.scenario.verifies;
-        let Some(run) = self.run_mut(call) else { return Ok(()) };
+        let Some(run) = self.run_mut(call) else { return };
         let request = Arc::clone(&run.request);
         seen.see(Sighting::ReadBack);
         let phase = if verifies {
@@ -32,7 +32,6 @@ impl World {
         if let Some(run) = self.run_mut(call) {
             run.phase = phase;
         }
-        Ok(())
     }
 
     pub(super) fn call_sends(&mut self, call: &Call) -> Checked {
@@ -70,14 +69,13 @@ impl World {
         Ok(id)
     }
 
-    pub(super) fn call_unanswered(&mut self, call: &Call, seen: &mut Sightings) -> Checked {
+    pub(super) fn call_unanswered(&mut self, call: &Call, seen: &mut Sightings) {
         self.left.ambiguous -= 1;
         seen.see(Sighting::AmbiguousAttempt);
         let sends_at_once = self.scenario.broken == Some(Broken::SendsWithoutSettling);
         if let Some(run) = self.run_mut(call) {
             run.phase = if sends_at_once { Phase::ToSend } else { Phase::Settling };
         }
-        Ok(())
     }
 
     pub(super) fn call_done(&mut self, call: &Call, seen: &mut Sightings) -> Checked {
@@ -119,9 +117,9 @@ impl World {
         if landing.outcome == Outcome::Done {
             for (_, resource) in &request.writes {
                 let resource = self.scenario.resource_index(resource);
-                resource.into_iter().for_each(|resource| {
+                if let Some(resource) = resource {
                     self.truth.unledgered.remove(&resource);
-                });
+                }
             }
             let reborn = self.customers[request.customer].life > 0;
             if self.scenario.verifies && !reborn && self.targets.applied.get(&request.key) > Some(&1) {
@@ -131,12 +129,11 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn refused(&mut self, id: &RequestId, seen: &mut Sightings) -> Checked {
+    pub(super) fn refused(&mut self, id: &RequestId, seen: &mut Sightings) {
         self.left.refused -= 1;
         seen.see(Sighting::Refusal);
         self.targets.flying.remove(id);
         let detail = "the target will never take it".to_owned();
         self.answer(id, &Outcome::Permanent { code: "refused".to_owned(), detail });
-        Ok(())
     }
 }

@@ -57,7 +57,9 @@ impl World {
         self.change_customer(customer, seen, |machine| {
             let hidden = broken.map(|broken| broken.before_customer(machine));
             let effects = machine.step(now, input);
-            hidden.into_iter().for_each(|hidden| hidden.restore(machine));
+            if let Some(hidden) = hidden {
+                hidden.restore(machine);
+            }
             effects
         })
     }
@@ -74,7 +76,9 @@ impl World {
         let remembered = entity.get().remembered.len();
         let effects = entity.change(|machine| {
             let effects = change(machine);
-            broken.into_iter().for_each(|broken| broken.after_customer(machine));
+            if let Some(broken) = broken {
+                broken.after_customer(machine);
+            }
             effects
         });
         self.see_ends(customer, remembered, seen)?;
@@ -173,19 +177,18 @@ impl World {
         };
         let (resource, mut claimed, _) = work[event].tickets[ticket].clone();
         claimed.answer_by = Some(Timestamp(self.now));
-        let answer = match action {
-            Action::Claim(..) => self.claim_at(&resource, claimed, seen)?,
-            _ => {
-                seen.see(Sighting::LateAnswer);
-                self.left.unanswered -= 1;
-                if matches!(action, Action::ClaimLate(..)) {
-                    self.strays.push(Stray::Claim(resource.clone(), claimed.clone()));
-                } else {
-                    self.claim_at(&resource, claimed.clone(), seen)?;
-                }
-                self.deliver_to_resource(&resource, ToResource::Claim { ticket: claimed }, seen)?;
-                ClaimAnswer::NotAnswered
+        let answer = if let Action::Claim(..) = action {
+            self.claim_at(&resource, claimed, seen)?
+        } else {
+            seen.see(Sighting::LateAnswer);
+            self.left.unanswered -= 1;
+            if matches!(action, Action::ClaimLate(..)) {
+                self.strays.push(Stray::Claim(resource.clone(), claimed.clone()));
+            } else {
+                self.claim_at(&resource, claimed.clone(), seen)?;
             }
+            self.deliver_to_resource(&resource, ToResource::Claim { ticket: claimed }, seen)?;
+            ClaimAnswer::NotAnswered
         };
         if let Some(local) = &mut self.customers[customer].local {
             local.change(|local| {

@@ -105,10 +105,9 @@ impl World {
                 Phase::Settling if settled || self.scenario.broken == Some(Broken::SendsWithoutSettling) => {
                     actions.push(Action::CallReadsBack(call));
                 }
-                Phase::Settling => {}
                 Phase::ToSend => actions.push(Action::CallSends(call)),
                 Phase::Waiting(_) if self.left.ambiguous > 0 => actions.push(Action::CallUnanswered(call)),
-                Phase::Waiting(_) => {}
+                Phase::Settling | Phase::Waiting(_) => {}
                 Phase::Answered(_) => {
                     actions.push(Action::CallDone(call.clone()));
                     if self.left.ambiguous > 0 && run.attempt > 0 {

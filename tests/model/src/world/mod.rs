@@ -33,8 +33,9 @@ pub use action::{Action, Call, PersonsChoice};
 pub use truth::Truth;
 
 use crate::deed::assign_on;
+use crate::faults::Faults;
 use crate::fingerprint::{Fingerprint, Tracked, hash_of_json};
-use crate::scenario::{BEGINNING_MS, EventSpec, Faults, Scenario, Start};
+use crate::scenario::{BEGINNING_MS, EventSpec, Scenario, Start};
 use crate::sighting::Sightings;
 use crate::target::{RequestId, Targets};
 use crate::violation::Violation;

@@ -85,7 +85,8 @@ impl World {
     }
 
     fn claimed(&self, customer: usize, event: usize, ticket: usize) -> String {
-        let Some(LocalRun::Admit { work, .. }) = self.customers[customer].local.as_ref().map(|local| local.get())
+        let Some(LocalRun::Admit { work, .. }) =
+            self.customers[customer].local.as_ref().map(super::super::fingerprint::Tracked::get)
         else {
             return String::new();
         };
@@ -94,7 +95,8 @@ impl World {
     }
 
     fn next_sent(&self, customer: usize) -> String {
-        let Some(LocalRun::Send { messages, sent }) = self.customers[customer].local.as_ref().map(|local| local.get())
+        let Some(LocalRun::Send { messages, sent }) =
+            self.customers[customer].local.as_ref().map(super::super::fingerprint::Tracked::get)
         else {
             return String::new();
         };

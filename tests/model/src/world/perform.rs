@@ -36,12 +36,21 @@ impl World {
                 self.strays.remove(*index);
                 Ok(())
             }
-            Action::CallReadsBack(call) => self.call_reads_back(call, seen),
+            Action::CallReadsBack(call) => {
+                self.call_reads_back(call, seen);
+                Ok(())
+            }
             Action::CallSends(call) => self.call_sends(call),
-            Action::CallUnanswered(call) => self.call_unanswered(call, seen),
+            Action::CallUnanswered(call) => {
+                self.call_unanswered(call, seen);
+                Ok(())
+            }
             Action::CallDone(call) => self.call_done(call, seen),
             Action::Lands(id) => self.lands(id, seen),
-            Action::Refused(id) => self.refused(id, seen),
+            Action::Refused(id) => {
+                self.refused(id, seen);
+                Ok(())
+            }
             Action::Lost(id) => {
                 self.targets.flying.remove(id);
                 seen.see(Sighting::LostRequest);

@@ -2,6 +2,7 @@
 
 use interlock_domain::customer::{self, ActionKind, StepState};
 use interlock_domain::ids::{OrderId, Timestamp};
+use interlock_domain::order::ReleaseWhen;
 use interlock_domain::resource::Input;
 
 use super::perform::Checked;
@@ -22,7 +23,8 @@ impl World {
                     }
                 } else if self.left.cancelled > 0 && order.ending.is_none() {
                     actions.push(Action::Person(customer, id.clone(), PersonsChoice::Cancel));
-                    if order.claims.iter().any(|c| c.claim.release_when != Default::default()) && !order.release_first {
+                    if order.claims.iter().any(|c| c.claim.release_when == ReleaseWhen::Granted) && !order.release_first
+                    {
                         actions.push(Action::Person(customer, id.clone(), PersonsChoice::ReleaseFirst));
                     }
                 }

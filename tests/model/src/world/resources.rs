@@ -52,7 +52,9 @@ impl World {
         let before = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
         let (effects, result) = slot.entity.change(|machine| {
             let changed = change(machine);
-            broken.into_iter().for_each(|broken| broken.after_resource(machine));
+            if let Some(broken) = broken {
+                broken.after_resource(machine);
+            }
             changed
         });
         let after = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));

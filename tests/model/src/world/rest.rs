@@ -237,13 +237,7 @@ impl World {
     }
 
     /// Why a lease that somebody waits for is not free.
-    fn lease_blockers(
-        &self,
-        waiting: usize,
-        resource: &ResourceId,
-        ticket: &TicketId,
-        blockers: &mut Vec<Blocker>,
-    ) {
+    fn lease_blockers(&self, waiting: usize, resource: &ResourceId, ticket: &TicketId, blockers: &mut Vec<Blocker>) {
         let Some(index) = self.scenario.resource_index(resource) else { return };
         let ledger = self.resources[index].entity.get();
         let queued = ledger.queue.values().any(|queued| queued.ticket.id == *ticket);
@@ -283,10 +277,10 @@ impl World {
         if self.scenario.may_deviate() {
             return Ok(());
         }
-        if self.scenario.all_end {
-            if let Some(id) = self.machines().find_map(|(_, machine)| machine.orders.keys().next()) {
-                return Err(Violation::new(Check::LockUp, format!("{id} is open in the end")));
-            }
+        if self.scenario.all_end
+            && let Some(id) = self.machines().find_map(|(_, machine)| machine.orders.keys().next())
+        {
+            return Err(Violation::new(Check::LockUp, format!("{id} is open in the end")));
         }
         for (resource, customer) in &self.scenario.expected {
             let id = &self.scenario.resources[*resource];

@@ -10,7 +10,8 @@ pub use random::{random, random_case};
 pub use rings::*;
 pub use traces::*;
 
-use crate::scenario::{Faults, Scenario};
+use crate::faults::Faults;
+use crate::scenario::Scenario;
 
 /// Mixes of faults, each with the name by which reports call it.
 pub fn mixes() -> Vec<(&'static str, Faults)> {

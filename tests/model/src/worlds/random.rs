@@ -8,7 +8,8 @@ use super::{all, storm};
 use crate::deed::{
     Deed, assign, assign_all, assign_on, changed, lock, lock_each, note, release, release_all, release_on, swap_sim,
 };
-use crate::scenario::{Faults, Scenario, Start};
+use crate::faults::Faults;
+use crate::scenario::{Scenario, Start};
 
 /// A random world: 2–3 customers, 2 resources, 3–5 events, random keys, a known or an empty ledger, one or two
 /// targets. The same for the same seed.

@@ -1,7 +1,8 @@
 //! The worlds in which a first version of the protocol broke, one for each trace.
 
 use crate::deed::{assign, assign_on, changed, lock, lock_each, note, release, release_on};
-use crate::scenario::{Faults, Scenario, Start};
+use crate::faults::Faults;
+use crate::scenario::{Scenario, Start};
 
 /// 1: a grant reaches a customer whose admission of that ticket is not recorded yet.
 pub fn trace_1() -> Scenario {
