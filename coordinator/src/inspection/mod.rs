@@ -10,7 +10,9 @@ use temporalio_client::grpc::WorkflowService;
 use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
 use temporalio_common::protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
 use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
-use temporalio_common::protos::temporal::api::workflowservice::v1::QueryWorkflowRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeWorkflowExecutionRequest, QueryWorkflowRequest,
+};
 use thiserror::Error;
 use tonic::{Code, IntoRequest, Status};
 
@@ -22,6 +24,9 @@ mod standalone;
 
 /// How long an entity may take to answer. With no worker nobody answers at all.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether an entity is at rest.
+const REST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why there is nothing to see.
 #[derive(Debug, Error)]
@@ -148,7 +153,10 @@ impl Inspection {
             ..Default::default()
         };
         let mut client = self.installation.client.clone();
-        let asked = client.query_workflow(request.into_request());
+        let asked = async {
+            self.until_at_rest(entity).await?;
+            client.query_workflow(request.into_request()).await
+        };
         let answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
             Ok(Ok(answer)) => answer.into_inner(),
             Ok(Err(status)) => return Err(of_status(what, &status)),
@@ -156,6 +164,24 @@ impl Inspection {
         };
         let payloads = answer.query_result.ok_or_else(|| refused("there was no answer in the answer".to_owned()))?;
         converter.from_payloads(&context, payloads.payloads).await.map_err(|error| refused(error.to_string()))
+    }
+
+    /// Waits until the entity has no workflow task open. A query that meets an open task is answered in it, also while a
+    /// local activity of it is under way; the SDK's core (0.10) then may hear of the activity's result later than a
+    /// replay does, and may lose a task.
+    async fn until_at_rest(&self, entity: &EntityTarget) -> Result<(), Status> {
+        let request = DescribeWorkflowExecutionRequest {
+            namespace: entity.route.namespace.clone(),
+            execution: Some(WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() }),
+        };
+        loop {
+            let mut client = self.installation.client.clone();
+            let described = client.describe_workflow_execution(request.clone().into_request()).await?.into_inner();
+            if described.pending_workflow_task.is_none() {
+                return Ok(());
+            }
+            tokio::time::sleep(REST_PAUSE).await;
+        }
     }
 }
 

@@ -235,6 +235,8 @@ fn target_of(cli: &TemporalCli, port: u16) -> Result<Url, TemporalServerError> {
 }
 
 fn is_port_in_use(error: &TemporalServerError) -> bool {
-    matches!(error, TemporalServerError::EndedEarly { log_tail, .. }
-        if log_tail.contains("address already in use") || log_tail.contains("port is not available"))
+    // The last is the dev server's panic where a port that it chose for itself was taken in between: of it the tail of the
+    // log has only the stack.
+    let signs = ["address already in use", "port is not available", "devserver.(*StartOptions).buildServer"];
+    matches!(error, TemporalServerError::EndedEarly { log_tail, .. } if signs.iter().any(|sign| log_tail.contains(sign)))
 }

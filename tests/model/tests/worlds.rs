@@ -4,6 +4,7 @@
 use interlock_model::budget::states_max;
 use interlock_model::explorer::explore;
 use interlock_model::faults::Faults;
+use interlock_model::scenario::Scenario;
 use interlock_model::sighting::{Sighting, Sightings};
 use interlock_model::worlds;
 
@@ -12,11 +13,15 @@ const STATES_MAX: usize = 2_500;
 
 /// Explores all worlds under the mix of this name; all of `sometimes` is to happen.
 fn all_worlds_hold(mix: &str, sometimes: &[Sighting]) {
+    all_worlds_hold_where(mix, |world| world, sometimes);
+}
+
+fn all_worlds_hold_where(mix: &str, change: impl Fn(Scenario) -> Scenario, sometimes: &[Sighting]) {
     let faults: Faults = worlds::mixes().into_iter().find(|(label, _)| *label == mix).expect("a known mix").1;
     let (mut seen, mut states, mut exhausted) = (Sightings::default(), 0, 0);
     let all = worlds::all();
     for world in &all {
-        let world = world.clone().with(mix, faults);
+        let world = change(world.clone().with(mix, faults));
         let report = explore(&world, states_max(STATES_MAX)).unwrap_or_else(|failure| panic!("{failure}"));
         println!("{report}");
         states += report.states;
@@ -73,6 +78,12 @@ fn all_worlds_hold_where_claims_are_answered_too_late() {
 #[test]
 fn all_worlds_hold_where_requests_go_unanswered() {
     all_worlds_hold("ambiguous", &[Sighting::AmbiguousAttempt, Sighting::ReadBack, Sighting::LostRequest]);
+}
+
+#[test]
+fn all_worlds_hold_where_requests_go_unanswered_and_cannot_be_read_back() {
+    let blind = |world: Scenario| Scenario { verifies: false, ..world };
+    all_worlds_hold_where("ambiguous", blind, &[Sighting::AmbiguousAttempt, Sighting::LostRequest]);
 }
 
 #[test]

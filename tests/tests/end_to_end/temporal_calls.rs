@@ -145,11 +145,6 @@ impl RawEntity {
     pub async fn exists(&self) -> bool {
         self.described().await.is_some()
     }
-
-    /// Whether no workflow task of it is open.
-    pub async fn is_quiet(&self) -> bool {
-        self.described().await.is_none_or(|entity| entity.pending_workflow_task.is_none())
-    }
 }
 
 /// The run that this one continues.

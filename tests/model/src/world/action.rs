@@ -20,6 +20,8 @@ pub struct Call {
 pub enum PersonsChoice {
     /// Try the held step again.
     Retry,
+    /// Replace an argument of the held step, and try it again.
+    Amend,
     /// Leave the held step out.
     Skip,
     /// End the order.

@@ -18,7 +18,9 @@ impl World {
                 let held =
                     order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }));
                 if held && self.left.person > 0 {
-                    for choice in [PersonsChoice::Retry, PersonsChoice::Skip, PersonsChoice::Cancel] {
+                    for choice in
+                        [PersonsChoice::Retry, PersonsChoice::Amend, PersonsChoice::Skip, PersonsChoice::Cancel]
+                    {
                         actions.push(Action::Person(customer, id.clone(), choice));
                     }
                 } else if self.left.cancelled > 0 && order.ending.is_none() {
@@ -48,6 +50,10 @@ impl World {
         seen.see(Sighting::PersonActed);
         let kind = match choice {
             PersonsChoice::Retry => ActionKind::Retry,
+            PersonsChoice::Amend => {
+                let party = self.scenario.customers[customer].customer.to_string();
+                ActionKind::Amend { data: [("party".to_owned(), party.into())].into_iter().collect() }
+            }
             PersonsChoice::Skip => ActionKind::Skip,
             PersonsChoice::Cancel => ActionKind::Cancel,
             PersonsChoice::ReleaseFirst => ActionKind::ReleaseFirst,
