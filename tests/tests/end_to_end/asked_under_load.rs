@@ -35,7 +35,7 @@ fn an_entity_that_is_asked_all_the_time_continues_as_new_and_replays() {
 fn asked_under_load(name: &str, limits: EntityLimits) {
     run(async {
         let mut bed = Testbed::start(name, Wanted { limits, ..Wanted::default() }).await;
-        let (tenant, customers) = under_load(&bed).await;
+        let (tenant, customers) = Box::pin(under_load(&bed)).await;
         // Whoever is asked now is replayed.
         bed.platform.stop_workers().await.unwrap();
         bed.platform.start_workers().await.unwrap();

@@ -12,7 +12,7 @@ use crate::testbed::{run, shared};
 fn every_event_of_a_customers_life_takes_effect_at_every_target() {
     run(async {
         let scene = Scene::on(shared().await);
-        let customer = scene.newcomer("A");
+        let customer = Scene::newcomer("A");
         let (old_imsi, new_imsi) = (customer.imsi.clone(), imsi());
         let (iccid, old, new) = (format!("8901{old_imsi}"), number(), number());
         let sims = [(&old_imsi, Some(iccid.clone())), (&new_imsi, None)];

@@ -10,7 +10,7 @@ use crate::testbed::{Testbed, run, shared};
 const SLOW: Action = Action::Delay { ms: 400 };
 
 /// A customer that has a number, another one that is to get it, and an HSS that is slow to let it go.
-async fn a1_has_it<'a>(bed: &'a Testbed) -> (Scene<'a>, Customer, Customer, String) {
+async fn a1_has_it(bed: &Testbed) -> (Scene<'_>, Customer, Customer, String) {
     let scene = Scene::on(bed);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
     scene.done(&assigned(&a1, &number)).await;
@@ -123,7 +123,7 @@ fn one_event_that_moves_a_number_becomes_an_order_of_each_of_two_customers() {
 fn a_number_that_was_assigned_before_interlock_came_is_handed_over_in_order() {
     run(async {
         let scene = Scene::on(shared().await);
-        let (a1, a2, number) = (scene.newcomer("A1"), scene.customer("A2"), number());
+        let (a1, a2, number) = (Scene::newcomer("A1"), scene.customer("A2"), number());
         let seed = Seed { imsi: a1.imsi.clone(), msisdn: Some(number.clone()), ..Seed::default() };
         scene.bed.hss.seed(&[seed]).unwrap();
         scene.bed.hss.add_rule(Rule::always(write_that_releases(&a1), SLOW));

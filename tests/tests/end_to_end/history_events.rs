@@ -65,7 +65,12 @@ impl<'a> Entities<'a> {
         for ((name, entity), before) in self.counted.iter().zip(before) {
             let types = event_types(&entity.history("").await);
             let added = types.iter().skip(usize::try_from(before).unwrap());
-            println!("  {name}: {:?}", added.map(|kind| kind.as_str_name()).collect::<Vec<_>>());
+            println!(
+                "  {name}: {:?}",
+                added
+                    .map(temporalio_common::protos::temporal::api::enums::v1::EventType::as_str_name)
+                    .collect::<Vec<_>>()
+            );
         }
         cost
     }

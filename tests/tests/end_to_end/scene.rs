@@ -39,13 +39,13 @@ impl<'a> Scene<'a> {
 
     /// A customer whose subscription the HSS has.
     pub fn customer(&self, name: &str) -> Customer {
-        let customer = self.newcomer(name);
+        let customer = Self::newcomer(name);
         self.bed.hss.seed(&[Seed { imsi: customer.imsi.clone(), ..Seed::default() }]).unwrap();
         customer
     }
 
     /// A customer that the HSS does not know.
-    pub fn newcomer(&self, name: &str) -> Customer {
+    pub fn newcomer(name: &str) -> Customer {
         // Targets know no tenants: an account there is named by the customer alone.
         Customer { id: format!("{name}-{}", next()), imsi: imsi() }
     }
@@ -106,7 +106,8 @@ impl<'a> Scene<'a> {
         let mut text = format!("{order} does not end: {shown:#}");
         for claim in shown["claims"].as_array().into_iter().flatten() {
             let resource = claim["resource"].as_str().unwrap().parse().unwrap();
-            text += &format!("\n{:#}", self.bed.platform.resource(&self.tenant, &resource).await.unwrap_or_default());
+            let number = self.bed.platform.resource(&self.tenant, &resource).await.unwrap_or_default();
+            text = format!("{text}\n{number:#}");
         }
         let customer = self.bed.platform.customer(&self.tenant, &order.customer()).await;
         panic!("{text}\n{:#}", customer.unwrap_or_default());
@@ -133,10 +134,8 @@ impl<'a> Scene<'a> {
     /// The state of a customer.
     pub async fn customer_state(&self, customer: &Customer) -> Value {
         let id: CustomerId = customer.id.parse().unwrap();
-        until(format!("an answer of {id}"), || async {
-            shown(self.bed.platform.customer(&self.tenant, &id).await)
-        })
-        .await
+        until(format!("an answer of {id}"), || async { shown(self.bed.platform.customer(&self.tenant, &id).await) })
+            .await
     }
 
     /// The state of a number; none before its entity is there.
@@ -178,7 +177,8 @@ impl<'a> Scene<'a> {
     pub fn judge(&self, numbers: &[&str]) {
         let log: Vec<Applied> = self.bed.hss.log();
         let faults = applied_log::faults_on(&log, numbers);
-        assert!(faults.is_empty(), "{}", faults.iter().map(|f| format!("{f}\n")).collect::<String>());
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(faults.is_empty(), "{}", told.join("\n"));
     }
 }
 

@@ -32,7 +32,7 @@ fn a_hand_over_survives_the_servers_death_on_its_file() {
         // The release ends at the HSS, and the worker has nobody to tell.
         until_true("the release's effect", || crate::applied_log::registrations(&bed.hss.log(), &number).len() == 2)
             .await;
-        tokio::time::timeout(Duration::from_secs(60), bed.platform.server.restart()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_mins(1), bed.platform.server.restart()).await.unwrap().unwrap();
         {
             let scene = Scene { bed: &bed, tenant };
             scene.completed(&[first, second]).await;

@@ -1,6 +1,6 @@
 //! What became of a step.
 
-use super::{Customer, Ending, Order, OrderStep, StepState};
+use super::{ClaimState, Customer, Ending, Order, OrderClaim, OrderStep, StepState};
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::message::GiveBack;
 use crate::order::{ClaimMode, OnFailure};
@@ -118,8 +118,12 @@ impl Customer {
         if named().any(younger) {
             return Some(StepState::Skipped { code: "superseded".to_owned() });
         }
-        let missing = named().find(|resource| !self.leases.contains_key(resource))?;
-        let detail = format!("the lease of {missing} was given back before this could be undone");
+        let not_had = |resource: &&ResourceId| {
+            let somebody_elses = |claim: &OrderClaim| claim.state == ClaimState::NotHolder;
+            !self.leases.contains_key(*resource) || order.claim_on(resource).is_some_and(somebody_elses)
+        };
+        let missing = named().find(not_had)?;
+        let detail = format!("the lease of {missing} was given back before this could be undone, or never held");
         Some(StepState::Held { code: "not_compensated".to_owned(), detail })
     }
 

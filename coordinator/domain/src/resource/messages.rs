@@ -44,9 +44,13 @@ impl Resource {
     }
 
     /// The holder has no use for the lease. Where the target is known to have it registered to the holder, the holder
-    /// has it all the same, and gets a lease with its next claim.
+    /// has it all the same, and gets a lease with its next claim; the authority, if there is one, is asked again first.
     fn declined(&mut self, now: Timestamp) {
         match &mut self.holder {
+            Some(holder) if holder.used && self.policy.authority.is_some() => {
+                self.vacate(now, "declined");
+                self.vacancy = Vacancy::ToLookUp;
+            }
             Some(holder) if holder.used => {
                 holder.incarnation = None;
                 holder.ticket = None;
