@@ -141,10 +141,13 @@ impl World {
         Ok(())
     }
 
-    /// Whether the ledger knows that a customer has a resource, though the customer itself has not asked yet, or is
-    /// a later life than the one that got it.
+    /// Whether the ledger knows that a customer has a resource, or will ask the target before its next grant, though the
+    /// customer itself has not asked yet, or is a later life than the one that got it.
     fn is_known_otherwise(&self, resource: usize, machine: &Customer) -> bool {
         let ledger = self.resources[resource].entity.get();
+        if ledger.holder.is_none() && ledger.vacancy == Vacancy::ToLookUp {
+            return true;
+        }
         ledger.holder.as_ref().is_some_and(|holder| match &holder.who {
             HolderName::Party(party) => party == machine.me.customer.as_str(),
             HolderName::Customer(customer) => {
