@@ -81,10 +81,8 @@ fn two_customers_swap_their_numbers() {
         let (one, two) = (number(), number());
         scene.done(&assigned(&a, &one)).await;
         scene.done(&assigned(&b, &two)).await;
-        // Each still has its old number when the other one could take it.
-        for customer in [&a, &b] {
-            scene.bed.hss.add_rule(Rule::always(write_that_releases(customer), SLOW));
-        }
+        // B still has its old number when A, which has given up its own, could take it.
+        scene.bed.hss.add_rule(Rule::always(write_that_releases(&b), Action::Delay { ms: 1_500 }));
         let (there, back) = (changed(&a, &one, &two), changed(&b, &two, &one));
         let orders: [_; 2] = tokio::join!(scene.submit(&there), scene.submit(&back)).into();
         scene.completed(&orders).await;
