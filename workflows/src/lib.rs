@@ -1,8 +1,8 @@
 //! The entity workflows: thin shells around the machines of `interlock-domain`, and the definitions of the activities
 //! that they use.
 //!
-//! A shell decides nothing. Its handlers take raw JSON, never panic, and only feed the machine; its main routine
-//! carries out what the machine wants done, and feeds back what became of it. The rules that such code must keep to be
+//! A shell decides nothing. Its handlers take raw JSON, never panic, and only append what came; its main routine
+//! feeds the machine, carries out what it wants done, and feeds back what became of it (`life.rs`). The rules that such code must keep to be
 //! replayed are in `clippy.toml` beside this crate's `Cargo.toml`, as far as a tool can check them.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
