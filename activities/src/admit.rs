@@ -50,7 +50,8 @@ pub(crate) async fn admit(
         }
     });
     let admitted: Result<Vec<_>, EntityCallError> = join_all(admitted).await.into_iter().collect();
-    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits })
+    let attributes_registered = worker.entities.has_search_attributes();
+    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered })
 }
 
 /// Plans the events of a batch, in order: what an event assigns belongs to what a later one of the batch releases.
@@ -111,7 +112,7 @@ async fn claim(
         let asked = worker.entities.claim(&entity, &asking, &update_id);
         match tokio::time::timeout_at(deadline.into(), asked).await {
             Ok(Ok(answer)) => return Ok((resource, answer)),
-            Ok(Err(error)) => tracing::warn!(code = error.code(), %error, "a claim was not answered"),
+            Ok(Err(error)) => tracing::warn!(code = %error.code(), %error, "a claim was not answered"),
             Err(_) => tracing::warn!(task_queue = %queue, "a claim was not answered in time"),
         }
         worker.answers.not_answered(queue, Instant::now());

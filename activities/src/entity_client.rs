@@ -3,14 +3,16 @@
 //! The service is called directly where the SDK's typed calls make a new request id each time: a call that is made
 //! again, because its activity is, must be recognised by the server.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use interlock_domain::ids::{CustomerId, ResourceId, TenantId};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{CustomerId, ResourceId, TargetId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Delivery, Envelope, Ticket};
 use interlock_domain::routing::{EntityAddress, EntityRoute, Routing};
+use interlock_domain::target::TargetRules;
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
 use temporalio_client::grpc::WorkflowService;
@@ -30,6 +32,8 @@ use temporalio_common::protos::temporal::api::update::v1 as update;
 use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
 use thiserror::Error;
 use tonic::{Code, Request, Status};
+
+use crate::target_client::TargetClient;
 
 /// How often a call is made again that the entity cannot take just now.
 const BUSY_RETRIES: usize = 6;
@@ -65,12 +69,17 @@ pub enum EntityCallError {
 
 impl EntityCallError {
     /// Its stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Refused { .. } => "temporal_refused",
-            Self::Payload { .. } => "payload_unreadable",
-            Self::NotAnswered { .. } => "claim_not_answered",
+            Self::Refused { .. } => ErrorCode::TemporalRefused,
+            Self::Payload { .. } => ErrorCode::PayloadUnreadable,
+            Self::NotAnswered { .. } => ErrorCode::ClaimNotAnswered,
         }
+    }
+
+    /// Whether the entity could only not take the call just then: its run was ending, or had all the signals it may have.
+    pub fn will_pass(&self) -> bool {
+        self.status().is_some_and(is_busy)
     }
 
     /// What Temporal said, where it said something.
@@ -100,10 +109,28 @@ pub struct EntityClient {
 }
 
 impl EntityClient {
-    /// Reaches entities through this connection. `search_attributes` says whether `InterlockTenant` and
-    /// `InterlockEntityKind` are registered on the server: a start that sets unknown ones is refused.
+    /// Reaches entities through this connection. `search_attributes` says whether `InterlockTenant`,
+    /// `InterlockEntityKind` and `InterlockState` are registered on the server: a start that sets unknown ones is refused,
+    /// and an entity that sets them is stuck.
     pub fn new(client: Client, routing: Arc<Routing>, search_attributes: bool) -> Self {
         Self { client, routing, search_attributes }
+    }
+
+    /// The entity of a target.
+    pub fn target(&self, target: &TargetId) -> EntityTarget {
+        let scope = self.routing.settings().prefix.as_str().to_owned();
+        let start = StartArgument { tenant_id: scope, entity_id: target.to_string() };
+        EntityTarget { route: self.routing.target(target), start }
+    }
+
+    /// Reaches target entities through the same connection; those that do not run are started with these rules.
+    pub fn targets(&self, rules: BTreeMap<TargetId, TargetRules>) -> TargetClient {
+        TargetClient::new(self.client.clone(), Arc::clone(&self.routing), rules)
+    }
+
+    /// Whether Interlock's search attributes are registered on the server.
+    pub fn has_search_attributes(&self) -> bool {
+        self.search_attributes
     }
 
     /// Where everything is.
@@ -135,16 +162,32 @@ impl EntityClient {
         message: &M,
         request_id: &str,
     ) -> Result<(), EntityCallError> {
+        match self.signal_with_start_of(entity, signal, message, request_id, Birth::First).await {
+            Err(error) if is_reborn(entity, &error) => {
+                self.signal_with_start_of(entity, signal, message, request_id, Birth::Again).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn signal_with_start_of<M: Serialize + Sync>(
+        &self,
+        entity: &EntityTarget,
+        signal: &str,
+        message: &M,
+        request_id: &str,
+        birth: Birth,
+    ) -> Result<(), EntityCallError> {
         let route = &entity.route;
         let request = service::SignalWithStartWorkflowExecutionRequest {
             namespace: route.namespace.clone(),
             workflow_id: route.workflow_id.clone(),
             workflow_type: Some(WorkflowType { name: route.workflow_type.to_owned() }),
             task_queue: Some(task_queue(route)),
-            input: Some(self.payloads(entity, &entity.start).await?),
+            input: Some(self.payloads(entity, &birth.argument(&entity.start)).await?),
             identity: self.client.identity(),
             request_id: request_id.to_owned(),
-            workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
+            workflow_id_reuse_policy: birth.reuse_policy(entity).into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
             signal_name: signal.to_owned(),
             signal_input: Some(self.payloads(entity, message).await?),
@@ -205,6 +248,19 @@ impl EntityClient {
         ticket: &Ticket,
         update_id: &str,
     ) -> Result<ClaimAnswer, EntityCallError> {
+        match self.claim_of(entity, ticket, update_id, Birth::First).await {
+            Err(error) if is_reborn(entity, &error) => self.claim_of(entity, ticket, update_id, Birth::Again).await,
+            answer => answer,
+        }
+    }
+
+    async fn claim_of(
+        &self,
+        entity: &EntityTarget,
+        ticket: &Ticket,
+        update_id: &str,
+        birth: Birth,
+    ) -> Result<ClaimAnswer, EntityCallError> {
         use service::execute_multi_operation_request::{Operation, operation};
         use service::execute_multi_operation_response::response;
         let route = &entity.route;
@@ -213,10 +269,10 @@ impl EntityClient {
             workflow_id: route.workflow_id.clone(),
             workflow_type: Some(WorkflowType { name: route.workflow_type.to_owned() }),
             task_queue: Some(task_queue(route)),
-            input: Some(self.payloads(entity, &entity.start).await?),
+            input: Some(self.payloads(entity, &birth.argument(&entity.start)).await?),
             identity: self.client.identity(),
             request_id: update_id.to_owned(),
-            workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
+            workflow_id_reuse_policy: birth.reuse_policy(entity).into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
             search_attributes: self.search_attributes(entity)?,
             priority: Some(priority(route)),
@@ -305,6 +361,47 @@ impl EntityClient {
         }
         Ok(Some(SearchAttributes { indexed_fields }))
     }
+}
+
+/// Whether there may have been an entity of this id before that does not run any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Birth {
+    /// None that the server remembers: a resource that had one is refused.
+    First,
+    /// There was one: who is started now is told so.
+    Again,
+}
+
+impl Birth {
+    /// A customer's new life is known by its incarnation; a resource's has to be told.
+    fn reuse_policy(self, entity: &EntityTarget) -> WorkflowIdReusePolicy {
+        match self {
+            Self::First if is_resource(entity) => WorkflowIdReusePolicy::RejectDuplicate,
+            Self::First | Self::Again => WorkflowIdReusePolicy::AllowDuplicate,
+        }
+    }
+
+    fn argument(self, start: &StartArgument) -> BornArgument<'_> {
+        BornArgument { start, earlier_life: self == Self::Again }
+    }
+}
+
+/// A start argument that says whether there was an earlier life.
+#[derive(Serialize)]
+struct BornArgument<'a> {
+    #[serde(flatten)]
+    start: &'a StartArgument,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    earlier_life: bool,
+}
+
+fn is_resource(entity: &EntityTarget) -> bool {
+    entity.route.workflow_type == names::RESOURCE_ENTITY
+}
+
+/// Whether a resource's entity was not started because an earlier life of it was terminated.
+fn is_reborn(entity: &EntityTarget, error: &EntityCallError) -> bool {
+    is_resource(entity) && error.status().is_some_and(|status| status.code() == Code::AlreadyExists)
 }
 
 /// A request that is answered at once where the entity is busy. The SDK's own wait for such answers begins at a second,

@@ -60,3 +60,54 @@ pub(crate) fn left_before(context: &ActivityContext) -> Option<LeftBy> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use interlock_workflows::activity_options::HEARTBEAT_TIMEOUT;
+    use temporalio_macros::activities;
+    use temporalio_sdk::activities::ActivityError;
+    use temporalio_sdk::testing::ActivityEnvironment;
+
+    use super::*;
+
+    /// A call that takes so many seconds, as an activity without a server.
+    pub struct Calls;
+
+    #[activities]
+    #[allow(missing_docs, reason = "a test")]
+    impl Calls {
+        #[activity]
+        pub async fn call(context: ActivityContext, seconds: u64) -> Result<(), ActivityError> {
+            Trace::new(&context).alive(tokio::time::sleep(Duration::from_secs(seconds))).await;
+            Ok(())
+        }
+    }
+
+    async fn signs_of_life_in(seconds: u64) -> u32 {
+        let signs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&signs);
+        let environment = ActivityEnvironment::builder_with_default()
+            .register_activities(Calls)
+            .on_heartbeat(move |_| {
+                counted.fetch_add(1, Ordering::Relaxed);
+            })
+            .build();
+        environment.run(Calls::call, seconds).await.unwrap();
+        signs.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_under_way_says_every_5_s_that_it_lives() {
+        assert_eq!(signs_of_life_in(4).await, 0);
+        assert_eq!(signs_of_life_in(6).await, 1);
+        assert_eq!(signs_of_life_in(61).await, 12);
+    }
+
+    #[test]
+    fn two_signs_of_life_may_be_lost_before_a_worker_is_given_up() {
+        assert_eq!((EVERY * 3, HEARTBEAT_TIMEOUT), (HEARTBEAT_TIMEOUT, Duration::from_secs(15)));
+    }
+}

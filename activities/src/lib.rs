@@ -7,16 +7,22 @@
 
 mod admit;
 mod answer_memory;
+mod breaker;
 mod clock;
 mod entity_client;
 mod heartbeat;
 mod local_activities;
 mod look_up;
 mod notify;
+mod probe;
 mod provision;
+mod report;
 mod request_id;
 mod send;
+mod set_limit;
 mod target_activities;
+mod target_client;
+mod upkeep_activities;
 mod worker_context;
 mod worker_thread;
 mod workers;
@@ -24,6 +30,10 @@ mod workers;
 pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
 pub use local_activities::CarriedOut;
 pub use target_activities::AtTargets;
+pub use target_client::TargetClient;
+pub use upkeep_activities::UpkeepOfTargets;
 pub use worker_context::WorkerContext;
 pub use worker_thread::{WorkerThread, WorkerThreadError};
-pub use workers::{Pollers, WorkerFault, WorkerTuning, entity_worker, provisioning_worker, resource_worker};
+pub use workers::{
+    Pollers, WorkerFault, WorkerTuning, entity_worker, jobs_worker, provisioning_worker, resource_worker,
+};

@@ -1,5 +1,6 @@
 //! Asking a resource's authority who has it.
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_workflows::LookUp;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -28,9 +29,15 @@ pub(crate) async fn look_up(
     }
     let adapter = match worker.adapters.get(&authority.target) {
         Ok(adapter) => adapter,
-        Err(error) => return Err(again("target_unknown", error.to_string(), None)),
+        Err(error) => return Err(again(ErrorCode::TargetUnknown.as_str(), error.to_string(), None)),
     };
-    match Trace::new(context).alive(adapter.find_holder(&resource)).await {
+    let breaker = worker.breakers.of(&authority.target);
+    let asked = breaker.call(adapter.find_holder(&resource));
+    let Ok(answer) = Trace::new(context).alive(asked).await else {
+        let detail = "The target is not called just now: calls to it failed one after the other.";
+        return Err(again("unavailable", detail, Some(breaker.open_for())));
+    };
+    match answer {
         Ok(answer) => Ok(answer),
         Err(Outcome::Permanent { code, detail }) => Ok(HolderAnswer::Unclear { detail: format!("{code}: {detail}") }),
         Err(outcome) => {

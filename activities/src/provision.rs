@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use interlock_adapters::{Adapter, Call, OnAmbiguous as AdapterOnAmbiguous, Verification};
 use interlock_domain::attempt::{
-    AfterCall, AfterVerification, Capabilities, INTERRUPTED, Left, Move, OnAmbiguous, ReadBack, Situation, TOO_LATE,
-    after_call, after_verification, first_move, left_just_before, may_send,
+    AfterCall, AfterVerification, Capabilities, INTERRUPTED, Left, MaySend, Move, OnAmbiguous, ReadBack, Situation,
+    TOO_LATE, after_call, after_verification, first_move, left_just_before, may_send, not_let_through,
 };
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::outcome::Outcome;
+use interlock_domain::retry::{RetryPolicy, Wait};
 use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+use crate::breaker::Breaker;
 use crate::clock::{millis, now, timestamp};
 use crate::heartbeat::{Trace, left_before};
 use crate::worker_context::WorkerContext;
@@ -34,9 +37,18 @@ pub(crate) async fn provision(
 ) -> Result<Outcome, ActivityError> {
     let adapter = match worker.adapters.get(&request.target) {
         Ok(adapter) => adapter,
-        Err(error) => return Err(again("target_unknown", error.to_string(), None)),
+        Err(error) => {
+            let key = &request.idempotency_key;
+            let delay_ms = request.retry.delay_ms(context.info().attempt, key, Wait::Pause);
+            return Err(again(
+                ErrorCode::TargetUnknown.as_str(),
+                error.to_string(),
+                Some(Duration::from_millis(delay_ms)),
+            ));
+        }
     };
-    let attempt = Attempt::of(context, adapter.as_ref(), request);
+    let breaker = worker.breakers.of(&request.target);
+    let attempt = Attempt::of(context, adapter.as_ref(), breaker, request);
     attempt.trace.alive(attempt.carry_out()).await
 }
 
@@ -44,14 +56,16 @@ pub(crate) async fn provision(
 struct Attempt<'a> {
     context: &'a ActivityContext,
     adapter: &'a dyn Adapter,
+    breaker: Breaker,
     capabilities: Capabilities,
     call: Call,
     situation: Situation,
+    retry: RetryPolicy,
     trace: Trace<'a>,
 }
 
 impl<'a> Attempt<'a> {
-    fn of(context: &'a ActivityContext, adapter: &'a dyn Adapter, request: ProvisionRequest) -> Self {
+    fn of(context: &'a ActivityContext, adapter: &'a dyn Adapter, breaker: Breaker, request: ProvisionRequest) -> Self {
         let info = context.info();
         let now = now();
         let situation = Situation {
@@ -60,6 +74,7 @@ impl<'a> Attempt<'a> {
             left: left_before(context),
             scheduled_at: info.current_attempt_scheduled_time.or(info.scheduled_time).map_or(now, timestamp),
             attempt_timeout_ms: request.attempt_timeout_ms,
+            expires_at: request.expires_at,
             now,
         };
         let capabilities = capabilities(adapter, &request.operation);
@@ -75,11 +90,22 @@ impl<'a> Attempt<'a> {
             attempt: info.attempt,
             timeout: Duration::from_millis(request.attempt_timeout_ms),
         };
-        Self { context, adapter, capabilities, call, situation, trace: Trace::new(context) }
+        Self {
+            context,
+            adapter,
+            breaker,
+            capabilities,
+            call,
+            situation,
+            retry: request.retry,
+            trace: Trace::new(context),
+        }
     }
 
     async fn carry_out(&self) -> Result<Outcome, ActivityError> {
-        let (wait_ms, verify) = match first_move(&self.situation, &self.capabilities) {
+        let first = first_move(&self.situation, &self.capabilities);
+        let is_settled = !matches!(first, Move::SendLater { .. });
+        let (wait_ms, verify) = match first {
             Move::Report(outcome) => return Ok(outcome),
             Move::Send => (0, false),
             Move::SendLater { wait_ms } => (wait_ms, false),
@@ -95,13 +121,16 @@ impl<'a> Attempt<'a> {
         }
         if self.context.is_cancelled() {
             self.trace.leave(Left::Settled).await;
-            return Err(again(INTERRUPTED, "The call was cancelled before it was sent.", None));
+            return Err(self.again(INTERRUPTED, "The call was cancelled before it was sent.", Wait::Pause));
         }
-        if !may_send(now(), deadline) {
-            self.trace.leave(Left::Settled).await;
-            return Err(again(TOO_LATE, "The attempt's time was over before its call was sent.", None));
+        match may_send(now(), deadline, self.situation.expires_at, is_settled) {
+            MaySend::Yes => self.send(verify).await,
+            MaySend::Expired(outcome) => Ok(outcome),
+            MaySend::TooLate => {
+                self.trace.leave(Left::Settled).await;
+                Err(self.again(TOO_LATE, "The attempt's time was over before its call was sent.", Wait::Pause))
+            }
         }
-        self.send().await
     }
 
     /// Waits until an earlier request can no longer land.
@@ -109,14 +138,16 @@ impl<'a> Attempt<'a> {
         let earlier = left_just_before(&self.situation).unwrap_or(Left::MaybeSent { until: self.landing_by(wait) });
         if wait > WAIT_MAX {
             self.trace.leave(earlier).await;
-            return Err(again("settling", "An earlier request may still land at the target.", Some(wait)));
+            let wait = Wait::AtLeast(millis(wait));
+            return Err(self.again("settling", "An earlier request may still land at the target.", wait));
         }
         self.trace.leave(Left::MaybeSent { until: deadline }).await;
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             () = self.context.cancelled() => {
                 self.trace.leave(earlier).await;
-                Err(again("settling", "The call was cancelled while an earlier request might still land.", None))
+                let detail = "The call was cancelled while an earlier request might still land.";
+                Err(self.again("settling", detail, Wait::Pause))
             }
         }
     }
@@ -129,36 +160,59 @@ impl<'a> Attempt<'a> {
 
     /// Reads back what became of an earlier request: its outcome, or none where the request is to be sent.
     async fn settle(&self) -> Result<Option<Outcome>, ActivityError> {
-        let read_back = match self.adapter.verify(&self.call).await {
+        let Ok(verification) = self.breaker.call(self.adapter.verify(&self.call)).await else {
+            return Err(self.not_let_through(false).await);
+        };
+        let read_back = match verification {
             Verification::Applied => ReadBack::Applied,
             Verification::NotApplied => ReadBack::NotApplied,
             Verification::InUse { holder } => ReadBack::InUse { holder },
             Verification::Unclear { detail } => ReadBack::Unclear { detail },
         };
-        match after_verification(read_back) {
+        let is_expired = self.situation.expires_at.is_some_and(|at| now() >= at);
+        match after_verification(read_back, is_expired) {
             AfterVerification::Report(outcome) => Ok(Some(outcome)),
             AfterVerification::Send => Ok(None),
             AfterVerification::AskAgain { detail } => {
                 // Nothing lands any more: whoever asks next need not wait.
                 self.trace.leave(Left::MaybeSent { until: self.landing_by(Duration::ZERO) }).await;
-                Err(again("unclear", detail, None))
+                Err(self.again("unclear", detail, Wait::Pause))
             }
         }
     }
 
-    async fn send(&self) -> Result<Outcome, ActivityError> {
-        let called = tokio::time::timeout(self.call.timeout + OVERRUN, self.adapter.call(&self.call)).await;
-        let outcome = called.unwrap_or_else(|_| Outcome::Ambiguous {
-            detail: "The adapter did not answer within the attempt's time.".to_owned(),
-        });
+    async fn send(&self, is_read_back: bool) -> Result<Outcome, ActivityError> {
+        let call = async {
+            let called = tokio::time::timeout(self.call.timeout + OVERRUN, self.adapter.call(&self.call)).await;
+            called.unwrap_or_else(|_| Outcome::Ambiguous {
+                detail: "The adapter did not answer within the attempt's time.".to_owned(),
+            })
+        };
+        let Ok(outcome) = self.breaker.call(call).await else {
+            return Err(self.not_let_through(is_read_back).await);
+        };
         match after_call(outcome, &self.capabilities, now()) {
             AfterCall::Report(outcome) => Ok(outcome),
-            AfterCall::Retry { left, delay_ms, outcome } => {
+            AfterCall::Retry { left, wait, outcome } => {
                 self.trace.leave(left).await;
                 let detail = serde_json::to_string(&outcome).unwrap_or_else(|_| outcome.class().to_owned());
-                Err(again(outcome.class(), detail, delay_ms.map(Duration::from_millis)))
+                Err(self.again(outcome.class(), detail, wait))
             }
         }
+    }
+
+    /// The target counts as down in this process: the step goes back to its queue, where it waits without attempts.
+    async fn not_let_through(&self, is_read_back: bool) -> ActivityError {
+        let (class, left) = not_let_through(&self.situation, is_read_back);
+        self.trace.leave(left).await;
+        let wait = Wait::AtLeast(millis(self.breaker.open_for()));
+        self.again(class, "The target is not called just now: calls to it failed one after the other.", wait)
+    }
+
+    /// A failure after which the server makes another attempt, after the pause that the step's policy and `wait` say.
+    fn again(&self, class: &str, detail: impl Into<String>, wait: Wait) -> ActivityError {
+        let delay_ms = self.retry.delay_ms(self.situation.attempt, &self.call.idempotency_key, wait);
+        again(class, detail, Some(Duration::from_millis(delay_ms)))
     }
 }
 

@@ -7,7 +7,10 @@ use interlock_domain::catalog::Catalog;
 use interlock_domain::limits::EntityLimits;
 
 use crate::answer_memory::AnswerMemory;
+use crate::breaker::Breakers;
 use crate::entity_client::EntityClient;
+use crate::report::Reporter;
+use crate::target_client::TargetClient;
 
 /// What all activities of a process work with. It is made once, by whoever starts the workers.
 #[derive(Clone)]
@@ -16,6 +19,8 @@ pub struct WorkerContext {
     pub entities: EntityClient,
     /// What events become.
     pub catalog: Arc<Catalog>,
+    /// How the entities of targets are reached.
+    pub targets: TargetClient,
     /// How targets are reached.
     pub adapters: AdapterRegistry,
     /// The limits that entities get with their admissions.
@@ -25,12 +30,21 @@ pub struct WorkerContext {
     pub leases: bool,
     /// Which resource queues lately left a claim without an answer.
     pub(crate) answers: Arc<AnswerMemory>,
+    /// Which targets are called just now.
+    pub(crate) breakers: Arc<Breakers>,
 }
 
 impl WorkerContext {
     /// A context with leases on.
-    pub fn new(entities: EntityClient, catalog: Arc<Catalog>, adapters: AdapterRegistry, limits: EntityLimits) -> Self {
-        Self { entities, catalog, adapters, limits, leases: true, answers: Arc::default() }
+    pub fn new(
+        entities: EntityClient,
+        targets: TargetClient,
+        catalog: Arc<Catalog>,
+        adapters: AdapterRegistry,
+        limits: EntityLimits,
+    ) -> Self {
+        let breakers = Arc::new(Breakers::new(Reporter::new(targets.clone())));
+        Self { entities, targets, catalog, adapters, limits, leases: true, answers: Arc::default(), breakers }
     }
 
     /// The same with the leases off.

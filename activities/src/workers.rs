@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_workflows::{CustomerEntity, ResourceEntity};
+use interlock_workflows::{CustomerEntity, ResourceEntity, Sweep, TargetEntity};
 use temporalio_client::Client;
 use temporalio_common::worker::WorkerDeploymentOptions;
+use temporalio_sdk::activities::ActivityImplementer;
 use temporalio_sdk::runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder};
 use temporalio_sdk::runtime::{AutoscalingOptions, PollerBehavior};
 use temporalio_sdk::{Runtime, Worker, WorkerCreateError, WorkerOptions, WorkflowRegistrationError};
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 use crate::local_activities::CarriedOut;
 use crate::target_activities::AtTargets;
+use crate::upkeep_activities::UpkeepOfTargets;
 use crate::worker_context::WorkerContext;
 
 /// For how long at most a heartbeat is held back by the SDK.
@@ -109,6 +111,29 @@ pub fn resource_worker(
     let options = options(task_queue, tuning)
         .register_workflow::<ResourceEntity>()?
         .register_activities(CarriedOut(Arc::clone(context)))
+        .build();
+    Ok(Worker::new(runtime, client, versioned(options, tuning))?)
+}
+
+/// A worker for the target entities of one jobs queue, for sweeps, and for the unordered work that producers put there.
+/// `client` is for the namespace of the queue; `sweeping` implements [`interlock_workflows::Sweeping`] for it.
+///
+/// # Errors
+/// [`WorkerFault`].
+pub fn jobs_worker(
+    runtime: &Runtime,
+    client: Client,
+    context: &Arc<WorkerContext>,
+    task_queue: &str,
+    tuning: &WorkerTuning,
+    sweeping: impl ActivityImplementer,
+) -> Result<Worker, WorkerFault> {
+    let options = options(task_queue, tuning)
+        .register_workflow::<TargetEntity>()?
+        .register_workflow::<Sweep>()?
+        .register_activities(AtTargets(Arc::clone(context)))
+        .register_activities(UpkeepOfTargets(Arc::clone(context)))
+        .register_activities(sweeping)
         .build();
     Ok(Worker::new(runtime, client, versioned(options, tuning))?)
 }

@@ -14,8 +14,7 @@ mod class;
 mod condition;
 mod connector;
 mod credentials;
-mod document;
-mod fault;
+mod duration;
 mod operation;
 mod path;
 mod pointer;
@@ -36,8 +35,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::HeaderMap;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{ResourceId, TargetId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_domain::toml_text::TomlFault;
 
 use crate::adapter::{Adapter, Call, Capabilities, Verification};
 use crate::exchange::{Exchange, authentication_headers};
@@ -47,7 +48,6 @@ use attempt::Attempt;
 use auth::Auth;
 use connector::Connector;
 use credentials::Credentials;
-pub use fault::Fault;
 pub use shipped::{SHIPPED, shipped};
 use verdict::Verdict;
 
@@ -55,9 +55,9 @@ use verdict::Verdict;
 ///
 /// ```
 /// let faults = interlock_adapters::declarative::check("describes = \"a CRM\"\n[operations.add_number]\n");
-/// assert_eq!((faults[0].line, faults[0].code), (2, "missing_request"));
+/// assert_eq!((faults[0].line, faults[0].code.as_str()), (2, "missing_request"));
 /// ```
-pub fn check(text: &str) -> Vec<Fault> {
+pub fn check(text: &str) -> Vec<TomlFault> {
     Connector::parse(text).err().unwrap_or_default()
 }
 
@@ -65,7 +65,7 @@ pub fn check(text: &str) -> Vec<Fault> {
 ///
 /// # Errors
 /// As [`check`].
-pub fn operations(text: &str) -> Result<Vec<String>, Vec<Fault>> {
+pub fn operations(text: &str) -> Result<Vec<String>, Vec<TomlFault>> {
     Ok(Connector::parse(text)?.operations.into_keys().collect())
 }
 
@@ -102,7 +102,7 @@ impl DeclarativeAdapter {
             ),
         };
         let tls = || connector.tls.resolve().map_err(|detail| RegistryError::Secret { target: target.clone(), detail });
-        let (base_url, connect_timeout) = (&settings.base_url, settings.connect_timeout);
+        let (base_url, connect_timeout) = (settings.address(target)?, settings.connect_timeout);
         let exchange = Exchange::open(target, base_url.clone(), connect_timeout, HeaderMap::new(), tls()?)?;
         let credentials = Credentials::new(target, auth, base_url, connect_timeout, tls()?)?;
         Ok(Self {
@@ -171,7 +171,7 @@ impl Adapter for DeclarativeAdapter {
     async fn call(&self, call: &Call) -> Outcome {
         let Some(operation) = self.connector.operations.get(&call.operation) else {
             return Outcome::Permanent {
-                code: "unknown_operation".to_owned(),
+                code: ErrorCode::UnknownOperation.into(),
                 detail: format!("the target's adapter file describes no operation '{}'", call.operation),
             };
         };

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::outcome::Outcome;
 use reqwest::redirect::Policy;
@@ -97,7 +98,7 @@ impl Exchange {
     pub(crate) fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
         let headers = authentication_headers(&settings.auth)
             .ok_or_else(|| RegistryError::Authentication { target: target.clone() })?;
-        Self::open(target, settings.base_url.clone(), settings.connect_timeout, headers, Tls::default())
+        Self::open(target, settings.address(target)?.clone(), settings.connect_timeout, headers, Tls::default())
     }
 
     /// As [`Self::new`], with headers for every request and certificates of its own.
@@ -198,7 +199,7 @@ impl Failure {
     /// The outcome where the request was a write.
     pub(crate) fn of_write(self) -> Outcome {
         match self {
-            Self::NotSent(detail) => Outcome::Unavailable { detail },
+            Self::NotSent(detail) => Outcome::unavailable(detail),
             Self::MaybeSent(detail) => Outcome::Ambiguous { detail },
         }
     }
@@ -206,30 +207,38 @@ impl Failure {
     /// The outcome where the request was a question: nothing was changed.
     pub(crate) fn of_read(self) -> Outcome {
         match self {
-            Self::NotSent(detail) | Self::MaybeSent(detail) => Outcome::Unavailable { detail },
+            Self::NotSent(detail) | Self::MaybeSent(detail) => Outcome::unavailable(detail),
         }
     }
 }
 
 impl Answer {
+    /// How long it asks to be left alone, in milliseconds.
+    pub(crate) fn retry_after_ms(&self) -> Option<u64> {
+        self.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX))
+    }
+
     /// The outcome that the status alone decides, the same for every target and whether it was a write or a question:
     /// the target asks for less, is out of service, does not know us, or lives elsewhere.
     pub(crate) fn outcome_of_refusal(&self) -> Option<Outcome> {
         let status = self.status.as_u16();
         match status {
             429 => Some(Outcome::Throttled {
-                retry_after_ms: self.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX)),
+                retry_after_ms: self.retry_after_ms(),
                 detail: "the target asks for less load (429)".to_owned(),
             }),
-            503 => Some(Outcome::Unavailable { detail: "the target says that it is out of service (503)".to_owned() }),
+            503 => Some(Outcome::Unavailable {
+                retry_after_ms: self.retry_after_ms(),
+                detail: "the target says that it is out of service (503)".to_owned(),
+            }),
             408 | 425 => Some(Outcome::Transient { detail: format!("the target did not take the request ({status})") }),
             // The credentials are the target's matter, not the order's: held orders would not help anybody.
-            401 => Some(Outcome::Unavailable {
-                detail: "the target refuses Interlock's credentials (401): check the target's auth".to_owned(),
-            }),
+            401 => {
+                Some(Outcome::unavailable("the target refuses Interlock's credentials (401): check the target's auth"))
+            }
             // 303 after a write means "done, look there", so it is not among these.
             300..=302 | 304..=399 => Some(Outcome::Permanent {
-                code: "redirected".to_owned(),
+                code: ErrorCode::Redirected.into(),
                 detail: format!("the target answers with a redirect ({status}): set its base_url to the final address"),
             }),
             _ => None,

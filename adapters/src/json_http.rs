@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{HeaderName, Method};
+use interlock_domain::error_code::ReasonCode;
 use interlock_domain::ids::{ResourceId, TargetId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Value, json};
@@ -40,10 +41,12 @@ impl JsonHttpAdapter {
     /// # Errors
     /// [`RegistryError`] where the settings do not do.
     pub fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
-        let on_ambiguous = match (settings.verify, settings.idempotency_keys) {
-            (true, _) => OnAmbiguous::Verify,
-            (false, true) => OnAmbiguous::Resend,
-            (false, false) => OnAmbiguous::Hold,
+        let on_ambiguous = match (settings.on_ambiguous, settings.verify, settings.idempotency_keys) {
+            (Some(OnAmbiguous::Verify), false, _) => return Err(RegistryError::NotVerified { target: target.clone() }),
+            (Some(on_ambiguous), _, _) => on_ambiguous,
+            (None, true, _) => OnAmbiguous::Verify,
+            (None, false, true) => OnAmbiguous::Resend,
+            (None, false, false) => OnAmbiguous::Hold,
         };
         Ok(Self {
             exchange: Exchange::new(target, settings)?,
@@ -64,7 +67,7 @@ impl JsonHttpAdapter {
         let answer = self.exchange.send(request).await.map_err(Failure::of_read)?;
         match answer.outcome_of_refusal() {
             Some(outcome) => Err(outcome),
-            None if answer.status.is_server_error() => Err(Outcome::Unavailable { detail: detail_of(&answer) }),
+            None if answer.status.is_server_error() => Err(Outcome::unavailable(detail_of(&answer))),
             None => Ok(answer),
         }
     }
@@ -173,7 +176,7 @@ fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a Value> {
 }
 
 /// The target's own code where it is one (snake case), else one made of the status.
-fn code_of(answer: &Answer) -> String {
+fn code_of(answer: &Answer) -> ReasonCode {
     let is_code = |code: &&str| {
         !code.is_empty()
             && code.len() <= CODE_BYTES_MAX
@@ -182,7 +185,7 @@ fn code_of(answer: &Answer) -> String {
     field(answer, "code")
         .and_then(Value::as_str)
         .filter(is_code)
-        .map_or_else(|| format!("http_{}", answer.status.as_u16()), str::to_owned)
+        .map_or_else(|| ReasonCode::of_target(format!("http_{}", answer.status.as_u16())), ReasonCode::of_target)
 }
 
 /// The target's own sentence, else one made of the status.

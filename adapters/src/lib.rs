@@ -12,6 +12,7 @@ mod adapter;
 pub mod declarative;
 mod exchange;
 mod json_http;
+mod protection;
 mod pyhss;
 mod registry;
 pub mod sandbox;
@@ -21,6 +22,7 @@ pub use adapter::{Adapter, Call, Capabilities, Fence, OnAmbiguous, Verification}
 pub use declarative::DeclarativeAdapter;
 pub use exchange::install_crypto_provider;
 pub use json_http::JsonHttpAdapter;
+pub use protection::{MaintenanceSettings, OutageSettings};
 pub use pyhss::PyhssAdapter;
 pub use registry::{AdapterRegistry, RegistryError};
-pub use settings::{AdapterKind, Authentication, TargetSettings};
+pub use settings::{AdapterKind, Authentication, TargetSettings, duration};

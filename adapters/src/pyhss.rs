@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{ResourceId, TargetId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Map, Value};
@@ -159,14 +160,14 @@ impl Adapter for PyhssAdapter {
         let body = Reader::new(self, self.request_timeout).ask(&["oam", "ping"], &[]).await?;
         match body.get("result").and_then(Value::as_str) {
             Some("OK") => Ok(()),
-            _ => Err(Outcome::Unavailable { detail: "the ping was not answered by PyHSS's OK".to_owned() }),
+            _ => Err(Outcome::unavailable("the ping was not answered by PyHSS's OK")),
         }
     }
 }
 
 fn unknown_operation(operation: &str) -> Outcome {
     Outcome::Permanent {
-        code: "unknown_operation".to_owned(),
+        code: ErrorCode::UnknownOperation.into(),
         detail: format!("PyHSS has no operation '{operation}': correct the catalog"),
     }
 }
@@ -176,7 +177,7 @@ fn detail_of(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Transient { detail }
         | Outcome::Throttled { detail, .. }
-        | Outcome::Unavailable { detail }
+        | Outcome::Unavailable { detail, .. }
         | Outcome::Permanent { detail, .. }
         | Outcome::Ambiguous { detail } => detail.clone(),
         Outcome::Done | Outcome::AlreadyDone | Outcome::InUse { .. } => outcome.class().to_owned(),

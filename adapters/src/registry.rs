@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
+use interlock_domain::toml_text::TomlFault;
 use thiserror::Error;
 
 use crate::adapter::Adapter;
-use crate::declarative::{DeclarativeAdapter, Fault};
+use crate::declarative::DeclarativeAdapter;
 use crate::json_http::JsonHttpAdapter;
 use crate::pyhss::PyhssAdapter;
 use crate::settings::{AdapterKind, TargetSettings};
@@ -24,6 +26,20 @@ pub enum RegistryError {
         target: TargetId,
         /// Its base URL as it came.
         base_url: String,
+    },
+    /// There is no base URL, and its adapter needs one.
+    #[error("target '{target}': it has no address; set base_url in [targets.{target}]")]
+    BaseUrlMissing {
+        /// The target.
+        target: TargetId,
+    },
+    /// What may have happened is to be read back, and the target cannot be read.
+    #[error(
+        "target '{target}': on_ambiguous = \"verify\" needs verify = true in [targets.{target}]; choose resend, hold or give_up"
+    )]
+    NotVerified {
+        /// The target.
+        target: TargetId,
     },
     /// A secret or header name has characters that HTTP headers cannot carry.
     #[error(
@@ -53,7 +69,7 @@ pub enum RegistryError {
         /// The file.
         file: String,
         /// All of its faults.
-        faults: Vec<Fault>,
+        faults: Vec<TomlFault>,
     },
     /// A parameter of the adapter file has no value, or one is given that the file does not declare.
     #[error("target '{target}': {detail}; see [targets.{target}.parameters]")]
@@ -91,22 +107,24 @@ pub enum RegistryError {
 
 impl RegistryError {
     /// Its stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::BaseUrl { .. } => "target_base_url_invalid",
-            Self::Authentication { .. } => "target_auth_invalid",
-            Self::AdapterFile { .. } => "target_adapter_file_missing",
-            Self::AdapterFileFaults { .. } => "target_adapter_file_faulty",
-            Self::Parameter { .. } => "target_parameter_invalid",
-            Self::Secret { .. } => "target_secret_missing",
-            Self::Client { .. } => "target_client_failed",
-            Self::UnknownTarget { .. } => "target_unknown",
+            Self::BaseUrl { .. } => ErrorCode::TargetBaseUrlInvalid,
+            Self::BaseUrlMissing { .. } => ErrorCode::TargetBaseUrlMissing,
+            Self::NotVerified { .. } => ErrorCode::TargetNotVerified,
+            Self::Authentication { .. } => ErrorCode::TargetAuthInvalid,
+            Self::AdapterFile { .. } => ErrorCode::TargetAdapterFileMissing,
+            Self::AdapterFileFaults { .. } => ErrorCode::TargetAdapterFileFaulty,
+            Self::Parameter { .. } => ErrorCode::TargetParameterInvalid,
+            Self::Secret { .. } => ErrorCode::TargetSecretMissing,
+            Self::Client { .. } => ErrorCode::TargetClientFailed,
+            Self::UnknownTarget { .. } => ErrorCode::TargetUnknown,
         }
     }
 }
 
-fn first(faults: &[Fault]) -> String {
-    faults.first().map(Fault::to_string).unwrap_or_default()
+fn first(faults: &[TomlFault]) -> String {
+    faults.first().map(TomlFault::to_string).unwrap_or_default()
 }
 
 /// The adapters of all targets that are configured.
@@ -116,7 +134,7 @@ pub struct AdapterRegistry {
 }
 
 impl AdapterRegistry {
-    /// One adapter for each target.
+    /// One adapter for each target, but for external ones, which have none here.
     ///
     /// # Errors
     /// [`RegistryError`] for the first target whose settings do not do.
@@ -129,6 +147,8 @@ impl AdapterRegistry {
                 AdapterKind::Pyhss => Arc::new(PyhssAdapter::new(target, settings)?),
                 AdapterKind::Declarative => Arc::new(DeclarativeAdapter::new(target, settings)?),
                 AdapterKind::Json => Arc::new(JsonHttpAdapter::new(target, settings)?),
+                // Whoever serves it is no part of this process.
+                AdapterKind::External => continue,
             };
             registry.insert(target.clone(), adapter);
         }
@@ -157,6 +177,7 @@ impl AdapterRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapter::OnAmbiguous;
 
     fn target() -> TargetId {
         "hss-east".parse().unwrap()
@@ -174,6 +195,31 @@ mod tests {
         let settings = TargetSettings::new(AdapterKind::Json, "ftp://crm/".parse().unwrap());
         let error = AdapterRegistry::from_settings([(&target(), &settings)]).err().unwrap();
         assert_eq!(error.code(), "target_base_url_invalid");
+    }
+
+    #[test]
+    fn an_external_target_has_no_adapter_here() {
+        let registry = AdapterRegistry::from_settings([(&target(), &TargetSettings::external())]).unwrap();
+        assert_eq!(registry.targets().count(), 0);
+    }
+
+    #[test]
+    fn a_target_that_cannot_be_read_back_is_not_to_be_verified() {
+        let mut settings = TargetSettings::new(AdapterKind::Json, "http://127.0.0.1:1/".parse().unwrap());
+        settings.verify = false;
+        for (on_ambiguous, keys, expected) in [
+            (None, true, OnAmbiguous::Resend),
+            (None, false, OnAmbiguous::Hold),
+            (Some(OnAmbiguous::Resend), false, OnAmbiguous::Resend),
+            (Some(OnAmbiguous::GiveUp), true, OnAmbiguous::GiveUp),
+        ] {
+            (settings.on_ambiguous, settings.idempotency_keys) = (on_ambiguous, keys);
+            let registry = AdapterRegistry::from_settings([(&target(), &settings)]).unwrap();
+            assert_eq!(registry.get(&target()).unwrap().capabilities("any").on_ambiguous, expected);
+        }
+        settings.on_ambiguous = Some(OnAmbiguous::Verify);
+        let error = AdapterRegistry::from_settings([(&target(), &settings)]).err().unwrap();
+        assert_eq!(error.code(), "target_not_verified");
     }
 
     #[test]

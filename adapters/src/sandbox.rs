@@ -11,6 +11,7 @@
 //! | call | does |
 //! | --- | --- |
 //! | `GET /__sandbox/log[?after=SEQ]` | what was applied, in order, as a list of [`Applied`]; never what was refused |
+//! | `GET /__sandbox/requests` | what it was asked, in order, as a list of [`Received`], the refused ones too; the last 100,000 |
 //! | `GET`, `PUT`, `POST`, `DELETE /__sandbox/knobs` | reads, replaces, adds to and clears the failure [`Knobs`] |
 //! | `GET /__sandbox/state` | the tables |
 //! | `POST /__sandbox/subscribers` | HSS only: seeds SIMs and subscribers, one [`Seed`] or a list of any length |
@@ -22,6 +23,7 @@ mod hss;
 mod judge;
 mod keyed;
 mod knobs;
+mod received;
 mod server;
 mod sms;
 mod target;
@@ -30,6 +32,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use interlock_domain::error_code::ErrorCode;
 use secrecy::SecretString;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -37,7 +40,9 @@ use tokio::net::TcpListener;
 pub use applied::{Applied, Effect};
 pub use hss::{DatabaseKind, Seed, SeedError, Seeded};
 pub use judge::{HandOverFault, hand_over_faults};
+pub use keyed::Keys;
 pub use knobs::{Action, Knobs, Pattern, Rule, Times};
+pub use received::Received;
 
 use server::Server;
 use target::Target;
@@ -51,6 +56,8 @@ pub struct SandboxOptions {
     pub latency: Duration,
     /// HSS only: the `Provisioning-Key` that writes must carry. Default: none asked for.
     pub provisioning_key: Option<SecretString>,
+    /// CRM and SMS only: what it does with idempotency keys. Default: it honours them.
+    pub keys: Keys,
     /// HSS only: which database's manners it has. Default: SQLite's.
     pub database: DatabaseKind,
 }
@@ -61,6 +68,7 @@ impl Default for SandboxOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             latency: Duration::ZERO,
             provisioning_key: None,
+            keys: Keys::default(),
             database: DatabaseKind::default(),
         }
     }
@@ -81,9 +89,9 @@ pub enum SandboxError {
 
 impl SandboxError {
     /// Its stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Listen { .. } => "sandbox_listen_failed",
+            Self::Listen { .. } => ErrorCode::SandboxListenFailed,
         }
     }
 }
@@ -108,7 +116,7 @@ pub async fn hss(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
 /// # Errors
 /// [`SandboxError`] where it cannot listen.
 pub async fn crm(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
-    let model = keyed::Keyed::new(crm::Crm::default());
+    let model = keyed::Keyed::new(crm::Crm::default(), options.keys);
     start(Target::new("crm", Box::new(model), options.latency), options.listen).await
 }
 
@@ -117,7 +125,7 @@ pub async fn crm(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
 /// # Errors
 /// [`SandboxError`] where it cannot listen.
 pub async fn sms(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
-    let model = keyed::Keyed::new(sms::Sms::default());
+    let model = keyed::Keyed::new(sms::Sms::default(), options.keys);
     start(Target::new("sms", Box::new(model), options.latency), options.listen).await
 }
 
@@ -148,6 +156,11 @@ impl Sandbox {
     /// What it applied so far, in order.
     pub fn log(&self) -> Vec<Applied> {
         self.target.log_after(0)
+    }
+
+    /// What it was asked so far, in order, whatever became of it; the last 100,000.
+    pub fn received(&self) -> Vec<Received> {
+        self.target.received()
     }
 
     /// Replaces its failure knobs.

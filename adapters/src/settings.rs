@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use interlock_domain::ids::TargetId;
+use interlock_domain::target::Rate;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::adapter::Fence;
+use crate::adapter::{Fence, OnAmbiguous};
+use crate::protection::{MaintenanceSettings, OutageSettings};
+use crate::registry::RegistryError;
 
 /// Which adapter speaks to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -21,6 +25,9 @@ pub enum AdapterKind {
     Json,
     /// HTTP as a file describes it.
     Declarative,
+    /// None of Interlock's: a program of its own, in any language, serves the target's queue (`docs/provision.md`).
+    /// Interlock's workers leave that queue alone.
+    External,
 }
 
 /// How Interlock proves to a target who it is. Secrets are never printed.
@@ -70,8 +77,10 @@ pub enum Authentication {
 pub struct TargetSettings {
     /// Which adapter speaks to it.
     pub adapter: AdapterKind,
-    /// Where it is: scheme, host, port and path prefix.
-    pub base_url: Url,
+    /// Where it is: scheme, host, port and path prefix. Required, but for an external target: whoever serves that one
+    /// knows.
+    #[serde(default)]
+    pub base_url: Option<Url>,
     /// How Interlock proves who it is. For a declarative target it stands instead of what its file says.
     #[serde(default)]
     pub auth: Authentication,
@@ -102,6 +111,11 @@ pub struct TargetSettings {
     /// JSON only: whether it answers `GET operations/{idempotency_key}`. Default yes.
     #[serde(default = "yes")]
     pub verify: bool,
+    /// JSON only: what is done after an attempt that may or may not have had its effect. Default: `verify` where it can be
+    /// read back, else `resend` where it knows idempotency keys, else `hold`. `resend` without such keys may have its effect
+    /// twice; `give_up` ends the step as `given_up_ambiguous`.
+    #[serde(default)]
+    pub on_ambiguous: Option<OnAmbiguous>,
     /// PyHSS only: what the profiles of `create_subscriber` stand for, as columns of `subscriber`. Default: `default`,
     /// which is the access point with id 1.
     #[serde(default = "default_profiles")]
@@ -113,11 +127,42 @@ pub struct TargetSettings {
     /// have (PyHSS's own look-up then says "nobody"). Default 2,000; 0 switches it off.
     #[serde(default = "default_scan_rows_max")]
     pub scan_rows_max: u32,
+    /// How many requests a second the target is sent at most, by all workers together: the Temporal server sees to it.
+    /// Default: as many as there are.
+    #[serde(default)]
+    pub rate_per_second: Option<Rate>,
+    /// How many calls to it each worker process makes at the same time, in each namespace. Default 100. The processes do not
+    /// know of each other: so many processes, so many times more.
+    #[serde(default)]
+    pub concurrency: Option<usize>,
+    /// When it is known to be away.
+    #[serde(default)]
+    pub maintenance: Vec<MaintenanceSettings>,
+    /// When it counts as down, and how it is called again.
+    #[serde(default)]
+    pub outage: OutageSettings,
 }
 
 impl TargetSettings {
     /// The settings of a target of this kind at this address, all else by default.
     pub fn new(adapter: AdapterKind, base_url: Url) -> Self {
+        Self::by_default(adapter, Some(base_url))
+    }
+
+    /// The settings of a target that a program of its own serves.
+    pub fn external() -> Self {
+        Self::by_default(AdapterKind::External, None)
+    }
+
+    /// Where the target is.
+    ///
+    /// # Errors
+    /// [`RegistryError::BaseUrlMissing`].
+    pub(crate) fn address(&self, target: &TargetId) -> Result<&Url, RegistryError> {
+        self.base_url.as_ref().ok_or_else(|| RegistryError::BaseUrlMissing { target: target.clone() })
+    }
+
+    fn by_default(adapter: AdapterKind, base_url: Option<Url>) -> Self {
         Self {
             adapter,
             base_url,
@@ -130,9 +175,14 @@ impl TargetSettings {
             fence: Fence::None,
             idempotency_keys: true,
             verify: true,
+            on_ambiguous: None,
             profiles: default_profiles(),
             ifc_path: default_ifc_path(),
             scan_rows_max: default_scan_rows_max(),
+            rate_per_second: None,
+            concurrency: None,
+            maintenance: Vec::new(),
+            outage: OutageSettings::default(),
         }
     }
 }
@@ -164,13 +214,25 @@ fn yes() -> bool {
     true
 }
 
-/// A duration as a person writes it: `5s`, `1m 30s`.
-mod duration {
+/// A duration as a person writes it: `5s`, `1m 30s`. For `#[serde(with)]`.
+pub mod duration {
     use std::time::Duration;
 
-    use serde::{Deserialize, Deserializer, de::Error};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(*duration))
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Where the text is no duration.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text)
             .map_err(|error| D::Error::custom(format!("'{text}' is no duration such as '5s' or '1m 30s': {error}")))
@@ -178,12 +240,20 @@ mod duration {
 }
 
 /// The same, where it may be left out.
-mod optional_duration {
+pub(crate) mod optional_duration {
     use std::time::Duration;
 
-    use serde::Deserializer;
+    use serde::{Deserializer, Serializer};
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    #[allow(clippy::ref_option, reason = "serde hands it over so")]
+    pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::duration::serialize(duration, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
         super::duration::deserialize(deserializer).map(Some)
     }
 }
@@ -226,6 +296,15 @@ mod tests {
         let error =
             read(serde_json::json!({"adapter": "json", "base_url": "http://crm/", "timout": "5s"})).unwrap_err();
         assert!(error.to_string().contains("timout"), "{error}");
+    }
+
+    #[test]
+    fn only_an_external_target_does_without_an_address() {
+        let target: TargetId = "billing".parse().unwrap();
+        let external = read(serde_json::json!({"adapter": "external"})).unwrap();
+        assert_eq!((external.adapter, &external.base_url), (AdapterKind::External, &None));
+        let nowhere = read(serde_json::json!({"adapter": "json"})).unwrap();
+        assert_eq!(nowhere.address(&target).unwrap_err().code(), "target_base_url_missing");
     }
 
     #[test]

@@ -384,7 +384,9 @@ async fn without_a_token_nothing_is_sent_and_no_secret_is_told() {
     Mock::given(path("/oauth/token")).respond_with(refusal).mount(&server).await;
     Mock::given(path("/put")).respond_with(ResponseTemplate::new(200)).expect(0).mount(&server).await;
     let adapter = described(&with_oauth2(secret.path()), &server.uri()).unwrap();
-    let Outcome::Unavailable { detail } = adapter.call(&call("put", json!({}))).await else { panic!("unavailable") };
+    let Outcome::Unavailable { detail, .. } = adapter.call(&call("put", json!({}))).await else {
+        panic!("unavailable")
+    };
     assert!(detail.contains("invalid_client") && !detail.contains("open s"), "{detail}");
 }
 

@@ -1,7 +1,8 @@
 //! The checker of adapter files finds every fault, with its place.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-use interlock_adapters::declarative::{Fault, check};
+use interlock_adapters::declarative::check;
+use interlock_domain::toml_text::TomlFault;
 
 /// A file without faults, of which each test spoils something.
 const SOUND: &str = r#"describes = "a CRM"
@@ -31,7 +32,7 @@ responses = [{ status = 200, class = "applied" }, { class = "unclear" }]
 /// The faults of the sound file after a replacement: line, path and code of each.
 fn spoiled(old: &str, new: &str) -> Vec<(usize, String, &'static str)> {
     assert!(SOUND.contains(old), "{old}");
-    check(&SOUND.replacen(old, new, 1)).into_iter().map(|fault| (fault.line, fault.path, fault.code)).collect()
+    check(&SOUND.replacen(old, new, 1)).into_iter().map(|fault| (fault.line, fault.path, fault.code.as_str())).collect()
 }
 
 fn codes(old: &str, new: &str) -> Vec<&'static str> {
@@ -66,15 +67,15 @@ fn a_fault_names_line_column_path_and_reason() {
 fn all_faults_are_told_at_once() {
     let text = SOUND.replacen("\"POST\"", "\"SEND\"", 1).replacen("data.msisdn", "date.msisdn", 1);
     let text = text.replacen("kind = \"bearer\"", "kind = \"magic\"", 1).replacen("\"2xx\"", "\"9xx\"", 1);
-    let lines: Vec<_> = check(&text).into_iter().map(|fault| (fault.line, fault.code)).collect();
+    let lines: Vec<_> = check(&text).into_iter().map(|fault| (fault.line, fault.code.as_str())).collect();
     assert_eq!(lines, [(5, "unknown_value"), (10, "unknown_value"), (12, "unknown_variable"), (14, "bad_status")]);
 }
 
 #[test]
 fn what_is_no_toml_is_told_with_its_place() {
-    let syntax = |line| move |fault: &Fault| (fault.line, fault.code) == (line, "syntax");
+    let syntax = |line| move |fault: &TomlFault| (fault.line, fault.code.as_str()) == (line, "syntax");
     assert!(check("describes = \"x\"\n[operations\n").iter().any(syntax(2)));
-    assert!(check("a = 1\na = 2\n").iter().any(|fault| (fault.line, fault.code) == (2, "duplicate_key")));
+    assert!(check("a = 1\na = 2\n").iter().any(|fault| (fault.line, fault.code.as_str()) == (2, "duplicate_key")));
 }
 
 #[test]
@@ -224,7 +225,7 @@ responses = [{ status = 204, class = "done" }]
 [operations.close.if_absent]
 class = "already_done"
 "#;
-    let codes = |text: &str| check(text).into_iter().map(|fault| fault.code).collect::<Vec<_>>();
+    let codes = |text: &str| check(text).into_iter().map(|fault| fault.code.as_str()).collect::<Vec<_>>();
     assert_eq!(codes(lookup), [""; 0]);
     assert_eq!(codes(&lookup.replace("found.id", "found.ids")), ["unknown_variable"]);
     assert_eq!(codes(&lookup.replace("if_absent", "if_missing")), ["missing_key", "unknown_key"]);
@@ -250,7 +251,7 @@ responses = []
 use = "customer"
 responses = [{ status = 404, class = "applied" }]
 "#;
-    let codes = |text: &str| check(text).into_iter().map(|fault| (fault.line, fault.code)).collect::<Vec<_>>();
+    let codes = |text: &str| check(text).into_iter().map(|fault| (fault.line, fault.code.as_str())).collect::<Vec<_>>();
     assert_eq!(codes(text), []);
     assert_eq!(
         codes(&text.replace("use = \"customer\"", "use = \"customers\"")),

@@ -1,5 +1,6 @@
 //! The contract with PyHSS, one case per row of its facts. Every case runs against the sandbox HSS, and against a real
 //! PyHSS where `PYHSS_URL` names one: so the adapter is right, and the sandbox does not drift.
+//! What a locked one does is looked at where `PYHSS_LOCKED_URL` and `PYHSS_PROVISIONING_KEY` name one.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod hss;
@@ -42,7 +43,7 @@ fn party(imsi: &str) -> HolderAnswer {
 
 fn code(outcome: &Outcome) -> &str {
     match outcome {
-        Outcome::Permanent { code, .. } => code,
+        Outcome::Permanent { code, .. } => code.as_str(),
         other => other.class(),
     }
 }
@@ -61,6 +62,80 @@ contract! {
         assert_eq!(hss.get("/subscriber/list?page=0&page_size=1").await.as_array().unwrap().len(), 1);
         assert_eq!(hss.send("DELETE", &path, None).await, (200, json!({"Result": "OK"})));
         assert_eq!(hss.get(&path).await, Value::Null);
+    }
+
+    async fn every_look_up_finds_its_row(hss) {
+        let (subscription, subscriber) = hss.subscribe().await;
+        let (imsi, number) = (&subscription.imsi, number());
+        let assign = call("assign_number", json!({"imsi": imsi, "msisdn": number}));
+        assert_eq!(hss.adapter.call(&assign).await, Outcome::Done);
+        let sim = hss.get(&format!("/auc/imsi/{imsi}")).await;
+        let ims = hss.get(&format!("/ims_subscriber/ims_subscriber_msisdn/{number}")).await;
+        for (path, column, expected) in [
+            (format!("/auc/{}", sim["auc_id"]), "imsi", json!(imsi)),
+            (format!("/auc/iccid/{}", subscription.iccid), "auc_id", sim["auc_id"].clone()),
+            ("/apn/1".to_owned(), "apn_id", json!(1)),
+            (format!("/subscriber/{}", subscriber["subscriber_id"]), "imsi", json!(imsi)),
+            (format!("/subscriber/imsi/{imsi}"), "msisdn", json!(number)),
+            (format!("/subscriber/msisdn/{number}"), "imsi", json!(imsi)),
+            (format!("/ims_subscriber/{}", ims["ims_subscriber_id"]), "msisdn", json!(number)),
+            (format!("/ims_subscriber/ims_subscriber_imsi/{imsi}"), "msisdn", json!(number)),
+        ] {
+            let (status, row) = hss.send("GET", &path, None).await;
+            assert_eq!((status, &row[column]), (200, &expected), "{path}");
+        }
+        assert_eq!(ims["imsi"], imsi.as_str());
+    }
+
+    async fn a_sim_is_loaded_once(hss) {
+        let sim = hss.load_sim().await;
+        let key = "0".repeat(32);
+        let again = |imsi: &str, iccid: &str| {
+            json!({"ki": key, "opc": key, "amf": "8000", "sqn": 0, "imsi": imsi, "iccid": iccid})
+        };
+        for (row, column) in
+            [(again(&sim.imsi, &digits("898", 19)), "auc.imsi"), (again(&digits("001", 15), &sim.iccid), "auc.iccid")] {
+            let (status, body) = hss.send("PUT", "/auc/", Some(row)).await;
+            assert_eq!(status, 400, "{body}");
+            let reason = body["reason"].as_str().unwrap();
+            assert!(reason.contains(&format!("UNIQUE constraint failed: {column}")), "{reason}");
+        }
+    }
+
+    async fn an_imsi_may_have_several_ims_numbers(hss) {
+        let imsi = digits("001", 15);
+        for _ in 0..2 {
+            let row = json!({"imsi": imsi, "msisdn": number()});
+            assert_eq!(hss.send("PUT", "/ims_subscriber/", Some(row)).await.0, 200);
+        }
+    }
+
+    async fn a_number_cannot_be_taken_away_by_null(hss) {
+        // So a release puts the IMSI in its place.
+        let (_, row) = hss.subscribe().await;
+        let path = format!("/subscriber/{}", row["subscriber_id"]);
+        assert_eq!(hss.send("PATCH", &path, Some(json!({"msisdn": null}))).await.0, 500);
+        assert_eq!(hss.get(&path).await["msisdn"], row["msisdn"]);
+    }
+
+    async fn a_provisioning_key_is_ignored_where_none_is_asked_for(hss) {
+        let (status, _) = hss.send_as(Some("whatever"), "PATCH", "/subscriber/99999999", Some(json!({"enabled": true}))).await;
+        assert_eq!(status, 200);
+    }
+
+    async fn each_write_of_an_operation_has_its_own_operation_id(hss) {
+        let (subscription, _) = hss.subscribe().await;
+        let number = number();
+        let assign = call("assign_number", json!({"imsi": subscription.imsi, "msisdn": number}));
+        assert_eq!(hss.adapter.call(&assign).await, Outcome::Done);
+        let log = hss.get("/operation_logs/list?page=0&page_size=200").await;
+        let ours = |entry: &&Value| entry["changes"].as_str().is_some_and(|changes| changes.contains(&number));
+        let mut ids: Vec<&str> =
+            log.as_array().unwrap().iter().filter(ours).filter_map(|entry| entry["operation_id"].as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 2, "{log:#}");
+        assert!(ids.iter().all(|id| uuid::Uuid::parse_str(id).is_ok() && id.len() == 36), "{ids:?}");
     }
 
     async fn a_new_subscriber_has_the_columns_that_pyhss_gives_it(hss) {
@@ -415,5 +490,51 @@ contract! {
         assert_eq!(hss.adapter.find_holder(&imsi(&digits("001", 15))).await, Ok(HolderAnswer::Nobody));
         let error = hss.adapter.find_holder(&"ip/10.0.0.1".parse().unwrap()).await.unwrap_err();
         assert_eq!(code(&error), "unknown_resource_kind");
+    }
+}
+
+/// The case of a locked HSS, that asks for a provisioning key.
+async fn a_locked_hss_asks_for_its_key_for_writes_only(hss: &Hss, key: &str) {
+    let body = || Some(json!({"enabled": true}));
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let path = if method == "PUT" { "/subscriber/" } else { "/subscriber/99999999" };
+        for wrong in [None, Some("wrong")] {
+            assert_eq!(hss.send_as(wrong, method, path, body()).await.0, 401, "{method} {wrong:?}");
+        }
+        assert_ne!(hss.send_as(Some(key), method, path, body()).await.0, 401, "{method}");
+    }
+    assert_eq!(hss.get("/oam/ping").await, json!({"result": "OK"}));
+    assert_eq!(hss.send("GET", "/subscriber/99999999", None).await.0, 200);
+
+    let create = {
+        let key_of_sim = "0".repeat(32);
+        let (imsi, iccid) = (digits("001", 15), digits("898", 19));
+        let sim = json!({
+            "ki": key_of_sim, "opc": key_of_sim, "amf": "8000", "sqn": 0, "imsi": imsi, "iccid": iccid
+        });
+        assert_eq!(hss.send_as(Some(key), "PUT", "/auc/", Some(sim)).await.0, 200);
+        if hss.get("/apn/1").await.is_null() {
+            let apn = json!({"apn": "internet", "apn_ambr_dl": 9999, "apn_ambr_ul": 9999});
+            assert_eq!(hss.send_as(Some(key), "PUT", "/apn/", Some(apn)).await.0, 200);
+        }
+        call("create_subscriber", json!({"imsi": imsi, "iccid": iccid, "profile": "default"}))
+    };
+    // The credentials are the target's matter, not the order's: it waits.
+    for wrong in [&hss.adapter, &hss.with_key("wrong")] {
+        assert!(matches!(wrong.call(&create).await, Outcome::Unavailable { .. }));
+    }
+    assert_eq!(hss.with_key(key).call(&create).await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn a_locked_sandbox_asks_for_its_key_for_writes_only() {
+    let (hss, key) = Hss::locked_sandbox().await;
+    a_locked_hss_asks_for_its_key_for_writes_only(&hss, &key).await;
+}
+
+#[tokio::test]
+async fn a_running_locked_pyhss_asks_for_its_key_for_writes_only() {
+    if let Some((hss, key)) = Hss::running_locked() {
+        a_locked_hss_asks_for_its_key_for_writes_only(&hss, &key).await;
     }
 }

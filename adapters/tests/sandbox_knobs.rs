@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hss::{Hss, call, number};
 use interlock_adapters::sandbox::{
-    self, Action, Applied, DatabaseKind, Effect, Knobs, Pattern, Rule, Sandbox, SandboxOptions, Seed, Times,
+    self, Action, Applied, DatabaseKind, Effect, Keys, Knobs, Pattern, Rule, Sandbox, SandboxOptions, Seed, Times,
     hand_over_faults,
 };
 use interlock_adapters::{
@@ -286,6 +286,58 @@ async fn the_crm_keeps_accounts_and_the_sms_gateway_sends() {
     assert_eq!(adapter.call(&send).await, Outcome::Done);
     assert_eq!(adapter.call(&send).await, Outcome::Done);
     assert_eq!(sms.log().len(), 1, "an idempotency key is carried out once");
+}
+
+/// An SMS gateway that does this with keys, and how often the same call is applied that is made twice.
+async fn sent_twice_to(keys: Keys) -> (usize, Verification) {
+    let sms = sandbox::sms(SandboxOptions { keys, ..SandboxOptions::default() }).await.unwrap();
+    let settings = TargetSettings::new(AdapterKind::Json, sms.base_url().parse().unwrap());
+    let adapter = JsonHttpAdapter::new(&"sms".parse().unwrap(), &settings).unwrap();
+    let send = call("send_sms", json!({"msisdn": "1"}));
+    for _ in 0..2 {
+        assert_eq!(adapter.call(&send).await, Outcome::Done);
+    }
+    (sms.log().len(), adapter.verify(&send).await)
+}
+
+#[tokio::test]
+async fn a_target_honours_keys_or_says_which_it_carried_out_or_knows_none() {
+    assert_eq!(sent_twice_to(Keys::Honoured).await, (1, Verification::Applied));
+    assert_eq!(sent_twice_to(Keys::Recorded).await, (2, Verification::Applied));
+    let (applied, verification) = sent_twice_to(Keys::Ignored).await;
+    assert_eq!(applied, 2);
+    assert!(matches!(verification, Verification::Unclear { .. }), "{verification:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_was_applied_and_the_caller_gives_up() {
+    let (crm, adapter) = crm().await;
+    crm.add_rule(Rule::once(on("add_number"), Action::LoseAnswer));
+    let add = Call { timeout: Duration::from_millis(300), ..add_number() };
+    assert_eq!(adapter.call(&add).await.class(), "ambiguous");
+    assert_eq!(effects(&crm), added());
+    assert_eq!(adapter.verify(&add).await, Verification::Applied);
+}
+
+#[tokio::test]
+async fn every_request_is_remembered_whatever_became_of_it() {
+    let (crm, adapter) = crm().await;
+    crm.add_rule(Rule::once(
+        on("add_number"),
+        Action::Refuse { status: 503, body: Value::Null, retry_after_s: Some(2) },
+    ));
+    let add = add_number();
+    let outcome = adapter.call(&add).await;
+    assert!(matches!(outcome, Outcome::Unavailable { retry_after_ms: Some(2_000), .. }), "{outcome:?}");
+    assert_eq!(adapter.call(&add).await, Outcome::Done);
+    adapter.verify(&add).await;
+    let received = crm.received();
+    let asked: Vec<(&str, &str)> =
+        received.iter().map(|request| (request.method.as_str(), request.operation.as_str())).collect();
+    assert_eq!(asked, [("POST", "add_number"), ("POST", "add_number"), ("GET", "operations")]);
+    assert_eq!(received[0].idempotency_key, Some(add.idempotency_key.to_string()));
+    assert!(received[0].body.contains("12065551234"));
+    assert_eq!(crm.log().len(), 1);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use interlock_domain::error_code::ErrorCode;
 use temporalio_client::envconfig::{ClientConfigProfile, ConfigError, DataSource, LoadClientConfigProfileOptions};
 use temporalio_client::errors::ClientConnectError;
 use temporalio_client::{Client, ClientOptions, ConnectionOptions, RetryOptions};
@@ -152,14 +153,10 @@ pub async fn connect_with(flags: &ConnectionFlags, limit: Duration, retries: Ret
     Ok(connected)
 }
 
-const UNREACHABLE: &str = "temporal_unreachable";
+const UNREACHABLE: ErrorCode = ErrorCode::TemporalUnreachable;
 
 fn unreachable_fault(target: &str, reason: &str) -> Fault {
-    Fault::failed(
-        UNREACHABLE,
-        format!("Temporal at {target} cannot be reached: {reason}."),
-        "Check --address (or TEMPORAL_ADDRESS, or the profile), that the server runs, and TLS on both sides.",
-    )
+    Fault::failed(UNREACHABLE, format!("Temporal at {target} cannot be reached: {reason}."))
 }
 
 fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
@@ -171,9 +168,8 @@ fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
             if matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied) =>
         {
             Fault::failed(
-                "temporal_access_denied",
+                ErrorCode::TemporalAccessDenied,
                 format!("Temporal at {target} refuses this client: {}.", status.message()),
-                "Check --api-key (or TEMPORAL_API_KEY), the client's certificate, and the namespace.",
             )
         }
         ClientConnectError::SystemInfoCallError(status) => unreachable_fault(target, status.message()),
@@ -184,9 +180,8 @@ fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
 fn configuration_fault(error: ConfigError) -> Fault {
     match error {
         ConfigError::ProfileNotFound(profile) => Fault::wrong_use(
-            "temporal_profile_not_found",
+            ErrorCode::TemporalProfileNotFound,
             format!("There is no profile '{profile}' in temporal.toml."),
-            "Check --profile, TEMPORAL_PROFILE and TEMPORAL_CONFIG_FILE.",
         ),
         ConfigError::InvalidConfig(reason) => invalid_fault(&reason),
         ConfigError::LoadError(error) => invalid_fault(&error.to_string()),
@@ -195,9 +190,8 @@ fn configuration_fault(error: ConfigError) -> Fault {
 
 fn invalid_fault(reason: &str) -> Fault {
     Fault::wrong_use(
-        "temporal_configuration_invalid",
+        ErrorCode::TemporalConfigurationInvalid,
         format!("The connection to Temporal is not well configured: {reason}."),
-        "Check the flags, the TEMPORAL_* variables and temporal.toml.",
     )
 }
 
@@ -241,7 +235,7 @@ mod tests {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let flags = ConnectionFlags::to_server(format!("127.0.0.1:{port}"));
         let fault = connect(&flags, Duration::from_millis(300)).await.err().unwrap();
-        assert_eq!((fault.code, fault.exit_code()), ("temporal_unreachable", 1));
+        assert_eq!((fault.code, fault.exit_code()), (ErrorCode::TemporalUnreachable, 1));
         assert!(fault.message.contains(&port.to_string()), "{fault}");
     }
 }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 
 /// An error that a user can meet. Every error type of this crate turns into one at the edge of the program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// A stable `snake_case` code, for scripts and for the documentation.
-    pub code: &'static str,
+    /// The stable code, for scripts and for the documentation.
+    pub code: ErrorCode,
     /// One sentence: what happened.
     pub message: String,
     /// What to do next.
@@ -19,14 +20,20 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// An execution that failed: exit code 1.
-    pub fn failed(code: &'static str, message: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { code, message: message.into(), next: next.into(), wrong_use: false }
+    /// An execution that failed: exit code 1. What to do next is what the catalogue of errors says.
+    pub fn failed(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), next: code.next().to_owned(), wrong_use: false }
     }
 
-    /// A command or a setting that is wrong: exit code 2.
-    pub fn wrong_use(code: &'static str, message: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { code, message: message.into(), next: next.into(), wrong_use: true }
+    /// A command or a setting that is wrong: exit code 2. What to do next is what the catalogue of errors says.
+    pub fn wrong_use(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { wrong_use: true, ..Self::failed(code, message) }
+    }
+
+    /// The same, where more is known of what to do next than the catalogue says in general.
+    #[must_use]
+    pub fn with_next(self, next: impl Into<String>) -> Self {
+        Self { next: next.into(), ..self }
     }
 
     /// The exit code of a process that ends with this.
@@ -64,12 +71,12 @@ mod tests {
 
     #[test]
     fn a_fault_says_what_happened_its_code_and_what_to_do() {
-        let fault = Fault::wrong_use("unknown_tenant", "There is no tenant 'x'.", "Name one with --tenant.");
-        assert_eq!(fault.to_string(), "There is no tenant 'x'. [unknown_tenant]\n  next: Name one with --tenant.");
+        let fault = Fault::wrong_use(ErrorCode::BadId, "'..' is no tenant.").with_next("Name one with --tenant.");
+        assert_eq!(fault.to_string(), "'..' is no tenant. [bad_id]\n  next: Name one with --tenant.");
         assert_eq!(fault.exit_code(), 2);
         assert_eq!(
             serde_json::to_value(&fault).unwrap(),
-            serde_json::json!({"code": "unknown_tenant", "message": "There is no tenant 'x'.", "next": "Name one with --tenant."})
+            serde_json::json!({"code": "bad_id", "message": "'..' is no tenant.", "next": "Name one with --tenant."})
         );
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use interlock_domain::error_code::ErrorCode;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -27,11 +28,7 @@ impl HttpService {
     /// [`Fault`] `listen_failed`.
     pub async fn start(listen: SocketAddr, router: Router) -> Result<Self, Fault> {
         let failed = |error: std::io::Error| {
-            Fault::failed(
-                "listen_failed",
-                format!("The address {listen} cannot be listened on: {error}."),
-                "Choose another one with --listen; port 0 takes a free one.",
-            )
+            Fault::failed(ErrorCode::ListenFailed, format!("The address {listen} cannot be listened on: {error}."))
         };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use interlock_activities::EntityClient;
 use interlock_domain::catalog::Catalog;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{NAMESPACE_DEFAULT, Routing, ShardCount};
 use temporalio_client::grpc::OperatorService;
 use temporalio_client::{Client, ClientOptions, RetryOptions};
@@ -79,10 +80,10 @@ impl Installation {
     pub fn client_for(&self, namespace: &str) -> Result<Client, Fault> {
         Client::new(self.client.connection().clone(), ClientOptions::new(namespace).build()).map_err(|error| {
             Fault::failed(
-                "temporal_configuration_invalid",
+                ErrorCode::TemporalConfigurationInvalid,
                 format!("There is no client for the namespace '{namespace}': {}.", with_causes(&error)),
-                "Check [tenants.NAME] namespace.",
             )
+            .with_next("Check [tenants.NAME] namespace.")
         })
     }
 }

@@ -2,9 +2,11 @@
 //! Temporal server. The binary `interlock` is [`cli::run`] and nothing else.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod actions;
 pub mod cli;
 pub mod connection;
 pub mod demo;
+pub mod error_reference;
 pub mod fault;
 pub mod gateway;
 pub mod health;
@@ -14,8 +16,12 @@ pub mod inspection;
 pub mod installation;
 pub mod local;
 pub mod metrics;
+pub mod recovery;
+pub mod schedules;
 pub mod settings;
 pub mod shutdown;
+pub mod sweep;
+pub mod targets;
 pub mod telemetry;
 pub mod temporal_server;
 pub mod worker_pool;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use interlock_domain::error_code::ErrorCode;
 use temporalio_common::telemetry::metrics::{CoreMeter, MetricKeyValue, MetricParameters, NewAttributes};
 use temporalio_common::telemetry::{PrometheusExporterOptions, TelemetryOptions, start_prometheus_metric_exporter};
 use temporalio_sdk::Runtime;
@@ -22,6 +23,18 @@ pub enum MetricName {
     EventsIngested,
     /// Requests that the gateway refused because their caller sent too many.
     RequestsThrottled,
+    /// 1 for the `state` that a `target` is in, 0 for all others.
+    TargetState,
+    /// The limit of a `target`'s queue on the server, in requests per second over all namespaces; -1 where there is none.
+    TargetLimit,
+    /// What the last sweep of a `namespace` by this process found, and is not over, by `cause`.
+    SweepFindings,
+    /// Alerts that were raised, by `cause`.
+    AlertsRaised,
+    /// Alerts that were cleared, by `cause`: over all processes those raised less these are what there is now.
+    AlertsCleared,
+    /// Sweeps of this process, by `outcome`: complete, partial (the next one goes on), failed.
+    SweepsRun,
 }
 
 impl MetricName {
@@ -30,6 +43,12 @@ impl MetricName {
         match self {
             Self::EventsIngested => "interlock_events_ingested",
             Self::RequestsThrottled => "interlock_requests_throttled",
+            Self::TargetState => "interlock_target_state",
+            Self::TargetLimit => "interlock_target_limit",
+            Self::SweepFindings => "interlock_sweep_findings",
+            Self::AlertsRaised => "interlock_alerts_raised",
+            Self::AlertsCleared => "interlock_alerts_cleared",
+            Self::SweepsRun => "interlock_sweeps_run",
         }
     }
 }
@@ -66,11 +85,7 @@ impl Metrics {
             .use_seconds_for_durations(true)
             .build();
         let started = start_prometheus_metric_exporter(options).map_err(|error| {
-            Fault::failed(
-                "metrics_unavailable",
-                format!("The metrics cannot be served: {error}."),
-                "Check that this process may listen on a loopback port.",
-            )
+            Fault::failed(ErrorCode::MetricsUnavailable, format!("The metrics cannot be served: {error}."))
         })?;
         let inner = Inner { meter: started.meter, exporter: started.bound_addr, serving: started.abort_handle };
         Ok(Self { inner: Arc::new(inner) })
@@ -83,11 +98,7 @@ impl Metrics {
     pub fn runtime(&self) -> Result<Runtime, Fault> {
         let telemetry = TelemetryOptions::builder().metrics(Arc::clone(&self.inner.meter)).build();
         let unavailable = |reason: String| {
-            Fault::failed(
-                "runtime_unavailable",
-                format!("The Temporal SDK cannot start: {reason}."),
-                "Check the limits of the process (ulimit -u, ulimit -n).",
-            )
+            Fault::failed(ErrorCode::RuntimeUnavailable, format!("The Temporal SDK cannot start: {reason}."))
         };
         let options = RuntimeOptions::builder().telemetry_options(telemetry).build().map_err(unavailable)?;
         Runtime::from_current_tokio(options).map_err(|error| unavailable(with_causes(&error)))
@@ -101,6 +112,14 @@ impl Metrics {
         counter.add(1, &attributes);
     }
 
+    /// Sets a gauge. Labels are bounded sets of words, such as the configured targets, never an entity's id.
+    pub fn gauge(&self, name: MetricName, value: f64, labels: &[(&'static str, &str)]) {
+        let gauge = self.inner.meter.gauge_f64(MetricParameters::from(name.as_str()));
+        let labels = labels.iter().map(|(key, value)| MetricKeyValue::new(*key, (*value).to_owned()));
+        let attributes = self.inner.meter.new_attributes(NewAttributes::from(labels.collect::<Vec<_>>()));
+        gauge.record(value, &attributes);
+    }
+
     /// All metrics, in Prometheus' text format.
     ///
     /// # Errors
@@ -108,9 +127,8 @@ impl Metrics {
     pub async fn text(&self) -> Result<String, Fault> {
         let unavailable = |error: reqwest::Error| {
             Fault::failed(
-                "metrics_unavailable",
+                ErrorCode::MetricsUnavailable,
                 format!("The metrics cannot be read: {}.", with_causes(&error)),
-                "Try again; where it stays so, restart the process.",
             )
         };
         interlock_adapters::install_crypto_provider();

@@ -1,5 +1,6 @@
 //! Ending in good order: the first SIGINT or SIGTERM asks everything to drain, the second ends the process at once.
 
+use interlock_domain::error_code::ErrorCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -17,11 +18,7 @@ const EXIT_CODE_AT_ONCE: i32 = 130;
 pub fn on_signals() -> Result<CancellationToken, Fault> {
     let listen = |kind| {
         signal(kind).map_err(|error| {
-            Fault::failed(
-                "signals_unavailable",
-                format!("This process cannot listen to signals: {error}."),
-                "Check the limits of the process (ulimit -n).",
-            )
+            Fault::failed(ErrorCode::SignalsUnavailable, format!("This process cannot listen to signals: {error}."))
         })
     };
     let mut signals =

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use interlock_domain::error_code::ErrorCode;
 use tracing_subscriber::EnvFilter;
 
 use crate::fault::{Fault, with_causes};
@@ -64,8 +65,10 @@ pub fn start(log: &LogSettings, color: Color) -> Result<(), Fault> {
 fn filter(level: &str) -> Result<EnvFilter, Fault> {
     EnvFilter::builder().parse(level).map_err(|error| {
         Fault::wrong_use(
-            "setting_invalid",
+            ErrorCode::SettingInvalid,
             format!("The setting log.level is '{level}', which is no level or filter: {}.", with_causes(&error)),
+        )
+        .with_next(
             "Use error, warn, info, debug, trace or off, or a filter such as 'info,interlock_coordinator=debug'.",
         )
     })

@@ -174,6 +174,7 @@ async fn a_token_opens_its_tenant_and_its_role_and_no_other() {
     options.workers = WorkerHosting::Nobody;
     options.settings.gateway.tokens = vec![GatewayToken {
         token: "open sesame".to_owned().into(),
+        name: None,
         role: GatewayRole::Submit,
         tenants: vec!["default".parse().unwrap()],
     }];

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use interlock_domain::attempt::is_settled_failure;
-use interlock_domain::customer::{Action, ActionDone, Customer, Effect, Input, Refusal};
+use interlock_domain::attempt::{is_settled_failure, of_unanswered};
+use interlock_domain::customer::{Action, ActionDone, Customer, Effect, Input, OrderFilter, Refusal};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
-use interlock_domain::ids::{Incarnation, OrderId, Timestamp};
+use interlock_domain::ids::{Incarnation, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::order::Rejection;
-use interlock_domain::outcome::Outcome;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
@@ -26,7 +26,7 @@ use crate::identity::{self, CustomerIdentity};
 use crate::life::{Begun, Entity, live, regardless};
 use crate::patience::local_until_done;
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, raw_json};
+use crate::{activity_options, raw_json, search_attributes, unanswered};
 
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
 #[workflow]
@@ -45,6 +45,26 @@ pub struct CustomerEntity {
     signals: u32,
     /// Why the state of the run before cannot be read: nothing may go on then.
     unreadable: Option<String>,
+}
+
+/// The argument of a query about one order.
+#[derive(Deserialize)]
+struct AskedOrder {
+    order_id: OrderId,
+}
+
+/// The argument of a query about one resource.
+#[derive(Deserialize)]
+struct AskedResource {
+    resource: ResourceId,
+}
+
+/// The argument of the signal by which a customer says again what it has and wants.
+#[derive(Deserialize)]
+struct AskedToReassert {
+    /// Of which resource; of all where there is none.
+    #[serde(default)]
+    resource: Option<ResourceId>,
 }
 
 /// What comes in.
@@ -120,8 +140,22 @@ impl CustomerEntity {
         let input = match raw_json::read::<Envelope<ToCustomer>>(&envelope) {
             Ok(envelope) => Input::Told(envelope.message),
             Err(fault) => Input::Submitted(Err(Rejection::new(
-                "undecodable_message",
+                ErrorCode::UndecodableMessage,
                 format!("A signal 'from_resource' came that cannot be read: {fault}."),
+            ))),
+        };
+        self.signalled(input);
+    }
+
+    /// A resource's entity was terminated, and does not know what this customer has and wants of it: `{"resource":…}`, or
+    /// `{}` for all resources. It is said again, which changes nothing where it is known.
+    #[signal(name = "reassert")]
+    pub fn reassert(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
+        let input = match raw_json::read::<AskedToReassert>(&argument) {
+            Ok(AskedToReassert { resource }) => Input::Reassert { resource },
+            Err(fault) => Input::Submitted(Err(Rejection::new(
+                ErrorCode::UndecodableMessage,
+                format!("A signal 'reassert' came that cannot be read: {fault}."),
             ))),
         };
         self.signalled(input);
@@ -160,12 +194,44 @@ impl CustomerEntity {
         _view: &WorkflowContextView,
         argument: RawValue,
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        #[derive(Deserialize)]
-        struct Asked {
-            order_id: OrderId,
-        }
-        let Asked { order_id } = raw_json::read(&argument)?;
+        let AskedOrder { order_id } = raw_json::read(&argument)?;
         Ok(json!(self.machine.order_view(&order_id)))
+    }
+
+    /// A page of its open orders: the argument is an [`OrderFilter`], the answer an
+    /// [`OrderPage`](interlock_domain::customer::OrderPage).
+    #[query(name = "orders")]
+    pub fn orders(
+        &self,
+        _view: &WorkflowContextView,
+        argument: RawValue,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let filter: OrderFilter = raw_json::read(&argument)?;
+        Ok(json!(self.machine.open_orders(&filter)))
+    }
+
+    /// Why an order waits, as far as this customer knows: `{"order_id":…}`; null where it is not known. The answer is a
+    /// [`Chain`](interlock_domain::customer::Chain).
+    #[query(name = "why")]
+    pub fn why(
+        &self,
+        _view: &WorkflowContextView,
+        argument: RawValue,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let AskedOrder { order_id } = raw_json::read(&argument)?;
+        Ok(json!(self.machine.why(&order_id)))
+    }
+
+    /// Why this customer has the lease of a resource, or wants it: `{"resource":"msisdn/…"}`. The answer is a
+    /// [`Keeping`](interlock_domain::customer::Keeping).
+    #[query(name = "keeps")]
+    pub fn keeps(
+        &self,
+        _view: &WorkflowContextView,
+        argument: RawValue,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let AskedResource { resource } = raw_json::read(&argument)?;
+        Ok(json!(self.machine.keeps(&resource)))
     }
 }
 
@@ -221,6 +287,11 @@ impl Entity for CustomerEntity {
                 let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
                 sent.map(|()| CameIn::Input(Input::Sent))
             })),
+            Effect::Show { state, is_first } => {
+                let tenant = context.state(|entity| entity.machine.me.tenant.to_string());
+                search_attributes::show_customer(&context, is_first.then_some(tenant), state);
+                Begun::Done
+            }
             Effect::Provision { order, step, request } => Begun::Call(Box::pin(async move {
                 provision(context, interrupt, order, step, request).await.map(CameIn::Input)
             })),
@@ -249,13 +320,17 @@ async fn provision(
     request: ProvisionRequest,
 ) -> Option<Input> {
     let queue = identity::provisioning_queue(context.task_queue(), &request.target);
-    let options = activity_options::provision(queue, &request, &interrupt);
+    let options = activity_options::provision(queue, &request, identity::now(context.workflow_time()), &interrupt);
+    let expires = request.expires_at.is_some();
     match context.execute_activity(TargetActivities::provision, request, options).await {
         Ok(outcome) => Some(Input::StepEnded { order, step, outcome }),
         // The next run begins it as if it had not begun.
         Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
         Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
-        Err(failure) => Some(Input::StepEnded { order, step, outcome: of_failure(&failure) }),
+        Err(failure) => {
+            let outcome = of_unanswered(unanswered::of_call(&failure), expires);
+            Some(Input::StepEnded { order, step, outcome })
+        }
     }
 }
 
@@ -265,9 +340,4 @@ fn is_settled(failure: &ActivityExecutionError) -> bool {
         Some(IncomingError::Application(cause)) => cause.type_name().is_some_and(is_settled_failure),
         _ => false,
     }
-}
-
-/// An adapter should answer outcomes; what fails for good without one may have had its effect.
-fn of_failure(failure: &ActivityExecutionError) -> Outcome {
-    Outcome::Ambiguous { detail: format!("The activity 'provision' ended without an outcome: {failure}.") }
 }

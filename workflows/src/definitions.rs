@@ -3,16 +3,22 @@
 //! Every input says whose it is: the tenant is part of it.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
+use std::collections::BTreeSet;
+
 use interlock_domain::customer::{Admission, AdmissionAnswer};
-use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, TenantId};
+use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, TargetId, TenantId};
 use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResource};
 use interlock_domain::order::Authority;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_domain::sweep::{Finding, Ledger, News};
+use interlock_domain::target::{ProbeAnswer, Standing};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
 pub use local_activities::{Admit as AdmitActivity, Notify as NotifyActivity, Send as SendActivity};
+pub use sweeping::{Announce as AnnounceActivity, Look as LookActivity};
 pub use target_activities::{LookUp as LookUpActivity, Provision as ProvisionActivity};
+pub use target_upkeep::{Probe as ProbeActivity, SetLimit as SetLimitActivity};
 
 /// Messages of one customer to resources, to be sent in order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +47,35 @@ pub struct LookUp {
     pub authority: Authority,
     /// The resource.
     pub resource: ResourceId,
+}
+
+/// The rate limit that a target's queue is to get, in all namespaces in which it is called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LimitSetting {
+    /// The target.
+    pub target: TargetId,
+    /// The limit over all namespaces together, and why.
+    pub standing: Standing,
+}
+
+/// The question whether a target is there, and how its queue stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetProbe {
+    /// The target.
+    pub target: TargetId,
+}
+
+/// What the sweep that ended last remembered, and what this one saw.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SweepSeen {
+    /// What sweeps have found so far.
+    pub ledger: Ledger,
+    /// What is worth telling now.
+    pub found: Vec<Finding>,
+    /// Who did not answer.
+    pub unanswered: BTreeSet<String>,
+    /// Where the next sweep goes on; none where all was looked at.
+    pub cursor: Option<String>,
 }
 
 /// The activities that entities run within their own workflow tasks: short, idempotent, of Temporal itself.
@@ -83,6 +118,44 @@ impl TargetActivities {
     /// Asks the authority who has a resource.
     #[activity(name = "look_up")]
     pub fn look_up(question: LookUp) -> HolderAnswer {
+        unimplemented!()
+    }
+}
+
+/// The activities that target entities run, on the jobs queues. They are no tenant's.
+pub struct TargetUpkeep;
+
+#[activity_definitions]
+#[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
+impl TargetUpkeep {
+    /// Tells the server the rate limit of a target's queue.
+    #[activity(name = "set_limit")]
+    pub fn set_limit(setting: LimitSetting) {
+        unimplemented!()
+    }
+
+    /// Asks a target whether it is there, and the server how the target's queue stands.
+    #[activity(name = "probe")]
+    pub fn probe(probe: TargetProbe) -> ProbeAnswer {
+        unimplemented!()
+    }
+}
+
+/// The activities of a sweep, on a jobs queue of the namespace that is swept. They are no tenant's.
+pub struct Sweeping;
+
+#[activity_definitions]
+#[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
+impl Sweeping {
+    /// Looks at all that waits in the namespace, and has those say it again who wait for what nobody knows of.
+    #[activity(name = "sweep")]
+    pub fn look() -> SweepSeen {
+        unimplemented!()
+    }
+
+    /// Tells what is new: as log lines, metrics and, where one is configured, to the webhook.
+    #[activity(name = "announce")]
+    pub fn announce(news: News) {
         unimplemented!()
     }
 }

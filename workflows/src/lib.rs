@@ -6,23 +6,33 @@
 //! replayed are in `clippy.toml` beside this crate's `Cargo.toml`, as far as a tool can check them.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod activity_options;
+pub mod activity_options;
 mod customer_entity;
 mod definitions;
 mod identity;
+#[cfg(test)]
+mod largest_states;
 mod life;
 mod patience;
 mod raw_json;
 mod resource_entity;
+mod search_attributes;
 mod start_argument;
+mod sweep;
+mod target_entity;
+mod unanswered;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
-    AdmitActivity, LocalActivities, LookUp, LookUpActivity, Notification, NotifyActivity, ProvisionActivity,
-    SendActivity, Sending, TargetActivities,
+    AdmitActivity, AnnounceActivity, LimitSetting, LocalActivities, LookActivity, LookUp, LookUpActivity, Notification,
+    NotifyActivity, ProbeActivity, ProvisionActivity, SendActivity, Sending, SetLimitActivity, SweepSeen, Sweeping,
+    TargetActivities, TargetProbe, TargetUpkeep,
 };
 pub use resource_entity::{ResourceAction, ResourceEntity};
 pub use start_argument::StartArgument;
+pub use sweep::Sweep;
+pub use target_entity::{TargetEntity, TargetStart};
+pub use unanswered::unanswered;
 
 /// Names on the wire: workflow types, and their signals, queries and updates.
 pub mod names {
@@ -30,6 +40,10 @@ pub mod names {
     pub const CUSTOMER_ENTITY: &str = "CustomerEntity";
     /// Workflow type of a resource entity.
     pub const RESOURCE_ENTITY: &str = "ResourceEntity";
+    /// Workflow type of a target entity.
+    pub const TARGET_ENTITY: &str = "TargetEntity";
+    /// Workflow type of a sweep.
+    pub const SWEEP: &str = "Sweep";
     /// Signal to a customer: one CloudEvent in structured JSON.
     pub const SUBMIT: &str = "submit";
     /// Signal to a customer: an envelope with a resource's message.
@@ -38,10 +52,23 @@ pub mod names {
     pub const CLAIM: &str = "claim";
     /// Signal to a resource: an envelope with a customer's message.
     pub const FROM_CUSTOMER: &str = "from_customer";
+    /// Signal to a target: an envelope with what a worker process says of its breaker.
+    pub const REPORT: &str = "report";
+    /// Signal to a target: an envelope with its rules, as configured.
+    pub const CONFIGURE: &str = "configure";
     /// Query: all that an entity shows of itself.
     pub const STATE: &str = "state";
     /// Query to a customer: one order.
     pub const ORDER: &str = "order";
+    /// Query to a customer: its open orders, filtered, in pages.
+    pub const ORDERS: &str = "orders";
+    /// Query to a customer: the chain of what an order waits for within it.
+    pub const WHY: &str = "why";
+    /// Query to a customer: why it still has a lease.
+    pub const KEEPS: &str = "keeps";
+    /// Signal to a customer: say again what it has and wants of a resource, `{"resource":"KIND/ID"}`, or of all, `{}`. For
+    /// whoever notices that a resource's entity was terminated.
+    pub const REASSERT: &str = "reassert";
     /// Update: a person's action.
     pub const ACT: &str = "act";
 }

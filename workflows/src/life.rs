@@ -55,6 +55,8 @@ pub(crate) trait Entity: Sized + 'static {
     fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
         None
     }
+    /// The run is over but for those who wait for an answer: what is not settled now is settled in the next run.
+    fn closing(&mut self) {}
     /// The input that wakes it.
     fn woke() -> Option<Self::Input> {
         None
@@ -70,6 +72,8 @@ pub(crate) enum Begun<I> {
     Local(Ended<I>),
     /// A call on a task queue.
     Call(Ended<I>),
+    /// Something that was done by being begun: nothing comes of it.
+    Done,
 }
 
 /// What happens next in a run.
@@ -146,7 +150,8 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
             break;
         }
     }
-    // Whoever waits for an answer gets it from this run.
+    // Whoever waits for an answer gets it from this run, be it that the next one has it.
+    context.state_mut(E::closing);
     loop {
         life.take_in_all();
         let handlers = context.clone();
@@ -175,6 +180,7 @@ impl<E: Entity> Life<'_, E> {
             match E::begin(self.context, effect, &self.interrupt) {
                 Begun::Local(future) => self.local = Some(Task::begin(future).await),
                 Begun::Call(future) => self.calls.push(Task::begin(future).await),
+                Begun::Done => {}
             }
         }
     }

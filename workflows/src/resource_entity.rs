@@ -8,7 +8,7 @@ use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{ClaimAnswer, Envelope, Ticket, ToResource};
 use interlock_domain::order::ResourcePolicy;
 use interlock_domain::outcome::HolderAnswer;
-use interlock_domain::resource::{Effect, Input, Resource};
+use interlock_domain::resource::{Effect, ForceAnswer, ForceRelease, Input, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
@@ -44,6 +44,8 @@ pub struct ResourceEntity {
     signals: u32,
     /// Messages that could not be read, in this run: nobody is wedged by them.
     undecodable: u32,
+    /// Whether the run is over but for those who wait for an answer.
+    is_closing: bool,
     /// Why the state of the run before cannot be read: nothing may go on then.
     unreadable: Option<String>,
 }
@@ -64,12 +66,7 @@ pub enum ResourceAction {
         policy: ResourcePolicy,
     },
     /// Takes it from its holder.
-    Force {
-        /// Who says so.
-        actor: String,
-        /// Why.
-        reason: String,
-    },
+    ForceRelease(ForceRelease),
 }
 
 /// What comes in.
@@ -94,6 +91,7 @@ impl ResourceEntity {
         let (machine, unreadable) = match continued.then(|| start_argument::carried::<Resource>(&argument)) {
             Some(Ok(machine)) => (machine, None),
             Some(Err(fault)) => (Resource::new(realm, id), Some(fault.to_string())),
+            None if start_argument::had_earlier_life(&argument) => (Resource::reborn(realm, id), None),
             None => (Resource::new(realm, id), None),
         };
         let mut entity = Self {
@@ -106,6 +104,7 @@ impl ResourceEntity {
             acted: BTreeSet::new(),
             signals: 0,
             undecodable: 0,
+            is_closing: false,
             unreadable,
         };
         if continued {
@@ -165,25 +164,36 @@ impl ResourceEntity {
         self.told(message.map(|envelope| envelope.message));
     }
 
-    /// A person's action. Answers the state after it.
+    /// A person's action. Answers the state after it as `{"state":…}`; a forced release also says `{"released":true}`,
+    /// `{"refused":{"code","detail"}}`, or `{"unsettled":true}` where the run ends before it is settled: the same action
+    /// asked again waits for it in the next run.
     #[update(name = "act")]
     pub async fn act(
         context: &mut WorkflowContext<Self>,
         action: RawValue,
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        let input = match raw_json::read(&action)? {
-            ResourceAction::Seed { holder, party, policy } => Input::Seeded { holder, party, policy },
-            ResourceAction::Force { actor, reason } => Input::Forced { actor, reason },
+        let (input, force) = match raw_json::read(&action)? {
+            ResourceAction::Seed { holder, party, policy } => (Input::Seeded { holder, party, policy }, None),
+            ResourceAction::ForceRelease(release) => {
+                let action_id = release.action_id.clone();
+                (Input::Forced(release), Some(action_id))
+            }
         };
-        let number = context.state_mut(|entity| {
+        let (number, repeated) = context.state_mut(|entity| {
+            let repeated = force.as_ref().is_some_and(|action_id| entity.machine.knows_force(action_id));
             entity.updates += 1;
             entity.inbox.push_back(CameIn::Action(entity.updates, input));
-            entity.updates
+            (entity.updates, repeated)
         });
-        context.wait_condition_with_options(move |entity| entity.acted.contains(&number), regardless()).await?;
+        let of_force = force.clone();
+        let is_answered = move |entity: &Self| {
+            let settled = |action_id| entity.is_closing || entity.machine.force_answer(action_id).is_some();
+            entity.acted.contains(&number) && of_force.as_deref().is_none_or(settled)
+        };
+        context.wait_condition_with_options(is_answered, regardless()).await?;
         Ok(context.state_mut(|entity| {
             entity.acted.remove(&number);
-            entity.shown()
+            entity.acted_on(force.as_deref(), repeated)
         }))
     }
 
@@ -203,6 +213,21 @@ impl ResourceEntity {
             Ok(message) => self.inbox.push_back(CameIn::Input(Input::Told(message))),
             Err(_) => self.undecodable += 1,
         }
+    }
+
+    /// The answer to an action that was taken in.
+    fn acted_on(&self, force: Option<&str>, repeated: bool) -> Value {
+        let mut answer = json!({ "state": self.shown() });
+        let Some(action_id) = force else { return answer };
+        answer["repeated"] = repeated.into();
+        match self.machine.force_answer(action_id) {
+            Some(ForceAnswer::Released) => answer["released"] = true.into(),
+            Some(ForceAnswer::Refused { code, detail }) => {
+                answer["refused"] = json!({ "code": code, "detail": detail });
+            }
+            None => answer["unsettled"] = true.into(),
+        }
+        answer
     }
 
     fn shown(&self) -> Value {
@@ -287,6 +312,10 @@ impl Entity for ResourceEntity {
 
     fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         self.machine.wake_at(now)
+    }
+
+    fn closing(&mut self) {
+        self.is_closing = true;
     }
 
     fn woke() -> Option<CameIn> {

@@ -1,10 +1,24 @@
 //! What an entity is started with: by a producer, in any language, or by its own run before.
+//!
+//! A large machine travels compressed, in a payload of its own behind the start argument: entities at their limits would
+//! be larger than a payload may be, and what they consist of repeats itself.
 
+use std::io::{Read as _, Write as _};
+
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use temporalio_common::data_converters::RawValue;
+use temporalio_common::protos::temporal::api::common::v1::Payload;
 
 use crate::raw_json;
+
+/// The largest machine that travels as it is, in bytes of JSON; then people can read it in Temporal's UI.
+const PLAIN_BYTES_MAX: usize = 128 * 1024;
+/// The largest machine that is read, in bytes of JSON: many times what the limits allow.
+const INFLATED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The start argument of an entity: one JSON object. Fields that are not known are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +31,9 @@ pub struct StartArgument {
 
 /// What a run hands to the next one: the start argument with the whole machine beside it.
 #[derive(Serialize)]
-struct Carried<'a, M> {
+struct Carried<'a, S, M> {
     #[serde(flatten)]
-    start: &'a StartArgument,
+    start: &'a S,
     carried: &'a M,
 }
 
@@ -40,12 +54,34 @@ impl StartArgument {
     }
 }
 
+/// Whether whoever started the entity found that an earlier life of it was terminated.
+pub(crate) fn had_earlier_life(argument: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Born {
+        #[serde(default)]
+        earlier_life: bool,
+    }
+    raw_json::read::<Born>(argument).is_ok_and(|born| born.earlier_life)
+}
+
 /// The argument for the next run.
 ///
 /// # Errors
 /// Where the machine cannot be written as JSON.
-pub(crate) fn carry<M: Serialize>(start: &StartArgument, machine: &M) -> Result<RawValue, serde_json::Error> {
-    raw_json::write(&Carried { start, carried: machine })
+pub(crate) fn carry<S: Serialize, M: Serialize>(start: &S, machine: &M) -> Result<RawValue, serde_json::Error> {
+    let plain = raw_json::write(&Carried { start, carried: machine })?;
+    if raw_json::bytes(&plain).len() <= PLAIN_BYTES_MAX {
+        return Ok(plain);
+    }
+    let mut deflated = ZlibEncoder::new(Vec::new(), Compression::fast());
+    let data = serde_json::to_writer(&mut deflated, machine)
+        .and_then(|()| deflated.flush().and_then(|()| deflated.finish()).map_err(serde_json::Error::io))?;
+    let mut machine = Payload { data, ..Payload::default() };
+    machine.metadata.insert("encoding".to_owned(), b"binary/plain".to_vec());
+    machine.metadata.insert("compression".to_owned(), b"zlib".to_vec());
+    let mut argument = raw_json::write(start)?;
+    argument.payloads.push(machine);
+    Ok(argument)
 }
 
 /// The machine that the run before handed over.
@@ -57,7 +93,15 @@ pub(crate) fn carried<M: DeserializeOwned>(argument: &RawValue) -> Result<M, ser
     struct Read<M> {
         carried: M,
     }
-    raw_json::read::<Read<M>>(argument).map(|read| read.carried)
+    let Some(deflated) = argument.payloads.get(1) else {
+        return raw_json::read::<Read<M>>(argument).map(|read| read.carried);
+    };
+    let mut machine = Vec::new();
+    ZlibDecoder::new(deflated.data.as_slice())
+        .take(INFLATED_BYTES_MAX)
+        .read_to_end(&mut machine)
+        .map_err(serde_json::Error::io)?;
+    serde_json::from_slice(&machine)
 }
 
 #[cfg(test)]
@@ -77,6 +121,25 @@ mod tests {
         let argument = carry(&start, &vec![1, 2, 3]).unwrap();
         assert_eq!(carried::<Vec<u8>>(&argument).unwrap(), [1, 2, 3]);
         assert_eq!(StartArgument::read(&argument), Some(start));
+    }
+
+    #[test]
+    fn what_is_large_is_carried_compressed_behind_the_start_argument_and_arrives() {
+        let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
+        let machine: Vec<String> = (0..100_000).map(|number| format!("order {number}")).collect();
+        let argument = carry(&start, &machine).unwrap();
+        let bytes: usize = argument.payloads.iter().map(|payload| payload.data.len()).sum();
+        assert!(bytes < 1_000_000, "{bytes} bytes");
+        assert_eq!(StartArgument::read(&argument), Some(start));
+        assert_eq!(carried::<Vec<String>>(&argument).unwrap(), machine);
+    }
+
+    #[test]
+    fn a_machine_that_was_cut_off_is_an_error() {
+        let mut argument = carry(&(), &"x".repeat(PLAIN_BYTES_MAX)).unwrap();
+        let half = argument.payloads[1].data.len() / 2;
+        argument.payloads[1].data.truncate(half);
+        assert!(carried::<String>(&argument).is_err());
     }
 
     #[test]

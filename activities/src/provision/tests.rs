@@ -7,6 +7,7 @@ use interlock_adapters::{Capabilities as AdapterCapabilities, Fence};
 use interlock_domain::attempt::LeftBy;
 use interlock_domain::ids::{OrderId, ResourceId};
 use interlock_domain::outcome::HolderAnswer;
+use interlock_domain::retry::RetryPolicy;
 use temporalio_macros::activities;
 use temporalio_sdk::testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions};
 
@@ -65,7 +66,12 @@ impl Attempts {
         context: ActivityContext,
         request: ProvisionRequest,
     ) -> Result<Outcome, ActivityError> {
-        let attempt = Attempt::of(&context, self.0.as_ref(), request);
+        let attempt = Attempt::of(
+            &context,
+            self.0.as_ref(),
+            Breaker::new(&interlock_domain::target::TargetRules::default(), drop),
+            request,
+        );
         attempt.trace.alive(attempt.carry_out()).await
     }
 }
@@ -95,6 +101,8 @@ fn request() -> ProvisionRequest {
         dispatch: 0,
         maybe_sent: false,
         attempt_timeout_ms: 40,
+        retry: RetryPolicy::default(),
+        expires_at: None,
     }
 }
 
@@ -142,7 +150,7 @@ async fn a_first_attempt_sends_at_once_and_reports() {
 
 #[tokio::test]
 async fn a_clean_refusal_is_retried_and_leaves_word_that_it_was_clean() {
-    let refused = Outcome::Unavailable { detail: "down".to_owned() };
+    let refused = Outcome::unavailable("down");
     let came = attempt(1, None, &[refused], &[]).await;
     assert_eq!(came.outcome, Err("unavailable".to_owned()));
     assert_eq!(came.left, Some(LeftBy { attempt: 1, left: Left::Settled }));

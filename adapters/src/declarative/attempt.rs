@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 
 use super::class::Class;
@@ -87,9 +88,9 @@ impl Attempt<'_> {
         let answer = answer.map_err(NoAnswer::of_question)?;
         match answer.outcome_of_refusal() {
             Some(outcome) => Err(outcome),
-            None if answer.status.is_server_error() => Err(Outcome::Unavailable {
-                detail: format!("the target answered with status {}", answer.status.as_u16()),
-            }),
+            None if answer.status.is_server_error() => {
+                Err(Outcome::unavailable(format!("the target answered with status {}", answer.status.as_u16())))
+            }
             None => Ok(()),
         }
     }
@@ -151,7 +152,7 @@ impl NoAnswer {
     fn not_rendered(not_rendered: NotRendered) -> Self {
         let NotRendered { path, reason } = not_rendered;
         Self::Before(Outcome::Permanent {
-            code: "request_not_rendered".to_owned(),
+            code: ErrorCode::RequestNotRendered.into(),
             detail: format!("'{path}' of the adapter file does not fit this order: {reason}"),
         })
     }

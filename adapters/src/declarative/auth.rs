@@ -1,11 +1,11 @@
 //! The tables `[auth]` and `[tls]` of an adapter file.
 
 use http::{HeaderMap, HeaderName};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Entry, Faults, Section};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::condition::read_header_name;
-use super::document::{Entry, Section};
-use super::fault::Faults;
 use super::secret::{SecretMissing, SecretSource};
 use crate::exchange::Tls;
 
@@ -146,7 +146,11 @@ fn read_token_url(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<String> 
     let text = entry.text(faults)?;
     let is_address = url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if text.is_empty() || (text.contains("://") && !is_address) {
-        faults.add(&entry.spot, "bad_url", "Write an http or https address, or a path below the target's base_url.");
+        faults.add(
+            &entry.spot,
+            ErrorCode::BadUrl,
+            "Write an http or https address, or a path below the target's base_url.",
+        );
         return None;
     }
     Some(text.to_owned())
@@ -167,7 +171,7 @@ impl TlsSources {
         let authority = source("certificate_authority").flatten();
         if certificate.is_some() != key.is_some() {
             let message = "'client_certificate' and 'client_key' come together.";
-            faults.add(&section.spot, "not_together", message);
+            faults.add(&section.spot, ErrorCode::NotTogether, message);
         }
         section.finish(faults);
         Self { client: certificate.flatten().zip(key.flatten()), authority }

@@ -1,12 +1,12 @@
 //! What a row of a response table asks of an answer, beside its status.
 
 use http::HeaderName;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Entry, Faults, Section, Spot};
 use minijinja::Value as Rendered;
 use regex::Regex;
 use serde_json::Value;
 
-use super::document::{Entry, Section};
-use super::fault::{Faults, Spot};
 use super::pointer::Pointer;
 use super::scope::Scope;
 use super::template::{JsonTemplate, NotRendered};
@@ -76,7 +76,7 @@ impl Condition {
         tests.extend(section.take("matches").map(|entry| read_regex(&entry, faults).map(Test::Matches)));
         if tests.len() != 1 {
             let message = "Say one of 'present', 'equals' and 'matches'; for more, write another condition.";
-            faults.add(&section.spot, "one_test", message);
+            faults.add(&section.spot, ErrorCode::OneTest, message);
         }
         section.finish(faults);
         Some(Self { place: place?, test: tests.into_iter().next()?? })
@@ -162,9 +162,13 @@ impl Condition {
 /// Adds a condition, unless it can never hold beside those before, or says what they say.
 fn add(conditions: &mut Vec<Condition>, condition: Condition, spot: &Spot, faults: &mut Faults<'_>) {
     if conditions.iter().any(|earlier| earlier.excludes(&condition)) {
-        faults.add(spot, "impossible_row", "This can never hold together with an earlier condition of the row.");
+        faults.add(
+            spot,
+            ErrorCode::ImpossibleRow,
+            "This can never hold together with an earlier condition of the row.",
+        );
     } else if conditions.iter().any(|earlier| earlier.is_same(&condition)) {
-        faults.add(spot, "duplicate_condition", "The row says this already.");
+        faults.add(spot, ErrorCode::DuplicateCondition, "The row says this already.");
     }
     conditions.push(condition);
 }
@@ -173,7 +177,7 @@ pub(super) fn read_header_name(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Op
     let text = entry.text(faults)?;
     let name = HeaderName::try_from(text).ok();
     if name.is_none() {
-        faults.add(&entry.spot, "bad_header_name", format!("'{text}' cannot be the name of a header."));
+        faults.add(&entry.spot, ErrorCode::BadHeaderName, format!("'{text}' cannot be the name of a header."));
     }
     name
 }
@@ -184,7 +188,7 @@ fn read_regex(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Regex> {
         Err(error) => {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            faults.add(&entry.spot, "bad_regex", format!("This is no regular expression: {reason}."));
+            faults.add(&entry.spot, ErrorCode::BadRegex, format!("This is no regular expression: {reason}."));
             None
         }
     }

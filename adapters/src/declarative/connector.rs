@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::ResourceKind;
+use interlock_domain::toml_text::{self, Faults, Section, TomlFault};
 
 use super::auth::{Auth, TlsSources};
 use super::class::Asked;
-use super::document::{self, Section};
-use super::fault::{Fault, Faults};
 use super::operation::{CapabilityKeys, Inquiry, Operation, Surroundings};
 use super::request::{NamedRequests, RequestTemplate};
 use super::response_table::SharedRows;
@@ -34,9 +34,9 @@ impl Connector {
     ///
     /// # Errors
     /// All of its faults, by line.
-    pub(super) fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+    pub(super) fn parse(text: &str) -> Result<Self, Vec<TomlFault>> {
         let mut faults = Faults::of(text);
-        let document = document::read(text, &mut faults);
+        let document = toml_text::read(text, &mut faults);
         let connector = read(Section::root(&document), &mut faults);
         let faults = faults.sorted();
         if faults.is_empty() { Ok(connector) } else { Err(faults) }
@@ -76,11 +76,11 @@ fn read_parameters(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTreeMap<
     for (name, entry) in root.named("parameters", faults) {
         let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !is_name || name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
-            faults.add(&entry.spot, "bad_name", format!("'{name}' is no name: use letters, digits and '_'."));
+            faults.add(&entry.spot, ErrorCode::BadName, format!("'{name}' is no name: use letters, digits and '_'."));
         }
         if ["secret", "password", "token", "api_key"].iter().any(|word| name.contains(word)) {
             let message = "A parameter is no place for a secret: describe it in [auth].";
-            faults.add(&entry.spot, "inline_secret", message);
+            faults.add(&entry.spot, ErrorCode::InlineSecret, message);
         }
         if entry.as_text().is_some() {
             parameters.insert(name.to_owned(), entry.as_text().map(str::to_owned));
@@ -91,7 +91,12 @@ fn read_parameters(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTreeMap<
         section.text("describes", faults);
         let spot = section.spot.clone();
         section.finish(faults);
-        faults.refuse(!is_required, &spot, "missing_default", "Write a default as text, or { required = true }.");
+        faults.refuse(
+            !is_required,
+            &spot,
+            ErrorCode::MissingDefault,
+            "Write a default as text, or { required = true }.",
+        );
         parameters.insert(name.to_owned(), None);
     }
     parameters
@@ -106,7 +111,7 @@ fn read_operations(
     let spot = root.spot.clone();
     let entries = root.named("operations", faults);
     if entries.is_empty() {
-        faults.add(&spot, "no_operations", "An adapter file has at least one [operations.NAME].");
+        faults.add(&spot, ErrorCode::NoOperations, "An adapter file has at least one [operations.NAME].");
     }
     let mut operations = BTreeMap::new();
     for (name, entry) in entries {
@@ -128,7 +133,7 @@ fn read_find_holder(
     for (kind, entry) in root.named("find_holder", faults) {
         let parsed = kind.parse::<ResourceKind>();
         if let Err(error) = &parsed {
-            faults.add(&entry.spot, "bad_name", format!("'{kind}' is no kind of resource: {error}."));
+            faults.add(&entry.spot, ErrorCode::BadName, format!("'{kind}' is no kind of resource: {error}."));
         }
         let Some(mut section) = entry.section(faults) else { continue };
         let inquiry = Inquiry::read(&mut section, Asked::Holder, &scope, surroundings, faults);

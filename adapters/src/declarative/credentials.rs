@@ -125,7 +125,7 @@ impl Credentials {
 }
 
 fn unavailable(detail: String) -> Outcome {
-    Outcome::Unavailable { detail }
+    Outcome::unavailable(detail)
 }
 
 /// An address of its own, or a path below the base URL.

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Faults, Section, Spot};
+
 use super::class::{Asked, Class};
-use super::document::Section;
-use super::fault::{Faults, Spot};
+use super::duration::read_duration;
 use super::pointer::Pointer;
 use super::request::{NamedRequests, RequestTemplate};
 use super::response_table::{ResponseTable, SharedRows};
@@ -118,7 +120,7 @@ fn read_flow(
     if let Some(mut lookup) = section.section("lookup", faults) {
         if section.has("request") {
             let message = "After a 'lookup' write 'if_found' and 'if_absent' instead of 'request'.";
-            faults.add(&section.spot, "not_together", message);
+            faults.add(&section.spot, ErrorCode::NotTogether, message);
             section.take("request");
         }
         let question = Inquiry::read(&mut lookup, Asked::LookUp, scope, surroundings, faults);
@@ -139,7 +141,7 @@ fn read_flow(
         })));
     }
     if has_branches {
-        faults.add(&section.spot, "missing_lookup", "'if_found' and 'if_absent' need a 'lookup' before them.");
+        faults.add(&section.spot, ErrorCode::MissingLookup, "'if_found' and 'if_absent' need a 'lookup' before them.");
         section.take("if_found");
         section.take("if_absent");
     }
@@ -147,7 +149,7 @@ fn read_flow(
         if !has_branches && !section.has("request") && !section.has("lookup") {
             faults.add(
                 &section.spot,
-                "missing_request",
+                ErrorCode::MissingRequest,
                 "An operation has a 'request', or a 'lookup' with two branches.",
             );
         }
@@ -201,7 +203,7 @@ impl CapabilityKeys {
             verify: section.flag("verify", faults),
             idempotency_keys: section.flag("idempotency_keys", faults),
             on_ambiguous: section.choice("on_ambiguous", &policies, faults),
-            max_apply_delay: section.duration("max_apply_delay", faults),
+            max_apply_delay: section.take("max_apply_delay").and_then(|entry| read_duration(&entry, faults)),
         };
         section.finish(faults);
         keys
@@ -223,19 +225,19 @@ impl CapabilityKeys {
         faults.refuse(
             capabilities.verify && !has_verify,
             spot,
-            "verify_missing",
+            ErrorCode::VerifyMissing,
             "The capability 'verify' is claimed, but there is no 'verify' that asks the target.",
         );
         faults.refuse(
             !capabilities.verify && has_verify,
             spot,
-            "verify_unused",
+            ErrorCode::VerifyUnused,
             "'verify' is described, but the capability 'verify' is not claimed: write verify = true.",
         );
         faults.refuse(
             capabilities.on_ambiguous == OnAmbiguous::Verify && !capabilities.verify,
             spot,
-            "not_together",
+            ErrorCode::NotTogether,
             "on_ambiguous = \"verify\" needs the capability verify = true.",
         );
         capabilities

@@ -3,10 +3,10 @@
 //! It is cut at its slashes before anything is rendered, and each piece becomes one segment, percent-encoded: what an
 //! order carries can never add a segment, a query or a way up.
 
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Entry, Faults};
 use minijinja::Value as Rendered;
 
-use super::document::Entry;
-use super::fault::Faults;
 use super::scope::Scope;
 use super::template::{NotRendered, Template};
 
@@ -27,14 +27,18 @@ impl PathTemplate {
         }
         let pieces = pieces_of(text);
         if pieces.iter().any(|piece| piece.contains(['?', '#']) && !piece.contains("{{")) {
-            faults.add(&entry.spot, "query_in_path", "Write the query as a table under 'query', not in the path.");
+            faults.add(
+                &entry.spot,
+                ErrorCode::QueryInPath,
+                "Write the query as a table under 'query', not in the path.",
+            );
         }
         let last = pieces.len() - 1;
         let mut is_sound = true;
         let mut segments = Vec::new();
         for (index, piece) in pieces.into_iter().enumerate() {
             if matches!(piece, "." | "..") || (piece.is_empty() && index != last) {
-                faults.add(&entry.spot, "bad_path", "A path has no empty segments, no '.' and no '..'.");
+                faults.add(&entry.spot, ErrorCode::BadPath, "A path has no empty segments, no '.' and no '..'.");
                 is_sound = false;
                 continue;
             }

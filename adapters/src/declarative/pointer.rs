@@ -1,9 +1,8 @@
 //! JSON pointers (RFC 6901), with one addition: the step `*` is every item of an array.
 
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Entry, Faults};
 use serde_json::Value;
-
-use super::document::Entry;
-use super::fault::Faults;
 
 /// A place, or several, in a JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +13,7 @@ impl Pointer {
         let pointer = Self::parse(entry.text(faults)?);
         if pointer.is_none() {
             let message = "A JSON pointer starts with '/', e.g. \"/errors/0/code\"; \"\" is the whole body.";
-            faults.add(&entry.spot, "bad_pointer", message);
+            faults.add(&entry.spot, ErrorCode::BadPointer, message);
         }
         pointer
     }

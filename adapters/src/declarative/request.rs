@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Entry, Faults, Section, Spot};
 use minijinja::Value as Rendered;
 use serde_json::Value;
 
 use super::class::Asked;
-use super::document::{Entry, Section};
-use super::fault::{Faults, Spot};
+use super::duration::read_duration;
 use super::path::PathTemplate;
 use super::scope::Scope;
 use super::template::{JsonTemplate, NotRendered, Template};
@@ -59,7 +60,7 @@ impl<'a> NamedRequests<'a> {
     fn get(&self, name: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Section<'a>> {
         let text = name.text(faults)?;
         let Some(entry) = self.entries.get(text) else {
-            faults.add(&name.spot, "unknown_request", format!("There is no [requests.{text}]."));
+            faults.add(&name.spot, ErrorCode::UnknownRequest, format!("There is no [requests.{text}]."));
             return None;
         };
         self.used.borrow_mut().insert(text.to_owned());
@@ -70,7 +71,11 @@ impl<'a> NamedRequests<'a> {
     pub(super) fn finish(self, faults: &mut Faults<'_>) {
         let used = self.used.into_inner();
         for (name, entry) in self.entries.iter().filter(|(name, _)| !used.contains(**name)) {
-            faults.add(&entry.spot, "unused_request", format!("No 'use' names the request '{name}'; take it out."));
+            faults.add(
+                &entry.spot,
+                ErrorCode::UnusedRequest,
+                format!("No 'use' names the request '{name}'; take it out."),
+            );
         }
     }
 }
@@ -116,12 +121,16 @@ impl RequestTemplate {
         let headers = section.named("headers", faults);
         let headers =
             headers.into_iter().filter_map(|(name, entry)| read_header(name, &entry, scope, faults)).collect();
-        let timeout = section.duration("timeout", faults);
+        let timeout = section.take("timeout").and_then(|entry| read_duration(&entry, faults));
         let content = read_content(section, scope, faults);
         let (method, content) = (method?, content?);
         let is_bodiless = matches!(method, Method::GET | Method::HEAD | Method::DELETE);
         if is_bodiless && !matches!(content, ContentTemplate::None) {
-            faults.add(&section.spot, "not_together", format!("A {method} request has neither 'body' nor 'form'."));
+            faults.add(
+                &section.spot,
+                ErrorCode::NotTogether,
+                format!("A {method} request has neither 'body' nor 'form'."),
+            );
         }
         Some(Self { method, path: path?, query, headers, content, timeout })
     }
@@ -161,12 +170,12 @@ fn read_method(entry: &Entry<'_>, asked: Asked, faults: &mut Faults<'_>) -> Opti
     let text = entry.text(faults)?;
     let Some((_, method)) = METHODS.iter().find(|(word, _)| *word == text) else {
         let known = METHODS.map(|(word, _)| word).join(", ");
-        faults.add(&entry.spot, "unknown_value", format!("'{text}' is no method here; known are: {known}."));
+        faults.add(&entry.spot, ErrorCode::UnknownValue, format!("'{text}' is no method here; known are: {known}."));
         return None;
     };
     // Some targets are searched by POST.
     if asked.is_question() && !matches!(*method, Method::GET | Method::HEAD | Method::POST) {
-        faults.add(&entry.spot, "question_that_writes", "A question changes nothing: use GET, HEAD or POST.");
+        faults.add(&entry.spot, ErrorCode::QuestionThatWrites, "A question changes nothing: use GET, HEAD or POST.");
     }
     Some(method.clone())
 }
@@ -199,7 +208,7 @@ fn read_header(
     let template = Template::read(entry, scope, faults)?;
     refuse_secret(name, template.is_constant(), &entry.spot, faults);
     let Ok(header) = HeaderName::try_from(name) else {
-        faults.add(&entry.spot, "bad_header_name", format!("'{name}' cannot be the name of a header."));
+        faults.add(&entry.spot, ErrorCode::BadHeaderName, format!("'{name}' cannot be the name of a header."));
         return None;
     };
     Some((header, template))
@@ -207,7 +216,7 @@ fn read_header(
 
 fn read_content(section: &mut Section<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<ContentTemplate> {
     if section.has("body") && section.has("form") {
-        faults.add(&section.spot, "not_together", "A request has a 'body' (JSON) or a 'form', not both.");
+        faults.add(&section.spot, ErrorCode::NotTogether, "A request has a 'body' (JSON) or a 'form', not both.");
     }
     if section.has("form") {
         return Some(ContentTemplate::Form(read_texts(section, "form", scope, faults)));
@@ -243,6 +252,6 @@ fn refuse_secret(name: &str, is_constant: bool, spot: &Spot, faults: &mut Faults
     if is_proof || (is_secret && is_constant) {
         let message =
             "A secret has no place in this file: describe it in [auth] as { env = \"NAME\" } or { file = \"PATH\" }.";
-        faults.add(spot, "inline_secret", message);
+        faults.add(spot, ErrorCode::InlineSecret, message);
     }
 }

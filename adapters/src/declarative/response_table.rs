@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Entry, Faults, Section, Spot};
 use minijinja::Value as Rendered;
 
 use super::class::Asked;
 use super::condition::Condition;
-use super::document::{Entry, Section};
-use super::fault::{Faults, Spot};
 use super::scope::Scope;
 use super::status_set::StatusSet;
 use super::verdict::{Saying, Verdict};
@@ -57,7 +57,7 @@ impl ResponseTable {
         if !has_default && !shared.has_default {
             let message = "No row is for every answer: end the table, or the file's [[responses]], with a row that has \
                            neither 'status' nor conditions.";
-            faults.add(&entry.spot, "no_default_row", message);
+            faults.add(&entry.spot, ErrorCode::NoDefaultRow, message);
         }
         Some(Self { own, shared: Arc::clone(shared) })
     }
@@ -85,7 +85,7 @@ impl Row {
         section.finish(faults);
         let status = status.unwrap_or_else(|| Some(StatusSet::all()))?;
         if status.is_bodiless() && conditions.iter().any(Condition::needs_body) {
-            faults.add(&spot, "impossible_row", "Answers with this status have no body to look into.");
+            faults.add(&spot, ErrorCode::ImpossibleRow, "Answers with this status have no body to look into.");
         }
         Some(Self { status, conditions, saying: saying? })
     }
@@ -139,12 +139,12 @@ fn check_reach(earlier: &[Row], row: &Row, spot: &Spot, faults: &mut Faults<'_>)
     if let Some(index) = earlier.iter().position(|earlier| earlier.covers(row)) {
         let message =
             format!("No answer reaches this row: row [{index}] takes all that it is for. Move it before that one.");
-        faults.add(spot, "unreachable_row", message);
+        faults.add(spot, ErrorCode::UnreachableRow, message);
         return;
     }
     let unconditional = || earlier.iter().filter(|row| row.conditions.is_empty());
     if row.status.iter().all(|status| unconditional().any(|row| row.status.contains(status))) {
         let message = "No answer reaches this row: rows before it take all of its statuses.";
-        faults.add(spot, "unreachable_row", message);
+        faults.add(spot, ErrorCode::UnreachableRow, message);
     }
 }

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Entry, Faults, Section};
 use secrecy::SecretString;
-
-use super::document::{Entry, Section};
-use super::fault::Faults;
 
 /// Where a secret is: `{ env = "NAME" }` or `{ file = "PATH" }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +39,7 @@ impl SecretSource {
     pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
         if entry.as_text().is_some() {
             let message = "A secret has no place in this file: write { env = \"NAME\" } or { file = \"PATH\" }.";
-            faults.add(&entry.spot, "inline_secret", message);
+            faults.add(&entry.spot, ErrorCode::InlineSecret, message);
             return None;
         }
         let mut section = entry.section(faults)?;
@@ -54,7 +53,7 @@ impl SecretSource {
             }
             (None, Some(path)) if !path.is_empty() => Some(Self::File(path.into())),
             _ => {
-                faults.add(&spot, "bad_secret", "Write either { env = \"NAME\" } or { file = \"PATH\" }.");
+                faults.add(&spot, ErrorCode::BadSecret, "Write either { env = \"NAME\" } or { file = \"PATH\" }.");
                 None
             }
         }

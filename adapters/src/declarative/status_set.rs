@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::document::Entry;
-use super::fault::Faults;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Entry, Faults};
 
 /// The statuses that HTTP has.
 const STATUSES: RangeInclusive<u16> = 100..=599;
@@ -25,7 +25,7 @@ impl StatusSet {
         let mut set = Self(Vec::new());
         let items = entry.one_or_more(faults);
         if items.is_empty() {
-            faults.add(&place, "bad_status", "No status is named; leave 'status' out for a row of any status.");
+            faults.add(&place, ErrorCode::BadStatus, "No status is named; leave 'status' out for a row of any status.");
         }
         for item in items {
             let range =
@@ -33,11 +33,11 @@ impl StatusSet {
             let Some(range) = range.filter(|range| STATUSES.contains(range.start()) && STATUSES.contains(range.end()))
             else {
                 let message = "Write a status of 100 to 599, as 409, \"4xx\", \"500-599\", or an array of these.";
-                faults.add(&item.spot, "bad_status", message);
+                faults.add(&item.spot, ErrorCode::BadStatus, message);
                 continue;
             };
             if range.clone().all(|status| set.contains(status)) {
-                faults.add(&item.spot, "duplicate_status", "This status is in the list already.");
+                faults.add(&item.spot, ErrorCode::DuplicateStatus, "This status is in the list already.");
             }
             set.0.push(range);
         }

@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::toml_text::{Entry, Faults};
 use minijinja::value::Object;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value as Rendered};
 use serde_json::{Map, Value};
 
-use super::document::Entry;
-use super::fault::Faults;
 use super::scope::Scope;
 use super::template_names::called_names;
 
@@ -87,20 +87,20 @@ impl Template {
             Ok(template) => template.undeclared_variables(true).into_iter().collect::<BTreeSet<_>>(),
             Err(error) => {
                 let detail = error.detail().unwrap_or("it cannot be read").to_owned();
-                faults.add(spot, "template_syntax", format!("'{source}' is no template: {detail}."));
+                faults.add(spot, ErrorCode::TemplateSyntax, format!("'{source}' is no template: {detail}."));
                 return None;
             }
         };
         for variable in variables.iter().filter(|variable| !scope.knows(variable)) {
             let message = format!("The variable '{variable}' is not known here; known are: {}.", scope.known());
-            faults.add(spot, "unknown_variable", message);
+            faults.add(spot, ErrorCode::UnknownVariable, message);
         }
         let names = called_names(source);
         for filter in names.filters.iter().filter(|name| is_unknown(&format!("''|{name}"), ErrorKind::UnknownFilter)) {
-            faults.add(spot, "unknown_filter", format!("There is no filter '{filter}'."));
+            faults.add(spot, ErrorCode::UnknownFilter, format!("There is no filter '{filter}'."));
         }
         for test in names.tests.iter().filter(|name| is_unknown(&format!("'' is {name}"), ErrorKind::UnknownTest)) {
-            faults.add(spot, "unknown_test", format!("There is no test '{test}' for 'is'."));
+            faults.add(spot, ErrorCode::UnknownTest, format!("There is no test '{test}' for 'is'."));
         }
         Some(Self { source: source.to_owned(), path: spot.path.clone(), expression: expression_of(source) })
     }

@@ -3,14 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderName;
+use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_domain::toml_text::{Entry, Faults, Section};
 use minijinja::Value as Rendered;
 use serde_json::Value;
 
 use super::class::Class;
 use super::condition::read_header_name;
-use super::document::{Entry, Section};
-use super::fault::Faults;
+use super::duration::read_duration;
 use super::pointer::Pointer;
 use super::scope::Scope;
 use super::template::Template;
@@ -79,30 +80,35 @@ impl Saying {
         let class = class??;
         let spot = &row.spot;
         let is_about_holder = matches!(class, Class::InUse | Class::Party);
-        faults.refuse(has_code && class != Class::Permanent, spot, "not_together", "Only 'permanent' has a 'code'.");
+        faults.refuse(
+            has_code && class != Class::Permanent,
+            spot,
+            ErrorCode::NotTogether,
+            "Only 'permanent' has a 'code'.",
+        );
         faults.refuse(
             !has_code && class == Class::Permanent,
             spot,
-            "missing_key",
+            ErrorCode::MissingKey,
             "A row of class 'permanent' needs a 'code', by which people find and handle its orders.",
         );
         faults.refuse(
             has_holder && !is_about_holder,
             spot,
-            "not_together",
+            ErrorCode::NotTogether,
             "Only 'in_use' and 'party' have a 'holder'.",
         );
         faults.refuse(
             !has_holder && class == Class::Party,
             spot,
-            "missing_key",
+            ErrorCode::MissingKey,
             "A row of class 'party' needs a 'holder'.",
         );
         faults.refuse(
-            !retry_after.is_empty() && class != Class::Throttled,
+            !retry_after.is_empty() && !matches!(class, Class::Throttled | Class::Unavailable),
             spot,
-            "not_together",
-            "Only 'throttled' has a 'retry_after'.",
+            ErrorCode::NotTogether,
+            "Only 'throttled' and 'unavailable' have a 'retry_after'.",
         );
         Some(Self { class, code, detail, holder, retry_after })
     }
@@ -117,7 +123,7 @@ impl Saying {
         };
         let code = say(&self.code).and_then(|text| code_of(&text)).unwrap_or_else(|| match status {
             Some(status) => format!("http_{status}"),
-            None => "ended_by_adapter_file".to_owned(),
+            None => ErrorCode::EndedByAdapterFile.into(),
         });
         let detail = say(&self.detail).unwrap_or_else(fallback);
         Verdict {
@@ -144,17 +150,15 @@ impl Verdict {
     /// What a write answers.
     pub(super) fn into_outcome(self) -> Outcome {
         let Self { class, code, detail, holder, retry_after } = self;
+        let retry_after_ms = retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));
         match class {
             Class::Done | Class::Applied | Class::Found => Outcome::Done,
             Class::AlreadyDone => Outcome::AlreadyDone,
             Class::InUse | Class::Party => Outcome::InUse { holder },
             Class::Transient | Class::NotApplied | Class::Absent | Class::Nobody => Outcome::Transient { detail },
-            Class::Throttled => {
-                let retry_after_ms = retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));
-                Outcome::Throttled { retry_after_ms, detail }
-            }
-            Class::Unavailable => Outcome::Unavailable { detail },
-            Class::Permanent => Outcome::Permanent { code, detail },
+            Class::Throttled => Outcome::Throttled { retry_after_ms, detail },
+            Class::Unavailable => Outcome::Unavailable { retry_after_ms, detail },
+            Class::Permanent => Outcome::Permanent { code: ReasonCode::of_target(code), detail },
             Class::Ambiguous | Class::Unclear => Outcome::Ambiguous { detail },
         }
     }
@@ -162,7 +166,7 @@ impl Verdict {
     /// What a question that changes nothing ends a call with.
     pub(super) fn into_outcome_of_question(self) -> Outcome {
         match self.into_outcome() {
-            Outcome::Ambiguous { detail } => Outcome::Unavailable { detail },
+            Outcome::Ambiguous { detail } => Outcome::unavailable(detail),
             other => other,
         }
     }
@@ -200,7 +204,7 @@ impl RetryAfter {
         let mut section = entry.section(faults)?;
         let header = section.take("header").map(|entry| read_header_name(&entry, faults));
         let pointer = section.take("body").map(|entry| Pointer::read(&entry, faults));
-        let fixed = section.take("fixed").map(|entry| entry.duration(faults));
+        let fixed = section.take("fixed").map(|entry| read_duration(&entry, faults));
         let unit = section.choice("unit", &[("s", Unit::Seconds), ("ms", Unit::Milliseconds)], faults);
         let unit = unit.unwrap_or(Unit::Seconds);
         let given = [header.is_some(), pointer.is_some(), fixed.is_some()].into_iter().filter(|given| *given).count();
@@ -209,7 +213,7 @@ impl RetryAfter {
         faults.refuse(
             given != 1,
             &spot,
-            "one_source",
+            ErrorCode::OneSource,
             "Say one of 'header', 'body' and 'fixed'; the first one counts.",
         );
         match (header, pointer, fixed) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -110,7 +111,7 @@ pub(super) struct EnabledFlag {
 /// Reads the arguments of a call; further fields are the catalog's own matter.
 pub(super) fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
     T::deserialize(Value::Object(call.data.clone())).map_err(|error| Outcome::Permanent {
-        code: "invalid_data".to_owned(),
+        code: ErrorCode::InvalidData.into(),
         detail: format!("the arguments of {} do not do: {error}", call.operation),
     })
 }

@@ -1,5 +1,6 @@
 //! `assign_number`: the subscription gets the number, in `subscriber` and in `ims_subscriber`.
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
@@ -28,7 +29,7 @@ async fn look(attempt: &Attempt<'_>, number: &Number) -> Result<Result<View, Opt
     let (imsi, msisdn) = (number.imsi.as_str(), number.msisdn.as_str());
     let Some(subscriber) = attempt.reader.subscriber("imsi", imsi).await? else {
         return Err(Outcome::Permanent {
-            code: "unknown_subscriber".to_owned(),
+            code: ErrorCode::UnknownSubscriber.into(),
             detail: "the HSS has no subscriber with this IMSI: create it first".to_owned(),
         });
     };

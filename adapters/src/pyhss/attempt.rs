@@ -1,6 +1,7 @@
 //! One attempt at one operation: questions and writes, each write settled before the next.
 
 use http::{HeaderName, Method};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -120,7 +121,7 @@ impl<'a> Attempt<'a> {
             }
             Answered::Conflict => {
                 return Err(Outcome::Permanent {
-                    code: "row_in_use".to_owned(),
+                    code: ErrorCode::RowInUse.into(),
                     detail: format!("PyHSS does not remove row {id} of {table}: other rows point to it"),
                 });
             }
@@ -173,7 +174,7 @@ impl<'a> Attempt<'a> {
         reason: String,
     ) -> Result<Written, Outcome> {
         self.settle(row, in_place, &reason)
-            .map_err(|_| Outcome::Permanent { code: "refused_by_target".to_owned(), detail: reason })
+            .map_err(|_| Outcome::Permanent { code: ErrorCode::RefusedByTarget.into(), detail: reason })
     }
 
     /// The row as it is now. Where that cannot be learned, the write before it is in doubt.
@@ -219,7 +220,7 @@ fn read_written(answer: Answer) -> Result<Answered, Outcome> {
         (400, _) if reason.starts_with("A database integrity error") && reason.to_lowercase().contains("unique") => {
             Ok(Answered::Conflict)
         }
-        (400, _) => Err(Outcome::Permanent { code: "refused_by_target".to_owned(), detail: reason }),
+        (400, _) => Err(Outcome::Permanent { code: ErrorCode::RefusedByTarget.into(), detail: reason }),
         (500, _) => Ok(Answered::Failed(reason)),
         (status @ 501..=599, _) => Err(Outcome::Ambiguous { detail: format!("answered with status {status}") }),
         (status, _) => Err(not_pyhss(&format!("a write was answered with status {status}: {reason}"))),

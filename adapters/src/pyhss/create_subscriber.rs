@@ -1,5 +1,6 @@
 //! `create_subscriber`: a subscription for a SIM whose keys were loaded beforehand. It has no number yet.
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
@@ -14,13 +15,13 @@ pub(super) const COMPLETING_WRITE: &str = "put subscriber";
 async fn sim(attempt: &Attempt<'_>, new: &NewSubscriber) -> Result<Sim, Outcome> {
     let Some(sim) = attempt.reader.sim("iccid", new.iccid.as_str()).await? else {
         return Err(Outcome::Permanent {
-            code: "unknown_sim".to_owned(),
+            code: ErrorCode::UnknownSim.into(),
             detail: "the HSS has no SIM with this ICCID: load its keys first, then retry".to_owned(),
         });
     };
     if sim.imsi.as_deref().is_some_and(|imsi| imsi != new.imsi.as_str()) {
         return Err(Outcome::Permanent {
-            code: "sim_mismatch".to_owned(),
+            code: ErrorCode::SimMismatch.into(),
             detail: "the SIM with this ICCID has another IMSI: correct the event".to_owned(),
         });
     }
@@ -69,7 +70,7 @@ fn columns_of(attempt: &Attempt<'_>, profile: Option<&Profile>) -> Result<Map<St
         None => "default",
     };
     attempt.reader.adapter.profiles.get(name).cloned().ok_or_else(|| Outcome::Permanent {
-        code: "unknown_profile".to_owned(),
+        code: ErrorCode::UnknownProfile.into(),
         detail: format!("the target's settings have no profile '{name}': add it to its profiles, then retry"),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::ResourceId;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde::de::DeserializeOwned;
@@ -29,7 +30,7 @@ pub(super) async fn find_holder(adapter: &PyhssAdapter, resource: &ResourceId) -
             })
         }
         kind => Err(Outcome::Permanent {
-            code: "unknown_resource_kind".to_owned(),
+            code: ErrorCode::UnknownResourceKind.into(),
             detail: format!("PyHSS cannot say who has a resource of kind '{kind}': correct the catalog's authority"),
         }),
     }
@@ -60,7 +61,7 @@ async fn holder_of_number(reader: &Reader<'_>, msisdn: &Msisdn) -> Result<Holder
 
 fn id_of<T: DeserializeOwned>(resource: &ResourceId) -> Result<T, Outcome> {
     T::deserialize(Value::from(resource.id())).map_err(|error| Outcome::Permanent {
-        code: "invalid_data".to_owned(),
+        code: ErrorCode::InvalidData.into(),
         detail: format!("this is no {}: {error}", resource.kind()),
     })
 }

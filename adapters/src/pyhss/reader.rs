@@ -137,5 +137,5 @@ pub(super) fn reason_of(body: Option<&Value>) -> String {
 
 /// What no PyHSS answers. Nothing was changed, and it is the target's settings that are wrong, not the order.
 pub(super) fn not_pyhss(detail: &str) -> Outcome {
-    Outcome::Unavailable { detail: format!("{detail}: is the target's base_url that of a PyHSS 2.0?") }
+    Outcome::unavailable(format!("{detail}: is the target's base_url that of a PyHSS 2.0?"))
 }

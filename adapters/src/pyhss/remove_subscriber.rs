@@ -1,5 +1,6 @@
 //! `remove_subscriber`: the subscription ends. Its numbers must have been released before.
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 
 use super::Standing;
@@ -26,7 +27,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     if registered || subscriber.number().is_some() {
         // Removing a number that no lease of this order names could take it from under somebody's feet.
         return Err(Outcome::Permanent {
-            code: "number_still_assigned".to_owned(),
+            code: ErrorCode::NumberStillAssigned.into(),
             detail: "the subscription still has a number: release it, then retry".to_owned(),
         });
     }

@@ -1,5 +1,6 @@
 //! `update_service` and `set_enabled`: columns of `subscriber` that no lease protects.
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
@@ -39,7 +40,7 @@ pub(super) fn checked(settings: &Map<String, Value>) -> Result<Map<String, Value
         let Some((_, kind)) = COLUMNS.iter().find(|(column, _)| column == name) else {
             let known: Vec<&str> = COLUMNS.iter().map(|(column, _)| *column).collect();
             return Err(Outcome::Permanent {
-                code: "unknown_setting".to_owned(),
+                code: ErrorCode::UnknownSetting.into(),
                 detail: format!("PyHSS has no place for the setting '{name}'; it has {}", known.join(", ")),
             });
         };
@@ -50,7 +51,7 @@ pub(super) fn checked(settings: &Map<String, Value>) -> Result<Map<String, Value
         };
         if !fits {
             return Err(Outcome::Permanent {
-                code: "invalid_setting".to_owned(),
+                code: ErrorCode::InvalidSetting.into(),
                 detail: format!("the setting '{name}' does not take this value: correct the event"),
             });
         }
@@ -74,7 +75,7 @@ fn wanted(attempt: &Attempt<'_>) -> Result<(Imsi, Map<String, Value>), Outcome> 
 
 async fn look(attempt: &Attempt<'_>, imsi: &Imsi) -> Result<Subscriber, Outcome> {
     attempt.reader.subscriber("imsi", imsi.as_str()).await?.ok_or_else(|| Outcome::Permanent {
-        code: "unknown_subscriber".to_owned(),
+        code: ErrorCode::UnknownSubscriber.into(),
         detail: "the HSS has no subscriber with this IMSI: create it first".to_owned(),
     })
 }
@@ -94,7 +95,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     match attempt.patch("subscriber", subscriber.subscriber_id, &columns, COMPLETING_WRITE).await? {
         Written::Applied => Ok(Outcome::Done),
         Written::Conflict => Err(Outcome::Permanent {
-            code: "refused_by_target".to_owned(),
+            code: ErrorCode::RefusedByTarget.into(),
             detail: "the HSS's database refuses these settings: correct the event".to_owned(),
         }),
     }
@@ -107,7 +108,7 @@ mod tests {
 
     fn check(settings: &Value) -> Result<Map<String, Value>, String> {
         checked(settings.as_object().unwrap()).map_err(|outcome| match outcome {
-            Outcome::Permanent { code, .. } => code,
+            Outcome::Permanent { code, .. } => code.to_string(),
             other => other.class().to_owned(),
         })
     }

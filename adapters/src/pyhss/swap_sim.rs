@@ -1,5 +1,6 @@
 //! `swap_sim`: the subscription moves to another SIM and keeps its number.
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
@@ -26,7 +27,7 @@ async fn look(attempt: &Attempt<'_>, swap: &SimSwap, sim: &Sim) -> Result<View, 
         (None, Some(new)) => Some(new).filter(|new| new.auc_id != sim.auc_id),
         (None, None) => {
             return Err(Outcome::Permanent {
-                code: "unknown_subscriber".to_owned(),
+                code: ErrorCode::UnknownSubscriber.into(),
                 detail: "the HSS has no subscriber with the old or the new IMSI".to_owned(),
             });
         }
@@ -42,7 +43,7 @@ async fn look(attempt: &Attempt<'_>, swap: &SimSwap, sim: &Sim) -> Result<View, 
 
 async fn new_sim(attempt: &Attempt<'_>, swap: &SimSwap) -> Result<Sim, Outcome> {
     attempt.reader.sim("imsi", swap.new_imsi.as_str()).await?.ok_or_else(|| Outcome::Permanent {
-        code: "unknown_sim".to_owned(),
+        code: ErrorCode::UnknownSim.into(),
         detail: "the HSS has no SIM with the new IMSI: load its keys first, then retry".to_owned(),
     })
 }

@@ -37,6 +37,7 @@ fn respond(request: &Request, path: &[&str], target: &Target) -> Result<Reply, R
             };
             Ok(Reply::new(200, json!(target.log_after(after))))
         }
+        ("GET", ["requests"]) => Ok(Reply::new(200, json!(target.received()))),
         ("GET", ["state"]) => Ok(Reply::new(200, target.state())),
         ("GET", ["knobs"]) => Ok(knobs(target)),
         ("PUT", ["knobs"]) => {
@@ -60,9 +61,9 @@ fn respond(request: &Request, path: &[&str], target: &Target) -> Result<Reply, R
             target
                 .seed(&seeds)
                 .map(|seeded| Reply::new(200, json!(seeded)))
-                .map_err(|error| problem(409, error.code(), &error.to_string()))
+                .map_err(|error| problem(409, error.code().as_str(), &error.to_string()))
         }
-        _ => Err(problem(404, "not_found", "/__sandbox has log, knobs, state and subscribers")),
+        _ => Err(problem(404, "not_found", "/__sandbox has log, requests, knobs, state and subscribers")),
     }
 }
 

@@ -1,4 +1,5 @@
-//! The shape that the CRM and the SMS gateway share: `POST /{operation}`, each idempotency key carried out once.
+//! The shape that the CRM and the SMS gateway share: `POST /{operation}`, each idempotency key carried out once, unless it is
+//! to be a target that cannot do that.
 
 use std::collections::BTreeMap;
 
@@ -23,24 +24,39 @@ pub(super) trait Operations: Send {
     fn state(&self) -> Value;
 }
 
+/// What a target does with idempotency keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Keys {
+    /// It asks for them, carries each out once, and says which it carried out.
+    #[default]
+    Honoured,
+    /// It says which it carried out, and carries one that comes again out again.
+    Recorded,
+    /// It does not know them.
+    Ignored,
+}
+
 /// A target that remembers which idempotency keys it carried out, and what it answered.
 pub(super) struct Keyed<T> {
     operations: T,
+    keys: Keys,
     answered: BTreeMap<String, Reply>,
 }
 
 impl<T: Operations> Keyed<T> {
-    pub(super) fn new(operations: T) -> Self {
-        Self { operations, answered: BTreeMap::new() }
+    pub(super) fn new(operations: T, keys: Keys) -> Self {
+        Self { operations, keys, answered: BTreeMap::new() }
     }
 
     fn run(&mut self, operation: &str, request: &Request) -> Result<(Reply, Vec<Change>), Refusal> {
-        let key = request.header("idempotency-key").ok_or_else(|| Refusal {
-            status: 400,
-            code: "missing_idempotency_key",
-            detail: "send the header Idempotency-Key".to_owned(),
-        })?;
-        if let Some(answered) = self.answered.get(key) {
+        let key = match request.header("idempotency-key") {
+            Some(key) => key,
+            None if self.keys == Keys::Honoured => return Err(missing_key()),
+            None => "",
+        };
+        if let Some(answered) = self.answered.get(key)
+            && self.keys == Keys::Honoured
+        {
             let mut reply = answered.clone();
             reply.headers.push(("idempotent-replayed", "true".to_owned()));
             return Ok((reply, Vec::new()));
@@ -53,6 +69,10 @@ impl<T: Operations> Keyed<T> {
         self.answered.insert(key.to_owned(), reply.clone());
         Ok((reply, effect.into_iter().map(Change::from).collect()))
     }
+}
+
+fn missing_key() -> Refusal {
+    Refusal { status: 400, code: "missing_idempotency_key", detail: "send the header Idempotency-Key".to_owned() }
 }
 
 pub(super) fn invalid_data(detail: &str) -> Refusal {
@@ -80,7 +100,7 @@ impl<T: Operations> Model for Keyed<T> {
         let nothing_changed = |reply| (reply, Vec::new());
         match (request.method.as_str(), request.segments().as_slice()) {
             ("GET", ["health"]) => nothing_changed(Reply::new(200, json!({"status": "ok"}))),
-            ("GET", ["operations", key]) => {
+            ("GET", ["operations", key]) if self.keys != Keys::Ignored => {
                 nothing_changed(Reply::new(200, json!({"applied": self.answered.contains_key(*key)})))
             }
             ("POST", [operation]) => self.run(operation, request).unwrap_or_else(|refusal| {

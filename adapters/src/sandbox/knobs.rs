@@ -90,6 +90,8 @@ pub enum Action {
     FailBefore,
     /// It is applied, and the connection is cut without an answer.
     FailAfter,
+    /// It is applied, and no answer comes, although the connection stays open for a minute.
+    LoseAnswer,
     /// It is applied twice, and the first answer is given.
     Duplicate,
     /// The connection is cut without an answer at once, and it is applied later.

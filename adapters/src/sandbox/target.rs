@@ -1,5 +1,6 @@
 //! One sandbox target: its model, its knobs and its log, behind one lock, so that the log is the order of effects.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,12 @@ use tokio_util::task::TaskTracker;
 use super::applied::{Applied, Effect};
 use super::hss::{Seed, SeedError, Seeded};
 use super::knobs::{Action, Knobs, Rule};
+use super::received::Received;
+
+/// How long a connection stays open on which no answer comes.
+const ANSWER_LOST_FOR: Duration = Duration::from_mins(1);
+/// How many of the last requests are remembered.
+const REQUESTS_MAX: usize = 100_000;
 
 /// A request, read whole.
 pub(super) struct Request {
@@ -82,6 +89,7 @@ struct State {
     knobs: Knobs,
     log: Vec<Applied>,
     requests: u64,
+    received: VecDeque<Received>,
 }
 
 /// A sandbox target.
@@ -99,7 +107,7 @@ impl Target {
         let knobs = Knobs { latency_ms, rules: Vec::new() };
         Self {
             name,
-            state: Mutex::new(State { model, knobs, log: Vec::new(), requests: 0 }),
+            state: Mutex::new(State { model, knobs, log: Vec::new(), requests: 0, received: VecDeque::new() }),
             late: TaskTracker::new(),
             stopped: CancellationToken::new(),
         }
@@ -115,10 +123,15 @@ impl Target {
 
     async fn handle_to_the_end(self: Arc<Self>, request: Request) -> Option<Reply> {
         let verdict = {
-            let State { model, knobs, .. } = &mut *self.lock();
+            let State { model, knobs, received, .. } = &mut *self.lock();
             let operation = model.operation(&request);
             let path = format!("/{}", request.path.join("/"));
-            knobs.decide(request.method.as_str(), &path, &operation, &request.text)
+            let verdict = knobs.decide(request.method.as_str(), &path, &operation, &request.text);
+            if received.len() == REQUESTS_MAX {
+                received.pop_front();
+            }
+            received.push_back(Received::of(&request, path, operation));
+            verdict
         };
         if !self.wait(verdict.delay).await {
             return None;
@@ -133,6 +146,11 @@ impl Target {
             Some(Action::FailBefore) => None,
             Some(Action::FailAfter) => {
                 self.apply(&request);
+                None
+            }
+            Some(Action::LoseAnswer) => {
+                self.apply(&request);
+                self.wait(ANSWER_LOST_FOR).await;
                 None
             }
             Some(Action::Duplicate) => {
@@ -201,6 +219,10 @@ impl Target {
     pub(super) fn log_after(&self, seq: u64) -> Vec<Applied> {
         let skipped = usize::try_from(seq).unwrap_or(usize::MAX);
         self.lock().log.iter().skip(skipped).cloned().collect()
+    }
+
+    pub(super) fn received(&self) -> Vec<Received> {
+        self.lock().received.iter().cloned().collect()
     }
 
     pub(super) fn knobs(&self) -> Knobs {

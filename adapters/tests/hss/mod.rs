@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
-use interlock_adapters::{AdapterKind, Call, PyhssAdapter, TargetSettings, install_crypto_provider};
+use interlock_adapters::{AdapterKind, Authentication, Call, PyhssAdapter, TargetSettings, install_crypto_provider};
 use interlock_domain::ids::{Epoch, TargetId};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -52,6 +52,33 @@ impl Hss {
         Some(Self::at(&base_url))
     }
 
+    /// A fresh sandbox that asks for a provisioning key; and the key.
+    pub async fn locked_sandbox() -> (Self, String) {
+        let key = "open sesame".to_owned();
+        let options = SandboxOptions { provisioning_key: Some(key.as_str().into()), ..SandboxOptions::default() };
+        (Self::sandbox_with(options).await, key)
+    }
+
+    /// The locked PyHSS named by `PYHSS_LOCKED_URL`, and its key, `PYHSS_PROVISIONING_KEY`; `None`, with a message, where they
+    /// are not set.
+    pub fn running_locked() -> Option<(Self, String)> {
+        let (Ok(base_url), Ok(key)) = (std::env::var("PYHSS_LOCKED_URL"), std::env::var("PYHSS_PROVISIONING_KEY"))
+        else {
+            eprintln!(
+                "skipped: set PYHSS_LOCKED_URL and PYHSS_PROVISIONING_KEY to run this against a locked PyHSS 2.0"
+            );
+            return None;
+        };
+        Some((Self::at(&base_url), key))
+    }
+
+    /// An adapter for the same HSS that shows this provisioning key.
+    pub fn with_key(&self, key: &str) -> PyhssAdapter {
+        let mut settings = TargetSettings::new(AdapterKind::Pyhss, self.base_url.parse().unwrap());
+        settings.auth = Authentication::ProvisioningKey { key: key.into() };
+        PyhssAdapter::new(&target(), &settings).unwrap()
+    }
+
     pub fn at(base_url: &str) -> Self {
         let settings = TargetSettings::new(AdapterKind::Pyhss, base_url.parse().unwrap());
         Self::with_settings(&settings)
@@ -60,7 +87,7 @@ impl Hss {
     pub fn with_settings(settings: &TargetSettings) -> Self {
         install_crypto_provider();
         Self {
-            base_url: settings.base_url.as_str().trim_end_matches('/').to_owned(),
+            base_url: settings.base_url.as_ref().unwrap().as_str().trim_end_matches('/').to_owned(),
             adapter: PyhssAdapter::new(&target(), settings).unwrap(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             sandbox: None,
@@ -69,8 +96,16 @@ impl Hss {
 
     /// One request behind the adapter's back: the status and the body.
     pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.send_as(None, method, path, body).await
+    }
+
+    /// The same with a provisioning key, or none.
+    pub async fn send_as(&self, key: Option<&str>, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let method = method.parse().unwrap();
         let mut request = self.http.request(method, format!("{}{path}", self.base_url));
+        if let Some(key) = key {
+            request = request.header("provisioning-key", key);
+        }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }

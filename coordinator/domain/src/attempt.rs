@@ -7,8 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error_code::ErrorCode;
 use crate::ids::Timestamp;
 use crate::outcome::Outcome;
+use crate::retry::Wait;
 
 /// How far the promise "once" goes for one operation of one target: what the decisions here depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,8 +77,17 @@ pub struct Situation {
     pub scheduled_at: Timestamp,
     /// How long one attempt may go on sending after it began, in milliseconds.
     pub attempt_timeout_ms: u64,
+    /// From when on the call is no longer worth making.
+    pub expires_at: Option<Timestamp>,
     /// Now.
     pub now: Timestamp,
+}
+
+impl Situation {
+    /// Whether the call is no longer worth making after so many milliseconds.
+    fn is_expired_after(&self, wait_ms: u64) -> bool {
+        self.expires_at.is_some_and(|at| self.now.plus_ms(wait_ms) >= at)
+    }
 }
 
 /// What an attempt is to do.
@@ -100,22 +111,38 @@ pub enum Move {
 
 /// What an attempt is to do first.
 pub fn first_move(situation: &Situation, capabilities: &Capabilities) -> Move {
-    let Some(until) = maybe_sent_until(situation) else { return Move::Send };
+    let Some(until) = maybe_sent_until(situation) else {
+        return if situation.is_expired_after(0) { Move::Report(expired()) } else { Move::Send };
+    };
     let lands_until = until.plus_ms(capabilities.max_apply_delay_ms);
     let wait_ms = u64::try_from(lands_until.0.saturating_sub(situation.now.0)).unwrap_or(0);
     match capabilities.on_ambiguous {
         OnAmbiguous::Verify if capabilities.verify => Move::Verify { wait_ms },
-        OnAmbiguous::Resend if capabilities.idempotency_keys || wait_ms == 0 => Move::Send,
-        OnAmbiguous::Resend => Move::SendLater { wait_ms },
+        OnAmbiguous::Resend => {
+            let wait_ms = if capabilities.idempotency_keys { 0 } else { wait_ms };
+            match wait_ms {
+                _ if situation.is_expired_after(wait_ms) => Move::Report(given_up()),
+                0 => Move::Send,
+                _ => Move::SendLater { wait_ms },
+            }
+        }
         OnAmbiguous::Verify | OnAmbiguous::Hold => Move::Report(Outcome::Ambiguous {
             detail: "An earlier attempt may have reached the target, and its effect cannot be read back.".to_owned(),
         }),
-        OnAmbiguous::GiveUp => Move::Report(Outcome::Permanent {
-            code: "given_up_ambiguous".to_owned(),
-            detail: "An earlier attempt may have reached the target; sending it again late is worse than never."
-                .to_owned(),
-        }),
+        OnAmbiguous::GiveUp => Move::Report(given_up()),
     }
+}
+
+/// The outcome of a step that was not sent in the time in which its order was worth doing.
+fn expired() -> Outcome {
+    let detail = "It was not sent in the time in which it was worth doing.".to_owned();
+    Outcome::Permanent { code: ErrorCode::Expired.into(), detail }
+}
+
+/// The outcome of a step that may have been sent, and is not sent again.
+fn given_up() -> Outcome {
+    let detail = "The target may or may not have carried it out; sending it again late is worse than never.".to_owned();
+    Outcome::Permanent { code: ErrorCode::GivenUpAmbiguous.into(), detail }
 }
 
 /// Until when an earlier request may have been sent; none where nothing is on its way.
@@ -132,6 +159,15 @@ fn maybe_sent_until(situation: &Situation) -> Option<Timestamp> {
 /// What the attempt just before left behind, where it said so.
 pub fn left_just_before(situation: &Situation) -> Option<Left> {
     situation.left.filter(|left| left.attempt.checked_add(1) == Some(situation.attempt)).map(|left| left.left)
+}
+
+/// What an attempt fails as and leaves behind that was not let through to its target: it is as it was before the attempt.
+/// `is_read_back` says whether the earlier request was settled in it by reading back.
+pub fn not_let_through(situation: &Situation, is_read_back: bool) -> (&'static str, Left) {
+    match maybe_sent_until(situation) {
+        Some(until) if !is_read_back => ("settling", Left::MaybeSent { until }),
+        _ => ("unavailable", Left::Settled),
+    }
 }
 
 /// What reading back said of the earlier request.
@@ -153,10 +189,11 @@ pub enum ReadBack {
     },
 }
 
-/// What to do with what reading back said.
-pub fn after_verification(read_back: ReadBack) -> AfterVerification {
+/// What to do with what reading back said; `is_expired` says that the call is no longer worth making.
+pub fn after_verification(read_back: ReadBack, is_expired: bool) -> AfterVerification {
     match read_back {
         ReadBack::Applied => AfterVerification::Report(Outcome::AlreadyDone),
+        ReadBack::NotApplied if is_expired => AfterVerification::Report(expired()),
         ReadBack::NotApplied => AfterVerification::Send,
         ReadBack::InUse { holder } => AfterVerification::Report(Outcome::InUse { holder }),
         ReadBack::Unclear { detail } => AfterVerification::AskAgain { detail },
@@ -177,9 +214,54 @@ pub enum AfterVerification {
     },
 }
 
-/// Whether a request may be begun: never after the attempt's deadline, since others count on it.
-pub fn may_send(now: Timestamp, deadline: Timestamp) -> bool {
-    now < deadline
+/// Whether a request may be begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MaySend {
+    /// It may.
+    Yes,
+    /// The attempt's time is over, and others count on it: another attempt is to be made.
+    TooLate,
+    /// The order's time is over: this is the outcome of the step.
+    Expired(Outcome),
+}
+
+/// Whether a request may be begun: never from the attempt's deadline on, and never from the time on when it is no longer worth
+/// making. `is_settled` says that nothing of an earlier attempt is in doubt.
+pub fn may_send(now: Timestamp, deadline: Timestamp, expires_at: Option<Timestamp>, is_settled: bool) -> MaySend {
+    match expires_at {
+        Some(expires_at) if now >= expires_at => MaySend::Expired(if is_settled { expired() } else { given_up() }),
+        _ if now >= deadline => MaySend::TooLate,
+        _ => MaySend::Yes,
+    }
+}
+
+/// How the attempts of a call ended that gave no outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered<'a> {
+    /// Its last attempt failed with this type, and there was no time for another one.
+    Failed(&'a str),
+    /// Its time was over before any attempt ended.
+    NeverAttempted,
+    /// Nobody knows what its last attempt did: its worker died, or the like.
+    Vanished,
+}
+
+/// The outcome of a call whose attempts ended without one; `expires` says that its time was limited. A call that is limited
+/// gets the time of one more attempt on top, so that none is under way when it is over.
+pub fn of_unanswered(unanswered: Unanswered<'_>, expires: bool) -> Outcome {
+    match unanswered {
+        Unanswered::Failed(failure_type) if expires && is_settled_failure(failure_type) => expired(),
+        Unanswered::NeverAttempted if expires => expired(),
+        // An adapter should answer outcomes; what fails for good without one may have had its effect.
+        Unanswered::Failed(failure_type) => Outcome::Ambiguous {
+            detail: format!(
+                "The activity 'provision' ended without an outcome; its last failure was '{failure_type}'."
+            ),
+        },
+        Unanswered::NeverAttempted | Unanswered::Vanished => {
+            Outcome::Ambiguous { detail: "The activity 'provision' ended without an outcome.".to_owned() }
+        }
+    }
 }
 
 /// The failure of an attempt that was cancelled before it sent anything.
@@ -202,8 +284,8 @@ pub enum AfterCall {
     Retry {
         /// What this attempt leaves behind.
         left: Left,
-        /// How long to wait at least, in milliseconds, where more is known than the retry policy's back-off.
-        delay_ms: Option<u64>,
+        /// What it waits for.
+        wait: Wait,
         /// The outcome of this attempt.
         outcome: Outcome,
     },
@@ -215,25 +297,20 @@ pub fn after_call(outcome: Outcome, capabilities: &Capabilities, now: Timestamp)
         Outcome::Ambiguous { .. } => match capabilities.on_ambiguous {
             OnAmbiguous::Verify if capabilities.verify => AfterCall::Retry {
                 left: Left::MaybeSent { until: now },
-                delay_ms: Some(capabilities.max_apply_delay_ms),
+                wait: Wait::AtLeast(capabilities.max_apply_delay_ms),
                 outcome,
             },
             OnAmbiguous::Resend => {
-                let delay_ms = (!capabilities.idempotency_keys).then_some(capabilities.max_apply_delay_ms);
-                AfterCall::Retry { left: Left::MaybeSent { until: now }, delay_ms, outcome }
+                let lands_within = Wait::AtLeast(capabilities.max_apply_delay_ms);
+                let wait = if capabilities.idempotency_keys { Wait::Pause } else { lands_within };
+                AfterCall::Retry { left: Left::MaybeSent { until: now }, wait, outcome }
             }
             OnAmbiguous::Verify | OnAmbiguous::Hold => AfterCall::Report(outcome),
-            OnAmbiguous::GiveUp => AfterCall::Report(Outcome::Permanent {
-                code: "given_up_ambiguous".to_owned(),
-                detail: "The target may or may not have carried it out; sending it again late is worse than never."
-                    .to_owned(),
-            }),
+            OnAmbiguous::GiveUp => AfterCall::Report(given_up()),
         },
-        Outcome::Throttled { retry_after_ms, .. } => {
-            AfterCall::Retry { left: Left::Settled, delay_ms: retry_after_ms, outcome }
-        }
-        Outcome::Transient { .. } | Outcome::Unavailable { .. } => {
-            AfterCall::Retry { left: Left::Settled, delay_ms: None, outcome }
+        Outcome::Throttled { .. } | Outcome::Transient { .. } | Outcome::Unavailable { .. } => {
+            let wait = outcome.retry_after_ms().map_or(Wait::Pause, Wait::AskedFor);
+            AfterCall::Retry { left: Left::Settled, wait, outcome }
         }
         Outcome::Done | Outcome::AlreadyDone | Outcome::InUse { .. } | Outcome::Permanent { .. } => {
             AfterCall::Report(outcome)
@@ -242,148 +319,4 @@ pub fn after_call(outcome: Outcome, capabilities: &Capabilities, now: Timestamp)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp(1_000_000);
-
-    fn capabilities(on_ambiguous: OnAmbiguous) -> Capabilities {
-        Capabilities { verify: true, idempotency_keys: false, on_ambiguous, max_apply_delay_ms: 35_000 }
-    }
-
-    fn situation(attempt: u32, maybe_sent: bool, left: Option<Left>) -> Situation {
-        let left = left.map(|left| LeftBy { attempt: attempt - 1, left });
-        Situation { attempt, maybe_sent, left, scheduled_at: NOW, attempt_timeout_ms: 10_000, now: NOW }
-    }
-
-    #[test]
-    fn a_first_attempt_sends_at_once() {
-        assert_eq!(first_move(&situation(1, false, None), &capabilities(OnAmbiguous::Verify)), Move::Send);
-    }
-
-    #[test]
-    fn an_attempt_after_a_clean_refusal_sends_at_once() {
-        let after_refusal = situation(2, false, Some(Left::Settled));
-        assert_eq!(first_move(&after_refusal, &capabilities(OnAmbiguous::Verify)), Move::Send);
-    }
-
-    #[test]
-    fn what_an_older_attempt_left_says_nothing_about_the_one_that_vanished_since() {
-        let stale = LeftBy { attempt: 1, left: Left::Settled };
-        let third = Situation { left: Some(stale), ..situation(3, false, None) };
-        assert_eq!(first_move(&third, &capabilities(OnAmbiguous::Verify)), Move::Verify { wait_ms: 10_000 + 35_000 });
-    }
-
-    #[test]
-    fn an_attempt_whose_predecessor_vanished_waits_out_its_deadline_and_the_apply_delay_and_verifies() {
-        let vanished = situation(2, false, None);
-        assert_eq!(
-            first_move(&vanished, &capabilities(OnAmbiguous::Verify)),
-            Move::Verify { wait_ms: 10_000 + 35_000 }
-        );
-    }
-
-    #[test]
-    fn an_attempt_that_was_carried_over_settles_first_although_it_is_the_first_of_its_schedule() {
-        let carried = situation(1, true, None);
-        assert!(matches!(first_move(&carried, &capabilities(OnAmbiguous::Verify)), Move::Verify { .. }));
-    }
-
-    #[test]
-    fn what_can_no_longer_land_is_read_back_at_once() {
-        let long_ago = Left::MaybeSent { until: Timestamp(NOW.0 - 35_000) };
-        assert_eq!(
-            first_move(&situation(2, false, Some(long_ago)), &capabilities(OnAmbiguous::Verify)),
-            Move::Verify { wait_ms: 0 }
-        );
-        let just_not = Left::MaybeSent { until: Timestamp(NOW.0 - 34_999) };
-        assert_eq!(
-            first_move(&situation(2, false, Some(just_not)), &capabilities(OnAmbiguous::Verify)),
-            Move::Verify { wait_ms: 1 }
-        );
-    }
-
-    #[test]
-    fn sending_again_waits_unless_the_target_knows_the_idempotency_key() {
-        let unsettled = situation(2, false, Some(Left::MaybeSent { until: NOW }));
-        let without_keys = capabilities(OnAmbiguous::Resend);
-        assert_eq!(first_move(&unsettled, &without_keys), Move::SendLater { wait_ms: 35_000 });
-        let with_keys = Capabilities { idempotency_keys: true, ..without_keys };
-        assert_eq!(first_move(&unsettled, &with_keys), Move::Send);
-    }
-
-    #[test]
-    fn what_cannot_be_read_back_is_left_to_a_person() {
-        let unsettled = situation(2, false, Some(Left::MaybeSent { until: NOW }));
-        let blind = Capabilities { verify: false, ..capabilities(OnAmbiguous::Verify) };
-        for held in [blind, capabilities(OnAmbiguous::Hold)] {
-            assert!(matches!(first_move(&unsettled, &held), Move::Report(Outcome::Ambiguous { .. })));
-        }
-    }
-
-    #[test]
-    fn what_is_worse_late_than_never_is_given_up() {
-        let unsettled = situation(2, false, Some(Left::MaybeSent { until: NOW }));
-        let Move::Report(Outcome::Permanent { code, .. }) = first_move(&unsettled, &capabilities(OnAmbiguous::GiveUp))
-        else {
-            panic!("expected a permanent outcome");
-        };
-        assert_eq!(code, "given_up_ambiguous");
-    }
-
-    #[test]
-    fn an_ambiguous_answer_is_followed_by_another_attempt_once_it_can_no_longer_land() {
-        let ambiguous = Outcome::Ambiguous { detail: "timed out".to_owned() };
-        assert_eq!(
-            after_call(ambiguous.clone(), &capabilities(OnAmbiguous::Verify), NOW),
-            AfterCall::Retry { left: Left::MaybeSent { until: NOW }, delay_ms: Some(35_000), outcome: ambiguous }
-        );
-    }
-
-    #[test]
-    fn a_refusal_leaves_nothing_on_its_way_and_keeps_the_targets_own_delay() {
-        let throttled = Outcome::Throttled { retry_after_ms: Some(7_000), detail: String::new() };
-        assert_eq!(
-            after_call(throttled.clone(), &capabilities(OnAmbiguous::Verify), NOW),
-            AfterCall::Retry { left: Left::Settled, delay_ms: Some(7_000), outcome: throttled }
-        );
-    }
-
-    #[test]
-    fn what_reading_back_says_settles_the_step_or_asks_again() {
-        assert_eq!(after_verification(ReadBack::Applied), AfterVerification::Report(Outcome::AlreadyDone));
-        assert_eq!(after_verification(ReadBack::NotApplied), AfterVerification::Send);
-        let somebody = Some("other".to_owned());
-        assert_eq!(
-            after_verification(ReadBack::InUse { holder: somebody.clone() }),
-            AfterVerification::Report(Outcome::InUse { holder: somebody })
-        );
-        assert!(matches!(
-            after_verification(ReadBack::Unclear { detail: String::new() }),
-            AfterVerification::AskAgain { .. }
-        ));
-    }
-
-    #[test]
-    fn a_failure_is_settled_where_its_attempt_left_nothing_on_its_way() {
-        let detail = String::new();
-        let outcomes = [
-            Outcome::Transient { detail: detail.clone() },
-            Outcome::Throttled { retry_after_ms: None, detail: detail.clone() },
-            Outcome::Unavailable { detail: detail.clone() },
-            Outcome::Ambiguous { detail },
-        ];
-        for outcome in outcomes {
-            let class = outcome.class();
-            let after = after_call(outcome, &capabilities(OnAmbiguous::Verify), NOW);
-            let AfterCall::Retry { left, .. } = after else { panic!("expected another attempt") };
-            assert_eq!(is_settled_failure(class), left == Left::Settled, "{class}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_sent_from_the_deadline_on() {
-        assert!(may_send(Timestamp(9), Timestamp(10)));
-        assert!(!may_send(Timestamp(10), Timestamp(10)));
-    }
-}
+mod tests;

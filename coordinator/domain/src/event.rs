@@ -15,6 +15,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, OrderId, TenantId, Timestamp};
 use crate::order::Rejection;
 
@@ -82,7 +83,7 @@ impl Event {
     pub fn from_slice(bytes: &[u8], bytes_max: usize) -> Result<Self, Rejection> {
         check_size(bytes.len(), bytes_max)?;
         let value: Value = serde_json::from_slice(bytes)
-            .map_err(|fault| Rejection::new("not_json", format!("The event is not JSON in UTF-8: {fault}.")))?;
+            .map_err(|fault| Rejection::new(ErrorCode::NotJson, format!("The event is not JSON in UTF-8: {fault}.")))?;
         Self::read(&value, bytes.len())
     }
 
@@ -109,17 +110,20 @@ impl Event {
         check_depth(value)?;
         let Value::Object(attributes) = value else {
             return Err(Rejection::new(
-                "not_an_event",
+                ErrorCode::NotAnEvent,
                 "An event is one JSON object with the CloudEvents attributes; send a batch one by one.",
             ));
         };
         if attributes.get("specversion").and_then(Value::as_str) != Some("1.0") {
-            return Err(Rejection::new("unsupported_specversion", "The attribute 'specversion' must be \"1.0\"."));
+            return Err(Rejection::new(
+                ErrorCode::UnsupportedSpecversion,
+                "The attribute 'specversion' must be \"1.0\".",
+            ));
         }
         Ok(Self {
-            id: required_text(attributes, "id", "bad_id")?,
-            source: required_text(attributes, "source", "bad_source")?,
-            event_type: required_text(attributes, "type", "bad_type")?,
+            id: required_text(attributes, "id", ErrorCode::BadId)?,
+            source: required_text(attributes, "source", ErrorCode::BadSource)?,
+            event_type: required_text(attributes, "type", ErrorCode::BadType)?,
             subject: subject(attributes)?,
             time: time(attributes)?,
             sequence: sequence(attributes)?,
@@ -133,7 +137,7 @@ impl Event {
 fn check_size(bytes: usize, bytes_max: usize) -> Result<(), Rejection> {
     if bytes > bytes_max {
         return Err(Rejection::new(
-            "event_too_large",
+            ErrorCode::EventTooLarge,
             format!("The event has {bytes} bytes; at most {bytes_max} are taken. Send a reference to large data."),
         ));
     }
@@ -142,7 +146,10 @@ fn check_size(bytes: usize, bytes_max: usize) -> Result<(), Rejection> {
 
 fn check_depth(value: &Value) -> Result<(), Rejection> {
     if deeper_than(value, EVENT_DEPTH_MAX) {
-        return Err(Rejection::new("not_an_event", format!("The event nests deeper than {EVENT_DEPTH_MAX} levels.")));
+        return Err(Rejection::new(
+            ErrorCode::NotAnEvent,
+            format!("The event nests deeper than {EVENT_DEPTH_MAX} levels."),
+        ));
     }
     Ok(())
 }
@@ -163,7 +170,7 @@ fn attribute<'a>(attributes: &'a Map<String, Value>, name: &str) -> Option<&'a V
     attributes.get(name).filter(|value| !value.is_null())
 }
 
-fn required_text(attributes: &Map<String, Value>, name: &str, code: &str) -> Result<String, Rejection> {
+fn required_text(attributes: &Map<String, Value>, name: &str, code: ErrorCode) -> Result<String, Rejection> {
     let text = attribute(attributes, name)
         .and_then(Value::as_str)
         .filter(|text| !text.is_empty())
@@ -181,9 +188,9 @@ fn required_text(attributes: &Map<String, Value>, name: &str, code: &str) -> Res
 }
 
 fn subject(attributes: &Map<String, Value>) -> Result<CustomerId, Rejection> {
-    let text = required_text(attributes, "subject", "bad_subject")?;
+    let text = required_text(attributes, "subject", ErrorCode::BadSubject)?;
     text.parse().map_err(|fault| {
-        Rejection::new("bad_subject", format!("The attribute 'subject' must be a customer's id: {fault}."))
+        Rejection::new(ErrorCode::BadSubject, format!("The attribute 'subject' must be a customer's id: {fault}."))
     })
 }
 
@@ -194,7 +201,10 @@ fn time(attributes: &Map<String, Value>) -> Result<Option<Timestamp>, Rejection>
         .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
         .map(|time| Some(Timestamp(time.timestamp_millis())))
         .ok_or_else(|| {
-            Rejection::new("bad_time", "The attribute 'time' must be a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z.")
+            Rejection::new(
+                ErrorCode::BadTime,
+                "The attribute 'time' must be a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z.",
+            )
         })
 }
 
@@ -215,7 +225,7 @@ fn sequence(attributes: &Map<String, Value>) -> Result<Option<String>, Rejection
         return Ok(Some(text));
     }
     Err(Rejection::new(
-        "bad_sequence",
+        ErrorCode::BadSequence,
         format!(
             "The attribute 'sequence' must be an integer from 0, or a text of 1 to {SEQUENCE_BYTES_MAX} bytes, \
              with at most {SEQUENCE_DIGITS_MAX} digits where it is a number."
@@ -229,7 +239,7 @@ fn half(attributes: &Map<String, Value>) -> Result<Option<Half>, Rejection> {
         Some(Some("from")) => Ok(Some(Half::From)),
         Some(Some("to")) => Ok(Some(Half::To)),
         Some(_) => Err(Rejection::new(
-            "bad_role",
+            ErrorCode::BadRole,
             format!("The attribute '{ROLE_ATTRIBUTE}' must be \"from\" or \"to\"; producers leave it out."),
         )),
     }
@@ -238,16 +248,16 @@ fn half(attributes: &Map<String, Value>) -> Result<Option<Half>, Rejection> {
 fn data(attributes: &Map<String, Value>) -> Result<Map<String, Value>, Rejection> {
     if attribute(attributes, "data_base64").is_some() {
         return Err(Rejection::new(
-            "unsupported_data",
+            ErrorCode::UnsupportedData,
             "Binary data ('data_base64') is not taken; send a JSON object.",
         ));
     }
     let Some(Value::Object(data)) = attributes.get("data") else {
-        return Err(Rejection::new("bad_data", "The attribute 'data' must be a JSON object."));
+        return Err(Rejection::new(ErrorCode::BadData, "The attribute 'data' must be a JSON object."));
     };
     if data.iter().any(|(name, value)| name.contains('\0') || has_nul(value)) {
         // Databases behind targets refuse it, or cut the text there.
-        return Err(Rejection::new("bad_data", "The attribute 'data' must not contain NUL characters."));
+        return Err(Rejection::new(ErrorCode::BadData, "The attribute 'data' must not contain NUL characters."));
     }
     Ok(data.clone())
 }

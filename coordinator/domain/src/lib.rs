@@ -8,6 +8,7 @@
 pub mod attempt;
 pub mod catalog;
 pub mod customer;
+pub mod error_code;
 pub mod event;
 pub mod ids;
 pub mod limits;
@@ -15,7 +16,11 @@ pub mod message;
 pub mod order;
 pub mod outcome;
 pub mod resource;
+pub mod retry;
 pub mod routing;
+pub mod sweep;
+pub mod target;
+pub mod toml_text;
 
 #[cfg(test)]
 mod vectors;

@@ -13,6 +13,7 @@ use crate::ids::{
     CustomerId, CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TargetId, TenantId, TicketId, Timestamp,
 };
 use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
+use crate::retry::RetryPolicy;
 
 /// The version of the envelope that entity messages travel in.
 pub const ENVELOPE_VERSION: u32 = 1;
@@ -138,6 +139,22 @@ pub struct Probe {
 /// The longest probe path, in hops; a longer ring is left to the sweep and to a person.
 pub const PROBE_HOPS_MAX: usize = 16;
 
+/// A lease as its holder says it again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HeldLease {
+    /// Its fencing token.
+    pub epoch: Epoch,
+    /// The ticket it was granted for.
+    pub ticket: TicketId,
+    /// The key of that ticket's order.
+    pub key: OrderKey,
+    /// Since when.
+    pub since: Timestamp,
+    /// The name under which the targets know the holder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party: Option<String>,
+}
+
 /// A message from a customer entity to a resource entity.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -194,6 +211,19 @@ pub enum ToResource {
         /// The probe.
         probe: Probe,
     },
+    /// Says again what this customer has and wants of the resource, whose entity may have forgotten it.
+    Reassert {
+        /// Who says so.
+        from: CustomerRef,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// The lease that it holds; none where it holds none.
+        lease: Option<HeldLease>,
+        /// Where it holds none: it takes no grant that is not above this epoch.
+        above: Epoch,
+        /// The tickets by which it wants the resource.
+        tickets: Vec<Ticket>,
+    },
     /// Refuses a forced release.
     ForceRefused {
         /// The holder.
@@ -232,6 +262,11 @@ pub enum Notice {
         /// Somebody who asks for it back already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         recall: Option<Asker>,
+    },
+    /// The lease that you said again to have is yours, as far as the resource knows. Whoever gave it back since says so.
+    LeaseKnown {
+        /// Its fencing token.
+        epoch: Epoch,
     },
     /// Somebody asks for the lease back.
     LeaseRecalled {
@@ -307,4 +342,10 @@ pub struct ProvisionRequest {
     pub maybe_sent: bool,
     /// How long one attempt may take, in milliseconds.
     pub attempt_timeout_ms: u64,
+    /// The pauses between its attempts.
+    #[serde(default)]
+    pub retry: RetryPolicy,
+    /// From when on it is no longer worth sending; only for orders that need no turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }

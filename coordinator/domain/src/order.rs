@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, ResourceId, Role, TargetId, Timestamp};
+use crate::retry::RetryPolicy;
 
 /// How far back an event's own time is believed, in milliseconds: 24 hours before its acceptance.
 pub const OCCURRED_AT_BACK_MS_MAX: i64 = 24 * 60 * 60 * 1000;
@@ -150,6 +152,10 @@ pub struct PlannedStep {
     pub operation: String,
     /// The operation's arguments.
     pub data: Map<String, Value>,
+    /// The arguments, by name, that say what a claim of the plan says too: they cannot be amended, since the lease would
+    /// then protect something else. Sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<String>,
     /// The resources whose lease protects this step. Each is claimed by the plan.
     #[serde(default)]
     pub resources: Vec<ResourceId>,
@@ -164,6 +170,9 @@ pub struct PlannedStep {
     pub compensation: Option<String>,
     /// How long one attempt may take, in milliseconds.
     pub attempt_timeout_ms: u64,
+    /// The pauses between its attempts.
+    #[serde(default)]
+    pub retry: RetryPolicy,
 }
 
 /// What the catalog makes of an event: recorded in history with the catalog's digest, so that a later catalog never
@@ -178,9 +187,12 @@ pub struct Plan {
     /// Whether it needs a turn at all.
     #[serde(default)]
     pub unordered: bool,
-    /// After how long, in milliseconds from acceptance, an unordered order is no longer worth doing.
+    /// After how long, in milliseconds from when it happened, an unordered order is no longer worth doing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after_ms: Option<u64>,
+    /// Within how long, in milliseconds from acceptance, it should be done. Nothing is dropped after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_within_ms: Option<u64>,
     /// What it does when it comes late and has no claims.
     #[serde(default)]
     pub late: Late,
@@ -244,15 +256,15 @@ impl OrderState {
 #[error("{code}: {detail}")]
 pub struct Rejection {
     /// A stable code, e.g. `unknown_event_type`.
-    pub code: String,
+    pub code: ReasonCode,
     /// A sentence for a person.
     pub detail: String,
 }
 
 impl Rejection {
     /// A rejection with this code and sentence.
-    pub fn new(code: &str, detail: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), detail: detail.into() }
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code: code.into(), detail: detail.into() }
     }
 }
 

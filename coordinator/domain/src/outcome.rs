@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error_code::ReasonCode;
+
 /// The outcome class of one call of one adapter operation.
 ///
 /// On the wire an object tagged by `class`: `{"class":"done"}`, `{"class":"permanent","code":"…","detail":"…"}`.
@@ -33,13 +35,16 @@ pub enum Outcome {
     },
     /// The target cannot be reached or says that it is out of service; nothing was sent or nothing was changed.
     Unavailable {
+        /// How long to wait, in milliseconds, where the target says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
         /// A sentence for a person.
         detail: String,
     },
     /// The target will never accept this call as it is.
     Permanent {
-        /// A stable code, e.g. `unknown_subscriber`.
-        code: String,
+        /// A stable code, e.g. `unknown_subscriber`: of the catalogue of errors, or the target's own.
+        code: ReasonCode,
         /// A sentence for a person.
         detail: String,
     },
@@ -51,6 +56,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// A target that is away, and does not say for how long.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::Unavailable { retry_after_ms: None, detail: detail.into() }
+    }
+
+    /// How long the target asks to be left alone, in milliseconds, where it says so.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::Throttled { retry_after_ms, .. } | Self::Unavailable { retry_after_ms, .. } => *retry_after_ms,
+            _ => None,
+        }
+    }
+
     /// The class as written on the wire, for logs, metrics and views.
     pub fn class(&self) -> &'static str {
         match self {

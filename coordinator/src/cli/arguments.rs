@@ -5,14 +5,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::customer::CustomerCommand;
 use super::demo::DemoCommand;
 use super::dev::DevCommand;
+use super::errors::ErrorsCommand;
 use super::gateway::GatewayCommand;
+use super::order::OrderCommand;
 use super::output::OutputFormat;
+use super::resource::ResourceCommand;
 use super::route::RouteCommand;
 use super::sandbox::SandboxCommand;
-use super::show::{CustomerCommand, OrderCommand, ResourceCommand};
 use super::submit::SubmitCommand;
+use super::sweep::SweepCommand;
+use super::target::TargetCommand;
 use super::worker::WorkerCommand;
 use crate::settings::LogFormat;
 use crate::telemetry::Color;
@@ -95,6 +100,11 @@ pub(super) enum Command {
     /// Look at orders
     #[command(subcommand)]
     Order(OrderCommand),
+    /// Look at targets, and act on them
+    #[command(subcommand)]
+    Target(TargetCommand),
+    /// Look at all that waits, and say what is worth an alert
+    Sweep(SweepCommand),
     /// Run one sandbox target: a stand-in for an outside system, with failure knobs and a log at /__sandbox
     Sandbox(SandboxCommand),
     /// Show where a tenant, or one of its entities, lives: namespace, task queues, shard, priority
@@ -102,6 +112,8 @@ pub(super) enum Command {
     /// Look at catalogs
     #[command(subcommand)]
     Catalog(CatalogCommand),
+    /// Explain an error by its code, or list all of them
+    Errors(ErrorsCommand),
     /// Print a completion script for a shell
     Completions(CompletionsCommand),
 }

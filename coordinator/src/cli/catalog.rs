@@ -1,11 +1,11 @@
 //! `interlock catalog check FILE`: a catalog, or the file of a declarative adapter.
 
-use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use interlock_adapters::declarative;
-use interlock_domain::catalog::{Catalog, CatalogFault};
+use interlock_domain::catalog::Catalog;
+use interlock_domain::toml_text::TomlFault;
 use serde::Serialize;
 
 use super::arguments::CatalogCommand;
@@ -27,24 +27,7 @@ struct Report {
     /// The operations of an adapter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     operations: Vec<String>,
-    faults: Vec<FileFault>,
-}
-
-/// A fault of either kind of file.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum FileFault {
-    Catalog(CatalogFault),
-    Adapter(declarative::Fault),
-}
-
-impl fmt::Display for FileFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Catalog(fault) => fault.fmt(f),
-            Self::Adapter(fault) => fault.fmt(f),
-        }
-    }
+    faults: Vec<TomlFault>,
 }
 
 /// Exit code 0 for a catalog without a fault, 1 for one with faults, each of which is written.
@@ -62,7 +45,7 @@ pub(super) fn run(command: &CatalogCommand, output: Output) -> Result<ExitCode, 
 fn check(file: &Path) -> Result<Report, Fault> {
     let text = catalog_file::text(file)?;
     let name = file.display().to_string();
-    let report = |faults: Vec<FileFault>| Report {
+    let report = |faults: Vec<TomlFault>| Report {
         file: name.clone(),
         valid: faults.is_empty(),
         digest: None,
@@ -73,7 +56,7 @@ fn check(file: &Path) -> Result<Report, Fault> {
     if is_adapter(&text) {
         return Ok(match declarative::operations(&text) {
             Ok(operations) => Report { operations, ..report(Vec::new()) },
-            Err(faults) => report(faults.into_iter().map(FileFault::Adapter).collect()),
+            Err(faults) => report(faults),
         });
     }
     Ok(match Catalog::parse(&text) {
@@ -82,7 +65,7 @@ fn check(file: &Path) -> Result<Report, Fault> {
             event_types: catalog.event_types().map(str::to_owned).collect(),
             ..report(Vec::new())
         },
-        Err(faults) => report(faults.into_iter().map(FileFault::Catalog).collect()),
+        Err(faults) => report(faults),
     })
 }
 
@@ -137,12 +120,12 @@ mod tests {
         }
         let report = report("[operations.send]\nmethod = 'NONSENSE'\n");
         assert!(!report.valid);
-        assert!(report.faults.iter().all(|fault| matches!(fault, FileFault::Adapter(_))));
+        assert!(report.faults.iter().any(|fault| fault.path == "operations.send.method"), "{}", text(&report));
     }
 
     #[test]
     fn a_file_that_is_not_there_is_wrong_use() {
         let fault = check(Path::new("/nowhere/catalog.toml")).unwrap_err();
-        assert_eq!((fault.code, fault.exit_code()), ("catalog_unreadable", 2));
+        assert_eq!((fault.code.as_str(), fault.exit_code()), ("catalog_unreadable", 2));
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use interlock_adapters::sandbox::Applied;
+use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -53,7 +54,7 @@ pub(super) async fn run(
     let leases = !command.without_leases;
     let mut audience = Audience::new(output, color, leases);
     let Some(demo) = ending.run_until_cancelled(Box::pin(Demo::play(&settings, leases, &mut audience))).await else {
-        return Err(Fault::failed("interrupted", "The demo was interrupted.", "Run it again."));
+        return Err(Fault::failed(ErrorCode::Interrupted, "The demo was interrupted."));
     };
     let demo = demo?;
     audience.end(&demo)?;

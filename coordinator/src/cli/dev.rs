@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use interlock_adapters::sandbox::Seed;
+use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 
 use super::output::Output;
@@ -86,9 +87,9 @@ fn seed_sims(platform: &LocalPlatform) -> Result<(), Fault> {
     let (first, count) = SIMS;
     let seeds: Vec<Seed> =
         (first..first + count).map(|imsi| Seed { imsi: format!("{imsi:015}"), ..Seed::default() }).collect();
-    hss.seed(&seeds).map(|_seeded| ()).map_err(|error| {
-        Fault::failed("sandbox_not_seeded", format!("The sandbox HSS took no SIMs: {error}."), "Report this.")
-    })
+    hss.seed(&seeds)
+        .map(|_seeded| ())
+        .map_err(|error| Fault::failed(ErrorCode::SandboxNotSeeded, format!("The sandbox HSS took no SIMs: {error}.")))
 }
 
 fn text(ready: &Ready) -> String {

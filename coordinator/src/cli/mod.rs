@@ -1,18 +1,26 @@
 //! The command line: `interlock NOUN VERB`. Data on stdout, everything else on stderr; exit 0 good, 1 failed, 2 wrong
 //! use.
 
+mod age;
 mod arguments;
 mod catalog;
 mod completions;
+mod customer;
 mod demo;
 mod dev;
+mod errors;
 mod gateway;
+mod order;
 mod output;
+mod resource;
 mod route;
 mod sandbox;
 mod show;
 mod submit;
+mod sweep;
 mod tables;
+mod target;
+mod words;
 mod worker;
 
 use std::ffi::OsString;
@@ -20,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use interlock_domain::error_code::ErrorCode;
 
 use self::arguments::{Arguments, Command, GlobalArguments, SettingsFlag};
 use self::output::{Output, OutputFormat};
@@ -51,7 +60,7 @@ fn wrong_use(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let is_error = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if is_error && arguments::asks_for_json(arguments) {
         let message = error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        Output::new(OutputFormat::Json).fault(&Fault::wrong_use("wrong_use", message, "See interlock --help."));
+        Output::new(OutputFormat::Json).fault(&Fault::wrong_use(ErrorCode::WrongUse, message));
     } else if let Err(unwritten) = error.print() {
         tracing::debug!(%unwritten, "nobody reads what is said");
     }
@@ -63,6 +72,8 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
     match arguments.command {
         // Completions must work whatever the settings are.
         Command::Completions(command) => completions::run(&command),
+        // An error is explained whatever the settings are: they may be what is wrong.
+        Command::Errors(command) => errors::run(&command, output),
         Command::Catalog(command) => {
             prepare(&global)?;
             catalog::run(&command, output)
@@ -92,17 +103,25 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
             let settings = prepare(&global)?;
             runtime()?.block_on(submit::run(&command, settings, output))
         }
+        Command::Sweep(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(sweep::run(&command, settings, output))
+        }
         Command::Customer(command) => {
             let settings = prepare(&global)?;
-            runtime()?.block_on(show::customer(&command, settings, output))
+            runtime()?.block_on(customer::run(&command, settings, output))
         }
         Command::Resource(command) => {
             let settings = prepare(&global)?;
-            runtime()?.block_on(show::resource(&command, settings, output))
+            runtime()?.block_on(resource::run(&command, settings, output))
+        }
+        Command::Target(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(target::run(&command, settings, output))
         }
         Command::Order(command) => {
             let settings = prepare(&global)?;
-            runtime()?.block_on(show::order(&command, settings, output))
+            runtime()?.block_on(order::run(&command, settings, output))
         }
     }
 }
@@ -136,10 +155,6 @@ fn load(global: &GlobalArguments, flags: Vec<SettingsFlag>, sources: SettingsSou
 /// The runtime of commands that wait for something.
 fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        Fault::failed(
-            "runtime_unavailable",
-            format!("This process cannot start its threads: {error}."),
-            "Check the limits of the process (ulimit -u, ulimit -n).",
-        )
+        Fault::failed(ErrorCode::RuntimeUnavailable, format!("This process cannot start its threads: {error}."))
     })
 }

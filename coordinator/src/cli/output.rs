@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Write};
 
+use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 
 use crate::fault::Fault;
@@ -94,5 +95,5 @@ pub fn write_raw(bytes: &[u8]) -> Result<(), Fault> {
 }
 
 fn unwritten(error: &dyn std::fmt::Display) -> Fault {
-    Fault::failed("output_failed", format!("The output cannot be written: {error}."), "Check where stdout goes.")
+    Fault::failed(ErrorCode::OutputFailed, format!("The output cannot be written: {error}."))
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, IdError, ResourceId, TenantId};
 use interlock_domain::routing::{
     EntityRoute, Priority, QueueKind, Routing, ShardCount, ShardIndex, TenantPlan, shard_of,
@@ -79,7 +80,7 @@ fn entity_route(routing: &Routing, tenant: &TenantId, entity: &str) -> Result<En
 }
 
 fn bad_id(what: &str, text: &str, error: &IdError) -> Fault {
-    Fault::wrong_use("bad_id", format!("'{text}' is no {what}: {error}."), "Correct the id.")
+    Fault::wrong_use(ErrorCode::BadId, format!("'{text}' is no {what}: {error}."))
 }
 
 fn text(route: &TenantRoute) -> String {

@@ -68,5 +68,5 @@ pub(super) async fn run(command: &SandboxCommand, output: Output) -> Result<Exit
 }
 
 fn fault(error: &SandboxError) -> Fault {
-    Fault::failed(error.code(), format!("{error}."), "Choose another address with --listen.")
+    Fault::failed(error.code(), format!("{error}."))
 }

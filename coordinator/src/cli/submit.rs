@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::ShardCount;
 use serde_json::Value;
@@ -109,7 +110,7 @@ fn text(result: &EventResult) -> String {
         "{order} {} event {} [{}] {}",
         result.status.as_str(),
         result.event_id.clone().unwrap_or_else(|| "–".to_owned()),
-        part(&result.code),
+        result.code.as_ref().map_or("", ReasonCode::as_str),
         part(&result.detail)
     )
 }
@@ -183,18 +184,15 @@ impl Source {
 
 fn unreadable(command: &SubmitCommand, error: &std::io::Error) -> Fault {
     Fault::wrong_use(
-        "events_unreadable",
+        ErrorCode::EventsUnreadable,
         format!("The file {} cannot be read: {error}.", command.file.display()),
-        "Check the path; - reads from stdin.",
     )
+    .with_next("Check the path; - reads from stdin.")
 }
 
 fn not_read(error: &std::io::Error) -> Fault {
-    Fault::failed(
-        "events_unreadable",
-        format!("The events cannot be read any further: {error}."),
-        "Run it again: events that were sent before are not taken twice.",
-    )
+    Fault::failed(ErrorCode::EventsUnreadable, format!("The events cannot be read any further: {error}."))
+        .with_next("Run it again: events that were sent before are not taken twice.")
 }
 
 #[cfg(test)]

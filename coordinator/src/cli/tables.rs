@@ -44,6 +44,8 @@ pub(super) fn waiting_for(order: &Value) -> String {
         Some("lease") => format!("the lease of {}", field("resource")),
         Some("turn") => format!("its turn at {}, behind {}", field("target"), field("behind")),
         Some("target") => format!("{} to answer {}", field("target"), field("step")),
+        Some("settling") => format!("what it sent to {} to land", field("target")),
+        Some("admission") => "its plan".to_owned(),
         Some("person") => format!("a person: {}", field("detail")),
         Some(other) => other.to_owned(),
         None => plain(waiting),
@@ -62,6 +64,7 @@ mod tests {
         assert_eq!(waiting_for(&order(Value::Null)), "–");
         let lease = json!({"waits_for": "lease", "resource": "msisdn/1206"});
         assert_eq!(waiting_for(&order(lease)), "the lease of msisdn/1206");
-        assert_eq!(waiting_for(&order(json!({"waits_for": "admission"}))), "admission");
+        assert_eq!(waiting_for(&order(json!({"waits_for": "admission"}))), "its plan");
+        assert_eq!(waiting_for(&order(json!({"waits_for": "window"}))), "window");
     }
 }

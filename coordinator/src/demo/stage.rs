@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use interlock_adapters::sandbox::{Applied, Knobs, Sandbox};
 use interlock_domain::catalog::REFERENCE_TEXT;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
 use serde_json::Value;
 
@@ -173,9 +174,8 @@ impl<'a> Play<'a> {
             if Instant::now() > limit {
                 self.tell(true);
                 return Err(Fault::failed(
-                    "demo_timed_out",
+                    ErrorCode::DemoTimedOut,
                     format!("Within {} s it did not come to: {what}.", ACT_LIMIT.as_secs()),
-                    "Run it again with --log-level info to see why.",
                 ));
             }
             tokio::time::sleep(LOOK_PAUSE).await;
@@ -205,5 +205,5 @@ fn is_over(watch: &Watch, order: &OrderId) -> bool {
 }
 
 fn failed(reason: &str) -> Fault {
-    Fault::failed("demo_failed", format!("The demo cannot go on: {reason}."), "Run it again with --log-level info.")
+    Fault::failed(ErrorCode::DemoFailed, format!("The demo cannot go on: {reason}."))
 }

@@ -1,6 +1,7 @@
 //! Who may call: a bearer token binds its bearer to tenants and a role.
 
 use axum::http::{HeaderMap, StatusCode, header};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -15,6 +16,8 @@ pub enum Need {
     Submit,
     /// To look at things.
     Read,
+    /// To act on things.
+    Operate,
 }
 
 impl Need {
@@ -22,6 +25,7 @@ impl Need {
         match self {
             Self::Submit => role == GatewayRole::Submit,
             Self::Read => matches!(role, GatewayRole::Read | GatewayRole::Operate),
+            Self::Operate => role == GatewayRole::Operate,
         }
     }
 }
@@ -30,6 +34,7 @@ impl Need {
 /// time that it takes.
 struct Known {
     digest: [u8; 32],
+    name: Option<String>,
     role: GatewayRole,
     tenants: Vec<TenantId>,
 }
@@ -45,10 +50,22 @@ impl Access {
     pub fn new(tokens: &[GatewayToken]) -> Self {
         let known = |token: &GatewayToken| Known {
             digest: Sha256::digest(token.token.expose_secret().as_bytes()).into(),
+            name: token.name.clone(),
             role: token.role,
             tenants: token.tenants.clone(),
         };
         Self { tokens: tokens.iter().map(known).collect() }
+    }
+
+    /// Who calls, by the name of the token; where it has none, by the first digits of its digest, which tell nothing of it.
+    pub fn caller(&self, headers: &HeaderMap) -> String {
+        let anybody = || "gateway".to_owned();
+        let Some(token) = bearer(headers).filter(|_| !self.tokens.is_empty()) else { return anybody() };
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let known = self.tokens.iter().find(|known| known.digest == digest);
+        known.map_or_else(anybody, |known| {
+            known.name.clone().unwrap_or_else(|| format!("token {}", hex::encode(&known.digest[..4])))
+        })
     }
 
     /// Checks a call for a tenant.
@@ -60,31 +77,55 @@ impl Access {
             return Ok(());
         }
         let token = bearer(headers).ok_or_else(|| {
-            Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "token_missing",
-                "The call has no bearer token.",
-                "Send the header 'Authorization: Bearer TOKEN'.",
-            )
+            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenMissing, "The call has no bearer token.")
         })?;
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let of_token: Vec<&Known> = self.tokens.iter().filter(|known| known.digest == digest).collect();
-        let forbidden = |status, code, detail: String| {
-            Err(Problem::new(status, code, detail, "Use another token, or have [[gateway.tokens]] changed."))
-        };
+        let forbidden = |status, code, detail: String| Err(Problem::new(status, code, detail));
         if of_token.is_empty() {
-            return forbidden(StatusCode::UNAUTHORIZED, "token_unknown", "The bearer token is not known.".to_owned());
+            return forbidden(
+                StatusCode::UNAUTHORIZED,
+                ErrorCode::TokenUnknown,
+                "The bearer token is not known.".to_owned(),
+            );
         }
         let of_tenant: Vec<&&Known> = of_token.iter().filter(|known| known.tenants.contains(tenant)).collect();
         if of_tenant.is_empty() {
             let detail = format!("The token is not for the tenant '{tenant}'.");
-            return forbidden(StatusCode::FORBIDDEN, "tenant_forbidden", detail);
+            return forbidden(StatusCode::FORBIDDEN, ErrorCode::TenantForbidden, detail);
         }
         if !of_tenant.iter().any(|known| need.is_met_by(known.role)) {
             let detail = "The role of the token does not allow this call.".to_owned();
-            return forbidden(StatusCode::FORBIDDEN, "role_forbidden", detail);
+            return forbidden(StatusCode::FORBIDDEN, ErrorCode::RoleForbidden, detail);
         }
         Ok(())
+    }
+}
+
+impl Access {
+    /// Checks a call that is for no tenant in particular.
+    ///
+    /// # Errors
+    /// As [`Access::check`], but for `tenant_forbidden`.
+    pub fn check_role(&self, headers: &HeaderMap, need: Need) -> Result<(), Problem> {
+        // Whoever may do it for some tenant has the role.
+        let tenants = self.tokens.iter().flat_map(|known| &known.tenants);
+        let mut refused = None;
+        for tenant in tenants {
+            match self.check(headers, tenant, need) {
+                Ok(()) => return Ok(()),
+                Err(problem) if problem.code == ErrorCode::TenantForbidden => {}
+                Err(problem) => refused = refused.or(Some(problem)),
+            }
+        }
+        match refused {
+            Some(problem) => Err(problem),
+            None if self.tokens.is_empty() => Ok(()),
+            None => {
+                let detail = "The token is for no tenant.";
+                Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TenantForbidden, detail))
+            }
+        }
     }
 }
 
@@ -101,6 +142,7 @@ mod tests {
     fn access() -> Access {
         let token = |token: &str, role, tenant: &str| GatewayToken {
             token: token.to_owned().into(),
+            name: (token == "beta").then(|| "night shift".to_owned()),
             role,
             tenants: vec![tenant.parse().unwrap()],
         };
@@ -116,7 +158,7 @@ mod tests {
         if let Some(token) = token {
             headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
         }
-        access().check(&headers, &tenant.parse().unwrap(), need).err().map(|problem| problem.code)
+        access().check(&headers, &tenant.parse().unwrap(), need).err().map(|problem| problem.code.to_string())
     }
 
     #[test]
@@ -129,6 +171,35 @@ mod tests {
         assert_eq!(code(Some("alpha"), "red", Need::Submit).unwrap(), "tenant_forbidden");
         assert_eq!(code(Some("delta"), "blue", Need::Submit).unwrap(), "token_unknown");
         assert_eq!(code(None, "blue", Need::Submit).unwrap(), "token_missing");
+        assert_eq!(code(Some("beta"), "blue", Need::Operate), None);
+        assert_eq!(code(Some("gamma"), "red", Need::Operate).unwrap(), "role_forbidden");
+        assert_eq!(code(Some("alpha"), "blue", Need::Operate).unwrap(), "role_forbidden");
+    }
+
+    #[test]
+    fn a_caller_is_known_by_the_name_of_its_token() {
+        let caller = |token: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+            access().caller(&headers)
+        };
+        assert_eq!(caller("beta"), "night shift");
+        assert_eq!(caller("alpha"), format!("token {}", &hex::encode(Sha256::digest("alpha"))[..8]));
+        assert_eq!(Access::new(&[]).caller(&HeaderMap::new()), "gateway");
+    }
+
+    #[test]
+    fn what_is_for_no_tenant_needs_the_role_only() {
+        let check = |token: &str, need| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+            access().check_role(&headers, need).err().map(|problem| problem.code)
+        };
+        assert_eq!(check("beta", Need::Operate), None);
+        assert_eq!(check("gamma", Need::Read), None);
+        assert_eq!(check("gamma", Need::Operate), Some(ErrorCode::RoleForbidden));
+        assert_eq!(check("delta", Need::Read), Some(ErrorCode::TokenUnknown));
+        assert!(Access::new(&[]).check_role(&HeaderMap::new(), Need::Operate).is_ok());
     }
 
     #[test]

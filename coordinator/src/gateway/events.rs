@@ -6,6 +6,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,8 +20,6 @@ use crate::metrics::MetricName;
 
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);
-/// The code of an event that is larger than the limit.
-const TOO_LARGE: &str = "event_too_large";
 
 /// One result for each event, in the order in which they came.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -75,14 +74,12 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Value>, Problem> {
 
 fn answer(ingested: Ingested) -> Result<Response, Problem> {
     if let Some(reason) = ingested.away {
-        let next = "Send the events again when Temporal is back; none is taken twice.";
         let detail = format!("Temporal is away, and no event was accepted: {reason}.");
-        return Err(
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "temporal_unavailable", detail, next).retry_after(AWAY_RETRY)
-        );
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporalUnavailable, detail)
+            .retry_after(AWAY_RETRY));
     }
     if let [only] = ingested.results.as_slice()
-        && only.code.as_deref() == Some(TOO_LARGE)
+        && only.code.as_ref().is_some_and(|code| *code == ErrorCode::EventTooLarge)
     {
         return Err(too_large(only.detail.clone().unwrap_or_default()));
     }
@@ -91,11 +88,12 @@ fn answer(ingested: Ingested) -> Result<Response, Problem> {
             [only] => only.detail.clone().unwrap_or_default(),
             _ => "None of the batch is an event.".to_owned(),
         };
-        let next = "Correct the events; 'results' says what is wrong with each.";
-        let mut problem = Problem::new(StatusCode::BAD_REQUEST, "no_event_readable", detail, next);
-        if let [EventResult { code: Some(code), .. }] = ingested.results.as_slice() {
-            problem.code.clone_from(code);
-        }
+        let code = match ingested.results.as_slice() {
+            [EventResult { code: Some(code), .. }] => code.known(),
+            _ => None,
+        };
+        let code = code.unwrap_or(ErrorCode::NoEventReadable);
+        let mut problem = Problem::new(StatusCode::BAD_REQUEST, code, detail);
         problem.results = ingested.results.into_boxed_slice();
         return Err(problem);
     }
@@ -103,23 +101,21 @@ fn answer(ingested: Ingested) -> Result<Response, Problem> {
 }
 
 fn too_large(detail: String) -> Problem {
-    let next = "Send less data in an event, or have limits.event_bytes_max raised.";
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, detail, next)
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::EventTooLarge, detail)
 }
 
 fn unreadable_body(error: &BytesRejection) -> Problem {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         let detail = format!("The body is longer than {} bytes.", super::BODY_BYTES_MAX);
         let next = "Send smaller batches; one event may have 16 KiB by default.";
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, detail, next);
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::EventTooLarge, detail).with_next(next);
     }
     let detail = format!("The body cannot be read: {error}.");
-    Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", detail, "Send the request again.")
+    Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BodyUnreadable, detail)
 }
 
 fn throttled(gateway: &Gateway, wait: Duration) -> Problem {
     gateway.metrics.count(MetricName::RequestsThrottled, &[]);
     let detail = "The tenant sends more events than it may.";
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_events", detail, "Wait as Retry-After says, then send again.")
-        .retry_after(wait)
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyEvents, detail).retry_after(wait)
 }

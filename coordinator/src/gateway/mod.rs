@@ -1,8 +1,11 @@
 //! The HTTP gateway: events in, views out. Errors are RFC 9457 problems with stable codes.
 
 mod access;
+mod actions;
 mod events;
+mod orders;
 mod problem;
+mod targets;
 mod throttle;
 mod views;
 
@@ -14,6 +17,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::get;
+use interlock_domain::error_code::ErrorCode;
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
@@ -27,6 +31,7 @@ pub use problem::Problem;
 
 use self::access::Access;
 use self::throttle::Throttle;
+use crate::actions::Actions;
 use crate::fault::Fault;
 use crate::health::{self, Readiness};
 use crate::http_service::HttpService;
@@ -34,6 +39,7 @@ use crate::ingest::Ingest;
 use crate::inspection::Inspection;
 use crate::installation::Installation;
 use crate::metrics::Metrics;
+use crate::targets::Targets;
 
 /// The longest body, in bytes: a batch of a thousand events of usual size.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -45,6 +51,8 @@ const READY_LIMIT: Duration = Duration::from_secs(2);
 struct Gateway {
     ingest: Ingest,
     inspection: Inspection,
+    actions: Actions,
+    targets: Targets,
     access: Arc<Access>,
     throttle: Arc<Throttle>,
     metrics: Metrics,
@@ -66,14 +74,15 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
     let settings = &installation.settings.gateway;
     if settings.tokens.is_empty() && !listen.ip().is_loopback() {
         return Err(Fault::wrong_use(
-            "gateway_without_tokens",
+            ErrorCode::GatewayWithoutTokens,
             format!("The gateway is to listen on {listen}, which others can reach, and no token is configured."),
-            "Configure [[gateway.tokens]], or listen on a loopback address.",
         ));
     }
     let gateway = Gateway {
         ingest: Ingest::new(installation.clone()),
         inspection: Inspection::new(installation.clone()),
+        actions: Actions::new(installation.clone()),
+        targets: Targets::new(installation.clone()),
         access: Arc::new(Access::new(&settings.tokens)),
         throttle: Arc::new(Throttle::new(settings.events_per_second_max)),
         metrics: metrics.clone(),
@@ -88,11 +97,16 @@ fn router(gateway: Gateway, readiness: Readiness) -> Router {
         .routes(routes!(views::customer))
         .routes(routes!(views::resource))
         .routes(routes!(views::order))
+        .routes(routes!(orders::list))
+        .routes(routes!(orders::why))
+        .routes(routes!(actions::on_order))
+        .routes(routes!(actions::on_resource))
+        .routes(routes!(targets::list))
+        .routes(routes!(targets::show))
+        .routes(routes!(targets::act))
         .with_state(gateway)
         .split_for_parts();
-    let unknown = || async {
-        Problem::new(StatusCode::NOT_FOUND, "no_such_call", "There is no such call.", "See /openapi.json.")
-    };
+    let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "There is no such call.") };
     calls
         .route("/openapi.json", get(|| async move { axum::Json(description) }))
         .merge(health::router(readiness, metrics))
@@ -127,8 +141,15 @@ mod tests {
             .routes(routes!(views::customer))
             .routes(routes!(views::resource))
             .routes(routes!(views::order))
+            .routes(routes!(orders::list))
+            .routes(routes!(orders::why))
+            .routes(routes!(actions::on_order))
+            .routes(routes!(actions::on_resource))
+            .routes(routes!(targets::list))
+            .routes(routes!(targets::show))
+            .routes(routes!(targets::act))
             .split_for_parts();
         let paths: Vec<&String> = description.paths.paths.keys().collect();
-        assert_eq!(paths.len(), 4, "{paths:?}");
+        assert_eq!(paths.len(), 11, "{paths:?}");
     }
 }

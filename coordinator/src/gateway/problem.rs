@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -16,11 +17,12 @@ pub struct Problem {
     /// The status in words.
     pub title: &'static str,
     /// A stable `snake_case` code.
-    pub code: String,
+    #[schema(value_type = String)]
+    pub code: ErrorCode,
     /// One sentence: what happened.
     pub detail: String,
     /// What to do next.
-    pub next: &'static str,
+    pub next: String,
     /// After how many seconds to try again, where that helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
@@ -31,17 +33,23 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this status.
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>, next: &'static str) -> Self {
+    /// A problem of this status. What to do next is what the catalogue of errors says.
+    pub fn new(status: StatusCode, code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             status: status.as_u16(),
             title: status.canonical_reason().unwrap_or_default(),
-            code: code.to_owned(),
+            code,
             detail: detail.into(),
-            next,
+            next: code.next().to_owned(),
             retry_after_s: None,
             results: Box::default(),
         }
+    }
+
+    /// The same, where more is known of what to do next than the catalogue says in general.
+    #[must_use]
+    pub fn with_next(self, next: impl Into<String>) -> Self {
+        Self { next: next.into(), ..self }
     }
 
     /// The same, worth trying again after this time, which is rounded up to seconds.
@@ -52,7 +60,7 @@ impl Problem {
 
     /// A path or query that names nothing that can be.
     pub fn bad_id(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_id", format!("This is no {what}: {error}."), "Correct the path.")
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadId, format!("This is no {what}: {error}."))
     }
 }
 
@@ -74,9 +82,7 @@ impl IntoResponse for Problem {
 
 impl From<FormatError> for Problem {
     fn from(error: FormatError) -> Self {
-        let next = "Send one CloudEvent (application/cloudevents+json, or ce-* headers) or a batch of them \
-                    (application/cloudevents-batch+json).";
-        Self::new(StatusCode::BAD_REQUEST, error.code(), format!("No event can be read: {error}."), next)
+        Self::new(StatusCode::BAD_REQUEST, error.code(), format!("No event can be read: {error}."))
     }
 }
 
@@ -84,10 +90,14 @@ impl From<InspectionError> for Problem {
     fn from(error: InspectionError) -> Self {
         let status = match error {
             InspectionError::NeverSeen(_) => StatusCode::NOT_FOUND,
-            InspectionError::NoWorker(_) | InspectionError::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
+            InspectionError::NoWorker(_)
+            | InspectionError::Away(_)
+            | InspectionError::Busy(_)
+            | InspectionError::NotRegistered(_) => StatusCode::SERVICE_UNAVAILABLE,
+            InspectionError::BadCursor | InspectionError::NotOpen(_) => StatusCode::BAD_REQUEST,
             InspectionError::Refused { .. } => StatusCode::BAD_GATEWAY,
         };
-        Self::new(status, error.code(), format!("{error}."), error.next())
+        Self::new(status, error.code(), format!("{error}."))
     }
 }
 
@@ -97,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_problem_says_status_code_and_when_to_come_back() {
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many", "No.", "Wait.");
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyEvents, "No.");
         let response = problem.retry_after(Duration::from_millis(1_200)).into_response();
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");

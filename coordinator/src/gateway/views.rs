@@ -74,7 +74,8 @@ pub(super) async fn order(
     Ok(Json(gateway.inspection.order(&tenant, &order).await?))
 }
 
-fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
+/// The tenant of a call, where the caller may look at it.
+pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(headers, &tenant, Need::Read)?;
     Ok(tenant)

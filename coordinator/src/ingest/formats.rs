@@ -1,5 +1,6 @@
 //! The forms in which events come: structured JSON, a batch, or binary with `ce-*` headers.
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::decode_part;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -26,12 +27,12 @@ pub enum FormatError {
 
 impl FormatError {
     /// Its stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::NotJson(_) => "not_json",
-            Self::NotEvents => "not_events",
-            Self::Header(_) => "bad_header",
-            Self::ContentType(_) => "unsupported_content_type",
+            Self::NotJson(_) => ErrorCode::NotJson,
+            Self::NotEvents => ErrorCode::NotEvents,
+            Self::Header(_) => ErrorCode::BadHeader,
+            Self::ContentType(_) => ErrorCode::UnsupportedContentType,
         }
     }
 }

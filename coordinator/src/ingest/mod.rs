@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use interlock_activities::EntityCallError;
 use interlock_domain::catalog::Ordering;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::Rejection;
@@ -163,8 +164,10 @@ fn unanswered() -> Taken {
 fn of_error(error: &EntityCallError) -> Taken {
     match error.status() {
         Some(status) if status.code() == Code::Unavailable => Taken::Away { detail: status.message().to_owned() },
+        // The entity has more than it can take in just now. It was not accepted; sent again later, it is.
+        Some(status) if error.will_pass() => Taken::Unknown { detail: status.message().to_owned() },
         Some(status) if is_refusal(status.code()) => Taken::Rejected(Rejection::new(
-            "temporal_refused",
+            ErrorCode::TemporalRefused,
             format!("Temporal refused the event: {}.", status.message()),
         )),
         _ => Taken::Unknown { detail: error.to_string() },
@@ -193,10 +196,10 @@ fn conclude(taken: Vec<(EventResult, Taken)>) -> Ingested {
         .map(|(result, taken)| match taken {
             Taken::Accepted => result.accepted(),
             Taken::Unreadable(rejection) | Taken::Rejected(rejection) => result.rejected(rejection),
-            Taken::Unknown { detail } => result.unknown("temporal_not_answering", detail),
+            Taken::Unknown { detail } => result.unknown(ErrorCode::TemporalNotAnswering, detail),
             Taken::Away { detail } => {
                 away = Some(detail.clone());
-                result.unknown("temporal_unavailable", detail)
+                result.unknown(ErrorCode::TemporalUnavailable, detail)
             }
         })
         .collect();
@@ -214,12 +217,12 @@ mod tests {
     #[test]
     fn temporal_is_away_only_where_it_took_nothing() {
         let away = || (result(), Taken::Away { detail: "no".to_owned() });
-        let rejected = || (result(), Taken::Rejected(Rejection::new("not_json", "x")));
+        let rejected = || (result(), Taken::Rejected(Rejection::new(ErrorCode::NotJson, "x")));
         assert!(conclude(vec![away(), rejected()]).away.is_some());
         let with_accepted = conclude(vec![away(), (result(), Taken::Accepted)]);
         assert_eq!(with_accepted.away, None);
         assert_eq!(with_accepted.results[0].status, EventStatus::Unknown);
-        assert_eq!(with_accepted.results[0].code.as_deref(), Some("temporal_unavailable"));
+        assert_eq!(with_accepted.results[0].code, Some(ErrorCode::TemporalUnavailable.into()));
         assert_eq!(conclude(vec![rejected()]).away, None);
     }
 

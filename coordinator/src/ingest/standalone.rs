@@ -2,30 +2,25 @@
 //! thousand of them run side by side and none of them passes through an entity.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use interlock_activities::EntityCallError;
 use interlock_domain::catalog::PlanContext;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, TenantId, Timestamp};
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::order::{OrderKey, Plan, Rejection};
 use interlock_domain::routing::Priority as TenantPriority;
 use interlock_workflows::TargetActivities;
+use interlock_workflows::activity_options::{HEARTBEAT_TIMEOUT, close_timeouts, endless_retries};
 use temporalio_client::errors::StartActivityError;
 use temporalio_client::{ActivityIdConflictPolicy, ActivityIdReusePolicy, ActivityStartOptions};
-use temporalio_common::{ActivityCloseTimeouts, Priority, RetryPolicy};
+use temporalio_common::Priority;
 use tonic::Status;
 
 use crate::fault::with_causes;
 use crate::installation::Installation;
-
-/// How long a worker may be silent about a call before it is given up for dead; as for the steps of entities.
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
-/// What one attempt may take beyond its attempt time-out: settling an earlier request that may still land.
-const SETTLING_MARGIN: Duration = Duration::from_mins(2);
-/// The first and the longest pause between two attempts.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// An order that is one call.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +33,6 @@ pub struct StandaloneOrder {
     pub request: ProvisionRequest,
     /// Where it is made.
     pub task_queue: String,
-    /// After how long it is no longer worth doing, where the catalog says so.
-    pub expires_after: Option<Duration>,
     namespace: String,
     priority: TenantPriority,
 }
@@ -67,7 +60,7 @@ pub fn standalone_order(
     };
     let plan = installation.catalog.plan(&context, event)?.plan;
     let occurred_at = OrderKey::new(event.time, None, accepted_at, order.clone()).occurred_at;
-    let expires_after = left_to_live(&plan, occurred_at, accepted_at)?;
+    let expires_at = expires_at(&plan, occurred_at, accepted_at)?;
     let [step] = plan.steps.as_slice() else { return Ok(None) };
     if !plan.claims.is_empty() {
         return Ok(None);
@@ -76,7 +69,6 @@ pub fn standalone_order(
         event_type: event.event_type.clone(),
         event_id: event.id.clone(),
         task_queue: installation.routing.provisioning_queue(&step.target),
-        expires_after,
         namespace: of_tenant.namespace.clone(),
         priority: installation.routing.priority(tenant),
         request: ProvisionRequest {
@@ -93,17 +85,19 @@ pub fn standalone_order(
             dispatch: 0,
             maybe_sent: false,
             attempt_timeout_ms: step.attempt_timeout_ms,
+            retry: step.retry,
+            expires_at,
         },
     }))
 }
 
-/// How long the order is still worth doing; none where it always is.
-fn left_to_live(plan: &Plan, occurred_at: Timestamp, now: Timestamp) -> Result<Option<Duration>, Rejection> {
-    let Some(expires_after_ms) = plan.expires_after_ms else { return Ok(None) };
-    match u64::try_from(occurred_at.plus_ms(expires_after_ms).0.saturating_sub(now.0)) {
-        Ok(left_ms) if left_ms > 0 => Ok(Some(Duration::from_millis(left_ms))),
-        _ => Err(Rejection::new("expired", "The event came when its order was no longer worth doing.")),
+/// From when on the order is no longer worth doing; none where it always is.
+fn expires_at(plan: &Plan, occurred_at: Timestamp, now: Timestamp) -> Result<Option<Timestamp>, Rejection> {
+    let expires_at = plan.expires_after_ms.map(|after_ms| occurred_at.plus_ms(after_ms));
+    if expires_at.is_some_and(|at| now >= at) {
+        return Err(Rejection::new(ErrorCode::Expired, "The event came when its order was no longer worth doing."));
     }
+    Ok(expires_at)
 }
 
 impl StandaloneOrder {
@@ -124,25 +118,13 @@ impl StandaloneOrder {
     }
 
     fn options(&self) -> ActivityStartOptions {
-        let attempt = Duration::from_millis(self.request.attempt_timeout_ms).saturating_add(SETTLING_MARGIN);
-        let timeouts = match self.expires_after {
-            Some(expires_after) => ActivityCloseTimeouts::ScheduleAndStartToClose {
-                start_to_close: attempt.min(expires_after),
-                schedule_to_close: expires_after,
-            },
-            None => ActivityCloseTimeouts::StartToClose(attempt),
-        };
-        let endless = RetryPolicy::builder()
-            .initial_interval(PAUSES.0)
-            .backoff_coefficient(2.0)
-            .maximum_interval(PAUSES.1)
-            .build();
+        let timeouts = close_timeouts(&self.request, now());
         let mut priority = Priority::default();
         priority.fairness_key = Some(self.priority.fairness_key.clone());
         priority.fairness_weight = Some(self.priority.fairness_weight);
         ActivityStartOptions::new(self.task_queue.clone(), self.request.order.to_string(), timeouts)
             .heartbeat_timeout(HEARTBEAT_TIMEOUT)
-            .retry_policy(endless)
+            .retry_policy(endless_retries(&self.request.retry))
             .priority(priority)
             .id_reuse_policy(ActivityIdReusePolicy::RejectDuplicate)
             .id_conflict_policy(ActivityIdConflictPolicy::UseExisting)
@@ -172,15 +154,17 @@ mod tests {
             urgent: false,
             unordered: true,
             expires_after_ms,
+            due_within_ms: None,
             late: interlock_domain::order::Late::Apply,
             claims: Vec::new(),
             steps: Vec::new(),
         };
-        let left = |expires_after_ms, occurred_at| {
-            left_to_live(&plan(expires_after_ms), Timestamp(occurred_at), Timestamp(10_000))
+        let expires = |expires_after_ms, occurred_at| {
+            expires_at(&plan(expires_after_ms), Timestamp(occurred_at), Timestamp(10_000))
         };
-        assert_eq!(left(None, 0).unwrap(), None);
-        assert_eq!(left(Some(6_000), 9_000).unwrap(), Some(Duration::from_secs(5)));
-        assert_eq!(left(Some(6_000), 4_000).unwrap_err().code, "expired");
+        assert_eq!(expires(None, 0).unwrap(), None);
+        assert_eq!(expires(Some(6_000), 9_000).unwrap(), Some(Timestamp(15_000)));
+        assert_eq!(expires(Some(6_000), 4_001).unwrap(), Some(Timestamp(10_001)));
+        assert_eq!(expires(Some(6_000), 4_000).unwrap_err().code, "expired");
     }
 }

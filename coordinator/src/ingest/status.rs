@@ -1,5 +1,6 @@
 //! What a producer is told of each event.
 
+use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::ids::OrderId;
 use interlock_domain::order::Rejection;
 use serde::Serialize;
@@ -43,7 +44,8 @@ pub struct EventResult {
     /// The entity that has it; null for an order that needs no entity.
     pub workflow_id: Option<String>,
     /// A stable code of why it was not accepted.
-    pub code: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub code: Option<ReasonCode>,
     /// The same as a sentence.
     pub detail: Option<String>,
 }
@@ -71,7 +73,7 @@ impl EventResult {
         Self { status: EventStatus::Rejected, code: Some(rejection.code), detail: Some(rejection.detail), ..self }
     }
 
-    pub(super) fn unknown(self, code: &str, detail: String) -> Self {
-        Self { status: EventStatus::Unknown, code: Some(code.to_owned()), detail: Some(detail), ..self }
+    pub(super) fn unknown(self, code: ErrorCode, detail: String) -> Self {
+        Self { status: EventStatus::Unknown, code: Some(code.into()), detail: Some(detail), ..self }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use interlock_activities::EntityTarget;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_workflows::names;
 use serde_json::{Value, json};
@@ -20,7 +21,14 @@ use crate::fault::Fault;
 use crate::installation::Installation;
 use standalone::standalone_view;
 
+mod advice;
+mod chain;
+mod cursor;
+pub mod listing;
 mod standalone;
+mod target;
+mod visibility;
+pub mod why;
 
 /// How long an entity may take to answer. With no worker nobody answers at all.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
@@ -40,6 +48,18 @@ pub enum InspectionError {
     /// Temporal is away.
     #[error("Temporal is away: {0}")]
     Away(String),
+    /// Temporal takes no more such questions just now.
+    #[error("Temporal answers no more such questions just now: {0}")]
+    Busy(String),
+    /// Temporal cannot find entities by their state.
+    #[error("the namespace '{0}' has not registered Interlock's search attributes")]
+    NotRegistered(String),
+    /// The cursor is none of ours.
+    #[error("the cursor is none that a list gave")]
+    BadCursor,
+    /// The state is none of an open order.
+    #[error("'{0}' is no state of an open order: acknowledged, pending, inProgress or held")]
+    NotOpen(String),
     /// Temporal, or the entity, refused.
     #[error("{what} cannot be shown: {reason}")]
     Refused {
@@ -52,31 +72,32 @@ pub enum InspectionError {
 
 impl InspectionError {
     /// Its stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::NeverSeen(_) => "never_seen",
-            Self::NoWorker(_) => "no_worker",
-            Self::Away(_) => "temporal_unavailable",
-            Self::Refused { .. } => "query_refused",
+            Self::NeverSeen(_) => ErrorCode::NeverSeen,
+            Self::NoWorker(_) => ErrorCode::NoWorker,
+            Self::Away(_) => ErrorCode::TemporalUnavailable,
+            Self::Busy(_) => ErrorCode::TemporalBusy,
+            Self::NotRegistered(_) => ErrorCode::SearchAttributesMissing,
+            Self::BadCursor => ErrorCode::BadCursor,
+            Self::NotOpen(_) => ErrorCode::StateNotOpen,
+            Self::Refused { .. } => ErrorCode::QueryRefused,
         }
     }
 
     /// What to do next.
     pub fn next(&self) -> &'static str {
-        match self {
-            Self::NeverSeen(_) => {
-                "Check the id and the tenant; an event that was accepted a moment ago may need another."
-            }
-            Self::NoWorker(_) => "Start workers (interlock worker --workload all), then ask again.",
-            Self::Away(_) => "Ask again when Temporal is back.",
-            Self::Refused { .. } => "See the reason; the worker's log says more.",
-        }
+        self.code().next()
     }
 }
 
 impl From<InspectionError> for Fault {
     fn from(error: InspectionError) -> Self {
-        Fault::failed(error.code(), format!("{error}."), error.next())
+        let message = format!("{error}.");
+        match error {
+            InspectionError::BadCursor | InspectionError::NotOpen(_) => Fault::wrong_use(error.code(), message),
+            _ => Fault::failed(error.code(), message),
+        }
     }
 }
 
@@ -129,6 +150,20 @@ impl Inspection {
                 None => Err(InspectionError::NeverSeen(what)),
             },
         }
+    }
+
+    /// The oldest open orders of a customer, at most `limit`, as its entity lists them.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub(crate) async fn open_orders(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<Value, InspectionError> {
+        let entity = self.installation.entities.customer(tenant, customer);
+        self.query(&format!("The customer {customer}"), &entity, names::ORDERS, &json!({ "limit": limit })).await
     }
 
     async fn query(
@@ -185,7 +220,8 @@ impl Inspection {
     }
 }
 
-fn of_status(what: &str, status: &Status) -> InspectionError {
+/// What Temporal says, as what it means for whoever asked for `what`.
+pub(crate) fn of_status(what: &str, status: &Status) -> InspectionError {
     let message = status.message();
     // What the server says where nobody answers, where nobody has polled the queue for a while, and where more have asked
     // than it keeps waiting for an answer.

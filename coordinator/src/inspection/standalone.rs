@@ -2,13 +2,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use interlock_domain::attempt::of_unanswered;
 use interlock_domain::customer::waiting::WaitingFor;
 use interlock_domain::customer::{OrderView, StepView};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId, Timestamp};
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::order::OrderState;
 use interlock_domain::outcome::Outcome;
-use interlock_workflows::TargetActivities;
+use interlock_workflows::{TargetActivities, unanswered};
 use temporalio_client::errors::ActivityInteractionError;
 use temporalio_client::{ActivityDescribeOptions, ActivityExecutionInfoLike, ActivityExecutionStatus};
 
@@ -25,6 +27,7 @@ struct Known {
     attempt: u32,
     /// When it was accepted.
     since: Timestamp,
+    /// What became of it, where it is over.
     outcome: Option<Outcome>,
     /// Why it failed, or why its last attempt did.
     failure: Option<String>,
@@ -63,7 +66,10 @@ async fn known(
     let request = request.ok_or_else(|| ActivityInteractionError::Other("the activity has no input".into()))?;
     let (outcome, failure) = match description.outcome().await? {
         Some(Ok(outcome)) => (Some(outcome), None),
-        Some(Err(failure)) => (None, Some(failure.to_string())),
+        Some(Err(failure)) => {
+            let outcome = of_unanswered(unanswered(Some(&failure)), request.expires_at.is_some());
+            (Some(outcome), Some(failure.to_string()))
+        }
         None => (None, description.last_failure()?.map(|failure| failure.to_string())),
     };
     Ok(Known {
@@ -98,6 +104,7 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
         event_type: known.event_type.clone(),
         state,
         waiting_for: (!state.is_terminal()).then(waits),
+        due_at: None,
         steps: vec![StepView {
             name: request.step.clone(),
             target: request.target.clone(),
@@ -107,32 +114,45 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
             outcome: known.outcome.as_ref().map(|outcome| outcome.class().to_owned()),
         }],
         claims: Vec::new(),
-        code: code.map(str::to_owned),
+        actions: Vec::new(),
+        code,
         detail: known.failure.clone(),
     }
 }
 
 /// The state of the order, that of its step, and a code where it did not have its effect.
-fn states(known: &Known) -> (OrderState, &'static str, Option<&'static str>) {
+fn states(known: &Known) -> (OrderState, &'static str, Option<String>) {
     match (known.status, &known.outcome) {
-        (ActivityExecutionStatus::Completed, Some(outcome)) if outcome.is_effective() => {
-            (OrderState::Completed, "done", None)
-        }
-        (ActivityExecutionStatus::Completed, Some(outcome)) => (OrderState::Failed, "skipped", Some(outcome.class())),
-        (ActivityExecutionStatus::Completed, None) => (OrderState::Failed, "skipped", Some("outcome_unreadable")),
         (ActivityExecutionStatus::Running, _) if known.attempt > 0 => (OrderState::InProgress, "running", None),
         (ActivityExecutionStatus::Running, _) => (OrderState::Acknowledged, "open", None),
-        (ActivityExecutionStatus::Paused, _) => (OrderState::Held, "held", Some("paused")),
-        (ActivityExecutionStatus::TimedOut, _) => (OrderState::Cancelled, "cancelled", Some("expired")),
+        (ActivityExecutionStatus::Paused, _) => (OrderState::Held, "held", Some(ErrorCode::Paused.into())),
         (ActivityExecutionStatus::Canceled | ActivityExecutionStatus::Terminated, _) => {
             (OrderState::Cancelled, "cancelled", None)
         }
-        _ => (OrderState::Failed, "skipped", Some("activity_failed")),
+        (_, Some(outcome)) => over(outcome),
+        (ActivityExecutionStatus::Completed, None) => {
+            (OrderState::Failed, "skipped", Some(ErrorCode::OutcomeUnreadable.into()))
+        }
+        (_, None) => (OrderState::Failed, "skipped", Some(ErrorCode::ActivityFailed.into())),
+    }
+}
+
+/// The same for an order that is over with this outcome.
+fn over(outcome: &Outcome) -> (OrderState, &'static str, Option<String>) {
+    match outcome {
+        outcome if outcome.is_effective() => (OrderState::Completed, "done", None),
+        Outcome::Permanent { code, .. } if ErrorCode::Expired == code.as_str() => {
+            (OrderState::Cancelled, "cancelled", Some(code.to_string()))
+        }
+        Outcome::Permanent { code, .. } => (OrderState::Failed, "skipped", Some(code.to_string())),
+        outcome => (OrderState::Failed, "skipped", Some(outcome.class().to_owned())),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use interlock_domain::attempt::Unanswered;
+
     use super::*;
 
     fn known(status: ActivityExecutionStatus, outcome: Option<Outcome>) -> Known {
@@ -154,6 +174,8 @@ mod tests {
                 dispatch: 0,
                 maybe_sent: false,
                 attempt_timeout_ms: 1,
+                retry: interlock_domain::retry::RetryPolicy::default(),
+                expires_at: None,
                 order,
             },
             status,
@@ -172,7 +194,11 @@ mod tests {
         let running = known(ActivityExecutionStatus::Running, None);
         let running = view(&running.request.order.clone(), &running);
         assert!(matches!(running.waiting_for, Some(WaitingFor::Target { .. })), "{running:?}");
-        let late = known(ActivityExecutionStatus::TimedOut, None);
-        assert_eq!(view(&late.request.order.clone(), &late).code.as_deref(), Some("expired"));
+        let late = known(ActivityExecutionStatus::TimedOut, Some(of_unanswered(Unanswered::NeverAttempted, true)));
+        let late = view(&late.request.order.clone(), &late);
+        assert_eq!((late.state, late.code.as_deref()), (OrderState::Cancelled, Some("expired")));
+        let doubtful = known(ActivityExecutionStatus::TimedOut, Some(of_unanswered(Unanswered::Vanished, true)));
+        let doubtful = view(&doubtful.request.order.clone(), &doubtful);
+        assert_eq!((doubtful.state, doubtful.code.as_deref()), (OrderState::Failed, Some("ambiguous")));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use interlock_adapters::AdapterRegistry;
 use interlock_adapters::sandbox::Sandbox;
 use interlock_domain::catalog::Catalog;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_domain::routing::{NAMESPACE_DEFAULT, ShardCount};
 use serde_json::Value;
@@ -122,16 +123,14 @@ impl LocalPlatform {
     pub async fn start_worker_process(&mut self, workload: Workload) -> Result<&mut WorkerProcess, Fault> {
         let WorkerHosting::Processes { binary, .. } = &self.options.workers else {
             return Err(Fault::wrong_use(
-                "no_worker_binary",
+                ErrorCode::NoWorkerBinary,
                 "The platform was not told which binary its worker processes run.",
-                "Set workers to WorkerHosting::Processes.",
             ));
         };
         if !self.options.leases {
             return Err(Fault::wrong_use(
-                "leases_off_in_processes",
+                ErrorCode::LeasesOffInProcesses,
                 "Leases can be off only for workers in this process.",
-                "Set workers to WorkerHosting::InProcess.",
             ));
         }
         let files = match self.worker_files.take() {
@@ -182,10 +181,8 @@ impl LocalPlatform {
         tokio::select! {
             fault = workers => fault,
             status = self.server.ended() => Fault::failed(
-                "temporal_server_ended",
-                format!("The Temporal server ended: {status}."),
-                "See the end of its log, and start again.",
-            ),
+                ErrorCode::TemporalServerEnded,
+                format!("The Temporal server ended: {status}.")),
         }
     }
 
@@ -194,16 +191,24 @@ impl LocalPlatform {
         self.server.address()
     }
 
+    /// The metrics of this process, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// [`Fault`] `metrics_unavailable`.
+    pub async fn metrics_text(&self) -> Result<String, Fault> {
+        self.metrics.text().await
+    }
+
     /// Where the gateway is, `http://HOST:PORT`.
     pub fn gateway_url(&self) -> String {
         self.gateway.url()
     }
 
-    /// Where each target is.
+    /// Where each target is, where its settings say so.
     pub fn target_urls(&self) -> BTreeMap<String, String> {
         let targets = self.options.settings.targets.iter();
-        let url = |url: &url::Url| url.as_str().trim_end_matches('/').to_owned();
-        targets.map(|(target, settings)| (target.to_string(), url(&settings.base_url))).collect()
+        let located = targets.filter_map(|(target, settings)| Some((target, settings.base_url.as_ref()?)));
+        located.map(|(target, url)| (target.to_string(), url.as_str().trim_end_matches('/').to_owned())).collect()
     }
 
     /// The sandbox that stands in for a target.
@@ -259,9 +264,8 @@ fn parse_catalog(text: &str) -> Result<Catalog, Fault> {
     Catalog::parse(text).map_err(|faults| {
         let first = faults.first().map(ToString::to_string).unwrap_or_default();
         Fault::wrong_use(
-            "catalog_faulty",
+            ErrorCode::CatalogFaulty,
             format!("The catalog has {} fault(s), the first: {first}", faults.len()),
-            "Run interlock catalog check to see them all.",
         )
     })
 }

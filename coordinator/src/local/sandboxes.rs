@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use interlock_adapters::sandbox::{self, Sandbox, SandboxError, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use url::Url;
 
@@ -65,9 +66,6 @@ impl Sandboxes {
 }
 
 fn sandbox_fault(error: &dyn std::fmt::Display, name: &str) -> Fault {
-    Fault::failed(
-        "sandbox_listen_failed",
-        format!("The sandbox target for '{name}' cannot start: {error}."),
-        "Check that this process may listen on loopback ports.",
-    )
+    Fault::failed(ErrorCode::SandboxListenFailed, format!("The sandbox target for '{name}' cannot start: {error}."))
+        .with_next("Check that this process may listen on loopback ports.")
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::routing::ShardCount;
 use secrecy::ExposeSecret;
@@ -144,19 +145,11 @@ impl WorkerProcess {
 fn failed(reason: &dyn std::fmt::Display, log: &str) -> Fault {
     let tail: String = log.chars().skip(log.chars().count().saturating_sub(LOG_TAIL_MAX)).collect();
     let said = if tail.is_empty() { String::new() } else { format!(" It said:\n{}", tail.trim_end()) };
-    Fault::failed(
-        "worker_process_failed",
-        format!("A worker process could not be started: {reason}.{said}"),
-        "See what it said; check that the binary is the one of this version.",
-    )
+    Fault::failed(ErrorCode::WorkerProcessFailed, format!("A worker process could not be started: {reason}.{said}"))
 }
 
 fn not_ended(error: &dyn std::fmt::Display) -> Fault {
-    Fault::failed(
-        "worker_process_not_ended",
-        format!("A worker process could not be ended: {error}."),
-        "End it by hand; it ends with this process in any case.",
-    )
+    Fault::failed(ErrorCode::WorkerProcessNotEnded, format!("A worker process could not be ended: {error}."))
 }
 
 /// The settings as a file. Secrets of targets are not written to disk: a target that needs one is refused.
@@ -171,6 +164,8 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
     file.insert("log".into(), Table::from_iter([("level".to_owned(), settings.log.level.as_str().into())]).into());
     let unwritten = |error: toml::ser::Error| failed(&error, "");
     file.insert("limits".into(), Value::try_from(settings.limits).map_err(unwritten)?);
+    file.insert("sweep".into(), Value::try_from(settings.sweep).map_err(unwritten)?);
+    file.insert("alerts".into(), Value::try_from(&settings.alerts).map_err(unwritten)?);
     file.insert("tenants".into(), Value::try_from(&settings.tenants).map_err(unwritten)?);
     let targets: Result<Table, Fault> = settings
         .targets
@@ -184,9 +179,8 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
 fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, Fault> {
     if !matches!(settings.auth, Authentication::None) {
         return Err(Fault::wrong_use(
-            "target_not_for_processes",
+            ErrorCode::TargetNotForProcesses,
             format!("The target '{target}' needs a secret, which is not written to disk for worker processes."),
-            "Run the workers in this process, or start them yourself.",
         ));
     }
     let duration = |duration: Duration| Value::from(format!("{}ms", duration.as_millis()));
@@ -194,10 +188,13 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
         AdapterKind::Pyhss => "pyhss",
         AdapterKind::Json => "json",
         AdapterKind::Declarative => "declarative",
+        AdapterKind::External => "external",
     };
     let mut table = Table::new();
     table.insert("adapter".into(), adapter.into());
-    table.insert("base_url".into(), settings.base_url.as_str().into());
+    if let Some(base_url) = &settings.base_url {
+        table.insert("base_url".into(), base_url.as_str().into());
+    }
     table.insert("timeout".into(), duration(settings.timeout));
     table.insert("connect_timeout".into(), duration(settings.connect_timeout));
     if let Some(delay) = settings.max_apply_delay {
@@ -209,6 +206,18 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
     }
     table.insert("idempotency_keys".into(), settings.idempotency_keys.into());
     table.insert("verify".into(), settings.verify.into());
+    if let Some(on_ambiguous) = settings.on_ambiguous {
+        table.insert("on_ambiguous".into(), Value::try_from(on_ambiguous).map_err(|error| failed(&error, ""))?);
+    }
+    let unwritten = |error: toml::ser::Error| failed(&error, "");
+    if let Some(rate) = settings.rate_per_second {
+        table.insert("rate_per_second".into(), rate.get().into());
+    }
+    if let Some(concurrency) = settings.concurrency {
+        table.insert("concurrency".into(), Value::try_from(concurrency).map_err(unwritten)?);
+    }
+    table.insert("outage".into(), Value::try_from(&settings.outage).map_err(unwritten)?);
+    table.insert("maintenance".into(), Value::try_from(&settings.maintenance).map_err(unwritten)?);
     table.insert("ifc_path".into(), settings.ifc_path.as_str().into());
     table.insert("scan_rows_max".into(), Value::Integer(settings.scan_rows_max.into()));
     table.insert("fence".into(), Value::try_from(settings.fence).map_err(|error| failed(&error, ""))?);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use interlock_domain::catalog::Catalog;
+use interlock_domain::error_code::ErrorCode;
 
 use crate::fault::Fault;
 
@@ -13,9 +14,8 @@ use crate::fault::Fault;
 pub fn text(file: &Path) -> Result<String, Fault> {
     std::fs::read_to_string(file).map_err(|error| {
         Fault::wrong_use(
-            "catalog_unreadable",
+            ErrorCode::CatalogUnreadable,
             format!("The catalog {} cannot be read: {error}.", file.display()),
-            "Check the path, and that the file is UTF-8 text.",
         )
     })
 }
@@ -29,9 +29,9 @@ pub fn read(file: &Path) -> Result<Catalog, Fault> {
     Catalog::parse(&text(file)?).map_err(|faults| {
         let first = faults.first().map(ToString::to_string).unwrap_or_default();
         Fault::wrong_use(
-            "catalog_faulty",
+            ErrorCode::CatalogFaulty,
             format!("The catalog {name} has {} fault(s), the first: {first}", faults.len()),
-            format!("Run interlock catalog check {name} to see them all."),
         )
+        .with_next(format!("Run interlock catalog check {name} to see them all."))
     })
 }

@@ -1,5 +1,8 @@
 //! What a type cannot say: ranges, and how settings fit together.
 
+use std::time::Duration;
+
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::limits::EntityLimits;
 
 use super::Settings;
@@ -9,11 +12,7 @@ use crate::fault::Fault;
 const SIGNALS_MAX: u32 = 9_000;
 
 fn invalid(setting: &str, reason: impl std::fmt::Display) -> Fault {
-    Fault::wrong_use(
-        "setting_invalid",
-        format!("The setting {setting} {reason}."),
-        "See coordinator/docs/settings.md for what it can be.",
-    )
+    Fault::wrong_use(ErrorCode::SettingInvalid, format!("The setting {setting} {reason}."))
 }
 
 /// Checks what was read.
@@ -21,16 +20,30 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     let gateway = &settings.gateway;
     if gateway.tokens.is_empty() && !gateway.listen.ip().is_loopback() {
         return Err(Fault::wrong_use(
-            "gateway_without_tokens",
+            ErrorCode::GatewayWithoutTokens,
             format!(
                 "The gateway is to listen on {}, which others can reach, and no token is configured.",
                 gateway.listen
             ),
-            "Configure [[gateway.tokens]], or listen on a loopback address.",
         ));
     }
     check_limits(&settings.limits)?;
+    if settings.sweep.interval < Duration::from_secs(1) {
+        return Err(invalid("sweep.interval", "is less than a second"));
+    }
+    check_targets(settings)?;
     check_tenants(settings)
+}
+
+fn check_targets(settings: &Settings) -> Result<(), Fault> {
+    for (target, of_target) in &settings.targets {
+        let rules = of_target.rules(settings.limits);
+        rules.check().map_err(|fault| invalid(&format!("targets.{target}.{}", fault.key), fault.reason))?;
+        if of_target.concurrency == Some(0) {
+            return Err(invalid(&format!("targets.{target}.concurrency"), "is 0, not at least 1"));
+        }
+    }
+    Ok(())
 }
 
 fn check_limits(limits: &EntityLimits) -> Result<(), Fault> {

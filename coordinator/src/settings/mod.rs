@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
-pub use tables::{GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings};
+pub use tables::{AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings};
 pub use variables::{VARIABLES, Variable};
 
 use crate::fault::Fault;
@@ -55,6 +55,10 @@ pub struct Settings {
     pub gateway: GatewaySettings,
     /// The limits of entities.
     pub limits: EntityLimits,
+    /// How often it is looked at all that waits, and what is worth an alert.
+    pub sweep: SweepSettings,
+    /// Who is told of alerts.
+    pub alerts: AlertSettings,
     /// The tenants by name. One that is not named has the plan `free` and the namespace of the connection.
     pub tenants: BTreeMap<TenantId, TenantSettings>,
     /// The targets by name.
@@ -117,7 +121,7 @@ impl Settings {
     /// [`Fault`] with the code of a registry error, for the first target whose settings do not do.
     pub fn adapters(&self) -> Result<AdapterRegistry, Fault> {
         AdapterRegistry::from_settings(&self.targets)
-            .map_err(|error| Fault::wrong_use(error.code(), format!("{error}."), sources::SEE))
+            .map_err(|error| Fault::wrong_use(error.code(), format!("{error}.")))
     }
 
     /// Where to look for the Temporal CLI, and whether it may be installed.
@@ -130,7 +134,7 @@ impl Settings {
 }
 
 fn routing_fault(error: &RoutingError) -> Fault {
-    Fault::wrong_use(error.code(), format!("The settings do not fit together: {error}."), sources::SEE)
+    Fault::wrong_use(error.code(), format!("The settings do not fit together: {error}."))
 }
 
 #[cfg(test)]

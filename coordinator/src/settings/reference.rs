@@ -27,6 +27,7 @@ These are set in `interlock.toml` only.
 # Who may call the gateway. Without any, it serves loopback only.
 [[gateway.tokens]]
 token = "…"
+name = "night-shift"        # who is kept as the actor of what is done with it; default: the digest of the token
 role = "submit"             # submit | read | operate (which includes read)
 tenants = ["blue"]
 
@@ -37,10 +38,38 @@ namespace = "blue"          # default: default
 hss = "hss-east"
 
 [targets.hss-east]
-adapter = "pyhss"           # pyhss | json
+adapter = "pyhss"           # pyhss | json | declarative | external
 base_url = "http://10.0.0.5:8080"
 auth = { kind = "provisioning_key", key = "…" }   # none | bearer | basic | header | provisioning_key
 timeout = "5s"
+rate_per_second = 50        # at most, by all workers together: the Temporal server sees to it; default: no limit
+concurrency = 20            # calls at a time of each worker process, in each namespace; default: 100
+
+[targets.hss-east.outage]   # when it counts as down, and how it is called again; these are the defaults
+failures = 5                # in a row in one worker process, which then does not call it …
+open_for = "5s"             # … for so long
+processes = 1               # so many processes must find so: then the target's queue is stopped
+probe_first = "5s"          # after so long it is probed; the wait doubles …
+probe_cap = "1m"            # … up to this
+ramp_stage = "5s"           # 1, 2, 4 … requests a second for so long each, up to its rate …
+ramp_top = 64               # … or up to this, where none is configured
+
+[[targets.hss-east.maintenance]]   # nothing is sent, and nothing is probed
+begins = "2026-12-01T02:00:00Z"
+lasts = "2h"
+every = "7d"                # default: once
+reason = "the vendor's window"
+
+[targets.billing]           # a program of its own, in any language, serves it: see adapters/docs/provision.md
+adapter = "external"
+
+[sweep]                     # how often it is looked at all that waits
+interval = "1m"
+patience = "30s"            # from when on it is looked whether anybody knows of an order that waits for a lease
+parked_after = "15m"        # from when on a target that is not called is worth an alert
+
+[alerts]
+webhook = "https://…"       # each alert is posted there as a CloudEvent; default: logged and counted only
 ```
 
 All settings of a target are described at `TargetSettings` in the crate `interlock-adapters`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::limits::EntityLimits;
 
 use super::Settings;
@@ -12,8 +13,6 @@ use crate::fault::{Fault, with_causes};
 
 /// The settings file that is read where none is named and this one is there, in the working directory.
 pub const CONFIG_FILE_DEFAULT: &str = "interlock.toml";
-
-pub(super) const SEE: &str = "See coordinator/docs/settings.md for what can be set, and how.";
 
 /// Where settings come from.
 #[derive(Debug, Clone, Default)]
@@ -75,13 +74,12 @@ fn read_file(file: &Path) -> Result<String, Fault> {
     let name = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| {
         Fault::wrong_use(
-            "settings_file_unreadable",
+            ErrorCode::SettingsFileUnreadable,
             format!("The settings file {name} cannot be read: {error}."),
-            "Check the path given by --config or INTERLOCK_CONFIG.",
         )
     })?;
     let malformed = |detail: String| {
-        Fault::wrong_use("settings_file_malformed", format!("The settings file {name} is faulty: {detail}"), SEE)
+        Fault::wrong_use(ErrorCode::SettingsFileMalformed, format!("The settings file {name} is faulty: {detail}"))
     };
     toml::from_str::<Settings>(&text).map_err(|error| malformed(error.to_string().trim_end().to_owned()))?;
     if let Some(key) = unknown_limit(&text) {
@@ -99,7 +97,7 @@ fn unknown_limit(text: &str) -> Option<String> {
 
 fn invalid(error: &ConfigError) -> Fault {
     // The origin of a value is the flag or variable it came from.
-    Fault::wrong_use("setting_invalid", format!("A setting cannot be read: {}.", with_causes(error)), SEE)
+    Fault::wrong_use(ErrorCode::SettingInvalid, format!("A setting cannot be read: {}.", with_causes(error)))
 }
 
 /// One layer of single values.

@@ -2,10 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use interlock_domain::ids::TenantId;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// The events per second of one tenant where nothing is set: several times what one Temporal namespace takes.
 const EVENTS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(5_000).expect("a constant that is not 0");
@@ -65,6 +67,9 @@ impl Default for GatewaySettings {
 pub struct GatewayToken {
     /// The token as it stands in the header `Authorization: Bearer …`.
     pub token: SecretString,
+    /// Who its bearer is, for the journals: the actor of what is done with it.
+    #[serde(default)]
+    pub name: Option<String>,
     /// What its bearer may do.
     pub role: GatewayRole,
     /// For which tenants.
@@ -82,4 +87,39 @@ pub enum GatewayRole {
     Read,
     /// Act on orders, resources and targets, and look at them.
     Operate,
+}
+
+/// `[sweep]`: how often it is looked at all that waits, and from when on something is worth an alert. Durations are written
+/// `30s`, `15m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SweepSettings {
+    /// The time between two sweeps of a namespace, at least a second.
+    #[serde(with = "interlock_adapters::duration")]
+    pub interval: Duration,
+    /// How long an order may wait for a lease before it is looked whether anybody knows of it.
+    #[serde(with = "interlock_adapters::duration")]
+    pub patience: Duration,
+    /// How long a target may not be called.
+    #[serde(with = "interlock_adapters::duration")]
+    pub parked_after: Duration,
+}
+
+impl Default for SweepSettings {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_mins(1),
+            patience: Duration::from_secs(30),
+            parked_after: Duration::from_mins(15),
+        }
+    }
+}
+
+/// `[alerts]`: who is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlertSettings {
+    /// Where each alert is posted, as a CloudEvent in structured JSON; nowhere where nothing is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Url>,
 }

@@ -80,7 +80,7 @@ fn an_unknown_key_is_an_error_that_names_file_line_and_key() {
 #[test]
 fn a_value_of_the_wrong_type_names_the_variable_it_came_from() {
     let fault = Settings::load(&environment("INTERLOCK_QUEUE_SHARDS", "many")).unwrap_err();
-    assert_eq!((fault.code, fault.exit_code()), ("setting_invalid", 2));
+    assert_eq!((fault.code.as_str(), fault.exit_code()), ("setting_invalid", 2));
     assert!(fault.message.contains("INTERLOCK_QUEUE_SHARDS"), "{fault}");
 }
 

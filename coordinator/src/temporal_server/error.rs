@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use interlock_domain::error_code::ErrorCode;
 use thiserror::Error;
 
 use crate::fault::Fault;
@@ -84,43 +85,20 @@ impl From<TemporalServerError> for Fault {
     fn from(error: TemporalServerError) -> Self {
         let message = error.to_string();
         match error {
-            TemporalServerError::ExplicitCliUnusable { .. } => Self::wrong_use(
-                "temporal_cli_unusable",
-                message,
-                "Correct INTERLOCK_TEMPORAL_CLI, or unset it so that Interlock looks for the CLI itself.",
-            ),
-            TemporalServerError::CliNotFound { offline: true, .. } => Self::failed(
-                "temporal_cli_not_found",
-                message,
-                format!("{GET_IT} Or unset INTERLOCK_OFFLINE to let Interlock install it."),
-            ),
-            TemporalServerError::CliNotFound { .. } => Self::failed("temporal_cli_not_found", message, GET_IT),
-            TemporalServerError::Cache { .. } => Self::failed(
-                "cache_unusable",
-                message,
-                "Make the directory writable, or name another one in INTERLOCK_CACHE_DIR.",
-            ),
-            TemporalServerError::NoCacheDirectory => {
-                Self::failed("no_cache_directory", message, "Name a directory in INTERLOCK_CACHE_DIR.")
+            TemporalServerError::ExplicitCliUnusable { .. } => Self::wrong_use(ErrorCode::TemporalCliUnusable, message),
+            TemporalServerError::CliNotFound { offline: true, .. } => {
+                Self::failed(ErrorCode::TemporalCliNotFound, message)
+                    .with_next(format!("{GET_IT} Or unset INTERLOCK_OFFLINE to let Interlock install it."))
             }
-            TemporalServerError::Spawn { .. } => Self::failed(
-                "temporal_server_not_started",
-                message,
-                "Check that the file is an executable for this machine.",
-            ),
-            TemporalServerError::EndedEarly { .. } => Self::failed(
-                "temporal_server_ended_early",
-                message,
-                "Look at the log: a port in use and a database file in use are the usual reasons.",
-            ),
-            TemporalServerError::NotReady { .. } => Self::failed(
-                "temporal_server_not_ready",
-                message,
-                "Look at the log, and try again on a less busy machine.",
-            ),
-            TemporalServerError::Stop { .. } => {
-                Self::failed("temporal_server_not_stopped", message, "End the process by hand.")
+            TemporalServerError::CliNotFound { .. } => {
+                Self::failed(ErrorCode::TemporalCliNotFound, message).with_next(GET_IT)
             }
+            TemporalServerError::Cache { .. } => Self::failed(ErrorCode::CacheUnusable, message),
+            TemporalServerError::NoCacheDirectory => Self::failed(ErrorCode::NoCacheDirectory, message),
+            TemporalServerError::Spawn { .. } => Self::failed(ErrorCode::TemporalServerNotStarted, message),
+            TemporalServerError::EndedEarly { .. } => Self::failed(ErrorCode::TemporalServerEndedEarly, message),
+            TemporalServerError::NotReady { .. } => Self::failed(ErrorCode::TemporalServerNotReady, message),
+            TemporalServerError::Stop { .. } => Self::failed(ErrorCode::TemporalServerNotStopped, message),
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) const BIND_ADDRESS: &str = "127.0.0.1";
 ///
 /// The dev server's request limits bind long before a machine's cores do (`matching.rps` is 1,200 by default); one
 /// partition per task queue spares the forwarding between partitions, which only helps on a cluster.
-const DYNAMIC_CONFIG: [(&str, &str); 9] = [
+const DYNAMIC_CONFIG: [(&str, &str); 10] = [
     ("frontend.rps", "100000"),
     ("frontend.namespaceRPS", "100000"),
     ("frontend.namespaceRPS.visibility", "1000"),
@@ -23,6 +23,8 @@ const DYNAMIC_CONFIG: [(&str, &str); 9] = [
     ("history.transferProcessorMaxPollRPS", "10000"),
     ("history.timerProcessorMaxPollRPS", "10000"),
     ("matching.rps", "100000"),
+    // Tenants share a target's queue by their fairness keys and weights.
+    ("matching.enableFairness", "true"),
     ("matching.numTaskqueueReadPartitions", "1"),
     ("matching.numTaskqueueWritePartitions", "1"),
 ];

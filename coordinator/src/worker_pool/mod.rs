@@ -7,15 +7,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use interlock_activities::{
-    WorkerContext, WorkerThread, WorkerThreadError, WorkerTuning, entity_worker, provisioning_worker, resource_worker,
+    WorkerContext, WorkerThread, WorkerThreadError, WorkerTuning, entity_worker, jobs_worker, provisioning_worker,
+    resource_worker,
 };
-use interlock_adapters::AdapterRegistry;
+use interlock_adapters::{AdapterKind, AdapterRegistry};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::routing::QueueKind;
 use temporalio_client::Client;
 use temporalio_sdk::Runtime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use deployment::deployment_from_environment;
 pub use workload::{ShardRange, Workload};
@@ -23,6 +26,9 @@ pub use workload::{ShardRange, Workload};
 use crate::fault::{Fault, with_causes};
 use crate::installation::Installation;
 use crate::metrics::Metrics;
+use crate::schedules;
+use crate::sweep::{SweepActivities, Sweeper};
+use crate::targets::{Targets, watch_over};
 
 /// Which queues a pool serves, and how.
 #[derive(Clone)]
@@ -61,12 +67,15 @@ struct QueueToServe {
     namespace: String,
     task_queue: String,
     by: QueueWorker,
+    /// How many calls at a time, where it is a target's queue that says so.
+    calls_max: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum QueueWorker {
     Entity,
     Resource,
+    Jobs,
     Provisioning,
 }
 
@@ -74,6 +83,8 @@ enum QueueWorker {
 pub struct WorkerPool {
     task_queues: Vec<String>,
     stop: CancellationToken,
+    /// Watches over targets, where this pool serves the jobs queues.
+    watching: Option<AbortOnDropHandle<()>>,
     running: JoinSet<(String, Result<(), WorkerThreadError>)>,
 }
 
@@ -90,12 +101,22 @@ impl WorkerPool {
         let queues = queues(installation, &options)?;
         let context = context(installation, &options);
         let runtime = Arc::new(metrics.runtime()?);
-        let mut pool = Self { task_queues: Vec::new(), stop: CancellationToken::new(), running: JoinSet::new() };
+        let mut pool =
+            Self { task_queues: Vec::new(), stop: CancellationToken::new(), watching: None, running: JoinSet::new() };
         for queue in queues {
             let client = installation.client_for(&queue.namespace)?;
-            let thread = start_worker(&runtime, client, &context, &queue, &options.tuning).await?;
+            let sweeper = Sweeper::new(installation.clone(), metrics.clone(), queue.namespace.clone());
+            let thread = start_worker(&runtime, client, &context, &queue, &options.tuning, sweeper).await?;
             pool.task_queues.push(queue.task_queue.clone());
             pool.running.spawn(run_until(thread, queue.task_queue, pool.stop.clone()));
+        }
+        if options.workload.queue_kinds().contains(&QueueKind::Jobs) {
+            let (targets, keeping) = (Targets::new(installation.clone()), schedules::keep(installation.clone()));
+            let metrics = metrics.clone();
+            let watching = tokio::spawn(async move {
+                let ((), ()) = futures_util::future::join(watch_over(targets, metrics), keeping).await;
+            });
+            pool.watching = Some(AbortOnDropHandle::new(watching));
         }
         tracing::info!(workload = %options.workload, queues = pool.task_queues.len(), "the workers run");
         Ok(pool)
@@ -120,6 +141,7 @@ impl WorkerPool {
     /// ended. A worker that ended badly is logged.
     pub async fn stop(mut self) {
         self.stop.cancel();
+        drop(self.watching.take());
         while let Some(ended) = self.running.join_next().await {
             match ended {
                 Ok((_, Ok(()))) => {}
@@ -155,6 +177,7 @@ async fn run_until(
 fn context(installation: &Installation, options: &WorkerPoolOptions) -> Arc<WorkerContext> {
     let context = WorkerContext::new(
         installation.entities.clone(),
+        Targets::new(installation.clone()).client().clone(),
         Arc::clone(&installation.catalog),
         options.adapters.clone(),
         installation.settings.limits,
@@ -168,12 +191,17 @@ async fn start_worker(
     context: &Arc<WorkerContext>,
     queue: &QueueToServe,
     tuning: &WorkerTuning,
+    sweeper: Sweeper,
 ) -> Result<WorkerThread, Fault> {
     let (runtime, context) = (Arc::clone(runtime), Arc::clone(context));
-    let (task_queue, by, tuning) = (queue.task_queue.clone(), queue.by, tuning.clone());
+    let (task_queue, by, mut tuning) = (queue.task_queue.clone(), queue.by, tuning.clone());
+    tuning.calls_max = queue.calls_max.unwrap_or(tuning.calls_max).max(1);
     WorkerThread::start(&queue.task_queue, move || match by {
         QueueWorker::Entity => entity_worker(&runtime, client, &context, &task_queue, &tuning),
         QueueWorker::Resource => resource_worker(&runtime, client, &context, &task_queue, &tuning),
+        QueueWorker::Jobs => {
+            jobs_worker(&runtime, client, &context, &task_queue, &tuning, SweepActivities(sweeper.clone()))
+        }
         QueueWorker::Provisioning => provisioning_worker(&runtime, client, &context, &task_queue, &tuning),
     })
     .await
@@ -188,31 +216,35 @@ fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Ve
         Some(range) => range.shards(count)?,
         None => count.shards().collect(),
     };
-    let mut named: Vec<(String, QueueWorker)> = Vec::new();
+    let mut named: Vec<(String, QueueWorker, Option<usize>)> = Vec::new();
     for kind in options.workload.queue_kinds() {
         let by = match kind {
             QueueKind::Entity => QueueWorker::Entity,
             QueueKind::Resource => QueueWorker::Resource,
-            QueueKind::Jobs | QueueKind::TenantOps => QueueWorker::Provisioning,
+            QueueKind::Jobs | QueueKind::TenantOps => QueueWorker::Jobs,
         };
-        named.extend(routing.queues(*kind, shards.iter().copied()).into_iter().map(|queue| (queue, by)));
+        named.extend(routing.queues(*kind, shards.iter().copied()).into_iter().map(|queue| (queue, by, None)));
     }
     if options.workload.serves_targets() {
-        let targets = targets(options)?;
-        named.extend(targets.iter().map(|target| (routing.provisioning_queue(target), QueueWorker::Provisioning)));
+        let targets = targets(installation, options)?;
+        let settings = &installation.settings.targets;
+        named.extend(targets.iter().map(|target| {
+            let calls_max = settings.get(target).and_then(|settings| settings.concurrency);
+            (routing.provisioning_queue(target), QueueWorker::Provisioning, calls_max)
+        }));
     }
     if named.is_empty() {
         return Err(Fault::wrong_use(
-            "nothing_to_serve",
-            "There is no target to call: none is configured.",
-            "Configure [targets.NAME] in interlock.toml.",
+            ErrorCode::NothingToServe,
+            "There is no target to call: none is configured with an adapter of Interlock's.",
         ));
     }
     let in_namespace = |namespace: String| {
-        let queue = |(task_queue, by): &(String, QueueWorker)| QueueToServe {
+        let queue = |(task_queue, by, calls_max): &(String, QueueWorker, Option<usize>)| QueueToServe {
             namespace: namespace.clone(),
             task_queue: task_queue.clone(),
             by: *by,
+            calls_max: *calls_max,
         };
         named.iter().map(queue).collect::<Vec<_>>()
     };
@@ -220,15 +252,19 @@ fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Ve
 }
 
 /// The targets to serve: those that are named, each of which must have an adapter, or all.
-fn targets(options: &WorkerPoolOptions) -> Result<BTreeSet<TargetId>, Fault> {
+fn targets(installation: &Installation, options: &WorkerPoolOptions) -> Result<BTreeSet<TargetId>, Fault> {
     for target in &options.targets {
-        options.adapters.get(target).map_err(|error| {
-            Fault::wrong_use(
-                error.code(),
-                format!("There is no target '{target}'."),
-                format!("Configure [targets.{target}] in interlock.toml, or correct --targets."),
-            )
-        })?;
+        let settings = installation.settings.targets.get(target);
+        if settings.is_some_and(|settings| settings.adapter == AdapterKind::External) {
+            return Err(Fault::wrong_use(
+                ErrorCode::TargetExternal,
+                format!("The target '{target}' is external: a program of its own serves its queue."),
+            ));
+        }
+        options
+            .adapters
+            .get(target)
+            .map_err(|error| Fault::wrong_use(error.code(), format!("There is no target '{target}'.")))?;
     }
     let named = options.targets.iter();
     Ok(if options.targets.is_empty() {
@@ -239,9 +275,5 @@ fn targets(options: &WorkerPoolOptions) -> Result<BTreeSet<TargetId>, Fault> {
 }
 
 fn worker_fault(queue: &str, reason: &str) -> Fault {
-    Fault::failed(
-        "worker_failed",
-        format!("The worker of the queue {queue} failed: {reason}."),
-        "Check that the namespace exists and that this client may poll in it; then start the process again.",
-    )
+    Fault::failed(ErrorCode::WorkerFailed, format!("The worker of the queue {queue} failed: {reason}."))
 }

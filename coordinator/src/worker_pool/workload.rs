@@ -76,7 +76,6 @@ impl ShardRange {
             Fault::wrong_use(
                 error.code(),
                 format!("There are {} shards, numbered from 0; --shards {self} names others.", count.get()),
-                "Correct --shards, or INTERLOCK_QUEUE_SHARDS, which all processes must have alike.",
             )
         })
     }

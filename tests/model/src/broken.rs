@@ -50,6 +50,10 @@ pub enum Broken {
     SettlesOrphansAtOnce,
     /// §4.12: nobody notices that a customer's entity is dead.
     IgnoresTheDead,
+    /// §4.12: a resource entity does not know that an earlier life of it was terminated.
+    IsNotToldOfItsDeath,
+    /// §4.12: customers say again what they want, and not what they have.
+    KeepsQuietAboutItsLease,
 }
 
 impl Broken {
@@ -128,10 +132,16 @@ impl Broken {
             (Self::IgnoresTheDead, resource::Input::Notified(deliveries)) => {
                 resource::Input::Notified(vec![Delivery::Delivered; deliveries.len()])
             }
-            (Self::ForcesWithoutAsking, resource::Input::Forced { .. }) => {
+            (Self::ForcesWithoutAsking, resource::Input::Forced(_)) => {
                 machine.holder = None;
                 machine.vacancy = Vacancy::Known;
                 resource::Input::Woke
+            }
+            (Self::KeepsQuietAboutItsLease, resource::Input::Told(mut message)) => {
+                if let ToResource::Reassert { lease, .. } = &mut message {
+                    *lease = None;
+                }
+                resource::Input::Told(message)
             }
             (_, input) => input,
         }

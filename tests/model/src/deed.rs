@@ -1,6 +1,7 @@
 //! What an event asks for, written by hand: claims and steps, from which a plan is made.
 
 use interlock_domain::customer::Admission;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::ResourceId;
 use interlock_domain::order::{
     Claim, ClaimMode, Late, OnFailure, Plan, PlannedStep, Rejection, ReleaseWhen, ResourcePolicy,
@@ -186,7 +187,7 @@ impl Deed {
     /// A rejection where the deed is one that the planner refuses.
     pub fn plan(&self, admission: &Admission, policy: &ResourcePolicy) -> Result<Plan, Rejection> {
         if self.is_unplannable {
-            return Err(Rejection::new("unknown_event_type", "The catalog does not know this type."));
+            return Err(Rejection::new(ErrorCode::UnknownEventType, "The catalog does not know this type."));
         }
         if self.releases_all {
             let mut deed = Self::empty(&self.name);
@@ -213,6 +214,7 @@ impl Deed {
             urgent: self.urgent,
             unordered: self.unordered,
             expires_after_ms: None,
+            due_within_ms: None,
             late: self.late,
             claims: self.claims.iter().map(claim).collect(),
             steps: self.steps.iter().enumerate().map(|(index, step)| step.planned(index, &party)).collect(),
@@ -233,11 +235,13 @@ impl DeedStep {
             target: target(&self.target),
             operation: "do".to_owned(),
             data,
+            fixed: Vec::new(),
             resources: self.writes.iter().map(|(_, resource)| resource.clone()).collect(),
             after: self.after.clone(),
             on_failure: self.on_failure,
             compensation: self.compensated.then(|| "undo".to_owned()),
             attempt_timeout_ms: ATTEMPT_TIMEOUT_MS,
+            retry: interlock_domain::retry::RetryPolicy::default(),
         }
     }
 }

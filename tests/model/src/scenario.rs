@@ -230,6 +230,11 @@ impl Scenario {
             self.authority = true;
             self.fresh_wait = true;
         }
+        if faults.resources_lost > 0 {
+            // Only the target can tell of a holder whose entity never lived.
+            self.authority |= self.start.iter().any(|(_, _, start)| *start != Start::Assigned);
+            self.fresh_wait = true;
+        }
         if faults.customers_terminated > 0 {
             self.authority = true;
         }

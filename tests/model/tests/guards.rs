@@ -128,6 +128,20 @@ fn an_orphan_that_is_settled_at_once_meets_the_requests_of_the_dead() {
 }
 
 #[test]
+fn a_resource_that_forgets_that_it_died_grants_what_somebody_has() {
+    let world = worlds::hand().with("", Faults { resources_lost: 1, ..Faults::default() });
+    let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked, Check::ReleaseBeforeWrite];
+    turns_red(world, Broken::IsNotToldOfItsDeath, &checks);
+}
+
+#[test]
+fn a_holder_that_keeps_quiet_about_its_lease_gets_a_second_one_beside_it() {
+    let world = worlds::hand().with("", Faults { resources_lost: 1, ..Faults::default() });
+    let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked, Check::ReleaseBeforeWrite];
+    turns_red(world, Broken::KeepsQuietAboutItsLease, &checks);
+}
+
+#[test]
 fn a_dead_customer_that_nobody_notices_keeps_its_lease() {
     let checks = [Check::LockUp, Check::LeaseLeaked];
     turns_red(worlds::trace_13(), Broken::IgnoresTheDead, &checks);

@@ -4,12 +4,13 @@
 use interlock_domain::customer::{
     Action, ActionKind, AdmissionAnswer, Admitted, Customer, Effect, Input, Local, OrderStep,
 };
+use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::message::{
     Asker, ClaimAnswer, Delivery, GiveBack, Hop, Notice, Probe, Ticket, ToCustomer, ToResource,
 };
-use interlock_domain::order::{ClaimMode, OrderKey, Rejection};
+use interlock_domain::order::{ClaimMode, OrderKey, Rejection, ResourcePolicy};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::resource::{self, Resource};
 use interlock_model::deed::{Deed, assign, changed, lock, note, release, release_on, swap_sim};
@@ -61,9 +62,9 @@ fn outcome(raw: u8) -> Outcome {
         0 | 1 => Outcome::Done,
         2 => Outcome::AlreadyDone,
         3 => Outcome::InUse { holder: None },
-        4 => Outcome::Permanent { code: "refused".to_owned(), detail },
+        4 => Outcome::Permanent { code: ReasonCode::of_target("refused"), detail },
         5 => Outcome::Ambiguous { detail },
-        _ => Outcome::Unavailable { detail },
+        _ => Outcome::unavailable(detail),
     }
 }
 
@@ -101,10 +102,14 @@ fn answer(world: &Scenario, customer: &Customer, raw: u8) -> AdmissionAnswer {
                 let answers = tickets.map(|(resource, _)| (resource, claim_answer(raw)));
                 Admitted::Planned { answers: answers.collect(), plan }
             }
-            _ => Admitted::Rejected { rejection: Rejection::new("unknown", "") },
+            _ => Admitted::Rejected { rejection: Rejection::new(ErrorCode::UnknownEventType, "") },
         }
     });
-    AdmissionAnswer { admitted: admitted.collect(), limits: EntityLimits::default() }
+    AdmissionAnswer {
+        admitted: admitted.collect(),
+        limits: EntityLimits::default(),
+        attributes_registered: raw.is_multiple_of(2),
+    }
 }
 
 fn claim_answer(raw: u8) -> ClaimAnswer {
@@ -122,7 +127,7 @@ fn input(world: &Scenario, customer: &Customer, raw: Raw) -> Input {
     let (order, step) = (order_of(world, a), usize::from(b) % 4);
     match kind % 16 {
         0..=2 => Input::Submitted(Ok(world.incoming(usize::from(a) % world.events.len()))),
-        3 => Input::Submitted(Err(Rejection::new("not_json", ""))),
+        3 => Input::Submitted(Err(Rejection::new(ErrorCode::NotJson, ""))),
         4..=6 => Input::Admitted(answer(world, customer, a)),
         7 => Input::Sent,
         8..=10 => Input::Told(notice(world, (a, b, c, kind))),
@@ -206,8 +211,19 @@ fn resource_input(world: &Scenario, resource: &Resource, raw: Raw) -> resource::
         }),
         9 => resource::Input::Woke,
         10 if a % 2 == 0 => resource::Input::Seeded { holder: me(world), party: None, policy: world.policy() },
-        10 => resource::Input::Forced { actor: String::new(), reason: String::new() },
+        10 => resource::Input::Forced(force_release(raw)),
         _ => resource::Input::Resumed,
+    }
+}
+
+fn force_release((_, a, b, c): Raw) -> resource::ForceRelease {
+    resource::ForceRelease {
+        action_id: (b % 3).to_string(),
+        actor: String::new(),
+        reason: String::new(),
+        even_if_registered: a % 4 == 1,
+        tenant: tenant(),
+        policy: if c % 2 == 0 { scenario().policy() } else { ResourcePolicy::default() },
     }
 }
 

@@ -112,6 +112,18 @@ fn all_worlds_hold_where_customers_are_terminated() {
 }
 
 #[test]
+fn all_worlds_hold_where_resources_are_lost_and_customers_say_again_what_they_have() {
+    let sometimes =
+        [Sighting::ResourceLost, Sighting::LeaseReasserted, Sighting::TicketsReasserted, Sighting::HandOver];
+    all_worlds_hold("resource lost", &sometimes);
+}
+
+#[test]
+fn all_worlds_hold_where_resources_are_lost_and_messages_come_late() {
+    all_worlds_hold("resource lost, messages late", &[Sighting::ResourceLost, Sighting::StrayMessage]);
+}
+
+#[test]
 fn all_worlds_hold_where_resources_are_terminated() {
     all_worlds_hold("resource terminated", &[Sighting::ResourceTerminated, Sighting::LookUp]);
 }

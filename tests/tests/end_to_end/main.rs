@@ -5,24 +5,42 @@
 #![allow(clippy::unwrap_used)]
 
 mod applied_log;
+mod command;
+mod doubtful_targets;
 mod events;
+mod python_sdk;
 mod scene;
 mod temporal_calls;
 mod testbed;
 mod waiting;
 
 mod asked_under_load;
+mod calls_under_way;
 mod catalog_events;
 mod continue_as_new;
 mod control;
+mod doubt;
 mod entity_terminated;
+mod error_codes;
+mod explained;
 mod gateway;
 mod hand_over;
 mod history_events;
 mod hostile_events;
 mod house;
+mod killed_in_doubt;
+mod limits;
+mod mended;
 mod order_of_events;
+mod permanent;
 mod python;
+mod python_adapter;
+mod recovered;
+mod resource_terminated;
+mod retried;
 mod server_killed;
+mod swept;
+mod target_down;
 mod unordered;
+mod visible;
 mod worker_killed;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use interlock_adapters::sandbox::{Applied, Pattern, Seed};
 use interlock_coordinator::inspection::InspectionError;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_workflows::names;
@@ -185,7 +186,11 @@ impl<'a> Scene<'a> {
 fn shown(answer: Result<Value, InspectionError>) -> Option<Value> {
     match answer {
         Ok(state) => Some(state),
-        Err(error) if matches!(error.code(), "never_seen" | "no_worker" | "temporal_unavailable") => None,
+        Err(error)
+            if matches!(error.code(), ErrorCode::NeverSeen | ErrorCode::NoWorker | ErrorCode::TemporalUnavailable) =>
+        {
+            None
+        }
         Err(error) => panic!("{error}"),
     }
 }

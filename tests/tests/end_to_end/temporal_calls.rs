@@ -6,13 +6,17 @@ use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType};
 use temporalio_common::protos::temporal::api::enums::v1::{
-    EventType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowTaskFailedCause,
+    EventType, UpdateWorkflowExecutionLifecycleStage, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    WorkflowTaskFailedCause,
 };
 use temporalio_common::protos::temporal::api::history::v1::{HistoryEvent, history_event::Attributes};
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::update::v1 as update;
+use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
     SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
+    UpdateWorkflowExecutionRequest,
 };
 use tonic::IntoRequest;
 use uuid::Uuid;
@@ -49,6 +53,13 @@ impl RawEntity {
         let entity = self.described().await?;
         let at_rest = entity.pending_workflow_task.is_none() && entity.pending_activities.is_empty();
         Some(entity.workflow_execution_info?.history_length).filter(|_| at_rest)
+    }
+
+    /// How many events its current run has, where it has no workflow task open: calls may be under way.
+    pub async fn length_without_task(&self) -> Option<i64> {
+        let entity = self.described().await?;
+        let has_no_task = entity.pending_workflow_task.is_none();
+        Some(entity.workflow_execution_info?.history_length).filter(|_| has_no_task)
     }
 
     /// Signals it with these payloads, whatever they are.
@@ -139,6 +150,44 @@ impl RawEntity {
         };
         let answer = self.client.clone().describe_workflow_execution(request.into_request()).await;
         answer.ok().map(tonic::Response::into_inner)
+    }
+
+    /// The activities that it waits for.
+    pub async fn pending_activities(&self) -> Vec<PendingActivityInfo> {
+        self.described().await.map(|entity| entity.pending_activities).unwrap_or_default()
+    }
+
+    /// Something, where it has no workflow task to do; calls may be under way.
+    pub async fn task_is_done(&self) -> Option<()> {
+        self.described().await?.pending_workflow_task.is_none().then_some(())
+    }
+
+    /// Updates it, and waits for the answer.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub async fn update(&self, update: &str, argument: &serde_json::Value) -> serde_json::Value {
+        let completed = UpdateWorkflowExecutionLifecycleStage::Completed;
+        let request = UpdateWorkflowExecutionRequest {
+            namespace: self.route.namespace.clone(),
+            workflow_execution: Some(self.execution("")),
+            wait_policy: Some(update::WaitPolicy { lifecycle_stage: completed.into() }),
+            request: Some(update::Request {
+                meta: Some(update::Meta { update_id: Uuid::new_v4().to_string(), identity: "test".to_owned() }),
+                input: Some(update::Input {
+                    name: update.to_owned(),
+                    args: Some(Payloads { payloads: vec![json_payload(argument.to_string())] }),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let answer = self.client.clone().update_workflow_execution(request.into_request()).await.unwrap();
+        match answer.into_inner().outcome.and_then(|outcome| outcome.value) {
+            Some(update::outcome::Value::Success(answer)) => serde_json::from_slice(&answer.payloads[0].data).unwrap(),
+            other => panic!("'{update}' was not answered: {other:?}"),
+        }
     }
 
     /// Whether it was ever started.

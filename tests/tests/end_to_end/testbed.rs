@@ -8,7 +8,7 @@ use std::time::Duration;
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_coordinator::settings::{LogFormat, LogSettings};
+use interlock_coordinator::settings::{LogFormat, LogSettings, SweepSettings};
 use interlock_coordinator::temporal_server::EmbeddedServerOptions;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
@@ -18,6 +18,9 @@ use tokio::sync::OnceCell;
 
 /// How long after it was sent a request may still land at a sandbox of these tests; of a real target it is more.
 const MAX_APPLY_DELAY: Duration = Duration::from_secs(2);
+
+/// More failures in a row than any test makes.
+const NEVER_DOWN: u32 = 1_000_000;
 
 /// The runtime of all tests: what they share must outlive each of them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -48,6 +51,19 @@ pub struct Wanted {
     pub worker_processes: Option<Vec<Workload>>,
     /// There are no workers at all.
     pub no_workers: bool,
+    /// More event types, after those of the testbed's catalog.
+    pub more_events: String,
+    /// More targets, or other settings for those that are there.
+    pub targets: Vec<(&'static str, TargetSettings)>,
+    /// How long one request to a target may take; none: as by default.
+    pub request_timeout: Option<Duration>,
+    /// How targets are protected, and when they count as down; none: never, since tests that share a target would wait for
+    /// each other's failures.
+    pub protect: Option<fn(&str, &mut TargetSettings)>,
+    /// How often it is looked at all that waits; none: as by default, which no test lives to see twice.
+    pub sweep: Option<SweepSettings>,
+    /// Where alerts are posted.
+    pub alerts_to: Option<String>,
 }
 
 /// Interlock on this machine, and its targets.
@@ -60,6 +76,8 @@ pub struct Testbed {
     pub crm: Sandbox,
     /// Stands in for the SMS gateway.
     pub sms: Sandbox,
+    /// The text of the catalog.
+    pub catalog: String,
 }
 
 impl Testbed {
@@ -73,12 +91,27 @@ impl Testbed {
             let adapter = if target == "hss" { AdapterKind::Pyhss } else { AdapterKind::Json };
             let mut settings = TargetSettings::new(adapter, sandbox.base_url().parse().unwrap());
             settings.max_apply_delay = Some(MAX_APPLY_DELAY);
+            settings.timeout = wanted.request_timeout.unwrap_or(settings.timeout);
             options.settings.targets.insert(target.parse().unwrap(), settings);
+        }
+        for (target, mut settings) in wanted.targets {
+            settings.max_apply_delay = settings.max_apply_delay.or(Some(MAX_APPLY_DELAY));
+            settings.timeout = wanted.request_timeout.unwrap_or(settings.timeout);
+            options.settings.targets.insert(target.parse().unwrap(), settings);
+        }
+        for (target, settings) in &mut options.settings.targets {
+            settings.outage.failures = NEVER_DOWN;
+            if let Some(protect) = wanted.protect {
+                protect(target.as_str(), settings);
+            }
         }
         options.sandboxes = false;
         options.settings.limits = wanted.limits;
+        options.settings.sweep = wanted.sweep.unwrap_or_default();
+        options.settings.alerts.webhook = wanted.alerts_to.map(|url| url.parse().unwrap());
         options.settings.log = LogSettings { level: "info".to_owned(), format: LogFormat::Text };
-        options.catalog = catalog();
+        let catalog = catalog() + &wanted.more_events;
+        options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
         options.server = server_options(name, wanted.db_file);
         if let Some(workloads) = wanted.worker_processes {
@@ -90,7 +123,7 @@ impl Testbed {
         }
         let say = |sentence: &str| eprintln!("{name}: {sentence}");
         let platform = LocalPlatform::start(options, &say).await.unwrap_or_else(|fault| panic!("{fault}"));
-        Self { platform, hss, crm, sms }
+        Self { platform, hss, crm, sms, catalog }
     }
 
     /// Ends all of it.

@@ -37,6 +37,25 @@ where
     found.unwrap_or_else(|| panic!("not within {} s: {what}", LIMIT.as_secs()))
 }
 
+/// The same, where it may take longer.
+///
+/// # Panics
+/// Where there is none in time.
+pub async fn until_within<T, F, Looking>(limit: Duration, what: impl std::fmt::Display, mut look: F) -> T
+where
+    F: FnMut() -> Looking,
+    Looking: Future<Output = Option<T>>,
+{
+    let began = Instant::now();
+    while began.elapsed() < limit {
+        if let Some(answer) = look().await {
+            return answer;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    panic!("not within {} s: {what}", limit.as_secs())
+}
+
 /// The same for something that can be seen without waiting.
 pub async fn until_true(what: &str, is_so: impl Fn() -> bool) {
     until(what, || std::future::ready(is_so().then_some(()))).await;

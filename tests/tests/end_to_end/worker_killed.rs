@@ -32,7 +32,7 @@ struct Aftermath {
 /// The worker is killed once, for all tests that look at what became of the steps that it was in.
 async fn aftermath() -> &'static Aftermath {
     static AFTERMATH: OnceCell<Aftermath> = OnceCell::const_new();
-    AFTERMATH.get_or_init(kill_a_worker_in_the_middle_of_steps).await
+    AFTERMATH.get_or_init(|| Box::pin(kill_a_worker_in_the_middle_of_steps())).await
 }
 
 async fn kill_a_worker_in_the_middle_of_steps() -> Aftermath {

@@ -1,5 +1,6 @@
 //! Seeds: what a real HSS has before the first order comes.
 
+use interlock_domain::error_code::ErrorCode;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -47,10 +48,10 @@ pub enum SeedError {
 
 impl SeedError {
     /// Its stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::NoSubscribers => "no_subscribers",
-            Self::Taken { .. } => "seed_taken",
+            Self::NoSubscribers => ErrorCode::NoSubscribers,
+            Self::Taken { .. } => ErrorCode::SeedTaken,
         }
     }
 }

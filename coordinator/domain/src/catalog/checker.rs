@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event_rule::{Body, ClaimRule, EventRule, HalfRule, OrderRule, Ordering, StepRule};
-use super::fault::{Faults, Spot};
 use super::kind_rule::KindRule;
 use super::pattern::Pattern;
 use super::schema::{DataSchema, FieldUse};
 use super::step_order;
 use super::template::{Argument, FieldPath, Piece, Template};
+use crate::error_code::ErrorCode;
 use crate::ids::ResourceKind;
 use crate::order::{ClaimMode, Late, OnFailure, ReleaseWhen};
+use crate::toml_text::{Faults, Spot};
 
 /// Checks all event types, and sets the sequence of their steps.
 pub(super) fn check(
@@ -44,16 +45,20 @@ fn check_half(half: &HalfRule, schema: &DataSchema, rules: &BTreeMap<String, Eve
     }
     let (spot, name) = &half.planned_as;
     let Some(planned_as) = rules.get(name) else {
-        faults.add(spot, "unknown_event_type", format!("There is no event type '{name}' to plan this half as."));
+        faults.add(spot, ErrorCode::UnknownEventType, format!("There is no event type '{name}' to plan this half as."));
         return;
     };
     if matches!(planned_as.body, Body::Split { .. }) {
-        faults.add(spot, "unknown_event_type", format!("'{name}' makes two orders itself; a half is one order."));
+        faults.add(
+            spot,
+            ErrorCode::UnknownEventType,
+            format!("'{name}' makes two orders itself; a half is one order."),
+        );
     }
     for required in planned_as.schema.required() {
         if !half.with.iter().any(|(given, _)| given == required) {
             let message = format!("'{name}' requires '{required}', which 'with' does not give.");
-            faults.add(&half.spot, "missing_argument", message);
+            faults.add(&half.spot, ErrorCode::MissingArgument, message);
         }
     }
 }
@@ -66,11 +71,11 @@ fn require_field(schema: &DataSchema, path: &FieldPath, needed: FieldUse, spot: 
             let message = format!(
                 "The field '{name}' must be in 'properties' and 'required' of 'data', as must those around it."
             );
-            faults.add(spot, "field_not_required", message);
+            faults.add(spot, ErrorCode::FieldNotRequired, message);
         }
         (FieldUse::Required, FieldUse::RequiredText) => {
             let message = format!("The field '{name}' becomes text: its type must be string, integer or boolean.");
-            faults.add(spot, "field_not_text", message);
+            faults.add(spot, ErrorCode::FieldNotText, message);
         }
         _ => {}
     }
@@ -87,7 +92,7 @@ fn check_template(template: &Template, schema: &DataSchema, may_use_held: bool, 
 
 fn check_held(template: &Template, may_use_held: bool, spot: &Spot, faults: &mut Faults<'_>) {
     if template.uses_held() && !may_use_held {
-        faults.add(spot, "held_without_each", "'{@held}' is known only in a step with 'each = \"KIND/*\"'.");
+        faults.add(spot, ErrorCode::HeldWithoutEach, "'{@held}' is known only in a step with 'each = \"KIND/*\"'.");
     }
 }
 
@@ -126,7 +131,7 @@ impl OrderCheck<'_> {
         let is_unordered = order.ordering == Ordering::None;
         let mut refuse = |is_wrong: bool, message: &str| {
             if is_wrong {
-                faults.add(&order.spot, "not_together", message);
+                faults.add(&order.spot, ErrorCode::NotTogether, message);
             }
         };
         refuse(
@@ -153,31 +158,31 @@ impl OrderCheck<'_> {
             && !self.kinds.contains_key(kind)
         {
             let message = format!("There is no [resources.{kind}]; declare the kind.");
-            faults.add(&claim.spot, "unknown_kind", message);
+            faults.add(&claim.spot, ErrorCode::UnknownKind, message);
         }
         for template in claim.resource.template().into_iter().chain(&claim.party).chain(&claim.party_after) {
             check_template(template, self.schema, false, &claim.spot, faults);
         }
         if claim.mode != ClaimMode::Release {
             if claim.release_when != ReleaseWhen::Turn {
-                faults.add(&claim.spot, "not_together", "'release_when' is for claims of mode release.");
+                faults.add(&claim.spot, ErrorCode::NotTogether, "'release_when' is for claims of mode release.");
             }
             if claim.resource.template().is_none() {
-                faults.add(&claim.spot, "not_together", "What the customer holds ('*') can only be released.");
+                faults.add(&claim.spot, ErrorCode::NotTogether, "What the customer holds ('*') can only be released.");
             }
         }
         let is_named = |step: &StepRule| step.resources.iter().any(|(_, resource)| *resource == claim.resource);
         if self.order.is_complete && claim.resource.template().is_some() && !self.order.steps.iter().any(is_named) {
             let message =
                 "No step names this resource: its lease would protect nothing. Add it to a step's 'resources'.";
-            faults.add(&claim.spot, "claim_without_step", message);
+            faults.add(&claim.spot, ErrorCode::ClaimWithoutStep, message);
         }
     }
 
     /// A plan has at most one claim per resource.
     fn check_pair(&self, earlier: &ClaimRule, later: &ClaimRule, faults: &mut Faults<'_>) {
         if earlier.resource == later.resource {
-            faults.add(&later.spot, "duplicate_claim", "This resource is claimed already; claim it once.");
+            faults.add(&later.spot, ErrorCode::DuplicateClaim, "This resource is claimed already; claim it once.");
             return;
         }
         let (Some(one), Some(other)) = (earlier.resource.template(), later.resource.template()) else { return };
@@ -191,7 +196,7 @@ impl OrderCheck<'_> {
         if !(is_distinct(one) && is_distinct(other)) {
             let message = "This may be the same resource as that of another claim. Claim single fields, and name both in \
                            'distinct'.";
-            faults.add(&later.spot, "claims_may_collide", message);
+            faults.add(&later.spot, ErrorCode::ClaimsMayCollide, message);
         }
     }
 
@@ -210,18 +215,18 @@ impl OrderCheck<'_> {
             let mode = self.claimed(step, resource);
             if mode.is_none() && self.order.is_complete {
                 let message = format!("The step {} names a resource that 'claims' does not claim.", step.name);
-                faults.add(spot, "resource_not_claimed", message);
+                faults.add(spot, ErrorCode::ResourceNotClaimed, message);
             }
             named.extend(mode);
         }
         if named.contains(&ClaimMode::Release) {
             if step.on_failure == OnFailure::Skip {
                 let message = "A step that releases must not be skipped: the next holder would start beside this one.";
-                faults.add(&step.spot, "skip_on_release", message);
+                faults.add(&step.spot, ErrorCode::SkipOnRelease, message);
             }
             if step.compensation.is_some() {
                 let message = "A step that releases is not compensated: the resource may have its next holder.";
-                faults.add(&step.spot, "compensated_release", message);
+                faults.add(&step.spot, ErrorCode::CompensatedRelease, message);
             }
         }
     }
@@ -233,7 +238,7 @@ impl OrderCheck<'_> {
         };
         if !is_claimed && self.order.is_complete {
             let message = "'each' is \"KIND/*\", and 'claims' releases that or \"*\".";
-            faults.add(&step.spot, "held_without_claim", message);
+            faults.add(&step.spot, ErrorCode::HeldWithoutClaim, message);
         }
     }
 

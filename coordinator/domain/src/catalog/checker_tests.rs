@@ -4,7 +4,7 @@ use super::*;
 
 /// The codes of a text's faults, each with its line.
 fn faults(text: &str) -> Vec<(usize, &'static str)> {
-    Catalog::parse(text).err().unwrap_or_default().iter().map(|fault| (fault.line, fault.code)).collect()
+    Catalog::parse(text).err().unwrap_or_default().iter().map(|fault| (fault.line, fault.code.as_str())).collect()
 }
 
 /// A sound catalog of one event type, with these lines in its place.
@@ -100,6 +100,71 @@ fn durations_are_taken_at_their_edges_and_not_beyond() {
         assert_eq!(faults(&with("", FREE_STEP, &format!("due_within = '{text}'"))), [(MORE, "bad_duration")], "{text}");
     }
     assert_eq!(faults(&with("", FREE_STEP, "[resources.k]\nfresh_wait = '0s'")), []);
+}
+
+/// A step with these keys.
+fn step_with(keys: &str) -> String {
+    with("", &format!("{{ role = 'r', operation = 'o', {keys} }}"), "")
+}
+
+#[test]
+fn the_time_of_an_attempt_is_taken_at_its_edges_and_not_beyond() {
+    for text in ["100ms", "10m"] {
+        assert_eq!(faults(&step_with(&format!("attempt_timeout = '{text}'"))), [], "{text}");
+    }
+    for text in ["99ms", "10m 1ms", "0s", "never"] {
+        let text = format!("attempt_timeout = '{text}'");
+        assert_eq!(faults(&step_with(&text)), [(STEPS, "bad_duration")], "{text}");
+        assert_eq!(faults(&with("", FREE_STEP, &text)), [(MORE, "bad_duration")], "{text}");
+        assert_eq!(
+            faults(&with("", FREE_STEP, &format!("[defaults]\n{text}"))),
+            [(MORE + 1, "bad_duration")],
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_pauses_between_attempts_are_taken_at_their_edges_and_not_beyond() {
+    let sound = [
+        "initial = '100ms', cap = '100ms'",
+        "initial = '1h', cap = '24h'",
+        "cap = '100ms'",
+        "initial = '1h'",
+        "factor = 1",
+        "factor = 10",
+        "factor = 10.0",
+        "factor = 1.25",
+    ];
+    for retry in sound {
+        assert_eq!(faults(&step_with(&format!("retry = {{ {retry} }}"))), [], "{retry}");
+    }
+    let faulty = [
+        ("initial = '99ms'", "bad_duration"),
+        ("initial = '1h 1ms', cap = '24h'", "bad_duration"),
+        ("cap = '99ms'", "bad_duration"),
+        ("cap = '24h 1ms'", "bad_duration"),
+        ("factor = 0.99", "bad_factor"),
+        ("factor = 10.01", "bad_factor"),
+        ("factor = 1.255", "bad_factor"),
+        ("factor = -2", "bad_factor"),
+        ("factor = '2'", "wrong_type"),
+        ("initial = '2s', cap = '1s'", "not_together"),
+        ("jitter = 1", "unknown_key"),
+    ];
+    for (retry, code) in faulty {
+        assert_eq!(faults(&step_with(&format!("retry = {{ {retry} }}"))), [(STEPS, code)], "{retry}");
+        let defaults = format!("[defaults]\nretry = {{ {retry} }}");
+        assert_eq!(faults(&with("", FREE_STEP, &defaults)), [(MORE + 1, code)], "{retry}");
+    }
+    assert_eq!(faults(&step_with("retry = '5s'")), [(STEPS, "wrong_type")]);
+    assert_eq!(faults(&with("", FREE_STEP, "[defaults]\nurgent = true")), [(MORE + 1, "unknown_key")]);
+}
+
+#[test]
+fn a_first_pause_of_one_place_and_a_shorter_cap_of_another_are_found() {
+    let text = with("", "{ role = 'r', operation = 'o', retry = { cap = '1s' } }", "retry = { initial = '2s' }");
+    assert_eq!(faults(&text), [(STEPS, "not_together")]);
 }
 
 #[test]

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::document::{Entry, Section};
-use super::fault::{Faults, Spot};
+use super::DURATION_MS_MAX;
+use super::pace::Pace;
 use super::pattern::Pattern;
 use super::schema::DataSchema;
 use super::template::{Argument, FieldPath, Template, field_path};
+use crate::error_code::ErrorCode;
 use crate::ids::Role;
 use crate::order::{ClaimMode, Late, OnFailure, ReleaseWhen};
-
-/// How long one attempt of a step may take where the catalog does not say, in milliseconds.
-pub const ATTEMPT_TIMEOUT_MS: u64 = 30_000;
+use crate::retry::RetryPolicy;
+use crate::toml_text::{Entry, Faults, Section, Spot};
 
 /// Whether events of a type keep the order of their customer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
@@ -96,17 +96,22 @@ pub(super) struct StepRule {
     pub(super) on_failure: OnFailure,
     pub(super) compensation: Option<String>,
     pub(super) attempt_timeout_ms: u64,
+    pub(super) retry: RetryPolicy,
 }
 
 /// Reads `[events]`.
-pub(super) fn read_all(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTreeMap<String, EventRule> {
+pub(super) fn read_all(
+    root: &mut Section<'_>,
+    defaults: &Pace,
+    faults: &mut Faults<'_>,
+) -> BTreeMap<String, EventRule> {
     let mut rules = BTreeMap::new();
     let Some(section) = root.require("events", faults).and_then(|entry| entry.section(faults)) else { return rules };
     for (name, entry) in section.entries() {
         if name.is_empty() {
-            faults.add(&entry.spot, "bad_name", "An event type must not be empty.");
+            faults.add(&entry.spot, ErrorCode::BadName, "An event type must not be empty.");
         }
-        if let Some(rule) = EventRule::read(&entry, faults) {
+        if let Some(rule) = EventRule::read(&entry, defaults, faults) {
             rules.insert(name.to_owned(), rule);
         }
     }
@@ -114,17 +119,21 @@ pub(super) fn read_all(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTree
 }
 
 impl EventRule {
-    fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
+    fn read(entry: &Entry<'_>, defaults: &Pace, faults: &mut Faults<'_>) -> Option<Self> {
         let mut section = entry.section(faults)?;
         let schema = section.require("data", faults).map(|entry| DataSchema::read(&entry, faults));
         let distinct = section.items("distinct", faults).iter().filter_map(|item| field(item, faults)).collect();
         let from = section.take("from").map(|entry| HalfRule::read(&entry, faults));
         let to = section.take("to").map(|entry| HalfRule::read(&entry, faults));
         let body = match (from, to) {
-            (None, None) => Some(Body::Order(OrderRule::read(&mut section, faults))),
+            (None, None) => Some(Body::Order(OrderRule::read(&mut section, defaults, faults))),
             (Some(from), Some(to)) => from.zip(to).map(|(from, to)| Body::Split { from, to }),
             _ => {
-                faults.add(&section.spot, "missing_key", "An event that makes two orders has both 'from' and 'to'.");
+                faults.add(
+                    &section.spot,
+                    ErrorCode::MissingKey,
+                    "An event that makes two orders has both 'from' and 'to'.",
+                );
                 None
             }
         };
@@ -134,19 +143,20 @@ impl EventRule {
 }
 
 impl OrderRule {
-    fn read(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Self {
+    fn read(section: &mut Section<'_>, defaults: &Pace, faults: &mut Faults<'_>) -> Self {
         let orderings = [("customer", Ordering::Customer), ("none", Ordering::None)];
         let lates = [("apply", Late::Apply), ("hold", Late::Hold), ("reject", Late::Reject)];
         let claim_items = section.items("claims", faults);
         let claims: Vec<_> = claim_items.iter().filter_map(|item| ClaimRule::read(item, faults)).collect();
-        let (steps, has_all_steps) = read_steps(section, faults);
+        let pace = Pace::read(section, faults).or(defaults);
+        let (steps, has_all_steps) = read_steps(section, &pace, faults);
         Self {
             spot: section.spot.clone(),
-            ordering: section.choice("ordering", &orderings, faults),
-            urgent: section.flag("urgent", faults),
-            late: section.choice("late", &lates, faults),
-            expires_after_ms: section.duration_ms("expires_after", 1, faults),
-            due_within_ms: section.duration_ms("due_within", 1, faults),
+            ordering: section.choice("ordering", &orderings, faults).unwrap_or(orderings[0].1),
+            urgent: section.flag("urgent", faults).unwrap_or(false),
+            late: section.choice("late", &lates, faults).unwrap_or(lates[0].1),
+            expires_after_ms: section.duration_ms("expires_after", (1, DURATION_MS_MAX), faults),
+            due_within_ms: section.duration_ms("due_within", (1, DURATION_MS_MAX), faults),
             is_complete: claims.len() == claim_items.len() && has_all_steps,
             claims,
             steps,
@@ -156,15 +166,15 @@ impl OrderRule {
 }
 
 /// The steps that could be read, and whether that is all of them.
-fn read_steps(section: &mut Section<'_>, faults: &mut Faults<'_>) -> (Vec<StepRule>, bool) {
+fn read_steps(section: &mut Section<'_>, pace: &Pace, faults: &mut Faults<'_>) -> (Vec<StepRule>, bool) {
     let mut steps: Vec<StepRule> = Vec::new();
     let Some(entry) = section.require("steps", faults) else { return (steps, false) };
     let items = entry.items(faults);
     if items.is_empty() {
-        faults.add(&entry.spot, "no_steps", "An event type has at least one step.");
+        faults.add(&entry.spot, ErrorCode::NoSteps, "An event type has at least one step.");
     }
     for item in &items {
-        steps.extend(StepRule::read(item, &steps, faults));
+        steps.extend(StepRule::read(item, &steps, pace, faults));
     }
     let has_all = steps.len() == items.len();
     (steps, has_all)
@@ -189,9 +199,10 @@ impl ClaimRule {
         let mut section = entry.section(faults)?;
         let modes = [("assign", ClaimMode::Assign), ("release", ClaimMode::Release), ("lock", ClaimMode::Lock)];
         let times = [("turn", ReleaseWhen::Turn), ("granted", ReleaseWhen::Granted)];
-        let mode = section.require("mode", faults).map(|_| section.choice("mode", &modes, faults));
+        let mode =
+            section.require("mode", faults).map(|_| section.choice("mode", &modes, faults).unwrap_or(modes[0].1));
         let resource = section.require("resource", faults).and_then(|entry| Pattern::read(&entry, faults));
-        let release_when = section.choice("release_when", &times, faults);
+        let release_when = section.choice("release_when", &times, faults).unwrap_or(times[0].1);
         let party = section.take("party").and_then(|entry| Template::read(&entry, faults));
         let party_after = section.take("party_after").and_then(|entry| Template::read(&entry, faults));
         let spot = section.spot.clone();
@@ -201,7 +212,7 @@ impl ClaimRule {
 }
 
 impl StepRule {
-    fn read(entry: &Entry<'_>, earlier: &[Self], faults: &mut Faults<'_>) -> Option<Self> {
+    fn read(entry: &Entry<'_>, earlier: &[Self], outer: &Pace, faults: &mut Faults<'_>) -> Option<Self> {
         let mut section = entry.section(faults)?;
         let failures = [("hold", OnFailure::Hold), ("skip", OnFailure::Skip), ("abort", OnFailure::Abort)];
         let role: Option<Role> = section.require("role", faults).and_then(|entry| entry.name(faults));
@@ -213,9 +224,9 @@ impl StepRule {
         let resources = resources.collect();
         let after = section.items("after", faults);
         let after = after.iter().filter_map(|item| Some((item.spot.clone(), item.text(faults)?.to_owned()))).collect();
-        let on_failure = section.choice("on_failure", &failures, faults);
+        let on_failure = section.choice("on_failure", &failures, faults).unwrap_or(failures[0].1);
         let compensation = section.take("compensation").and_then(|entry| operation_name(&entry, faults));
-        let attempt_timeout_ms = section.duration_ms("attempt_timeout", 1, faults).unwrap_or(ATTEMPT_TIMEOUT_MS);
+        let pace = Pace::read(&mut section, faults).or(outer);
         let spot = section.spot.clone();
         section.finish(faults);
         let (role, operation) = (role?, operation?);
@@ -232,7 +243,8 @@ impl StepRule {
             after,
             on_failure,
             compensation,
-            attempt_timeout_ms,
+            attempt_timeout_ms: pace.attempt_timeout_ms(),
+            retry: pace.retry_policy(faults),
         })
     }
 }
@@ -246,7 +258,11 @@ fn field(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<(Spot, FieldPath)
     let text = entry.text(faults)?;
     let path = field_path(text);
     if path.is_none() {
-        faults.add(&entry.spot, "bad_name", format!("'{text}' names no field; write e.g. \"from.customer_id\"."));
+        faults.add(
+            &entry.spot,
+            ErrorCode::BadName,
+            format!("'{text}' names no field; write e.g. \"from.customer_id\"."),
+        );
     }
     Some((entry.spot.clone(), path?))
 }
@@ -262,7 +278,11 @@ fn operation_name(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<String> 
     let text = entry.text(faults)?;
     let is_sound = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
     if !is_sound {
-        faults.add(&entry.spot, "bad_name", format!("'{text}' is no operation; use letters, digits, '_' and '-'."));
+        faults.add(
+            &entry.spot,
+            ErrorCode::BadName,
+            format!("'{text}' is no operation; use letters, digits, '_' and '-'."),
+        );
     }
     is_sound.then(|| text.to_owned())
 }

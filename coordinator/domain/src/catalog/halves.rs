@@ -9,6 +9,7 @@ use super::Catalog;
 use super::event_rule::{Body, EventRule, HalfRule};
 use super::plan::{PlanContext, Planned, facts};
 use super::template::{Facts, FieldPath, invalid, render_fields};
+use crate::error_code::ErrorCode;
 use crate::event::{Event, Half, ROLE_ATTRIBUTE};
 use crate::ids::{CustomerId, OrderId};
 use crate::order::{Plan, Rejection};
@@ -38,13 +39,16 @@ impl Catalog {
         let facts = facts(context.tenant, event, data);
         let (giving, receiving) = (customer(&facts, &from.customer)?, customer(&facts, &to.customer)?);
         if giving == receiving {
-            return Err(Rejection::new("same_customer", "The giving and the receiving customer are the same one."));
+            return Err(Rejection::new(
+                ErrorCode::SameCustomer,
+                "The giving and the receiving customer are the same one.",
+            ));
         }
         let (own, subject) = if half == Half::From { (from, &giving) } else { (to, &receiving) };
         if event.subject != *subject {
             let field = own.customer.join(".");
             let detail = format!("The event's subject must be the customer that data.{field} names.");
-            return Err(Rejection::new("subject_mismatch", detail));
+            return Err(Rejection::new(ErrorCode::SubjectMismatch, detail));
         }
         let plan = self.plan_as(context, event, own, &facts)?;
         let mut forward = None;
@@ -76,7 +80,10 @@ impl Catalog {
         match self.admitted(&stands_for)? {
             (EventRule { body: Body::Order(order), .. }, data) => self.plan_order(context, order, &stands_for, &data),
             // The checker saw to it that no half makes two orders again.
-            _ => Err(Rejection::new("unknown_event_type", format!("The event type '{name}' makes no single order."))),
+            _ => Err(Rejection::new(
+                ErrorCode::UnknownEventType,
+                format!("The event type '{name}' makes no single order."),
+            )),
         }
     }
 }
@@ -117,7 +124,7 @@ fn forwarded(
             "What is passed on to the receiving customer would have {bytes} bytes; at most {} are taken.",
             context.limits.event_bytes_max
         );
-        return Err(Rejection::new("event_too_large", detail));
+        return Err(Rejection::new(ErrorCode::EventTooLarge, detail));
     }
     let order = OrderId::derive(context.tenant, &receiving, &event.source, &event.id, Some(Half::To.as_str()));
     Ok(Forward { customer: receiving, order, event: passed_on })

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Entry, Section};
+use super::DURATION_MS_MAX;
 use super::event_rule::operation;
-use super::fault::Faults;
+use crate::error_code::ErrorCode;
 use crate::ids::{RealmId, ResourceKind, Role, TargetId};
 use crate::limits::EntityLimits;
 use crate::order::{Authority, ResourcePolicy};
+use crate::toml_text::{Entry, Faults, Section};
 
 /// How long a resource entity without history waits before its first grant where the kind does not say, in
 /// milliseconds: more than the clocks of two servers differ.
@@ -38,11 +39,18 @@ impl KindRule {
         let rule = Self {
             realm: section.name("realm", faults),
             authority: section.take("authority").and_then(|entry| authority(&entry, faults)),
-            orphan_settle_ms: section.duration_ms("orphan_settle", 0, faults).unwrap_or(ORPHAN_SETTLE_MS),
-            fresh_wait_ms: section.duration_ms("fresh_wait", 0, faults).unwrap_or(FRESH_WAIT_MS),
+            orphan_settle_ms: section
+                .duration_ms("orphan_settle", (0, DURATION_MS_MAX), faults)
+                .unwrap_or(ORPHAN_SETTLE_MS),
+            fresh_wait_ms: section.duration_ms("fresh_wait", (0, DURATION_MS_MAX), faults).unwrap_or(FRESH_WAIT_MS),
         };
         section.finish(faults);
         Some(rule)
+    }
+
+    /// The role that is its authority.
+    pub(super) fn authority_role(&self) -> Option<&Role> {
+        self.authority.as_ref().map(|(role, _)| role)
     }
 
     /// What travels with each ticket of this kind.
@@ -74,7 +82,7 @@ pub(super) fn read_all(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTree
     let Some(section) = root.take("resources").and_then(|entry| entry.section(faults)) else { return kinds };
     for (name, entry) in section.entries() {
         let kind = name.parse().map_err(|fault| {
-            faults.add(&entry.spot, "bad_name", format!("'{name}' is no resource kind: {fault}."));
+            faults.add(&entry.spot, ErrorCode::BadName, format!("'{name}' is no resource kind: {fault}."));
         });
         let rule = KindRule::read(&entry, faults);
         if let (Ok(kind), Some(rule)) = (kind, rule) {

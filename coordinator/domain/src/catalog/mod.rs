@@ -3,39 +3,47 @@
 //!
 //! [`Catalog::parse`] is the only way in; it tells *every* fault of a text. [`Catalog::plan`] makes an order of an event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 
+mod amendment;
 mod checker;
-mod document;
 mod event_rule;
-mod fault;
 mod form;
 mod halves;
 mod kind_rule;
+mod pace;
 mod pattern;
 mod plan;
 mod schema;
 mod step_order;
 mod template;
 
-pub use event_rule::{ATTEMPT_TIMEOUT_MS, Ordering};
-pub use fault::CatalogFault;
+pub(crate) use amendment::UNDO_SUFFIX;
+pub use amendment::{AmendableStep, AmendedOrder, Amendment};
+pub use event_rule::Ordering;
 pub use form::{Form, ICCID_DIGITS, IMSI_DIGITS, MSISDN_DIGITS_MAX};
 pub use halves::Forward;
 pub use kind_rule::{FRESH_WAIT_MS, ORPHAN_SETTLE_MS};
+pub use pace::{
+    ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS_LIMITS, RETRY_CAP_MS_LIMITS, RETRY_FACTOR_PERCENT_LIMITS,
+    RETRY_INITIAL_MS_LIMITS,
+};
 pub use plan::{PLAN_PARTS_MAX, PlanContext, Planned};
 
 use event_rule::{Body, EventRule};
-use fault::Faults;
 use kind_rule::KindRule;
 
 use crate::event::{Event, Half};
 use crate::ids::{OrderId, RealmId, ResourceKind, Role, TargetId, TenantId};
 use crate::limits::EntityLimits;
 use crate::order::ResourcePolicy;
+use crate::toml_text::{self, Faults, TomlFault};
+
+/// The longest duration in a catalog, in milliseconds: 366 days. Sums of a few stay far from overflow.
+const DURATION_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1000;
 
 /// The text of the catalog that is shipped.
 pub const REFERENCE_TEXT: &str = include_str!("reference.toml");
@@ -58,16 +66,17 @@ impl Catalog {
     ///
     /// # Errors
     /// Every fault of the text, by line. Where the text is no TOML, only the faults that make it so.
-    pub fn parse(text: &str) -> Result<Self, Vec<CatalogFault>> {
+    pub fn parse(text: &str) -> Result<Self, Vec<TomlFault>> {
         let mut faults = Faults::of(text);
-        let document = document::read(text, &mut faults);
+        let document = toml_text::read(text, &mut faults);
         if !faults.is_empty() {
             // What a broken text seems to say would only add faults that nobody wrote.
             return Err(faults.sorted());
         }
-        let mut root = document::Section::root(&document);
+        let mut root = toml_text::Section::root(&document);
         let kinds = kind_rule::read_all(&mut root, &mut faults);
-        let mut rules = event_rule::read_all(&mut root, &mut faults);
+        let defaults = pace::Pace::read_defaults(&mut root, &mut faults);
+        let mut rules = event_rule::read_all(&mut root, &defaults, &mut faults);
         root.finish(&mut faults);
         checker::check(&kinds, &mut rules, &mut faults);
         if !faults.is_empty() {
@@ -132,6 +141,16 @@ impl Catalog {
     /// The resource kinds, sorted.
     pub fn kinds(&self) -> impl Iterator<Item = &ResourceKind> {
         self.inner.kinds.keys()
+    }
+
+    /// The roles that its steps and authorities call.
+    pub fn roles(&self) -> BTreeSet<Role> {
+        let steps = self.inner.rules.values().flat_map(|rule| match &rule.body {
+            Body::Order(order) => order.steps.as_slice(),
+            Body::Split { .. } => &[],
+        });
+        let authorities = self.inner.kinds.values().filter_map(KindRule::authority_role);
+        steps.map(|step| &step.role).chain(authorities).cloned().collect()
     }
 
     /// The realms of the kinds that several tenants share.

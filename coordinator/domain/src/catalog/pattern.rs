@@ -1,10 +1,10 @@
 //! Which resources a claim or a step means: one (`msisdn/{msisdn}`), or those that the customer holds (`msisdn/*`, `*`).
 
-use super::document::Entry;
-use super::fault::Faults;
 use super::template::{Facts, Piece, Template};
+use crate::error_code::ErrorCode;
 use crate::ids::{ResourceId, ResourceKind};
 use crate::order::Rejection;
+use crate::toml_text::{Entry, Faults};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pattern {
@@ -18,7 +18,7 @@ impl Pattern {
     /// Reads a pattern, noting a fault where it is none.
     pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
         let text = entry.text(faults)?;
-        Self::parse(text).map_err(|what| faults.add(&entry.spot, "bad_template", format!("{what}."))).ok()
+        Self::parse(text).map_err(|what| faults.add(&entry.spot, ErrorCode::BadTemplate, format!("{what}."))).ok()
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -72,7 +72,7 @@ impl Pattern {
         let resource = id.render(facts).and_then(|id| {
             ResourceId::new(kind.clone(), &id).map_err(|fault| {
                 let detail = format!("The data name no valid resource of kind {kind}: {fault}.");
-                Rejection::new("invalid_data", detail)
+                Rejection::new(ErrorCode::InvalidData, detail)
             })
         });
         Some(resource)

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::Catalog;
+use super::amendment::fixed_arguments;
 use super::event_rule::{Body, EventRule, OrderRule, Ordering, StepRule, step_name};
 use super::halves::Forward;
 use super::pattern::Pattern;
 use super::step_order::indices_after;
 use super::template::{Facts, FieldPath, render_fields};
+use crate::error_code::ErrorCode;
 use crate::event::{Event, ROLE_ATTRIBUTE};
 use crate::ids::{CustomerId, OrderId, ResourceId, Role, TargetId, TenantId, Timestamp};
 use crate::limits::EntityLimits;
@@ -58,7 +60,10 @@ impl Catalog {
     /// `same_customer`, `event_too_large`.
     pub fn plan(&self, context: &PlanContext<'_>, event: &Event) -> Result<Planned, Rejection> {
         if event.subject != *context.customer {
-            return Err(Rejection::new("wrong_customer", "The event's subject is not the customer it was sent to."));
+            return Err(Rejection::new(
+                ErrorCode::WrongCustomer,
+                "The event's subject is not the customer it was sent to.",
+            ));
         }
         let (rule, data) = self.admitted(event)?;
         match &rule.body {
@@ -83,11 +88,14 @@ impl Catalog {
     /// The rule of an event, and its data in form.
     pub(super) fn admitted(&self, event: &Event) -> Result<(&EventRule, Map<String, Value>), Rejection> {
         let rule = self.rule(&event.event_type).ok_or_else(|| {
-            Rejection::new("unknown_event_type", "The catalog has no such event type; see 'interlock catalog check'.")
+            Rejection::new(
+                ErrorCode::UnknownEventType,
+                "The catalog has no such event type; see 'interlock catalog check'.",
+            )
         })?;
         if event.half.is_some() && matches!(rule.body, Body::Order(_)) {
             let detail = format!("This event type makes one order; leave out the attribute '{ROLE_ATTRIBUTE}'.");
-            return Err(Rejection::new("unexpected_role", detail));
+            return Err(Rejection::new(ErrorCode::UnexpectedRole, detail));
         }
         let data = rule.schema.admit(&event.data)?;
         check_distinct(rule, event, &data)?;
@@ -112,13 +120,14 @@ impl Catalog {
                 claims.all.len(),
                 steps.len()
             );
-            return Err(Rejection::new("plan_too_large", detail));
+            return Err(Rejection::new(ErrorCode::PlanTooLarge, detail));
         }
         Ok(Plan {
             catalog_digest: self.digest().to_owned(),
             urgent: rule.urgent,
             unordered: rule.ordering == Ordering::None,
             expires_after_ms: rule.expires_after_ms,
+            due_within_ms: rule.due_within_ms,
             late: rule.late,
             claims: claims.all,
             steps,
@@ -136,7 +145,7 @@ fn check_distinct(rule: &EventRule, event: &Event, data: &Map<String, Value>) ->
             if lookup(data, path).is_some_and(|value| lookup(data, earlier) == Some(value)) {
                 let (one, other) = (earlier.join("."), path.join("."));
                 let detail = format!("In a {} event data.{one} and data.{other} must differ.", event.event_type);
-                return Err(Rejection::new("not_distinct", detail));
+                return Err(Rejection::new(ErrorCode::NotDistinct, detail));
             }
         }
     }
@@ -168,7 +177,7 @@ impl Claims {
             let resource = resource?;
             if !taken.insert(resource.clone()) {
                 let detail = format!("The event claims one resource of kind {} twice.", resource.kind());
-                return Err(Rejection::new("conflicting_claims", detail));
+                return Err(Rejection::new(ErrorCode::ConflictingClaims, detail));
             }
             claims.all.push(Claim {
                 mode: claim.mode,
@@ -236,11 +245,13 @@ fn planned_steps(
                 target: context.targets.get(&step.role).cloned().unwrap_or_else(|| TargetId::from(&step.role)),
                 operation: step.operation.clone(),
                 data: render_fields(&step.with, &facts)?,
+                fixed: fixed_arguments(rule, step),
                 resources: resources(step, &facts, claims)?,
                 after: after.iter().copied().collect(),
                 on_failure: step.on_failure,
                 compensation: step.compensation.clone(),
                 attempt_timeout_ms: step.attempt_timeout_ms,
+                retry: step.retry,
             });
         }
         over.insert(*index, own);

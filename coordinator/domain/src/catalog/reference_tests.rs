@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::error_code::ErrorCode;
 use crate::event::EVENT_BYTES_MAX;
 use crate::ids::{CustomerId, ResourceId, Timestamp};
 use crate::order::{Claim, ClaimMode, Plan, Rejection, ReleaseWhen};
@@ -407,8 +408,8 @@ fn an_event_can_be_validated_without_its_customer() {
         Catalog::reference().validate(&event).map_err(|rejection| rejection.code)
     };
     assert_eq!(validate(&moved()), Ok(()));
-    assert_eq!(validate(&event("number.stolen", json!({}))), Err("unknown_event_type".to_owned()));
-    assert_eq!(validate(&event("number.assigned", json!({}))), Err("invalid_data".to_owned()));
+    assert_eq!(validate(&event("number.stolen", json!({}))), Err(ErrorCode::UnknownEventType.into()));
+    assert_eq!(validate(&event("number.assigned", json!({}))), Err(ErrorCode::InvalidData.into()));
 }
 
 #[test]

@@ -7,15 +7,32 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
-use super::document::Entry;
-use super::fault::{Faults, Spot};
 use super::form::Form;
+use crate::error_code::ErrorCode;
 use crate::order::Rejection;
+use crate::toml_text::{Entry, Faults, Spot};
 
 /// How deep a schema may nest; the fields it describes cannot nest deeper than an event.
 const SCHEMA_DEPTH_MAX: usize = 64;
 /// How many faults of one event's data are told.
 const FAULTS_TOLD_MAX: usize = 3;
+
+/// The keywords that judge an object by which fields it has, or by several of them.
+const OF_THE_WHOLE: [&str; 13] = [
+    "required",
+    "minProperties",
+    "maxProperties",
+    "dependentRequired",
+    "dependentSchemas",
+    "if",
+    "then",
+    "else",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "unevaluatedProperties",
+];
 
 /// A compiled schema.
 #[derive(Clone)]
@@ -51,12 +68,16 @@ impl DataSchema {
             fields.entry("type").or_insert_with(|| Value::from("object"));
         }
         if nests_deeper(&schema, SCHEMA_DEPTH_MAX) {
-            faults.add(&entry.spot, "invalid_schema", format!("A schema may nest {SCHEMA_DEPTH_MAX} levels deep."));
+            faults.add(
+                &entry.spot,
+                ErrorCode::InvalidSchema,
+                format!("A schema may nest {SCHEMA_DEPTH_MAX} levels deep."),
+            );
             return Self::unknown();
         }
         let note = |pointer: &str, message: String, faults: &mut Faults<'_>| {
             let spot = nearest(pointer, &places).unwrap_or(&entry.spot);
-            faults.add(spot, "invalid_schema", format!("No valid JSON Schema (2020-12): {message}."));
+            faults.add(spot, ErrorCode::InvalidSchema, format!("No valid JSON Schema (2020-12): {message}."));
         };
         let meta = jsonschema::draft202012::meta::validator();
         let mut is_sound = true;
@@ -100,9 +121,30 @@ impl DataSchema {
             Value::Object(data) if wrong.is_empty() => Ok(data),
             _ => {
                 wrong.truncate(FAULTS_TOLD_MAX);
-                Err(Rejection::new("invalid_data", format!("The event's data are not valid. {}.", wrong.join("; "))))
+                Err(Rejection::new(
+                    ErrorCode::InvalidData,
+                    format!("The event's data are not valid. {}.", wrong.join("; ")),
+                ))
             }
         }
+    }
+
+    /// Whether it describes a field of this name, at the top.
+    pub(super) fn has_field(&self, name: &str) -> bool {
+        self.schema["properties"].get(name).is_some()
+    }
+
+    /// The same schema, without what it says of the data as a whole: each field is judged by itself.
+    ///
+    /// # Errors
+    /// Why it says nothing sound without that.
+    pub(super) fn of_single_fields(&self) -> Result<Self, String> {
+        let mut schema = self.schema.clone();
+        if let Value::Object(keywords) = &mut schema {
+            keywords.retain(|keyword, _| !OF_THE_WHOLE.contains(&keyword.as_str()));
+        }
+        let validator = options().build(&schema).map_err(|error| error.to_string())?;
+        Ok(Self { schema, validator: Some(Arc::new(validator)) })
     }
 
     /// What the schema says of a field, by the keywords `properties`, `required` and `type`; a `$ref` is not followed.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::error_code::ErrorCode;
+use crate::toml_text::Faults;
+
 use super::event_rule::StepRule;
-use super::fault::Faults;
 
 /// The indices of `steps`, each after those it comes after, otherwise as they are written.
 ///
@@ -20,7 +22,7 @@ pub(super) fn sequence(steps: &[StepRule], is_complete: bool, faults: &mut Fault
     for step in (0..steps.len()).filter(|step| !sequence.contains(step)) {
         if reaches(step, step, &after) {
             let message = format!("The step {} comes after itself, directly or by others.", steps[step].name);
-            faults.add(&steps[step].spot, "step_cycle", message);
+            faults.add(&steps[step].spot, ErrorCode::StepCycle, message);
         }
     }
     sequence
@@ -35,7 +37,7 @@ fn after(step: &StepRule, steps: &[StepRule], is_complete: bool, faults: &mut Fa
     for (spot, name) in &step.after {
         if is_complete && !steps.iter().any(|other| other.name == *name) {
             let known = steps.iter().map(|other| other.name.as_str()).collect::<Vec<_>>().join(", ");
-            faults.add(spot, "unknown_step", format!("There is no step '{name}' here; there are: {known}."));
+            faults.add(spot, ErrorCode::UnknownStep, format!("There is no step '{name}' here; there are: {known}."));
         }
     }
     indices_after(step, steps)

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::document::Entry;
-use super::fault::{Faults, Spot};
+use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, TenantId};
 use crate::order::Rejection;
+use crate::toml_text::{Entry, Faults, Spot};
 
 /// The way to a field of the data: `from.imsi` is `["from", "imsi"]`.
 pub(super) type FieldPath = Vec<String>;
@@ -96,7 +96,7 @@ impl Facts<'_> {
 
 /// The data are not as the catalog's schema asks; the detail names the field, never its value.
 pub(super) fn invalid(path: &[String], what: &str) -> Rejection {
-    Rejection::new("invalid_data", format!("The field data.{} {what}.", path.join(".")))
+    Rejection::new(ErrorCode::InvalidData, format!("The field data.{} {what}.", path.join(".")))
 }
 
 impl Template {
@@ -136,7 +136,7 @@ impl Template {
     /// Reads the template of an entry, noting a fault where it is none.
     pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
         let text = entry.text(faults)?;
-        Self::parse(text).map_err(|what| faults.add(&entry.spot, "bad_template", format!("{what}."))).ok()
+        Self::parse(text).map_err(|what| faults.add(&entry.spot, ErrorCode::BadTemplate, format!("{what}."))).ok()
     }
 
     /// The field where the template is one field and nothing else.
@@ -202,7 +202,7 @@ impl Argument {
                 Ok(template) => Self::Text(template),
                 Err(what) => {
                     if let Some(spot) = places.get(pointer) {
-                        faults.add(spot, "bad_template", format!("{what}."));
+                        faults.add(spot, ErrorCode::BadTemplate, format!("{what}."));
                     }
                     Self::Literal(Value::Null)
                 }

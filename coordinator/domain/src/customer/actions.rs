@@ -1,18 +1,29 @@
 //! What a person may do. Each action has an id (the same again changes nothing), a reason and an actor, and is kept in
 //! the journal.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::state::JournalEntry;
-use super::{Customer, Ending, StepState};
+use super::{Customer, Ending, Order, OrderStep, StepState};
+use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, Timestamp};
 use crate::order::OrderState;
+
+/// The longest action id, in bytes.
+pub const ACTION_ID_BYTES_MAX: usize = 450;
+/// The longest reason, and the longest name of an actor, in bytes.
+pub const REASON_BYTES_MAX: usize = 1_000;
+/// Actions that are remembered of each open order; of one that is over it is the last.
+pub const ACTIONS_REMEMBERED_MAX: usize = 4;
 
 /// A person's action on an order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {
-    /// Names the action: the same id again changes nothing.
+    /// Names the action: the same id again on the same order changes nothing.
     pub action_id: String,
     /// The order.
     pub order_id: OrderId,
@@ -33,10 +44,10 @@ pub enum ActionKind {
     Retry,
     /// Leave the held steps out. Leaving out a release counts as its confirmation.
     Skip,
-    /// Replace arguments of the held steps and do them again.
+    /// Replace arguments of held steps and do those again; steps that have not begun may be amended with them.
     Amend {
-        /// The arguments to replace, by name; a held step takes those that it has.
-        data: Map<String, Value>,
+        /// The arguments to replace, by step and name ([`crate::catalog::Catalog::amendment`]).
+        steps: BTreeMap<String, Map<String, Value>>,
     },
     /// End the order: before anything began cleanly, after that with compensations, never after a confirmed release.
     Cancel,
@@ -71,58 +82,107 @@ pub struct ActionDone {
 #[error("{code}: {detail}")]
 pub struct Refusal {
     /// A stable code.
-    pub code: String,
+    pub code: ReasonCode,
     /// A sentence for a person.
     pub detail: String,
 }
 
-fn refuse<T>(code: &str, detail: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { code: code.to_owned(), detail: detail.into() })
+impl Refusal {
+    /// A refusal with this code and sentence.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self { code: code.into(), detail: detail.into() }
+    }
+}
+
+fn refuse<T>(code: ErrorCode, detail: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::new(code, detail))
+}
+
+/// How an action is remembered: the first 16 hex digits of the SHA-256 of its id.
+pub fn action_mark(action_id: &str) -> String {
+    hex::encode(&Sha256::digest(action_id.as_bytes())[..8])
+}
+
+/// Whether the parts of an action that every kind has can be such.
+///
+/// # Errors
+/// `bad_action`, with what is wrong.
+pub fn check_action_words(action_id: &str, actor: &str, reason: &str) -> Result<(), Refusal> {
+    let words = [
+        ("action id", action_id, ACTION_ID_BYTES_MAX),
+        ("actor", actor, REASON_BYTES_MAX),
+        ("reason", reason, REASON_BYTES_MAX),
+    ];
+    for (what, text, bytes_max) in words {
+        if text.trim().is_empty() {
+            return refuse(ErrorCode::BadAction, format!("The {what} is empty."));
+        }
+        if text.len() > bytes_max {
+            let detail = format!("The {what} has {} bytes; it may have {bytes_max}.", text.len());
+            return refuse(ErrorCode::BadAction, detail);
+        }
+    }
+    Ok(())
 }
 
 impl Customer {
-    pub(super) fn apply(&mut self, now: Timestamp, action: &Action) -> Result<super::ActionDone, Refusal> {
-        let mark = format!("action {}", action.action_id);
-        if self.journal.iter().any(|entry| entry.what == mark) {
-            let state = self.state_of(&action.order_id).unwrap_or(OrderState::Completed);
-            return Ok(ActionDone { state, repeated: true });
+    /// Takes an action, or recognises it: then it answers true, and nothing changed.
+    pub(super) fn apply(&mut self, now: Timestamp, action: &Action) -> Result<bool, Refusal> {
+        check_action_words(&action.action_id, &action.actor, &action.reason)?;
+        let (id, mark) = (&action.order_id, action_mark(&action.action_id));
+        if self.took_action(id, &mark) {
+            return Ok(true);
         }
-        if let Some(over) = self.remembered.iter().find(|remembered| remembered.order == action.order_id) {
-            return refuse("order_over", format!("the order is {} already", over.state.as_str()));
+        if let Some(over) = self.remembered.iter().rev().find(|remembered| remembered.order == *id) {
+            return refuse(ErrorCode::OrderOver, format!("The order is {} already.", over.state.as_str()));
         }
-        if !self.orders.contains_key(&action.order_id) {
-            return refuse("order_unknown", "this customer has no such order, or it waits for admission");
+        if self.inbox.iter().any(|waiting| waiting.key.order == *id) {
+            return refuse(ErrorCode::NotAdmitted, "The order waits for admission: it has no plan yet.");
         }
-        match &action.kind {
-            ActionKind::Retry => self.retry(now, &action.order_id)?,
-            ActionKind::Amend { data } => self.amend(now, &action.order_id, data)?,
-            ActionKind::Skip => self.skip(now, &action.order_id)?,
-            ActionKind::Cancel => self.cancel(now, &action.order_id)?,
-            ActionKind::ReleaseFirst => self.release_first(&action.order_id)?,
+        if !self.orders.contains_key(id) {
+            return refuse(ErrorCode::OrderUnknown, "This customer has no such order.");
+        }
+        let detail = match &action.kind {
+            ActionKind::Retry => self.retry(now, id).map(|()| None)?,
+            ActionKind::Amend { steps } => Some(self.amend(now, id, steps)?),
+            ActionKind::Skip => self.skip(now, id).map(|()| None)?,
+            ActionKind::Cancel => self.cancel(now, id).map(|()| None)?,
+            ActionKind::ReleaseFirst => self.release_first(id).map(|()| None)?,
+        };
+        if let Some(order) = self.orders.get_mut(id) {
+            order.actions.push(mark);
+            let forgotten = order.actions.len().saturating_sub(ACTIONS_REMEMBERED_MAX);
+            order.actions.drain(..forgotten);
         }
         self.changed();
         self.note(JournalEntry {
             at: now,
-            order: Some(action.order_id.clone()),
+            key: None,
+            order: Some(id.clone()),
             event: None,
-            what: mark,
+            what: format!("action {}", action.action_id),
             code: Some(action.kind.as_str().to_owned()),
-            detail: None,
+            detail,
             by: Some((action.actor.clone(), action.reason.clone())),
             steps: Vec::new(),
             claims: Vec::new(),
         });
-        let state = self.state_of(&action.order_id).unwrap_or(OrderState::Pending);
-        Ok(ActionDone { state, repeated: false })
+        Ok(false)
+    }
+
+    /// Whether an action was taken on an order before, as far as is remembered.
+    fn took_action(&self, id: &OrderId, mark: &str) -> bool {
+        let open = self.orders.get(id).is_some_and(|order| order.actions.iter().any(|taken| taken == mark));
+        let is_last = |over: &super::Remembered| over.order == *id && over.action.as_deref() == Some(mark);
+        open || self.remembered.iter().any(is_last)
     }
 
     /// The held steps of an order.
     fn held(&self, id: &OrderId) -> Result<Vec<usize>, Refusal> {
         let order = &self.orders[id];
-        let held = |index: &usize| matches!(order.steps[*index].state, StepState::Held { .. });
-        let held: Vec<usize> = (0..order.steps.len()).filter(held).collect();
+        let held: Vec<usize> = (0..order.steps.len()).filter(|index| order.steps[*index].is_held()).collect();
         if held.is_empty() && !order.late_hold {
-            return refuse("nothing_held", "no step of this order waits for a person");
+            return refuse(ErrorCode::NothingHeld, "No step of this order waits for a person.");
         }
         Ok(held)
     }
@@ -144,32 +204,44 @@ impl Customer {
         }
     }
 
-    fn amend(&mut self, now: Timestamp, id: &OrderId, data: &Map<String, Value>) -> Result<(), Refusal> {
-        let held = self.held(id)?;
-        let has = |index: &usize| data.keys().any(|key| self.orders[id].steps[*index].planned.data.contains_key(key));
-        let Some(unknown) = held.iter().find(|index| !has(index)).or(held.is_empty().then_some(&0)) else {
-            for index in held {
-                if let Some(order) = self.orders.get_mut(id) {
-                    let arguments = &mut order.steps[index].planned.data;
-                    for (key, value) in data {
-                        if let Some(argument) = arguments.get_mut(key) {
-                            *argument = value.clone();
-                        }
-                    }
-                }
+    /// Amends steps; says which arguments, never their values, which are personal data.
+    fn amend(
+        &mut self,
+        now: Timestamp,
+        id: &OrderId,
+        steps: &BTreeMap<String, Map<String, Value>>,
+    ) -> Result<String, Refusal> {
+        self.held(id)?;
+        let order = &self.orders[id];
+        let mut amended = Vec::new();
+        for (name, arguments) in steps {
+            amended.push((order.amendable(name, arguments)?, arguments));
+        }
+        if !order.late_hold && !amended.iter().any(|(index, _)| order.steps[*index].is_held()) {
+            return refuse(ErrorCode::NothingAmended, "No step that waits for a person is amended.");
+        }
+        for (index, arguments) in amended {
+            if self.orders[id].steps[index].is_held() {
                 self.reopen(now, id, index);
             }
-            return Ok(());
-        };
-        let name = self.orders[id].steps.get(*unknown).map_or("", |step| step.planned.name.as_str());
-        refuse("nothing_amended", format!("the held step {name} has none of these arguments"))
+            if let Some(order) = self.orders.get_mut(id) {
+                order.steps[index].amendments += 1;
+                order.steps[index].planned.data.extend(arguments.clone());
+            }
+        }
+        if let Some(order) = self.orders.get_mut(id) {
+            order.late_hold = false;
+        }
+        let named =
+            steps.iter().flat_map(|(step, arguments)| arguments.keys().map(move |name| format!("{step} {name}")));
+        Ok(format!("amended: {}", named.collect::<Vec<_>>().join(", ")))
     }
 
     fn skip(&mut self, now: Timestamp, id: &OrderId) -> Result<(), Refusal> {
         for index in self.held(id)? {
             if let Some(order) = self.orders.get_mut(id) {
                 let step = &mut order.steps[index];
-                step.state = StepState::Skipped { code: "person".to_owned() };
+                step.state = StepState::Skipped { code: ErrorCode::Person.into() };
                 step.maybe_sent = false;
                 step.since = now;
             }
@@ -183,25 +255,72 @@ impl Customer {
     fn cancel(&mut self, now: Timestamp, id: &OrderId) -> Result<(), Refusal> {
         let order = &self.orders[id];
         if order.ending.is_some() {
-            return refuse("order_ending", "this order is ending already");
+            return refuse(ErrorCode::OrderEnding, "This order is ending already.");
         }
-        let released = order.steps.iter().find(|step| {
-            order.is_release_step(step)
-                && (matches!(step.state, StepState::Done | StepState::Running) || step.maybe_sent)
-        });
+        let released = order.steps.iter().find(|step| order.is_release_step(step) && step.may_have_released());
         if let Some(step) = released {
-            let detail = format!("{} was sent or confirmed: the next holder may be at work", step.planned.name);
-            return refuse("release_confirmed", detail);
+            let detail = format!("{} was sent or confirmed: the next holder may be at work.", step.planned.name);
+            return refuse(ErrorCode::ReleaseConfirmed, detail);
         }
         self.abort(now, id, Ending::Cancelled);
         Ok(())
     }
 
     fn release_first(&mut self, id: &OrderId) -> Result<(), Refusal> {
-        if !self.orders[id].is_swap() {
-            return refuse("no_release_waits", "no release of this order waits for its assign");
+        let order = &self.orders[id];
+        let waits = order.is_swap() && !order.release_first && order.ending.is_none();
+        if !waits || self.missing_assigns(order).next().is_none() {
+            return refuse(ErrorCode::NoReleaseWaits, "No release of this order waits for its assign.");
         }
         self.let_release_go_first(id);
         Ok(())
+    }
+}
+
+impl Order {
+    /// The index of a step that may be given these arguments: it waits for a person, or has not begun.
+    fn amendable(&self, name: &str, arguments: &Map<String, Value>) -> Result<usize, Refusal> {
+        let index = self.steps.iter().position(|step| step.planned.name == name);
+        let Some(index) = index else {
+            return refuse(ErrorCode::NothingAmended, format!("This order has no step {name}."));
+        };
+        let step = &self.steps[index];
+        if !step.is_held() && (step.state != StepState::Open || step.dispatches > 0 || step.maybe_sent) {
+            return refuse(ErrorCode::StepHasBegun, format!("The step {name} has begun, or is over."));
+        }
+        for argument in arguments.keys() {
+            if step.planned.fixed.contains(argument) {
+                let detail = format!("A claim of the order says what the argument '{argument}' of {name} says.");
+                return refuse(ErrorCode::AmendChangesClaim, detail);
+            }
+            if !step.planned.data.contains_key(argument) {
+                return refuse(ErrorCode::NothingAmended, format!("The step {name} has no argument '{argument}'."));
+            }
+        }
+        Ok(index)
+    }
+}
+
+impl OrderStep {
+    /// Whether it waits for a person.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.state, StepState::Held { .. })
+    }
+
+    /// Whether what it names may be released already: its call was sent, or a person said that it counts as confirmed.
+    fn may_have_released(&self) -> bool {
+        match &self.state {
+            StepState::Done | StepState::Running => true,
+            StepState::Skipped { code } => *code == ErrorCode::Person,
+            _ => self.maybe_sent,
+        }
+    }
+
+    /// What its idempotency key is made of: an amended step is another request.
+    pub(super) fn key_name(&self) -> String {
+        match self.amendments {
+            0 => self.planned.name.clone(),
+            times => format!("{}~{times}", self.planned.name),
+        }
     }
 }

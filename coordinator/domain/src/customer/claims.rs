@@ -8,7 +8,13 @@ use crate::message::{Asker, ClaimAnswer, GiveBack, Ticket, ToResource};
 use crate::order::{Claim, ClaimMode, OrderKey, Plan, ReleaseWhen};
 
 /// The ticket of a claim.
-fn ticket_of(me: &CustomerRef, incarnation: Incarnation, key: &OrderKey, claim: &Claim, swap: bool) -> Ticket {
+pub(super) fn ticket_of(
+    me: &CustomerRef,
+    incarnation: Incarnation,
+    key: &OrderKey,
+    claim: &Claim,
+    swap: bool,
+) -> Ticket {
     Ticket {
         id: TicketId::derive(&key.order, &claim.resource, incarnation),
         order: key.order.clone(),
@@ -45,6 +51,11 @@ impl Order {
         self.claims.iter().filter(|claim| claim.state == ClaimState::Open)
     }
 
+    /// The resources of its open assigns.
+    pub(super) fn open_assigns(&self) -> impl Iterator<Item = &ResourceId> + '_ {
+        self.open_claims().filter(|claim| claim.claim.mode == ClaimMode::Assign).map(|claim| &claim.claim.resource)
+    }
+
     /// Whether a step that names the resource has begun, or had its effect.
     pub(super) fn begun_on(&self, resource: &ResourceId) -> bool {
         self.steps_naming(resource)
@@ -56,6 +67,11 @@ impl Order {
         self.steps_naming(resource).any(|step| !step.state.is_over())
     }
 
+    /// Whether it claims the resource, has begun to work on it, and is not done on every target.
+    pub(super) fn is_at_work_on(&self, resource: &ResourceId) -> bool {
+        self.claim_on(resource).is_some() && self.begun_on(resource) && self.open_on(resource)
+    }
+
     /// Whether it needs the lease now: a call under it is under way, or it has started and is not done with it.
     pub(super) fn needs_now(&self, resource: &ResourceId) -> bool {
         let running = self.steps_naming(resource).any(|step| step.state == StepState::Running || step.maybe_sent);
@@ -64,20 +80,30 @@ impl Order {
     }
 }
 
+impl Lease {
+    /// Whether an order may use it: one that is about to be given back, or under which another order has begun and is
+    /// not done, serves only those who need it now.
+    pub(super) fn serves(
+        &self,
+        order: &Order,
+        resource: &ResourceId,
+        is_used_by_another: impl FnOnce() -> bool,
+    ) -> bool {
+        self.leaving.is_none() && ((self.due.is_none() && !is_used_by_another()) || order.needs_now(resource))
+    }
+}
+
 impl Customer {
-    /// Whether a lease is held that an order may use: one that is about to be given back, or under which another order
-    /// has begun and is not done, serves only those who need it now.
+    /// Whether a lease is held that an order may use.
     pub(super) fn holds_for(&self, order: &Order, resource: &ResourceId) -> bool {
-        let Some(lease) = self.leases.get(resource).filter(|lease| lease.leaving.is_none()) else { return false };
-        (lease.due.is_none() && !self.is_used_by_another(order, resource)) || order.needs_now(resource)
+        self.leases
+            .get(resource)
+            .is_some_and(|lease| lease.serves(order, resource, || self.is_used_by_another(order, resource)))
     }
 
-    /// Whether another order has begun to work on the resource, and is not done on every target.
+    /// Whether another order is at work on the resource.
     fn is_used_by_another(&self, order: &Order, resource: &ResourceId) -> bool {
-        let others = self.orders.values().filter(|other| other.key != order.key);
-        others
-            .into_iter()
-            .any(|other| other.claim_on(resource).is_some() && other.begun_on(resource) && other.open_on(resource))
+        self.orders.values().any(|other| other.key != order.key && other.is_at_work_on(resource))
     }
 
     /// What a resource answered to the claim of an admission.
@@ -115,6 +141,10 @@ impl Customer {
     pub(super) fn granted(&mut self, now: Timestamp, grant: UnjudgedGrant) {
         let UnjudgedGrant { ref resource, ref ticket, epoch, registered, ref recall } = grant;
         if self.given_back.get(resource).is_some_and(|known| *known >= epoch) {
+            if self.waits_by(resource, ticket) {
+                // An old message, or one of an entity whose epochs are behind: that would wait for us, and we for it.
+                self.doubt(resource, Epoch(0));
+            }
             return;
         }
         if let Some(lease) = self.leases.get_mut(resource) {
@@ -192,25 +222,25 @@ impl Customer {
             if open || held {
                 self.granted(now, grant);
             } else if self.inbox.is_empty() {
-                self.decline(&grant.resource, grant.ticket, grant.epoch);
+                self.decline(&grant.resource, Some(grant.ticket), grant.epoch);
             } else {
                 self.unjudged.push(grant);
             }
         }
     }
 
-    fn decline(&mut self, resource: &ResourceId, ticket: TicketId, epoch: Epoch) {
+    pub(super) fn decline(&mut self, resource: &ResourceId, ticket: Option<TicketId>, epoch: Epoch) {
         if self.given_back.get(resource).is_some_and(|known| *known >= epoch) {
             return;
         }
         self.remember_given_back(resource, epoch);
-        let message = ToResource::Decline { from: self.me.clone(), ticket: Some(ticket), epoch, lost: None };
+        let message = ToResource::Decline { from: self.me.clone(), ticket, epoch, lost: None };
         self.outbox.push_back((resource.clone(), message));
         self.changed();
     }
 
     /// A lease is gone: a grant not above its epoch is a duplicate.
-    fn remember_given_back(&mut self, resource: &ResourceId, epoch: Epoch) {
+    pub(super) fn remember_given_back(&mut self, resource: &ResourceId, epoch: Epoch) {
         remember_bounded(&mut self.given_back, resource.clone(), epoch, RESOURCES_REMEMBERED_MAX);
         if self.early_recalls.get(resource).is_some_and(|(early, _)| *early <= epoch) {
             self.early_recalls.remove(resource);

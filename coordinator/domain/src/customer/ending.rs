@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::state::JournalEntry;
 use super::view::step_view;
 use super::{ClaimState, Customer, Ending, Order, StepState, TicketState};
+use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId, TicketId, Timestamp};
 use crate::message::GiveBack;
 use crate::order::{ClaimMode, OrderKey, OrderState};
@@ -87,13 +88,13 @@ impl Customer {
                 let state = |resource: &ResourceId| order.claim_on(resource).map(|claim| claim.state);
                 let named = &step.planned.resources;
                 let code = if named.iter().any(|resource| state(resource) == Some(ClaimState::Superseded)) {
-                    "superseded"
+                    ErrorCode::Superseded
                 } else if !named.is_empty() && named.iter().all(|r| state(r) == Some(ClaimState::NotHolder)) {
-                    "not_holder"
+                    ErrorCode::NotHolder
                 } else {
                     continue;
                 };
-                order.steps[index].state = StepState::Skipped { code: code.to_owned() };
+                order.steps[index].state = StepState::Skipped { code: code.into() };
                 changed = true;
             }
         }
@@ -209,12 +210,17 @@ impl Customer {
         }
         if state == OrderState::Rejected {
             self.counts.rejected += 1;
+            self.counts.backlog_full += u64::from(order.ending == Some(Ending::BacklogFull));
         } else {
             self.counts.ended += 1;
         }
         self.remember(now, id.clone(), state);
+        if let Some(remembered) = self.remembered.back_mut() {
+            remembered.action = order.actions.last().cloned();
+        }
         self.note(JournalEntry {
             at: now,
+            key: Some(order.key.clone()),
             order: Some(id.clone()),
             event: Some((order.event_id.clone(), order.event_type.clone())),
             what: state.as_str().to_owned(),
@@ -238,7 +244,7 @@ impl Order {
         steps.peek().is_some()
             && steps.all(|(index, step)| match &step.state {
                 StepState::Done => !undone(index),
-                StepState::Skipped { code } => code == "person" || code == "not_holder",
+                StepState::Skipped { code } => *code == ErrorCode::Person || *code == ErrorCode::NotHolder,
                 _ => false,
             })
     }
@@ -248,17 +254,19 @@ impl Order {
 fn terminal_state(order: &Order) -> (OrderState, Option<String>) {
     let done = order.steps.iter().any(|step| step.state == StepState::Done);
     let skipped = order.steps.iter().find_map(|step| match &step.state {
-        StepState::Skipped { code } => Some(code.clone()),
+        StepState::Skipped { code } => Some(code.to_string()),
         _ => None,
     });
     match &order.ending {
-        Some(Ending::Superseded) if done => (OrderState::Partial, Some("superseded".to_owned())),
+        Some(Ending::Superseded) if done => (OrderState::Partial, Some(ErrorCode::Superseded.into())),
         Some(Ending::Superseded) => (OrderState::Superseded, None),
-        Some(Ending::Aborted { code }) => (OrderState::Failed, Some(code.clone())),
-        Some(Ending::Cancelled) if done => (OrderState::Failed, Some("cancelled".to_owned())),
+        Some(Ending::Aborted { code }) => (OrderState::Failed, Some(code.to_string())),
+        Some(Ending::Cancelled) if done => (OrderState::Failed, Some(ErrorCode::Cancelled.into())),
         Some(Ending::Cancelled) => (OrderState::Cancelled, None),
-        Some(Ending::Expired) => (OrderState::Cancelled, Some("expired".to_owned())),
-        Some(Ending::QueueFull { .. }) => (OrderState::Rejected, Some("queue_full".to_owned())),
+        Some(Ending::Expired) if done => (OrderState::Partial, Some(ErrorCode::Expired.into())),
+        Some(Ending::Expired) => (OrderState::Cancelled, Some(ErrorCode::Expired.into())),
+        Some(Ending::QueueFull { .. }) => (OrderState::Rejected, Some(ErrorCode::QueueFull.into())),
+        Some(Ending::BacklogFull) => (OrderState::Rejected, Some(ErrorCode::BacklogFull.into())),
         None if skipped.is_some() => (OrderState::Partial, skipped),
         None => (OrderState::Completed, None),
     }

@@ -2,9 +2,10 @@
 
 use super::state::{JournalEntry, late_hold, remember_bounded};
 use super::{
-    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, EventToAdmit, Local, Order,
-    OrderClaim, OrderStep, Remembered, StepState, TicketState,
+    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, Ending, EventToAdmit, Local,
+    Order, OrderClaim, OrderStep, Remembered, StepState, TicketState,
 };
+use crate::error_code::ErrorCode;
 use crate::event::Event;
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::limits::{ADMISSION_BATCH_MAX, REMEMBERED_MS_MAX, SENDING_BATCH_MAX};
@@ -51,28 +52,28 @@ impl Customer {
         if let Some(claimed) = &self.misidentified {
             let detail =
                 format!("this entity is {} by its workflow id, but its start argument says {claimed}", self.me);
-            return Err(Rejection::new("identity_mismatch", detail));
+            return Err(Rejection::new(ErrorCode::IdentityMismatch, detail));
         }
         if event.subject != self.me.customer {
             let detail = format!("the event's subject is {}, this entity is {}", event.subject, self.me.customer);
-            return Err(Rejection::new("wrong_subject", detail));
+            return Err(Rejection::new(ErrorCode::WrongSubject, detail));
         }
         if event.time.is_some_and(|time| time.0 < now.0.saturating_sub(REMEMBERED_MS_MAX)) {
             let detail = "the event is older than the 30 days for which duplicates are recognised";
-            return Err(Rejection::new("too_old", detail));
+            return Err(Rejection::new(ErrorCode::TooOld, detail));
         }
         if event.bytes > self.limits.event_bytes_max {
             let detail = format!("the event has {} bytes, the limit is {}", event.bytes, self.limits.event_bytes_max);
-            return Err(Rejection::new("event_too_large", detail));
+            return Err(Rejection::new(ErrorCode::EventTooLarge, detail));
         }
         let open = self.orders.len() + self.inbox.len();
         if open >= self.limits.open_orders_max {
             let detail = format!("the customer has {open} open orders, which is the limit");
-            return Err(Rejection::new("backlog_full", detail));
+            return Err(Rejection::new(ErrorCode::BacklogFull, detail));
         }
         if self.weight_bytes + event.bytes > self.limits.state_bytes_max {
             let detail = format!("the customer's open orders reach the limit of {} bytes", self.limits.state_bytes_max);
-            return Err(Rejection::new("backlog_full", detail));
+            return Err(Rejection::new(ErrorCode::BacklogFull, detail));
         }
         Ok(())
     }
@@ -80,15 +81,17 @@ impl Customer {
     /// Ends an event as rejected, with its reason in the journal.
     fn reject(&mut self, now: Timestamp, order: Option<&OrderId>, event: Option<&Event>, rejection: &Rejection) {
         self.counts.rejected += 1;
+        self.counts.backlog_full += u64::from(rejection.code == ErrorCode::BacklogFull);
         if let Some(order) = order {
             self.remember(now, order.clone(), OrderState::Rejected);
         }
         self.note(JournalEntry {
             at: now,
+            key: None,
             order: order.cloned(),
             event: event.map(|event| (event.id.clone(), event.event_type.clone())),
             what: OrderState::Rejected.as_str().to_owned(),
-            code: Some(rejection.code.clone()),
+            code: Some(rejection.code.to_string()),
             detail: Some(rejection.detail.clone()),
             by: None,
             steps: Vec::new(),
@@ -98,7 +101,7 @@ impl Customer {
 
     /// Remembers an order that is over.
     pub(super) fn remember(&mut self, now: Timestamp, order: OrderId, state: OrderState) {
-        self.remembered.push_back(Remembered { order, state, at: now });
+        self.remembered.push_back(Remembered { order, state, at: now, action: None });
         while self.remembered.len() > self.limits.remembered_orders_max {
             self.remembered.pop_front();
         }
@@ -166,6 +169,7 @@ impl Customer {
         self.local = Local::Idle;
         self.basis = None;
         self.limits = answer.limits;
+        self.attributes_registered = answer.attributes_registered;
         let batch: Vec<_> = self.inbox.drain(..count.min(self.inbox.len())).collect();
         let mut answers = answer.admitted.into_iter();
         for waiting in batch {
@@ -192,11 +196,13 @@ impl Customer {
             && !plan.unordered
             && self.applied.get(&event.event_type).is_some_and(|last| key < *last);
         if is_late && plan.late == Late::Reject {
-            let rejection = Rejection::new("too_late", "a younger event of this type was applied already");
+            let rejection = Rejection::new(ErrorCode::TooLate, "a younger event of this type was applied already");
             self.reject(now, Some(&key.order), Some(&event), &rejection);
             return;
         }
-        let weight_bytes = serde_json::to_vec(&plan).map_or(event.bytes, |json| json.len());
+        let weight_bytes = weight(&plan).unwrap_or(event.bytes);
+        // A plan is larger than its event: what was taken in may yet be too much.
+        let is_too_much = self.weight_bytes + weight_bytes > self.limits.state_bytes_max;
         self.weight_bytes += weight_bytes;
         let claims = plan.claims.into_iter().map(|claim| OrderClaim {
             ticket: if answers.iter().any(|(resource, _)| *resource == claim.resource) {
@@ -212,6 +218,7 @@ impl Customer {
             state: StepState::Open,
             dispatches: 0,
             maybe_sent: false,
+            amendments: 0,
             outcome: None,
             compensates: None,
             since: now,
@@ -222,13 +229,15 @@ impl Customer {
             catalog_digest: plan.catalog_digest,
             urgent: plan.urgent,
             unordered: plan.unordered,
-            expires_at: plan.expires_after_ms.map(|ms| key.accepted_at.plus_ms(ms)),
+            expires_at: plan.expires_after_ms.map(|ms| key.occurred_at.plus_ms(ms)),
+            due_at: plan.due_within_ms.map(|ms| key.accepted_at.plus_ms(ms)),
             claims: claims.collect(),
             steps: steps.collect(),
             started: false,
             release_first: false,
             late_hold: late_hold(plan.late, is_late),
-            ending: None,
+            ending: is_too_much.then_some(Ending::BacklogFull),
+            actions: Vec::new(),
             weight_bytes,
             key: key.clone(),
         };
@@ -255,4 +264,12 @@ impl Customer {
         effects.extend(running.into_iter().filter_map(|(order, step)| self.dispatch(&order, step)));
         effects
     }
+}
+
+/// What a plan adds to the state, in bytes of JSON. What the entities of its resources need to know of their kinds is the same
+/// for all orders and hardly counts where the state travels, which is compressed.
+fn weight(plan: &Plan) -> Option<usize> {
+    let bytes = serde_json::to_vec(plan).ok()?.len();
+    let policies = plan.claims.iter().filter_map(|claim| serde_json::to_vec(&claim.policy).ok());
+    Some(bytes.saturating_sub(policies.map(|policy| policy.len()).sum()))
 }

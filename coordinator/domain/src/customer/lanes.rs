@@ -6,7 +6,7 @@ use super::{ClaimState, Customer, Effect, Order, OrderStep, StepState};
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::limits::UNORDERED_RUNNING_MAX;
 use crate::message::ProvisionRequest;
-use crate::order::{ClaimMode, OrderKey, ReleaseWhen};
+use crate::order::{ClaimMode, ReleaseWhen};
 
 /// Why a step does not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,66 @@ impl Order {
     pub(super) fn is_release_step(&self, step: &OrderStep) -> bool {
         let release = |resource| self.claim_on(resource).is_some_and(|claim| claim.claim.mode == ClaimMode::Release);
         step.compensates.is_none() && !step.planned.resources.is_empty() && step.planned.resources.iter().all(release)
+    }
+
+    /// Whether one of its steps may start as far as the order and its leases go; `holds` says whether a lease is held
+    /// that this order may use.
+    ///
+    /// # Errors
+    /// What it waits for.
+    pub(super) fn readiness(&self, step: &OrderStep, holds: &dyn Fn(&ResourceId) -> bool) -> Result<(), NotReady> {
+        if self.late_hold || step.state != StepState::Open {
+            return Err(NotReady::Person);
+        }
+        if !self.comes_next(step) {
+            return Err(NotReady::After);
+        }
+        let mut needed = step
+            .planned
+            .resources
+            .iter()
+            .filter(|resource| self.claim_on(resource).is_none_or(|claim| claim.state != ClaimState::NotHolder));
+        if !needed.all(holds) {
+            return Err(NotReady::Lease);
+        }
+        let free = step.planned.resources.is_empty() || step.compensates.is_some();
+        let granted = if free {
+            true
+        } else if self.is_release_step(step) {
+            self.may_release(step, holds)
+        } else {
+            self.started || self.has_all_leases(holds)
+        };
+        if granted { Ok(()) } else { Err(NotReady::Lease) }
+    }
+
+    /// Whether the steps that a step comes after are over.
+    pub(super) fn comes_next(&self, step: &OrderStep) -> bool {
+        step.planned.after.iter().all(|index| self.steps.get(*index).is_none_or(|other| other.state.is_over()))
+    }
+
+    /// Whether a release may go: in its turn, or once the order's own assigns are granted.
+    fn may_release(&self, step: &OrderStep, holds: &dyn Fn(&ResourceId) -> bool) -> bool {
+        let waits = step.planned.resources.iter().any(|resource| {
+            self.claim_on(resource).is_some_and(|claim| claim.claim.release_when == ReleaseWhen::Granted)
+        });
+        !waits || self.release_first || self.open_assigns().all(holds)
+    }
+
+    /// Whether all assign and lock leases that its open steps need are held.
+    fn has_all_leases(&self, holds: &dyn Fn(&ResourceId) -> bool) -> bool {
+        self.open_claims()
+            .filter(|claim| claim.claim.mode != ClaimMode::Release && self.open_on(&claim.claim.resource))
+            .all(|claim| holds(&claim.claim.resource))
+    }
+
+    /// Whether it has not started and misses a lease that its open steps need.
+    pub(super) fn waits_for_lease(&self, holds: &dyn Fn(&ResourceId) -> bool) -> bool {
+        !self.started
+            && self.open_claims().any(|claim| {
+                let resource = &claim.claim.resource;
+                !holds(resource) && self.open_on(resource)
+            })
     }
 
     /// The resources that it names, anywhere.
@@ -72,39 +132,27 @@ impl Customer {
         lanes.into_iter().filter(|(_, busy)| !busy).map(|(target, _)| target.clone()).collect()
     }
 
+    fn sorted(&self) -> Vec<OrderId> {
+        self.in_turn().into_iter().map(|order| order.key.order.clone()).collect()
+    }
+
     /// The ordered orders as every lane sorts them: urgent before others, started before unstarted, then by key.
-    pub(super) fn sorted(&self) -> Vec<OrderId> {
+    pub(super) fn in_turn(&self) -> Vec<&Order> {
         let mut sorted: Vec<&Order> = self.orders.values().filter(|order| !order.unordered).collect();
         sorted.sort_by(|a, b| (!a.urgent, !a.started, &a.key).cmp(&(!b.urgent, !b.started, &b.key)));
-        sorted.into_iter().map(|order| order.key.order.clone()).collect()
+        sorted
     }
 
     /// The orders of which nothing has begun and that wait for a lease, or for their turn behind such an order in a
     /// lane they use. A release passes them: it may be what somebody waits for who holds that lease.
-    pub(super) fn lease_bound(&self, sorted: &[OrderId]) -> BTreeSet<OrderId> {
-        let mut bound = BTreeSet::new();
-        let mut blocked: BTreeSet<&TargetId> = BTreeSet::new();
-        for id in sorted {
-            let order = &self.orders[id];
-            let lanes = || order.steps.iter().filter(|step| !step.state.is_over()).map(|step| &step.planned.target);
-            if order.started || !order.nothing_begun() || order.late_hold {
-                continue;
-            }
-            if self.waits_for_lease(order) || lanes().any(|lane| blocked.contains(lane)) {
-                bound.insert(id.clone());
-                blocked.extend(lanes());
-            }
-        }
-        bound
+    fn lease_bound(&self, sorted: &[OrderId]) -> BTreeSet<OrderId> {
+        let orders = sorted.iter().map(|id| &self.orders[id]);
+        lease_bound(orders, |order| self.waits_for_lease(order)).into_iter().cloned().collect()
     }
 
     /// Whether an order that has not started misses a lease that its open steps need.
-    pub(super) fn waits_for_lease(&self, order: &Order) -> bool {
-        !order.started
-            && order.open_claims().any(|claim| {
-                let resource = &claim.claim.resource;
-                !self.holds_for(order, resource) && order.open_on(resource)
-            })
+    fn waits_for_lease(&self, order: &Order) -> bool {
+        order.waits_for_lease(&|resource| self.holds_for(order, resource))
     }
 
     /// The step that starts next in a lane, if one may.
@@ -144,45 +192,12 @@ impl Customer {
     /// # Errors
     /// What it waits for.
     pub(super) fn readiness(&self, order: &Order, step: &OrderStep) -> Result<(), NotReady> {
-        if order.late_hold || step.state != StepState::Open {
-            return Err(NotReady::Person);
-        }
-        if !step.planned.after.iter().all(|index| order.steps.get(*index).is_none_or(|other| other.state.is_over())) {
-            return Err(NotReady::After);
-        }
-        let mut needed = step
-            .planned
-            .resources
-            .iter()
-            .filter(|resource| order.claim_on(resource).is_none_or(|claim| claim.state != ClaimState::NotHolder));
-        if !needed.all(|resource| self.holds_for(order, resource)) {
-            return Err(NotReady::Lease);
-        }
-        let free = step.planned.resources.is_empty() || step.compensates.is_some();
-        let granted = if free {
-            true
-        } else if order.is_release_step(step) {
-            self.may_release(order, step)
-        } else {
-            order.started || self.has_all_leases(order)
-        };
-        if granted { Ok(()) } else { Err(NotReady::Lease) }
-    }
-
-    /// Whether a release may go: in its turn, or once the order's own assigns are granted.
-    fn may_release(&self, order: &Order, step: &OrderStep) -> bool {
-        let waits = step.planned.resources.iter().any(|resource| {
-            order.claim_on(resource).is_some_and(|claim| claim.claim.release_when == ReleaseWhen::Granted)
-        });
-        !waits || order.release_first || self.missing_assigns(order).next().is_none()
+        order.readiness(step, &|resource| self.holds_for(order, resource))
     }
 
     /// Whether all assign and lock leases that the order's open steps need are held.
     fn has_all_leases(&self, order: &Order) -> bool {
-        order
-            .open_claims()
-            .filter(|claim| claim.claim.mode != ClaimMode::Release && order.open_on(&claim.claim.resource))
-            .all(|claim| self.holds_for(order, &claim.claim.resource))
+        order.has_all_leases(&|resource| self.holds_for(order, resource))
     }
 
     /// The steps of unordered orders that may start, outside of all lanes.
@@ -225,19 +240,37 @@ impl Customer {
             target: planned.target.clone(),
             operation: planned.operation.clone(),
             data: planned.data.clone(),
-            idempotency_key: id.step_key(&planned.name),
+            idempotency_key: id.step_key(&step.key_name()),
             epoch: planned.resources.iter().find_map(epoch_of).map(|(_, epoch)| epoch),
             epochs: planned.resources.iter().filter_map(epoch_of).collect(),
             dispatch: step.dispatches,
             maybe_sent: step.maybe_sent,
             attempt_timeout_ms: planned.attempt_timeout_ms,
+            retry: planned.retry,
+            expires_at: order.expires_at,
         };
         step.dispatches += 1;
         Some(Effect::Provision { order: id.clone(), step: index, request })
     }
+}
 
-    /// The youngest key among what waits for admission; for those who ask why an order waits.
-    pub(super) fn older_waits_for_admission(&self, key: &OrderKey) -> bool {
-        self.inbox.iter().any(|waiting| waiting.key < *key)
+/// Of orders as lanes sort them: those of which nothing has begun and that wait for a lease, or for their turn behind
+/// such an order in a lane they use.
+pub(super) fn lease_bound<'a>(
+    sorted: impl Iterator<Item = &'a Order>,
+    waits_for_lease: impl Fn(&Order) -> bool,
+) -> BTreeSet<&'a OrderId> {
+    let mut bound = BTreeSet::new();
+    let mut blocked: BTreeSet<&TargetId> = BTreeSet::new();
+    for order in sorted {
+        let lanes = || order.steps.iter().filter(|step| !step.state.is_over()).map(|step| &step.planned.target);
+        if order.started || !order.nothing_begun() || order.late_hold {
+            continue;
+        }
+        if waits_for_lease(order) || lanes().any(|lane| blocked.contains(lane)) {
+            bound.insert(&order.key.order);
+            blocked.extend(lanes());
+        }
     }
+    bound
 }

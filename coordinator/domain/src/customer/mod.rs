@@ -2,7 +2,8 @@
 //!
 //! The rooms, in the order in which an event walks through them: [`intake`](self) takes an event in and has it planned,
 //! `claims` minds tickets and leases, `lanes` says whose turn it is, `outcomes` takes what became of a step, `ending`
-//! closes orders, `actions` is what a person may do, `view` is what one may ask.
+//! closes orders, `actions` is what a person may do, `view`, `listing` and `why` are what one may ask, `visibility` is what
+//! lists of entities show.
 
 #[cfg(test)]
 mod tests;
@@ -12,21 +13,30 @@ mod claims;
 mod ending;
 mod intake;
 mod lanes;
+mod listing;
 mod notices;
 mod outcomes;
+mod reassert;
 mod rings;
 mod state;
+mod turns;
 mod view;
+mod visibility;
 pub mod waiting;
+mod why;
 
-pub use actions::{Action, ActionDone, ActionKind, Refusal};
+pub use actions::*;
+pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;
 pub use view::*;
+pub use visibility::ShownState;
+pub use why::{Chain, Keeping, Link};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error_code::ErrorCode;
 use crate::event::Event;
 use crate::ids::{CustomerRef, Incarnation, OrderId, ResourceId, Timestamp};
 use crate::limits::EntityLimits;
@@ -61,6 +71,11 @@ pub enum Input {
         /// The step's index in it.
         step: usize,
     },
+    /// A resource's entity may have forgotten what this customer has and wants of it: say it again.
+    Reassert {
+        /// The resource; none for all.
+        resource: Option<ResourceId>,
+    },
     /// A new run begins: what was under way is to be started again.
     Resumed,
     /// The workflow id says that this entity is not who its start argument says: every event is rejected.
@@ -82,11 +97,13 @@ impl Customer {
             Input::Told(message) => self.told(now, message),
             Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
             Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
+            Input::Reassert { resource } => self.reassert_later(now, resource),
             Input::Misidentified { claimed } => self.misidentified = Some(claimed),
             Input::Resumed => {}
         }
         let mut effects = if resumed { self.under_way_again() } else { Vec::new() };
         self.advance(now, &mut effects);
+        self.show(resumed, &mut effects);
         effects
     }
 
@@ -95,10 +112,16 @@ impl Customer {
     /// # Errors
     /// [`Refusal`] where the order's state does not allow it; nothing is changed then.
     pub fn act(&mut self, now: Timestamp, action: &Action) -> (Result<ActionDone, Refusal>, Vec<Effect>) {
-        let answer = self.apply(now, action);
+        let taken = self.apply(now, action);
         let mut effects = Vec::new();
         self.advance(now, &mut effects);
-        (answer, effects)
+        self.show(false, &mut effects);
+        let state = self.state_of(&action.order_id);
+        let done = taken.and_then(|repeated| match state {
+            Some(state) => Ok(ActionDone { state, repeated }),
+            None => Err(Refusal::new(ErrorCode::OrderUnknown, "This customer has no such order any more.")),
+        });
+        (done, effects)
     }
 
     /// Brings everything as far as it goes: leases are judged, given back and asked for, orders end, turns are taken.
@@ -106,6 +129,7 @@ impl Customer {
         loop {
             let before = self.revision;
             self.judge_grants(now);
+            self.reassert();
             self.supersede();
             self.skip_what_is_not_held();
             self.settle_claims();
@@ -138,6 +162,13 @@ pub enum Effect {
         step: usize,
         /// The call.
         request: ProvisionRequest,
+    },
+    /// Show this state in lists of entities. Nothing answers.
+    Show {
+        /// The state.
+        state: ShownState,
+        /// Whether nothing was shown of this life before: who started it may not have said whose it is.
+        is_first: bool,
     },
 }
 
@@ -173,6 +204,9 @@ pub struct AdmissionAnswer {
     pub admitted: Vec<Admitted>,
     /// The limits in force.
     pub limits: EntityLimits,
+    /// Whether the server knows the search attributes that show a customer in lists.
+    #[serde(default)]
+    pub attributes_registered: bool,
 }
 
 /// What became of one event.

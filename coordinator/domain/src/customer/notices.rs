@@ -1,6 +1,7 @@
 //! What resources tell a customer.
 
 use super::{ClaimState, Customer, Ending, StepState, TicketState, UnjudgedGrant};
+use crate::error_code::ErrorCode;
 use crate::ids::{Epoch, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::RESOURCES_REMEMBERED_MAX;
 use crate::message::{GiveBack, Notice, ToCustomer, ToResource};
@@ -23,6 +24,7 @@ impl Customer {
                 self.granted(now, UnjudgedGrant { resource, ticket, epoch, registered, recall });
             }
             Notice::LeaseRecalled { epoch, asker } => self.recalled(&resource, epoch, Some(asker)),
+            Notice::LeaseKnown { epoch } => self.known_to_hold(&resource, epoch),
             Notice::NotHolder { ticket } => self.not_holder(&resource, &ticket),
             Notice::QueueFull { ticket, .. } => self.queue_full(&resource, &ticket),
             Notice::Probe { probe } => self.probed(&resource, &probe),
@@ -38,6 +40,7 @@ impl Customer {
                 Notice::NotHolder { ticket } | Notice::QueueFull { ticket, .. } => {
                     self.claim_of_ticket(resource, ticket).is_none()
                 }
+                Notice::Forced { epoch } => !self.knows_epoch(resource, *epoch),
                 Notice::Probe { .. } => !self.orders.values().any(|order| self.keeps_until_granted(order, resource)),
                 _ => false,
             }
@@ -64,7 +67,9 @@ impl Customer {
     fn told_another_life(&mut self, resource: &ResourceId, incarnation: crate::ids::Incarnation, notice: Notice) {
         let (ticket, epoch) = match notice {
             Notice::LeaseGranted { ticket, epoch, .. } => (Some(ticket), epoch),
-            Notice::LeaseRecalled { epoch, .. } | Notice::Forced { epoch } => (None, epoch),
+            Notice::LeaseKnown { epoch } | Notice::LeaseRecalled { epoch, .. } | Notice::Forced { epoch } => {
+                (None, epoch)
+            }
             _ => return,
         };
         let message = ToResource::Decline { from: self.me.clone(), ticket, epoch, lost: Some(incarnation) };
@@ -76,6 +81,10 @@ impl Customer {
     pub(super) fn not_holder(&mut self, resource: &ResourceId, ticket: &TicketId) {
         let Some((id, index)) = self.claim_of_ticket(resource, ticket) else { return };
         let key = self.orders[&id].key.clone();
+        if self.leases.contains_key(resource) {
+            // It speaks as if it did not know our lease.
+            self.doubt(resource, Epoch(0));
+        }
         let spared = self.leases.contains_key(resource)
             || self.older_open_assign(&key, resource)
             || self.orders[&id].begun_on(resource);
@@ -98,7 +107,7 @@ impl Customer {
         order.claims[index].ticket = TicketState::Refused;
         if order.had_effect() {
             let held = StepState::Held {
-                code: "queue_full".to_owned(),
+                code: ErrorCode::QueueFull.into(),
                 detail: format!("the queue of {resource} is at its limit"),
             };
             let open = |step: &&mut super::OrderStep| {
@@ -111,9 +120,20 @@ impl Customer {
         self.changed();
     }
 
-    /// A person forces the release of a lease: refused while open orders name the resource.
+    /// Whether a lease of this epoch is held, was given back, or was granted and is not judged yet.
+    fn knows_epoch(&self, resource: &ResourceId, epoch: Epoch) -> bool {
+        self.leases.get(resource).is_some_and(|lease| lease.epoch >= epoch)
+            || self.given_back.get(resource).is_some_and(|known| *known >= epoch)
+            || self.unjudged.iter().any(|grant| grant.resource == *resource && grant.epoch >= epoch)
+    }
+
+    /// A person forces the release of a lease: refused while open orders name the resource. A lease that this customer
+    /// knows nothing of is declined.
     fn forced(&mut self, resource: &ResourceId, epoch: Epoch) {
         if self.leases.get(resource).is_none_or(|lease| lease.epoch != epoch) {
+            if !self.knows_epoch(resource, epoch) {
+                self.decline(resource, None, epoch);
+            }
             return;
         }
         let orders: Vec<OrderId> = self

@@ -1,6 +1,8 @@
 //! What became of a step.
 
 use super::{ClaimState, Customer, Ending, Order, OrderClaim, OrderStep, StepState};
+use crate::catalog::UNDO_SUFFIX;
+use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::message::GiveBack;
 use crate::order::{ClaimMode, OnFailure};
@@ -20,18 +22,38 @@ impl Customer {
         match outcome {
             Outcome::Done | Outcome::AlreadyDone => self.step_done(now, id, index),
             Outcome::InUse { holder } => self.step_in_use(now, id, index, holder),
+            Outcome::Permanent { code, .. } if ErrorCode::Expired == code.as_str() && self.can_expire(id) => {
+                self.step_expired(id, index);
+            }
             Outcome::Permanent { code, detail } => self.step_failed(now, id, index, code, detail),
             Outcome::Ambiguous { detail } => {
-                self.set_step(id, index, StepState::Held { code: "ambiguous".to_owned(), detail });
+                self.set_step(id, index, StepState::Held { code: ErrorCode::Ambiguous.into(), detail });
                 // Its request may still land: its leases stay until a person has looked.
                 if let Some(order) = self.orders.get_mut(id) {
                     order.steps[index].maybe_sent = true;
                 }
             }
-            retried => {
-                let detail = format!("the call was given up after the outcome {}", retried.class());
-                self.set_step(id, index, StepState::Held { code: retried.class().to_owned(), detail });
-            }
+            Outcome::Transient { .. } => self.step_given_up(id, index, ErrorCode::Transient),
+            Outcome::Throttled { .. } => self.step_given_up(id, index, ErrorCode::Throttled),
+            Outcome::Unavailable { .. } => self.step_given_up(id, index, ErrorCode::Unavailable),
+        }
+    }
+
+    /// Its worker reported what is to be retried instead of failing the attempt: a person has to look.
+    fn step_given_up(&mut self, id: &OrderId, index: usize, code: ErrorCode) {
+        let detail = format!("the call was given up after the outcome {code}");
+        self.set_step(id, index, StepState::Held { code: code.into(), detail });
+    }
+
+    fn can_expire(&self, id: &OrderId) -> bool {
+        self.orders.get(id).is_some_and(|order| order.expires_at.is_some())
+    }
+
+    /// A step was not sent in the time in which its order was worth doing: the rest is not either.
+    fn step_expired(&mut self, id: &OrderId, index: usize) {
+        self.set_step(id, index, StepState::Cancelled);
+        if let Some(order) = self.orders.get_mut(id) {
+            order.ending.get_or_insert(Ending::Expired);
         }
     }
 
@@ -116,7 +138,7 @@ impl Customer {
                 || self.settled.get(resource).is_some_and(|last| *last > order.key)
         };
         if named().any(younger) {
-            return Some(StepState::Skipped { code: "superseded".to_owned() });
+            return Some(StepState::Skipped { code: ErrorCode::Superseded.into() });
         }
         let not_had = |resource: &&ResourceId| {
             let somebody_elses = |claim: &OrderClaim| claim.state == ClaimState::NotHolder;
@@ -124,7 +146,7 @@ impl Customer {
         };
         let missing = named().find(not_had)?;
         let detail = format!("the lease of {missing} was given back before this could be undone, or never held");
-        Some(StepState::Held { code: "not_compensated".to_owned(), detail })
+        Some(StepState::Held { code: ErrorCode::NotCompensated.into(), detail })
     }
 
     /// The target has it registered to somebody else: the lease goes back, the resource finds out who.
@@ -134,10 +156,10 @@ impl Customer {
         let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
         let releases = self.resources_in_mode(id, index, ClaimMode::Release);
         if compensation || (assigns.is_empty() && releases.is_empty()) {
-            self.step_failed(now, id, index, "in_use".to_owned(), format!("registered to {whom}"));
+            self.step_failed(now, id, index, ErrorCode::InUse.into(), format!("registered to {whom}"));
         } else if assigns.is_empty() {
             // What we were to release is registered to another: there is nothing of ours to release.
-            self.set_step(id, index, StepState::Skipped { code: "not_holder".to_owned() });
+            self.set_step(id, index, StepState::Skipped { code: ErrorCode::NotHolder.into() });
             for resource in &releases {
                 self.give_back_now(resource, GiveBack::Contested);
             }
@@ -153,7 +175,7 @@ impl Customer {
     }
 
     /// A step failed for good: the catalog says what follows.
-    fn step_failed(&mut self, now: Timestamp, id: &OrderId, index: usize, code: String, detail: String) {
+    fn step_failed(&mut self, now: Timestamp, id: &OrderId, index: usize, code: ReasonCode, detail: String) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let step = &order.steps[index];
         // A release is never left out by a rule: only a person may say that it counts as confirmed.
@@ -199,7 +221,7 @@ impl Customer {
             return;
         }
         let mut planned = step.planned.clone();
-        planned.name = format!("{}.undo", planned.name);
+        planned.name = format!("{}{UNDO_SUFFIX}", planned.name);
         planned.operation = operation;
         planned.compensation = None;
         planned.on_failure = OnFailure::Hold;
@@ -209,6 +231,7 @@ impl Customer {
             state: StepState::Open,
             dispatches: 0,
             maybe_sent: false,
+            amendments: 0,
             outcome: None,
             compensates: Some(index),
             since: now,

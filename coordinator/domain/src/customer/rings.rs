@@ -4,10 +4,10 @@
 //!
 //! The probe is the edge-chasing of Chandy, Misra and Haas (1983) for the one kind of wait that can form a ring here.
 
-use super::{ClaimState, Customer, Order};
+use super::{Customer, Order};
 use crate::ids::{OrderId, ResourceId, TicketId};
 use crate::message::{Hop, PROBE_HOPS_MAX, Probe, ToResource};
-use crate::order::{ClaimMode, OrderKey, ReleaseWhen};
+use crate::order::{OrderKey, ReleaseWhen};
 
 impl Customer {
     /// A probe asks whether we keep a resource only until we are granted another.
@@ -37,11 +37,7 @@ impl Customer {
 
     /// The resources whose assign an order waits for.
     pub(super) fn missing_assigns<'a>(&'a self, order: &'a Order) -> impl Iterator<Item = &'a ResourceId> + 'a {
-        order
-            .open_claims()
-            .filter(|claim| claim.claim.mode == ClaimMode::Assign && claim.state == ClaimState::Open)
-            .map(|claim| &claim.claim.resource)
-            .filter(|resource| !self.holds_for(order, resource))
+        order.open_assigns().filter(|resource| !self.holds_for(order, resource))
     }
 
     fn pass_on(&mut self, id: &OrderId, probe: &Probe) {

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::EventToAdmit;
 use super::view::{ClaimView, StepView};
+use super::{EventToAdmit, ShownState};
+use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::EntityLimits;
 use crate::message::{Asker, GiveBack, Notice, ToResource};
@@ -43,6 +44,10 @@ pub struct Customer {
     /// What resources said of orders that are not known yet: heard again when the admission under way is recorded.
     #[serde(default)]
     pub early_notices: Vec<(ResourceId, Notice)>,
+    /// The resources of which this customer is to say again what it has and wants, each with the epoch above which it takes
+    /// a grant: said when nothing waits for admission.
+    #[serde(default)]
+    pub to_reassert: BTreeMap<ResourceId, Epoch>,
     /// Per resource, the highest epoch given back or declined.
     pub given_back: BTreeMap<ResourceId, Epoch>,
     /// Per resource, the key of the last settled assign or release.
@@ -57,6 +62,12 @@ pub struct Customer {
     pub journal: VecDeque<JournalEntry>,
     /// Counts since the entity began.
     pub counts: Counts,
+    /// Whether the server knows the search attributes, as the last admission said.
+    #[serde(default)]
+    pub attributes_registered: bool,
+    /// What lists of entities were made to show last.
+    #[serde(default)]
+    pub shown: Option<ShownState>,
     /// Bytes of inbox and open orders as JSON, for the limit on state.
     pub weight_bytes: usize,
     /// Grows with every change that `advance` makes: how its loop knows that it is done.
@@ -103,6 +114,9 @@ pub struct Order {
     pub unordered: bool,
     /// When it is no longer worth doing.
     pub expires_at: Option<Timestamp>,
+    /// When it should be done. Nothing is dropped after it: whoever is in charge is told.
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
     /// What it wants of which resource.
     pub claims: Vec<OrderClaim>,
     /// What it does: the plan's steps, then compensations.
@@ -115,6 +129,9 @@ pub struct Order {
     pub late_hold: bool,
     /// Set once it is to end without doing the rest.
     pub ending: Option<Ending>,
+    /// The marks of the last actions that persons took on it, oldest first ([`super::action_mark`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
     /// Its size as JSON, in bytes.
     pub weight_bytes: usize,
 }
@@ -130,7 +147,7 @@ pub enum Ending {
     /// A step failed and the catalog says abort.
     Aborted {
         /// The step's code.
-        code: String,
+        code: ReasonCode,
     },
     /// A resource's queue was full.
     QueueFull {
@@ -139,6 +156,8 @@ pub enum Ending {
     },
     /// It was not done in time.
     Expired,
+    /// With its plan the customer's state would be over its limit.
+    BacklogFull,
 }
 
 /// A claim of an open order.
@@ -189,6 +208,9 @@ pub struct OrderStep {
     pub dispatches: u32,
     /// Whether a call of it was cancelled that may have been sent.
     pub maybe_sent: bool,
+    /// How often a person amended its arguments: each time it becomes another request, with a key of its own.
+    #[serde(default)]
+    pub amendments: u32,
     /// The class of its last outcome.
     pub outcome: Option<Outcome>,
     /// For a compensation: the index of the step that it undoes.
@@ -208,7 +230,7 @@ pub enum StepState {
     /// It waits for a person.
     Held {
         /// A stable code.
-        code: String,
+        code: ReasonCode,
         /// A sentence for a person.
         detail: String,
     },
@@ -217,7 +239,7 @@ pub enum StepState {
     /// It is left out.
     Skipped {
         /// Why: `not_holder`, `superseded`, `person`, or the code of the failure.
-        code: String,
+        code: ReasonCode,
     },
     /// Its order ended before it began.
     Cancelled,
@@ -277,6 +299,9 @@ pub struct Remembered {
     pub state: OrderState,
     /// When.
     pub at: Timestamp,
+    /// The mark of the last action that a person took on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
 }
 
 /// One line of the journal.
@@ -290,6 +315,9 @@ pub struct JournalEntry {
     /// The event's id and type, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<(String, String)>,
+    /// Its key, for an order that ended: where a list goes on that was read as far as it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<OrderKey>,
     /// What happened: a terminal state, or `action`.
     pub what: String,
     /// A stable code, where there is one.
@@ -318,6 +346,9 @@ pub struct Counts {
     pub duplicates: u64,
     /// Events rejected, for whatever reason.
     pub rejected: u64,
+    /// Those of them that were rejected since the customer had all the open orders, or all the state, that it may have.
+    #[serde(default)]
+    pub backlog_full: u64,
     /// Orders that ended, rejected ones aside.
     pub ended: u64,
 }
@@ -352,6 +383,7 @@ impl Customer {
             unjudged: Vec::new(),
             early_recalls: BTreeMap::new(),
             early_notices: Vec::new(),
+            to_reassert: BTreeMap::new(),
             given_back: BTreeMap::new(),
             settled: BTreeMap::new(),
             applied: BTreeMap::new(),
@@ -359,6 +391,8 @@ impl Customer {
             remembered: VecDeque::new(),
             journal: VecDeque::new(),
             counts: Counts::default(),
+            attributes_registered: false,
+            shown: None,
             weight_bytes: 0,
             revision: 0,
         }

@@ -1,12 +1,18 @@
 //! The customer machine alone: limits at their edges, de-duplication, and the messages of a life.
 
+mod explained;
+mod reassert;
+
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{Epoch, TicketId, Timestamp};
 use crate::limits::{EntityLimits, REMEMBERED_MS_MAX};
 use crate::message::{GiveBack, Notice};
 use crate::order::{Claim, ClaimMode, Late, OnFailure, PlannedStep, ReleaseWhen, ResourcePolicy};
+
+mod actions;
 
 const NOW: Timestamp = Timestamp(1_000_000_000_000);
 
@@ -41,11 +47,13 @@ fn step(name: &str, resources: &[ResourceId], after: &[usize]) -> PlannedStep {
         target: role.parse().unwrap(),
         operation: operation.to_owned(),
         data: Map::from_iter([("msisdn".to_owned(), Value::from("1"))]),
+        fixed: Vec::new(),
         resources: resources.to_vec(),
         after: after.to_vec(),
         on_failure: OnFailure::Hold,
         compensation: None,
         attempt_timeout_ms: 1_000,
+        retry: crate::retry::RetryPolicy::default(),
     }
 }
 
@@ -63,6 +71,7 @@ fn plan(claims: &[(ClaimMode, ResourceId)], steps: Vec<PlannedStep>) -> Plan {
         urgent: false,
         unordered: false,
         expires_after_ms: None,
+        due_within_ms: None,
         late: Late::Apply,
         claims: claims.iter().map(claim).collect(),
         steps,
@@ -71,7 +80,7 @@ fn plan(claims: &[(ClaimMode, ResourceId)], steps: Vec<PlannedStep>) -> Plan {
 
 fn planned(plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) -> Input {
     let admitted = vec![Admitted::Planned { plan, answers }];
-    Input::Admitted(AdmissionAnswer { admitted, limits: EntityLimits::default() })
+    Input::Admitted(AdmissionAnswer { admitted, limits: EntityLimits::default(), attributes_registered: false })
 }
 
 fn order_id(id: &str) -> OrderId {
@@ -140,10 +149,10 @@ fn a_duplicate_of_an_order_that_is_over_is_recognised_among_the_last_thousand() 
     a.limits.remembered_orders_max = 3;
     for id in ["e1", "e2", "e3"] {
         a.step(NOW, Input::Submitted(Ok(event(id))));
-        let rejection = Rejection::new("unknown_event_type", "no");
+        let rejection = Rejection::new(ErrorCode::UnknownEventType, "no");
         let admitted = vec![Admitted::Rejected { rejection }];
         let limits = EntityLimits { remembered_orders_max: 3, ..EntityLimits::default() };
-        a.step(NOW, Input::Admitted(AdmissionAnswer { admitted, limits }));
+        a.step(NOW, Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false }));
     }
     assert_eq!(a.step(NOW, Input::Submitted(Ok(event("e1")))), vec![]);
     assert_eq!(a.counts.duplicates, 1);
@@ -189,7 +198,7 @@ fn state_is_limited_in_bytes_too() {
 fn the_journal_keeps_its_last_hundred_lines() {
     let mut a = customer();
     for n in 0..150 {
-        a.step(NOW, Input::Submitted(Err(Rejection::new("not_json", n.to_string()))));
+        a.step(NOW, Input::Submitted(Err(Rejection::new(ErrorCode::NotJson, n.to_string()))));
     }
     assert_eq!(a.journal.len(), 100);
     assert_eq!(a.journal.back().unwrap().detail.as_deref(), Some("149"));
@@ -233,47 +242,6 @@ fn a_message_for_an_earlier_life_is_answered_lost() {
 }
 
 #[test]
-fn a_permanent_failure_holds_the_lane_until_a_person_acts_and_the_same_action_again_changes_nothing() {
-    let mut a = customer();
-    admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
-    let outcome = Outcome::Permanent { code: "unknown_subscriber".to_owned(), detail: "no such IMSI".to_owned() };
-    a.step(NOW, Input::StepEnded { order: order_id("e1"), step: 0, outcome });
-    assert_eq!(a.state_of(&order_id("e1")), Some(crate::order::OrderState::Held));
-    let json = json!({"action_id": "x", "order_id": order_id("e1"), "action": "amend", "data": {"msisdn": "2"},
-        "actor": "ann", "reason": "typo"});
-    let action: Action = serde_json::from_value(json).unwrap();
-    let (answer, effects) = a.act(NOW, &action);
-    assert!(!answer.unwrap().repeated);
-    let [Effect::Provision { request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
-    assert_eq!((request.dispatch, &request.data["msisdn"]), (1, &json!("2")));
-    let (answer, effects) = a.act(NOW, &action);
-    assert!(answer.unwrap().repeated && effects.is_empty());
-}
-
-#[test]
-fn a_cancel_is_clean_before_anything_began_and_refused_after_a_release_was_sent() {
-    let mut a = customer();
-    admit(&mut a, "e1", assign(), vec![(number(), ClaimAnswer::Queued)]);
-    let cancel = |id: &str| Action {
-        action_id: format!("cancel {id}"),
-        order_id: order_id(id),
-        kind: ActionKind::Cancel,
-        actor: "ann".to_owned(),
-        reason: "test".to_owned(),
-    };
-    let (answer, effects) = a.act(NOW, &cancel("e1"));
-    assert!(answer.is_ok());
-    assert!(matches!(&effects[..], [Effect::Send(m)] if matches!(m[0].1, ToResource::Withdraw { .. })));
-    assert_eq!(a.state_of(&order_id("e1")), Some(crate::order::OrderState::Cancelled));
-    a.step(NOW, Input::Sent);
-    admit(&mut a, "e2", assign(), vec![(number(), granted(7))]);
-    a.step(NOW, done("e2", 0));
-    admit(&mut a, "e3", release(), vec![]);
-    let (answer, _) = a.act(NOW, &cancel("e3"));
-    assert_eq!(answer.unwrap_err().code, "release_confirmed");
-}
-
-#[test]
 fn an_aborted_order_undoes_what_it_did_in_reverse_and_gives_the_lease_back() {
     let mut a = customer();
     let mut steps = vec![step("hss.assign", &[number()], &[]), step("crm.add", &[], &[0])];
@@ -281,7 +249,7 @@ fn an_aborted_order_undoes_what_it_did_in_reverse_and_gives_the_lease_back() {
     steps[1].on_failure = OnFailure::Abort;
     admit(&mut a, "e1", plan(&[(ClaimMode::Assign, number())], steps), vec![(number(), granted(7))]);
     a.step(NOW, done("e1", 0));
-    let outcome = Outcome::Permanent { code: "no".to_owned(), detail: "no".to_owned() };
+    let outcome = Outcome::Permanent { code: ReasonCode::of_target("no"), detail: "no".to_owned() };
     let effects = a.step(NOW, Input::StepEnded { order: order_id("e1"), step: 1, outcome });
     let [Effect::Provision { step: 2, request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((request.operation.as_str(), request.epoch), ("release", Some(Epoch(7))));
@@ -300,6 +268,52 @@ fn continue_as_new_with_a_call_under_way_says_that_it_may_have_been_sent() {
     let effects = next.step(NOW, Input::Resumed);
     let [Effect::Provision { request, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((request.maybe_sent, request.dispatch), (true, 1));
+}
+
+/// An order that expires, whose call is under way: the machine, its call, and where it stands.
+fn expiring() -> (Customer, crate::message::ProvisionRequest) {
+    let mut a = customer();
+    let sms = Plan { unordered: true, expires_after_ms: Some(1_000), ..plan(&[], vec![step("sms.send", &[], &[])]) };
+    let effects = admit(&mut a, "1", sms, vec![]);
+    let Some(Effect::Provision { request, .. }) =
+        effects.into_iter().find(|effect| matches!(effect, Effect::Provision { .. }))
+    else {
+        panic!("it begins at once")
+    };
+    (a, request)
+}
+
+fn ended_as(a: &Customer) -> (String, Option<String>) {
+    let entry = a.journal.back().unwrap();
+    (entry.what.clone(), entry.code.clone())
+}
+
+#[test]
+fn a_call_that_expired_ends_its_order_as_cancelled() {
+    let (mut a, request) = expiring();
+    assert_eq!(request.expires_at, Some(NOW.plus_ms(1_000)));
+    let outcome = crate::attempt::of_unanswered(crate::attempt::Unanswered::Failed("unavailable"), true);
+    a.step(NOW.plus_ms(2_000), Input::StepEnded { order: order_id("1"), step: 0, outcome });
+    assert_eq!(ended_as(&a), ("cancelled".to_owned(), Some("expired".to_owned())));
+    assert!(a.orders.is_empty());
+}
+
+#[test]
+fn a_call_that_expired_in_doubt_waits_for_a_person() {
+    let (mut a, _) = expiring();
+    let outcome = crate::attempt::of_unanswered(crate::attempt::Unanswered::Vanished, true);
+    a.step(NOW.plus_ms(2_000), Input::StepEnded { order: order_id("1"), step: 0, outcome });
+    let held = &a.orders[&order_id("1")].steps[0].state;
+    assert!(matches!(held, StepState::Held { code, .. } if code == "ambiguous"), "{held:?}");
+}
+
+#[test]
+fn a_target_that_says_expired_of_an_ordered_step_cancels_nothing() {
+    let mut a = customer();
+    admit(&mut a, "1", plan(&[], vec![step("hss.x", &[], &[])]), vec![]);
+    let outcome = Outcome::Permanent { code: ReasonCode::of_target("expired"), detail: String::new() };
+    a.step(NOW, Input::StepEnded { order: order_id("1"), step: 0, outcome });
+    assert!(matches!(&a.orders[&order_id("1")].steps[0].state, StepState::Held { .. }));
 }
 
 #[test]

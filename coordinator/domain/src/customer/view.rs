@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::turns::Turns;
 use super::waiting::WaitingFor;
-use super::{ClaimState, Counts, Customer, JournalEntry, Order, StepState};
-use crate::ids::{CustomerId, Epoch, OrderId, ResourceId, TargetId};
+use super::{ClaimState, Counts, Customer, EventToAdmit, JournalEntry, Order, StepState};
+use crate::ids::{CustomerId, Epoch, OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::{ClaimMode, OrderState};
 
 /// The body of `GET …/customers/{id}`.
@@ -64,10 +65,17 @@ pub struct OrderView {
     pub state: OrderState,
     /// What it waits for; none where it is over.
     pub waiting_for: Option<WaitingFor>,
+    /// When it should be done, RFC 3339; absent where it is over, or the catalog does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<String>,
     /// Its steps.
     pub steps: Vec<StepView>,
     /// Its claims.
     pub claims: Vec<ClaimView>,
+    /// The marks of the last actions that persons took on it, oldest first: of each the first 16 hex digits of the SHA-256
+    /// of its id. What they were, by whom and why, is in the customer's journal.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<String>,
     /// The stable code of how it ended, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -161,13 +169,14 @@ impl StepState {
 impl Customer {
     /// The state of this customer, for those who ask.
     pub fn view(&self) -> CustomerView {
-        let waiting = self.inbox.iter().map(|waiting| waiting.key.order.clone());
+        let turns = Turns::of(self);
         let mut open: Vec<&Order> = self.orders.values().collect();
         open.sort_by(|a, b| a.key.cmp(&b.key));
-        let open = open.into_iter().map(|order| order.key.order.clone());
+        let waiting = self.inbox.iter().map(|waiting| self.waiting_view(waiting));
+        let open = open.into_iter().map(|order| self.open_view(order, &turns));
         CustomerView {
             customer_id: self.me.customer.clone(),
-            orders: waiting.chain(open).filter_map(|id| self.order_view(&id)).collect(),
+            orders: waiting.chain(open).collect(),
             lanes: self.lane_views(),
             leases: self
                 .leases
@@ -185,14 +194,13 @@ impl Customer {
 
     fn lane_views(&self) -> BTreeMap<TargetId, Vec<LaneEntry>> {
         let mut lanes: BTreeMap<TargetId, Vec<LaneEntry>> = BTreeMap::new();
-        for id in self.sorted() {
-            let order = &self.orders[&id];
+        for order in self.in_turn() {
             let mut seen = Vec::new();
             for step in order.steps.iter().filter(|step| !step.state.is_over()) {
                 if !seen.contains(&&step.planned.target) {
                     seen.push(&step.planned.target);
-                    let entry =
-                        LaneEntry { order_id: id.clone(), step: step.planned.name.clone(), state: step.state.as_str() };
+                    let (order_id, state) = (order.key.order.clone(), step.state.as_str());
+                    let entry = LaneEntry { order_id, step: step.planned.name.clone(), state };
                     lanes.entry(step.planned.target.clone()).or_default().push(entry);
                 }
             }
@@ -202,33 +210,59 @@ impl Customer {
 
     /// One order, open or remembered; none where it was never seen, or is forgotten.
     pub fn order_view(&self, id: &OrderId) -> Option<OrderView> {
-        let state = self.state_of(id)?;
-        let mut view = OrderView {
+        if let Some(order) = self.orders.get(id) {
+            return Some(self.open_view(order, &Turns::of(self)));
+        }
+        if let Some(waiting) = self.inbox.iter().find(|waiting| waiting.key.order == *id) {
+            return Some(self.waiting_view(waiting));
+        }
+        let mut view = self.empty_view(id, self.state_of(id)?);
+        let over = self.remembered.iter().rev().find(|remembered| remembered.order == *id);
+        view.actions.extend(over.and_then(|over| over.action.clone()));
+        let ended = |entry: &&JournalEntry| entry.order.as_ref() == Some(id) && entry.event.is_some();
+        if let Some(entry) = self.journal.iter().rev().find(ended) {
+            fill_from_journal(&mut view, entry);
+        }
+        Some(view)
+    }
+
+    fn open_view(&self, order: &Order, turns: &Turns<'_>) -> OrderView {
+        OrderView {
+            event_id: order.event_id.clone(),
+            event_type: order.event_type.clone(),
+            waiting_for: turns.wait_of(order),
+            due_at: order.due_at.map(Timestamp::to_rfc3339),
+            steps: order.steps.iter().map(step_view).collect(),
+            claims: order.claims.iter().map(|claim| self.claim_view(claim)).collect(),
+            actions: order.actions.clone(),
+            ..self.empty_view(&order.key.order, order.state())
+        }
+    }
+
+    fn waiting_view(&self, waiting: &EventToAdmit) -> OrderView {
+        OrderView {
+            event_id: waiting.event.id.clone(),
+            event_type: waiting.event.event_type.clone(),
+            waiting_for: Some(waiting.waits()),
+            ..self.empty_view(&waiting.key.order, OrderState::Acknowledged)
+        }
+    }
+
+    fn empty_view(&self, id: &OrderId, state: OrderState) -> OrderView {
+        OrderView {
             order_id: id.clone(),
             event_id: String::new(),
             customer_id: self.me.customer.clone(),
             event_type: String::new(),
             state,
-            waiting_for: self.waiting_for(id),
+            waiting_for: None,
+            due_at: None,
             steps: Vec::new(),
             claims: Vec::new(),
+            actions: Vec::new(),
             code: None,
             detail: None,
-        };
-        if let Some(order) = self.orders.get(id) {
-            view.event_id.clone_from(&order.event_id);
-            view.event_type.clone_from(&order.event_type);
-            view.steps = order.steps.iter().map(step_view).collect();
-            view.claims = order.claims.iter().map(|claim| self.claim_view(claim)).collect();
-        } else if let Some(waiting) = self.inbox.iter().find(|waiting| waiting.key.order == *id) {
-            view.event_id.clone_from(&waiting.event.id);
-            view.event_type.clone_from(&waiting.event.event_type);
-        } else if let Some(entry) =
-            self.journal.iter().rev().find(|e| e.order.as_ref() == Some(id) && e.event.is_some())
-        {
-            fill_from_journal(&mut view, entry);
         }
-        Some(view)
     }
 
     /// A claim as it stands.
@@ -253,7 +287,7 @@ impl Customer {
 /// A step as it stands.
 pub(super) fn step_view(step: &super::OrderStep) -> StepView {
     let reason = match &step.state {
-        StepState::Skipped { code } | StepState::Held { code, .. } => Some(code.clone()),
+        StepState::Skipped { code } | StepState::Held { code, .. } => Some(code.to_string()),
         _ => step.outcome.as_ref().map(|outcome| outcome.class().to_owned()),
     };
     StepView {

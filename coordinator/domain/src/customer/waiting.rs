@@ -3,27 +3,45 @@
 use serde::{Deserialize, Serialize};
 
 use super::lanes::NotReady;
-use super::{Customer, Order, StepState};
-use crate::ids::{OrderId, ResourceId, TargetId};
+use super::turns::Turns;
+use super::{ClaimState, Customer, EventToAdmit, Order, OrderStep, StepState};
+use crate::error_code::ErrorCode;
+use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::OrderState;
 
-/// What an order waits for.
+/// What an order waits for. Each says since when, in RFC 3339: since its step could have begun, as far as everything
+/// else goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "waits_for", rename_all = "snake_case")]
 pub enum WaitingFor {
-    /// Its plan.
-    Admission,
+    /// Its plan, or that of an older event of its customer.
+    Admission {
+        /// Since when.
+        since: String,
+    },
     /// A lease.
     Lease {
         /// The resource; the first, where several are missing.
         resource: ResourceId,
+        /// All that are missing.
+        resources: Vec<ResourceId>,
+        /// The step that waits.
+        step: String,
+        /// Since when.
+        since: String,
     },
     /// Its turn behind other orders of its customer.
     Turn {
         /// The lane.
         target: TargetId,
-        /// The order ahead.
+        /// The order that holds it up: the one whose turn it is there, or that is at work on the same resource.
         behind: Option<OrderId>,
+        /// How many orders of the lane go before it.
+        ahead: usize,
+        /// The step that waits.
+        step: String,
+        /// Since when.
+        since: String,
     },
     /// A target's answer.
     Target {
@@ -31,60 +49,89 @@ pub enum WaitingFor {
         target: TargetId,
         /// The step under way.
         step: String,
-        /// Since when, RFC 3339.
+        /// Since when.
+        since: String,
+    },
+    /// That a request which may have been sent can no longer land; then it is read back.
+    Settling {
+        /// The target.
+        target: TargetId,
+        /// The step under way.
+        step: String,
+        /// Since when.
         since: String,
     },
     /// A person.
     Person {
         /// The held step; none where the whole order came late.
         step: Option<String>,
+        /// Where it is held; none where the whole order came late.
+        target: Option<TargetId>,
         /// A stable code.
         code: String,
         /// A sentence.
         detail: String,
+        /// Since when.
+        since: String,
     },
+}
+
+impl WaitingFor {
+    /// The name on the wire.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Admission { .. } => "admission",
+            Self::Lease { .. } => "lease",
+            Self::Turn { .. } => "turn",
+            Self::Target { .. } => "target",
+            Self::Settling { .. } => "settling",
+            Self::Person { .. } => "person",
+        }
+    }
+
+    /// Since when, RFC 3339.
+    pub fn since(&self) -> &str {
+        match self {
+            Self::Admission { since }
+            | Self::Lease { since, .. }
+            | Self::Turn { since, .. }
+            | Self::Target { since, .. }
+            | Self::Settling { since, .. }
+            | Self::Person { since, .. } => since,
+        }
+    }
+
+    /// The target at which it waits or is held; none where it waits for something else.
+    pub fn target(&self) -> Option<&TargetId> {
+        match self {
+            Self::Turn { target, .. } | Self::Target { target, .. } | Self::Settling { target, .. } => Some(target),
+            Self::Person { target, .. } => target.as_ref(),
+            Self::Admission { .. } | Self::Lease { .. } => None,
+        }
+    }
+
+    /// The code by which it is held.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Person { code, .. } => Some(code),
+            _ => None,
+        }
+    }
 }
 
 impl Customer {
     /// Why an open order waits; none where it is unknown or over.
     pub fn waiting_for(&self, id: &OrderId) -> Option<WaitingFor> {
-        if self.inbox.iter().any(|waiting| waiting.key.order == *id) {
-            return Some(WaitingFor::Admission);
+        if let Some(waiting) = self.inbox.iter().find(|waiting| waiting.key.order == *id) {
+            return Some(waiting.waits());
         }
-        let order = self.orders.get(id)?;
-        person(order).or_else(|| target(order)).or_else(|| self.lease(order)).or_else(|| self.turn(order))
-    }
-
-    fn lease(&self, order: &Order) -> Option<WaitingFor> {
-        let open = order.steps.iter().filter(|step| step.state == StepState::Open);
-        let waits = open.map(|step| self.readiness(order, step)).any(|ready| ready == Err(NotReady::Lease));
-        let missing =
-            || order.open_claims().map(|c| &c.claim.resource).find(|resource| !self.holds_for(order, resource));
-        if waits { missing().map(|resource| WaitingFor::Lease { resource: resource.clone() }) } else { None }
-    }
-
-    fn turn(&self, order: &Order) -> Option<WaitingFor> {
-        let step = order.steps.iter().find(|step| step.state == StepState::Open)?;
-        let target = step.planned.target.clone();
-        let uses =
-            |other: &Order| other.steps.iter().any(|step| step.planned.target == target && !step.state.is_over());
-        let sorted = self.sorted();
-        let ahead = sorted.iter().take_while(|id| **id != order.key.order).filter(|id| uses(&self.orders[*id])).last();
-        if ahead.is_none() && self.older_waits_for_admission(&order.key) {
-            return Some(WaitingFor::Admission);
-        }
-        Some(WaitingFor::Turn { behind: ahead.cloned(), target })
+        self.orders.get(id).and_then(|order| Turns::of(self).wait_of(order))
     }
 
     /// The state of an order; none where it is not known (any more).
     pub fn state_of(&self, id: &OrderId) -> Option<OrderState> {
         if let Some(order) = self.orders.get(id) {
-            let held = order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }));
-            return Some(match held {
-                true => OrderState::Held,
-                false if order.nothing_begun() => OrderState::Pending,
-                false => OrderState::InProgress,
-            });
+            return Some(order.state());
         }
         if self.inbox.iter().any(|waiting| waiting.key.order == *id) {
             return Some(OrderState::Acknowledged);
@@ -93,26 +140,130 @@ impl Customer {
     }
 }
 
-fn person(order: &Order) -> Option<WaitingFor> {
-    if order.late_hold {
-        let detail = "a younger event of this type was applied already".to_owned();
-        return Some(WaitingFor::Person { step: None, code: "late".to_owned(), detail });
+impl EventToAdmit {
+    /// What an event in the inbox waits for.
+    pub(super) fn waits(&self) -> WaitingFor {
+        WaitingFor::Admission { since: self.key.accepted_at.to_rfc3339() }
     }
-    order.steps.iter().find_map(|step| match &step.state {
-        StepState::Held { code, detail } => Some(WaitingFor::Person {
-            step: Some(step.planned.name.clone()),
-            code: code.clone(),
-            detail: detail.clone(),
-        }),
-        _ => None,
-    })
 }
 
-fn target(order: &Order) -> Option<WaitingFor> {
-    let step = order.running().next().and_then(|index| order.steps.get(index))?;
-    Some(WaitingFor::Target {
-        target: step.planned.target.clone(),
-        step: step.planned.name.clone(),
-        since: step.since.to_rfc3339(),
-    })
+impl Order {
+    /// The state of an open order.
+    pub fn state(&self) -> OrderState {
+        match self.is_held() {
+            true => OrderState::Held,
+            false if self.nothing_begun() => OrderState::Pending,
+            false => OrderState::InProgress,
+        }
+    }
+
+    /// Whether it waits for a person.
+    pub(super) fn is_held(&self) -> bool {
+        self.late_hold || self.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }))
+    }
+
+    /// Since when a step of it could begin, as far as the steps before it go.
+    fn step_since(&self, step: &OrderStep) -> Timestamp {
+        let before = step.planned.after.iter().filter_map(|index| self.steps.get(*index));
+        before.map(|earlier| earlier.since).fold(step.since, Timestamp::max)
+    }
+
+    fn waits_for_person(&self) -> Option<WaitingFor> {
+        if self.late_hold {
+            return Some(WaitingFor::Person {
+                step: None,
+                target: None,
+                code: ErrorCode::Late.into(),
+                detail: "a younger event of this type was applied already".to_owned(),
+                since: self.steps.first().map_or(self.key.accepted_at, |step| step.since).to_rfc3339(),
+            });
+        }
+        self.steps.iter().find_map(|step| match &step.state {
+            StepState::Held { code, detail } => Some(WaitingFor::Person {
+                step: Some(step.planned.name.clone()),
+                target: Some(step.planned.target.clone()),
+                code: code.to_string(),
+                detail: detail.clone(),
+                since: step.since.to_rfc3339(),
+            }),
+            _ => None,
+        })
+    }
+
+    fn waits_for_target(&self) -> Option<WaitingFor> {
+        let step = self.running().next().and_then(|index| self.steps.get(index))?;
+        let (target, name) = (step.planned.target.clone(), step.planned.name.clone());
+        let since = step.since.to_rfc3339();
+        Some(if step.maybe_sent {
+            WaitingFor::Settling { target, step: name, since }
+        } else {
+            WaitingFor::Target { target, step: name, since }
+        })
+    }
+}
+
+impl Turns<'_> {
+    /// What an open order waits for; none where nothing of it is left to do.
+    pub(super) fn wait_of(&self, order: &Order) -> Option<WaitingFor> {
+        let own = order.waits_for_person().or_else(|| order.waits_for_target());
+        own.or_else(|| self.waits_for_lease(order)).or_else(|| self.waits_for_turn(order))
+    }
+
+    fn waits_for_lease(&self, order: &Order) -> Option<WaitingFor> {
+        let holds = |resource: &ResourceId| self.holds(order, resource);
+        let open = order.steps.iter().filter(|step| step.state == StepState::Open);
+        let step = open.into_iter().find(|step| order.readiness(step, &holds) == Err(NotReady::Lease))?;
+        let missing = missing_leases(order, step, &holds);
+        // What the customer has, and another order of it is at work on, is a matter of turns.
+        let (in_use, missing): (Vec<_>, Vec<_>) =
+            missing.into_iter().partition(|resource| self.used_by(order, resource).is_some());
+        let since = order.step_since(step).to_rfc3339();
+        if let Some(first) = missing.first() {
+            let (resource, resources) = (Clone::clone(*first), missing.into_iter().cloned().collect());
+            return Some(WaitingFor::Lease { resource, resources, step: step.planned.name.clone(), since });
+        }
+        let behind = self.used_by(order, in_use.first()?)?;
+        Some(WaitingFor::Turn {
+            target: step.planned.target.clone(),
+            behind: Some(behind.clone()),
+            ahead: self.ahead(order, step).map_or(1, |ahead| ahead.count.max(1)),
+            step: step.planned.name.clone(),
+            since,
+        })
+    }
+
+    fn waits_for_turn(&self, order: &Order) -> Option<WaitingFor> {
+        let open = || order.steps.iter().filter(|step| step.state == StepState::Open);
+        let step = open().find(|step| order.comes_next(step)).or_else(|| open().next())?;
+        let since = order.step_since(step);
+        let ahead = self.ahead(order, step);
+        if let Some(older) = self.oldest_in_inbox.filter(|older| ahead.is_none() && **older < order.key) {
+            return Some(WaitingFor::Admission { since: since.max(older.accepted_at).to_rfc3339() });
+        }
+        Some(WaitingFor::Turn {
+            target: step.planned.target.clone(),
+            behind: ahead.as_ref().map(|ahead| ahead.behind.clone()),
+            ahead: ahead.map_or(0, |ahead| ahead.count),
+            step: step.planned.name.clone(),
+            since: since.to_rfc3339(),
+        })
+    }
+}
+
+/// The resources whose leases a step misses: those that it names, and those that its order needs before it begins.
+fn missing_leases<'a>(
+    order: &'a Order,
+    step: &'a OrderStep,
+    holds: &dyn Fn(&ResourceId) -> bool,
+) -> Vec<&'a ResourceId> {
+    let is_ours =
+        |resource: &&ResourceId| order.claim_on(resource).is_none_or(|claim| claim.state != ClaimState::NotHolder);
+    let needed = order.open_claims().map(|claim| &claim.claim.resource).filter(|resource| order.open_on(resource));
+    let mut missing: Vec<&ResourceId> = Vec::new();
+    for resource in step.planned.resources.iter().filter(is_ours).chain(needed) {
+        if !holds(resource) && !missing.contains(&resource) {
+            missing.push(resource);
+        }
+    }
+    missing
 }

@@ -21,7 +21,7 @@ fn read(value: &Value) -> Result<Event, Rejection> {
 }
 
 fn code(value: &Value) -> String {
-    read(value).unwrap_err().code
+    read(value).unwrap_err().code.into()
 }
 
 /// An event whose JSON has exactly this many bytes.

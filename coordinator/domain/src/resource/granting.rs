@@ -23,7 +23,14 @@ impl Resource {
             self.policy = policy.clone();
         }
         if std::mem::take(&mut self.fresh) {
-            self.not_before = now.plus_ms(policy.fresh_wait_ms);
+            let wait =
+                if self.reborn { policy.fresh_wait_ms.max(policy.orphan_settle_ms) } else { policy.fresh_wait_ms };
+            self.not_before = self.not_before.max(now.plus_ms(wait));
+            if self.reborn {
+                let detail =
+                    "an earlier life of this entity was terminated: it waits until its holder may have said so";
+                self.note(now, "reborn", None, None, Some(detail.to_owned()));
+            }
             if policy.authority.is_some() {
                 self.vacancy = Vacancy::ToLookUp;
             }
@@ -43,8 +50,10 @@ impl Resource {
 
     /// Grants the lease to whoever is next, if it may be granted.
     pub(super) fn grant_next(&mut self, now: Timestamp) {
+        self.pursue_force(now);
         self.settle_orphan(now);
-        if self.holder.is_some() || self.looking_up || now < self.not_before {
+        let asks_who_has_it = self.looking_up && !self.look_up_is_for_force && !self.look_up_is_stale;
+        if self.holder.is_some() || asks_who_has_it || now < self.not_before {
             return;
         }
         let next = match self.vacancy {
@@ -63,27 +72,35 @@ impl Resource {
     /// Grants the lease for a ticket that was taken out of the queue.
     pub(super) fn grant(&mut self, now: Timestamp, ticket: Ticket) {
         self.raise_epoch(now);
+        self.settled = self.epoch;
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         self.holder = Some(Holder::of_ticket(ticket, self.epoch, now));
         self.tell_granted();
         self.probe_new_holder();
     }
 
-    /// The next epoch: `max(last + 1, workflow time in ms)`, so that it grows across the lives of this entity.
+    /// The next epoch: `max(last + 1, workflow time in ms)`, so that it grows across the lives of this entity; and above what
+    /// claimants take no more.
     pub(super) fn raise_epoch(&mut self, now: Timestamp) {
         let clock = u64::try_from(now.0).unwrap_or(0);
-        self.epoch = Epoch((self.epoch.0 + 1).max(clock));
+        self.epoch = Epoch((self.epoch.max(self.floor).0 + 1).max(clock));
     }
 
     /// Takes the lease from its holder.
     pub(super) fn vacate(&mut self, now: Timestamp, how: &str) {
+        self.vacate_because(now, how, None);
+    }
+
+    /// The same, with a sentence for the history.
+    pub(super) fn vacate_because(&mut self, now: Timestamp, how: &str, why: Option<String>) {
         if let Some(holder) = self.holder.take() {
+            self.settled = self.settled.max(holder.epoch);
             let order = holder.ticket.map(|ticket| ticket.key.order);
             let who = match holder.who {
                 HolderName::Customer(customer) => customer.to_string(),
                 HolderName::Party(party) => party,
             };
-            self.note(now, how, Some(who), order, None);
+            self.note(now, how, Some(who), order, why);
         }
     }
 
@@ -162,8 +179,10 @@ impl Resource {
                 continue;
             }
             self.forget_dead(&customer, message.incarnation);
-            let (Notice::LeaseGranted { epoch, .. } | Notice::LeaseRecalled { epoch, .. } | Notice::Forced { epoch }) =
-                message.notice
+            let (Notice::LeaseGranted { epoch, .. }
+            | Notice::LeaseKnown { epoch }
+            | Notice::LeaseRecalled { epoch, .. }
+            | Notice::Forced { epoch }) = message.notice
             else {
                 continue;
             };
@@ -173,28 +192,43 @@ impl Resource {
         }
     }
 
-    /// Starts a look-up where one is due and somebody waits for it.
+    /// Starts a look-up where one is due: for a forced release, or for those who wait.
     fn start_look_up(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.looking_up {
+            return;
+        }
         let due = match &self.holder {
-            None => self.vacancy == Vacancy::ToLookUp,
+            // What a holder whom we forgot sends may land until then.
+            None => self.vacancy == Vacancy::ToLookUp && !(self.reborn && now < self.not_before),
             Some(_) => self.orphan_is_to_be_looked_up(now),
         };
-        if due && !self.looking_up && !self.queue.is_empty() {
-            effects.extend(self.look_up_effect());
-            self.looking_up = !effects.is_empty() && self.policy.authority.is_some();
+        self.look_up_is_for_force = self.force_asks_authority();
+        if self.look_up_is_for_force || (due && !self.queue.is_empty()) {
+            let look_up = self.look_up_effect();
+            self.looking_up = look_up.is_some();
+            effects.extend(look_up);
         }
     }
 
     fn look_up_effect(&self) -> Option<Effect> {
         let authority = self.policy.authority.clone()?;
-        let tenant = self.queue.values().next()?.ticket.claimant.tenant.clone();
+        let tenant = if self.look_up_is_for_force {
+            self.forcing.as_ref().filter(|_| self.force_asks_authority())?.release.tenant.clone()
+        } else {
+            self.queue.values().next()?.ticket.claimant.tenant.clone()
+        };
         Some(Effect::LookUp { authority, resource: self.id.clone(), tenant })
     }
 
     /// Takes what the authority says of who is registered.
     pub(super) fn looked_up(&mut self, now: Timestamp, answer: HolderAnswer) {
         let stale = std::mem::take(&mut self.look_up_is_stale);
+        let for_force = std::mem::take(&mut self.look_up_is_for_force);
         if !std::mem::take(&mut self.looking_up) || stale {
+            return;
+        }
+        if for_force {
+            self.force_looked_up(now, answer);
             return;
         }
         let orphan = self.holder.as_ref().is_some_and(|holder| holder.orphaned_at.is_some());
@@ -240,7 +274,9 @@ impl Resource {
             Some(holder) => holder.orphaned_at.map(|at| at.plus_ms(self.policy.orphan_settle_ms)),
             None => Some(self.not_before),
         };
-        due.filter(|at| *at > now && !self.queue.is_empty())
+        let due = due.filter(|at| *at > now && !self.queue.is_empty());
+        let answer_by = self.forcing.as_ref().map(|forcing| forcing.answer_by);
+        due.into_iter().chain(answer_by).min()
     }
 }
 

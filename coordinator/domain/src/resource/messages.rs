@@ -2,7 +2,7 @@
 
 use super::granting::contested_wait_ms;
 use super::{Holder, HolderName, QueuedTicket, Resource, Vacancy};
-use crate::ids::{CustomerRef, Epoch, OrderId, TicketId, Timestamp};
+use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::message::{Asker, ClaimAnswer, GiveBack, Notice, Probe, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, ResourcePolicy};
 
@@ -36,6 +36,10 @@ impl Resource {
                     }
                     self.declined(now);
                 }
+                self.force_the_dead(now);
+            }
+            ToResource::Reassert { from, incarnation, lease, above, tickets } => {
+                self.reasserted(now, &from, incarnation, lease, above, tickets);
             }
             ToResource::Used { from, epoch } => self.used(&from, epoch),
             ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
@@ -45,7 +49,7 @@ impl Resource {
 
     /// The holder has no use for the lease. Where the target is known to have it registered to the holder, the holder
     /// has it all the same, and gets a lease with its next claim; the authority, if there is one, is asked again first.
-    fn declined(&mut self, now: Timestamp) {
+    pub(super) fn declined(&mut self, now: Timestamp) {
         match &mut self.holder {
             Some(holder) if holder.used && self.policy.authority.is_some() => {
                 self.vacate(now, "declined");
@@ -72,7 +76,7 @@ impl Resource {
     }
 
     /// A claim that came as a message is answered by one.
-    fn claimed_by_message(&mut self, now: Timestamp, ticket: Ticket) {
+    pub(super) fn claimed_by_message(&mut self, now: Timestamp, ticket: Ticket) {
         let (id, claimant, incarnation) = (ticket.id.clone(), ticket.claimant.clone(), ticket.incarnation);
         let answer = self.take_claim(now, ticket);
         let answer = answer.or_else(|| match self.answer_for(&id) {
@@ -194,6 +198,7 @@ impl Resource {
     fn adopt(&mut self, now: Timestamp, ticket: &Ticket) {
         let since = self.holder.as_ref().map_or(now, |holder| holder.since);
         self.raise_epoch(now);
+        self.settled = self.epoch;
         self.holder = Some(Holder { used: true, since, ..Holder::of_ticket(ticket.clone(), self.epoch, now) });
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         self.tell_granted();
@@ -217,7 +222,7 @@ impl Resource {
         let held = self.holder.as_ref().is_some_and(|holder| holder.is(from) && holder.epoch == epoch);
         if held {
             let looked_up = self.holder.as_ref().is_some_and(|holder| holder.looked_up);
-            self.vacate(now, how_name(how));
+            self.vacate_because(now, how_name(how), self.why_forced(how));
             self.settle_vacancy(now, how, looked_up);
         } else {
             self.given_back_of_an_earlier_life(epoch);
@@ -237,6 +242,7 @@ impl Resource {
     fn given_back_of_an_earlier_life(&mut self, epoch: Epoch) {
         let unknown = epoch > self.epoch;
         self.epoch = self.epoch.max(epoch);
+        self.settled = self.settled.max(epoch);
         let only_the_target_says = match &self.holder {
             None => unknown || self.looking_up,
             Some(holder) => holder.customer().is_none(),
@@ -309,14 +315,6 @@ impl Resource {
         }
     }
 
-    fn force_refused(&mut self, now: Timestamp, from: &CustomerRef, epoch: Epoch, orders: &[OrderId]) {
-        if self.holder.as_ref().is_some_and(|holder| holder.is(from) && holder.epoch == epoch) {
-            let named: Vec<&str> = orders.iter().map(OrderId::as_str).collect();
-            let detail = format!("the holder has open orders on it: {}", named.join(", "));
-            self.note(now, "force_refused", Some(from.to_string()), orders.first().cloned(), Some(detail));
-        }
-    }
-
     /// Seeds a holder where there is none.
     pub(super) fn seeded(
         &mut self,
@@ -339,23 +337,6 @@ impl Resource {
         self.holder = Some(Holder::registered(who, party, self.epoch, now));
         self.adopt_waiting(now);
         self.answer_releases();
-    }
-
-    /// A person forces the release: through a living holder, which refuses while it has open orders on it.
-    pub(super) fn forced(&mut self, now: Timestamp, actor: &str, reason: &str) {
-        let detail = Some(format!("{actor}: {reason}"));
-        let living = self.holder.as_ref().filter(|holder| holder.orphaned_at.is_none() && holder.incarnation.is_some());
-        if let Some((customer, epoch)) = living.and_then(|holder| Some((holder.customer()?.clone(), holder.epoch))) {
-            self.note(now, "force_asked", Some(customer.to_string()), None, detail);
-            self.tell_holder(customer, Notice::Forced { epoch });
-            return;
-        }
-        let who = self.holder.take().map(|holder| match holder.who {
-            HolderName::Customer(customer) => customer.to_string(),
-            HolderName::Party(party) => party,
-        });
-        self.vacancy = Vacancy::Known;
-        self.note(now, "forced", who, None, detail);
     }
 
     /// Who of the queue gives the holder a reason to be asked: the oldest that is older, else any release. While nobody

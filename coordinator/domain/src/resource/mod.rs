@@ -2,14 +2,21 @@
 //! `step(now, input) -> effects`.
 
 #[cfg(test)]
+mod force_tests;
+#[cfg(test)]
+mod reassert_tests;
+#[cfg(test)]
 mod tests;
 
+mod force;
 mod granting;
 mod messages;
 mod orphan;
+mod reassert;
 mod state;
 mod view;
 
+pub use force::*;
 pub use state::*;
 pub use view::*;
 
@@ -38,13 +45,8 @@ pub enum Input {
         /// What the entity needs to know of its kind.
         policy: ResourcePolicy,
     },
-    /// A person forces the release.
-    Forced {
-        /// Who.
-        actor: String,
-        /// Why.
-        reason: String,
-    },
+    /// A person forces the release; answered by [`Resource::force_answer`] once it is settled.
+    Forced(ForceRelease),
     /// A new run begins: what was under way is to be started again.
     Resumed,
 }
@@ -75,7 +77,7 @@ impl Resource {
             Input::Notified(deliveries) => self.notified(now, &deliveries),
             Input::LookedUp(answer) => self.looked_up(now, answer),
             Input::Seeded { holder, party, policy } => self.seeded(now, &holder, party, &policy),
-            Input::Forced { actor, reason } => self.forced(now, &actor, &reason),
+            Input::Forced(release) => self.forced(now, release),
             Input::Woke => {}
             Input::Resumed => self.under_way_again(&mut effects),
         }

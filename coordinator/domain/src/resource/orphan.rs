@@ -76,6 +76,7 @@ impl Resource {
     /// Grants the lease to whom the target names: it has the resource already.
     fn grant_registered(&mut self, now: Timestamp, ticket: Ticket) {
         self.raise_epoch(now);
+        self.settled = self.epoch;
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         self.holder = Some(Holder { used: true, looked_up: true, ..Holder::of_ticket(ticket, self.epoch, now) });
         self.vacancy = Vacancy::Known;

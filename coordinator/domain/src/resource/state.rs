@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::{AnsweredForce, Forcing};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
 use crate::message::{Asker, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
@@ -37,6 +38,15 @@ pub struct Resource {
     /// Whether what the look-up under way answers may be outdated: it is made again.
     #[serde(default)]
     pub look_up_is_stale: bool,
+    /// Whether the look-up under way is for a forced release: what it answers says nothing to the ledger.
+    #[serde(default)]
+    pub look_up_is_for_force: bool,
+    /// A forced release under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forcing: Option<Forcing>,
+    /// Forced releases that were answered, oldest first.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub forces: VecDeque<AnsweredForce>,
     /// Messages to customers, oldest first.
     #[serde(default)]
     pub outbox: VecDeque<(CustomerRef, ToCustomer)>,
@@ -46,6 +56,16 @@ pub struct Resource {
     pub history: VecDeque<HistoryEntry>,
     /// Whether anything ever happened to it: an entity without history waits and looks before its first grant.
     pub fresh: bool,
+    /// Whether an earlier life of it was terminated: it waits until its holder may have said so, and looks only then.
+    #[serde(default)]
+    pub reborn: bool,
+    /// The highest epoch of a lease that was granted in this life, or came back: a lease said again that is not above it is
+    /// an old story.
+    #[serde(default)]
+    pub settled: Epoch,
+    /// The highest epoch that a claimant does not take any more: grants are above it.
+    #[serde(default)]
+    pub floor: Epoch,
 }
 
 /// Who has the resource.
@@ -165,7 +185,7 @@ pub struct QueuedTicket {
 pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
-    /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `forced`, `orphaned`, `declined`, `seeded`,
+    /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `force_asked`, `forced`, `force_refused`, `orphaned`, `declined`, `seeded`,
     /// `looked_up`.
     pub what: String,
     /// The customer or party.
@@ -201,16 +221,27 @@ impl Resource {
             contested_in_a_row: 0,
             looking_up: false,
             look_up_is_stale: false,
+            look_up_is_for_force: false,
+            forcing: None,
+            forces: VecDeque::new(),
             outbox: VecDeque::new(),
             sending: 0,
             history: VecDeque::new(),
             fresh: true,
+            reborn: false,
+            settled: Epoch(0),
+            floor: Epoch(0),
         }
+    }
+
+    /// A resource entity that knows nothing any more: its earlier life was terminated, and somebody may have its lease.
+    pub fn reborn(realm: RealmId, id: ResourceId) -> Self {
+        Self { reborn: true, ..Self::new(realm, id) }
     }
 
     /// Whether nothing is under way: the moment to continue as new.
     pub fn is_idle(&self) -> bool {
-        self.sending == 0 && !self.looking_up
+        self.sending == 0 && !self.looking_up && self.forcing.is_none()
     }
 
     /// Adds a line to the history.

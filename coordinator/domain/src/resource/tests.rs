@@ -6,17 +6,17 @@ use crate::limits::EntityLimits;
 use crate::message::{GiveBack, Notice};
 use crate::order::{ClaimMode, OrderKey};
 
-const NOW: Timestamp = Timestamp(1_000_000);
+pub(super) const NOW: Timestamp = Timestamp(1_000_000);
 
 fn resource() -> Resource {
     Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap())
 }
 
-fn who(customer: &str) -> CustomerRef {
+pub(super) fn who(customer: &str) -> CustomerRef {
     CustomerRef { tenant: "t".parse().unwrap(), customer: customer.parse().unwrap() }
 }
 
-fn ticket(customer: &str, key: i64, mode: ClaimMode) -> Ticket {
+pub(super) fn ticket(customer: &str, key: i64, mode: ClaimMode) -> Ticket {
     let order = OrderId::derive(&"t".parse().unwrap(), &customer.parse().unwrap(), "s", &key.to_string(), None);
     Ticket {
         id: TicketId::derive(&order, &"msisdn/1".parse().unwrap(), Incarnation(1)),
@@ -32,7 +32,7 @@ fn ticket(customer: &str, key: i64, mode: ClaimMode) -> Ticket {
     }
 }
 
-fn give_back(customer: &str, epoch: Epoch, how: GiveBack) -> Input {
+pub(super) fn give_back(customer: &str, epoch: Epoch, how: GiveBack) -> Input {
     Input::Told(ToResource::GiveBack { from: who(customer), epoch, how, tickets: vec![], finished: vec![] })
 }
 
@@ -146,21 +146,6 @@ fn an_orphan_is_settled_only_after_its_requests_can_no_longer_land_and_by_the_ne
     let effects = n.step(NOW.plus_ms(90_000), Input::Woke);
     let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(messages[0].0, who("A"), "whatever its key, the newer life goes before B");
-}
-
-#[test]
-fn a_forced_release_goes_through_a_living_holder() {
-    let mut n = resource();
-    let epoch = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
-    let forced = Input::Forced { actor: "ann".to_owned(), reason: "test".to_owned() };
-    let effects = n.step(NOW, forced.clone());
-    assert!(matches!(&effects[..], [Effect::Notify(m)] if matches!(m[0].1.notice, Notice::Forced { .. })));
-    assert!(n.holder.is_some());
-    n.step(NOW, Input::Notified(vec![crate::message::Delivery::Lost]));
-    assert!(n.holder.as_ref().unwrap().orphaned_at.is_some());
-    n.step(NOW, forced);
-    assert!(n.holder.is_none(), "a dead holder is not asked");
-    assert!(n.epoch >= epoch);
 }
 
 #[test]

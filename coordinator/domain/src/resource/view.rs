@@ -16,9 +16,14 @@ pub struct ResourceView {
     pub queue: Vec<WaiterView>,
     /// The highest epoch granted.
     pub epoch: Epoch,
-    /// Why nothing is granted although somebody waits and nobody has it.
+    /// What those who wait wait for: `holder` (that it gives the lease back), `look_up` (what the target says of who is
+    /// registered), `clock` (a wait for clocks, or after contests), `orphan` (the holder's entity is dead, and what it
+    /// sent may still land) or `person` (nobody knows who is registered); none where nobody waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<&'static str>,
+    /// Since when they wait for that, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<String>,
     /// What happened, oldest first.
     pub history: Vec<HistoryView>,
 }
@@ -116,6 +121,7 @@ impl Resource {
             queue: queue.collect(),
             epoch: self.epoch,
             waiting_for: self.waiting_for(),
+            waiting_since: self.waiting_since().map(Timestamp::to_rfc3339),
             history: history.collect(),
         }
     }
@@ -125,9 +131,20 @@ impl Resource {
             _ if self.queue.is_empty() => None,
             (Some(holder), _) if holder.orphaned_at.is_some() => Some("orphan"),
             (Some(_), _) => Some("holder"),
+            (None, _) if self.looking_up && !self.look_up_is_for_force => Some("look_up"),
             (None, Vacancy::ToLookUp) => Some("look_up"),
             (None, Vacancy::Unclear) => Some("person"),
             (None, Vacancy::Known) => Some("clock"),
         }
+    }
+
+    /// Since when those who wait wait for what they wait for now: the first of them came, and then it became so.
+    fn waiting_since(&self) -> Option<Timestamp> {
+        let first = self.queue.values().map(|queued| queued.since).min()?;
+        let became_so = match &self.holder {
+            Some(holder) => Some(holder.orphaned_at.unwrap_or(holder.since)),
+            None => self.history.back().map(|entry| entry.at),
+        };
+        Some(became_so.map_or(first, |at| at.max(first)))
     }
 }

@@ -11,6 +11,7 @@ mod address;
 mod id_key;
 mod priority;
 mod queue;
+mod target;
 
 pub use address::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, RESOURCE_WORKFLOW_TYPE};
 pub use id_key::IdKey;
@@ -18,7 +19,9 @@ pub use priority::{Priority, TenantPlan};
 pub use queue::{
     PREFIX_BYTES_MAX, QueueKind, QueuePrefix, SHARD_COUNT_DEFAULT, SHARD_COUNT_MAX, ShardCount, ShardIndex, shard_of,
 };
+pub use target::{TARGET_WORKFLOW_TYPE, target_of_workflow};
 
+use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, CustomerRef, IdError, RealmId, ResourceId, ResourceKind, Role, TargetId, TenantId};
 
 /// The namespace of a tenant that names none.
@@ -63,14 +66,14 @@ pub enum RoutingError {
 
 impl RoutingError {
     /// The stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Prefix(_) => "bad_queue_prefix",
-            Self::ShardCount(_) => "bad_shard_count",
-            Self::IdKey => "bad_id_key",
-            Self::RealmSpansNamespaces { .. } => "realm_spans_namespaces",
-            Self::NotAnEntity(_) => "not_an_entity",
-            Self::Id(_) => "bad_id",
+            Self::Prefix(_) => ErrorCode::BadQueuePrefix,
+            Self::ShardCount(_) => ErrorCode::BadShardCount,
+            Self::IdKey => ErrorCode::BadIdKey,
+            Self::RealmSpansNamespaces { .. } => ErrorCode::RealmSpansNamespaces,
+            Self::NotAnEntity(_) => ErrorCode::NotAnEntity,
+            Self::Id(_) => ErrorCode::BadId,
         }
     }
 }

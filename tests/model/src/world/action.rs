@@ -101,10 +101,14 @@ pub enum Action {
     TerminateCustomer(usize),
     /// A resource's entity is terminated.
     TerminateResource(usize),
+    /// A resource's entity is terminated whatever goes on, and it will be noticed.
+    LoseResource(usize),
+    /// A customer is asked to say again what it has and wants of a resource: resource, customer.
+    LookAround(usize, usize),
     /// A person decides about an order: customer, order, choice.
     Person(usize, OrderId, PersonsChoice),
-    /// A person forces a resource free.
-    Force(usize),
+    /// A person forces a resource free; true where the person insists, whatever the target says.
+    Force(usize, bool),
 }
 
 impl Action {
@@ -127,8 +131,9 @@ impl Action {
                 | Self::ContinueResource(_)
                 | Self::TerminateCustomer(_)
                 | Self::TerminateResource(_)
+                | Self::LoseResource(_)
                 | Self::Person(..)
-                | Self::Force(_)
+                | Self::Force(..)
         )
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use interlock_domain::customer::{Input, StepState};
+use interlock_domain::error_code::ReasonCode;
 use interlock_domain::outcome::Outcome;
 
 use super::perform::Checked;
@@ -134,6 +135,6 @@ impl World {
         seen.see(Sighting::Refusal);
         self.targets.flying.remove(id);
         let detail = "the target will never take it".to_owned();
-        self.answer(id, &Outcome::Permanent { code: "refused".to_owned(), detail });
+        self.answer(id, &Outcome::Permanent { code: ReasonCode::of_target("refused"), detail });
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use interlock_domain::customer::{AdmissionAnswer, Admitted, Customer, Effect, Input};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerRef, Incarnation, Timestamp};
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::message::{ClaimAnswer, Delivery, ToCustomer, ToResource};
@@ -33,7 +34,7 @@ impl World {
         }
         seen.see(Sighting::RejectedEvent);
         let rejections = *self.truth.poisoned.entry((customer, life)).and_modify(|count| *count += 1).or_insert(1);
-        let fault = Rejection::new("not_json", "The event is not JSON.");
+        let fault = Rejection::new(ErrorCode::NotJson, "The event is not JSON.");
         let before = self.machine(customer).map(|machine| machine.orders.clone());
         self.tell_customer(customer, Input::Submitted(Err(fault)), seen)?;
         let after = self.machine(customer);
@@ -139,7 +140,7 @@ impl World {
                     let spec = event.map(|event| &self.scenario.events[event]);
                     let deed = spec.and_then(|spec| spec.deed.as_ref());
                     let plan = deed.map_or_else(
-                        || Err(Rejection::new("unknown_event_type", "No such event.")),
+                        || Err(Rejection::new(ErrorCode::UnknownEventType, "No such event.")),
                         |deed| deed.plan(&admission, &policy),
                     );
                     let tickets = plan.as_ref().map(|plan| admission.tickets(&waiting.key, plan)).unwrap_or_default();
@@ -149,6 +150,10 @@ impl World {
                 LocalRun::Admit { work: work.collect(), admission: Arc::new(admission) }
             }
             Effect::Send(messages) => LocalRun::Send { messages: Arc::new(messages), sent: 0 },
+            Effect::Show { state, .. } => {
+                self.customers[customer].shown = Some(state);
+                return Ok(());
+            }
         };
         if self.customers[customer].local.replace(Tracked::new(run)).is_some() {
             return Err(Violation::new(Check::OneLocalActivity, format!("of customer {customer}")));
@@ -282,5 +287,5 @@ fn answer_of(work: &[EventWork]) -> AdmissionAnswer {
             Admitted::Planned { plan: plan.clone(), answers: event.tickets.iter().map(answer).collect() }
         }
     });
-    AdmissionAnswer { admitted: admitted.collect(), limits: EntityLimits::default() }
+    AdmissionAnswer { admitted: admitted.collect(), limits: EntityLimits::default(), attributes_registered: true }
 }

@@ -15,7 +15,7 @@ use crate::sighting::{Sighting, Sightings};
 use crate::violation::{Check, Violation};
 
 /// How much later a dead entity's next life begins, in milliseconds.
-const REBIRTH_MS: i64 = 1_000;
+pub(super) const REBIRTH_MS: i64 = 1_000;
 
 impl World {
     /// Whether a rebirth may come now: time passes by it.
@@ -92,6 +92,7 @@ impl World {
         let life = slot.life;
         slot.entity = None;
         slot.local = None;
+        slot.shown = None;
         slot.life += 1;
         for ((_, step), call) in std::mem::take(&mut slot.calls) {
             if matches!(call.phase, Phase::ToSend | Phase::Settling) {

@@ -33,6 +33,7 @@ impl World {
             actions.push(Action::Wake(resource));
         }
         self.deaths(&mut actions);
+        self.look_arounds(&mut actions);
         self.persons(&mut actions);
         actions
     }
@@ -198,7 +199,7 @@ impl World {
                 actions.push(Action::TerminateResource(resource));
             }
             if self.left.forced > 0 {
-                actions.push(Action::Force(resource));
+                actions.extend([false, true].map(|insists| Action::Force(resource, insists)));
             }
         }
     }

@@ -11,6 +11,7 @@ mod customers;
 mod deaths;
 mod enabled;
 mod lanes;
+mod look_around;
 mod narrate;
 mod perform;
 mod persons;
@@ -22,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use interlock_domain::customer::{Admission, Customer};
+use interlock_domain::customer::{Admission, Customer, ShownState};
 use interlock_domain::ids::{CustomerRef, OrderId, ResourceId};
 use interlock_domain::message::{ClaimAnswer, Delivery, ProvisionRequest, Ticket, ToCustomer, ToResource};
 use interlock_domain::order::{Plan, Rejection};
@@ -59,6 +60,8 @@ pub struct World {
     pub strays: Vec<Stray>,
     /// Calls of dead entities.
     pub ghosts: Vec<Ghost>,
+    /// Customers that are to be asked what they have and want of a resource whose entity was lost: resource, customer.
+    pub to_look_around: BTreeSet<(usize, usize)>,
     /// Faults that may still happen.
     pub left: Faults,
     /// What really happened, for the checks.
@@ -74,6 +77,8 @@ pub struct CustomerSlot {
     pub local: Option<Tracked<LocalRun>>,
     /// Its calls under way.
     pub calls: BTreeMap<(OrderId, usize), CallRun>,
+    /// What lists of entities show of it, once it showed something.
+    pub shown: Option<ShownState>,
     /// How often it died.
     pub life: u8,
 }
@@ -222,7 +227,7 @@ impl World {
     }
 
     fn empty(scenario: Scenario) -> Self {
-        let customer = CustomerSlot { entity: None, local: None, calls: BTreeMap::new(), life: 0 };
+        let customer = CustomerSlot { entity: None, local: None, calls: BTreeMap::new(), shown: None, life: 0 };
         let resources = scenario.resources.iter().map(|id| ResourceSlot::new(id.clone())).collect();
         let targets = Targets { overwrites: scenario.overwrites, ..Targets::default() };
         Self {
@@ -233,6 +238,7 @@ impl World {
             to_submit: vec![false; scenario.events.len()],
             strays: Vec::new(),
             ghosts: Vec::new(),
+            to_look_around: BTreeSet::new(),
             left: Faults::default(),
             truth: Truth { unledgered: scenario.unledgered(), ..Truth::default() },
             scenario: Arc::new(scenario),
@@ -278,6 +284,7 @@ impl World {
         self.to_submit.hash(&mut hasher);
         self.strays.hash(&mut hasher);
         self.ghosts.hash(&mut hasher);
+        self.to_look_around.hash(&mut hasher);
         self.left.hash(&mut hasher);
         self.truth.hash(&mut hasher);
         hasher.finish()

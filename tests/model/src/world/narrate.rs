@@ -33,7 +33,8 @@ impl World {
             | Action::LookUpDone(resource)
             | Action::ContinueResource(resource)
             | Action::TerminateResource(resource)
-            | Action::Force(resource)
+            | Action::LoseResource(resource)
+            | Action::Force(resource, _)
             | Action::Wake(resource) => self.scenario.resources[*resource].id().to_owned(),
             Action::StrayArrives(index) | Action::StrayClaimLost(index) => self.stray(*index),
             Action::CallReadsBack(call)
@@ -43,6 +44,9 @@ impl World {
             Action::Lands(id) | Action::Refused(id) | Action::Lost(id) => self.request(id),
             Action::GhostSends(index) | Action::GhostStops(index) => {
                 self.order(&self.ghosts[*index].call.request.order)
+            }
+            Action::LookAround(resource, customer) => {
+                format!("{} at {}", self.scenario.resources[*resource].id(), self.customer_name(*customer))
             }
             Action::Person(_, order, choice) => format!("{choice:?} {}", self.order(order)),
         };

@@ -62,8 +62,10 @@ impl World {
             | Action::ContinueResource(_)
             | Action::TerminateCustomer(_)
             | Action::TerminateResource(_) => self.act_death(action, seen),
+            Action::LoseResource(resource) => self.lose_resource(*resource, seen),
+            Action::LookAround(resource, customer) => self.look_around(*resource, *customer, seen),
             Action::Person(customer, order, choice) => self.person_decides(*customer, order, *choice, seen),
-            Action::Force(resource) => self.force(*resource, seen),
+            Action::Force(resource, insists) => self.force(*resource, *insists, seen),
         }
     }
 

@@ -3,10 +3,11 @@
 use interlock_domain::customer::{self, ActionKind, StepState};
 use interlock_domain::ids::{OrderId, Timestamp};
 use interlock_domain::order::ReleaseWhen;
-use interlock_domain::resource::Input;
+use interlock_domain::resource::{ForceRelease, Input};
 
 use super::perform::Checked;
 use super::{Action, PersonsChoice, World};
+use crate::scenario::tenant;
 use crate::sighting::{Sighting, Sightings};
 
 impl World {
@@ -51,8 +52,13 @@ impl World {
         let kind = match choice {
             PersonsChoice::Retry => ActionKind::Retry,
             PersonsChoice::Amend => {
+                // The same again, as if it were new: what it says is not the model's matter, that it is another request is.
                 let party = self.scenario.customers[customer].customer.to_string();
-                ActionKind::Amend { data: [("party".to_owned(), party.into())].into_iter().collect() }
+                let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).into_iter();
+                let held = held.flat_map(|order| &order.steps);
+                let held = held.filter(|step| matches!(step.state, StepState::Held { .. }));
+                let arguments = || [("party".to_owned(), party.clone().into())].into_iter().collect();
+                ActionKind::Amend { steps: held.map(|step| (step.planned.name.clone(), arguments())).collect() }
             }
             PersonsChoice::Skip => ActionKind::Skip,
             PersonsChoice::Cancel => ActionKind::Cancel,
@@ -87,12 +93,19 @@ impl World {
         }
     }
 
-    /// A person forces a resource free.
-    pub(super) fn force(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
+    /// A person forces a resource free. That it comes free in the end excuses what its holder may still do.
+    pub(super) fn force(&mut self, resource: usize, insists: bool, seen: &mut Sightings) -> Checked {
+        let number = self.left.forced;
         self.left.forced -= 1;
-        self.truth.forced.insert(resource);
         seen.see(Sighting::PersonActed);
-        let input = Input::Forced { actor: "operator".to_owned(), reason: "the model says so".to_owned() };
-        self.tell_resource(resource, input, seen)
+        let release = ForceRelease {
+            action_id: number.to_string(),
+            actor: "operator".to_owned(),
+            reason: "the model says so".to_owned(),
+            even_if_registered: insists,
+            tenant: tenant(),
+            policy: self.scenario.policy(),
+        };
+        self.tell_resource(resource, Input::Forced(release), seen)
     }
 }

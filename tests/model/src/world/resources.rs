@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, Timestamp};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket, ToCustomer, ToResource};
-use interlock_domain::resource::{Effect, Input, Resource};
+use interlock_domain::resource::{Effect, ForceAnswer, Input, Resource};
 
 use super::perform::Checked;
 use super::{Action, Notifying, ResourceSlot, Stray, World};
@@ -18,6 +18,15 @@ impl ResourceSlot {
     pub fn new(id: ResourceId) -> Self {
         let realm = RealmId::from(&tenant());
         Self { entity: Tracked::new(Resource::new(realm, id)), notifying: None, looking_up: None }
+    }
+}
+
+impl ResourceSlot {
+    /// A resource whose entity knows nothing any more, and whether it knows that.
+    pub fn reborn(id: ResourceId, is_reborn: bool) -> Self {
+        let mut slot = Self::new(id);
+        slot.entity.change(|machine| machine.reborn = is_reborn);
+        slot
     }
 }
 
@@ -49,6 +58,7 @@ impl World {
     ) -> Result<R, Violation> {
         let broken = self.scenario.broken;
         let slot = &mut self.resources[resource];
+        let forced_before = released_by_force(slot.entity.get());
         let before = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
         let (effects, result) = slot.entity.change(|machine| {
             let changed = change(machine);
@@ -63,6 +73,9 @@ impl World {
         }
         if after.is_some_and(|holder| holder.1.is_some()) && before.is_some_and(|holder| holder.1.is_none()) {
             seen.see(Sighting::Orphan);
+        }
+        if released_by_force(self.resources[resource].entity.get()) > forced_before {
+            self.truth.forced.insert(resource);
         }
         for effect in effects {
             self.resource_wants(resource, effect, seen)?;
@@ -124,6 +137,8 @@ impl World {
             ToResource::GiveBack { how: GiveBack::Unused, .. } => seen.see(Sighting::Unused),
             ToResource::GiveBack { how: GiveBack::Forced, .. } => seen.see(Sighting::ForcedRelease),
             ToResource::Decline { lost: None, .. } => seen.see(Sighting::Decline),
+            ToResource::Reassert { lease: Some(_), .. } => seen.see(Sighting::LeaseReasserted),
+            ToResource::Reassert { .. } => seen.see(Sighting::TicketsReasserted),
             ToResource::Used { .. } => seen.see(Sighting::Used),
             ToResource::ForceRefused { .. } => seen.see(Sighting::ForceRefused),
             ToResource::Probe { probe, .. } if probe.oldest.is_some() => seen.see(Sighting::Ring),
@@ -208,7 +223,8 @@ impl World {
 
     /// Whether time may pass until then: what has to land or stop before has done so.
     pub(super) fn may_pass_to(&self, at: i64) -> bool {
-        self.targets.flying.values().all(|request| request.lands_by >= at)
+        self.is_all_said()
+            && self.targets.flying.values().all(|request| request.lands_by >= at)
             && self.ghosts.iter().all(|ghost| ghost.until >= at)
     }
 
@@ -227,6 +243,13 @@ impl World {
         self.now = self.now.max(at);
         Ok(())
     }
+}
+
+/// How often a person took a lease from its holder: the answer said so, or the holder gave it back too late for the answer.
+/// Whatever was registered under it meanwhile, that is the person's doing, and the history says it.
+fn released_by_force(machine: &Resource) -> usize {
+    let answered = machine.forces.iter().filter(|force| force.answer == ForceAnswer::Released).count();
+    answered + machine.history.iter().filter(|entry| entry.what == "forced").count()
 }
 
 fn see_notice(message: &ToCustomer, seen: &mut Sightings) {

@@ -49,6 +49,7 @@ impl World {
             self.check_ledger(resource)?;
         }
         for (customer, machine) in self.machines() {
+            self.check_shown(customer, machine)?;
             self.check_leases(customer, machine)?;
             self.check_tickets(machine)?;
         }
@@ -83,6 +84,16 @@ impl World {
             if !open && !self.truth.ended.contains_key(&(order, *life)) {
                 return Err(Violation::new(Check::EventLost, format!("event {event}")));
             }
+        }
+        Ok(())
+    }
+
+    /// Lists of entities show what is so.
+    fn check_shown(&self, customer: usize, machine: &Customer) -> Checked {
+        let shown = self.customers[customer].shown;
+        if shown.is_some_and(|shown| shown != machine.state_to_show()) {
+            let detail = format!("{shown:?} is shown of customer {customer}, which is {:?}", machine.state_to_show());
+            return Err(Violation::new(Check::Unexplained, detail));
         }
         Ok(())
     }
@@ -145,7 +156,8 @@ impl World {
     /// customer itself has not asked yet, or is a later life than the one that got it.
     fn is_known_otherwise(&self, resource: usize, machine: &Customer) -> bool {
         let ledger = self.resources[resource].entity.get();
-        if ledger.holder.is_none() && ledger.vacancy == Vacancy::ToLookUp {
+        let will_look = ledger.vacancy == Vacancy::ToLookUp || (ledger.fresh && self.scenario.authority);
+        if ledger.holder.is_none() && will_look {
             return true;
         }
         ledger.holder.as_ref().is_some_and(|holder| match &holder.who {

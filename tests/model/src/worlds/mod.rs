@@ -29,6 +29,8 @@ pub fn mixes() -> Vec<(&'static str, Faults)> {
         ("forced", Faults { forced: 1, ..none }),
         ("customer terminated", Faults { customers_terminated: 1, ..none }),
         ("resource terminated", Faults { resources_terminated: 1, ..none }),
+        ("resource lost", Faults { resources_lost: 1, ..none }),
+        ("resource lost, messages late", Faults { resources_lost: 1, delayed: 1, copied: 1, ..none }),
     ]
 }
 
@@ -47,6 +49,7 @@ pub fn storm() -> Faults {
         forced: 0,
         customers_terminated: 0,
         resources_terminated: 0,
+        resources_lost: 0,
         continued: 3,
     }
 }

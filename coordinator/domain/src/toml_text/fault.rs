@@ -1,25 +1,27 @@
-//! What is wrong with a catalog, and where.
+//! What is wrong with a text, and where.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One fault of a catalog's text.
+use crate::error_code::ErrorCode;
+
+/// One fault of a TOML text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct CatalogFault {
+pub struct TomlFault {
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// Where in the catalog, e.g. `events."number.assigned".steps[0].after`.
+    /// Where in the text, e.g. `events."number.assigned".steps[0].after`.
     pub path: String,
-    /// A stable code, e.g. `unknown_step`.
-    pub code: &'static str,
+    /// The stable code.
+    pub code: ErrorCode,
     /// One sentence on what is wrong and what to write instead.
     pub message: String,
 }
 
-impl fmt::Display for CatalogFault {
+impl fmt::Display for TomlFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, path, code, message } = self;
         write!(f, "{line}:{column}: ")?;
@@ -30,18 +32,18 @@ impl fmt::Display for CatalogFault {
     }
 }
 
-/// A place in the catalog's text.
+/// A place in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Spot {
+pub struct Spot {
     /// Bytes from the start of the text.
-    pub(super) at: usize,
-    /// The path of keys that leads there.
-    pub(super) path: String,
+    pub at: usize,
+    /// The path of keys that leads there; empty for the text as a whole.
+    pub path: String,
 }
 
 impl Spot {
-    /// The path of the key `key` below this place.
-    pub(super) fn key(&self, key: &str) -> String {
+    /// The path of the key `key` below this place, quoted where it is no bare key.
+    pub fn key(&self, key: &str) -> String {
         let is_bare = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
         let key = if is_bare { key.to_owned() } else { format!("{key:?}") };
         if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
@@ -50,25 +52,26 @@ impl Spot {
 
 /// Collects the faults of one text.
 #[derive(Debug)]
-pub(super) struct Faults<'text> {
+pub struct Faults<'text> {
     text: &'text str,
-    found: Vec<CatalogFault>,
+    found: Vec<TomlFault>,
 }
 
 impl<'text> Faults<'text> {
-    pub(super) fn of(text: &'text str) -> Self {
+    /// None so far, of this text.
+    pub fn of(text: &'text str) -> Self {
         Self { text, found: Vec::new() }
     }
 
     /// Notes a fault.
-    pub(super) fn add(&mut self, spot: &Spot, code: &'static str, message: impl Into<String>) {
+    pub fn add(&mut self, spot: &Spot, code: ErrorCode, message: impl Into<String>) {
         let mut at = spot.at.min(self.text.len());
         while !self.text.is_char_boundary(at) {
             at -= 1;
         }
         let before = &self.text[..at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        self.found.push(CatalogFault {
+        self.found.push(TomlFault {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
             path: spot.path.clone(),
@@ -77,12 +80,20 @@ impl<'text> Faults<'text> {
         });
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Notes a fault where something is wrong.
+    pub fn refuse(&mut self, is_wrong: bool, spot: &Spot, code: ErrorCode, message: &str) {
+        if is_wrong {
+            self.add(spot, code, message);
+        }
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// All of them, by line.
-    pub(super) fn sorted(mut self) -> Vec<CatalogFault> {
+    /// All of them, by line, each once.
+    pub fn sorted(mut self) -> Vec<TomlFault> {
         self.found.sort();
         self.found.dedup();
         self.found

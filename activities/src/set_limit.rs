@@ -1,0 +1,119 @@
+//! The rate limit of a target's provisioning queue on the Temporal server: told, and read back.
+//!
+//! A queue belongs to one namespace, so a target that is called in several has several queues: each gets an equal share of
+//! the limit.
+
+use interlock_domain::ids::TargetId;
+use interlock_domain::target::{Limit, Rate, Standing};
+use interlock_workflows::LimitSetting;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
+use temporalio_common::protos::temporal::api::taskqueue::v1::{RateLimit, TaskQueue};
+use temporalio_common::protos::temporal::api::workflowservice::v1::update_task_queue_config_request::RateLimitUpdate;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeTaskQueueRequest, UpdateTaskQueueConfigRequest,
+};
+use temporalio_sdk::activities::ActivityError;
+use tonic::Request;
+
+use crate::provision::again;
+use crate::worker_context::WorkerContext;
+
+/// Tells the server, in every namespace in which the target is called. Idempotent.
+///
+/// # Errors
+/// A retryable failure where it could not be told in one of them; it was told in the others all the same.
+pub(crate) async fn set_limit(worker: &WorkerContext, setting: LimitSetting) -> Result<(), ActivityError> {
+    let LimitSetting { target, standing } = setting;
+    let reason = serde_json::to_string(&standing).map_err(|error| again("unwritable", error.to_string(), None))?;
+    let namespaces = namespaces(worker, &target);
+    let share = standing.limit.0.map(|rate| share(rate, namespaces.len()));
+    let mut failed = None;
+    for namespace in namespaces {
+        let request = UpdateTaskQueueConfigRequest {
+            namespace: namespace.clone(),
+            identity: worker.targets.identity(),
+            task_queue: worker.targets.routing().provisioning_queue(&target),
+            task_queue_type: TaskQueueType::Activity.into(),
+            update_queue_rate_limit: Some(RateLimitUpdate {
+                rate_limit: share.map(|requests_per_second| RateLimit { requests_per_second }),
+                reason: reason.clone(),
+            }),
+            ..Default::default()
+        };
+        if let Err(status) = worker.targets.client().clone().update_task_queue_config(Request::new(request)).await {
+            failed = Some(format!("in the namespace '{namespace}': {}", status.message()));
+        }
+    }
+    tracing::info!(%target, state = standing.state, limit = ?standing.limit.0.map(Rate::get), "the limit of a target");
+    match failed {
+        None => Ok(()),
+        Some(detail) => Err(again("limit_not_set", detail, None)),
+    }
+}
+
+/// How the target's queue stands; none where that cannot be read.
+pub(crate) async fn standing(worker: &WorkerContext, target: &TargetId) -> Option<Standing> {
+    let namespaces = namespaces(worker, target);
+    let request = DescribeTaskQueueRequest {
+        namespace: namespaces.first()?.clone(),
+        task_queue: Some(TaskQueue {
+            name: worker.targets.routing().provisioning_queue(target),
+            ..TaskQueue::default()
+        }),
+        task_queue_type: TaskQueueType::Activity.into(),
+        report_config: true,
+        ..Default::default()
+    };
+    let described = worker.targets.client().clone().describe_task_queue(Request::new(request)).await;
+    let config = match described {
+        Ok(answer) => answer.into_inner().config,
+        Err(status) => {
+            tracing::warn!(%target, %status, "the limit of a target's queue cannot be read");
+            return None;
+        }
+    };
+    // What nobody ever set has no metadata: it is the server's own limit for any queue, and none of the target's.
+    let queue =
+        config.and_then(|config| config.queue_rate_limit).and_then(|queue| Some((queue.metadata?, queue.rate_limit)));
+    let written = queue.as_ref().and_then(|(metadata, _)| serde_json::from_str::<Standing>(&metadata.reason).ok());
+    let of_server = queue.and_then(|(_, rate)| rate).map(|rate| f64::from(rate.requests_per_second));
+    Some(read_back(written, of_server))
+}
+
+/// What the server says, put together. The note was written with the limit; where somebody changed the limit by hand and
+/// wrote no such note, the limit alone is known.
+fn read_back(written: Option<Standing>, of_server: Option<f64>) -> Standing {
+    written.unwrap_or_else(|| {
+        let rate = of_server.and_then(|rate| Rate::try_from(rate).ok());
+        Standing::of(rate.map_or(Limit::NONE, |rate| Limit(Some(rate))))
+    })
+}
+
+fn namespaces(worker: &WorkerContext, target: &TargetId) -> Vec<String> {
+    worker.targets.routing().namespaces_of_target(target, &worker.catalog.roles()).into_iter().collect()
+}
+
+/// The share of one of so many queues. The server counts in 32 bits.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+fn share(rate: Rate, queues: usize) -> f32 {
+    (rate.get() / queues.max(1) as f64) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_share_a_rate_equally() {
+        let shared = |rate, queues| (share(rate, queues) * 10.0).round().to_string();
+        assert_eq!([1, 2, 4].map(|queues| shared(Rate::per_second(6), queues)), ["60", "30", "15"]);
+        assert_eq!(shared(Rate::ZERO, 3), "0");
+    }
+
+    #[test]
+    fn a_limit_that_somebody_else_set_is_known_without_its_reason() {
+        assert_eq!(read_back(None, Some(0.0)), Standing::of(Limit::STOPPED));
+        assert_eq!(read_back(None, None), Standing::of(Limit::NONE));
+    }
+}

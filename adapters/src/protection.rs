@@ -1,0 +1,152 @@
+//! How a target is protected, and what is done about its outages: the settings `[targets.NAME]` that no adapter reads.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use interlock_domain::ids::Timestamp;
+use interlock_domain::limits::EntityLimits;
+use interlock_domain::target::{MaintenanceWindow, Rate, TargetRules};
+use serde::{Deserialize, Serialize};
+
+use crate::settings::{TargetSettings, duration, optional_duration};
+
+/// `[targets.NAME.outage]`: when a target counts as down, and how it is called again. Durations are written `5s`, `1m 30s`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutageSettings {
+    /// Failures in a row in one worker process after which it calls the target no more for a while. Default 5.
+    pub failures: u32,
+    /// How long it does not. Default 5 s.
+    #[serde(with = "duration")]
+    pub open_for: Duration,
+    /// How many worker processes must find so before the target counts as down. Default 1.
+    pub processes: u32,
+    /// How long after that it is probed first; the wait doubles each time. Default 5 s.
+    #[serde(with = "duration")]
+    pub probe_first: Duration,
+    /// The longest wait between probes. Default 1 minute.
+    #[serde(with = "duration")]
+    pub probe_cap: Duration,
+    /// How long each stage of the ramp lasts in which it is called again: 1, 2, 4 … requests a second. Default 5 s.
+    #[serde(with = "duration")]
+    pub ramp_stage: Duration,
+    /// The stage at which the ramp ends where no rate is configured, in requests a second. Default 64.
+    pub ramp_top: Rate,
+}
+
+impl Default for OutageSettings {
+    fn default() -> Self {
+        let usual = TargetRules::default();
+        Self {
+            failures: usual.breaker_failures,
+            open_for: Duration::from_millis(usual.breaker_open_ms),
+            processes: usual.open_processes,
+            probe_first: Duration::from_millis(usual.probe_first_ms),
+            probe_cap: Duration::from_millis(usual.probe_cap_ms),
+            ramp_stage: Duration::from_millis(usual.ramp_stage_ms),
+            ramp_top: usual.ramp_top,
+        }
+    }
+}
+
+/// `[[targets.NAME.maintenance]]`: a time in which the target is known to be away.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaintenanceSettings {
+    /// When it begins, the first time, as RFC 3339: `2026-12-01T02:00:00Z`.
+    pub begins: DateTime<Utc>,
+    /// How long it lasts.
+    #[serde(with = "duration")]
+    pub lasts: Duration,
+    /// After how long it begins again, from beginning to beginning: `1d`, `7d`. There are no time zones and no summer time in
+    /// it. Default: never.
+    #[serde(default, with = "optional_duration", skip_serializing_if = "Option::is_none")]
+    pub every: Option<Duration>,
+    /// What is done then, for a person.
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl TargetSettings {
+    /// The rules by which the target's entity goes; it continues as new by these limits.
+    pub fn rules(&self, limits: EntityLimits) -> TargetRules {
+        let outage = &self.outage;
+        TargetRules {
+            rate: self.rate_per_second,
+            breaker_failures: outage.failures,
+            breaker_open_ms: millis(outage.open_for),
+            open_processes: outage.processes,
+            probe_first_ms: millis(outage.probe_first),
+            probe_cap_ms: millis(outage.probe_cap),
+            ramp_stage_ms: millis(outage.ramp_stage),
+            ramp_top: outage.ramp_top,
+            maintenance: self.maintenance.iter().map(MaintenanceSettings::window).collect(),
+            limits,
+        }
+    }
+}
+
+impl MaintenanceSettings {
+    fn window(&self) -> MaintenanceWindow {
+        MaintenanceWindow {
+            begins: Timestamp(self.begins.timestamp_millis()),
+            lasts_ms: millis(self.lasts),
+            every_ms: self.every.map(millis),
+            reason: self.reason.clone(),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(protection: &str) -> TargetSettings {
+        toml::from_str(&format!("adapter = \"json\"\nbase_url = \"http://crm/\"\n{protection}")).unwrap()
+    }
+
+    #[test]
+    fn without_a_word_a_target_has_the_usual_rules() {
+        assert_eq!(settings("").rules(EntityLimits::default()), TargetRules::default());
+    }
+
+    #[test]
+    fn what_is_set_becomes_rules() {
+        let settings = settings(
+            r#"
+            rate_per_second = 2.5
+            concurrency = 7
+            [outage]
+            processes = 2
+            probe_first = "1s"
+            [[maintenance]]
+            begins = "1970-01-02T00:00:00Z"
+            lasts = "2h"
+            every = "7d"
+            reason = "backup"
+            "#,
+        );
+        let rules = settings.rules(EntityLimits::default());
+        assert_eq!((rules.rate.map(Rate::get), rules.open_processes, rules.probe_first_ms), (Some(2.5), 2, 1_000));
+        assert_eq!(settings.concurrency, Some(7));
+        let day = 86_400_000;
+        let window = MaintenanceWindow {
+            begins: Timestamp(day),
+            lasts_ms: 7_200_000,
+            every_ms: Some(7 * 86_400_000),
+            reason: "backup".to_owned(),
+        };
+        assert_eq!(rules.maintenance, [window]);
+    }
+
+    #[test]
+    fn what_is_written_for_another_process_is_read_there() {
+        let outage = OutageSettings { probe_first: Duration::from_millis(1_500), ..OutageSettings::default() };
+        let text = toml::to_string(&outage).unwrap();
+        assert_eq!(toml::from_str::<OutageSettings>(&text).unwrap(), outage);
+    }
+}

@@ -1,0 +1,36 @@
+//! What a sandbox target was asked, in order, whatever became of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::target::Request;
+
+/// One request, as it came in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Received {
+    /// When it came in, RFC 3339 with milliseconds, UTC.
+    pub at: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The path, without the query.
+    pub path: String,
+    /// The operation: the path of a JSON target, `put_ims_subscriber` and the like of the HSS.
+    pub operation: String,
+    /// The body as it was sent.
+    pub body: String,
+    /// The header `Idempotency-Key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+}
+
+impl Received {
+    pub(super) fn of(request: &Request, path: String, operation: String) -> Self {
+        Self {
+            at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            method: request.method.to_string(),
+            path,
+            operation,
+            body: request.text.clone(),
+            idempotency_key: request.header("idempotency-key").map(str::to_owned),
+        }
+    }
+}

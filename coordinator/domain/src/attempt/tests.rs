@@ -1,0 +1,196 @@
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn capabilities(on_ambiguous: OnAmbiguous) -> Capabilities {
+    Capabilities { verify: true, idempotency_keys: false, on_ambiguous, max_apply_delay_ms: 35_000 }
+}
+
+fn situation(attempt: u32, maybe_sent: bool, left: Option<Left>) -> Situation {
+    let left = left.map(|left| LeftBy { attempt: attempt - 1, left });
+    Situation { attempt, maybe_sent, left, scheduled_at: NOW, attempt_timeout_ms: 10_000, expires_at: None, now: NOW }
+}
+
+#[test]
+fn a_first_attempt_sends_at_once() {
+    assert_eq!(first_move(&situation(1, false, None), &capabilities(OnAmbiguous::Verify)), Move::Send);
+}
+
+#[test]
+fn an_attempt_after_a_clean_refusal_sends_at_once() {
+    let after_refusal = situation(2, false, Some(Left::Settled));
+    assert_eq!(first_move(&after_refusal, &capabilities(OnAmbiguous::Verify)), Move::Send);
+}
+
+#[test]
+fn what_an_older_attempt_left_says_nothing_about_the_one_that_vanished_since() {
+    let stale = LeftBy { attempt: 1, left: Left::Settled };
+    let third = Situation { left: Some(stale), ..situation(3, false, None) };
+    assert_eq!(first_move(&third, &capabilities(OnAmbiguous::Verify)), Move::Verify { wait_ms: 10_000 + 35_000 });
+}
+
+#[test]
+fn an_attempt_whose_predecessor_vanished_waits_out_its_deadline_and_the_apply_delay_and_verifies() {
+    let vanished = situation(2, false, None);
+    assert_eq!(first_move(&vanished, &capabilities(OnAmbiguous::Verify)), Move::Verify { wait_ms: 10_000 + 35_000 });
+}
+
+#[test]
+fn an_attempt_that_was_carried_over_settles_first_although_it_is_the_first_of_its_schedule() {
+    let carried = situation(1, true, None);
+    assert!(matches!(first_move(&carried, &capabilities(OnAmbiguous::Verify)), Move::Verify { .. }));
+}
+
+#[test]
+fn what_can_no_longer_land_is_read_back_at_once() {
+    let long_ago = Left::MaybeSent { until: Timestamp(NOW.0 - 35_000) };
+    assert_eq!(
+        first_move(&situation(2, false, Some(long_ago)), &capabilities(OnAmbiguous::Verify)),
+        Move::Verify { wait_ms: 0 }
+    );
+    let just_not = Left::MaybeSent { until: Timestamp(NOW.0 - 34_999) };
+    assert_eq!(
+        first_move(&situation(2, false, Some(just_not)), &capabilities(OnAmbiguous::Verify)),
+        Move::Verify { wait_ms: 1 }
+    );
+}
+
+#[test]
+fn sending_again_waits_unless_the_target_knows_the_idempotency_key() {
+    let unsettled = situation(2, false, Some(Left::MaybeSent { until: NOW }));
+    let without_keys = capabilities(OnAmbiguous::Resend);
+    assert_eq!(first_move(&unsettled, &without_keys), Move::SendLater { wait_ms: 35_000 });
+    let with_keys = Capabilities { idempotency_keys: true, ..without_keys };
+    assert_eq!(first_move(&unsettled, &with_keys), Move::Send);
+}
+
+#[test]
+fn what_cannot_be_read_back_is_left_to_a_person() {
+    let unsettled = situation(2, false, Some(Left::MaybeSent { until: NOW }));
+    let blind = Capabilities { verify: false, ..capabilities(OnAmbiguous::Verify) };
+    for held in [blind, capabilities(OnAmbiguous::Hold)] {
+        assert!(matches!(first_move(&unsettled, &held), Move::Report(Outcome::Ambiguous { .. })));
+    }
+}
+
+#[test]
+fn what_is_worse_late_than_never_is_given_up() {
+    let unsettled = situation(2, false, Some(Left::MaybeSent { until: NOW }));
+    let Move::Report(Outcome::Permanent { code, .. }) = first_move(&unsettled, &capabilities(OnAmbiguous::GiveUp))
+    else {
+        panic!("expected a permanent outcome");
+    };
+    assert_eq!(code, "given_up_ambiguous");
+}
+
+#[test]
+fn an_attempt_that_was_not_let_through_leaves_what_it_found() {
+    assert_eq!(not_let_through(&situation(1, false, None), false), ("unavailable", Left::Settled));
+    let unsettled = situation(2, false, Some(Left::MaybeSent { until: NOW }));
+    let (class, left) = not_let_through(&unsettled, false);
+    assert_eq!((class, left), ("settling", Left::MaybeSent { until: NOW }));
+    assert!(!is_settled_failure(class), "what may have been sent is not forgotten");
+    assert_eq!(not_let_through(&unsettled, true), ("unavailable", Left::Settled));
+}
+
+#[test]
+fn an_ambiguous_answer_is_followed_by_another_attempt_once_it_can_no_longer_land() {
+    let ambiguous = Outcome::Ambiguous { detail: "timed out".to_owned() };
+    assert_eq!(
+        after_call(ambiguous.clone(), &capabilities(OnAmbiguous::Verify), NOW),
+        AfterCall::Retry { left: Left::MaybeSent { until: NOW }, wait: Wait::AtLeast(35_000), outcome: ambiguous }
+    );
+}
+
+#[test]
+fn a_refusal_leaves_nothing_on_its_way_and_keeps_the_targets_own_delay() {
+    let (retry_after_ms, detail) = (Some(7_000), String::new());
+    for refusal in [
+        Outcome::Throttled { retry_after_ms, detail: detail.clone() },
+        Outcome::Unavailable { retry_after_ms, detail: detail.clone() },
+    ] {
+        assert_eq!(
+            after_call(refusal.clone(), &capabilities(OnAmbiguous::Verify), NOW),
+            AfterCall::Retry { left: Left::Settled, wait: Wait::AskedFor(7_000), outcome: refusal }
+        );
+    }
+    let away = Outcome::unavailable(detail);
+    assert_eq!(
+        after_call(away.clone(), &capabilities(OnAmbiguous::Verify), NOW),
+        AfterCall::Retry { left: Left::Settled, wait: Wait::Pause, outcome: away }
+    );
+}
+
+#[test]
+fn what_reading_back_says_settles_the_step_or_asks_again() {
+    assert_eq!(after_verification(ReadBack::Applied, true), AfterVerification::Report(Outcome::AlreadyDone));
+    assert_eq!(after_verification(ReadBack::NotApplied, false), AfterVerification::Send);
+    let somebody = Some("other".to_owned());
+    assert_eq!(
+        after_verification(ReadBack::InUse { holder: somebody.clone() }, true),
+        AfterVerification::Report(Outcome::InUse { holder: somebody })
+    );
+    assert!(matches!(
+        after_verification(ReadBack::Unclear { detail: String::new() }, true),
+        AfterVerification::AskAgain { .. }
+    ));
+}
+
+#[test]
+fn a_failure_is_settled_where_its_attempt_left_nothing_on_its_way() {
+    let detail = String::new();
+    let outcomes = [
+        Outcome::Transient { detail: detail.clone() },
+        Outcome::Throttled { retry_after_ms: None, detail: detail.clone() },
+        Outcome::unavailable(detail.clone()),
+        Outcome::Ambiguous { detail },
+    ];
+    for outcome in outcomes {
+        let class = outcome.class();
+        let after = after_call(outcome, &capabilities(OnAmbiguous::Verify), NOW);
+        let AfterCall::Retry { left, .. } = after else { panic!("expected another attempt") };
+        assert_eq!(is_settled_failure(class), left == Left::Settled, "{class}");
+    }
+}
+
+#[test]
+fn nothing_is_sent_from_the_deadline_on() {
+    assert_eq!(may_send(Timestamp(9), Timestamp(10), None, true), MaySend::Yes);
+    assert_eq!(may_send(Timestamp(10), Timestamp(10), None, true), MaySend::TooLate);
+}
+
+#[test]
+fn nothing_is_sent_from_the_time_on_when_it_is_no_longer_worth_sending() {
+    let expires_at = Some(Timestamp(10));
+    assert_eq!(may_send(Timestamp(9), Timestamp(99), expires_at, true), MaySend::Yes);
+    assert_eq!(may_send(Timestamp(10), Timestamp(99), expires_at, true), MaySend::Expired(expired()));
+    assert_eq!(may_send(Timestamp(10), Timestamp(99), expires_at, false), MaySend::Expired(given_up()));
+    let on_time = Situation { expires_at: Some(Timestamp(NOW.0 + 1)), ..situation(1, false, None) };
+    assert_eq!(first_move(&on_time, &capabilities(OnAmbiguous::Verify)), Move::Send);
+    let late = Situation { expires_at: Some(NOW), ..on_time };
+    assert_eq!(first_move(&late, &capabilities(OnAmbiguous::Verify)), Move::Report(expired()));
+}
+
+#[test]
+fn what_expired_in_doubt_is_read_back_and_not_sent_again() {
+    let unsettled = situation(2, false, Some(Left::MaybeSent { until: NOW }));
+    let late = Situation { expires_at: Some(NOW), ..unsettled };
+    assert_eq!(first_move(&late, &capabilities(OnAmbiguous::Verify)), Move::Verify { wait_ms: 35_000 });
+    assert_eq!(after_verification(ReadBack::NotApplied, true), AfterVerification::Report(expired()));
+    let soon = Situation { expires_at: Some(Timestamp(NOW.0 + 35_000)), ..unsettled };
+    assert_eq!(first_move(&soon, &capabilities(OnAmbiguous::Resend)), Move::Report(given_up()));
+    let with_keys = Capabilities { idempotency_keys: true, ..capabilities(OnAmbiguous::Resend) };
+    assert_eq!(first_move(&soon, &with_keys), Move::Send);
+    assert_eq!(first_move(&late, &with_keys), Move::Report(given_up()));
+}
+
+#[test]
+fn a_call_without_an_outcome_expired_only_where_it_had_a_limit_and_nothing_is_in_doubt() {
+    for settled in [Unanswered::Failed("unavailable"), Unanswered::NeverAttempted] {
+        assert_eq!(of_unanswered(settled, true), expired());
+        assert!(matches!(of_unanswered(settled, false), Outcome::Ambiguous { .. }));
+    }
+    for doubtful in [Unanswered::Failed("ambiguous"), Unanswered::Failed("settling"), Unanswered::Vanished] {
+        assert!(matches!(of_unanswered(doubtful, true), Outcome::Ambiguous { .. }));
+    }
+}

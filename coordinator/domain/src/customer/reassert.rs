@@ -1,0 +1,92 @@
+//! Saying again what this customer has and wants of a resource whose entity may have forgotten it.
+
+use super::claims::ticket_of;
+use super::{ClaimState, Customer, TicketState};
+use crate::ids::{Epoch, ResourceId, TicketId, Timestamp};
+use crate::limits::RESOURCES_REMEMBERED_MAX;
+use crate::message::{HeldLease, Ticket, ToResource};
+
+impl Customer {
+    /// Somebody noticed that a resource's entity was terminated, or that any may have been.
+    pub(super) fn reassert_later(&mut self, now: Timestamp, resource: Option<ResourceId>) {
+        let concerned: Vec<ResourceId> = if let Some(resource) = resource {
+            vec![resource]
+        } else {
+            let claimed = self.orders.values().flat_map(|order| order.open_claims().map(|c| &c.claim.resource));
+            self.leases.keys().chain(claimed).cloned().collect()
+        };
+        // What the entity grants from now on has a higher epoch; what it granted before may be forgotten.
+        let above = Epoch(u64::try_from(now.0).unwrap_or(0));
+        for resource in concerned {
+            self.reassert_above(resource, above);
+        }
+    }
+
+    /// A resource says what it should not if it knew what this customer knows: it is told. Where it was only an old message,
+    /// nothing changes by it. No grant is taken that is not above `above`, nor above what was given back.
+    pub(super) fn doubt(&mut self, resource: &ResourceId, above: Epoch) {
+        let known = self.given_back.get(resource).copied().unwrap_or(Epoch(0));
+        self.reassert_above(resource.clone(), above.max(known));
+    }
+
+    /// A resource took over what this customer said to have: where that is an old story, it is told.
+    pub(super) fn known_to_hold(&mut self, resource: &ResourceId, epoch: Epoch) {
+        if self.leases.get(resource).is_none_or(|lease| lease.epoch < epoch) {
+            self.doubt(resource, epoch);
+        }
+    }
+
+    /// Whether this customer has no lease of a resource, and an order of it waits by this ticket.
+    pub(super) fn waits_by(&self, resource: &ResourceId, ticket: &TicketId) -> bool {
+        !self.leases.contains_key(resource)
+            && self
+                .claim_of_ticket(resource, ticket)
+                .is_some_and(|(id, index)| self.orders[&id].claims[index].state == ClaimState::Open)
+    }
+
+    fn reassert_above(&mut self, resource: ResourceId, above: Epoch) {
+        if self.to_reassert.len() < RESOURCES_REMEMBERED_MAX || self.to_reassert.contains_key(&resource) {
+            let known = self.to_reassert.entry(resource).or_insert(above);
+            *known = (*known).max(above);
+            self.changed();
+        }
+    }
+
+    /// Says what is to be said again, once nothing waits for admission: only then all tickets are known.
+    pub(super) fn reassert(&mut self) {
+        if !self.inbox.is_empty() {
+            return;
+        }
+        for (resource, above) in std::mem::take(&mut self.to_reassert) {
+            let lease = self.leases.get(&resource).map(|lease| HeldLease {
+                epoch: lease.epoch,
+                ticket: lease.ticket.clone(),
+                key: lease.key.clone(),
+                since: lease.since,
+                party: lease.party.clone(),
+            });
+            if lease.is_none() {
+                self.remember_given_back(&resource, above);
+            }
+            let tickets = self.tickets_out(&resource);
+            let (from, incarnation) = (self.me.clone(), self.incarnation);
+            let message = ToResource::Reassert { from, incarnation, lease, above, tickets };
+            self.outbox.push_back((resource, message));
+            self.changed();
+        }
+    }
+
+    /// The tickets by which orders want a resource, but for that by which the lease is held.
+    fn tickets_out(&self, resource: &ResourceId) -> Vec<Ticket> {
+        let held = self.leases.get(resource).map(|lease| &lease.ticket);
+        let mut tickets = Vec::new();
+        for order in self.orders.values().filter(|order| order.ending.is_none()) {
+            let Some(claim) = order.claim_on(resource) else { continue };
+            if claim.state == ClaimState::Open && claim.ticket == TicketState::Out {
+                tickets.push(ticket_of(&self.me, self.incarnation, &order.key, &claim.claim, order.is_swap()));
+            }
+        }
+        tickets.retain(|ticket| Some(&ticket.id) != held);
+        tickets
+    }
+}

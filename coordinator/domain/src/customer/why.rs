@@ -1,0 +1,207 @@
+//! Why an order waits, link by link, as far as its own customer knows: what lies behind a lease, others know.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::turns::Turns;
+use super::waiting::WaitingFor;
+use super::{Customer, Order};
+use crate::ids::{Epoch, OrderId, ResourceId, TargetId};
+use crate::order::OrderState;
+
+/// A chain of waits: each link but the last waits for its turn behind the next one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chain {
+    /// The links, that of the order asked for first.
+    pub links: Vec<Link>,
+}
+
+/// What one order waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// The order.
+    pub order_id: OrderId,
+    /// Its state.
+    pub state: OrderState,
+    /// The step that waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// `lease`, `turn`, `target`, `person`, `settling` or `admission`; absent where the order is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<&'static str>,
+    /// The resource whose lease is missing; the first of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceId>,
+    /// All resources whose leases are missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourceId>,
+    /// The target at which it waits or is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetId>,
+    /// The order that holds it up: that of the next link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<OrderId>,
+    /// Since when, RFC 3339; for an order that is over, when it ended.
+    pub since: String,
+    /// The code by which it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// A sentence for a person.
+    pub detail: String,
+}
+
+/// Why a customer still has the lease of a resource, or wants it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Keeping {
+    /// Whether it has the lease.
+    pub holds: bool,
+    /// The epoch of the lease.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// Since when it has the lease, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// The open order that is not done with the resource: the one that has begun there, or else the oldest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// A sentence for a person.
+    pub detail: String,
+}
+
+impl Customer {
+    /// Why an order waits; none where it is unknown.
+    pub fn why(&self, id: &OrderId) -> Option<Chain> {
+        if let Some(waiting) = self.inbox.iter().find(|waiting| waiting.key.order == *id) {
+            return Some(Chain { links: vec![link(id, OrderState::Acknowledged, waiting.waits())] });
+        }
+        let Some(mut order) = self.orders.get(id) else { return self.why_over(id) };
+        let turns = Turns::of(self);
+        let mut passed = BTreeSet::new();
+        let mut links: Vec<Link> = Vec::new();
+        loop {
+            let waiting = turns.wait_of(order)?;
+            links.push(link(&order.key.order, order.state(), waiting));
+            passed.insert(&order.key.order);
+            let behind = links.last().and_then(|link| link.behind.as_ref());
+            match behind.and_then(|behind| self.orders.get(behind)) {
+                Some(ahead) if !passed.contains(&ahead.key.order) => order = ahead,
+                _ => return Some(Chain { links }),
+            }
+        }
+    }
+
+    fn why_over(&self, id: &OrderId) -> Option<Chain> {
+        let over = self.remembered.iter().rev().find(|remembered| remembered.order == *id)?;
+        Some(Chain {
+            links: vec![Link {
+                order_id: id.clone(),
+                state: over.state,
+                step: None,
+                waits_for: None,
+                resource: None,
+                resources: Vec::new(),
+                target: None,
+                behind: None,
+                since: over.at.to_rfc3339(),
+                code: None,
+                detail: format!("It is over: {}.", over.state.as_str()),
+            }],
+        })
+    }
+
+    /// Why this customer still has the lease of a resource, or wants it.
+    pub fn keeps(&self, resource: &ResourceId) -> Keeping {
+        let lease = self.leases.get(resource);
+        let naming = self.orders.values().filter(|order| order.open_on(resource));
+        let order = naming.min_by_key(|order| (!order.begun_on(resource), !order.started, &order.key));
+        let detail = match (lease, order) {
+            (Some(lease), _) if lease.leaving.is_some() => {
+                "The customer gives it back as soon as no call under its lease is under way.".to_owned()
+            }
+            (Some(_), Some(order)) => has_it_for(order, resource),
+            (Some(lease), None) if lease.due.is_some() => "The customer is about to give it back.".to_owned(),
+            (Some(_), None) => "It is the customer's until an event releases it; no open order names it.".to_owned(),
+            (None, Some(order)) => {
+                format!("The customer does not have it; its order {} waits for it.", order.key.order)
+            }
+            (None, None) => "The customer neither has it nor waits for it.".to_owned(),
+        };
+        Keeping {
+            holds: lease.is_some(),
+            epoch: lease.map(|lease| lease.epoch),
+            since: lease.map(|lease| lease.since.to_rfc3339()),
+            order_id: order.map(|order| order.key.order.clone()),
+            detail,
+        }
+    }
+}
+
+fn has_it_for(order: &Order, resource: &ResourceId) -> String {
+    let id = &order.key.order;
+    if order.begun_on(resource) {
+        format!("The customer's order {id} is at work on it.")
+    } else {
+        format!("The customer has it for its order {id}, which has not begun there.")
+    }
+}
+
+fn link(order: &OrderId, state: OrderState, waiting: WaitingFor) -> Link {
+    let mut link = Link {
+        order_id: order.clone(),
+        state,
+        step: None,
+        waits_for: Some(waiting.as_str()),
+        resource: None,
+        resources: Vec::new(),
+        target: waiting.target().cloned(),
+        behind: None,
+        since: waiting.since().to_owned(),
+        code: waiting.code().map(str::to_owned),
+        detail: sentence(state, &waiting),
+    };
+    match waiting {
+        WaitingFor::Lease { resource, resources, step, .. } => {
+            (link.resource, link.resources, link.step) = (Some(resource), resources, Some(step));
+        }
+        WaitingFor::Turn { behind, step, .. } => (link.behind, link.step) = (behind, Some(step)),
+        WaitingFor::Target { step, .. } | WaitingFor::Settling { step, .. } => link.step = Some(step),
+        WaitingFor::Person { step, .. } => link.step = step,
+        WaitingFor::Admission { .. } => {}
+    }
+    link
+}
+
+/// What a wait is, said to a person.
+fn sentence(state: OrderState, waiting: &WaitingFor) -> String {
+    match waiting {
+        WaitingFor::Admission { .. } if state == OrderState::Acknowledged => {
+            "It was accepted, and waits to be planned.".to_owned()
+        }
+        WaitingFor::Admission { .. } => "An older event of its customer waits to be planned first.".to_owned(),
+        WaitingFor::Lease { resources, step, .. } => {
+            let named: Vec<String> = resources.iter().map(ToString::to_string).collect();
+            let leases = if named.len() == 1 { "the lease" } else { "the leases" };
+            format!("Its step {step} waits for {leases} of {}.", named.join(", "))
+        }
+        WaitingFor::Turn { target, behind: None, step, .. } => {
+            format!("Its step {step} waits for its turn at {target}, as soon as fewer calls are under way.")
+        }
+        WaitingFor::Turn { target, behind: Some(behind), ahead, step, .. } => {
+            let others = if *ahead > 1 { format!(", one of {ahead} orders before it there") } else { String::new() };
+            format!("Its step {step} waits for its turn at {target}, behind {behind}{others}.")
+        }
+        WaitingFor::Target { target, step, .. } => {
+            format!("Its step {step} is under way: {target} has not answered, or is tried again.")
+        }
+        WaitingFor::Settling { target, step, .. } => {
+            format!("An earlier request of its step {step} may still land at {target}; after that it is read back.")
+        }
+        WaitingFor::Person { step: Some(step), detail, .. } => {
+            format!("Its step {step} is held for a person: {}.", detail.trim_end_matches('.'))
+        }
+        WaitingFor::Person { step: None, detail, .. } => {
+            format!("It came late and is held for a person: {}.", detail.trim_end_matches('.'))
+        }
+    }
+}

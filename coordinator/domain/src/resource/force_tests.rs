@@ -1,0 +1,295 @@
+//! Forced releases: who is asked, what stands against it, and that the answer is found again.
+
+use super::*;
+use crate::ids::{Epoch, Incarnation, OrderId, TicketId};
+use crate::message::{Delivery, GiveBack, Notice};
+use crate::order::{ClaimMode, OrderKey};
+use crate::outcome::HolderAnswer;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn who(customer: &str) -> CustomerRef {
+    CustomerRef { tenant: "t".parse().unwrap(), customer: customer.parse().unwrap() }
+}
+
+fn with_authority() -> ResourcePolicy {
+    let authority = Authority { target: "hss".parse().unwrap(), operation: "find_holder".to_owned() };
+    ResourcePolicy { authority: Some(authority), orphan_settle_ms: 90_000, ..ResourcePolicy::default() }
+}
+
+fn ticket(customer: &str, key: i64, policy: &ResourcePolicy) -> Ticket {
+    let order = OrderId::derive(&"t".parse().unwrap(), &customer.parse().unwrap(), "s", &key.to_string(), None);
+    Ticket {
+        id: TicketId::derive(&order, &"msisdn/1".parse().unwrap(), Incarnation(1)),
+        key: OrderKey::new(Some(Timestamp(key)), None, NOW, order.clone()),
+        order,
+        mode: ClaimMode::Assign,
+        claimant: who(customer),
+        incarnation: Incarnation(1),
+        party: Some(format!("imsi-{customer}")),
+        swap: false,
+        answer_by: None,
+        policy: policy.clone(),
+    }
+}
+
+/// A number that A has, and B waits for.
+fn held_by_a(policy: &ResourcePolicy) -> Resource {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    n.fresh = false;
+    n.claim(NOW, ticket("A", 1, policy));
+    let epoch = n.epoch;
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch }));
+    n.claim(NOW, ticket("B", 2, policy));
+    n
+}
+
+fn force(action_id: &str, even_if_registered: bool, policy: &ResourcePolicy) -> Input {
+    Input::Forced(ForceRelease {
+        action_id: action_id.to_owned(),
+        actor: "ann".to_owned(),
+        reason: "ghost".to_owned(),
+        even_if_registered,
+        tenant: "t".parse().unwrap(),
+        policy: policy.clone(),
+    })
+}
+
+fn party(customer: &str) -> Input {
+    Input::LookedUp(HolderAnswer::Party { party: format!("imsi-{customer}") })
+}
+
+fn is_told_to_give_up(effects: &[Effect], customer: &str) -> bool {
+    matches!(effects, [Effect::Notify(messages)]
+        if messages[0].0 == who(customer) && matches!(messages[0].1.notice, Notice::Forced { .. }))
+}
+
+fn given_back(n: &mut Resource, customer: &str) -> Vec<Effect> {
+    let epoch = n.epoch;
+    n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
+    let (how, tickets, finished) = (GiveBack::Forced, Vec::new(), Vec::new());
+    n.step(NOW, Input::Told(ToResource::GiveBack { from: who(customer), epoch, how, tickets, finished }))
+}
+
+fn refused(n: &Resource, action_id: &str) -> String {
+    match n.force_answer(action_id) {
+        Some(ForceAnswer::Refused { code, .. }) => code.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn last_detail(n: &Resource, what: &str) -> String {
+    let entry = n.history.iter().rev().find(|entry| entry.what == what).unwrap_or_else(|| panic!("{:?}", n.history));
+    entry.detail.clone().unwrap_or_default()
+}
+
+#[test]
+fn the_target_is_asked_first_and_then_the_living_holder() {
+    let policy = with_authority();
+    let mut n = held_by_a(&policy);
+    let effects = n.step(NOW, force("x", false, &policy));
+    assert!(matches!(effects.as_slice(), [Effect::LookUp { .. }]), "{effects:?}");
+    assert!(!n.is_idle(), "a run must not end while somebody waits for the answer");
+    let effects = n.step(NOW, Input::LookedUp(HolderAnswer::Nobody));
+    assert!(is_told_to_give_up(&effects, "A"), "{effects:?}");
+    assert_eq!(n.force_answer("x"), None);
+    let effects = given_back(&mut n, "A");
+    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "B is next: {effects:?}");
+    assert_eq!(last_detail(&n, "forced"), "ann: ghost; the target has it registered to nobody");
+}
+
+#[test]
+fn a_holder_who_is_still_registered_keeps_it() {
+    let policy = with_authority();
+    let mut n = held_by_a(&policy);
+    let before = n.holder.clone();
+    n.step(NOW, force("x", false, &policy));
+    assert_eq!(n.step(NOW, party("A")), vec![]);
+    assert_eq!(refused(&n, "x"), "still_registered");
+    assert_eq!(n.holder, before);
+    assert!(last_detail(&n, "force_refused").starts_with("ann: ghost; "));
+}
+
+#[test]
+fn who_insists_goes_on_and_it_is_marked() {
+    let policy = with_authority();
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("x", true, &policy));
+    let effects = n.step(NOW, party("A"));
+    assert!(is_told_to_give_up(&effects, "A"), "a living holder is asked all the same: {effects:?}");
+    given_back(&mut n, "A");
+    assert_eq!(last_detail(&n, "forced"), "ann: ghost; the target has it registered to imsi-A");
+}
+
+#[test]
+fn a_holder_with_open_orders_refuses_and_they_are_named() {
+    let policy = ResourcePolicy::default();
+    let mut n = held_by_a(&policy);
+    let effects = n.step(NOW, force("x", false, &policy));
+    assert!(is_told_to_give_up(&effects, "A"), "a kind without authority goes on at once: {effects:?}");
+    let orders = vec![ticket("A", 1, &policy).order];
+    let epoch = n.epoch;
+    n.step(NOW, Input::Told(ToResource::ForceRefused { from: who("A"), epoch, orders: orders.clone() }));
+    assert_eq!(refused(&n, "x"), "holder_has_open_orders");
+    assert!(last_detail(&n, "force_refused").contains(orders[0].as_str()));
+    assert!(last_detail(&n, "force_refused").contains("no target can be asked"));
+    assert!(n.holder.is_some());
+}
+
+#[test]
+fn a_target_that_does_not_answer_is_not_waited_for_without_end() {
+    let policy = with_authority();
+    let late = NOW.plus_ms(FORCE_LOOK_UP_WAIT_MS);
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("x", false, &policy));
+    assert_eq!(n.wake_at(NOW), Some(late));
+    n.step(Timestamp(late.0 - 1), Input::Woke);
+    assert_eq!(n.force_answer("x"), None);
+    n.step(late, Input::Woke);
+    assert_eq!(refused(&n, "x"), "authority_unanswered");
+    assert_eq!(n.step(late, Input::LookedUp(HolderAnswer::Nobody)), vec![], "it answers too late");
+    assert!(n.holder.is_some() && n.is_idle());
+
+    n.step(late, force("y", true, &policy));
+    let effects = n.step(late.plus_ms(FORCE_LOOK_UP_WAIT_MS), Input::Woke);
+    assert!(is_told_to_give_up(&effects, "A"), "who insists goes on without it: {effects:?}");
+}
+
+#[test]
+fn a_lease_that_comes_back_is_granted_while_the_target_is_asked_for_nothing() {
+    let policy = with_authority();
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("x", false, &policy));
+    let epoch = n.epoch;
+    let (how, tickets, finished) = (GiveBack::Released, Vec::new(), Vec::new());
+    let effects = n.step(NOW, Input::Told(ToResource::GiveBack { from: who("A"), epoch, how, tickets, finished }));
+    assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
+    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
+    assert_eq!(n.step(NOW, party("A")), vec![], "what was read before says nothing now");
+    assert!(n.holder.as_ref().unwrap().is(&who("B")));
+}
+
+#[test]
+fn a_holder_whose_entity_is_dead_is_not_waited_for_without_end() {
+    let policy = ResourcePolicy { orphan_settle_ms: 90_000, ..ResourcePolicy::default() };
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("x", false, &policy));
+    n.step(NOW, Input::Notified(vec![Delivery::Lost]));
+    assert!(n.holder.as_ref().unwrap().orphaned_at.is_some());
+    assert_eq!(n.force_answer("x"), None, "not in the moment in which a local activity ended");
+    let effects = n.step(NOW.plus_ms(FORCE_HOLDER_WAIT_MS), Input::Woke);
+    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
+}
+
+#[test]
+fn a_holder_of_another_life_is_dead_at_once() {
+    let policy = ResourcePolicy { orphan_settle_ms: 90_000, ..ResourcePolicy::default() };
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("x", false, &policy));
+    let lost = Some(Incarnation(1));
+    let epoch = n.epoch;
+    n.step(NOW, Input::Told(ToResource::Decline { from: who("A"), ticket: None, epoch, lost }));
+    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+}
+
+#[test]
+fn a_silent_holder_is_named_as_such() {
+    let policy = ResourcePolicy::default();
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("x", false, &policy));
+    n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
+    n.step(NOW.plus_ms(FORCE_HOLDER_WAIT_MS), Input::Woke);
+    assert_eq!(refused(&n, "x"), "holder_unanswered");
+    assert!(n.holder.is_some());
+}
+
+#[test]
+fn another_whom_the_target_names_is_the_holder_afterwards() {
+    let policy = with_authority();
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("x", false, &policy));
+    let effects = n.step(NOW, party("Z"));
+    assert!(is_told_to_give_up(&effects, "A"), "{effects:?}");
+    let effects = given_back(&mut n, "A");
+    assert_eq!(effects, vec![], "B is not granted beside Z");
+    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert_eq!(n.holder.as_ref().unwrap().who, HolderName::Party("imsi-Z".to_owned()));
+}
+
+#[test]
+fn the_same_action_again_changes_nothing_and_finds_its_answer() {
+    let policy = with_authority();
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("x", false, &policy));
+    let asked = n.clone();
+    assert_eq!(n.step(NOW, force("x", false, &policy)), vec![]);
+    assert_eq!(n, asked);
+    n.step(NOW, force("y", false, &policy));
+    assert_eq!(refused(&n, "y"), "force_under_way");
+    // The run ends with it under way, and the next one asks the target again.
+    let mut next: Resource = serde_json::from_value(serde_json::to_value(&n).unwrap()).unwrap();
+    let effects = next.step(NOW, Input::Resumed);
+    assert!(matches!(effects.as_slice(), [Effect::LookUp { .. }]), "{effects:?}");
+    next.step(NOW, party("A"));
+    let answered = next.clone();
+    next.step(NOW, force("x", false, &policy));
+    assert_eq!(next, answered);
+    assert_eq!(refused(&next, "x"), "still_registered");
+}
+
+#[test]
+fn what_nobody_knows_is_settled_by_a_person_after_the_target_was_asked() {
+    let policy = with_authority();
+    let mut n = held_by_a(&policy);
+    n.holder = None;
+    n.vacancy = Vacancy::Unclear;
+    n.step(NOW, force("x", false, &policy));
+    n.step(NOW, party("Z"));
+    assert_eq!(refused(&n, "x"), "still_registered");
+    n.step(NOW, force("y", true, &policy));
+    let effects = n.step(NOW, Input::LookedUp(HolderAnswer::Unclear { detail: "two have it".to_owned() }));
+    assert_eq!(n.force_answer("y"), Some(&ForceAnswer::Released));
+    assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
+}
+
+#[test]
+fn what_nobody_has_is_not_forced() {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    n.step(NOW, force("x", true, &ResourcePolicy::default()));
+    assert_eq!(refused(&n, "x"), "nobody_holds");
+    assert_eq!(n.epoch, Epoch(0));
+}
+
+#[test]
+fn a_seeded_holder_that_never_claimed_is_not_asked() {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    let policy = ResourcePolicy::default();
+    n.step(NOW, Input::Seeded { holder: who("A"), party: None, policy: policy.clone() });
+    assert_eq!(n.step(NOW, force("x", false, &policy)), vec![]);
+    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert!(n.holder.is_none());
+}
+
+#[test]
+fn answers_are_remembered_up_to_their_limit() {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    for number in 0..=FORCES_REMEMBERED_MAX {
+        n.step(NOW, force(&number.to_string(), false, &ResourcePolicy::default()));
+    }
+    assert_eq!(n.force_answer("0"), None);
+    assert!(n.force_answer("1").is_some());
+}
+
+#[test]
+fn a_state_of_an_earlier_build_is_read() {
+    let mut json = serde_json::to_value(held_by_a(&with_authority())).unwrap();
+    let fields = json.as_object_mut().unwrap();
+    for new in ["forcing", "forces", "look_up_is_for_force"] {
+        fields.remove(new);
+    }
+    let n: Resource = serde_json::from_value(json).unwrap();
+    assert_eq!((n.forcing, n.forces.len()), (None, 0));
+}

@@ -1,0 +1,116 @@
+//! What an entity that was terminated learns again.
+
+use super::tests::{NOW, give_back, ticket, who};
+use super::*;
+use crate::ids::{Epoch, Incarnation};
+use crate::message::{GiveBack, HeldLease, Notice};
+use crate::order::ClaimMode;
+
+const SETTLE_MS: u64 = 90_000;
+
+fn reborn() -> Resource {
+    Resource::reborn("t".parse().unwrap(), "msisdn/1".parse().unwrap())
+}
+
+/// A ticket of a kind without a look-up, whose dead may write for so long.
+fn settling(ticket: Ticket) -> Ticket {
+    Ticket { policy: ResourcePolicy { orphan_settle_ms: SETTLE_MS, ..ResourcePolicy::default() }, ..ticket }
+}
+
+fn reassert(customer: &str, lease: Option<Epoch>, tickets: Vec<Ticket>) -> Input {
+    let own = ticket(customer, 1, ClaimMode::Assign);
+    let lease = lease.map(|epoch| HeldLease { epoch, ticket: own.id, key: own.key, since: NOW, party: own.party });
+    let (incarnation, above) = (Incarnation(1), Epoch(1_000_000));
+    Input::Told(ToResource::Reassert { from: who(customer), incarnation, lease, above, tickets })
+}
+
+fn granted_to(effects: &[Effect]) -> Vec<(String, Epoch)> {
+    let notified = effects.iter().filter_map(|effect| match effect {
+        Effect::Notify(messages) => Some(messages),
+        Effect::LookUp { .. } => None,
+    });
+    let granted = notified.flatten().filter_map(|(customer, message)| match message.notice {
+        Notice::LeaseGranted { epoch, .. } => Some((customer.customer.to_string(), epoch)),
+        _ => None,
+    });
+    granted.collect()
+}
+
+#[test]
+fn whoever_waited_waits_again_and_is_served_when_the_holder_that_said_so_gives_back() {
+    let mut n = reborn();
+    let waits = settling(ticket("B", 2, ClaimMode::Assign));
+    assert_eq!(n.step(NOW, reassert("B", None, vec![waits])), vec![]);
+    let held = n.step(NOW, reassert("A", Some(Epoch(77)), vec![]));
+    let [Effect::Notify(messages)] = held.as_slice() else { panic!("{held:?}") };
+    assert_eq!(messages[0].0, who("A"));
+    assert_eq!(messages[0].1.notice, Notice::LeaseKnown { epoch: Epoch(77) }, "the lease is what it was");
+    n.step(NOW, Input::Notified(vec![crate::message::Delivery::Delivered]));
+    let later = NOW.plus_ms(SETTLE_MS);
+    assert_eq!(n.step(later, Input::Woke), vec![], "A has it");
+    let effects = n.step(later, give_back("A", Epoch(77), GiveBack::Released));
+    let granted = granted_to(&effects);
+    assert_eq!(granted.len(), 1);
+    assert!(granted[0].0 == "B" && granted[0].1 > Epoch(1_000_000), "{granted:?}");
+}
+
+#[test]
+fn nothing_is_granted_before_a_holder_could_say_so() {
+    let mut n = reborn();
+    assert_eq!(n.claim(NOW, settling(ticket("B", 2, ClaimMode::Assign))).0, ClaimAnswer::Queued);
+    assert_eq!(n.wake_at(NOW), Some(NOW.plus_ms(SETTLE_MS)));
+    assert_eq!(n.step(NOW.plus_ms(SETTLE_MS - 1), Input::Woke), vec![]);
+    assert_eq!(granted_to(&n.step(NOW.plus_ms(SETTLE_MS), Input::Woke)).len(), 1);
+}
+
+#[test]
+fn an_entity_that_did_not_know_of_its_earlier_life_waits_as_soon_as_it_hears_of_it() {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    let waits = settling(ticket("B", 2, ClaimMode::Assign));
+    assert_eq!(granted_to(&n.step(NOW, reassert("B", None, vec![waits]))), []);
+    assert_eq!(n.wake_at(NOW), Some(NOW.plus_ms(SETTLE_MS)));
+}
+
+#[test]
+fn the_authority_is_asked_only_when_nothing_of_the_forgotten_holder_can_land_any_more() {
+    let mut n = reborn();
+    let authority = Authority { target: "hss".parse().unwrap(), operation: "find_holder".to_owned() };
+    let policy = ResourcePolicy { authority: Some(authority), orphan_settle_ms: SETTLE_MS, ..Default::default() };
+    let (_, effects) = n.claim(NOW, Ticket { policy, ..ticket("B", 2, ClaimMode::Assign) });
+    assert_eq!(effects, vec![]);
+    let effects = n.step(NOW.plus_ms(SETTLE_MS), Input::Woke);
+    assert!(matches!(effects.as_slice(), [Effect::LookUp { .. }]), "{effects:?}");
+}
+
+#[test]
+fn of_two_leases_said_again_the_one_granted_later_wins_and_an_old_story_changes_nothing() {
+    let mut n = reborn();
+    n.step(NOW, reassert("A", Some(Epoch(77)), vec![]));
+    n.step(NOW, reassert("B", Some(Epoch(78)), vec![]));
+    assert!(n.holder.as_ref().unwrap().is(&who("B")));
+    n.step(NOW, reassert("A", Some(Epoch(77)), vec![]));
+    assert!(n.holder.as_ref().unwrap().is(&who("B")));
+    n.step(NOW, give_back("B", Epoch(78), GiveBack::Released));
+    n.step(NOW, reassert("B", Some(Epoch(78)), vec![]));
+    assert_eq!(n.holder, None, "it came back");
+}
+
+#[test]
+fn what_is_said_again_to_an_entity_that_knows_it_changes_nothing() {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    let ClaimAnswer::Granted { epoch, .. } = n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0 else { panic!() };
+    n.claim(NOW, ticket("B", 2, ClaimMode::Assign));
+    let before = n.clone();
+    n.step(NOW, reassert("A", Some(epoch), vec![]));
+    n.step(NOW, reassert("B", None, vec![ticket("B", 2, ClaimMode::Assign)]));
+    assert_eq!(n, Resource { floor: n.floor, ..before });
+}
+
+#[test]
+fn a_holder_that_says_it_has_nothing_is_granted_again_above_what_it_takes() {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    n.claim(NOW, ticket("A", 1, ClaimMode::Assign));
+    let effects = n.step(NOW, reassert("A", None, vec![ticket("A", 1, ClaimMode::Assign)]));
+    let granted = granted_to(&effects);
+    assert!(matches!(granted.as_slice(), [(who, epoch)] if who == "A" && *epoch > Epoch(1_000_000)), "{granted:?}");
+}

@@ -1,0 +1,103 @@
+//! Where target entities are: one for each target instance, whoever uses it.
+
+use std::collections::BTreeSet;
+
+use super::{EntityRoute, NAMESPACE_DEFAULT, Priority, QueueKind, Routing, TenantSettings, shard_of};
+use crate::ids::{Role, TargetId, decode_part};
+
+/// The workflow type of a target entity.
+pub const TARGET_WORKFLOW_TYPE: &str = "TargetEntity";
+
+impl Routing {
+    /// Where a target's entity is: `{prefix}/target/{name}`, the name percent-encoded, in the namespace `default`, on the
+    /// jobs queue of the shard that the name makes.
+    pub fn target(&self, target: &TargetId) -> EntityRoute {
+        let shard = shard_of(target.as_str(), self.settings.shard_count);
+        let prefix = &self.settings.prefix;
+        EntityRoute {
+            namespace: NAMESPACE_DEFAULT.to_owned(),
+            workflow_type: TARGET_WORKFLOW_TYPE,
+            workflow_id: format!("{}/target/{}", prefix.as_str(), target.encoded()),
+            shard,
+            task_queue: prefix.queue(QueueKind::Jobs, shard),
+            priority: Priority { fairness_key: prefix.as_str().to_owned(), fairness_weight: 1.0 },
+        }
+    }
+
+    /// The namespaces in which a target is called: those of the tenants for which one of the catalog's `roles` stands for
+    /// it, tenants that the settings do not name included. Never empty.
+    pub fn namespaces_of_target(&self, target: &TargetId, roles: &BTreeSet<Role>) -> BTreeSet<String> {
+        let calls_it = |tenant: &&TenantSettings| {
+            let stands_for = |role| tenant.targets.get(role).cloned().unwrap_or_else(|| TargetId::from(role));
+            roles.iter().any(|role| stands_for(role) == *target)
+        };
+        let tenants = self.settings.tenants.values().chain([&self.default_tenant]);
+        let mut namespaces: BTreeSet<String> =
+            tenants.filter(calls_it).map(|tenant| tenant.namespace.clone()).collect();
+        if namespaces.is_empty() {
+            namespaces.insert(NAMESPACE_DEFAULT.to_owned());
+        }
+        namespaces
+    }
+}
+
+/// The target whose entity has this workflow id; none where it is no target entity's.
+pub fn target_of_workflow(workflow_id: &str) -> Option<TargetId> {
+    match workflow_id.split('/').collect::<Vec<_>>().as_slice() {
+        [_, "target", name] => {
+            let target: TargetId = decode_part(name).ok()?.try_into().ok()?;
+            (target.encoded() == *name).then_some(target)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::routing::RoutingSettings;
+
+    fn role(name: &str) -> Role {
+        name.parse().unwrap()
+    }
+
+    fn routing() -> Routing {
+        let tenant = |namespace: &str, targets: &[(&str, &str)]| TenantSettings {
+            namespace: namespace.to_owned(),
+            targets: targets.iter().map(|(of, target)| (role(of), target.parse().unwrap())).collect(),
+            ..TenantSettings::default()
+        };
+        let tenants = BTreeMap::from([
+            ("blue".parse().unwrap(), tenant("blue", &[("hss", "hss-east")])),
+            ("red".parse().unwrap(), tenant("red", &[("hss", "hss-east")])),
+            ("green".parse().unwrap(), tenant("green", &[])),
+        ]);
+        Routing::new(RoutingSettings { tenants, ..RoutingSettings::default() }).unwrap()
+    }
+
+    #[test]
+    fn a_target_entity_is_found_by_its_targets_name() {
+        let route = routing().target(&"hss east".parse().unwrap());
+        assert_eq!(route.workflow_id, "interlock/target/hss%20east");
+        assert_eq!(target_of_workflow(&route.workflow_id).unwrap().as_str(), "hss east");
+        assert!(route.task_queue.starts_with("interlock.jobs."));
+        for other in ["t/customer/c", "t/resource/msisdn/1", "interlock/target/", "interlock/target/a/b"] {
+            assert_eq!(target_of_workflow(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_called_in_the_namespaces_of_those_who_use_it_and_no_others() {
+        let roles = BTreeSet::from([role("hss"), role("crm")]);
+        let of = |target: &str| {
+            let namespaces = routing().namespaces_of_target(&target.parse().unwrap(), &roles);
+            namespaces.into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(of("hss-east"), "blue red");
+        assert_eq!(of("hss"), "default green");
+        assert_eq!(of("crm"), "blue default green red");
+        assert_eq!(of("nobody-uses-it"), "default");
+    }
+}

@@ -1,0 +1,95 @@
+//! What a sweep finds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error_code::ErrorCode;
+use crate::ids::{OrderId, ResourceId, TargetId, TenantId, Timestamp};
+
+/// Why something is worth telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// An open order is past the time by which it should be done.
+    OrderOverdue,
+    /// Orders wait for a lease whose holder's entity does not run.
+    HolderNotRunning,
+    /// Orders wait at a resource whose entity does not run.
+    ResourceNotRunning,
+    /// An order waits for a lease, and the resource does not know of it.
+    TicketForgotten,
+    /// Orders wait for each other.
+    RingOfWaits,
+    /// A target has not been called for long.
+    TargetParked,
+}
+
+impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::OrderOverdue,
+        Self::HolderNotRunning,
+        Self::ResourceNotRunning,
+        Self::TicketForgotten,
+        Self::RingOfWaits,
+        Self::TargetParked,
+    ];
+
+    /// The stable code of its alert; as text also its label in metrics.
+    pub const fn code(self) -> ErrorCode {
+        match self {
+            Self::OrderOverdue => ErrorCode::OrderOverdue,
+            Self::HolderNotRunning => ErrorCode::HolderNotRunning,
+            Self::ResourceNotRunning => ErrorCode::ResourceNotRunning,
+            Self::TicketForgotten => ErrorCode::TicketForgotten,
+            Self::RingOfWaits => ErrorCode::RingOfWaits,
+            Self::TargetParked => ErrorCode::TargetParked,
+        }
+    }
+}
+
+/// One thing that a sweep found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Why it is worth telling.
+    pub cause: Cause,
+    /// Whose; none for a target, which is nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
+    /// The order that waits; of a ring the one with the smallest id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderId>,
+    /// The resource.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceId>,
+    /// The target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetId>,
+    /// Since when.
+    pub since: Timestamp,
+    /// A sentence for a person.
+    pub detail: String,
+}
+
+impl Finding {
+    /// What makes it the same thing in the next sweep: cause, tenant, and what it is about.
+    pub fn key(&self) -> String {
+        let tenant = self.tenant.as_ref().map_or("", TenantId::as_str);
+        let about = match (&self.order, &self.resource, &self.target) {
+            // The resource for which an order waits may change while the order stays overdue.
+            (Some(order), ..) => order.to_string(),
+            (None, Some(resource), _) => resource.to_string(),
+            (None, None, Some(target)) => target.to_string(),
+            (None, None, None) => String::new(),
+        };
+        format!("{} {tenant} {about}", self.cause.code())
+    }
+
+    /// Whose entities must answer before it is believed that it is over.
+    pub(super) fn is_about(&self, unanswered: &str) -> bool {
+        let tenant = self.tenant.as_ref().map_or("", TenantId::as_str);
+        let customer = self.order.as_ref().map(|order| format!("{tenant} {}", order.customer()));
+        let resource = self.resource.as_ref().map(|resource| format!("{tenant} {resource}"));
+        let target = self.target.as_ref().map(|target| format!(" {target}"));
+        [customer, resource, target].into_iter().flatten().any(|subject| subject == unanswered)
+    }
+}

@@ -1,0 +1,85 @@
+//! What sweeps have found so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Finding};
+
+/// The most findings that are remembered, and told, at a time; of more the first by their keys.
+pub const FINDINGS_MAX: usize = 1_000;
+
+/// What sweeps have found and is not over, from one sweep to the next.
+///
+/// A sweep that cannot look at everything goes on in the next one; all sweeps of one walk make a circle. What was found in a
+/// circle and not in the whole next one is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// The circle under way.
+    #[serde(default)]
+    circle: u64,
+    /// Where the next sweep goes on, as the one that looks wrote it; none where it begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// What was found, by key, with the circle in which it was seen last.
+    #[serde(default)]
+    known: BTreeMap<String, Known>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    circle: u64,
+    finding: Finding,
+}
+
+/// What a sweep leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct News {
+    /// What was not known before: one alert each.
+    pub raised: Vec<Finding>,
+    /// What is over.
+    pub cleared: Vec<Finding>,
+    /// How many there are now of each cause that there is.
+    pub standing: BTreeMap<Cause, u64>,
+}
+
+impl Ledger {
+    /// Takes what a sweep found. `unanswered` are those who did not answer (`TENANT CUSTOMER`, `TENANT KIND/ID`, ` TARGET`):
+    /// what is known of them stays. `cursor` says where the next sweep goes on; none where all was looked at.
+    pub fn take(&mut self, found: Vec<Finding>, unanswered: &BTreeSet<String>, cursor: Option<String>) -> News {
+        let circle = self.circle;
+        let mut raised = Vec::new();
+        let found: BTreeMap<String, Finding> = found.into_iter().map(|finding| (finding.key(), finding)).collect();
+        for (key, finding) in found {
+            if let Some(known) = self.known.get_mut(&key) {
+                // Since when is what was told; what is told of it now may say more.
+                known.circle = circle;
+            } else if self.known.len() < FINDINGS_MAX {
+                raised.push(finding.clone());
+                self.known.insert(key, Known { circle, finding });
+            }
+        }
+        for known in self.known.values_mut() {
+            if unanswered.iter().any(|subject| known.finding.is_about(subject)) {
+                known.circle = circle;
+            }
+        }
+        let mut cleared = Vec::new();
+        if cursor.is_none() {
+            self.circle += 1;
+            self.known.retain(|_, known| {
+                let stays = known.circle == circle;
+                if !stays {
+                    cleared.push(known.finding.clone());
+                }
+                stays
+            });
+        }
+        self.cursor = cursor;
+        let mut standing = BTreeMap::new();
+        for known in self.known.values() {
+            *standing.entry(known.finding.cause).or_default() += 1;
+        }
+        News { raised, cleared, standing }
+    }
+}

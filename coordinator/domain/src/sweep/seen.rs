@@ -1,0 +1,232 @@
+//! What a sweep saw, and what is to be thought of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Finding};
+use crate::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId, Timestamp};
+
+/// From when on something is worth telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepRules {
+    /// How long an order may wait for a lease before it is looked whether anybody knows of it, in milliseconds: messages
+    /// are under way meanwhile.
+    pub patience_ms: u64,
+    /// How long a target may not be called, in milliseconds.
+    pub parked_ms: u64,
+}
+
+/// An open order that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingOrder {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The order.
+    pub order: OrderId,
+    /// When it should be done.
+    pub due_at: Option<Timestamp>,
+    /// What it waits for, in a word.
+    pub waits_for: String,
+    /// The leases that it waits for, where that is it.
+    pub lease: Option<LeaseWait>,
+}
+
+/// A wait for leases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseWait {
+    /// Those that are missing.
+    pub resources: Vec<ResourceId>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A resource for whose lease somebody waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum ResourceSeen {
+    /// Its entity does not run.
+    NotRunning,
+    /// It answered.
+    Running {
+        /// The orders that wait there.
+        queue: BTreeSet<OrderId>,
+        /// The customer that holds it, where it is one, and whether its entity runs.
+        holder: Option<(TenantId, CustomerId, bool)>,
+    },
+}
+
+/// Orders that wait for each other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingSeen {
+    /// The orders.
+    pub orders: BTreeSet<(TenantId, OrderId)>,
+    /// Since when the last of them waits.
+    pub since: Timestamp,
+}
+
+/// A target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSeen {
+    /// Which.
+    pub target: TargetId,
+    /// Its state, in a word.
+    pub state: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it is called, be it slowly.
+    pub is_called: bool,
+}
+
+/// All that a sweep saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Open orders.
+    pub orders: Vec<WaitingOrder>,
+    /// The resources that orders wait for, as far as they were asked.
+    pub resources: BTreeMap<(TenantId, ResourceId), ResourceSeen>,
+    /// Rings, each seen from whatever order.
+    pub rings: Vec<RingSeen>,
+    /// Targets.
+    pub targets: Vec<TargetSeen>,
+}
+
+/// What is worth telling of what was seen, in the order of the keys; each thing once.
+pub fn findings(rules: &SweepRules, now: Timestamp, seen: &Seen) -> Vec<Finding> {
+    let mut found: BTreeMap<String, Finding> = BTreeMap::new();
+    let mut add = |finding: Finding| {
+        // Of several that wait at one resource the one that has waited longest says since when.
+        let known = found.entry(finding.key()).or_insert_with(|| finding.clone());
+        if finding.since < known.since {
+            *known = finding;
+        }
+    };
+    for order in &seen.orders {
+        overdue(now, order).into_iter().for_each(&mut add);
+        unknown_at_resources(rules, now, seen, order).into_iter().for_each(&mut add);
+    }
+    seen.rings.iter().filter_map(|ring| ring_of(rules, now, ring)).for_each(&mut add);
+    seen.targets.iter().filter_map(|target| parked(rules, now, target)).for_each(&mut add);
+    found.into_values().collect()
+}
+
+/// The customers that are to say again what they have and want of which resource.
+pub fn to_say_again(rules: &SweepRules, now: Timestamp, seen: &Seen) -> BTreeSet<(TenantId, CustomerId, ResourceId)> {
+    let mut to_say = BTreeSet::new();
+    for order in &seen.orders {
+        for (resource, state) in waits(rules, now, seen, order) {
+            let is_unknown = match state {
+                ResourceSeen::NotRunning => true,
+                ResourceSeen::Running { queue, .. } => !queue.contains(&order.order),
+            };
+            if is_unknown {
+                to_say.insert((order.tenant.clone(), order.order.customer(), resource.clone()));
+            }
+        }
+    }
+    to_say
+}
+
+fn is_past(since: Timestamp, patience_ms: u64, now: Timestamp) -> bool {
+    since.plus_ms(patience_ms) < now
+}
+
+/// The resources, as far as they were seen, for which an order has waited for longer than messages take.
+fn waits<'a>(
+    rules: &SweepRules,
+    now: Timestamp,
+    seen: &'a Seen,
+    order: &'a WaitingOrder,
+) -> impl Iterator<Item = (&'a ResourceId, &'a ResourceSeen)> + use<'a> {
+    let wait = order.lease.as_ref().filter(|wait| is_past(wait.since, rules.patience_ms, now));
+    let resources = wait.into_iter().flat_map(|wait| &wait.resources);
+    resources.filter_map(|resource| {
+        let state = seen.resources.get(&(order.tenant.clone(), resource.clone()))?;
+        Some((resource, state))
+    })
+}
+
+fn overdue(now: Timestamp, order: &WaitingOrder) -> Option<Finding> {
+    let due_at = order.due_at.filter(|due_at| *due_at < now)?;
+    Some(Finding {
+        cause: Cause::OrderOverdue,
+        tenant: Some(order.tenant.clone()),
+        order: Some(order.order.clone()),
+        resource: None,
+        target: None,
+        since: due_at,
+        detail: format!("It should have been done by {}, and waits for: {}.", due_at.to_rfc3339(), order.waits_for),
+    })
+}
+
+fn unknown_at_resources(rules: &SweepRules, now: Timestamp, seen: &Seen, order: &WaitingOrder) -> Vec<Finding> {
+    let Some(since) = order.lease.as_ref().map(|wait| wait.since) else { return Vec::new() };
+    let finding = |cause, about_order: bool, resource: &ResourceId, detail: String| Finding {
+        cause,
+        tenant: Some(order.tenant.clone()),
+        order: about_order.then(|| order.order.clone()),
+        resource: Some(resource.clone()),
+        target: None,
+        since,
+        detail,
+    };
+    let mut found = Vec::new();
+    for (resource, state) in waits(rules, now, seen, order) {
+        match state {
+            ResourceSeen::NotRunning => found.push(finding(
+                Cause::ResourceNotRunning,
+                false,
+                resource,
+                format!(
+                    "Its entity does not run, and {} waits for its lease; those who wait say so again.",
+                    order.order
+                ),
+            )),
+            ResourceSeen::Running { queue, .. } if !queue.contains(&order.order) => found.push(finding(
+                Cause::TicketForgotten,
+                true,
+                resource,
+                format!("It waits for the lease of {resource}, which knows nothing of it; it says so again."),
+            )),
+            ResourceSeen::Running { holder: Some((tenant, customer, false)), .. } => found.push(finding(
+                Cause::HolderNotRunning,
+                false,
+                resource,
+                format!(
+                    "{} waits for its lease, and the entity of its holder {tenant}/{customer} does not run.",
+                    order.order
+                ),
+            )),
+            ResourceSeen::Running { .. } => {}
+        }
+    }
+    found
+}
+
+/// Rings that break by themselves do so at once: one that lasts is a person's matter.
+fn ring_of(rules: &SweepRules, now: Timestamp, ring: &RingSeen) -> Option<Finding> {
+    let (tenant, order) = ring.orders.first().filter(|_| is_past(ring.since, rules.patience_ms, now))?;
+    let all: Vec<String> = ring.orders.iter().map(|(_, order)| order.to_string()).collect();
+    Some(Finding {
+        cause: Cause::RingOfWaits,
+        tenant: Some(tenant.clone()),
+        order: Some(order.clone()),
+        resource: None,
+        target: None,
+        since: ring.since,
+        detail: format!("These orders wait for each other: {}.", all.join(", ")),
+    })
+}
+
+fn parked(rules: &SweepRules, now: Timestamp, target: &TargetSeen) -> Option<Finding> {
+    let is_long = !target.is_called && is_past(target.since, rules.parked_ms, now);
+    is_long.then(|| Finding {
+        cause: Cause::TargetParked,
+        tenant: None,
+        order: None,
+        resource: None,
+        target: Some(target.target.clone()),
+        since: target.since,
+        detail: format!("It has not been called since {}; its state is '{}'.", target.since.to_rfc3339(), target.state),
+    })
+}

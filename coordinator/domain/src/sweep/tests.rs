@@ -1,0 +1,168 @@
+//! What is found of what was seen, and that each thing is told once.
+
+use super::*;
+use crate::ids::{OrderId, ResourceId, TenantId, Timestamp};
+
+const NOW: Timestamp = Timestamp(1_795_000_000_000);
+const RULES: SweepRules = SweepRules { patience_ms: 30_000, parked_ms: 900_000 };
+
+fn tenant() -> TenantId {
+    "t".parse().unwrap()
+}
+
+fn order(customer: &str) -> OrderId {
+    OrderId::derive(&tenant(), &customer.parse().unwrap(), "/crm", "1", None)
+}
+
+fn number() -> ResourceId {
+    "msisdn/1206".parse().unwrap()
+}
+
+fn ago(ms: i64) -> Timestamp {
+    Timestamp(NOW.0 - ms)
+}
+
+/// An order that waits for the number for so long.
+fn waiting(customer: &str, for_ms: i64) -> WaitingOrder {
+    let lease = Some(LeaseWait { resources: vec![number()], since: ago(for_ms) });
+    WaitingOrder { tenant: tenant(), order: order(customer), due_at: None, waits_for: "lease".to_owned(), lease }
+}
+
+fn seen(orders: Vec<WaitingOrder>, number_is: ResourceSeen) -> Seen {
+    Seen { orders, resources: [((tenant(), number()), number_is)].into(), ..Seen::default() }
+}
+
+fn running(queue: &[&str], holder: Option<(&str, bool)>) -> ResourceSeen {
+    let holder = holder.map(|(customer, runs)| (tenant(), customer.parse().unwrap(), runs));
+    ResourceSeen::Running { queue: queue.iter().map(|customer| order(customer)).collect(), holder }
+}
+
+fn causes(seen: &Seen) -> Vec<Cause> {
+    findings(&RULES, NOW, seen).into_iter().map(|finding| finding.cause).collect()
+}
+
+#[test]
+fn an_order_past_its_time_is_found_and_one_before_it_is_not() {
+    let due = |due_at| WaitingOrder { due_at: Some(due_at), lease: None, ..waiting("A", 0) };
+    let orders = vec![due(ago(1))];
+    let found = findings(&RULES, NOW, &Seen { orders, ..Seen::default() });
+    assert_eq!(
+        (found[0].cause, found[0].since, found[0].order.clone()),
+        (Cause::OrderOverdue, ago(1), Some(order("A")))
+    );
+    assert_eq!(causes(&Seen { orders: vec![due(NOW)], ..Seen::default() }), []);
+}
+
+#[test]
+fn a_wait_that_its_resource_knows_of_is_nothing_to_tell() {
+    assert_eq!(causes(&seen(vec![waiting("A", 60_000)], running(&["A"], Some(("B", true))))), []);
+}
+
+#[test]
+fn a_wait_that_nobody_knows_of_is_found_and_is_said_again() {
+    for (number_is, cause) in [
+        (running(&[], Some(("B", true))), Cause::TicketForgotten),
+        (ResourceSeen::NotRunning, Cause::ResourceNotRunning),
+    ] {
+        let seen = seen(vec![waiting("A", 60_000)], number_is);
+        assert_eq!(causes(&seen), [cause]);
+        let expected = (tenant(), "A".parse().unwrap(), number());
+        assert_eq!(to_say_again(&RULES, NOW, &seen), [expected].into());
+    }
+}
+
+#[test]
+fn a_wait_whose_messages_may_be_under_way_is_left_alone() {
+    let seen = seen(vec![waiting("A", 30_000)], ResourceSeen::NotRunning);
+    assert_eq!(causes(&seen), []);
+    assert_eq!(to_say_again(&RULES, NOW, &seen), [].into());
+}
+
+#[test]
+fn a_holder_that_does_not_run_is_found_once_however_many_wait() {
+    let orders = vec![waiting("A", 60_000), waiting("C", 90_000)];
+    let seen = seen(orders, running(&["A", "C"], Some(("B", false))));
+    let found = findings(&RULES, NOW, &seen);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].cause, found[0].since), (Cause::HolderNotRunning, ago(90_000)));
+    assert_eq!(to_say_again(&RULES, NOW, &seen), [].into());
+}
+
+#[test]
+fn a_ring_is_found_once_from_whichever_order_it_was_seen() {
+    let ring = |since| RingSeen { orders: [(tenant(), order("A")), (tenant(), order("B"))].into(), since };
+    let rings = vec![ring(ago(60_000)), ring(ago(60_000))];
+    assert_eq!(causes(&Seen { rings, ..Seen::default() }), [Cause::RingOfWaits]);
+    // It may be about to break by itself.
+    assert_eq!(causes(&Seen { rings: vec![ring(ago(1_000))], ..Seen::default() }), []);
+}
+
+#[test]
+fn a_target_that_has_not_been_called_for_long_is_found() {
+    let target = |is_called, for_ms| TargetSeen {
+        target: "hss".parse().unwrap(),
+        state: "open".to_owned(),
+        since: ago(for_ms),
+        is_called,
+    };
+    let targets = |targets| Seen { targets, ..Seen::default() };
+    assert_eq!(causes(&targets(vec![target(false, 900_001)])), [Cause::TargetParked]);
+    assert_eq!(causes(&targets(vec![target(false, 900_000), target(true, 9_000_000)])), []);
+}
+
+fn found(customer: &str) -> Finding {
+    let seen = Seen { orders: vec![WaitingOrder { due_at: Some(ago(1)), ..waiting(customer, 0) }], ..Seen::default() };
+    findings(&RULES, NOW, &seen).remove(0)
+}
+
+fn keys(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|finding| finding.order.as_ref().unwrap().customer().to_string()).collect()
+}
+
+#[test]
+fn what_was_told_is_not_told_again_and_what_is_gone_is_cleared_once() {
+    let mut ledger = Ledger::default();
+    let mut sweep = |customers: &[&str]| {
+        let news = ledger.take(customers.iter().map(|customer| found(customer)).collect(), &[].into(), None);
+        // It travels from sweep to sweep as JSON.
+        ledger = serde_json::from_str(&serde_json::to_string(&ledger).unwrap()).unwrap();
+        (keys(&news.raised), keys(&news.cleared), news.standing.values().sum::<u64>())
+    };
+    let none = Vec::<String>::new;
+    assert_eq!(sweep(&["A"]), (vec!["A".to_owned()], none(), 1));
+    assert_eq!(sweep(&["A"]), (none(), none(), 1));
+    assert_eq!(sweep(&["A", "B"]), (vec!["B".to_owned()], none(), 2));
+    assert_eq!(sweep(&["B"]), (none(), vec!["A".to_owned()], 1));
+    assert_eq!(sweep(&["B"]), (none(), none(), 1));
+    // It comes back: that is news.
+    assert_eq!(sweep(&["A"]), (vec!["A".to_owned()], vec!["B".to_owned()], 1));
+}
+
+#[test]
+fn what_was_not_looked_at_in_this_sweep_is_not_over() {
+    let mut ledger = Ledger::default();
+    ledger.take(vec![found("A"), found("B")], &[].into(), None);
+    let part = ledger.take(vec![found("A")], &[].into(), Some("page 2".to_owned()));
+    assert_eq!((part.cleared.len(), ledger.cursor.as_deref()), (0, Some("page 2")));
+    let rest = ledger.take(Vec::new(), &[].into(), None);
+    assert_eq!(keys(&rest.cleared), ["B"]);
+    assert_eq!(ledger.cursor, None);
+}
+
+#[test]
+fn what_did_not_answer_is_not_over() {
+    let mut ledger = Ledger::default();
+    ledger.take(vec![found("A"), found("B")], &[].into(), None);
+    let news = ledger.take(Vec::new(), &["t A".to_owned()].into(), None);
+    assert_eq!((keys(&news.cleared), news.standing.values().sum::<u64>()), (vec!["B".to_owned()], 1));
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let mut ledger = Ledger::default();
+    let many: Vec<Finding> = (0..=FINDINGS_MAX).map(|number| found(&format!("C{number}"))).collect();
+    let news = ledger.take(many, &[].into(), None);
+    assert_eq!((news.raised.len(), news.standing.values().sum::<u64>()), (FINDINGS_MAX, FINDINGS_MAX as u64));
+    // It is the result of a sweep, and the argument of an activity.
+    assert!(serde_json::to_vec(&(&ledger, &news)).unwrap().len() < 1024 * 1024);
+}

@@ -1,0 +1,135 @@
+//! What a person may do with a target. Each action has an id (the same again changes nothing), a reason and an actor, and
+//! is kept in the history.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Limited, Rate, TARGET_ACTIONS_MAX, Target, TargetState};
+use crate::customer::Refusal;
+use crate::error_code::ErrorCode;
+use crate::ids::Timestamp;
+
+/// A person's action on a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetAction {
+    /// Names the action: the same id again changes nothing.
+    pub action_id: String,
+    /// What to do.
+    #[serde(flatten)]
+    pub kind: TargetActionKind,
+    /// Who does it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a person may do with a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum TargetActionKind {
+    /// Send it nothing.
+    Pause {
+        /// Until when, in milliseconds since the epoch; none until somebody resumes it.
+        #[serde(default)]
+        until: Option<Timestamp>,
+    },
+    /// Ask it at once whether it is there, and call it again where it is: after a pause, in an outage, or before the end
+    /// of a maintenance window.
+    Resume,
+    /// Send it so much at most.
+    Limit {
+        /// Requests per second; none to go back to what is configured.
+        #[serde(default)]
+        per_second: Option<Rate>,
+    },
+}
+
+impl TargetActionKind {
+    /// The name on the wire.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pause { .. } => "pause",
+            Self::Resume => "resume",
+            Self::Limit { .. } => "limit",
+        }
+    }
+}
+
+/// What an action led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetActionDone {
+    /// The target's state after it.
+    pub state: String,
+    /// Whether this action id had been taken before, and nothing changed.
+    pub repeated: bool,
+}
+
+fn refuse<T>(code: ErrorCode, detail: &str) -> Result<T, Refusal> {
+    Err(Refusal { code: code.into(), detail: detail.to_owned() })
+}
+
+impl Target {
+    pub(super) fn apply(&mut self, now: Timestamp, action: &TargetAction) -> Result<TargetActionDone, Refusal> {
+        if self.actions.contains(&action.action_id) {
+            return Ok(self.done(true));
+        }
+        let who = Some(action.actor.clone());
+        match &action.kind {
+            TargetActionKind::Pause { until } => self.pause(now, *until, action)?,
+            TargetActionKind::Resume => {
+                self.resume(now)?;
+                self.note(now, "resumed", who, Some(action.reason.clone()));
+            }
+            TargetActionKind::Limit { per_second } => self.limit(now, *per_second, action)?,
+        }
+        self.actions.push_back(action.action_id.clone());
+        while self.actions.len() > TARGET_ACTIONS_MAX {
+            self.actions.pop_front();
+        }
+        Ok(self.done(false))
+    }
+
+    fn done(&self, repeated: bool) -> TargetActionDone {
+        TargetActionDone { state: self.state.name().to_owned(), repeated }
+    }
+
+    fn pause(&mut self, now: Timestamp, until: Option<Timestamp>, action: &TargetAction) -> Result<(), Refusal> {
+        if until.is_some_and(|until| until <= now) {
+            return refuse(ErrorCode::PauseOver, "the pause would be over before it began");
+        }
+        let (actor, reason) = (action.actor.clone(), action.reason.clone());
+        self.note(now, "paused", Some(actor.clone()), Some(reason.clone()));
+        self.enter(now, TargetState::Paused { until, actor, reason });
+        // The reason beside the limit on the server is another now, also where the limit is not.
+        self.tell_anew = true;
+        Ok(())
+    }
+
+    fn resume(&mut self, now: Timestamp) -> Result<(), Refusal> {
+        match self.state {
+            TargetState::Closed | TargetState::Ramping { .. } => {
+                return refuse(ErrorCode::TargetNotStopped, "the target is called already");
+            }
+            TargetState::Maintenance { until } => self.maintenance_left_until = Some(until),
+            TargetState::Open { .. } | TargetState::Probing | TargetState::Paused { .. } => {}
+        }
+        self.probe_now(now);
+        self.failures_in_a_row = 0;
+        self.tell_anew = true;
+        Ok(())
+    }
+
+    fn limit(&mut self, now: Timestamp, rate: Option<Rate>, action: &TargetAction) -> Result<(), Refusal> {
+        let (actor, reason) = (action.actor.clone(), action.reason.clone());
+        let (what, detail) = match rate {
+            Some(rate) if rate.is_zero() => {
+                return refuse(ErrorCode::LimitIsZero, "a limit of 0 sends nothing; pause the target instead");
+            }
+            Some(rate) => ("limited", format!("{} per second: {reason}", rate.get())),
+            None => ("limit_lifted", reason.clone()),
+        };
+        self.note(now, what, Some(actor.clone()), Some(detail));
+        self.limited = rate.map(|rate| Limited { rate, actor, reason });
+        self.tell_anew = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,240 @@
+//! The rate limit of a target's queue: what it is to be, what the server was told, and why.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Effect, ProbeCourse, Target, TargetState};
+use crate::ids::Timestamp;
+
+/// The highest rate that can be set, in requests per second: more than any queue dispatches.
+const RATE_MAX: f64 = 1_000_000.0;
+/// How long the server is left alone after it could not be told a limit, in milliseconds.
+const TOLD_AGAIN_AFTER_MS: u64 = 5_000;
+/// The most of a reason that is kept on the server, in characters.
+const REASON_CHARACTERS_MAX: usize = 200;
+
+/// Requests per second, to a thousandth; on the wire a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Rate {
+    thousandths: u64,
+}
+
+/// Why a number is no rate.
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
+#[error("'{0}' is no rate: it must be from 0 to {RATE_MAX} requests per second")]
+pub struct RateError(f64);
+
+impl Rate {
+    /// Nothing at all.
+    pub const ZERO: Self = Self { thousandths: 0 };
+
+    /// So many requests per second.
+    pub const fn per_second(requests: u32) -> Self {
+        Self { thousandths: requests as u64 * 1_000 }
+    }
+
+    /// The same as a number.
+    #[allow(clippy::cast_precision_loss)] // at most RATE_MAX thousandfold
+    pub fn get(self) -> f64 {
+        self.thousandths as f64 / 1_000.0
+    }
+
+    /// Whether it is nothing at all.
+    pub fn is_zero(self) -> bool {
+        self.thousandths == 0
+    }
+}
+
+impl TryFrom<f64> for Rate {
+    type Error = RateError;
+
+    fn try_from(requests: f64) -> Result<Self, RateError> {
+        if !(0.0..=RATE_MAX).contains(&requests) {
+            return Err(RateError(requests));
+        }
+        #[allow(clippy::cast_sign_loss)] // checked above
+        Ok(Self { thousandths: (requests * 1_000.0).round() as u64 })
+    }
+}
+
+impl From<Rate> for f64 {
+    fn from(rate: Rate) -> f64 {
+        rate.get()
+    }
+}
+
+/// The limit of a queue: a rate, or none; on the wire a number or null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Limit(pub Option<Rate>);
+
+impl Limit {
+    /// No limit.
+    pub const NONE: Self = Self(None);
+    /// Nothing is dispatched.
+    pub const STOPPED: Self = Self(Some(Rate::ZERO));
+
+    /// The lower of the two.
+    fn lowest(self, other: Rate) -> Self {
+        Self(Some(self.0.map_or(other, |rate| rate.min(other))))
+    }
+
+    /// Whether it lets as much through as the other.
+    pub(super) fn is_at_least(self, other: Self) -> bool {
+        match (self.0, other.0) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(this), Some(other)) => this >= other,
+        }
+    }
+}
+
+/// How a queue stands on the server, and why. It is kept beside the limit there, as JSON, and survives the target entity:
+/// one that was terminated and started again finds in it what only a person may change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The limit over all namespaces together.
+    pub limit: Limit,
+    /// The state of the target entity that set it.
+    #[serde(default)]
+    pub state: String,
+    /// The rate that a person set instead of the configured one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limited_to: Option<Rate>,
+    /// Until when, where a person said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Who said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Standing {
+    /// A limit of which nothing else is known.
+    pub fn of(limit: Limit) -> Self {
+        Self { limit, state: String::new(), limited_to: None, until: None, actor: None, reason: None }
+    }
+}
+
+impl Target {
+    /// The rate at which the target is called when all is well: a person's, or the configured one.
+    pub(super) fn rate(&self) -> Limit {
+        Limit(self.limited.as_ref().map(|limited| limited.rate).or(self.rules.rate))
+    }
+
+    /// The limit that the state asks for; none where it is not known yet how the queue stands.
+    pub(super) fn wanted(&self) -> Option<Limit> {
+        match &self.state {
+            _ if self.fresh => None,
+            TargetState::Closed => Some(self.rate()),
+            TargetState::Ramping { stage, .. } => Some(self.rate().lowest(ramp_rate(*stage))),
+            TargetState::Open { .. }
+            | TargetState::Probing
+            | TargetState::Maintenance { .. }
+            | TargetState::Paused { .. } => Some(Limit::STOPPED),
+        }
+    }
+
+    /// Tells the server the limit, where it was last told another, one telling at a time.
+    pub(super) fn tell_limit(&mut self, now: Timestamp) -> Option<Effect> {
+        let limit = self.wanted()?;
+        let too_soon = self.tell_again_at.is_some_and(|at| now < at);
+        let is_told = self.told == Some(limit) && !self.tell_anew;
+        if self.telling.is_some() || is_told || too_soon {
+            return None;
+        }
+        self.tell_again_at = None;
+        self.tell_anew = false;
+        self.telling = Some(limit);
+        Some(Effect::SetLimit { limit, standing: self.standing(limit) })
+    }
+
+    pub(super) fn limit_was_set(&mut self, now: Timestamp, result: Result<(), String>) {
+        let Some(limit) = self.telling.take() else { return };
+        match result {
+            Ok(()) => {
+                self.told = Some(limit);
+                self.told_in_vain = None;
+                let told_as_wanted = self.wanted() == Some(limit);
+                if let TargetState::Ramping { next_at, .. } = &mut self.state
+                    && told_as_wanted
+                {
+                    // A stage lasts from when the server knows of it.
+                    *next_at = now.plus_ms(self.rules.ramp_stage_ms);
+                }
+            }
+            Err(detail) => {
+                // It may have been told in one namespace and not in another.
+                self.told = None;
+                self.tell_again_at = Some(now.plus_ms(TOLD_AGAIN_AFTER_MS));
+                if self.told_in_vain.is_none() {
+                    self.note(now, "limit_not_set", None, Some(detail.clone()));
+                }
+                self.told_in_vain = Some(detail);
+            }
+        }
+    }
+
+    fn standing(&self, limit: Limit) -> Standing {
+        let limited = self.limited.as_ref();
+        let mut standing = Standing {
+            state: self.state.name().to_owned(),
+            limited_to: limited.map(|limited| limited.rate),
+            actor: limited.map(|limited| limited.actor.clone()),
+            reason: limited.map(|limited| limited.reason.clone()),
+            ..Standing::of(limit)
+        };
+        if let TargetState::Paused { until, actor, reason } = &self.state {
+            standing.until = *until;
+            standing.actor = Some(actor.clone());
+            standing.reason = Some(reason.clone());
+        }
+        standing.reason = standing.reason.map(|reason| reason.chars().take(REASON_CHARACTERS_MAX).collect());
+        standing
+    }
+
+    /// Begins again what was under way when the run before ended.
+    pub(super) fn under_way_again(&mut self) {
+        self.telling = None;
+        self.probe = ProbeCourse::Idle;
+        // Whether the telling under way reached the server is not known.
+        self.told = None;
+    }
+}
+
+/// The rate of a ramp's stage, from 0: 1, 2, 4, …
+pub(super) fn ramp_rate(stage: u32) -> Rate {
+    Rate::per_second(1_u32.checked_shl(stage).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_of_requests_per_second() {
+        assert_eq!(serde_json::to_value(Rate::per_second(7)).unwrap(), serde_json::json!(7.0));
+        assert_eq!(serde_json::from_value::<Rate>(serde_json::json!(0.5)).unwrap(), Rate { thousandths: 500 });
+        for wrong in [-1.0, f64::NAN, f64::INFINITY, RATE_MAX + 1.0] {
+            assert!(Rate::try_from(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_a_number_or_null() {
+        assert_eq!(serde_json::to_value(Limit::NONE).unwrap(), serde_json::Value::Null);
+        assert_eq!(serde_json::to_value(Limit::STOPPED).unwrap(), serde_json::json!(0.0));
+        assert!(Limit::NONE.is_at_least(Limit(Some(Rate::per_second(9)))));
+        assert!(!Limit(Some(Rate::per_second(9))).is_at_least(Limit::NONE));
+    }
+
+    #[test]
+    fn the_stages_of_a_ramp_double() {
+        assert_eq!([0, 1, 2, 6].map(ramp_rate), [1, 2, 4, 64].map(Rate::per_second));
+        assert_eq!(ramp_rate(40), Rate::per_second(u32::MAX));
+    }
+}

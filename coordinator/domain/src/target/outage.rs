@@ -1,0 +1,209 @@
+//! What happens by itself: outages, probes, ramps and maintenance windows.
+
+use super::limit::ramp_rate;
+use super::{
+    BreakerReport, BreakerTransition, Finding, LastProbe, Limited, OPEN_BREAKERS_MAX, OpenBreaker, ProbeAnswer,
+    ProbeCourse, Standing, Target, TargetRules, TargetState,
+};
+use crate::ids::Timestamp;
+
+impl Target {
+    pub(super) fn configured(&mut self, now: Timestamp, rules: TargetRules) {
+        if rules != self.rules {
+            self.rules = rules;
+            self.note(now, "configured", None, None);
+        }
+        self.tell_anew = true;
+        self.tell_again_at = None;
+    }
+
+    pub(super) fn reported(&mut self, now: Timestamp, report: BreakerReport) {
+        match report.transition {
+            BreakerTransition::Opened => {
+                let opened = OpenBreaker { since: now, reason: report.reason.clone() };
+                self.open_breakers.insert(report.process, opened);
+                self.forget_oldest_breaker();
+                self.failing(now, report.reason);
+            }
+            BreakerTransition::Closed => {
+                self.open_breakers.remove(&report.process);
+            }
+        }
+    }
+
+    fn forget_oldest_breaker(&mut self) {
+        if self.open_breakers.len() > OPEN_BREAKERS_MAX {
+            let oldest = self.open_breakers.iter().min_by_key(|(_, breaker)| breaker.since);
+            if let Some(process) = oldest.map(|(process, _)| process.clone()) {
+                self.open_breakers.remove(&process);
+            }
+        }
+    }
+
+    /// Calls fail.
+    fn failing(&mut self, now: Timestamp, reason: String) {
+        match self.state {
+            // While it is let through little by little, one process is enough.
+            TargetState::Ramping { .. } => self.open(now, "reopened", reason),
+            TargetState::Closed if self.open_breakers.len() >= self.rules.open_processes as usize => {
+                self.open(now, "opened", reason);
+            }
+            // What it is asked will show; what is parked already stays so.
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, now: Timestamp, what: &str, reason: String) {
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        self.enter(now, TargetState::Open { probe_at: now.plus_ms(self.back_off_ms()) });
+        self.note(now, what, None, Some(reason));
+    }
+
+    /// How long to wait before the next probe: it doubles with each failure in a row, up to the cap.
+    fn back_off_ms(&self) -> u64 {
+        let doublings = self.failures_in_a_row.saturating_sub(1).min(32);
+        self.rules.probe_first_ms.saturating_mul(1 << doublings).min(self.rules.probe_cap_ms)
+    }
+
+    pub(super) fn probed(&mut self, now: Timestamp, answer: ProbeAnswer) {
+        let is_of_use = std::mem::take(&mut self.probe) == ProbeCourse::UnderWay;
+        let was_asked = !matches!(answer.finding, Finding::NotAsked { .. });
+        let (up, detail) = match answer.finding {
+            Finding::Up => (true, String::new()),
+            Finding::CannotTell { detail } => (true, detail),
+            Finding::Down { detail } | Finding::NotAsked { detail } => (false, detail),
+        };
+        self.last_probe = Some(LastProbe { at: now, up, detail: detail.clone() });
+        if !is_of_use || self.state != TargetState::Probing {
+            return;
+        }
+        if self.fresh && !was_asked {
+            // Nothing is known against it: its queue stays as it is.
+            self.ask_again_at = Some(now.plus_ms(self.rules.probe_first_ms));
+            return;
+        }
+        if self.fresh {
+            return self.begun(now, up, detail, answer.stands);
+        }
+        if up {
+            self.ramp(now);
+        } else {
+            // An outage of days is one line in the history, not one for each probe.
+            self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+            self.enter(now, TargetState::Open { probe_at: now.plus_ms(self.back_off_ms()) });
+        }
+    }
+
+    /// The first thing that this life of the entity knows. What a person ordered an earlier life to do stands still.
+    fn begun(&mut self, now: Timestamp, up: bool, detail: String, stands: Option<Standing>) {
+        self.fresh = false;
+        self.note(now, "began", None, None);
+        let person = |standing: &Standing| {
+            let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+            (said(&standing.actor), said(&standing.reason))
+        };
+        if let Some(standing) = &stands {
+            let (actor, reason) = person(standing);
+            if standing.state == "paused" {
+                self.enter(now, TargetState::Paused { until: standing.until, actor, reason });
+                return;
+            }
+            if let (None, Some(rate)) = (&self.limited, standing.limited_to) {
+                self.limited = Some(Limited { rate, actor, reason });
+            }
+        }
+        if !up {
+            return self.open(now, "opened", detail);
+        }
+        let lets_all_through = stands.is_some_and(|standing| standing.limit.is_at_least(self.rate()));
+        if lets_all_through && self.open_breakers.is_empty() {
+            self.enter(now, TargetState::Closed);
+        } else {
+            self.ramp(now);
+        }
+    }
+
+    pub(super) fn ramp(&mut self, now: Timestamp) {
+        self.enter(now, TargetState::Ramping { stage: 0, next_at: now.plus_ms(self.rules.ramp_stage_ms) });
+        self.note_stage(now);
+    }
+
+    fn note_stage(&mut self, now: Timestamp) {
+        let rate = self.wanted().and_then(|limit| limit.0).map(|rate| format!("{} per second", rate.get()));
+        self.note(now, "ramping", None, rate);
+    }
+
+    fn close(&mut self, now: Timestamp) {
+        self.failures_in_a_row = 0;
+        // What the breakers of processes that are gone said is of no use any more.
+        self.open_breakers.clear();
+        self.enter(now, TargetState::Closed);
+        self.note(now, "closed", None, None);
+    }
+
+    pub(super) fn probe_now(&mut self, now: Timestamp) {
+        self.enter(now, TargetState::Probing);
+    }
+
+    /// Goes where time leads, as far as it does.
+    pub(super) fn keep_time(&mut self, now: Timestamp) {
+        if self.fresh {
+            return;
+        }
+        match self.state {
+            TargetState::Paused { until: Some(until), .. } if until <= now => {
+                self.note(now, "pause_over", None, None);
+                self.probe_now(now);
+            }
+            TargetState::Maintenance { until } if until <= now => {
+                self.note(now, "maintenance_over", None, None);
+                self.probe_now(now);
+            }
+            _ => {}
+        }
+        if let Some((until, reason)) = self.maintenance_now(now)
+            && !matches!(self.state, TargetState::Paused { .. })
+        {
+            if !matches!(self.state, TargetState::Maintenance { .. }) {
+                self.note(now, "maintenance", None, Some(reason));
+            }
+            self.enter(now, TargetState::Maintenance { until });
+        } else if matches!(self.state, TargetState::Maintenance { .. }) {
+            // The calendar was changed, or a person went ahead.
+            self.note(now, "maintenance_over", None, None);
+            self.probe_now(now);
+        }
+        match self.state {
+            TargetState::Open { probe_at } if probe_at <= now => self.probe_now(now),
+            TargetState::Ramping { stage, next_at } if next_at <= now && self.told == self.wanted() => {
+                if self.is_last_stage(stage) {
+                    self.close(now);
+                } else {
+                    let next_at = now.plus_ms(self.rules.ramp_stage_ms);
+                    self.enter(now, TargetState::Ramping { stage: stage.saturating_add(1), next_at });
+                    self.note_stage(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_last_stage(&self, stage: u32) -> bool {
+        let top = self.rate().0.unwrap_or(self.rules.ramp_top);
+        ramp_rate(stage) >= top
+    }
+
+    /// The end of the maintenance that `now` is in, of several the last, and what is done then.
+    fn maintenance_now(&self, now: Timestamp) -> Option<(Timestamp, String)> {
+        let ends = self.rules.maintenance.iter().filter_map(|window| Some((window.ends_after(now)?, &window.reason)));
+        let (until, reason) = ends.max_by_key(|(end, _)| *end)?;
+        (self.maintenance_left_until != Some(until)).then(|| (until, reason.clone()))
+    }
+
+    pub(super) fn next_maintenance(&self, now: Timestamp) -> Option<Timestamp> {
+        if matches!(self.state, TargetState::Paused { .. } | TargetState::Maintenance { .. }) {
+            return None;
+        }
+        self.rules.maintenance.iter().filter_map(|window| window.begins_after(now)).min()
+    }
+}

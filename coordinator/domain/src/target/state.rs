@@ -1,0 +1,274 @@
+//! What a target entity knows. All of it travels through continue-as-new.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Limit, Rate, TargetRules};
+use crate::ids::{TargetId, Timestamp};
+
+/// Entries of a target's history that are kept.
+pub const TARGET_HISTORY_MAX: usize = 100;
+/// Actions that are remembered: the same id again is recognised.
+pub const TARGET_ACTIONS_MAX: usize = 64;
+/// Open breakers that are remembered, of as many processes.
+pub const OPEN_BREAKERS_MAX: usize = 200;
+
+/// One target entity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// The target.
+    pub name: TargetId,
+    /// What is configured of it.
+    #[serde(default)]
+    pub rules: TargetRules,
+    /// Whether it is called.
+    pub state: TargetState,
+    /// Since when it is in this state.
+    pub since: Timestamp,
+    /// When it was told something last, or woken.
+    #[serde(default)]
+    pub seen_at: Timestamp,
+    /// Whether nothing is known yet of how its queue stands on the server.
+    #[serde(default)]
+    pub fresh: bool,
+    /// The rate that a person set.
+    #[serde(default)]
+    pub limited: Option<Limited>,
+    /// The limit that the server was told last; none where that is not known.
+    #[serde(default)]
+    pub told: Option<Limit>,
+    /// Whether it is to be told again, although it was told the same: somebody may have changed it there, or the reason
+    /// beside it is another.
+    #[serde(default)]
+    pub tell_anew: bool,
+    /// The limit that it is being told.
+    #[serde(default)]
+    pub telling: Option<Limit>,
+    /// Not before this time it is told again, after it could not be told.
+    #[serde(default)]
+    pub tell_again_at: Option<Timestamp>,
+    /// Why it could not be told, where that is so.
+    #[serde(default)]
+    pub told_in_vain: Option<String>,
+    /// Whether a probe is under way.
+    #[serde(default)]
+    pub probe: ProbeCourse,
+    /// Not before this time it is probed again, after a first probe that could not be made.
+    #[serde(default)]
+    pub ask_again_at: Option<Timestamp>,
+    /// What the last probe found.
+    #[serde(default)]
+    pub last_probe: Option<LastProbe>,
+    /// How often in a row a probe found it down, or a ramp failed: the back-off.
+    #[serde(default)]
+    pub failures_in_a_row: u32,
+    /// The processes whose breakers are open.
+    #[serde(default)]
+    pub open_breakers: BTreeMap<String, OpenBreaker>,
+    /// A person ended the maintenance window early that ends at this time.
+    #[serde(default)]
+    pub maintenance_left_until: Option<Timestamp>,
+    /// Actions that were taken, oldest first.
+    #[serde(default)]
+    pub actions: VecDeque<String>,
+    /// What happened, oldest first, bounded.
+    #[serde(default)]
+    pub history: VecDeque<TargetHistoryEntry>,
+}
+
+/// Whether a target is called, and why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum TargetState {
+    /// It is called.
+    Closed,
+    /// It is down, and is probed next at a time.
+    Open {
+        /// When.
+        probe_at: Timestamp,
+    },
+    /// It is asked whether it is there.
+    Probing,
+    /// It is called again, more from stage to stage.
+    Ramping {
+        /// The stage, from 0: 1, 2, 4 … requests a second.
+        stage: u32,
+        /// When the next one begins.
+        next_at: Timestamp,
+    },
+    /// It is known to be away.
+    Maintenance {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// A person has stopped the calls.
+    Paused {
+        /// Until when; none until a person lets them go on.
+        until: Option<Timestamp>,
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl TargetState {
+    /// All names, for metrics.
+    pub const NAMES: [&'static str; 6] = ["closed", "open", "probing", "ramping", "maintenance", "paused"];
+
+    /// The name on the wire, for views and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open { .. } => "open",
+            Self::Probing => "probing",
+            Self::Ramping { .. } => "ramping",
+            Self::Maintenance { .. } => "maintenance",
+            Self::Paused { .. } => "paused",
+        }
+    }
+}
+
+/// A rate that a person set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limited {
+    /// The rate.
+    pub rate: Rate,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Whether a probe is under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeCourse {
+    /// None is.
+    #[default]
+    Idle,
+    /// One is.
+    UnderWay,
+    /// One is, and its answer is of no use any more.
+    InVain,
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastProbe {
+    /// When.
+    pub at: Timestamp,
+    /// Whether it answered.
+    pub up: bool,
+    /// A sentence for a person.
+    pub detail: String,
+}
+
+/// A breaker that is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenBreaker {
+    /// When it opened last.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// One line of a target's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetHistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// What: `began`, `configured`, `opened`, `reopened`, `ramping`, `closed`, `maintenance`, `maintenance_over`, `paused`,
+    /// `pause_over`, `resumed`, `limited`, `limit_lifted`, `limit_not_set`.
+    pub what: String,
+    /// Who, where it was a person.
+    pub who: Option<String>,
+    /// A sentence for a person, where there is more to say.
+    pub detail: Option<String>,
+}
+
+impl Target {
+    /// A target entity that knows nothing yet: it asks first how its target and the queue stand.
+    pub fn new(name: TargetId, rules: TargetRules, now: Timestamp) -> Self {
+        Self {
+            name,
+            rules,
+            state: TargetState::Probing,
+            since: now,
+            seen_at: now,
+            fresh: true,
+            limited: None,
+            told: None,
+            tell_anew: false,
+            telling: None,
+            tell_again_at: None,
+            told_in_vain: None,
+            probe: ProbeCourse::Idle,
+            ask_again_at: None,
+            last_probe: None,
+            failures_in_a_row: 0,
+            open_breakers: BTreeMap::new(),
+            maintenance_left_until: None,
+            actions: VecDeque::new(),
+            history: VecDeque::new(),
+        }
+    }
+
+    /// Whether nothing is under way: the moment to continue as new.
+    pub fn is_idle(&self) -> bool {
+        self.telling.is_none() && self.probe == ProbeCourse::Idle
+    }
+
+    /// When it wants to be woken.
+    pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let by_state = match &self.state {
+            TargetState::Open { probe_at } => Some(*probe_at),
+            // The clock of a stage runs once the server knows of it.
+            TargetState::Ramping { next_at, .. } => Some(*next_at).filter(|_| self.told == self.wanted()),
+            TargetState::Maintenance { until } => Some(*until),
+            TargetState::Paused { until, .. } => *until,
+            TargetState::Closed | TargetState::Probing => None,
+        };
+        let to_tell = self.tell_again_at.filter(|_| self.telling.is_none());
+        let to_ask = self.ask_again_at.filter(|_| self.probe == ProbeCourse::Idle);
+        [by_state, to_tell, to_ask, self.next_maintenance(now)].into_iter().flatten().min()
+    }
+
+    /// Goes where time leads, and says what is to be done.
+    pub(super) fn advance(&mut self, now: Timestamp) -> Vec<Effect> {
+        self.seen_at = now;
+        self.keep_time(now);
+        let mut effects: Vec<Effect> = self.tell_limit(now).into_iter().collect();
+        // The target is asked once nothing is sent to it any more; where the server cannot be told so, all the same.
+        let is_stopped = self.fresh || self.told == Some(Limit::STOPPED) || self.told_in_vain.is_some();
+        let too_soon = self.ask_again_at.is_some_and(|at| now < at);
+        if self.state == TargetState::Probing && self.probe == ProbeCourse::Idle && is_stopped && !too_soon {
+            self.ask_again_at = None;
+            self.probe = ProbeCourse::UnderWay;
+            effects.push(Effect::Probe);
+        }
+        effects
+    }
+
+    /// Changes the state.
+    pub(super) fn enter(&mut self, now: Timestamp, state: TargetState) {
+        if state != TargetState::Probing && self.probe == ProbeCourse::UnderWay {
+            self.probe = ProbeCourse::InVain;
+        }
+        if state.name() != self.state.name() {
+            self.since = now;
+        }
+        self.state = state;
+        self.fresh = false;
+        self.ask_again_at = None;
+    }
+
+    /// Adds a line to the history.
+    pub(super) fn note(&mut self, at: Timestamp, what: &str, who: Option<String>, detail: Option<String>) {
+        self.history.push_back(TargetHistoryEntry { at, what: what.to_owned(), who, detail });
+        while self.history.len() > TARGET_HISTORY_MAX {
+            self.history.pop_front();
+        }
+    }
+}

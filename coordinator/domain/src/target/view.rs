@@ -1,0 +1,136 @@
+//! What one may ask a target entity.
+
+use serde::Serialize;
+
+use super::{Limit, Rate, Target, TargetState};
+use crate::ids::{TargetId, Timestamp};
+
+/// The body of `GET /v1/targets/{name}`. Rates are in requests per second, times in RFC 3339.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TargetView {
+    /// The target.
+    pub target: TargetId,
+    /// `closed`: it is called; `open`, `probing`: it is down; `ramping`: it is called again, little by little; `maintenance`;
+    /// `paused`.
+    pub state: &'static str,
+    /// Since when.
+    pub since: String,
+    /// Until when it is paused or in maintenance, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// When it is probed next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_probe_at: Option<String>,
+    /// The limit that the server was told last; null where there is none.
+    pub limit: Limit,
+    /// Whether the server was told another limit than the state wants, and is being told.
+    pub limit_pending: bool,
+    /// Why the server cannot be told, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_fault: Option<String>,
+    /// The rate that is configured; null where none is.
+    pub configured_rate: Option<Rate>,
+    /// The rate that a person set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limited_to: Option<Rate>,
+    /// What the last probe found.
+    pub last_probe: Option<ProbeView>,
+    /// How often in a row it was found down, or failed again.
+    pub failures_in_a_row: u32,
+    /// The worker processes whose breakers are open.
+    pub breakers: Vec<BreakerView>,
+    /// When the next maintenance window begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_maintenance_at: Option<String>,
+    /// What happened, oldest first.
+    pub history: Vec<TargetHistoryView>,
+}
+
+/// A probe, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProbeView {
+    /// When.
+    pub at: String,
+    /// Whether the target answered.
+    pub up: bool,
+    /// A sentence for a person.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// An open breaker, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BreakerView {
+    /// The worker process.
+    pub process: String,
+    /// Since when.
+    pub since: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A line of the history, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TargetHistoryView {
+    /// When.
+    pub at: String,
+    /// What.
+    pub what: String,
+    /// Who, where it was a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// A sentence for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Target {
+    /// All that the target entity shows of itself.
+    pub fn view(&self) -> TargetView {
+        let (until, next_probe_at) = match &self.state {
+            TargetState::Open { probe_at } => (None, Some(*probe_at)),
+            TargetState::Maintenance { until } => (Some(*until), None),
+            TargetState::Paused { until, .. } => (*until, None),
+            TargetState::Closed | TargetState::Probing | TargetState::Ramping { .. } => (None, None),
+        };
+        let probe = |probe: &super::LastProbe| ProbeView {
+            at: probe.at.to_rfc3339(),
+            up: probe.up,
+            detail: probe.detail.clone(),
+        };
+        TargetView {
+            target: self.name.clone(),
+            state: self.state.name(),
+            since: self.since.to_rfc3339(),
+            until: until.map(Timestamp::to_rfc3339),
+            next_probe_at: next_probe_at.map(Timestamp::to_rfc3339),
+            limit: self.told.unwrap_or(Limit::NONE),
+            limit_pending: self.told != self.wanted() || self.telling.is_some() || self.tell_anew,
+            limit_fault: self.told_in_vain.clone(),
+            configured_rate: self.rules.rate,
+            limited_to: self.limited.as_ref().map(|limited| limited.rate),
+            last_probe: self.last_probe.as_ref().map(probe),
+            failures_in_a_row: self.failures_in_a_row,
+            breakers: self
+                .open_breakers
+                .iter()
+                .map(|(process, breaker)| BreakerView {
+                    process: process.clone(),
+                    since: breaker.since.to_rfc3339(),
+                    reason: breaker.reason.clone(),
+                })
+                .collect(),
+            next_maintenance_at: self.next_maintenance(self.seen_at).map(Timestamp::to_rfc3339),
+            history: self
+                .history
+                .iter()
+                .map(|entry| TargetHistoryView {
+                    at: entry.at.to_rfc3339(),
+                    what: entry.what.clone(),
+                    who: entry.who.clone(),
+                    detail: entry.detail.clone(),
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Actions on resources.
+
+use std::time::{Duration, Instant};
+
+use interlock_domain::error_code::ReasonCode;
+use interlock_domain::ids::{ResourceId, TenantId};
+use interlock_domain::resource::{FORCE_HOLDER_WAIT_MS, FORCE_LOOK_UP_WAIT_MS, ForceRelease};
+use interlock_workflows::{ResourceAction, names};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::update::Update;
+use super::{ActionError, ActionWords, Actions};
+use crate::inspection::InspectionError;
+
+/// How long a forced release may take: the entity waits so long for the target and for the holder, and answers then.
+const ANSWER_LIMIT: Duration = Duration::from_millis(FORCE_LOOK_UP_WAIT_MS + FORCE_HOLDER_WAIT_MS + 6_000);
+
+/// A forced release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForceRequest {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Whether to go on where the target has it registered to the holder still, or does not say.
+    pub even_if_registered: bool,
+    /// Who and why.
+    pub words: ActionWords,
+}
+
+/// What a forced release led to.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct ForceTaken {
+    /// The resource.
+    #[schema(value_type = String)]
+    pub resource: ResourceId,
+    /// The action's id.
+    pub action_id: String,
+    /// The resource's state after it: the body of `GET …/resources/{kind}/{id}`.
+    #[schema(value_type = Object)]
+    pub state: Value,
+    /// Whether this action id had been taken before, and nothing changed.
+    pub repeated: bool,
+}
+
+/// What the entity answers.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    state: Value,
+    #[serde(default)]
+    repeated: bool,
+    #[serde(default)]
+    refused: Option<Refused>,
+    #[serde(default)]
+    unsettled: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refused {
+    code: ReasonCode,
+    detail: String,
+}
+
+impl Actions {
+    /// Takes a resource from its holder. The target is asked first, then the holder; both are waited for only so long. The
+    /// same action id again changes nothing, and is answered as before.
+    ///
+    /// # Errors
+    /// [`ActionError`]: among others `still_registered`, `holder_has_open_orders`, `authority_unanswered`,
+    /// `authority_unclear`, `holder_unanswered`, `nobody_holds`, `force_under_way`.
+    pub async fn force_release(&self, tenant: &TenantId, request: &ForceRequest) -> Result<ForceTaken, ActionError> {
+        let ForceRequest { resource, even_if_registered, words } = request;
+        words.check()?;
+        let targets = &self.installation.routing.tenant(tenant).targets;
+        let limits = &self.installation.settings.limits;
+        let policy = self.installation.catalog.policy(resource.kind(), targets, limits);
+        let argument = json!(ResourceAction::ForceRelease(ForceRelease {
+            action_id: words.action_id.clone(),
+            actor: words.actor.clone(),
+            reason: words.reason.clone(),
+            even_if_registered: *even_if_registered,
+            tenant: tenant.clone(),
+            policy,
+        }));
+        let began = Instant::now();
+        let what = format!("The resource {resource}");
+        // The first is recognised by the server where it is sent again; one that finds the run ending is another's matter.
+        let mut update_id = words.action_id.clone();
+        loop {
+            let answer = self.act_on_resource(tenant, resource, &update_id, &argument, &what).await?;
+            match answer {
+                Answer { unsettled: true, .. } if began.elapsed() < ANSWER_LIMIT => {
+                    update_id = format!("{}/{}", words.action_id, Uuid::new_v4());
+                }
+                Answer { unsettled: true, .. } => return Err(InspectionError::NoWorker(what).into()),
+                Answer { refused: Some(Refused { code, detail }), .. } => {
+                    return Err(ActionError::of_entity(&code, detail));
+                }
+                Answer { state, repeated, .. } => {
+                    let (resource, action_id) = (resource.clone(), words.action_id.clone());
+                    return Ok(ForceTaken { resource, action_id, state, repeated });
+                }
+            }
+        }
+    }
+
+    async fn act_on_resource(
+        &self,
+        tenant: &TenantId,
+        resource: &ResourceId,
+        update_id: &str,
+        argument: &Value,
+        what: &str,
+    ) -> Result<Answer, InspectionError> {
+        let entity = self.installation.entities.resource(tenant, resource);
+        let answer = self.update(Update {
+            what,
+            entity: &entity,
+            name: names::ACT,
+            id: update_id,
+            argument,
+            limit: ANSWER_LIMIT,
+        });
+        serde_json::from_value(answer.await?).map_err(|error| InspectionError::Refused {
+            what: what.to_owned(),
+            reason: format!("its answer cannot be read: {error}"),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! `interlock customer recover ID`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::CustomerId;
+use interlock_domain::routing::ShardCount;
+use serde::Serialize;
+
+use crate::cli::output::{Output, OutputFormat};
+use crate::cli::show::bad_id;
+use crate::cli::tables::table;
+use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
+use crate::fault::Fault;
+use crate::installation::{Installation, Patience};
+use crate::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
+use crate::settings::Settings;
+
+/// `customer recover`.
+#[derive(Debug, Args)]
+pub(crate) struct RecoverArguments {
+    /// The customer's id
+    id: String,
+    /// Only what this run had not ended; all runs that died and whose histories are still there otherwise
+    #[arg(long, value_name = "RUN_ID")]
+    run: Option<String>,
+    /// Only say what would be submitted
+    #[arg(long)]
+    dry_run: bool,
+    /// Submit it
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    connection: ConnectionFlags,
+}
+
+/// What was found, and how much of it was submitted.
+#[derive(Serialize)]
+struct Report<'a> {
+    customer_id: &'a CustomerId,
+    #[serde(flatten)]
+    found: &'a Found,
+    submitted: usize,
+}
+
+/// Exit code 1 where orders are lost: their events are in no history any more; 2 where it was not told to submit what it
+/// found.
+pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let id: CustomerId = arguments.id.parse().map_err(|error| bad_id("customer", &error))?;
+    let tenant = settings.tenant.clone();
+    let catalog = settings.catalog()?;
+    let shards = ShardCount::default();
+    let connection = &arguments.connection;
+    let connected = Installation::connect(connection, settings, catalog, shards, Patience::Brief, STARTUP_LIMIT);
+    let recovery = Recovery::new(connected.await?);
+    let found = recovery.find(&tenant, &id, arguments.run.as_deref()).await?;
+    let events = &found.open.events;
+    let is_asked = arguments.yes && !arguments.dry_run;
+    if output.format() == OutputFormat::Text {
+        // Before anything is done; the other forms say it all at once in the end.
+        output.one(&found, |found| foretold(&id, found))?;
+    }
+    let mut submitted = 0;
+    if is_asked {
+        let progress = ProgressBar::with_draw_target(Some(events.len() as u64), ProgressDrawTarget::stderr());
+        let count = |_: &OpenEvent| {
+            submitted += 1;
+            progress.inc(1);
+        };
+        let result = recovery.submit(&tenant, &id, events, count).await;
+        progress.finish_and_clear();
+        result?;
+    }
+    match output.format() {
+        OutputFormat::Text if is_asked => output.one(&submitted, |count| format!("{count} events were submitted."))?,
+        OutputFormat::Text => {}
+        _ => output.one(&Report { customer_id: &id, found: &found, submitted }, |_| String::new())?,
+    }
+    if !is_asked && !arguments.dry_run && !events.is_empty() {
+        let message = format!("{} events were found, and none was submitted.", events.len());
+        return Err(Fault::wrong_use(ErrorCode::ConfirmationNeeded, message));
+    }
+    Ok(ExitCode::from(u8::from(!found.open.lost.is_empty())))
+}
+
+fn foretold(id: &CustomerId, found: &Found) -> String {
+    if found.runs.is_empty() {
+        return format!("No run of {id} died: there is nothing to bring back.");
+    }
+    let mut lines = Vec::new();
+    for run in &found.runs {
+        let reason = if run.reason.is_empty() { String::new() } else { format!(": {}", run.reason) };
+        lines.push(format!("The run {} of {id} was {}{reason}.", run.run_id, run.how));
+    }
+    let open = &found.open;
+    if !open.events.is_empty() {
+        let mut events = table(&["order", "type", "state then", "happened"]);
+        for event in &open.events {
+            let state = event.state.as_str();
+            events.add_row([event.order_id.as_str(), event.event_type.as_str(), state, event.occurred_at.as_str()]);
+        }
+        lines.push(format!("Open then, and to be submitted again in this order:\n{events}"));
+    }
+    for LostOrder { order_id, event_id, event_type, .. } in &open.lost {
+        lines.push(format!("Lost: {order_id} ({event_type}); its event {event_id} is in no history any more."));
+    }
+    for Unreadable { at, code, detail } in &open.unreadable {
+        lines.push(format!("Left out: what came at {at} is no event ({code}): {detail}"));
+    }
+    for doubt in &open.doubts {
+        lines.push(format!("Some of these may have been over: {doubt}."));
+    }
+    if open.told_again > 0 {
+        lines.push(format!("{} more were submitted again before.", open.told_again));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,326 @@
+//! `order retry|skip|amend|cancel|release-first`: a person's actions, on orders by id or by filter.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use futures_util::StreamExt;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{OrderId, TenantId};
+use interlock_domain::order::OrderState;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::list::FilterArguments;
+use crate::actions::{Actions, AmendmentShown, BulkResult, OrderAction};
+use crate::cli::output::{Output, OutputFormat};
+use crate::cli::show::{bad_id, installation};
+use crate::cli::tables::waiting_for;
+use crate::cli::words::WordsArguments;
+use crate::connection::ConnectionFlags;
+use crate::fault::Fault;
+use crate::settings::Settings;
+
+/// From so many orders on a progress bar is shown.
+const PROGRESS_FROM: usize = 10;
+
+/// `order retry` and the like.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ActArguments {
+    /// The orders; none to find them by --state, --target, --code, --customer or --overdue
+    #[arg(value_name = "ORDER_ID")]
+    ids: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Act on all orders that are found; without it, as --dry-run
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    words: WordsArguments,
+    #[command(flatten)]
+    connection: ConnectionFlags,
+}
+
+/// `order amend`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AmendArguments {
+    /// The fields of the event's data to correct, as JSON: {"settings":{…}}
+    #[arg(long, value_name = "JSON", value_parser = fields)]
+    data: Map<String, Value>,
+    #[command(flatten)]
+    act: ActArguments,
+}
+
+fn fields(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("no JSON object: {error}"))
+}
+
+pub(super) async fn amend(arguments: &AmendArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let action = OrderAction::Amend { data: arguments.data.clone() };
+    run(&action, &arguments.act, settings, output).await
+}
+
+/// Exit code 1 where an action was refused, or where orders are missing since their customers did not answer; 2 where it was
+/// not told to act on what it found.
+pub(super) async fn run(
+    action: &OrderAction,
+    arguments: &ActArguments,
+    settings: Settings,
+    output: Output,
+) -> Result<ExitCode, Fault> {
+    let by_filter = arguments.is_by_filter()?;
+    let words = arguments.words.words()?;
+    let ids = arguments.ids.iter().map(|id| id.parse::<OrderId>()).collect::<Result<Vec<_>, _>>();
+    let ids = ids.map_err(|error| bad_id("order", &error))?;
+    let tenant = settings.tenant.clone();
+    let actions = Actions::new(installation(&arguments.connection, settings).await?);
+    let found = if by_filter {
+        arguments.find(&actions, &tenant, action).await?
+    } else {
+        Found { orders: ids.into_iter().map(|order_id| (order_id, None)).collect(), is_missing_some: false }
+    };
+    if arguments.dry_run || (by_filter && !arguments.yes) {
+        let is_sound = foretell(&actions, &tenant, action, &found, output).await?;
+        if !arguments.dry_run {
+            let message = format!("{} orders were found, and nothing was done.", found.orders.len());
+            return Err(Fault::wrong_use(ErrorCode::ConfirmationNeeded, message));
+        }
+        return Ok(ExitCode::from(u8::from(!is_sound || found.is_missing_some)));
+    }
+    let orders: Vec<OrderId> = found.orders.into_iter().map(|(order_id, _)| order_id).collect();
+    let is_one_of_many = by_filter || orders.len() > 1;
+    let mut tally = Tally::default();
+    let progress = progress(orders.len());
+    let mut all = Vec::new();
+    let mut results = std::pin::pin!(actions.on_orders(&tenant, orders, action, &words, is_one_of_many));
+    while let Some(result) = results.next().await {
+        tally.add(&result);
+        progress.inc(1);
+        match output.format() {
+            // One array at the end.
+            OutputFormat::Json => all.push(result),
+            _ => progress.suspend(|| output.one(&result, text))?,
+        }
+    }
+    progress.finish_and_clear();
+    if output.format() == OutputFormat::Json {
+        output.one(&all, |_| String::new())?;
+    }
+    eprintln!("{} (action {}): {tally}", action.name(), words.action_id);
+    Ok(ExitCode::from(u8::from(tally.refused > 0 || found.is_missing_some)))
+}
+
+/// What is to be acted on.
+struct Found {
+    /// The orders, each with how its customer lists it, where that was asked.
+    orders: Vec<(OrderId, Option<Value>)>,
+    /// Whether the orders of some customers are missing, since they did not answer.
+    is_missing_some: bool,
+}
+
+impl ActArguments {
+    /// Whether the orders are to be found by a filter.
+    fn is_by_filter(&self) -> Result<bool, Fault> {
+        match (self.ids.is_empty(), self.filter.is_empty()) {
+            (true, false) => Ok(true),
+            (false, true) => Ok(false),
+            (true, true) => {
+                let message = "Neither orders nor a filter are given.";
+                Err(Fault::wrong_use(ErrorCode::WrongUse, message).with_next("Name orders, or give --state held."))
+            }
+            (false, false) => {
+                let message = "Both orders and a filter are given.";
+                Err(Fault::wrong_use(ErrorCode::WrongUse, message).with_next("Give one of them."))
+            }
+        }
+    }
+
+    /// Finds the orders. What is for held orders looks for those, unless another state is named.
+    async fn find(&self, actions: &Actions, tenant: &TenantId, action: &OrderAction) -> Result<Found, Fault> {
+        let mut filter = self.filter.filter()?;
+        if filter.states.is_empty() && action.is_for_held() {
+            filter.states = vec![OrderState::Held];
+        }
+        let mut found = Found { orders: Vec::new(), is_missing_some: false };
+        let mut pages = std::pin::pin!(actions.inspection().all_orders(tenant, &filter));
+        while let Some(page) = pages.next().await {
+            let page = page?;
+            for missing in &page.unanswered {
+                let (customer, detail, code) = (&missing.customer_id, &missing.detail, &missing.code);
+                eprintln!("warning: the orders of {customer} are missing: {detail} [{code}]");
+                found.is_missing_some = true;
+            }
+            let listed = |order: Value| Some((order["order_id"].as_str()?.parse().ok()?, Some(order)));
+            found.orders.extend(page.orders.into_iter().filter_map(listed));
+        }
+        Ok(found)
+    }
+}
+
+/// What would be done with one order.
+#[derive(Debug, Serialize)]
+struct Foretold {
+    order_id: OrderId,
+    would: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<Value>,
+    /// For an amendment: the arguments that it changes, by step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amended: Option<AmendmentShown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<ErrorCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// Says what would be done; whether nothing speaks against it, as far as can be told without doing it.
+async fn foretell(
+    actions: &Actions,
+    tenant: &TenantId,
+    action: &OrderAction,
+    found: &Found,
+    output: Output,
+) -> Result<bool, Fault> {
+    let mut foretold = Vec::with_capacity(found.orders.len());
+    for (order_id, listed) in &found.orders {
+        foretold.push(foretell_one(actions, tenant, action, order_id, listed.clone()).await);
+    }
+    output.list(&foretold, foretold_text)?;
+    let refused = foretold.iter().filter(|order| order.code.is_some()).count();
+    eprintln!("would {}: {} orders, {refused} of them would be refused", action.name(), foretold.len() - refused);
+    Ok(refused == 0)
+}
+
+async fn foretell_one(
+    actions: &Actions,
+    tenant: &TenantId,
+    action: &OrderAction,
+    order_id: &OrderId,
+    listed: Option<Value>,
+) -> Foretold {
+    let mut foretold = Foretold {
+        order_id: order_id.clone(),
+        would: action.name(),
+        order: listed,
+        amended: None,
+        code: None,
+        detail: None,
+    };
+    let refused = match action {
+        OrderAction::Amend { data } => {
+            let amendment = actions.amendment_of(tenant, order_id, data).await;
+            amendment.map(|amendment| foretold.amended = Some(amendment)).err()
+        }
+        _ if foretold.order.is_none() => {
+            let order = actions.inspection().order(tenant, order_id).await;
+            order.map(|order| foretold.order = Some(order)).err().map(Into::into)
+        }
+        _ => None,
+    };
+    if let Some(error) = refused {
+        foretold.code = Some(error.code());
+        foretold.detail = Some(error.sentence());
+    }
+    foretold
+}
+
+fn foretold_text(foretold: &Foretold) -> String {
+    let mut line = format!("{} would {}", foretold.order_id, foretold.would);
+    if let (Some(code), Some(detail)) = (foretold.code, &foretold.detail) {
+        return format!("{line}: refused [{code}] {detail}");
+    }
+    if let Some(order) = &foretold.order {
+        line = format!("{line}: {}, waits for {}", order["state"].as_str().unwrap_or("–"), waiting_for(order));
+    }
+    if let Some(AmendmentShown(steps)) = &foretold.amended {
+        let changes = steps.iter().map(|(step, arguments)| format!("{step} ({})", arguments.join(", ")));
+        line = format!("{line}: changes {}", changes.collect::<Vec<_>>().join(", "));
+    }
+    line
+}
+
+/// What became of all.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Tally {
+    taken: u64,
+    repeated: u64,
+    refused: u64,
+}
+
+impl Tally {
+    fn add(&mut self, result: &BulkResult) {
+        *match result {
+            BulkResult::Taken(taken) if taken.repeated => &mut self.repeated,
+            BulkResult::Taken(_) => &mut self.taken,
+            BulkResult::Refused { .. } => &mut self.refused,
+        } += 1;
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} taken, {} taken before, {} refused", self.taken, self.repeated, self.refused)
+    }
+}
+
+fn text(result: &BulkResult) -> String {
+    match result {
+        BulkResult::Taken(taken) if taken.repeated => format!("{} {} (taken before)", taken.order_id, taken.state),
+        BulkResult::Taken(taken) => format!("{} {}", taken.order_id, taken.state),
+        BulkResult::Refused { order_id, code, detail, .. } => format!("{order_id} refused [{code}] {detail}"),
+    }
+}
+
+fn progress(orders: usize) -> ProgressBar {
+    // On stderr, and only where that is a terminal.
+    let target = if orders < PROGRESS_FROM { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(Some(orders as u64), target);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn order() -> OrderId {
+        OrderId::derive(&"t".parse().unwrap(), &"A1".parse().unwrap(), "s", "1", None)
+    }
+
+    #[test]
+    fn a_line_says_what_became_of_an_order() {
+        let refused = BulkResult::Refused {
+            order_id: order(),
+            action_id: "x".to_owned(),
+            code: ErrorCode::NothingHeld,
+            detail: "No.".to_owned(),
+        };
+        assert_eq!(text(&refused), format!("{} refused [nothing_held] No.", order()));
+        let mut tally = Tally::default();
+        tally.add(&refused);
+        assert_eq!(tally.to_string(), "0 taken, 0 taken before, 1 refused");
+    }
+
+    #[test]
+    fn a_dry_run_says_what_would_change() {
+        let mut foretold = Foretold {
+            order_id: order(),
+            would: "retry",
+            order: Some(
+                json!({"state": "held", "waiting_for": {"waits_for": "person", "step": "hss.do", "code": "no"}}),
+            ),
+            amended: None,
+            code: None,
+            detail: None,
+        };
+        assert!(foretold_text(&foretold).contains("would retry: held, waits for"), "{}", foretold_text(&foretold));
+        foretold.order = None;
+        foretold.amended = Some(AmendmentShown([("hss.do".to_owned(), vec!["a".to_owned(), "b".to_owned()])].into()));
+        assert!(foretold_text(&foretold).ends_with(": changes hss.do (a, b)"), "{}", foretold_text(&foretold));
+    }
+}

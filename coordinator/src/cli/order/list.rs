@@ -1,0 +1,173 @@
+//! `order list`.
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use futures_util::StreamExt;
+use interlock_domain::ids::{CustomerId, TargetId};
+use serde_json::Value;
+
+use crate::cli::age::age_of;
+use crate::cli::output::{Output, OutputFormat};
+use crate::cli::show::{bad_id, inspection};
+use crate::cli::tables::{table, text, waiting_for};
+use crate::connection::ConnectionFlags;
+use crate::fault::Fault;
+use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
+use crate::settings::Settings;
+
+/// `order list`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ListArguments {
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// Orders of a page, 1 to 1,000
+    #[arg(long, value_name = "N", default_value_t = LIMIT_DEFAULT, value_parser = limit)]
+    limit: usize,
+    /// Where to go on: the cursor that the page before gave
+    #[arg(long, conflicts_with = "all")]
+    cursor: Option<String>,
+    /// All pages, not one
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    #[command(flatten)]
+    connection: ConnectionFlags,
+}
+
+/// Which open orders.
+#[derive(Debug, Default, Args)]
+pub(in crate::cli) struct FilterArguments {
+    /// Those in this state; may be given several times
+    #[arg(long = "state", value_parser = ["acknowledged", "pending", "inProgress", "held"])]
+    states: Vec<String>,
+    /// Those of this customer
+    #[arg(long, value_name = "ID")]
+    customer: Option<String>,
+    /// Those that wait at this target, or are held there
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Those that are held with this code
+    #[arg(long)]
+    code: Option<String>,
+    /// Those past the time by which they were due
+    #[arg(long)]
+    overdue: bool,
+}
+
+impl FilterArguments {
+    /// Whether it says nothing.
+    pub(in crate::cli) fn is_empty(&self) -> bool {
+        let Self { states, customer, target, code, overdue } = self;
+        states.is_empty() && customer.is_none() && target.is_none() && code.is_none() && !overdue
+    }
+
+    /// The filter that these arguments say.
+    ///
+    /// # Errors
+    /// [`Fault`] `bad_id`, `state_not_open`.
+    pub(in crate::cli) fn filter(&self) -> Result<OrderFilter, Fault> {
+        let customer = self.customer.as_ref().map(|id| id.parse::<CustomerId>()).transpose();
+        let target = self.target.as_ref().map(|id| id.parse::<TargetId>()).transpose();
+        Ok(OrderFilter {
+            states: self.states.iter().map(|name| OrderFilter::state(name)).collect::<Result<_, _>>()?,
+            customer: customer.map_err(|error| bad_id("customer", &error))?,
+            target: target.map_err(|error| bad_id("target", &error))?,
+            code: self.code.clone(),
+            overdue: self.overdue,
+        })
+    }
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| format!("not a number from 1 to {LIMIT_MAX}"))
+}
+
+/// Exit code 1 where the orders of some customers are missing, since they did not answer.
+pub(super) async fn run(arguments: &ListArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let filter = arguments.filter.filter()?;
+    let tenant = settings.tenant.clone();
+    let inspection = inspection(&arguments.connection, settings).await?;
+    let mut whole = OrderPage::default();
+    if arguments.all {
+        let mut pages = std::pin::pin!(inspection.all_orders(&tenant, &filter));
+        while let Some(page) = pages.next().await {
+            let page = page?;
+            whole.unanswered.extend(page.unanswered);
+            match output.format() {
+                // As they come: nobody holds them all.
+                OutputFormat::Jsonl => output.list(&page.orders, |_| String::new())?,
+                _ => whole.orders.extend(page.orders),
+            }
+        }
+    } else {
+        whole = inspection.orders(&tenant, &filter, arguments.limit, arguments.cursor.as_deref()).await?;
+    }
+    match output.format() {
+        OutputFormat::Jsonl if arguments.all => {}
+        OutputFormat::Jsonl => output.list(&whole.orders, |_| String::new())?,
+        _ => output.one(&whole, |page| page_text(page, Utc::now()))?,
+    }
+    say_what_is_missing(&whole, output.format());
+    Ok(ExitCode::from(u8::from(!whole.unanswered.is_empty())))
+}
+
+/// Tells on stderr what the data on stdout leave out.
+fn say_what_is_missing(page: &OrderPage, format: OutputFormat) {
+    for missing in &page.unanswered {
+        eprintln!("warning: the orders of {} are missing: {} [{}]", missing.customer_id, missing.detail, missing.code);
+    }
+    if let Some(cursor) = page.next_cursor.as_ref().filter(|_| format != OutputFormat::Json) {
+        eprintln!("There may be more: --all, or --cursor {cursor}");
+    }
+}
+
+fn page_text(page: &OrderPage, now: DateTime<Utc>) -> String {
+    if page.orders.is_empty() {
+        return "no open order".to_owned();
+    }
+    let mut orders = table(&["order", "type", "state", "waits for", "for", "code", "due"]);
+    for order in &page.orders {
+        orders.add_row([
+            text(order, "order_id"),
+            text(order, "type"),
+            text(order, "state"),
+            waiting_for(order),
+            age_of(order, "since", now).unwrap_or_else(|| "–".to_owned()),
+            text(order, "code"),
+            due(order, now),
+        ]);
+    }
+    orders.to_string()
+}
+
+/// How long an order is overdue; when it is due, where it is not.
+fn due(order: &Value, now: DateTime<Utc>) -> String {
+    let due = order["due_at"].as_str().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
+    let is_past = due.is_some_and(|due| due < now);
+    match age_of(order, "due_at", now).filter(|_| is_past) {
+        Some(age) => format!("{age} ago"),
+        None => text(order, "due_at"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_page_says_what_each_order_waits_for_and_since_when() {
+        let now = DateTime::parse_from_rfc3339("2026-01-01T02:10:00Z").unwrap().to_utc();
+        let order = json!({
+            "order_id": "A1~x", "type": "number.assigned", "state": "pending", "since": "2026-01-01T00:00:00Z",
+            "waiting_for": {"waits_for": "lease", "resource": "msisdn/1"}, "due_at": "2026-01-01T01:10:00Z",
+        });
+        let shown = page_text(&OrderPage { orders: vec![order], ..OrderPage::default() }, now);
+        assert!(shown.contains("the lease of msisdn/1"), "{shown}");
+        assert!(shown.contains("2 h 10 min") && shown.contains("1 h ago"), "{shown}");
+        assert_eq!(page_text(&OrderPage::default(), now), "no open order");
+    }
+}

@@ -1,0 +1,54 @@
+//! `order`: one module for each family of verbs.
+
+mod act;
+mod list;
+mod show;
+mod why;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use self::act::{ActArguments, AmendArguments};
+use self::list::ListArguments;
+use super::output::Output;
+use super::show::ShowArguments;
+use crate::actions::OrderAction;
+use crate::fault::Fault;
+use crate::settings::Settings;
+
+/// `order`.
+#[derive(Debug, Subcommand)]
+pub(super) enum OrderCommand {
+    /// Show an order: its state, what it waits for, its steps and claims
+    Show(ShowArguments),
+    /// Say why an order waits: the whole chain, across customers, and what to do next
+    Why(ShowArguments),
+    /// List open orders: of one customer, or of all that say they have some (which lags behind by a moment)
+    List(ListArguments),
+    /// Do the held steps of orders again
+    Retry(ActArguments),
+    /// Leave the held steps of orders out; leaving out a release counts as its confirmation
+    Skip(ActArguments),
+    /// Correct fields of the event's data, and do the held steps that use them again
+    Amend(AmendArguments),
+    /// End orders: what was done is undone; refused after a confirmed release
+    Cancel(ActArguments),
+    /// Let the releases of orders go before their assigns are granted: breaks a ring of swaps
+    ReleaseFirst(ActArguments),
+}
+
+pub(super) async fn run(command: &OrderCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    match command {
+        OrderCommand::Show(arguments) => show::run(arguments, settings, output).await,
+        OrderCommand::Why(arguments) => why::run(arguments, settings, output).await,
+        OrderCommand::List(arguments) => list::run(arguments, settings, output).await,
+        OrderCommand::Retry(arguments) => act::run(&OrderAction::Retry, arguments, settings, output).await,
+        OrderCommand::Skip(arguments) => act::run(&OrderAction::Skip, arguments, settings, output).await,
+        OrderCommand::Amend(arguments) => act::amend(arguments, settings, output).await,
+        OrderCommand::Cancel(arguments) => act::run(&OrderAction::Cancel, arguments, settings, output).await,
+        OrderCommand::ReleaseFirst(arguments) => {
+            act::run(&OrderAction::ReleaseFirst, arguments, settings, output).await
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `order show`.
+
+use std::process::ExitCode;
+
+use interlock_domain::ids::OrderId;
+use serde_json::Value;
+
+use crate::cli::output::Output;
+use crate::cli::show::{ShowArguments, bad_id};
+use crate::cli::tables::{list, table, text, waiting_for};
+use crate::fault::Fault;
+use crate::settings::Settings;
+
+pub(super) async fn run(arguments: &ShowArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let id: OrderId = arguments.id.parse().map_err(|error| bad_id("order", &error))?;
+    let tenant = settings.tenant.clone();
+    let view = arguments.inspection(settings).await?.order(&tenant, &id).await?;
+    output.one(&view, order_text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn order_text(view: &Value) -> String {
+    let mut head = table(&["order", &text(view, "order_id")]);
+    for (name, field) in [
+        ("event", "event_id"),
+        ("type", "type"),
+        ("customer", "customer_id"),
+        ("state", "state"),
+        ("code", "code"),
+        ("detail", "detail"),
+    ] {
+        head.add_row([name.to_owned(), text(view, field)]);
+    }
+    head.add_row(["waits for".to_owned(), waiting_for(view)]);
+    let mut steps = table(&["step", "target", "state", "attempts", "outcome"]);
+    for step in list(view, "steps") {
+        steps.add_row(["name", "target", "state", "attempts", "outcome"].map(|name| text(step, name)));
+    }
+    let mut claims = table(&["claim", "mode", "state", "epoch"]);
+    for claim in list(view, "claims") {
+        claims.add_row(["resource", "mode", "state", "epoch"].map(|name| text(claim, name)));
+    }
+    format!("{head}\n\n{steps}\n\n{claims}")
+}

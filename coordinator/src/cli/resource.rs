@@ -1,0 +1,164 @@
+//! `resource`.
+
+use std::process::ExitCode;
+
+use chrono::Utc;
+use clap::{Args, Subcommand};
+use interlock_domain::ids::ResourceId;
+use serde_json::Value;
+
+use super::age::age_of;
+use super::output::{Output, OutputFormat};
+use super::show::{ShowArguments, bad_id, installation};
+use super::tables::{list, table, text};
+use super::words::WordsArguments;
+use crate::actions::{Actions, ForceRequest};
+use crate::fault::Fault;
+use crate::settings::Settings;
+
+/// `resource`.
+#[derive(Debug, Subcommand)]
+pub(super) enum ResourceCommand {
+    /// Show a resource, KIND/ID: its holder, queue and history
+    Show(ShowArguments),
+    /// Show what happened to a resource, KIND/ID: who had it, from when on, by which order
+    History(HistoryArguments),
+    /// Take a resource, KIND/ID, from its holder: the target is asked first who has it, then the holder
+    Release(ReleaseArguments),
+}
+
+/// `resource history`.
+#[derive(Debug, Args)]
+pub(super) struct HistoryArguments {
+    #[command(flatten)]
+    resource: ShowArguments,
+    /// Only the last so many lines
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+pub(super) async fn run(command: &ResourceCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    match command {
+        ResourceCommand::Show(arguments) => show(arguments, settings, output).await,
+        ResourceCommand::History(arguments) => history(arguments, settings, output).await,
+        ResourceCommand::Release(arguments) => release(arguments, settings, output).await,
+    }
+}
+
+/// `resource release`.
+#[derive(Debug, Args)]
+pub(super) struct ReleaseArguments {
+    #[command(flatten)]
+    resource: ShowArguments,
+    /// Release it although its holder did not ask for it: there is no other release by hand
+    #[arg(long, required = true)]
+    force: bool,
+    /// Go on where the target has it registered to the holder still, or does not say; it is marked in the history
+    #[arg(long)]
+    even_if_registered: bool,
+    #[command(flatten)]
+    words: WordsArguments,
+}
+
+async fn release(arguments: &ReleaseArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let resource: ResourceId = arguments.resource.id.parse().map_err(|error| bad_id("resource", &error))?;
+    let words = arguments.words.words()?;
+    let tenant = settings.tenant.clone();
+    let actions = Actions::new(installation(&arguments.resource.connection, settings).await?);
+    let request = ForceRequest { resource, even_if_registered: arguments.even_if_registered, words };
+    let taken = actions.force_release(&tenant, &request).await?;
+    output.one(&taken, |taken| {
+        let before = if taken.repeated { "released before by this action" } else { "released" };
+        format!("{} is {before} (action {})\n\n{}", taken.resource, taken.action_id, resource_text(&taken.state))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(arguments: &ShowArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let id: ResourceId = arguments.id.parse().map_err(|error| bad_id("resource", &error))?;
+    let tenant = settings.tenant.clone();
+    let view = arguments.inspection(settings).await?.resource(&tenant, &id).await?;
+    output.one(&view, resource_text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn history(arguments: &HistoryArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let id: ResourceId = arguments.resource.id.parse().map_err(|error| bad_id("resource", &error))?;
+    let tenant = settings.tenant.clone();
+    let view = arguments.resource.inspection(settings).await?.resource(&tenant, &id).await?;
+    let entries = list(&view, "history");
+    let left_out = arguments.limit.map_or(0, |limit| entries.len().saturating_sub(limit));
+    let entries = &entries[left_out..];
+    match output.format() {
+        OutputFormat::Text => output.one(&entries, |entries| history_text(entries))?,
+        OutputFormat::Json | OutputFormat::Jsonl => output.list(entries, |_| String::new())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn resource_text(view: &Value) -> String {
+    let holder = match view.get("holder").filter(|holder| !holder.is_null()) {
+        Some(holder) => format!(
+            "held by {} since {}, epoch {}",
+            [text(holder, "customer_id"), text(holder, "party")]
+                .into_iter()
+                .find(|name| name != "–")
+                .unwrap_or_default(),
+            text(holder, "since"),
+            text(holder, "epoch")
+        ),
+        None => "held by nobody".to_owned(),
+    };
+    let mut queue = table(&["position", "customer", "order", "since"]);
+    for waiter in list(view, "queue") {
+        queue.add_row(["position", "customer_id", "order_id", "since"].map(|name| text(waiter, name)));
+    }
+    let waits = match (view["waiting_for"].as_str(), age_of(view, "waiting_since", Utc::now())) {
+        (Some(what), Some(age)) => format!("\nwhoever waits, waits for {}, for {age}", cause(what)),
+        (Some(what), None) => format!("\nwhoever waits, waits for {}", cause(what)),
+        (None, _) => String::new(),
+    };
+    let history = history_text(list(view, "history"));
+    format!("resource {}: {holder}{waits}\n\n{queue}\n\n{history}", text(view, "resource"))
+}
+
+/// What a resource waits for, in words.
+fn cause(what: &str) -> &str {
+    match what {
+        "holder" => "the holder to give it up",
+        "look_up" => "the target to say who is registered there",
+        "clock" => "a short margin of time",
+        "orphan" => "what the dead holder may have sent to land",
+        "person" => "a person: nobody knows who is registered",
+        other => other,
+    }
+}
+
+fn history_text(entries: &[Value]) -> String {
+    let names = ["at", "what", "who", "epoch", "order", "detail"];
+    let mut history = table(&names);
+    for entry in entries {
+        let fields = ["at", "what", "who", "epoch", "order_id", "detail"];
+        history.add_row(fields.map(|name| text(entry, name)));
+    }
+    history.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_resource_is_shown_with_its_holder_and_its_queue() {
+        let view = json!({
+            "resource": "msisdn/1206", "holder": {"customer_id": "A1", "epoch": 7, "since": "2026-01-01T00:00:00Z"},
+            "queue": [{"position": 1, "customer_id": "A2", "order_id": "A2~x", "since": "2026-01-01T00:00:01Z"}],
+            "epoch": 7, "history": [],
+        });
+        let shown = resource_text(&view);
+        assert!(shown.starts_with("resource msisdn/1206: held by A1 since"), "{shown}");
+        assert!(shown.contains("A2~x"), "{shown}");
+    }
+}

@@ -1,0 +1,236 @@
+//! `target`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::Utc;
+use clap::{Args, Subcommand};
+use interlock_domain::ids::{TargetId, Timestamp};
+use interlock_domain::target::{Rate, TargetActionKind};
+use serde_json::Value;
+
+use super::age::age_of;
+use super::output::Output;
+use super::show::{ShowArguments, bad_id, installation};
+use super::tables::{list, table, text};
+use super::words::WordsArguments;
+use crate::connection::ConnectionFlags;
+use crate::fault::Fault;
+use crate::settings::Settings;
+use crate::targets::Targets;
+
+/// `target`.
+#[derive(Debug, Subcommand)]
+pub(super) enum TargetCommand {
+    /// List the targets: whether they are called, and how often at most
+    List(ListArguments),
+    /// Show a target: its state, limit, last probe and history
+    Show(ShowArguments),
+    /// Send a target nothing until it is resumed: what waits for it stays in its queue
+    Pause(PauseArguments),
+    /// Ask a target at once whether it is there, and call it again: after a pause, in an outage, or in maintenance
+    Resume(ActArguments),
+    /// Limit the requests per second to a target, over all workers
+    Limit(LimitArguments),
+}
+
+/// `target list`.
+#[derive(Debug, Args)]
+pub(super) struct ListArguments {
+    #[command(flatten)]
+    connection: ConnectionFlags,
+}
+
+/// What an action on a target needs.
+#[derive(Debug, Args)]
+pub(super) struct ActArguments {
+    #[command(flatten)]
+    target: ShowArguments,
+    #[command(flatten)]
+    words: WordsArguments,
+}
+
+/// `target pause`.
+#[derive(Debug, Args)]
+pub(super) struct PauseArguments {
+    #[command(flatten)]
+    act: ActArguments,
+    /// For how long, e.g. 2h [default: until it is resumed]
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    lasts: Option<Duration>,
+}
+
+/// `target limit`.
+#[derive(Debug, Args)]
+pub(super) struct LimitArguments {
+    #[command(flatten)]
+    act: ActArguments,
+    /// Requests per second, or none to go back to what is configured
+    #[arg(value_name = "N|none", value_parser = rate)]
+    per_second: PersonsRate,
+}
+
+/// A rate, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PersonsRate(Option<Rate>);
+
+fn rate(raw: &str) -> Result<PersonsRate, String> {
+    if raw == "none" {
+        return Ok(PersonsRate(None));
+    }
+    let number: f64 = raw.parse().map_err(|_| format!("'{raw}' is neither a number nor 'none'"))?;
+    Rate::try_from(number).map(|rate| PersonsRate(Some(rate))).map_err(|error| error.to_string())
+}
+
+/// Runs `target …`.
+pub(super) async fn run(command: &TargetCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    match command {
+        TargetCommand::List(arguments) => {
+            let views = targets(&arguments.connection, settings).await?.list().await?;
+            let all_answer = views.iter().all(|view| view["state"].is_string());
+            output.one(&serde_json::json!({ "targets": views }), |_| list_text(&views))?;
+            Ok(ExitCode::from(u8::from(!all_answer)))
+        }
+        TargetCommand::Show(arguments) => {
+            let target = read(&arguments.id)?;
+            let view = targets(&arguments.connection, settings).await?.show(&target).await?;
+            output.one(&view, target_text)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        TargetCommand::Pause(arguments) => {
+            let until = arguments.lasts.map(|lasts| Timestamp(Utc::now().timestamp_millis()).plus_ms(millis(lasts)));
+            act(&arguments.act, TargetActionKind::Pause { until }, settings, output).await
+        }
+        TargetCommand::Resume(arguments) => act(arguments, TargetActionKind::Resume, settings, output).await,
+        TargetCommand::Limit(arguments) => {
+            let PersonsRate(per_second) = arguments.per_second;
+            act(&arguments.act, TargetActionKind::Limit { per_second }, settings, output).await
+        }
+    }
+}
+
+async fn act(
+    arguments: &ActArguments,
+    kind: TargetActionKind,
+    settings: Settings,
+    output: Output,
+) -> Result<ExitCode, Fault> {
+    let target = read(&arguments.target.id)?;
+    let words = arguments.words.words()?;
+    let taken = targets(&arguments.target.connection, settings).await?.act(&target, kind, words).await?;
+    output.one(&taken, |taken| {
+        let again = if taken.repeated { ", by this action before" } else { "" };
+        format!(
+            "{} is {}{again} (action {})\n\n{}",
+            taken.target,
+            taken.state,
+            taken.action_id,
+            target_text(&taken.view)
+        )
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn targets(connection: &ConnectionFlags, settings: Settings) -> Result<Targets, Fault> {
+    Ok(Targets::new(installation(connection, settings).await?))
+}
+
+fn read(raw: &str) -> Result<TargetId, Fault> {
+    raw.parse().map_err(|error| bad_id("target", &error))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn list_text(views: &[Value]) -> String {
+    let mut table = table(&["target", "state", "since", "limit/s", "last probe"]);
+    for view in views {
+        if view["state"].is_null() {
+            let why = text(&view["unanswered"], "detail");
+            table.add_row([text(view, "target"), "unanswered".to_owned(), "–".to_owned(), "–".to_owned(), why]);
+        } else {
+            let age = age_of(view, "since", Utc::now()).unwrap_or_default();
+            table.add_row([text(view, "target"), text(view, "state"), age, limit(view), probe(view)]);
+        }
+    }
+    table.to_string()
+}
+
+fn limit(view: &Value) -> String {
+    view["limit"].as_f64().map_or_else(|| "none".to_owned(), |rate| rate.to_string())
+}
+
+fn probe(view: &Value) -> String {
+    match &view["last_probe"] {
+        Value::Null => "–".to_owned(),
+        probe if probe["up"] == true => format!("{}: it answered", text(probe, "at")),
+        probe => format!("{}: {}", text(probe, "at"), text(probe, "detail")),
+    }
+}
+
+fn target_text(view: &Value) -> String {
+    let mut lines = vec![format!(
+        "target {}: {} since {} ({})",
+        text(view, "target"),
+        text(view, "state"),
+        text(view, "since"),
+        age_of(view, "since", Utc::now()).unwrap_or_default()
+    )];
+    let configured = view["configured_rate"].as_f64().map_or_else(|| "none".to_owned(), |rate| rate.to_string());
+    let pending = if view["limit_pending"] == true { ", being told another" } else { "" };
+    lines.push(format!("limit      {} per second on the server{pending}, configured: {configured}", limit(view)));
+    for (name, what) in [
+        ("limited_to", "limited to"),
+        ("until", "until"),
+        ("next_probe_at", "next probe"),
+        ("next_maintenance_at", "maintenance"),
+        ("limit_fault", "not told"),
+    ] {
+        if !view[name].is_null() {
+            lines.push(format!("{what:<10} {}", text(view, name)));
+        }
+    }
+    lines.push(format!("last probe {}", probe(view)));
+    for breaker in list(view, "breakers") {
+        let field = |name| text(breaker, name);
+        lines.push(format!("breaker    {} open since {}: {}", field("process"), field("since"), field("reason")));
+    }
+    let mut history = table(&["at", "what", "who", "detail"]);
+    for entry in list(view, "history") {
+        history.add_row(["at", "what", "who", "detail"].map(|name| text(entry, name)));
+    }
+    format!("{}\n\n{history}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_or_none() {
+        assert_eq!(rate("none"), Ok(PersonsRate(None)));
+        assert_eq!(rate("2.5"), Ok(PersonsRate(Rate::try_from(2.5).ok())));
+        for wrong in ["", "-1", "fast", "NaN"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_shown_with_its_limit_and_why() {
+        let view = json!({
+            "target": "hss", "state": "open", "since": "2026-01-01T00:00:00Z", "limit": 0.0, "configured_rate": 5.0,
+            "next_probe_at": "2026-01-01T00:00:05Z", "limit_pending": false, "failures_in_a_row": 2,
+            "last_probe": {"at": "2026-01-01T00:00:01Z", "up": false, "detail": "connection refused"},
+            "breakers": [{"process": "w1", "since": "2026-01-01T00:00:00Z", "reason": "unavailable"}],
+            "history": [{"at": "2026-01-01T00:00:00Z", "what": "opened", "detail": "unavailable"}],
+        });
+        let shown = target_text(&view);
+        assert!(shown.starts_with("target hss: open since 2026-01-01T00:00:00Z"), "{shown}");
+        assert!(shown.contains("limit      0 per second on the server, configured: 5"), "{shown}");
+        assert!(shown.contains("connection refused") && shown.contains("opened"), "{shown}");
+        assert!(list_text(&[view]).contains("open"));
+    }
+}

@@ -1,0 +1,55 @@
+//! Who acts, and why: what all commands share that change something.
+
+use clap::Args;
+use uuid::Uuid;
+
+use crate::actions::ActionWords;
+use crate::fault::Fault;
+
+/// Where the name of the user is.
+const USER_VARIABLES: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];
+
+/// Who acts, and why.
+#[derive(Debug, Args)]
+pub(super) struct WordsArguments {
+    /// Why; kept in the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: String,
+    /// Who [default: the name of the user]
+    #[arg(long, value_name = "NAME")]
+    pub(super) actor: Option<String>,
+    /// Names the action: the same again changes nothing [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub(super) action_id: Option<String>,
+}
+
+impl WordsArguments {
+    /// The words, checked.
+    ///
+    /// # Errors
+    /// [`Fault`] `bad_action`.
+    pub(super) fn words(&self) -> Result<ActionWords, Fault> {
+        let user = || USER_VARIABLES.iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+        let words = ActionWords {
+            action_id: self.action_id.clone().unwrap_or_else(|| Uuid::new_v4().to_string()),
+            actor: self.actor.clone().or_else(user).unwrap_or_else(|| "command line".to_owned()),
+            reason: self.reason.clone(),
+        };
+        words.check().map_err(|error| Fault::wrong_use(error.code(), error.sentence()))?;
+        Ok(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_that_is_not_named_gets_a_name_of_its_own() {
+        let arguments =
+            |reason: &str| WordsArguments { reason: reason.to_owned(), actor: Some("ann".to_owned()), action_id: None };
+        let (one, other) = (arguments("typo").words().unwrap(), arguments("typo").words().unwrap());
+        assert_ne!(one.action_id, other.action_id);
+        assert_eq!(arguments(" ").words().unwrap_err().exit_code(), 2);
+    }
+}

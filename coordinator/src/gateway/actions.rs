@@ -1,0 +1,194 @@
+//! A person's actions on orders and resources.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::Gateway;
+use super::access::Need;
+use super::problem::Problem;
+use crate::actions::{ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest};
+
+/// The body of a call that acts on an order.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OrderActionBody {
+    /// Names the action, at most 128 bytes: the same again changes nothing.
+    action_id: String,
+    /// `retry`, `skip`, `amend`, `cancel` or `release_first`.
+    action: String,
+    /// Why; kept in the customer's journal.
+    reason: String,
+    /// Who; without it the name of the token.
+    #[serde(default)]
+    actor: Option<String>,
+    /// For `amend`: the fields of the event's data to correct, each as a producer would send it.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    data: Option<Map<String, Value>>,
+}
+
+/// The body of a call that acts on a resource.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResourceActionBody {
+    /// Names the action, at most 128 bytes: the same again changes nothing.
+    action_id: String,
+    /// `force_release`.
+    action: String,
+    /// Why; kept in the resource's history.
+    reason: String,
+    /// Who; without it the name of the token.
+    #[serde(default)]
+    actor: Option<String>,
+    /// Whether to go on where the target has it registered to the holder still, or does not say; it is marked in the history.
+    #[serde(default)]
+    even_if_registered: bool,
+}
+
+/// Acts on an order. The same `action_id` again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/orders/{order_id}/actions",
+    params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
+    request_body = OrderActionBody,
+    responses(
+        (status = 200, description = "The order's state after it", body = ActionTaken),
+        (status = 400, description = "bad_action, bad_id, invalid_data and others: the call cannot be one", body = Problem),
+        (status = 403, description = "The token may not act for this tenant", body = Problem),
+        (status = 404, description = "Never seen", body = Problem),
+        (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+    )
+)]
+pub(super) async fn on_order(
+    State(gateway): State<Gateway>,
+    Path((tenant, order_id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<ActionTaken>, Problem> {
+    let tenant = allowed(&gateway, &headers, &tenant)?;
+    let order_id: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
+    let body: OrderActionBody = read(&body)?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    let action = OrderAction::of_name(&body.action, body.data)?;
+    Ok(Json(gateway.actions.on_order(&tenant, &OrderRequest { order_id, action, words }).await?))
+}
+
+/// Acts on a resource: takes it from its holder. The target is asked first who has it, then the holder; it may take some
+/// seconds. The same `action_id` again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/resources/{kind}/{id}/actions",
+    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id in its kind")),
+    request_body = ResourceActionBody,
+    responses(
+        (status = 200, description = "The resource's state after it", body = ForceTaken),
+        (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
+        (status = 403, description = "The token may not act for this tenant", body = Problem),
+        (status = 404, description = "Never seen", body = Problem),
+        (
+            status = 409,
+            description = "Refused, with the reason: still_registered, holder_has_open_orders, authority_unanswered, …",
+            body = Problem
+        ),
+        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+    )
+)]
+pub(super) async fn on_resource(
+    State(gateway): State<Gateway>,
+    Path((tenant, kind, id)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<ForceTaken>, Problem> {
+    let tenant = allowed(&gateway, &headers, &tenant)?;
+    let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
+    let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
+    let body: ResourceActionBody = read(&body)?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    if body.action != "force_release" {
+        let detail = format!("There is no action '{}' on resources; there is: force_release.", body.action);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
+    }
+    let request = ForceRequest { resource, even_if_registered: body.even_if_registered, words };
+    Ok(Json(gateway.actions.force_release(&tenant, &request).await?))
+}
+
+fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
+    let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
+    gateway.access.check(headers, &tenant, Need::Operate)?;
+    Ok(tenant)
+}
+
+/// Reads the body of an action.
+pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        let detail = format!("The body is no action: {error}.");
+        Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail)
+    })
+}
+
+/// Who acts, and why; without a name the caller.
+pub(super) fn words(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    action_id: String,
+    actor: Option<String>,
+    reason: String,
+) -> Result<ActionWords, Problem> {
+    let actor = actor.unwrap_or_else(|| gateway.access.caller(headers));
+    let words = ActionWords { action_id, actor, reason };
+    words.check()?;
+    Ok(words)
+}
+
+impl From<ActionError> for Problem {
+    fn from(error: ActionError) -> Self {
+        let (code, sentence) = (error.code(), error.sentence());
+        match error {
+            ActionError::Unreached(error) => error.into(),
+            ActionError::Refused { .. } => Self::new(status_of(code), code, sentence),
+        }
+    }
+}
+
+/// 400 for what can never be an action, 404 for what is not there, 409 for what is refused as things stand.
+fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::BadAction
+        | ErrorCode::InvalidData
+        | ErrorCode::NotDistinct
+        | ErrorCode::AmendNothing
+        | ErrorCode::AmendUnknownField
+        | ErrorCode::AmendIncomplete => StatusCode::BAD_REQUEST,
+        ErrorCode::OrderUnknown => StatusCode::NOT_FOUND,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_an_action_is_told_from_what_is_refused() {
+        assert_eq!(status_of(ErrorCode::BadAction), StatusCode::BAD_REQUEST);
+        assert_eq!(status_of(ErrorCode::OrderUnknown), StatusCode::NOT_FOUND);
+        for refused in [ErrorCode::ReleaseConfirmed, ErrorCode::AmendChangesClaim, ErrorCode::StillRegistered] {
+            assert_eq!(status_of(refused), StatusCode::CONFLICT);
+        }
+    }
+
+    #[test]
+    fn a_body_with_a_field_too_many_is_no_action() {
+        let body = Bytes::from_static(br#"{"action_id":"x","action":"retry","reason":"r","resaon":"r"}"#);
+        let problem = read::<OrderActionBody>(&body).err().unwrap();
+        assert_eq!((problem.status, problem.code), (400, ErrorCode::BadAction));
+    }
+}

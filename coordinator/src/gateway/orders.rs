@@ -1,0 +1,151 @@
+//! Finding orders, and why they wait.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::OrderId;
+use url::form_urlencoded;
+
+use super::Gateway;
+use super::access::Need;
+use super::problem::Problem;
+use super::views::allowed;
+use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
+use crate::inspection::why::Why;
+
+/// A page of the open orders of a tenant. Without a customer it is eventually consistent.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/orders",
+    params(
+        ("tenant" = String, Path),
+        ("state" = Option<String>, Query, description = "acknowledged, pending, inProgress or held; several by commas, or several times"),
+        ("customer" = Option<String>, Query, description = "Those of this customer"),
+        ("target" = Option<String>, Query, description = "Those that wait at this target, or are held there"),
+        ("code" = Option<String>, Query, description = "Those that are held with this code"),
+        ("overdue" = Option<bool>, Query, description = "true: those past the time by which they were due"),
+        ("limit" = Option<usize>, Query, description = "Orders of a page, 1 to 1,000; 100 where it is missing"),
+        ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before, with the same filter")
+    ),
+    responses(
+        (status = 200, description = "A page; it may be short, even empty, and not the last one", body = OrderPage),
+        (status = 400, description = "bad_query, state_not_open, bad_id or bad_cursor", body = Problem),
+        (status = 404, description = "The customer was never seen", body = Problem),
+        (status = 503, description = "no_worker, temporal_busy, search_attributes_missing, or Temporal is away", body = Problem)
+    )
+)]
+pub(super) async fn list(
+    State(gateway): State<Gateway>,
+    Path(tenant): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Json<OrderPage>, Problem> {
+    let tenant = allowed(&gateway, &headers, &tenant)?;
+    let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
+    let page = gateway.inspection.orders(&tenant, &wanted.filter, wanted.limit, wanted.cursor.as_deref());
+    Ok(Json(page.await?))
+}
+
+/// Why an order waits: the whole chain, across customers and resources, and what to do next.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}/orders/{order_id}/why",
+    params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
+    responses(
+        (status = 200, description = "The chain, the order itself first; each link waits for those below it that are one deeper", body = Why),
+        (status = 404, description = "Never seen", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+    )
+)]
+pub(super) async fn why(
+    State(gateway): State<Gateway>,
+    Path((tenant, order_id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Why>, Problem> {
+    let tenant = allowed(&gateway, &headers, &tenant)?;
+    let order: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
+    let may_ask = |tenant: &_| gateway.access.check(&headers, tenant, Need::Read).is_ok();
+    Ok(Json(gateway.inspection.why(&tenant, &order, may_ask).await?))
+}
+
+/// What a query asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wanted {
+    filter: OrderFilter,
+    limit: usize,
+    cursor: Option<String>,
+}
+
+impl Wanted {
+    fn parse(query: &str) -> Result<Self, Problem> {
+        let mut wanted = Self { filter: OrderFilter::default(), limit: LIMIT_DEFAULT, cursor: None };
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let filter = &mut wanted.filter;
+            match name.as_ref() {
+                "state" => {
+                    for state in value.split(',') {
+                        filter.states.push(OrderFilter::state(state)?);
+                    }
+                }
+                "customer" => {
+                    let customer = value.parse().map_err(|error| Problem::bad_id("customer", &error))?;
+                    filter.customer = Some(customer);
+                }
+                "target" => filter.target = Some(value.parse().map_err(|error| Problem::bad_id("target", &error))?),
+                "code" => filter.code = Some(value.into_owned()),
+                "overdue" => {
+                    filter.overdue = value.parse().map_err(|_| bad_query("overdue is neither true nor false"))?;
+                }
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+                    wanted.limit =
+                        limit.ok_or_else(|| bad_query(format!("limit is no number from 1 to {LIMIT_MAX}")))?;
+                }
+                "cursor" => wanted.cursor = Some(value.into_owned()),
+                other => return Err(bad_query(format!("'{other}' is no parameter of this call"))),
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+fn bad_query(what: impl std::fmt::Display) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadQuery, format!("The query cannot be understood: {what}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_domain::order::OrderState;
+
+    use super::*;
+
+    #[test]
+    fn a_query_says_which_orders_are_wanted() {
+        let query = "state=held,pending&state=inProgress&customer=A%201&target=hss&code=permanent&overdue=true&limit=7&cursor=x";
+        let wanted = Wanted::parse(query).unwrap();
+        let filter = OrderFilter {
+            states: vec![OrderState::Held, OrderState::Pending, OrderState::InProgress],
+            customer: Some("A 1".parse().unwrap()),
+            target: Some("hss".parse().unwrap()),
+            code: Some("permanent".to_owned()),
+            overdue: true,
+        };
+        assert_eq!(wanted, Wanted { filter, limit: 7, cursor: Some("x".to_owned()) });
+        let all = Wanted { filter: OrderFilter::default(), limit: 100, cursor: None };
+        assert_eq!(Wanted::parse("").unwrap(), all);
+        assert_eq!(Wanted::parse("limit=1000").unwrap().limit, 1_000);
+    }
+
+    #[test]
+    fn a_query_that_cannot_be_meant_is_refused() {
+        let code = |query: &str| Wanted::parse(query).unwrap_err().code;
+        assert_eq!(code("state=completed"), "state_not_open");
+        assert_eq!(code("state="), "state_not_open");
+        assert_eq!(code("customer="), "bad_id");
+        assert_eq!(code("limit=0"), "bad_query");
+        assert_eq!(code("limit=1001"), "bad_query");
+        assert_eq!(code("overdue=yes"), "bad_query");
+        assert_eq!(code("stat=held"), "bad_query");
+    }
+}

@@ -1,0 +1,175 @@
+//! Looking at targets, and a person's actions on them. A target may be shared by tenants: whoever acts on it acts on all of
+//! them.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use chrono::{DateTime, Utc};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{TargetId, Timestamp};
+use interlock_domain::target::{Rate, TargetActionKind};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Gateway;
+use super::access::Need;
+use super::actions::{read, words};
+use super::problem::Problem;
+use crate::targets::TargetActionTaken;
+
+/// All targets.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct TargetList {
+    /// Each as `GET /v1/targets/{name}` shows it; of one that does not answer its name, and why under `unanswered`.
+    #[schema(value_type = Vec<Object>)]
+    targets: Vec<Value>,
+}
+
+/// The body of a call that acts on a target.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TargetActionBody {
+    /// Names the action, at most 128 bytes: the same again changes nothing.
+    action_id: String,
+    /// `pause`, `resume` or `limit`.
+    action: String,
+    /// Why; kept in the target's history.
+    reason: String,
+    /// Who; without it the name of the token.
+    #[serde(default)]
+    actor: Option<String>,
+    /// For `pause`: until when, RFC 3339; without it until somebody resumes it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    until: Option<DateTime<Utc>>,
+    /// For `limit`: requests per second; null or missing to go back to what is configured.
+    #[serde(default)]
+    #[schema(value_type = Option<f64>)]
+    per_second: Option<Rate>,
+}
+
+/// All targets that are configured and that the token may look at.
+#[utoipa::path(
+    get,
+    path = "/v1/targets",
+    responses(
+        (status = 200, description = "targets", body = TargetList),
+        (status = 403, description = "The token may not look at targets", body = Problem)
+    )
+)]
+pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Json<TargetList>, Problem> {
+    gateway.access.check_role(&headers, Need::Read)?;
+    let may_see = |view: &Value| {
+        let target = view["target"].as_str().and_then(|name| name.parse::<TargetId>().ok());
+        target.is_some_and(|target| allowed(&gateway, &headers, &target, Need::Read).is_ok())
+    };
+    let targets = gateway.targets.list().await?.into_iter().filter(may_see).collect();
+    Ok(Json(TargetList { targets }))
+}
+
+/// A target: its state, its limit, its last probe and its history.
+#[utoipa::path(
+    get,
+    path = "/v1/targets/{name}",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, description = "target, state, since, limit, configured_rate, last_probe, breakers, history", body = Object),
+        (status = 403, description = "The token is not for all tenants that call the target", body = Problem),
+        (status = 404, description = "No such target is configured", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+    )
+)]
+pub(super) async fn show(
+    State(gateway): State<Gateway>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let target: TargetId = name.parse().map_err(|error| Problem::bad_id("target", &error))?;
+    allowed(&gateway, &headers, &target, Need::Read)?;
+    Ok(Json(gateway.targets.show(&target).await?))
+}
+
+/// Acts on a target. The same `action_id` again changes nothing. The token must be for all tenants that call it.
+#[utoipa::path(
+    post,
+    path = "/v1/targets/{name}/actions",
+    params(("name" = String, Path)),
+    request_body = TargetActionBody,
+    responses(
+        (status = 200, description = "The target's state after it", body = TargetActionTaken),
+        (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
+        (status = 403, description = "The token is not for all tenants that call the target, or not to operate", body = Problem),
+        (status = 404, description = "No such target is configured", body = Problem),
+        (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+    )
+)]
+pub(super) async fn act(
+    State(gateway): State<Gateway>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<TargetActionTaken>, Problem> {
+    let target: TargetId = name.parse().map_err(|error| Problem::bad_id("target", &error))?;
+    allowed(&gateway, &headers, &target, Need::Operate)?;
+    let body: TargetActionBody = read(&body)?;
+    let kind = kind(&body)?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    Ok(Json(gateway.targets.act(&target, kind, words).await?))
+}
+
+fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {
+    let bad = |detail: String| Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
+    let (pauses, limits) = (body.action == "pause", body.action == "limit");
+    if body.until.is_some() && !pauses {
+        return bad(format!("The field 'until' is for the action 'pause', not for '{}'.", body.action));
+    }
+    if body.per_second.is_some() && !limits {
+        return bad(format!("The field 'per_second' is for the action 'limit', not for '{}'.", body.action));
+    }
+    match body.action.as_str() {
+        "pause" => Ok(TargetActionKind::Pause { until: body.until.map(|until| Timestamp(until.timestamp_millis())) }),
+        "resume" => Ok(TargetActionKind::Resume),
+        "limit" => Ok(TargetActionKind::Limit { per_second: body.per_second }),
+        other => bad(format!("There is no action '{other}' on targets; there are: pause, resume, limit.")),
+    }
+}
+
+/// Whether the caller may look at, or act on, what all these tenants share.
+fn allowed(gateway: &Gateway, headers: &HeaderMap, target: &TargetId, need: Need) -> Result<(), Problem> {
+    gateway.access.check_role(headers, need)?;
+    gateway.targets.tenants_of(target).iter().try_for_each(|tenant| gateway.access.check(headers, tenant, need))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_kind(body: &'static str) -> Result<TargetActionKind, ErrorCode> {
+        let body: TargetActionBody = read(&Bytes::from_static(body.as_bytes())).map_err(|problem| problem.code)?;
+        kind(&body).map_err(|problem| problem.code)
+    }
+
+    #[test]
+    fn an_action_is_read_from_its_body() {
+        let pause = r#"{"action_id":"1","action":"pause","reason":"r","until":"1970-01-01T00:00:01Z"}"#;
+        assert_eq!(read_kind(pause), Ok(TargetActionKind::Pause { until: Some(Timestamp(1_000)) }));
+        let limit = r#"{"action_id":"1","action":"limit","reason":"r","per_second":2}"#;
+        assert_eq!(read_kind(limit), Ok(TargetActionKind::Limit { per_second: Some(Rate::per_second(2)) }));
+        let lifted = r#"{"action_id":"1","action":"limit","reason":"r","per_second":null}"#;
+        assert_eq!(read_kind(lifted), Ok(TargetActionKind::Limit { per_second: None }));
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_no_action() {
+        for body in [
+            r#"{"action_id":"1","action":"stop","reason":"r"}"#,
+            r#"{"action_id":"1","action":"resume","reason":"r","per_second":2}"#,
+            r#"{"action_id":"1","action":"limit","reason":"r","until":"1970-01-01T00:00:01Z"}"#,
+            r#"{"action_id":"1","action":"limit","reason":"r","per_second":-1}"#,
+        ] {
+            assert_eq!(read_kind(body), Err(ErrorCode::BadAction), "{body}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What to do about that for which an order waits, in the end: mostly the command that mends it.
+
+use interlock_domain::ids::TenantId;
+
+use super::chain::Link;
+
+/// What to do next about the last link of a chain; none where it is over. The commands can be
+/// run as they stand, but for the reason.
+pub(super) fn next(link: &Link) -> Option<String> {
+    let tenant =
+        if link.tenant_id == TenantId::default() { String::new() } else { format!(" --tenant {}", link.tenant_id) };
+    let order = link.order_id.as_ref().map_or("ORDER", |order| order.as_str());
+    let resource = || link.resource.as_ref().map_or_else(|| "KIND/ID".to_owned(), ToString::to_string);
+    let customer = || link.customer_id.as_ref().map_or_else(|| "the holder".to_owned(), ToString::to_string);
+    let target = link.target.as_deref().unwrap_or("the target");
+    let release = || format!("interlock resource release {}{tenant} --force --reason …", resource());
+    let next = match link.waits_for.as_deref()? {
+        _ if link.in_ring => format!(
+            "none of the orders in this ring can go on before another one: decide which one gives way, then: \
+             interlock order cancel {order}{tenant} --reason … (that one or another; or release-first, where it is to \
+             give its old number up at once)"
+        ),
+        "person" if link.order_id.is_some() => {
+            format!("mend the cause, then: interlock order retry {order}{tenant} --reason … (or skip, amend, cancel)")
+        }
+        "person" => format!("find out who has {}, then: {}", resource(), release()),
+        "target" => format!(
+            "nothing, if {target} is known to be down or slow: the call is made again by itself; else see \
+             interlock target show {target}"
+        ),
+        "event" => format!(
+            "send the event by which {} gives up {}; where that customer is gone for good: {}",
+            customer(),
+            resource(),
+            release()
+        ),
+        "unanswered" => {
+            "start workers (interlock worker --workload all), or wait for Temporal; then ask again".to_owned()
+        }
+        "forbidden" => format!("ask somebody who may see the tenant '{}'", link.tenant_id),
+        "window" => "nothing: it goes on when the window is over".to_owned(),
+        "settling" => "nothing: it goes on by itself; ask again in a minute".to_owned(),
+        "admission" => {
+            "nothing, for a moment; where it stays so, start workers (interlock worker --workload all)".to_owned()
+        }
+        "lease" | "turn" => "ask again: it was changing just now".to_owned(),
+        _ => return None,
+    };
+    Some(next)
+}

@@ -1,0 +1,273 @@
+//! How the chain of what an order waits for is put together, across customers and resources: a pure machine, which says
+//! what it wants to know next and is fed the answers.
+//!
+//! An order asks its customer why it waits. Where that ends at a lease, the resource is asked who holds it; the holder's
+//! customer, why it keeps it; where an open order keeps it, that order is asked in turn. The chain ends at what is no
+//! order: a target, a person, a window, a margin of time, an event that has not come in; or where it comes back to an order
+//! that it has passed: a ring.
+
+use interlock_domain::error_code::ErrorCode;
+mod answers;
+mod link;
+
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+
+pub(super) use self::answers::{Answer, OrderLink, Question};
+pub use self::link::{Link, Why};
+
+use self::answers::{Keeping, ResourceState};
+use self::link::of_order;
+use super::advice;
+
+/// The most questions that one chain asks. It is cut off there, and says so.
+pub(super) const QUESTIONS_MAX: usize = 100;
+
+/// A chain in the making.
+#[derive(Debug)]
+pub(super) struct Chain {
+    links: Vec<Link>,
+    /// What is yet to be asked, the next last, each with the link below which the answer goes.
+    open: Vec<(Question, Option<usize>)>,
+    asked: usize,
+    ring: bool,
+    cut_off: bool,
+}
+
+impl Chain {
+    /// The chain of this order, of which nothing is known yet.
+    pub(super) fn of(tenant: TenantId, order: OrderId) -> Self {
+        let open = vec![(Question::Order { tenant, order }, None)];
+        Self { links: Vec::new(), open, asked: 0, ring: false, cut_off: false }
+    }
+
+    /// What it wants to know next; none where it is complete.
+    pub(super) fn question(&mut self) -> Option<Question> {
+        if self.asked == QUESTIONS_MAX && !self.open.is_empty() {
+            self.cut_off = true;
+            self.open.clear();
+        }
+        self.open.last().map(|(question, _)| question.clone())
+    }
+
+    /// Takes the answer to the question that it last asked.
+    pub(super) fn hear(&mut self, answer: Answer) {
+        let Some((question, parent)) = self.open.pop() else { return };
+        self.asked += 1;
+        match (question, answer) {
+            (question, Answer::Forbidden) => self.forbidden(&question, parent),
+            (question, Answer::Unanswered { code, detail }) => self.unanswered(&question, parent, code, &detail),
+            (Question::Order { tenant, .. }, Answer::Order(links)) => self.order(&tenant, parent, links),
+            (Question::Resource { tenant, resource }, Answer::Resource(state)) => {
+                self.resource(&tenant, resource, parent, state);
+            }
+            (Question::Keeps { tenant, customer, resource }, Answer::Keeps(keeping)) => {
+                self.keeping(&tenant, customer, resource, parent, keeping);
+            }
+            (question, _) => self.never_seen(&question, parent),
+        }
+    }
+
+    /// The chain as it is shown: where it ends, with what to do next.
+    pub(super) fn done(mut self) -> Why {
+        for index in 0..self.links.len() {
+            let is_end = self.links.iter().all(|link| link.parent != Some(index));
+            if is_end {
+                self.links[index].next = advice::next(&self.links[index]);
+            }
+        }
+        Why { chain: self.links, ring: self.ring, cut_off: self.cut_off }
+    }
+
+    fn order(&mut self, tenant: &TenantId, mut parent: Option<usize>, links: Vec<OrderLink>) {
+        let count = links.len();
+        for (position, link) in links.into_iter().enumerate() {
+            if let Some(seen) = link.order_id.as_ref().and_then(|order| self.ancestor(parent, tenant, order)) {
+                self.close_ring(seen, parent);
+                return;
+            }
+            let is_known = link.order_id.is_some()
+                && self.links.iter().any(|known| known.tenant_id == *tenant && known.order_id == link.order_id);
+            let is_last = position + 1 == count;
+            let index = self.push(parent, of_order(tenant, &link));
+            if is_known {
+                // What it waits for stands there already.
+                self.links[index].detail = Some("See above.".to_owned());
+                return;
+            }
+            if is_last {
+                self.go_on(tenant, index, &link);
+            }
+            parent = Some(index);
+        }
+    }
+
+    /// Asks what the last link of a customer's own chain leads to.
+    fn go_on(&mut self, tenant: &TenantId, index: usize, link: &OrderLink) {
+        match link.waits_for.as_deref() {
+            Some("lease") => {
+                let mut missing = link.resources.clone();
+                if let Some(first) = link.resource.as_ref().filter(|first| !missing.contains(first)) {
+                    missing.insert(0, first.clone());
+                }
+                let mut asked = Vec::new();
+                for (position, resource) in missing.into_iter().enumerate() {
+                    // One link for each lease that is missing: each has a holder of its own.
+                    let at = match position {
+                        0 => index,
+                        _ => self.push(self.links[index].parent, of_order(tenant, link)),
+                    };
+                    self.links[at].resource = Some(resource.clone());
+                    asked.push((Question::Resource { tenant: tenant.clone(), resource }, Some(at)));
+                }
+                self.open.extend(asked.into_iter().rev());
+            }
+            Some("turn") => {
+                if let Some(order) = link.behind.clone() {
+                    self.open.push((Question::Order { tenant: tenant.clone(), order }, Some(index)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn resource(&mut self, tenant: &TenantId, resource: ResourceId, parent: Option<usize>, state: ResourceState) {
+        let holder = state.holder.unwrap_or_default();
+        let holder_tenant = holder.tenant_id.clone().unwrap_or_else(|| tenant.clone());
+        let name = holder.customer_id.as_ref().map(ToString::to_string).or_else(|| holder.party.clone());
+        if let Some(parent) = parent {
+            self.links[parent].holder.clone_from(&name);
+        }
+        let waiter = parent.and_then(|parent| {
+            let link = &self.links[parent];
+            Some((link.tenant_id.clone(), link.customer_id.clone()?))
+        });
+        let name = name.unwrap_or_else(|| "nobody".to_owned());
+        let link = |waits_for, since, detail| {
+            let mut link = Link::new(&holder_tenant, waits_for, since, detail);
+            link.customer_id.clone_from(&holder.customer_id);
+            link.holder = Some(name.clone());
+            link.resource = Some(resource.clone());
+            link
+        };
+        let kind = state.waiting_for.as_deref();
+        let since = state.waiting_since.clone();
+        let ends_with = match (kind, &holder.customer_id) {
+            (Some("look_up"), _) => link("settling", since, "The target is asked who is registered there.".to_owned()),
+            (Some("clock"), _) => {
+                link("settling", since, "It is granted when a short margin of time has passed.".to_owned())
+            }
+            (Some("orphan"), _) => {
+                let detail = format!("The entity of {name} is gone; what it sent must land before the lease goes on.");
+                link("settling", holder.orphaned_at.clone().or(since), detail)
+            }
+            (Some("person"), _) => {
+                link("person", since, "Nobody knows who is registered, and no target can be asked.".to_owned())
+            }
+            (_, Some(customer)) if waiter == Some((holder_tenant.clone(), customer.clone())) => {
+                link("settling", holder.since.clone(), "It is granted already; the message is on its way.".to_owned())
+            }
+            (_, Some(customer)) => {
+                let question = Question::Keeps { tenant: holder_tenant, customer: customer.clone(), resource };
+                self.open.push((question, parent));
+                return;
+            }
+            (_, None) if holder.party.is_some() => link(
+                "person",
+                holder.since.clone(),
+                format!(
+                    "The target says that it is registered to {name}, and no customer of ours is known by that name."
+                ),
+            ),
+            (_, None) => link("settling", since, "Nobody has it; it is being granted.".to_owned()),
+        };
+        self.push(parent, ends_with);
+    }
+
+    fn keeping(
+        &mut self,
+        tenant: &TenantId,
+        customer: CustomerId,
+        resource: ResourceId,
+        parent: Option<usize>,
+        keeping: Keeping,
+    ) {
+        // Where it has given the lease back, an open order of its own may wait to get it again: that keeps nobody waiting.
+        if let Some(order) = keeping.order_id.filter(|_| keeping.holds) {
+            self.open.push((Question::Order { tenant: tenant.clone(), order }, parent));
+            return;
+        }
+        let (waits_for, usual) = if keeping.holds {
+            ("event", format!("No open order of {customer} gives it up; it is kept until an event does."))
+        } else {
+            ("settling", format!("{customer} has given it back; the message is on its way."))
+        };
+        let mut link = Link::new(tenant, waits_for, keeping.since, keeping.detail.unwrap_or(usual));
+        link.holder = Some(customer.to_string());
+        link.customer_id = Some(customer);
+        link.resource = Some(resource);
+        self.push(parent, link);
+    }
+
+    fn never_seen(&mut self, question: &Question, parent: Option<usize>) {
+        let link = match question {
+            Question::Order { tenant, order } => {
+                let mut link =
+                    Link::of_question(question, "settling", "Its customer knows it no more: it has just ended.");
+                link.order_id = Some(order.clone());
+                link.tenant_id = tenant.clone();
+                link
+            }
+            Question::Resource { .. } => Link::of_question(
+                question,
+                "settling",
+                "The resource's entity is not there yet: the claim is on its way.",
+            ),
+            Question::Keeps { .. } => Link::of_question(
+                question,
+                "event",
+                "The holder's entity does not run: it must come back, or its lease be released by force.",
+            ),
+        };
+        self.push(parent, link);
+    }
+
+    fn unanswered(&mut self, question: &Question, parent: Option<usize>, code: String, detail: &str) {
+        let mut link = Link::of_question(question, "unanswered", detail);
+        link.code = Some(code);
+        self.push(parent, link);
+    }
+
+    fn forbidden(&mut self, question: &Question, parent: Option<usize>) {
+        let detail = format!("It belongs to the tenant '{}', which this token is not for.", question.tenant());
+        let mut link = Link::of_question(question, "forbidden", &detail);
+        link.code = Some(ErrorCode::TenantForbidden.into());
+        self.push(parent, link);
+    }
+
+    fn push(&mut self, parent: Option<usize>, mut link: Link) -> usize {
+        link.depth = parent.map_or(0, |parent| self.links[parent].depth + 1);
+        link.parent = parent;
+        self.links.push(link);
+        self.links.len() - 1
+    }
+
+    /// This link or the nearest above it that is of this order.
+    fn ancestor(&self, from: Option<usize>, tenant: &TenantId, order: &OrderId) -> Option<usize> {
+        let mut path = std::iter::successors(from, |index| self.links[*index].parent);
+        path.find(|index| {
+            self.links[*index].tenant_id == *tenant && self.links[*index].order_id.as_ref() == Some(order)
+        })
+    }
+
+    fn close_ring(&mut self, first: usize, last: Option<usize>) {
+        self.ring = true;
+        let mut at = last;
+        while let Some(index) = at {
+            self.links[index].in_ring = true;
+            at = if index == first { None } else { self.links[index].parent };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

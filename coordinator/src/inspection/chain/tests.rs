@@ -1,0 +1,286 @@
+use std::collections::BTreeMap;
+
+use interlock_domain::error_code::ErrorCode;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A world of entities that give these answers.
+#[derive(Default)]
+struct World {
+    orders: BTreeMap<String, Value>,
+    resources: BTreeMap<String, Value>,
+    keeps: BTreeMap<(String, String), Value>,
+    forbidden: Option<TenantId>,
+}
+
+fn tenant() -> TenantId {
+    "blue".parse().unwrap()
+}
+
+/// An order of this customer.
+fn order(customer: &str, number: u32) -> OrderId {
+    OrderId::derive(&tenant(), &customer.parse().unwrap(), "s", &number.to_string(), None)
+}
+
+/// What an order says that waits for a lease.
+fn waits_for_lease(order: &OrderId, resource: &str) -> Value {
+    json!({"order_id": order, "state": "pending", "waits_for": "lease", "resource": resource, "resources": [resource],
+           "since": "2026-01-01T00:00:00Z", "detail": "d"})
+}
+
+/// What an order says that waits for a target.
+fn waits_for_target(order: &OrderId) -> Value {
+    json!({"order_id": order, "state": "inProgress", "step": "hss.release_number", "waits_for": "target", "target": "hss"})
+}
+
+impl World {
+    fn order(mut self, order: &OrderId, links: &[Value]) -> Self {
+        self.orders.insert(order.to_string(), json!(links));
+        self
+    }
+
+    fn held_by(mut self, resource: &str, customer: &str, keeps: Value) -> Self {
+        let state =
+            json!({"holder": {"customer_id": customer, "tenant_id": "blue", "epoch": 7}, "waiting_for": "holder"});
+        self.resources.insert(resource.to_owned(), state);
+        self.keeps.insert((customer.to_owned(), resource.to_owned()), keeps);
+        self
+    }
+
+    fn resource(mut self, resource: &str, state: Value) -> Self {
+        self.resources.insert(resource.to_owned(), state);
+        self
+    }
+
+    fn answer(&self, question: &Question) -> Answer {
+        fn read<T: serde::de::DeserializeOwned>(value: Option<&Value>, answer: impl Fn(T) -> Answer) -> Answer {
+            value.map_or(Answer::NeverSeen, |value| answer(serde_json::from_value(value.clone()).unwrap()))
+        }
+        if self.forbidden.as_ref() == Some(question.tenant()) {
+            return Answer::Forbidden;
+        }
+        match question {
+            Question::Order { order, .. } => read(self.orders.get(order.as_str()), Answer::Order),
+            Question::Resource { resource, .. } => read(self.resources.get(&resource.to_string()), Answer::Resource),
+            Question::Keeps { customer, resource, .. } => {
+                read(self.keeps.get(&(customer.to_string(), resource.to_string())), Answer::Keeps)
+            }
+        }
+    }
+
+    fn why(&self, order: &OrderId) -> Why {
+        let mut chain = Chain::of(tenant(), order.clone());
+        while let Some(question) = chain.question() {
+            let answer = self.answer(&question);
+            chain.hear(answer);
+        }
+        chain.done()
+    }
+}
+
+/// The chain in short: depth, customer, what it waits for.
+fn short(why: &Why) -> Vec<String> {
+    let text = |link: &Link| {
+        let customer = link.customer_id.as_ref().map_or("–", CustomerId::as_str);
+        let ring = if link.in_ring { " ring" } else { "" };
+        format!("{} {customer} {}{ring}", link.depth, link.waits_for.as_deref().unwrap_or("nothing"))
+    };
+    why.chain.iter().map(text).collect()
+}
+
+#[test]
+fn a_hand_over_leads_over_the_lease_and_its_holder_to_the_target() {
+    let (a2, a1) = (order("A2", 1), order("A1", 2));
+    let world = World::default()
+        .order(&a2, &[waits_for_lease(&a2, "msisdn/1")])
+        .held_by("msisdn/1", "A1", json!({"holds": true, "order_id": a1}))
+        .order(&a1, &[waits_for_target(&a1)]);
+    let why = world.why(&a2);
+    assert_eq!(short(&why), ["0 A2 lease", "1 A1 target"]);
+    assert_eq!(why.chain[0].holder.as_deref(), Some("A1"));
+    assert_eq!(why.chain[0].next, None);
+    assert!(why.chain[1].next.as_ref().unwrap().contains("hss"), "{why:?}");
+    assert!(!why.ring);
+}
+
+#[test]
+fn a_turn_is_followed_to_what_the_order_ahead_waits_for() {
+    let (second, first, holder) = (order("A2", 1), order("A2", 2), order("A1", 3));
+    let turn = json!({"order_id": second, "state": "pending", "waits_for": "turn", "target": "hss", "behind": first});
+    let held = json!({"order_id": holder, "state": "held", "waits_for": "person", "code": "permanent"});
+    let world = World::default()
+        .order(&second, &[turn, waits_for_lease(&first, "msisdn/1")])
+        .held_by("msisdn/1", "A1", json!({"holds": true, "order_id": holder}))
+        .order(&holder, &[held]);
+    let why = world.why(&second);
+    assert_eq!(short(&why), ["0 A2 turn", "1 A2 lease", "2 A1 person"]);
+    let next = why.chain[2].next.as_ref().unwrap();
+    assert!(next.contains(&format!("interlock order retry {holder} --tenant blue --reason")), "{next}");
+}
+
+#[test]
+fn a_lease_that_no_order_gives_up_waits_for_an_event() {
+    let a2 = order("A2", 1);
+    let world = World::default().order(&a2, &[waits_for_lease(&a2, "msisdn/1")]).held_by(
+        "msisdn/1",
+        "A1",
+        json!({"holds": true, "since": "2026-01-01T00:00:00Z"}),
+    );
+    let why = world.why(&a2);
+    assert_eq!(short(&why), ["0 A2 lease", "1 A1 event"]);
+    let end = &why.chain[1];
+    assert_eq!(end.since.as_deref(), Some("2026-01-01T00:00:00Z"));
+    assert!(
+        end.next.as_ref().unwrap().contains("interlock resource release msisdn/1 --tenant blue --force"),
+        "{end:?}"
+    );
+}
+
+#[test]
+fn orders_that_wait_for_each_other_are_a_ring_and_those_before_it_are_not_in_it() {
+    let (a, b, c) = (order("A", 1), order("B", 2), order("C", 3));
+    let world = World::default()
+        .order(&a, &[waits_for_lease(&a, "msisdn/2")])
+        .held_by("msisdn/2", "B", json!({"holds": true, "order_id": b}))
+        .order(&b, &[waits_for_lease(&b, "msisdn/3")])
+        .held_by("msisdn/3", "C", json!({"holds": true, "order_id": c}))
+        .order(&c, &[waits_for_lease(&c, "msisdn/2")]);
+    let why = world.why(&a);
+    assert!(why.ring);
+    assert_eq!(short(&why), ["0 A lease", "1 B lease ring", "2 C lease ring"]);
+    assert_eq!(why.chain[2].holder.as_deref(), Some("B"));
+    assert!(why.chain[2].next.as_ref().unwrap().contains("interlock order cancel"), "{why:?}");
+}
+
+#[test]
+fn each_missing_lease_is_followed_and_what_was_told_is_not_told_again() {
+    let (a, b) = (order("A", 1), order("B", 2));
+    let mut both = waits_for_lease(&a, "imsi/1");
+    both["resources"] = json!(["imsi/1", "msisdn/2"]);
+    let keeps = || json!({"holds": true, "order_id": b});
+    let world = World::default()
+        .order(&a, &[both])
+        .held_by("imsi/1", "B", keeps())
+        .held_by("msisdn/2", "B", keeps())
+        .order(&b, &[waits_for_target(&b)]);
+    let why = world.why(&a);
+    assert_eq!(short(&why), ["0 A lease", "0 A lease", "1 B target", "1 B target"]);
+    let resources: Vec<String> =
+        why.chain.iter().filter_map(|link| link.resource.as_ref().map(ToString::to_string)).collect();
+    assert_eq!(resources, ["imsi/1", "msisdn/2"]);
+    assert_eq!(why.chain[3].detail.as_deref(), Some("See above."));
+    assert!(!why.ring);
+}
+
+#[test]
+fn what_a_resource_itself_waits_for_ends_the_chain() {
+    let a = order("A", 1);
+    let ends = |state: Value| {
+        let world = World::default().order(&a, &[waits_for_lease(&a, "msisdn/1")]).resource("msisdn/1", state);
+        world.why(&a).chain.last().unwrap().waits_for.clone().unwrap()
+    };
+    let holder = || json!({"customer_id": "B", "tenant_id": "blue", "orphaned_at": "2026-01-01T00:00:00Z"});
+    assert_eq!(ends(json!({"holder": null, "waiting_for": "look_up"})), "settling");
+    assert_eq!(ends(json!({"holder": null, "waiting_for": "clock"})), "settling");
+    assert_eq!(ends(json!({"holder": holder(), "waiting_for": "orphan"})), "settling");
+    assert_eq!(ends(json!({"holder": null, "waiting_for": "person"})), "person");
+    assert_eq!(ends(json!({"holder": {"customer_id": null, "party": "00101"}, "waiting_for": "holder"})), "person");
+    assert_eq!(ends(json!({"holder": null})), "settling");
+}
+
+#[test]
+fn a_grant_on_its_way_is_no_ring() {
+    let a = order("A", 1);
+    let world = World::default().order(&a, &[waits_for_lease(&a, "msisdn/1")]).held_by(
+        "msisdn/1",
+        "A",
+        json!({"holds": true, "order_id": a}),
+    );
+    let why = world.why(&a);
+    assert_eq!(short(&why), ["0 A lease", "1 A settling"]);
+    assert!(!why.ring);
+}
+
+#[test]
+fn a_lease_that_was_given_back_is_on_its_way_whatever_its_last_holder_wants_next() {
+    let (a, b) = (order("A", 1), order("B", 2));
+    let world = World::default()
+        .order(&a, &[waits_for_lease(&a, "msisdn/1")])
+        .held_by("msisdn/1", "B", json!({"holds": false, "order_id": b}))
+        .order(&b, &[waits_for_lease(&b, "msisdn/1")]);
+    assert_eq!(short(&world.why(&a)), ["0 A lease", "1 B settling"]);
+}
+
+#[test]
+fn a_tenant_that_may_not_be_asked_ends_the_chain_and_the_link_says_so() {
+    let a = order("A", 1);
+    let state = json!({"holder": {"customer_id": "B", "tenant_id": "red"}, "waiting_for": "holder"});
+    let world = World { forbidden: Some("red".parse().unwrap()), ..World::default() }
+        .order(&a, &[waits_for_lease(&a, "msisdn/1")])
+        .resource("msisdn/1", state);
+    let why = world.why(&a);
+    assert_eq!(short(&why), ["0 A lease", "1 B forbidden"]);
+    assert_eq!(why.chain[1].tenant_id.as_str(), "red");
+    assert_eq!(why.chain[1].code.as_deref(), Some("tenant_forbidden"));
+}
+
+#[test]
+fn commands_name_the_tenant_that_they_are_for() {
+    let a = order("A", 1);
+    let state = json!({"holder": {"customer_id": "B", "tenant_id": "red"}, "waiting_for": "holder"});
+    let mut world = World::default().order(&a, &[waits_for_lease(&a, "msisdn/1")]).resource("msisdn/1", state);
+    world.keeps.insert(("B".to_owned(), "msisdn/1".to_owned()), json!({"holds": true}));
+    let next = world.why(&a).chain[1].next.clone().unwrap();
+    assert!(next.contains("interlock resource release msisdn/1 --tenant red --force"), "{next}");
+}
+
+#[test]
+fn who_does_not_answer_is_a_link_and_the_rest_is_still_told() {
+    let a = order("A", 1);
+    let world = World::default().order(&a, &[waits_for_lease(&a, "msisdn/1")]);
+    assert_eq!(short(&world.why(&a)), ["0 A lease", "1 – settling"]);
+    let mut chain = Chain::of(tenant(), a.clone());
+    let first = chain.question().unwrap();
+    chain.hear(world.answer(&first));
+    assert!(chain.question().is_some());
+    chain.hear(Answer::Unanswered { code: ErrorCode::NoWorker.into(), detail: "nobody is there".to_owned() });
+    assert_eq!(chain.question(), None);
+    let why = chain.done();
+    assert_eq!(short(&why), ["0 A lease", "1 – unanswered"]);
+    assert_eq!(why.chain[1].code.as_deref(), Some("no_worker"));
+}
+
+#[test]
+fn a_chain_without_end_is_cut_off_and_says_so() {
+    let mut chain = Chain::of(tenant(), order("A", 0));
+    let mut number = 0;
+    while let Some(question) = chain.question() {
+        number += 1;
+        assert!(number <= QUESTIONS_MAX);
+        chain.hear(match question {
+            Question::Order { order, .. } => {
+                Answer::Order(vec![serde_json::from_value(waits_for_lease(&order, "msisdn/1")).unwrap()])
+            }
+            Question::Resource { .. } => {
+                let holder = json!({"holder": {"customer_id": format!("C{number}")}, "waiting_for": "holder"});
+                Answer::Resource(serde_json::from_value(holder).unwrap())
+            }
+            Question::Keeps { customer, .. } => {
+                let keeping = json!({"holds": true, "order_id": order(customer.as_str(), number as u32)});
+                Answer::Keeps(serde_json::from_value(keeping).unwrap())
+            }
+        });
+    }
+    assert_eq!(number, QUESTIONS_MAX);
+    assert!(chain.done().cut_off);
+}
+
+#[test]
+fn an_order_that_is_over_waits_for_nothing() {
+    let a = order("A", 1);
+    let world = World::default().order(&a, &[json!({"order_id": a, "state": "completed"})]);
+    let why = world.why(&a);
+    assert_eq!(short(&why), ["0 A nothing"]);
+    assert_eq!(why.chain[0].next, None);
+}

@@ -1,0 +1,107 @@
+//! Where a list goes on: opaque to those who hold it.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use interlock_domain::ids::OrderId;
+use serde::{Deserialize, Serialize};
+
+use super::InspectionError;
+
+/// The longest cursor that is read, in bytes. Ours hold a token of Temporal and two ids.
+const BYTES_MAX: usize = 4_096;
+
+/// A place in a list of orders. On the wire it is base64url of JSON, and nobody but this program reads it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cursor {
+    /// Temporal's token of the page of entities, in base64url; empty for the first one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    page: String,
+    /// The entity on that page at which to go on; none for its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<EntityPlace>,
+    /// The last order of that entity that was shown; none where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<OrderId>,
+}
+
+/// A place on a page of entities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EntityPlace {
+    /// The workflow id.
+    pub workflow_id: String,
+    /// When its run started, in milliseconds: pages go from younger to older ones, so that the place is found even where
+    /// the entity itself is not on the page any more.
+    pub started_ms: i64,
+}
+
+impl Cursor {
+    /// The begin of the page of entities that this token of Temporal names.
+    pub(super) fn page(token: &[u8]) -> Self {
+        Self { page: URL_SAFE_NO_PAD.encode(token), ..Self::default() }
+    }
+
+    /// This order of the entity at which it stands was the last one shown.
+    pub(super) fn after(order: OrderId) -> Self {
+        Self { after: Some(order), ..Self::default() }
+    }
+
+    /// The same page, going on at this entity, after this order of it.
+    pub(super) fn at(&self, entity: EntityPlace, after: Option<OrderId>) -> Self {
+        Self { page: self.page.clone(), entity: Some(entity), after }
+    }
+
+    /// Temporal's token.
+    ///
+    /// # Errors
+    /// [`InspectionError::BadCursor`].
+    pub(super) fn token(&self) -> Result<Vec<u8>, InspectionError> {
+        URL_SAFE_NO_PAD.decode(&self.page).map_err(|_| InspectionError::BadCursor)
+    }
+
+    /// Its form on the wire.
+    pub(super) fn to_text(&self) -> String {
+        // Texts and numbers can always be written as JSON.
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Reads what [`Cursor::to_text`] wrote.
+    ///
+    /// # Errors
+    /// [`InspectionError::BadCursor`].
+    pub(super) fn parse(text: &str) -> Result<Self, InspectionError> {
+        if text.len() > BYTES_MAX {
+            return Err(InspectionError::BadCursor);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InspectionError::BadCursor)?;
+        serde_json::from_slice(&bytes).map_err(|_| InspectionError::BadCursor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let order = OrderId::derive(&"t".parse().unwrap(), &"c".parse().unwrap(), "s", "1", None);
+        let place = EntityPlace { workflow_id: "t/customer/c".to_owned(), started_ms: 7 };
+        let cursor = Cursor::page(&[0, 255, 1]).at(place, Some(order));
+        let text = cursor.to_text();
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
+        assert_eq!(Cursor::parse(&text).unwrap(), cursor);
+        assert_eq!(cursor.token().unwrap(), [0, 255, 1]);
+        assert_eq!(Cursor::default().token().unwrap(), [0; 0]);
+    }
+
+    #[test]
+    fn what_nobody_wrote_is_no_cursor() {
+        let long = "A".repeat(BYTES_MAX + 1);
+        let other_json = URL_SAFE_NO_PAD.encode(r#"{"page":"x"}"#);
+        let bad_order = URL_SAFE_NO_PAD.encode(r#"{"after":"x"}"#);
+        for text in ["", "x", "%%%", long.as_str(), other_json.as_str(), bad_order.as_str()] {
+            let read = Cursor::parse(text).and_then(|cursor| cursor.token().map(|_| cursor));
+            assert!(matches!(read, Err(InspectionError::BadCursor)), "{text}: {read:?}");
+        }
+    }
+}

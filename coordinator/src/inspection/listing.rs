@@ -1,0 +1,358 @@
+//! Finding open orders: of one customer by asking its entity, of a tenant by asking each entity that says it has some.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, StreamExt};
+use interlock_domain::ids::{CustomerId, OrderId, TargetId, TenantId};
+use interlock_domain::order::OrderState;
+use interlock_workflows::names;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::cursor::Cursor;
+use super::visibility::{self, Found};
+use super::{Inspection, InspectionError};
+
+/// How many orders a page has where nobody says.
+pub const LIMIT_DEFAULT: usize = 100;
+/// The most orders that a page may have.
+pub const LIMIT_MAX: usize = 1_000;
+/// How many entities are asked at a time.
+const ASKED_AT_A_TIME: usize = 8;
+/// After this long a page ends, however few orders it has: somebody waits for it, and can go on from there.
+const PAGE_TIME: Duration = Duration::from_secs(5);
+
+/// Which open orders are wanted; all where nothing is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrderFilter {
+    /// Those in one of these states; in any, where it is empty.
+    pub states: Vec<OrderState>,
+    /// Those of this customer.
+    pub customer: Option<CustomerId>,
+    /// Those that wait at this target, or are held there.
+    pub target: Option<TargetId>,
+    /// Those that are held with this code.
+    pub code: Option<String>,
+    /// Only those that are past their `due_at`.
+    pub overdue: bool,
+}
+
+impl OrderFilter {
+    /// A state by its name on the wire.
+    ///
+    /// # Errors
+    /// [`InspectionError::NotOpen`]: it is no state of an open order, and only those are listed.
+    pub fn state(name: &str) -> Result<OrderState, InspectionError> {
+        let state = serde_json::from_value::<OrderState>(json!(name)).ok();
+        state.filter(|state| !state.is_terminal()).ok_or_else(|| InspectionError::NotOpen(name.to_owned()))
+    }
+
+    /// Whether no other than held orders are wanted: only those have a code.
+    fn held_only(&self) -> bool {
+        self.code.is_some() || (!self.states.is_empty() && self.states.iter().all(|s| *s == OrderState::Held))
+    }
+
+    /// The argument of the entity's query, but for the place.
+    fn argument(&self, after: Option<&OrderId>, limit: usize) -> Value {
+        let mut argument = json!({ "limit": limit });
+        if !self.states.is_empty() {
+            argument["states"] = json!(self.states);
+        }
+        for (name, value) in [
+            ("target", self.target.as_ref().map(TargetId::as_str)),
+            ("code", self.code.as_deref()),
+            ("after", after.map(OrderId::as_str)),
+        ] {
+            if let Some(value) = value {
+                argument[name] = value.into();
+            }
+        }
+        argument
+    }
+
+    /// Whether an order that its entity listed is wanted: what entities are not asked for.
+    fn wants(&self, order: &Value, now: DateTime<Utc>) -> bool {
+        let due = || order["due_at"].as_str().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
+        !self.overdue || due().is_some_and(|due| due < now)
+    }
+}
+
+/// A page of open orders.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct OrderPage {
+    /// The orders: those of a customer by their order keys, the customers from younger to older runs of their entities.
+    #[schema(value_type = Vec<Object>)]
+    pub orders: Vec<Value>,
+    /// Where the list goes on; null at its end. A page may be short, even empty, and not the last one.
+    pub next_cursor: Option<String>,
+    /// Customers whose entities did not answer: their orders are missing here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unanswered: Vec<Unanswered>,
+}
+
+/// A customer whose entity did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Unanswered {
+    /// The customer.
+    #[schema(value_type = String)]
+    pub customer_id: CustomerId,
+    /// A stable code.
+    pub code: String,
+    /// Why, in a sentence.
+    pub detail: String,
+}
+
+/// What an entity answers.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    orders: Vec<Value>,
+    #[serde(default)]
+    next: Option<OrderId>,
+}
+
+impl Listed {
+    /// The wanted ones of these, at most `room` of them, and after which order to go on, where there may be more.
+    fn taken(self, filter: &OrderFilter, room: usize, now: DateTime<Utc>) -> (Vec<Value>, Option<OrderId>) {
+        let mut next = self.next;
+        let mut taken: Vec<Value> = self.orders.into_iter().filter(|order| filter.wants(order, now)).collect();
+        if taken.len() > room {
+            taken.truncate(room);
+            next = taken.last().and_then(|last| last["order_id"].as_str()?.parse().ok());
+        }
+        (taken, next)
+    }
+}
+
+impl Inspection {
+    /// A page of the open orders of a tenant, of at most `limit` (1 to [`LIMIT_MAX`]), from where `cursor` says, or from the
+    /// begin. Without a customer it is eventually consistent: it depends on Temporal's visibility store.
+    ///
+    /// # Errors
+    /// [`InspectionError`]: `bad_cursor`, `search_attributes_missing`, `temporal_busy`, `temporal_unavailable`; for one
+    /// customer those of its entity.
+    pub async fn orders(
+        &self,
+        tenant: &TenantId,
+        filter: &OrderFilter,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<OrderPage, InspectionError> {
+        let cursor = cursor.map(Cursor::parse).transpose()?.unwrap_or_default();
+        let limit = limit.clamp(1, LIMIT_MAX);
+        match &filter.customer {
+            Some(customer) => self.orders_of_customer(tenant, customer, filter, limit, &cursor).await,
+            None => self.orders_of_tenant(tenant, filter, limit, cursor).await,
+        }
+    }
+
+    /// All that the pages from the begin have, in pages, until the last one or the first fault.
+    pub fn all_orders(
+        &self,
+        tenant: &TenantId,
+        filter: &OrderFilter,
+    ) -> impl Stream<Item = Result<OrderPage, InspectionError>> {
+        let start = Some((self.clone(), tenant.clone(), filter.clone(), None::<String>));
+        futures_util::stream::unfold(start, |state| async {
+            let (inspection, tenant, filter, cursor) = state?;
+            let page = inspection.orders(&tenant, &filter, LIMIT_MAX, cursor.as_deref()).await;
+            let next = page.as_ref().ok().and_then(|page| page.next_cursor.clone());
+            Some((page, next.map(|next| (inspection, tenant, filter, Some(next)))))
+        })
+    }
+
+    async fn orders_of_customer(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        filter: &OrderFilter,
+        limit: usize,
+        cursor: &Cursor,
+    ) -> Result<OrderPage, InspectionError> {
+        if cursor.entity.is_some() || cursor.after.as_ref().is_some_and(|after| after.customer() != *customer) {
+            return Err(InspectionError::BadCursor);
+        }
+        let began = Instant::now();
+        let (mut orders, mut after) = (Vec::new(), cursor.after.clone());
+        loop {
+            let listed = self.listed(tenant, customer, filter, after.as_ref(), limit).await?;
+            let (taken, next) = listed.taken(filter, limit - orders.len(), Utc::now());
+            orders.extend(taken);
+            after = next;
+            if after.is_none() || orders.len() >= limit || began.elapsed() > PAGE_TIME {
+                let next_cursor = after.map(|after| Cursor::after(after).to_text());
+                return Ok(OrderPage { orders, next_cursor, unanswered: Vec::new() });
+            }
+        }
+    }
+
+    async fn orders_of_tenant(
+        &self,
+        tenant: &TenantId,
+        filter: &OrderFilter,
+        limit: usize,
+        mut cursor: Cursor,
+    ) -> Result<OrderPage, InspectionError> {
+        let namespace = &self.installation.routing.tenant(tenant).namespace;
+        let question = visibility::question(tenant, filter.held_only());
+        let page = OrderPage::default();
+        let mut round =
+            Round { inspection: self, tenant, filter, limit, began: Instant::now(), progressed: false, page };
+        loop {
+            let client = self.installation.client.clone();
+            let found = visibility::find(client, namespace, tenant, &question, cursor.token()?).await?;
+            let (entities, exact) = match &cursor.entity {
+                Some(place) => visibility::from_place(found.entities, place),
+                None => (found.entities, false),
+            };
+            let after = cursor.after.clone().filter(|_| exact);
+            if let Some((stopped, after)) = round.ask_each(entities, after).await {
+                let next_cursor = Some(cursor.at(stopped.place, after).to_text());
+                return Ok(OrderPage { next_cursor, ..round.page });
+            }
+            if found.next.is_empty() {
+                return Ok(round.page);
+            }
+            cursor = Cursor::page(&found.next);
+            if round.is_over() {
+                return Ok(OrderPage { next_cursor: Some(cursor.to_text()), ..round.page });
+            }
+        }
+    }
+
+    async fn listed(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        filter: &OrderFilter,
+        after: Option<&OrderId>,
+        limit: usize,
+    ) -> Result<Listed, InspectionError> {
+        let what = format!("The customer {customer}");
+        let entity = self.installation.entities.customer(tenant, customer);
+        let answer = self.query(&what, &entity, names::ORDERS, &filter.argument(after, limit)).await?;
+        serde_json::from_value(answer)
+            .map_err(|error| InspectionError::Refused { what, reason: format!("its list cannot be read: {error}") })
+    }
+}
+
+/// The making of one page of a tenant's orders.
+struct Round<'a> {
+    inspection: &'a Inspection,
+    tenant: &'a TenantId,
+    filter: &'a OrderFilter,
+    limit: usize,
+    began: Instant,
+    /// Whether any entity was heard, so that each page leads on, however slow all is.
+    progressed: bool,
+    page: OrderPage,
+}
+
+impl Round<'_> {
+    fn is_over(&self) -> bool {
+        self.page.orders.len() >= self.limit || (self.progressed && self.began.elapsed() > PAGE_TIME)
+    }
+
+    /// Asks these entities, some at a time, and adds what they answer to the page, in their order. Says at which to go on,
+    /// and after which of its orders, where the page is over before all were heard.
+    async fn ask_each(
+        &mut self,
+        entities: Vec<Found>,
+        first_after: Option<OrderId>,
+    ) -> Option<(Found, Option<OrderId>)> {
+        let (inspection, tenant, filter, limit) = (self.inspection, self.tenant, self.filter, self.limit);
+        let afters = std::iter::once(first_after).chain(std::iter::repeat(None));
+        let asked = futures_util::stream::iter(entities.into_iter().zip(afters).map(|(found, after)| async move {
+            let answer = inspection.listed(tenant, &found.customer, filter, after.as_ref(), limit).await;
+            (found, after, answer)
+        }));
+        let mut answers = std::pin::pin!(asked.buffered(ASKED_AT_A_TIME));
+        while let Some((found, after, answer)) = answers.next().await {
+            if self.is_over() {
+                return Some((found, after));
+            }
+            self.progressed = true;
+            if let Some(after) = self.take(&found, answer).await {
+                return Some((found, Some(after)));
+            }
+        }
+        None
+    }
+
+    /// Takes what an entity answered, and asks it for the rest. Says after which order to go on, where the page is over
+    /// before it has told all.
+    async fn take(&mut self, found: &Found, mut answer: Result<Listed, InspectionError>) -> Option<OrderId> {
+        loop {
+            let listed = match answer {
+                Ok(listed) => listed,
+                Err(error) => {
+                    self.page.unanswered.push(Unanswered::new(found.customer.clone(), &error));
+                    return None;
+                }
+            };
+            let (taken, next) = listed.taken(self.filter, self.limit - self.page.orders.len(), Utc::now());
+            self.page.orders.extend(taken);
+            let next = next?;
+            if self.is_over() {
+                return Some(next);
+            }
+            answer = self.inspection.listed(self.tenant, &found.customer, self.filter, Some(&next), self.limit).await;
+        }
+    }
+}
+
+impl Unanswered {
+    fn new(customer_id: CustomerId, error: &InspectionError) -> Self {
+        Self { customer_id, code: error.code().into(), detail: format!("{error}.") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(number: u32) -> OrderId {
+        OrderId::derive(&TenantId::default(), &"A".parse().unwrap(), "s", &number.to_string(), None)
+    }
+
+    fn listed(count: u32, next: Option<OrderId>) -> Listed {
+        Listed { orders: (0..count).map(|number| json!({"order_id": order(number)})).collect(), next }
+    }
+
+    #[test]
+    fn the_next_page_begins_after_the_last_order_that_this_one_has_room_for() {
+        let filter = OrderFilter::default();
+        let taken = |listed: Listed, room| {
+            let (orders, next) = listed.taken(&filter, room, Utc::now());
+            (orders.len(), next)
+        };
+        assert_eq!(taken(listed(3, None), 3), (3, None));
+        assert_eq!(taken(listed(3, None), 2), (2, Some(order(1))));
+        assert_eq!(taken(listed(3, Some(order(2))), 3), (3, Some(order(2))));
+        assert_eq!(taken(listed(3, Some(order(2))), 1), (1, Some(order(0))));
+    }
+
+    #[test]
+    fn an_order_is_overdue_once_its_time_is_past() {
+        let now = Utc::now();
+        let due = |at: DateTime<Utc>| json!({"due_at": at.to_rfc3339()});
+        let overdue = OrderFilter { overdue: true, ..OrderFilter::default() };
+        let second = chrono::TimeDelta::seconds(1);
+        assert!(overdue.wants(&due(now - second), now));
+        assert!(!overdue.wants(&due(now + second), now));
+        assert!(!overdue.wants(&json!({}), now));
+        assert!(OrderFilter::default().wants(&json!({}), now));
+    }
+
+    #[test]
+    fn only_entities_with_held_orders_are_asked_where_no_other_can_be_wanted() {
+        let held_only = |states: &[OrderState], code: Option<&str>| {
+            let code = code.map(str::to_owned);
+            OrderFilter { states: states.to_vec(), code, ..OrderFilter::default() }.held_only()
+        };
+        assert!(held_only(&[OrderState::Held], None));
+        assert!(held_only(&[], Some("refused_by_target")));
+        assert!(!held_only(&[], None));
+        assert!(!held_only(&[OrderState::Held, OrderState::Pending], None));
+    }
+}

@@ -1,0 +1,18 @@
+//! Looking at a target.
+
+use interlock_domain::ids::TargetId;
+use interlock_workflows::names;
+use serde_json::Value;
+
+use super::{Inspection, InspectionError};
+
+impl Inspection {
+    /// The state of a target: the body of `GET /v1/targets/{name}`.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn target(&self, target: &TargetId) -> Result<Value, InspectionError> {
+        let entity = self.installation.entities.target(target);
+        self.query(&format!("The target {target}"), &entity, names::STATE, &Value::Null).await
+    }
+}

@@ -1,0 +1,243 @@
+//! Which events a customer's dead runs had not ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use interlock_domain::customer::Customer;
+use interlock_domain::event::{Event, ROLE_ATTRIBUTE};
+use interlock_domain::ids::{CustomerRef, OrderId, Timestamp};
+use interlock_domain::order::{OrderKey, OrderState};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::recorded::{RecordedRun, RunEnd};
+use super::replay::replay;
+
+/// An event whose order was open when its entity died.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OpenEvent {
+    /// Its order.
+    pub order_id: OrderId,
+    /// The event's id.
+    pub event_id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// The order's state then; `acknowledged` where no worker had taken the event in.
+    pub state: OrderState,
+    /// When it happened, by which orders are sorted, RFC 3339.
+    pub occurred_at: String,
+    /// The run that had it.
+    pub run_id: String,
+    /// The event to submit.
+    #[serde(skip)]
+    pub event: Value,
+}
+
+/// An order that was open and whose event is not in any history that is still there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LostOrder {
+    /// The order.
+    pub order_id: OrderId,
+    /// The event's id.
+    pub event_id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// The order's state then.
+    pub state: OrderState,
+    /// The run that had it.
+    pub run_id: String,
+}
+
+/// An event that no worker had taken in, and that none would have taken: it would be rejected again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unreadable {
+    /// When it came, RFC 3339.
+    pub at: String,
+    /// The code of its rejection.
+    pub code: String,
+    /// A sentence.
+    pub detail: String,
+}
+
+/// What the dead runs of a customer had not ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct OpenEvents {
+    /// The events to submit again, in the order of their keys.
+    pub events: Vec<OpenEvent>,
+    /// Orders whose events are gone: their source has to send them again. In the order of their keys.
+    pub lost: Vec<LostOrder>,
+    /// Events that are none.
+    pub unreadable: Vec<Unreadable>,
+    /// How many are left out because a later run was told them again.
+    pub told_again: usize,
+    /// What was not certain: orders may be among the events that were over.
+    pub doubts: Vec<String>,
+}
+
+/// Finds the events that `dead`, runs of this customer, had not ended. `runs` are all of its runs whose histories are
+/// there, in any order, the dead ones among them; events are looked for in each of them.
+///
+/// The events come with the time at which they happened as the dead entity saw it, and numbered (`sequence`) in the order
+/// of their keys: of events older than a day, whose time counts as a day ago, the order would be lost otherwise.
+pub fn open_events(me: &CustomerRef, runs: &[RecordedRun], dead: &BTreeSet<String>) -> OpenEvents {
+    let sources = sources(me, runs);
+    let mut found = OpenEvents::default();
+    let mut open: BTreeMap<OrderKey, OpenEvent> = BTreeMap::new();
+    let mut lost: BTreeMap<OrderKey, LostOrder> = BTreeMap::new();
+    let mut told_again: BTreeSet<OrderId> = BTreeSet::new();
+    let mut seen: BTreeSet<OrderId> = BTreeSet::new();
+    for run in runs.iter().filter(|run| dead.contains(&run.run_id)) {
+        let told_later = told_after(me, runs, run);
+        let replayed = replay(me, run);
+        if let Some(why) = &replayed.diverged {
+            found.doubts.push(format!("run {}: {why}", run.run_id));
+        }
+        for order in open_orders(me, run, &replayed.customer, &mut found.unreadable) {
+            let id = order.key.order.clone();
+            if told_later.contains(&id) {
+                told_again.insert(id);
+            } else if seen.insert(id) {
+                match order.event.or_else(|| sources.get(&order.key.order).copied()) {
+                    Some(event) => drop(open.insert(order.key.clone(), order.open(event, run))),
+                    None => drop(lost.insert(order.key.clone(), order.lost(run))),
+                }
+            }
+        }
+    }
+    // The later run may have died, too.
+    found.told_again = told_again.difference(&seen).count();
+    found.events = open.into_values().collect();
+    found.lost = lost.into_values().collect();
+    for (number, event) in found.events.iter_mut().enumerate() {
+        event.event["sequence"] = json!(number.to_string());
+    }
+    found
+}
+
+/// An order that a dead run had not ended.
+struct OpenOrder<'a> {
+    key: OrderKey,
+    event_id: String,
+    event_type: String,
+    state: OrderState,
+    /// Its event, where the run has it in its state.
+    event: Option<&'a Event>,
+}
+
+impl OpenOrder<'_> {
+    fn open(&self, event: &Event, run: &RecordedRun) -> OpenEvent {
+        OpenEvent {
+            order_id: self.key.order.clone(),
+            event_id: self.event_id.clone(),
+            event_type: self.event_type.clone(),
+            state: self.state,
+            occurred_at: rfc3339(self.key.occurred_at),
+            run_id: run.run_id.clone(),
+            event: cloud_event(event, self.key.occurred_at),
+        }
+    }
+
+    fn lost(self, run: &RecordedRun) -> LostOrder {
+        LostOrder {
+            order_id: self.key.order,
+            event_id: self.event_id,
+            event_type: self.event_type,
+            state: self.state,
+            run_id: run.run_id.clone(),
+        }
+    }
+}
+
+/// What the machine says is open at the end of a run, and what had not even come to it.
+fn open_orders<'a>(
+    me: &CustomerRef,
+    run: &'a RecordedRun,
+    customer: &'a Customer,
+    unreadable: &mut Vec<Unreadable>,
+) -> Vec<OpenOrder<'a>> {
+    let orders = customer.orders.iter().map(|(id, order)| OpenOrder {
+        key: order.key.clone(),
+        event_id: order.event_id.clone(),
+        event_type: order.event_type.clone(),
+        state: customer.state_of(id).unwrap_or(OrderState::Pending),
+        event: None,
+    });
+    let acknowledged = |key: OrderKey, event: &'a Event| OpenOrder {
+        key,
+        event_id: event.id.clone(),
+        event_type: event.event_type.clone(),
+        state: OrderState::Acknowledged,
+        event: Some(event),
+    };
+    let waiting = customer.inbox.iter().map(|waiting| acknowledged(waiting.key.clone(), &waiting.event));
+    let mut open: Vec<OpenOrder<'a>> = orders.chain(waiting).collect();
+    for submitted in &run.untaken {
+        match &submitted.event {
+            Ok(event) => {
+                let order = event.order_id(&me.tenant, event.half);
+                if customer.state_of(&order).is_none() {
+                    let key = OrderKey::new(event.time, event.sequence.as_deref(), submitted.at, order);
+                    open.push(acknowledged(key, event));
+                }
+            }
+            Err(rejection) => unreadable.push(Unreadable {
+                at: rfc3339(submitted.at),
+                code: rejection.code.to_string(),
+                detail: rejection.detail.clone(),
+            }),
+        }
+    }
+    open
+}
+
+/// The events of all runs, by their orders.
+fn sources<'a>(me: &CustomerRef, runs: &'a [RecordedRun]) -> BTreeMap<OrderId, &'a Event> {
+    let submitted = runs.iter().flat_map(RecordedRun::submitted).filter_map(|submitted| submitted.event.as_ref().ok());
+    let mut sources: BTreeMap<OrderId, &Event> =
+        submitted.map(|event| (event.order_id(&me.tenant, event.half), event)).collect();
+    for carried in runs.iter().filter_map(|run| run.carried.as_ref()) {
+        sources.extend(carried.inbox.iter().map(|waiting| (waiting.key.order.clone(), &waiting.event)));
+    }
+    sources
+}
+
+/// The orders whose events runs that began after this one were told, or knew.
+fn told_after(me: &CustomerRef, runs: &[RecordedRun], dead: &RecordedRun) -> BTreeSet<OrderId> {
+    let later = || runs.iter().filter(|run| run.began > dead.began);
+    let submitted = later().flat_map(RecordedRun::submitted).filter_map(|submitted| submitted.event.as_ref().ok());
+    let mut told: BTreeSet<OrderId> = submitted.map(|event| event.order_id(&me.tenant, event.half)).collect();
+    for carried in later().filter_map(|run| run.carried.as_ref()) {
+        told.extend(carried.orders.keys().cloned());
+        told.extend(carried.inbox.iter().map(|waiting| waiting.key.order.clone()));
+        told.extend(carried.remembered.iter().map(|remembered| remembered.order.clone()));
+    }
+    told
+}
+
+/// Whether a run died.
+pub(super) fn is_dead(run: &RecordedRun) -> bool {
+    matches!(run.end, RunEnd::Dead { .. })
+}
+
+/// The event as a producer sends it.
+fn cloud_event(event: &Event, occurred_at: Timestamp) -> Value {
+    let mut written = json!({
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.event_type,
+        "subject": event.subject,
+        "time": rfc3339(occurred_at),
+        "data": event.data,
+    });
+    if let Some(half) = event.half {
+        written[ROLE_ATTRIBUTE] = json!(half.as_str());
+    }
+    written
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    DateTime::<Utc>::from_timestamp_millis(at.0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+}

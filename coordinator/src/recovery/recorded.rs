@@ -1,0 +1,181 @@
+//! A history as what the customer machine took in, workflow task by workflow task.
+
+use interlock_domain::customer::{Action, AdmissionAnswer, Customer};
+use interlock_domain::event::Event;
+use interlock_domain::ids::Timestamp;
+use interlock_domain::message::{ProvisionRequest, ToCustomer};
+use interlock_domain::order::Rejection;
+use interlock_domain::outcome::Outcome;
+use interlock_workflows::StartArgument;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use temporalio_common::protos::temporal::api::common::v1::Payloads;
+use temporalio_common::protos::temporal::api::history::v1::{
+    HistoryEvent, WorkflowExecutionStartedEventAttributes, history_event::Attributes,
+};
+use thiserror::Error;
+
+use super::reader::Reader;
+
+/// Why a history cannot be gone by.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum UnreadableHistory {
+    /// It does not begin with the start of a run.
+    #[error("it does not begin with the start of a run")]
+    NoStart,
+    /// The state that the run before handed over is none that this version reads.
+    #[error("the state of the run before cannot be read: {0}")]
+    Carried(String),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEnd {
+    /// It did not.
+    Open,
+    /// By a next run, that has its state.
+    ContinuedAsNew,
+    /// By somebody or something from outside, or by a failure: its state is gone.
+    Dead {
+        /// `terminated`, `timed out`, `failed`, `canceled` or `completed`.
+        how: &'static str,
+        /// Why, where it is said.
+        reason: String,
+    },
+}
+
+/// One run of a customer entity, from its history.
+#[derive(Debug, Clone)]
+pub struct RecordedRun {
+    /// Its id.
+    pub run_id: String,
+    /// When it began.
+    pub began: Timestamp,
+    /// The run that it continues.
+    pub continues: Option<String>,
+    /// How it ended.
+    pub end: RunEnd,
+    /// When it ended; when it was last heard of, where it did not.
+    pub ended_at: Timestamp,
+    /// What it was started with, where that can be read.
+    pub start: Option<StartArgument>,
+    /// The state of the run before.
+    pub carried: Option<Box<Customer>>,
+    /// What its workflow tasks took in, in order.
+    pub(super) tasks: Vec<RecordedTask>,
+    /// The events that came when no workflow task took anything in any more.
+    pub(super) untaken: Vec<Submitted>,
+}
+
+/// An event as it was signalled.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Submitted {
+    /// The event, or why it is none.
+    pub(super) event: Result<Event, Rejection>,
+    /// When the server took it.
+    pub(super) at: Timestamp,
+}
+
+/// What one workflow task took in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RecordedTask {
+    /// The time of the workflow then.
+    pub(super) at: Timestamp,
+    /// What came in, in order.
+    pub(super) came_in: Vec<CameIn>,
+    /// The calls that had ended.
+    pub(super) calls: Vec<EndedCall>,
+    /// The local activities that ended in it, in order.
+    pub(super) locals: Vec<EndedLocal>,
+}
+
+/// What came in.
+#[derive(Debug, Clone)]
+pub(super) enum CameIn {
+    Submitted(Submitted),
+    Told(ToCustomer),
+    Acted(Box<Action>),
+}
+
+/// A call that ended with an outcome.
+#[derive(Debug, Clone)]
+pub(super) struct EndedCall {
+    pub(super) request: ProvisionRequest,
+    pub(super) outcome: Outcome,
+}
+
+/// A local activity that ended. One that failed is begun again by the shell.
+#[derive(Debug, Clone)]
+pub(super) enum EndedLocal {
+    Admitted(Box<AdmissionAnswer>),
+    Sent,
+    /// Its result cannot be read, or it is none that this version knows.
+    Strange(String),
+}
+
+impl RecordedRun {
+    /// Reads a history.
+    ///
+    /// # Errors
+    /// [`UnreadableHistory`].
+    pub fn read(run_id: &str, history: &[HistoryEvent]) -> Result<Self, UnreadableHistory> {
+        let (first, rest) = history.split_first().ok_or(UnreadableHistory::NoStart)?;
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &first.attributes else {
+            return Err(UnreadableHistory::NoStart);
+        };
+        let mut reader = Reader::default();
+        for event in rest {
+            reader.take(event);
+        }
+        Ok(Self {
+            run_id: run_id.to_owned(),
+            began: time_of(first),
+            continues: Some(started.continued_execution_run_id.clone()).filter(|run| !run.is_empty()),
+            ended_at: history.last().map_or_else(|| time_of(first), time_of),
+            start: read(started.input.as_ref()),
+            carried: carried(started)?,
+            end: reader.end.clone(),
+            untaken: reader.untaken(),
+            tasks: reader.tasks,
+        })
+    }
+
+    /// All events that were signalled to it, in order.
+    pub(super) fn submitted(&self) -> impl Iterator<Item = &Submitted> {
+        let taken = self.tasks.iter().flat_map(|task| &task.came_in).filter_map(|came_in| match came_in {
+            CameIn::Submitted(submitted) => Some(submitted),
+            CameIn::Told(_) | CameIn::Acted(_) => None,
+        });
+        taken.chain(&self.untaken)
+    }
+}
+
+fn carried(started: &WorkflowExecutionStartedEventAttributes) -> Result<Option<Box<Customer>>, UnreadableHistory> {
+    #[derive(Deserialize)]
+    struct Carried {
+        carried: Box<Customer>,
+    }
+    if started.continued_execution_run_id.is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_slice::<Carried>(bytes(started.input.as_ref())) {
+        Ok(Carried { carried }) => Ok(Some(carried)),
+        Err(fault) => Err(UnreadableHistory::Carried(fault.to_string())),
+    }
+}
+
+/// The bytes of the first payload; none at all where there is none.
+pub(super) fn bytes(payloads: Option<&Payloads>) -> &[u8] {
+    payloads.and_then(|payloads| payloads.payloads.first()).map_or(&[], |payload| payload.data.as_slice())
+}
+
+/// The first payload, read as JSON; none where it cannot be.
+pub(super) fn read<T: DeserializeOwned>(payloads: Option<&Payloads>) -> Option<T> {
+    serde_json::from_slice(bytes(payloads)).ok()
+}
+
+/// When it happened.
+pub(super) fn time_of(event: &HistoryEvent) -> Timestamp {
+    let time = event.event_time.unwrap_or_default();
+    Timestamp(time.seconds.saturating_mul(1_000).saturating_add(i64::from(time.nanos) / 1_000_000))
+}

@@ -1,0 +1,97 @@
+//! The customer machine takes in again what a run took in.
+
+use interlock_domain::customer::{Customer, Input, Local, StepState};
+use interlock_domain::ids::{CustomerRef, Incarnation, Timestamp};
+
+use super::recorded::{CameIn, EndedCall, EndedLocal, RecordedRun};
+
+/// The machine at the end of a run.
+#[derive(Debug)]
+pub(super) struct Replayed {
+    /// The machine.
+    pub(super) customer: Customer,
+    /// Why it does not say everything: from there on nothing ended by what it knows. Set where the history was made by
+    /// another version, whose machine went another way.
+    pub(super) diverged: Option<String>,
+}
+
+/// Has the machine take in what the run took in, in the order in which the shell fed it (`workflows/src/life.rs`): what
+/// came in, calls that ended, then the local activities that the task ran.
+pub(super) fn replay(me: &CustomerRef, run: &RecordedRun) -> Replayed {
+    let customer = match &run.carried {
+        Some(carried) => (**carried).clone(),
+        None => Customer::new(me.clone(), Incarnation(run.began.0)),
+    };
+    let mut replayed = Replayed { customer, diverged: None };
+    replayed.begin(me, run);
+    for task in &run.tasks {
+        for came_in in &task.came_in {
+            replayed.take_in(task.at, came_in);
+        }
+        for call in &task.calls {
+            replayed.call_ended(task.at, call);
+        }
+        for local in &task.locals {
+            replayed.local_ended(task.at, local);
+        }
+    }
+    replayed
+}
+
+impl Replayed {
+    fn begin(&mut self, me: &CustomerRef, run: &RecordedRun) {
+        if run.carried.is_some() {
+            self.customer.step(run.began, Input::Resumed);
+            return;
+        }
+        let is_claimed = |start: &interlock_workflows::StartArgument| {
+            start.tenant_id == me.tenant.as_str() && start.entity_id == me.customer.as_str()
+        };
+        if !run.start.as_ref().is_some_and(is_claimed) {
+            let claimed = run.start.as_ref().map_or_else(String::new, |s| format!("{}/{}", s.tenant_id, s.entity_id));
+            self.customer.step(run.began, Input::Misidentified { claimed });
+        }
+    }
+
+    fn take_in(&mut self, now: Timestamp, came_in: &CameIn) {
+        match came_in {
+            CameIn::Submitted(submitted) => drop(self.customer.step(now, Input::Submitted(submitted.event.clone()))),
+            CameIn::Told(message) => drop(self.customer.step(now, Input::Told(message.clone()))),
+            // Whoever acted was answered then.
+            CameIn::Acted(action) => drop(self.customer.act(now, action)),
+        }
+    }
+
+    fn call_ended(&mut self, now: Timestamp, call: &EndedCall) {
+        if self.diverged.is_some() {
+            return;
+        }
+        let EndedCall { request, outcome } = call;
+        let order = self.customer.orders.get(&request.order);
+        let step = order.and_then(|order| {
+            order.steps.iter().position(|s| s.planned.name == request.step && s.state == StepState::Running)
+        });
+        match step {
+            Some(step) => {
+                let (order, outcome) = (request.order.clone(), outcome.clone());
+                self.customer.step(now, Input::StepEnded { order, step, outcome });
+            }
+            None => self.diverged = Some(format!("the call {} of {} was not expected", request.step, request.order)),
+        }
+    }
+
+    fn local_ended(&mut self, now: Timestamp, local: &EndedLocal) {
+        if self.diverged.is_some() {
+            return;
+        }
+        match (local, self.customer.local) {
+            (EndedLocal::Admitted(answer), Local::Admitting(count)) if answer.admitted.len() == count => {
+                self.customer.step(now, Input::Admitted((**answer).clone()));
+            }
+            (EndedLocal::Sent, Local::Sending(_)) => drop(self.customer.step(now, Input::Sent)),
+            (EndedLocal::Strange(why), _) => self.diverged = Some(why.clone()),
+            (EndedLocal::Admitted(_), local) => self.diverged = Some(format!("an admission ended at {local:?}")),
+            (EndedLocal::Sent, local) => self.diverged = Some(format!("messages were sent at {local:?}")),
+        }
+    }
+}

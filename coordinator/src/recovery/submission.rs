@@ -1,0 +1,88 @@
+//! Submitting again.
+
+use std::time::{Duration, Instant};
+
+use interlock_domain::ids::{CustomerId, TenantId};
+use interlock_workflows::names;
+use uuid::Uuid;
+
+use super::error::RecoveryError;
+use super::histories::Recovery;
+use super::open_events::OpenEvent;
+use crate::inspection::{Inspection, InspectionError};
+
+/// How long the entity may be silent, or full, before it counts as not served.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How often it is looked whether it has come to what was submitted.
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl Recovery {
+    /// Submits events again, in their order, and tells `said` of each that was taken. Where there are more than the entity
+    /// takes at a time it is waited until it has come to those before: what it rejected as `backlog_full` would be over.
+    ///
+    /// Calling it again does no harm: the entity knows the orders, and [`Recovery::find`] does not find them again.
+    ///
+    /// # Errors
+    /// [`RecoveryError`] with the number of those that were taken.
+    pub async fn submit(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        events: &[OpenEvent],
+        mut said: impl FnMut(&OpenEvent),
+    ) -> Result<(), RecoveryError> {
+        let entity = self.installation.entities.customer(tenant, customer);
+        let limits = self.installation.settings.limits;
+        // Half of what it takes, so that there is room for what comes in beside it.
+        let (events_max, bytes_max) = ((limits.open_orders_max / 2).max(1), limits.state_bytes_max / 4);
+        let (mut count, mut bytes) = (0, 0);
+        for (submitted, event) in events.iter().enumerate() {
+            let size = event.event.to_string().len();
+            if count > 0 && (count >= events_max || bytes + size > bytes_max) {
+                self.wait_for_room(tenant, customer, events_max, (submitted, events.len())).await?;
+                (count, bytes) = (0, 0);
+            }
+            let request_id = request_id(event);
+            let taken = self.installation.entities.signal_with_start(&entity, names::SUBMIT, &event.event, &request_id);
+            let not_taken = |fault| RecoveryError::NotTaken { submitted, all: events.len(), fault };
+            taken.await.map_err(not_taken)?;
+            said(event);
+            (count, bytes) = (count + 1, bytes + size);
+        }
+        Ok(())
+    }
+
+    /// Waits until the entity has fewer open orders than this.
+    async fn wait_for_room(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        open_max: usize,
+        (submitted, all): (usize, usize),
+    ) -> Result<(), RecoveryError> {
+        let inspection = Inspection::new(self.installation.clone());
+        let mut fewest = usize::MAX;
+        let mut progressed = Instant::now();
+        while progressed.elapsed() < PATIENCE {
+            let open = match inspection.customer(tenant, customer).await {
+                Ok(view) => view["orders"].as_array().map_or(0, Vec::len),
+                Err(InspectionError::NoWorker(_) | InspectionError::Away(_) | InspectionError::Busy(_)) => usize::MAX,
+                Err(_) => break,
+            };
+            if open < open_max {
+                return Ok(());
+            }
+            if open < fewest {
+                (fewest, progressed) = (open, Instant::now());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Err(RecoveryError::NotTakenIn { submitted, all })
+    }
+}
+
+/// The same whenever the same order of the same dead run is submitted again.
+fn request_id(event: &OpenEvent) -> String {
+    let name = format!("interlock:request:recover\n{}\n{}", event.run_id, event.order_id);
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string()
+}

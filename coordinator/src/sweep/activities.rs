@@ -1,0 +1,79 @@
+//! The activities of a sweep, as the SDK wants them.
+#![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
+
+use std::sync::Arc;
+
+use interlock_domain::sweep::{Ledger, News};
+use interlock_workflows::{AnnounceActivity, LookActivity, SweepSeen};
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
+use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tonic::{IntoRequest, Status};
+
+use super::Sweeper;
+use crate::metrics::MetricName;
+
+/// Implements [`interlock_workflows::Sweeping`].
+pub struct SweepActivities(pub Sweeper);
+
+#[activities]
+impl SweepActivities {
+    /// Looks at all that waits.
+    #[activity(definition = LookActivity)]
+    pub async fn look(self: Arc<Self>, context: ActivityContext) -> Result<SweepSeen, ActivityError> {
+        let info = context.info();
+        let execution = WorkflowExecution {
+            workflow_id: info.workflow_id.clone().unwrap_or_default(),
+            run_id: info.workflow_run_id.clone().unwrap_or_default(),
+        };
+        let ledger = self.0.remembered(execution).await?;
+        match self.0.look(ledger, true).await {
+            Ok(seen) => Ok(seen),
+            Err(error) => {
+                self.0.metrics.count(MetricName::SweepsRun, &[("outcome", "failed")]);
+                tracing::warn!(code = %error.code(), %error, "a sweep cannot look at what waits");
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Tells what is new.
+    #[activity(definition = AnnounceActivity)]
+    pub async fn announce(self: Arc<Self>, _context: ActivityContext, news: News) -> Result<(), ActivityError> {
+        self.0.announce(&news).await;
+        Ok(())
+    }
+}
+
+impl Sweeper {
+    /// What the sweep before remembered: the server put its result into the first event of this one's history. The SDK does
+    /// not hand it to the workflow.
+    async fn remembered(&self, execution: WorkflowExecution) -> Result<Ledger, Status> {
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: self.namespace.clone(),
+            execution: Some(execution),
+            maximum_page_size: 1,
+            ..Default::default()
+        };
+        let mut client = self.installation.client.clone();
+        let history = client.get_workflow_execution_history(request.into_request()).await?.into_inner().history;
+        let first = history.and_then(|history| history.events.into_iter().next()).and_then(|event| event.attributes);
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = first else {
+            return Ok(Ledger::default());
+        };
+        let last: Vec<Payload> = started.last_completion_result.map(|result| result.payloads).unwrap_or_default();
+        if last.is_empty() {
+            return Ok(Ledger::default());
+        }
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let ledger = self.installation.client.options().data_converter.from_payloads(&context, last).await;
+        Ok(ledger.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what the last sweep remembered cannot be read; what it told is told again");
+            Ledger::default()
+        }))
+    }
+}

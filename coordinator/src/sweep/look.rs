@@ -1,0 +1,336 @@
+//! Looking at all that waits in a namespace, as far as one sweep gets. The bounds are stated here; what is beyond them is
+//! looked at by the next sweep, or, where it is a matter of one customer, not at all until some of it has ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::StreamExt;
+use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TenantId, Timestamp};
+use interlock_domain::message::Delivery;
+use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, NAMESPACE_DEFAULT};
+use interlock_domain::sweep::{
+    LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, TargetSeen, WaitingOrder, findings, to_say_again,
+};
+use interlock_workflows::{SweepSeen, names};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
+use tonic::IntoRequest;
+use uuid::Uuid;
+
+use super::Sweeper;
+use crate::inspection::{Inspection, InspectionError, of_status};
+use crate::metrics::MetricName;
+use crate::targets::Targets;
+
+/// The most customers that one sweep asks: a page of the server's visibility store. The next sweep goes on with the next page.
+pub const CUSTOMERS_MAX: i32 = 1_000;
+/// The most open orders of one customer that are looked at, the oldest first.
+pub const ORDERS_MAX: usize = 1_000;
+/// The most resources that one sweep asks, those first for which somebody has waited longest.
+pub const RESOURCES_MAX: usize = 500;
+/// The most orders that one sweep asks why they wait, to find rings; those first that have waited longest.
+pub const RINGS_ASKED_MAX: usize = 25;
+/// How many entities are asked at a time.
+const ASKED_AT_A_TIME: usize = 8;
+/// After this long nobody else is asked: those who were not count as not having answered.
+const LOOK_TIME: Duration = Duration::from_secs(45);
+
+/// A look in progress.
+struct Look<'a> {
+    sweeper: &'a Sweeper,
+    inspection: Inspection,
+    until: Instant,
+    seen: Seen,
+    unanswered: BTreeSet<String>,
+}
+
+/// What an entity lists of an order, as far as a sweep wants to know.
+#[derive(Deserialize)]
+struct Listed {
+    order_id: OrderId,
+    #[serde(default)]
+    due_at: Option<String>,
+    #[serde(default)]
+    waiting_for: Option<Waits>,
+}
+
+#[derive(Deserialize)]
+struct Waits {
+    #[serde(rename = "waits_for")]
+    what: String,
+    since: String,
+    #[serde(default)]
+    resources: Vec<ResourceId>,
+}
+
+/// What a resource shows, as far as a sweep wants to know.
+#[derive(Deserialize)]
+struct Shown {
+    #[serde(default)]
+    holder: Option<ShownHolder>,
+    #[serde(default)]
+    queue: Vec<ShownWaiter>,
+}
+
+#[derive(Deserialize)]
+struct ShownHolder {
+    #[serde(default)]
+    tenant_id: Option<TenantId>,
+    #[serde(default)]
+    customer_id: Option<CustomerId>,
+}
+
+#[derive(Deserialize)]
+struct ShownWaiter {
+    order_id: OrderId,
+}
+
+impl Sweeper {
+    /// One look: what it saw, judged, beside what was known. With `asks`, those are asked to say it again of whom nobody
+    /// knows.
+    ///
+    /// # Errors
+    /// [`InspectionError`] where it cannot be found out who waits at all. Of single entities that do not answer, what was
+    /// known of them stays.
+    pub async fn look(&self, ledger: Ledger, asks: bool) -> Result<SweepSeen, InspectionError> {
+        let (customers, cursor) = self.customers(ledger.cursor.as_deref()).await?;
+        let mut look = Look {
+            sweeper: self,
+            inspection: Inspection::new(self.installation.clone()),
+            until: Instant::now() + LOOK_TIME,
+            seen: Seen::default(),
+            unanswered: BTreeSet::new(),
+        };
+        look.at_customers(customers).await;
+        look.at_resources().await;
+        look.for_rings().await;
+        if self.namespace == NAMESPACE_DEFAULT {
+            look.at_targets().await;
+        }
+        let now = now();
+        let found = findings(&self.rules(), now, &look.seen);
+        if asks {
+            self.have_said_again(to_say_again(&self.rules(), now, &look.seen)).await;
+        }
+        let outcome = if cursor.is_none() && look.unanswered.is_empty() { "complete" } else { "partial" };
+        self.metrics.count(MetricName::SweepsRun, &[("outcome", outcome)]);
+        Ok(SweepSeen { ledger, found, unanswered: look.unanswered, cursor })
+    }
+
+    /// The customers with open orders, from where a cursor says, and where the next sweep goes on.
+    async fn customers(&self, cursor: Option<&str>) -> Result<(Vec<CustomerRef>, Option<String>), InspectionError> {
+        let request = ListWorkflowExecutionsRequest {
+            namespace: self.namespace.clone(),
+            page_size: CUSTOMERS_MAX,
+            next_page_token: cursor.and_then(|cursor| URL_SAFE_NO_PAD.decode(cursor).ok()).unwrap_or_default(),
+            query: format!(
+                "WorkflowType = '{CUSTOMER_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running' AND InterlockState IN \
+                 ('waiting', 'held')"
+            ),
+        };
+        let mut client = self.installation.client.clone();
+        let page = client.list_workflow_executions(request.into_request()).await;
+        let page = page.map_err(|status| of_status("The list of customers", &status))?.into_inner();
+        let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
+        let customers = ids.filter_map(|id| match id.parse() {
+            Ok(EntityAddress::Customer(customer)) => Some(customer),
+            _ => None,
+        });
+        let next = Some(page.next_page_token).filter(|token| !token.is_empty());
+        Ok((customers.collect(), next.map(|token| URL_SAFE_NO_PAD.encode(token))))
+    }
+
+    /// Asks customers to say again what they have and want of resources. Who cannot be asked is asked by the next sweep.
+    async fn have_said_again(&self, asked: BTreeSet<(TenantId, CustomerId, ResourceId)>) {
+        for (tenant, customer, resource) in asked {
+            let entity = self.installation.entities.customer(&tenant, &customer);
+            let argument = json!({ "resource": resource });
+            let request_id = Uuid::new_v4().to_string();
+            match self.installation.entities.signal(&entity, names::REASSERT, &argument, &request_id).await {
+                Ok(Delivery::Delivered) => {
+                    tracing::info!(%tenant, %customer, %resource, "it is to say again what it has and wants");
+                }
+                Ok(Delivery::Lost) => tracing::info!(%tenant, %customer, %resource, "it does not run any more"),
+                Err(error) => tracing::warn!(%tenant, %customer, %resource, %error, "it cannot be asked to say again"),
+            }
+        }
+    }
+}
+
+impl Look<'_> {
+    fn is_over(&self) -> bool {
+        Instant::now() > self.until
+    }
+
+    async fn at_customers(&mut self, customers: Vec<CustomerRef>) {
+        let (inspection, until) = (self.inspection.clone(), self.until);
+        let asked = futures_util::stream::iter(customers.into_iter().map(|customer| {
+            let inspection = &inspection;
+            async move {
+                let may_ask = Instant::now() < until;
+                let orders = if may_ask { orders_of(inspection, &customer).await.ok() } else { None };
+                (customer, orders)
+            }
+        }));
+        let answers: Vec<_> = asked.buffered(ASKED_AT_A_TIME).collect().await;
+        for (customer, orders) in answers {
+            match orders {
+                Some(orders) => self.seen.orders.extend(orders),
+                None => {
+                    self.unanswered.insert(format!("{} {}", customer.tenant, customer.customer));
+                }
+            }
+        }
+    }
+
+    /// Asks the resources for whose leases orders wait that have waited for longer than messages take.
+    async fn at_resources(&mut self) {
+        let patience_ms = self.sweeper.rules().patience_ms;
+        let now = now();
+        let mut since: BTreeMap<(TenantId, ResourceId), Timestamp> = BTreeMap::new();
+        for order in &self.seen.orders {
+            for wait in order.lease.iter().filter(|wait| wait.since.plus_ms(patience_ms) < now) {
+                for resource in &wait.resources {
+                    let first = since.entry((order.tenant.clone(), resource.clone())).or_insert(wait.since);
+                    *first = (*first).min(wait.since);
+                }
+            }
+        }
+        let mut asked: Vec<_> = since.into_iter().collect();
+        asked.sort_by_key(|asked| asked.1);
+        for (position, ((tenant, resource), _)) in asked.into_iter().enumerate() {
+            let may_ask = position < RESOURCES_MAX && !self.is_over();
+            let answer = if may_ask { self.at_resource(&tenant, &resource).await.ok() } else { None };
+            match answer {
+                Some(state) => {
+                    self.seen.resources.insert((tenant, resource), state);
+                }
+                None => {
+                    self.unanswered.insert(format!("{tenant} {resource}"));
+                }
+            }
+        }
+    }
+
+    async fn at_resource(&self, tenant: &TenantId, resource: &ResourceId) -> Result<ResourceSeen, InspectionError> {
+        let entity = self.sweeper.installation.entities.resource(tenant, resource);
+        if !self.sweeper.runs(&entity.route).await? {
+            return Ok(ResourceSeen::NotRunning);
+        }
+        let shown: Shown = read("The resource", self.inspection.resource(tenant, resource).await?)?;
+        let holder = match shown.holder {
+            Some(ShownHolder { tenant_id: Some(tenant), customer_id: Some(customer) }) => {
+                let route = self.sweeper.installation.routing.customer(&tenant, &customer);
+                let runs = self.sweeper.runs(&route).await?;
+                Some((tenant, customer, runs))
+            }
+            _ => None,
+        };
+        Ok(ResourceSeen::Running { queue: shown.queue.into_iter().map(|waiter| waiter.order_id).collect(), holder })
+    }
+
+    /// Follows those that wait for a lease held by somebody who waits too: only they can be part of a ring.
+    async fn for_rings(&mut self) {
+        let waits: BTreeSet<(TenantId, CustomerId)> =
+            self.seen.orders.iter().map(|order| (order.tenant.clone(), order.order.customer())).collect();
+        let may_be_in_ring = |order: &&WaitingOrder| {
+            let resources = order.lease.iter().flat_map(|wait| &wait.resources);
+            let mut seen = resources.filter_map(|r| self.seen.resources.get(&(order.tenant.clone(), r.clone())));
+            seen.any(|state| match state {
+                ResourceSeen::Running { holder: Some((tenant, customer, true)), .. } => {
+                    *customer != order.order.customer() && waits.contains(&(tenant.clone(), customer.clone()))
+                }
+                _ => false,
+            })
+        };
+        let mut asked: Vec<WaitingOrder> = self.seen.orders.iter().filter(may_be_in_ring).cloned().collect();
+        asked.sort_by_key(|order| order.lease.as_ref().map(|wait| wait.since));
+        asked.truncate(RINGS_ASKED_MAX);
+        for order in asked {
+            let known = (order.tenant.clone(), order.order.clone());
+            if self.is_over() || self.seen.rings.iter().any(|ring| ring.orders.contains(&known)) {
+                continue;
+            }
+            match self.inspection.why(&order.tenant, &order.order, |_| true).await {
+                Ok(why) if why.ring => {
+                    let links = || why.chain.iter().filter(|link| link.in_ring);
+                    let since = links().filter_map(|link| time(link.since.as_deref()?)).max().unwrap_or_else(now);
+                    let orders = links().filter_map(|link| Some((link.tenant_id.clone(), link.order_id.clone()?)));
+                    self.seen.rings.push(RingSeen { orders: orders.collect(), since });
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    self.unanswered.insert(format!("{} {}", order.tenant, order.order.customer()));
+                }
+            }
+        }
+    }
+
+    async fn at_targets(&mut self) {
+        let views = match Targets::new(self.sweeper.installation.clone()).list().await {
+            Ok(views) => views,
+            Err(error) => {
+                tracing::warn!(code = %error.code(), %error, "a sweep cannot see how targets stand");
+                return;
+            }
+        };
+        for view in views {
+            let Some(target) = view["target"].as_str().and_then(|target| target.parse().ok()) else { continue };
+            match (view["state"].as_str(), view["since"].as_str().and_then(time)) {
+                (Some(state), Some(since)) => self.seen.targets.push(TargetSeen {
+                    target,
+                    state: state.to_owned(),
+                    since,
+                    is_called: matches!(state, "closed" | "ramping"),
+                }),
+                _ => {
+                    self.unanswered.insert(format!(" {target}"));
+                }
+            }
+        }
+    }
+}
+
+async fn orders_of(inspection: &Inspection, customer: &CustomerRef) -> Result<Vec<WaitingOrder>, InspectionError> {
+    #[derive(Deserialize)]
+    struct Page {
+        orders: Vec<Listed>,
+    }
+    let what = format!("The customer {customer}");
+    let page = inspection.open_orders(&customer.tenant, &customer.customer, ORDERS_MAX).await?;
+    let Page { orders } = read(&what, page)?;
+    let order = |listed: Listed| {
+        let lease = listed
+            .waiting_for
+            .as_ref()
+            .filter(|waits| waits.what == "lease")
+            .and_then(|waits| Some(LeaseWait { resources: waits.resources.clone(), since: time(&waits.since)? }));
+        WaitingOrder {
+            tenant: customer.tenant.clone(),
+            order: listed.order_id,
+            due_at: listed.due_at.as_deref().and_then(time),
+            waits_for: listed.waiting_for.map_or_else(|| "its steps".to_owned(), |waits| waits.what),
+            lease,
+        }
+    };
+    Ok(orders.into_iter().map(order).collect())
+}
+
+fn read<T: serde::de::DeserializeOwned>(what: &str, answer: Value) -> Result<T, InspectionError> {
+    serde_json::from_value(answer).map_err(|error| InspectionError::Refused {
+        what: what.to_owned(),
+        reason: format!("its answer cannot be read: {error}"),
+    })
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| Timestamp(time.timestamp_millis()))
+}
+
+fn now() -> Timestamp {
+    Timestamp(chrono::Utc::now().timestamp_millis())
+}

@@ -1,0 +1,36 @@
+//! The sweep: looks at all that waits in a namespace, has those say it again of whom nobody knows, and tells what is new. What
+//! is worth telling is decided in [`interlock_domain::sweep`].
+
+mod activities;
+mod alert;
+mod look;
+mod runs;
+
+pub use activities::SweepActivities;
+pub use look::{CUSTOMERS_MAX, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
+
+use interlock_domain::sweep::SweepRules;
+
+use crate::installation::Installation;
+use crate::metrics::Metrics;
+
+/// Sweeps one namespace.
+#[derive(Clone)]
+pub struct Sweeper {
+    installation: Installation,
+    metrics: Metrics,
+    namespace: String,
+}
+
+impl Sweeper {
+    /// Sweeps this namespace.
+    pub fn new(installation: Installation, metrics: Metrics, namespace: String) -> Self {
+        Self { installation, metrics, namespace }
+    }
+
+    fn rules(&self) -> SweepRules {
+        let settings = &self.installation.settings.sweep;
+        let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        SweepRules { patience_ms: ms(settings.patience), parked_ms: ms(settings.parked_after) }
+    }
+}

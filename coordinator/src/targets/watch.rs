@@ -1,0 +1,77 @@
+//! What a jobs worker does for targets beside their entities: it tells them what is configured, starts them again where
+//! somebody terminated them, and shows how they stand as metrics.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use interlock_domain::target::TargetState;
+use serde_json::Value;
+
+use super::Targets;
+use crate::metrics::{MetricName, Metrics};
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(15);
+/// The limit that metrics show where there is none.
+const NO_LIMIT: f64 = -1.0;
+
+/// Watches over all targets, until it is dropped. What fails is logged, and tried again at the next look.
+pub async fn watch_over(targets: Targets, metrics: Metrics) {
+    let configured = (|| targets.configure()).retry(ExponentialBuilder::default().without_max_times());
+    let told =
+        configured.notify(|error, _| tracing::warn!(%error, "a target entity cannot be told what is configured"));
+    if let Err(error) = told.await {
+        tracing::error!(%error, "target entities were not told what is configured");
+    }
+    loop {
+        match targets.revive().await {
+            Ok(revived) => {
+                for target in revived {
+                    tracing::warn!(%target, "the entity of a target did not run; it was started again");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "it cannot be seen whether the entities of targets run"),
+        }
+        match targets.list().await {
+            Ok(views) => views.iter().for_each(|view| show(&metrics, view)),
+            Err(error) => tracing::warn!(%error, "it cannot be seen how targets stand"),
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Shows how a target stands; one that does not answer stands as it last did.
+fn show(metrics: &Metrics, view: &Value) {
+    let (Some(target), Some(state)) = (view["target"].as_str(), view["state"].as_str()) else { return };
+    for name in TargetState::NAMES {
+        let value = if name == state { 1.0 } else { 0.0 };
+        metrics.gauge(MetricName::TargetState, value, &[("target", target), ("state", name)]);
+    }
+    metrics.gauge(MetricName::TargetLimit, view["limit"].as_f64().unwrap_or(NO_LIMIT), &[("target", target)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn how_a_target_stands_is_shown_as_metrics() {
+        let metrics = Metrics::start().unwrap();
+        show(&metrics, &json!({"target": "hss", "state": "open", "limit": 0.0}));
+        show(&metrics, &json!({"target": "crm", "state": "closed", "limit": null}));
+        show(&metrics, &json!({"target": "sms", "state": null, "unanswered": {}}));
+        let text = metrics.text().await.unwrap();
+        let has = |name: &str, labels: [&str; 2], value: &str| {
+            text.lines().any(|line| {
+                line.starts_with(name) && labels.iter().all(|label| line.contains(label)) && line.ends_with(value)
+            })
+        };
+        assert!(has("interlock_target_state{", ["target=\"hss\"", "state=\"open\""], "} 1"), "{text}");
+        assert!(has("interlock_target_state{", ["target=\"hss\"", "state=\"closed\""], "} 0"), "{text}");
+        assert!(has("interlock_target_limit{", ["target=\"hss\"", ""], "} 0"), "{text}");
+        assert!(has("interlock_target_limit{", ["target=\"crm\"", ""], "} -1"), "{text}");
+        assert!(!text.contains("target=\"sms\""), "{text}");
+    }
+}

@@ -1,0 +1,65 @@
+//! The command `interlock`, run as a person runs it, and the gateway's calls beside it.
+
+use std::process::Output;
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::scene::Scene;
+
+/// What a command said, and how it ended.
+pub struct Said {
+    /// Its exit code.
+    pub code: i32,
+    /// Its data.
+    pub stdout: String,
+    /// All else.
+    pub stderr: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("nobody kills it"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Runs the command for a scene's tenant.
+pub async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Said {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
+    command.args(arguments).args(["--tenant", scene.tenant.as_str(), "--log-level", "warn"]);
+    command.args(["--address", &scene.bed.platform.temporal_address()]).env("INTERLOCK_QUEUE_SHARDS", "1");
+    // The catalog of the testbed, as the workers have it.
+    let catalog = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(catalog.path(), &scene.bed.catalog).unwrap();
+    command.arg("--catalog").arg(catalog.path()).env("USER", "night-shift");
+    let said = Said::from(command.output().await.unwrap());
+    eprintln!("$ interlock {}\n{}{}= {}", arguments.join(" "), said.stdout, said.stderr, said.code);
+    said
+}
+
+/// The same, where it is to end well: its data.
+///
+/// # Panics
+/// Where it does not.
+pub async fn done(scene: &Scene<'_>, arguments: &[&str]) -> String {
+    let said = interlock(scene, arguments).await;
+    assert_eq!(said.code, 0, "{arguments:?}: {}{}", said.stdout, said.stderr);
+    said.stdout
+}
+
+/// What the gateway answers.
+pub async fn call(scene: &Scene<'_>, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/v1/tenants/{}/{path}", scene.bed.platform.gateway_url(), scene.tenant);
+    let request = http.request(method, url);
+    let request = match body {
+        Some(body) => request.json(body),
+        None => request,
+    };
+    let answer = request.send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}

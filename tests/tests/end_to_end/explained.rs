@@ -1,0 +1,407 @@
+//! Finding orders and saying why they wait: by the gateway, and by the command as a person runs it.
+
+use std::process::Output;
+use std::time::Instant;
+
+use interlock_adapters::sandbox::{Action, Rule, Seed};
+use interlock_domain::ids::{CustomerId, OrderId};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::common::v1::{SearchAttributes, WorkflowType};
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
+use tonic::IntoRequest;
+
+use crate::events::{Customer, assigned, event, service_updated, unassigned};
+use crate::scene::{Scene, imsi, number, write_that_assigns, write_that_releases};
+use crate::temporal_calls::json_payload;
+use crate::testbed::{run, shared};
+use crate::waiting::until;
+
+/// Runs the command for a scene's tenant.
+async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
+    command.args(arguments).args(["--tenant", scene.tenant.as_str(), "--log-level", "warn"]);
+    command.args(["--address", &scene.bed.platform.temporal_address()]).env("INTERLOCK_QUEUE_SHARDS", "1");
+    command.output().await.unwrap()
+}
+
+/// What it writes to stdout, where it ends well.
+async fn said(scene: &Scene<'_>, arguments: &[&str]) -> String {
+    let output = interlock(scene, arguments).await;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {stderr}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    eprintln!("$ interlock {}\n{text}{stderr}", arguments.join(" "));
+    text
+}
+
+/// What the gateway answers.
+async fn get(scene: &Scene<'_>, path: &str) -> (StatusCode, Value) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/v1/tenants/{}/{path}", scene.bed.platform.gateway_url(), scene.tenant);
+    let answer = http.get(url).send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+/// The chain in short, once it is as long and ends as it should: customer and what it waits for.
+async fn chain_that_ends(scene: &Scene<'_>, order: &OrderId, length: usize, end: &str) -> Value {
+    until(format!("a chain of {length} links from {order} to '{end}'"), || async {
+        let (status, why) = get(scene, &format!("orders/{order}/why")).await;
+        let chain = why["chain"].as_array().filter(|_| status == StatusCode::OK)?;
+        (chain.len() == length && chain.last()?["waits_for"] == end).then(|| why.clone())
+    })
+    .await
+}
+
+/// Starts a customer's entity on a queue that nobody serves, as one that waits.
+async fn start_where_nobody_serves(scene: &Scene<'_>, customer: &CustomerId) {
+    let installation = &scene.bed.platform.installation;
+    let route = installation.routing.customer(&scene.tenant, customer);
+    let attributes = [
+        ("InterlockTenant", scene.tenant.as_str()),
+        ("InterlockEntityKind", "customer"),
+        ("InterlockState", "waiting"),
+    ];
+    let keyword = |text: &str| {
+        let mut payload = json_payload(json!(text).to_string());
+        payload.metadata.insert("type".to_owned(), b"Keyword".to_vec());
+        payload
+    };
+    let indexed_fields = attributes.map(|(name, text)| (name.to_owned(), keyword(text))).into();
+    let request = StartWorkflowExecutionRequest {
+        namespace: route.namespace.clone(),
+        workflow_id: route.workflow_id,
+        workflow_type: Some(WorkflowType { name: route.workflow_type.to_owned() }),
+        task_queue: Some(TaskQueue { name: "nobody-serves-this".to_owned(), ..TaskQueue::default() }),
+        request_id: uuid::Uuid::new_v4().to_string(),
+        search_attributes: Some(SearchAttributes { indexed_fields }),
+        ..Default::default()
+    };
+    let mut client = installation.client_for(&route.namespace).unwrap();
+    client.start_workflow_execution(request.into_request()).await.unwrap();
+}
+
+fn ids(orders: &Value) -> Vec<&str> {
+    orders.as_array().unwrap().iter().map(|order| order["order_id"].as_str().unwrap()).collect()
+}
+
+/// Refuses what fits, for good.
+fn refused() -> Action {
+    Action::Refuse { status: 400, body: json!({"error": "not like this"}), retry_after_s: None }
+}
+
+/// Refuses what fits, for the moment.
+fn unavailable() -> Action {
+    Action::Refuse { status: 503, body: Value::Null, retry_after_s: None }
+}
+
+#[test]
+fn a_hand_over_that_waits_is_explained_over_the_lease_and_its_holder_down_to_the_target() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
+        scene.done(&assigned(&a1, &number)).await;
+        let waits = scene.submit(&assigned(&a2, &number)).await;
+        // Nobody has said yet that A1 gives it up.
+        let why = chain_that_ends(&scene, &waits, 2, "event").await;
+        assert_eq!((&why["chain"][1]["customer_id"], &why["ring"]), (&json!(a1.id), &json!(false)));
+        assert!(why["chain"][1]["next"].as_str().unwrap().contains("resource release msisdn/"), "{why:#}");
+
+        let down = Rule::always(write_that_releases(&a1), unavailable());
+        scene.bed.hss.add_rule(down.clone());
+        let gives_up = scene.submit(&unassigned(&a1, &number)).await;
+        let why = chain_that_ends(&scene, &waits, 2, "target").await;
+        let (first, last) = (&why["chain"][0], &why["chain"][1]);
+        assert_eq!((&first["order_id"], &first["waits_for"]), (&json!(waits), &json!("lease")));
+        assert_eq!((&first["resource"], &first["holder"]), (&json!(format!("msisdn/{number}")), &json!(a1.id)));
+        assert_eq!((&last["order_id"], &last["target"]), (&json!(gives_up), &json!("hss")));
+        assert!(last["since"].is_string() && last["detail"].is_string(), "{why:#}");
+
+        let told = said(&scene, &["order", "why", waits.as_str()]).await;
+        let lines: Vec<&str> = told.lines().collect();
+        assert!(
+            lines[0]
+                .starts_with(&format!("{waits} (pending) waits for the lease of msisdn/{number}, held by {}", a1.id)),
+            "{told}"
+        );
+        let answer = format!("└─ {gives_up} (inProgress) waits for hss to answer");
+        assert!(lines.iter().any(|line| line.trim_start().starts_with(&answer)), "{told}");
+        assert!(told.contains("next: "), "{told}");
+
+        let mut knobs = scene.bed.hss.knobs();
+        knobs.rules.retain(|rule| *rule != down);
+        scene.bed.hss.set_knobs(knobs);
+        scene.completed(&[gives_up, waits.clone()]).await;
+        let told = said(&scene, &["order", "why", waits.as_str()]).await;
+        assert!(told.contains("(completed) is over, since "), "{told}");
+
+        let history = said(&scene, &["resource", "history", &format!("msisdn/{number}"), "-o", "jsonl"]).await;
+        let history: Vec<Value> = history.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let granted: Vec<&Value> = history.iter().filter(|entry| entry["what"] == "granted").collect();
+        assert_eq!(granted.len(), 2, "{history:#?}");
+        assert_eq!(granted[1]["order_id"], waits.as_str());
+        let table = said(&scene, &["resource", "history", &format!("msisdn/{number}"), "--limit", "2"]).await;
+        assert_eq!(table.lines().count(), 4, "{table}");
+    });
+}
+
+#[test]
+fn orders_that_wait_for_each_other_are_shown_as_a_ring() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (a, b) = (Scene::newcomer("A"), Scene::newcomer("B"));
+        let (of_a, of_b) = (number(), number());
+        let activated = |customer: &Customer, number: &str| {
+            let (imsi, iccid) = (&customer.imsi, format!("8901{}", customer.imsi));
+            event(
+                "subscriber.activated",
+                &customer.id,
+                &json!({"imsi": imsi, "iccid": iccid, "msisdn": number, "profile": "default"}),
+            )
+        };
+        let seeds = [&a, &b].map(|customer| Seed {
+            imsi: customer.imsi.clone(),
+            iccid: Some(format!("8901{}", customer.imsi)),
+            sim_only: true,
+            msisdn: None,
+        });
+        scene.bed.hss.seed(&seeds).unwrap();
+        scene.done(&activated(&a, &of_a)).await;
+        scene.done(&activated(&b, &of_b)).await;
+        // A is to get B's SIM and keep its number; B is to get A's number and keep its SIM. Nobody gives anything up.
+        let swap = json!({"old_imsi": a.imsi, "new_imsi": b.imsi, "msisdn": of_a});
+        let swaps = scene.submit(&event("sim.swapped", &a.id, &swap)).await;
+        let activates = scene.submit(&activated(&b, &of_a)).await;
+
+        let why = until("the ring", || async {
+            let (_, why) = get(&scene, &format!("orders/{activates}/why")).await;
+            (why["ring"] == true).then_some(why)
+        })
+        .await;
+        let chain = why["chain"].as_array().unwrap();
+        assert_eq!(chain.len(), 2, "{why:#}");
+        assert!(chain.iter().all(|link| link["in_ring"] == true && link["waits_for"] == "lease"), "{why:#}");
+        assert_eq!((&chain[0]["order_id"], &chain[1]["order_id"]), (&json!(activates), &json!(swaps)));
+        let told = said(&scene, &["order", "why", swaps.as_str()]).await;
+        assert_eq!(
+            told.lines().filter(|line| line.contains("↻ ") && line.contains(" waits for ")).count(),
+            2,
+            "{told}"
+        );
+        assert!(told.contains("This is a ring") && told.contains("order cancel"), "{told}");
+    });
+}
+
+#[test]
+fn a_held_order_is_found_by_its_state_and_target_and_says_how_it_is_mended() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (held, waiting, number) = (scene.customer("held"), scene.customer("waiting"), number());
+        scene.bed.hss.add_rule(Rule::always(write_that_assigns(&number), refused()));
+        let order = scene.submit(&assigned(&held, &number)).await;
+        let behind = scene.submit(&assigned(&waiting, &number)).await;
+        let why = chain_that_ends(&scene, &behind, 2, "person").await;
+        assert_eq!(why["chain"][1]["order_id"], order.as_str());
+        assert_eq!(why["chain"][1]["target"], "hss");
+        let code = why["chain"][1]["code"].as_str().unwrap();
+
+        let held_ones = until("the held order in the list", || async {
+            let (status, page) = get(&scene, "orders?state=held&target=hss").await;
+            assert_eq!(status, StatusCode::OK, "{page:#}");
+            (page["orders"].as_array()?.len() == 1).then_some(page)
+        })
+        .await;
+        assert_eq!(ids(&held_ones["orders"]), [order.as_str()]);
+        assert_eq!(held_ones["next_cursor"], Value::Null);
+        assert_eq!(held_ones["orders"][0]["code"], code);
+        until("both in the list of all", || async {
+            let (_, page) = get(&scene, "orders").await;
+            (page["orders"].as_array()?.len() == 2).then_some(())
+        })
+        .await;
+        for (query, count) in [
+            (format!("orders?code={code}"), 1),
+            ("orders?code=other".to_owned(), 0),
+            ("orders?target=crm".to_owned(), 0),
+            ("orders?state=pending".to_owned(), 1),
+            ("orders?overdue=true".to_owned(), 0),
+            (format!("orders?customer={}", waiting.id), 1),
+        ] {
+            let (status, page) = get(&scene, &query).await;
+            assert_eq!(
+                (status, page["orders"].as_array().unwrap().len()),
+                (StatusCode::OK, count),
+                "{query}: {page:#}"
+            );
+        }
+
+        let listed = said(&scene, &["order", "list", "--state", "held", "--target", "hss"]).await;
+        assert!(listed.contains(order.as_str()) && !listed.contains(behind.as_str()), "{listed}");
+        let line = said(&scene, &["order", "list", "--state", "held", "-o", "jsonl", "--all"]).await;
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["order_id"], order.as_str());
+        let told = said(&scene, &["order", "why", behind.as_str()]).await;
+        assert!(
+            told.contains(&format!(
+                "next: mend the cause, then: interlock order retry {order} --tenant {}",
+                scene.tenant
+            )),
+            "{told}"
+        );
+    });
+}
+
+#[test]
+fn a_list_is_walked_by_its_cursor_and_has_each_order_once() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (holder, number) = (scene.customer("holder"), number());
+        scene.done(&assigned(&holder, &number)).await;
+        let mut expected = Vec::new();
+        for name in ["A", "B", "C"] {
+            let customer = scene.customer(name);
+            expected.push(scene.submit(&assigned(&customer, &number)).await);
+            // Events that one workflow task takes in at the same millisecond go by their order ids.
+            scene.is_waiting_for(&customer, &number).await;
+            for level in 0..3 {
+                expected.push(scene.submit(&service_updated(&customer, &json!({"ue_ambr_dl": level}))).await);
+            }
+        }
+        expected.sort();
+        let expected: Vec<&str> = expected.iter().map(OrderId::as_str).collect();
+        // What needs no turn at the HSS (the CRM's part of the changes) is over before that.
+        let found = until("all of them in one page", || async {
+            let (_, page) = get(&scene, "orders?limit=1000").await;
+            let orders = page["orders"].as_array()?;
+            (orders.len() == expected.len()).then(|| page.clone())
+        })
+        .await;
+        let mut found = ids(&found["orders"]);
+        found.sort_unstable();
+        assert_eq!(found, expected);
+        for limit in [1, 5] {
+            let (mut walked, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let (status, page) = get(&scene, &format!("orders?limit={limit}{cursor}")).await;
+                assert_eq!(status, StatusCode::OK, "{page:#}");
+                walked.extend(ids(&page["orders"]).into_iter().map(str::to_owned));
+                let Some(next) = page["next_cursor"].as_str() else { break };
+                assert!(page["orders"].as_array().unwrap().len() <= limit, "{page:#}");
+                cursor = format!("&cursor={next}");
+            }
+            walked.sort();
+            assert_eq!(walked, expected, "by {limit}");
+        }
+        let output = interlock(&scene, &["order", "list", "--limit", "5"]).await;
+        assert!(String::from_utf8_lossy(&output.stderr).contains("--cursor "), "{output:?}");
+    });
+}
+
+#[test]
+fn a_list_that_cannot_be_meant_is_refused_with_a_code() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        for (query, code) in [
+            ("cursor=nonsense", "bad_cursor"),
+            ("state=completed", "state_not_open"),
+            ("limit=0", "bad_query"),
+            ("customers=A", "bad_query"),
+        ] {
+            let (status, problem) = get(&scene, &format!("orders?{query}")).await;
+            assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!(code)), "{query}: {problem:#}");
+        }
+        let (status, problem) = get(&scene, "orders?customer=nobody").await;
+        assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("never_seen")), "{problem:#}");
+        let never = format!("orders/nobody~{}/why", uuid::Uuid::new_v4());
+        let (status, problem) = get(&scene, &never).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("never_seen")), "{problem:#}");
+        let (status, page) = get(&scene, "orders").await;
+        assert_eq!((status, page), (StatusCode::OK, json!({"orders": [], "next_cursor": null})));
+        let output = interlock(&scene, &["order", "list", "--cursor", "nonsense", "-o", "json"]).await;
+        let fault: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!((output.status.code(), &fault["code"]), (Some(2), &json!("bad_cursor")));
+    });
+}
+
+#[test]
+fn a_customer_that_does_not_answer_is_named_and_the_others_are_listed() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (holder, customer, number) = (scene.customer("holder"), scene.customer("A"), number());
+        scene.done(&assigned(&holder, &number)).await;
+        let order = scene.submit(&assigned(&customer, &number)).await;
+        let silent: CustomerId = Scene::newcomer("silent").id.parse().unwrap();
+        start_where_nobody_serves(&scene, &silent).await;
+        let page = until("the page with both", || async {
+            let (_, page) = get(&scene, "orders").await;
+            let complete = page["orders"].as_array()?.len() == 1 && page["unanswered"].is_array();
+            complete.then_some(page)
+        })
+        .await;
+        assert_eq!(ids(&page["orders"]), [order.as_str()]);
+        assert_eq!(page["unanswered"][0]["customer_id"], silent.as_str());
+        assert_eq!(page["unanswered"][0]["code"], "no_worker");
+        let output = interlock(&scene, &["order", "list"]).await;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stdout).contains(order.as_str()), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(silent.as_str()), "{output:?}");
+        scene.entity(&silent).terminate().await;
+    });
+}
+
+/// How long it takes is told, and not judged: it depends on the machine.
+#[test]
+fn a_customer_with_a_thousand_open_orders_is_listed_completely_and_each_is_explained() {
+    const ORDERS: usize = 1_000;
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (holder, customer, number) = (scene.customer("holder"), scene.customer("many"), number());
+        scene.done(&assigned(&holder, &number)).await;
+        let first = scene.submit(&assigned(&customer, &number)).await;
+        scene.is_waiting_for(&customer, &number).await;
+        let touched = |imsi: &str| event("line.touched", &customer.id, &json!({"imsi": imsi}));
+        let imsi = imsi();
+        let events: Vec<Value> = (1..ORDERS).map(|_| touched(&imsi)).collect();
+        let mut expected = scene.submit_all(&events).await;
+        let last = expected.last().unwrap().clone();
+        expected.push(first.clone());
+        expected.sort();
+
+        let path = format!("orders?customer={}&limit=1000&state=pending", customer.id);
+        until("all to be planned", || async {
+            let (_, page) = get(&scene, &path).await;
+            (page["orders"].as_array()?.len() == ORDERS).then_some(())
+        })
+        .await;
+        let began = Instant::now();
+        let (_, page) = get(&scene, &path).await;
+        let listed_in = began.elapsed();
+        let mut listed = ids(&page["orders"]);
+        listed.sort_unstable();
+        assert_eq!(listed, expected.iter().map(OrderId::as_str).collect::<Vec<_>>());
+        assert_eq!(page["next_cursor"], Value::Null);
+
+        let began = Instant::now();
+        let (_, page) = get(&scene, "orders?limit=1000").await;
+        let found_in = began.elapsed();
+        assert_eq!(page["orders"].as_array().unwrap().len(), ORDERS);
+
+        let began = Instant::now();
+        let (status, why) = get(&scene, &format!("orders/{last}/why")).await;
+        let explained_in = began.elapsed();
+        assert_eq!(status, StatusCode::OK, "{why:#}");
+        let chain = why["chain"].as_array().unwrap();
+        assert_eq!(chain[0]["order_id"], last.as_str());
+        assert_eq!(chain.last().unwrap()["waits_for"], "event", "{:#}", chain.last().unwrap());
+        assert_eq!(chain.last().unwrap()["customer_id"], holder.id.as_str());
+        eprintln!(
+            "{ORDERS} open orders: listed in {} ms, found by their tenant in {} ms, the last explained in {} ms ({} links)",
+            listed_in.as_millis(),
+            found_in.as_millis(),
+            explained_in.as_millis(),
+            chain.len()
+        );
+    });
+}

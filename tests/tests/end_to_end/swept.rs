@@ -1,0 +1,164 @@
+//! The sweep: what it finds is told once when it begins and once when it is over, and orders of whom nobody knows are known
+//! again. It changes no order.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule};
+use interlock_coordinator::settings::SweepSettings;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::events::{assigned, event, unassigned};
+use crate::scene::{Scene, number};
+use crate::testbed::{Testbed, Wanted, run};
+use crate::waiting::until;
+
+/// An order that should be done within a second.
+const DUE_SOON: &str = r#"
+[events."account.tuned"]
+due_within = "1s"
+steps = [{ role = "crm", operation = "update_service", with = { customer_id = "{@customer_id}", settings = "{settings}" } }]
+[events."account.tuned".data]
+required = ["settings"]
+properties.settings = { type = "object" }
+"#;
+
+/// Who takes alerts: an HTTP server that answers 204 to all that it is sent.
+struct Listener {
+    url: String,
+    taken: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Listener {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/alerts", listener.local_addr().unwrap());
+        let taken = Arc::new(Mutex::new(Vec::new()));
+        let of_server = Arc::clone(&taken);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(take_one(stream, Arc::clone(&of_server)));
+            }
+        });
+        Self { url, taken }
+    }
+
+    /// The alerts of this type and code, in the order in which they came.
+    fn alerts(&self, change: &str, code: &str) -> Vec<Value> {
+        let is_wanted =
+            |event: &&Value| event["type"] == format!("interlock.alert.{change}") && event["data"]["code"] == code;
+        self.taken.lock().unwrap().iter().filter(is_wanted).cloned().collect()
+    }
+
+    async fn alert(&self, change: &str, code: &str) -> Value {
+        until(format!("{code} to be {change}"), || async { self.alerts(change, code).into_iter().next() }).await
+    }
+}
+
+async fn take_one(mut stream: TcpStream, taken: Arc<Mutex<Vec<Value>>>) {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let read = stream.read(&mut buffer).await.unwrap_or(0);
+        request.extend_from_slice(&buffer[..read]);
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        if let Ok(event) = serde_json::from_str(body) {
+            assert!(head.to_ascii_lowercase().contains("content-type: application/cloudevents+json"), "{head}");
+            taken.lock().unwrap().push(event);
+            let answer = "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            return;
+        }
+        if read == 0 {
+            return;
+        }
+    }
+}
+
+async fn bed(name: &str, listener: &Listener) -> Testbed {
+    let wanted = Wanted {
+        more_events: DUE_SOON.to_owned(),
+        sweep: Some(SweepSettings {
+            interval: Duration::from_secs(1),
+            patience: Duration::from_secs(2),
+            parked_after: Duration::from_secs(1),
+        }),
+        alerts_to: Some(listener.url.clone()),
+        ..Wanted::default()
+    };
+    Testbed::start(name, wanted).await
+}
+
+#[test]
+fn what_a_sweep_finds_is_told_once_and_again_when_it_is_over() {
+    run(async {
+        let listener = Listener::start().await;
+        let bed = bed("swept", &listener).await;
+        {
+            let scene = Scene::on(&bed);
+            let (late, holder, waiter, number) =
+                (Scene::newcomer("late"), scene.customer("holder"), scene.customer("waiter"), number());
+            // An order past its time.
+            let refuse = Action::Refuse { status: 503, body: Value::Null, retry_after_s: None };
+            let pattern = Pattern { body_contains: Some(late.id.clone()), ..Pattern::default() };
+            bed.crm.add_rule(Rule::always(pattern, refuse));
+            let tuned = event("account.tuned", &late.id, &json!({"settings": {"value": 1}}));
+            let overdue = scene.submit(&tuned).await;
+            // A holder that does not run.
+            scene.done(&assigned(&holder, &number)).await;
+            let waits = scene.submit(&assigned(&waiter, &number)).await;
+            scene.is_waiting_for(&waiter, &number).await;
+            scene.entity(&holder.id.parse().unwrap()).terminate().await;
+
+            let alert = listener.alert("raised", "order_overdue").await;
+            assert_eq!(
+                (&alert["data"]["order_id"], &alert["data"]["tenant_id"]),
+                (&json!(overdue), &json!(scene.tenant))
+            );
+            let alert = listener.alert("raised", "holder_not_running").await;
+            assert_eq!(alert["data"]["resource"], format!("msisdn/{number}"));
+
+            bed.crm.set_knobs(Knobs::default());
+            scene.completed(&[overdue]).await;
+            scene.done(&unassigned(&holder, &number)).await;
+            scene.completed(&[waits]).await;
+            listener.alert("cleared", "order_overdue").await;
+            listener.alert("cleared", "holder_not_running").await;
+            for code in ["order_overdue", "holder_not_running"] {
+                assert_eq!(listener.alerts("raised", code).len(), 1, "{code} was told more than once");
+            }
+        }
+        bed.stop().await;
+    });
+}
+
+#[test]
+fn those_who_wait_at_a_resource_whose_entity_was_terminated_are_served_after_the_next_sweep() {
+    run(async {
+        let listener = Listener::start().await;
+        let bed = bed("swept-terminated", &listener).await;
+        {
+            let scene = Scene::on(&bed);
+            let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
+            scene.done(&assigned(&a1, &number)).await;
+            let waits = scene.submit(&assigned(&a2, &number)).await;
+            scene.is_waiting_for(&a2, &number).await;
+            // Nobody should; somebody does.
+            scene.number_entity(&number).terminate().await;
+
+            let alert = listener.alert("raised", "resource_not_running").await;
+            assert_eq!(alert["data"]["resource"], format!("msisdn/{number}"));
+            scene.is_waiting_for(&a2, &number).await;
+            scene.done(&unassigned(&a1, &number)).await;
+            scene.completed(&[waits]).await;
+            scene.judge(&[&number]);
+            let expected = [format!("{}+", a1.imsi), format!("{}-", a1.imsi), format!("{}+", a2.imsi)];
+            assert_eq!(scene.registrations(&number), expected);
+            listener.alert("cleared", "resource_not_running").await;
+        }
+        bed.stop().await;
+    });
+}

@@ -1,0 +1,390 @@
+//! Targets that are down: what waits for them waits in the server, without attempts and without history, and goes on in a
+//! ramp when they are back. And targets that are not to be called so often, or not at all.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use interlock_adapters::sandbox::{Action, Applied, Effect, Knobs, Pattern, Received, Rule, Sandbox};
+use interlock_adapters::{OutageSettings, TargetSettings};
+use interlock_coordinator::targets::Targets;
+use interlock_domain::ids::OrderId;
+use interlock_domain::target::Rate;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::applied_log::applied_at_ms;
+use crate::command::{done, interlock};
+use crate::events::{Customer, event};
+use crate::scene::Scene;
+use crate::temporal_calls::RawEntity;
+use crate::testbed::{Testbed, Wanted, run};
+use crate::waiting::{until, until_within};
+
+/// Steps that wait for the target that is down: 2,000 over 60 s, where `INTERLOCK_TEST_WAITING=2000
+/// INTERLOCK_TEST_DOWN_S=60` ask for it.
+const WAITING: usize = 300;
+/// How long it is watched that nothing happens.
+const DOWN_S: usize = 15;
+/// Orders of each customer.
+const ORDERS: usize = 5;
+/// Calls to the HSS at a time.
+const CONCURRENCY: usize = 10;
+/// Failures in a row that open a breaker.
+const FAILURES: u32 = 5;
+/// How long each stage of the ramp lasts.
+const STAGE: Duration = Duration::from_secs(2);
+/// How long a drain may take.
+const DRAIN_LIMIT: Duration = Duration::from_mins(4);
+
+/// One step at one target each, so that what waits is counted easily.
+const EVENTS: &str = r#"
+[events."line.tuned"]
+steps = [{ role = "hss", operation = "update_service", with = { imsi = "{imsi}", settings = "{settings}" } }]
+[events."line.tuned".data]
+required = ["imsi", "settings"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.settings = { type = "object" }
+
+[events."account.tuned"]
+steps = [{ role = "crm", operation = "update_service", with = { customer_id = "{@customer_id}", imsi = "{imsi}", settings = "{settings}" } }]
+[events."account.tuned".data]
+required = ["imsi", "settings"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.settings = { type = "object" }
+"#;
+
+fn tuned(event_type: &str, customer: &Customer, value: usize) -> Value {
+    event(event_type, &customer.id, &json!({"imsi": customer.imsi, "settings": {"ue_ambr_dl": value}}))
+}
+
+/// A bed whose HSS is watched: soon down, soon probed, soon called again.
+async fn bed(name: &str, protect: fn(&str, &mut TargetSettings)) -> Testbed {
+    Testbed::start(name, Wanted { more_events: EVENTS.to_owned(), protect: Some(protect), ..Wanted::default() }).await
+}
+
+fn watched(target: &str, settings: &mut TargetSettings) {
+    if target == "hss" {
+        settings.concurrency = Some(CONCURRENCY);
+    }
+    settings.outage = OutageSettings {
+        failures: FAILURES,
+        open_for: Duration::from_secs(1),
+        probe_first: Duration::from_secs(1),
+        probe_cap: Duration::from_secs(4),
+        ramp_stage: STAGE,
+        ..OutageSettings::default()
+    };
+}
+
+/// The target answers nothing but that it is out of service.
+fn goes_down(sandbox: &Sandbox) {
+    let refuse = Action::Refuse { status: 503, body: Value::Null, retry_after_s: None };
+    sandbox.add_rule(Rule::always(Pattern::default(), refuse));
+}
+
+fn comes_back(sandbox: &Sandbox) {
+    sandbox.set_knobs(Knobs::default());
+}
+
+/// What the HSS was asked by steps, and by probes.
+fn asked(hss: &Sandbox) -> (usize, usize) {
+    let is_probe = |received: &Received| received.path.contains("ping");
+    let (probes, steps): (Vec<_>, Vec<_>) = hss.received().into_iter().partition(is_probe);
+    (steps.len(), probes.len())
+}
+
+/// How a target stands.
+async fn standing(bed: &Testbed, target: &str) -> Option<Value> {
+    Targets::new(bed.platform.installation.clone()).show(&target.parse().unwrap()).await.ok()
+}
+
+async fn until_it_is(bed: &Testbed, target: &str, state: &str) -> Value {
+    until_within(DRAIN_LIMIT, format!("{target} is {state}"), || async {
+        standing(bed, target).await.filter(|view| view["state"] == state && view["limit_pending"] == false)
+    })
+    .await
+}
+
+/// The history events of these customers' entities, where all of them are at rest: their steps are scheduled.
+async fn events_of(scene: &Scene<'_>, customers: &[Customer]) -> Option<i64> {
+    let mut sum = 0;
+    for customer in customers {
+        let entity = scene.entity(&customer.id.parse().unwrap());
+        sum += entity.length_without_task().await?;
+    }
+    Some(sum)
+}
+
+/// The values that each subscription got, in the order in which it got them.
+fn values(log: &[Applied]) -> BTreeMap<String, Vec<u64>> {
+    let mut values: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for entry in log {
+        if let Effect::ServiceUpdated { of, settings } = &entry.effect {
+            let value = settings.get("ue_ambr_dl").and_then(Value::as_u64).unwrap();
+            values.entry(of.clone()).or_default().push(value);
+        }
+    }
+    values
+}
+
+fn times_ms(log: &[Applied]) -> Vec<i64> {
+    let updates = log.iter().filter(|entry| matches!(entry.effect, Effect::ServiceUpdated { .. }));
+    updates.map(applied_at_ms).collect()
+}
+
+fn from_environment(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().map_or(otherwise, |value| value.parse().unwrap())
+}
+
+#[test]
+fn what_waits_for_a_target_that_is_down_costs_nothing_and_goes_on_in_order_and_in_a_ramp() {
+    run(async {
+        let bed = bed("target-down", watched).await;
+        let scene = Scene::on(&bed);
+        until_it_is(&bed, "hss", "closed").await;
+        goes_down(&bed.hss);
+        let (customers, orders) = all_wait(&scene, from_environment("INTERLOCK_TEST_WAITING", WAITING)).await;
+        let began = Instant::now();
+        let before = nothing_happens_any_more(&scene, &customers).await;
+        let breakers_worth = FAILURES as usize + CONCURRENCY;
+        eprintln!("{} steps wait after {:?}: {before:?}", orders.len(), began.elapsed());
+        assert!(before.steps <= breakers_worth, "{} attempts, more than {breakers_worth}", before.steps);
+
+        // Another target goes on as ever.
+        let down = Duration::from_secs(from_environment("INTERLOCK_TEST_DOWN_S", DOWN_S).try_into().unwrap());
+        let watched_since = Instant::now();
+        let mut others = 0;
+        while watched_since.elapsed() < down {
+            let asked = Instant::now();
+            scene.done(&tuned("account.tuned", &scene.customer("other"), others)).await;
+            assert!(asked.elapsed() < Duration::from_secs(5), "the CRM waits for the HSS: {:?}", asked.elapsed());
+            others += 1;
+        }
+        let after = nothing_happens_any_more(&scene, &customers).await;
+        eprintln!("after {:?}: {after:?}; {others} orders at the CRM meanwhile", watched_since.elapsed());
+        assert_eq!((after.steps, after.events), (before.steps, before.events), "waiting costs nothing");
+        let probes = after.probes - before.probes;
+        assert!((2..=2 + down.as_secs() as usize).contains(&probes), "{probes} probes");
+        assert_eq!(standing(&bed, "hss").await.unwrap()["limit"], 0.0);
+        assert!(times_ms(&bed.hss.log()).is_empty());
+
+        comes_back(&bed.hss);
+        let closed = until_it_is(&bed, "hss", "closed").await;
+        assert_eq!(closed["limit"], Value::Null);
+        scene.completed(&orders).await;
+        let log = bed.hss.log();
+        in_order(&log, customers.len());
+        in_a_ramp(&times_ms(&log), &closed);
+        bed.stop().await;
+    });
+}
+
+/// Orders that wait for the HSS, several of each customer.
+async fn all_wait(scene: &Scene<'_>, count: usize) -> (Vec<Customer>, Vec<OrderId>) {
+    let customers: Vec<Customer> = (0..count / ORDERS).map(|place| scene.customer(&format!("W{place}"))).collect();
+    let mut orders = Vec::new();
+    for value in 1..=ORDERS {
+        for customer in &customers {
+            orders.push(scene.submit(&tuned("line.tuned", customer, value)).await);
+        }
+    }
+    (customers, orders)
+}
+
+/// What had happened by a moment.
+#[derive(Debug)]
+struct Happened {
+    steps: usize,
+    probes: usize,
+    events: i64,
+}
+
+/// Waits until the target is parked, all entities are at rest, and two looks a while apart see the same.
+async fn nothing_happens_any_more(scene: &Scene<'_>, customers: &[Customer]) -> Happened {
+    until_within(DRAIN_LIMIT, "nothing happens any more", || async {
+        let parked = standing(scene.bed, "hss").await?["limit"] == 0.0;
+        let events = events_of(scene, customers).await.filter(|_| parked)?;
+        let (steps, _) = asked(&scene.bed.hss);
+        // Longer than a step that was not let through waits before it goes back to its queue.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let (steps_now, probes) = asked(&scene.bed.hss);
+        let events_now = events_of(scene, customers).await?;
+        (steps == steps_now && events == events_now).then_some(Happened { steps, probes, events })
+    })
+    .await
+}
+
+fn in_order(log: &[Applied], customers: usize) {
+    let values = values(log);
+    assert_eq!(values.len(), customers);
+    for (imsi, values) in values {
+        assert_eq!(values, (1..=ORDERS as u64).collect::<Vec<_>>(), "{imsi}");
+    }
+}
+
+/// By the end of each stage no more was applied than the rates allow for as long as they held, and a second's worth of each at
+/// once on top: so much the server lets through at once when it is told a rate.
+fn in_a_ramp(times_ms: &[i64], view: &Value) {
+    let ms = |at: &Value| chrono::DateTime::parse_from_rfc3339(at.as_str().unwrap()).unwrap().timestamp_millis();
+    let history = view["history"].as_array().unwrap();
+    let ends = history.iter().filter(|line| line["what"] == "ramping" || line["what"] == "closed").skip(1);
+    let stages: Vec<(&Value, &Value)> = history.iter().filter(|line| line["what"] == "ramping").zip(ends).collect();
+    assert_eq!(stages.len(), 7, "{history:#?}");
+    let mut allowed = 0.0;
+    for (line, end) in stages {
+        let rate: f64 = line["detail"].as_str().unwrap().trim_end_matches(" per second").parse().unwrap();
+        let (began, ended) = (ms(&line["at"]), ms(&end["at"]));
+        let lasted_s = f64::from(i32::try_from(ended - began).unwrap()) / 1_000.0;
+        assert!(lasted_s >= STAGE.as_secs_f64(), "{rate} per second for {lasted_s} s only");
+        allowed += rate * (lasted_s + 1.0);
+        let applied = times_ms.iter().filter(|at| **at < ended).count();
+        eprintln!("{rate} per second for {lasted_s:.1} s: {applied} applied in all, {allowed:.0} allowed");
+        assert!(f64::from(u32::try_from(applied).unwrap()) <= allowed + 1.0, "{applied}, not {allowed}");
+    }
+}
+
+#[test]
+fn a_target_entity_that_was_terminated_while_its_queue_stood_at_0_is_revived() {
+    run(async {
+        let bed = bed("target-terminated", watched).await;
+        let scene = Scene::on(&bed);
+        until_it_is(&bed, "hss", "closed").await;
+        goes_down(&bed.hss);
+        let (_, orders) = all_wait(&scene, 10).await;
+        until_it_is(&bed, "hss", "open").await;
+        let route = bed.platform.installation.routing.target(&"hss".parse().unwrap());
+        RawEntity::new(&bed.platform, route).terminate().await;
+        comes_back(&bed.hss);
+        let targets = Targets::new(bed.platform.installation.clone());
+        // The jobs worker may have been quicker.
+        let revived = targets.revive().await.unwrap();
+        assert!(revived.len() <= 1, "{revived:?}");
+        until_it_is(&bed, "hss", "closed").await;
+        scene.completed(&orders).await;
+        bed.stop().await;
+    });
+}
+
+#[test]
+fn a_person_pauses_limits_and_resumes_a_target() {
+    run(async {
+        let bed = bed("target-paused", watched).await;
+        let scene = Scene::on(&bed);
+        until_it_is(&bed, "hss", "closed").await;
+        let pause = ["target", "pause", "hss", "--reason", "new release", "--actor", "anna", "--action-id", "p1"];
+        assert!(done(&scene, &pause).await.contains("hss is paused"));
+        let view = until_it_is(&bed, "hss", "paused").await;
+        assert_eq!(view["limit"], 0.0);
+        let customer = scene.customer("A");
+        let order = scene.submit(&tuned("line.tuned", &customer, 1)).await;
+        // Another target is called meanwhile, and this one is not.
+        for value in 0..3 {
+            scene.done(&tuned("account.tuned", &customer, value)).await;
+        }
+        assert_eq!(asked(&bed.hss).0, 0);
+        assert!(done(&scene, &["target", "list"]).await.contains("paused"));
+        assert!(done(&scene, &["target", "show", "hss"]).await.contains("new release"));
+        let paused_again = interlock(&scene, &["target", "limit", "hss", "0", "--reason", "none"]).await;
+        assert_eq!(paused_again.code, 1, "{}", paused_again.stderr);
+        assert!(paused_again.stderr.contains("limit_is_zero"), "{}", paused_again.stderr);
+
+        done(&scene, &["target", "limit", "hss", "3", "--reason", "carefully"]).await;
+        done(&scene, &["target", "resume", "hss", "--reason", "it is done"]).await;
+        let view = until_it_is(&bed, "hss", "closed").await;
+        assert_eq!((&view["limit"], &view["limited_to"]), (&json!(3.0), &json!(3.0)));
+        scene.completed(&[order]).await;
+        done(&scene, &["target", "limit", "hss", "none", "--reason", "no more"]).await;
+        assert_eq!(until_it_is(&bed, "hss", "closed").await["limit"], Value::Null);
+        by_http(&bed).await;
+        bed.stop().await;
+    });
+}
+
+/// The same over HTTP.
+async fn by_http(bed: &Testbed) {
+    let act = json!({"action_id": "h1", "action": "pause", "reason": "by HTTP", "until": "2100-01-01T00:00:00Z"});
+    for _again in 0..2 {
+        let (status, taken) = call(bed, Method::POST, "targets/hss/actions", Some(&act)).await;
+        assert_eq!((status, &taken["state"]), (StatusCode::OK, &json!("paused")));
+    }
+    let (_, view) = call(bed, Method::GET, "targets/hss", None).await;
+    assert_eq!((&view["state"], &view["until"]), (&json!("paused"), &json!("2100-01-01T00:00:00.000Z")));
+    let by_http = view["history"].as_array().unwrap().iter().filter(|line| line["detail"] == "by HTTP").count();
+    assert_eq!(by_http, 1, "the same action again changes nothing: {view:#}");
+    let resume = json!({"action_id": "h2", "action": "resume", "reason": "by HTTP", "actor": "anna"});
+    assert_eq!(call(bed, Method::POST, "targets/hss/actions", Some(&resume)).await.0, StatusCode::OK);
+    until_it_is(bed, "hss", "closed").await;
+    let again = json!({"action_id": "h3", "action": "resume", "reason": "by HTTP"});
+    let (status, problem) = call(bed, Method::POST, "targets/hss/actions", Some(&again)).await;
+    assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("target_not_stopped")));
+    let (_, list) = call(bed, Method::GET, "targets", None).await;
+    let names: Vec<&str> =
+        list["targets"].as_array().unwrap().iter().map(|view| view["target"].as_str().unwrap()).collect();
+    assert_eq!(names, ["crm", "hss", "notify"]);
+    assert_eq!(call(bed, Method::GET, "targets/hsss", None).await.0, StatusCode::NOT_FOUND);
+    let metrics = bed.platform.metrics_text().await.unwrap();
+    assert!(metrics.contains("interlock_target_limit{"), "{metrics}");
+}
+
+async fn call(bed: &Testbed, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = http.request(method, format!("{}/v1/{path}", bed.platform.gateway_url()));
+    let request = match body {
+        Some(body) => request.json(body),
+        None => request,
+    };
+    let answer = request.send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+/// What the HSS is sent at most in the test of shares, in requests per second.
+const RATE: u32 = 10;
+/// Orders of the noisy tenant, and of the quiet one.
+const NOISY: usize = 150;
+const QUIET: usize = 8;
+
+fn slow(target: &str, settings: &mut TargetSettings) {
+    if target == "hss" {
+        settings.rate_per_second = Some(Rate::per_second(RATE));
+    }
+}
+
+#[test]
+fn a_quiet_tenant_has_its_share_of_a_target_beside_a_noisy_one() {
+    run(async {
+        let bed = bed("target-shared", slow).await;
+        let (noisy, quiet) = (Scene::on(&bed), Scene::on(&bed));
+        assert_eq!(until_it_is(&bed, "hss", "closed").await["limit"], f64::from(RATE));
+        let mut noise = Vec::new();
+        for place in 0..NOISY {
+            noise.push(noisy.submit(&tuned("line.tuned", &noisy.customer(&format!("N{place}")), 1)).await);
+        }
+        until("the noisy tenant's first effects", || async { (times_ms(&bed.hss.log()).len() > 5).then_some(()) })
+            .await;
+        let customers: Vec<Customer> = (0..QUIET).map(|place| quiet.customer(&format!("Q{place}"))).collect();
+        let mut orders = Vec::new();
+        for customer in &customers {
+            orders.push(quiet.submit(&tuned("line.tuned", customer, 1)).await);
+        }
+        let ahead = times_ms(&bed.hss.log()).len();
+        quiet.completed(&orders).await;
+        let passed = times_ms(&bed.hss.log()).len() - ahead;
+        eprintln!("{passed} effects until {QUIET} of the quiet tenant were there, {ahead} of {NOISY} before");
+        // Turn by turn it would be twice its own; some were on their way already.
+        assert!(
+            passed <= 4 * QUIET + usize::try_from(RATE).unwrap(),
+            "{passed} effects, the quiet tenant's {QUIET} among them"
+        );
+        assert!(ahead + passed < NOISY, "the noisy tenant had no backlog any more");
+        noisy.completed(&noise).await;
+        keeps_its_rate(&times_ms(&bed.hss.log()));
+        bed.stop().await;
+    });
+}
+
+/// Over the whole, no more than the rate, and a second's worth at once on top.
+fn keeps_its_rate(times_ms: &[i64]) {
+    let seconds = (times_ms[times_ms.len() - 1] - times_ms[0]) / 1_000 + 1;
+    let allowed = (usize::try_from(seconds).unwrap() + 2) * usize::try_from(RATE).unwrap();
+    assert!(times_ms.len() <= allowed, "{} effects in {seconds} s, not {allowed}", times_ms.len());
+}

@@ -1,0 +1,259 @@
+//! The largest entities that the limits allow fit into half of what the server takes as one payload, whatever producers
+//! send: an entity that could not hand its state to its next run would be stuck for good.
+
+use std::collections::BTreeMap;
+
+use interlock_domain::catalog::{Catalog, PlanContext};
+use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, Customer, Effect, Input};
+use interlock_domain::event::Event;
+use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
+use interlock_domain::limits::EntityLimits;
+use interlock_domain::message::{ClaimAnswer, Ticket};
+use interlock_domain::order::{ClaimMode, OrderKey};
+use interlock_domain::outcome::Outcome;
+use interlock_domain::resource::Resource;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::start_argument::{StartArgument, carried, carry};
+
+/// What the server takes as the payloads of one command, in bytes.
+const PAYLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The longest id of a customer, in bytes as it stands in a workflow id.
+const CUSTOMER_ID_BYTES_MAX: usize = 250;
+/// The numbers that a customer has: no limit says how many, and few have so many.
+const HELD: usize = 200;
+const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+/// Text that cannot be compressed to less than six bits a byte: the same from test to test.
+struct Noise(u64);
+
+impl Noise {
+    fn text(&mut self, bytes: usize) -> String {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let letter = |_| {
+            // Xorshift64*, of Vigna's "An experimental exploration of Marsaglia's xorshift generators" (2016).
+            self.0 ^= self.0 >> 12;
+            self.0 ^= self.0 << 25;
+            self.0 ^= self.0 >> 27;
+            char::from(LETTERS[(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 58) as usize])
+        };
+        (0..bytes).map(letter).collect()
+    }
+}
+
+/// A customer that is given events and answers, as the activities would.
+struct Busy {
+    machine: Customer,
+    /// What a resource answers to a claim.
+    answer: ClaimAnswer,
+    events: usize,
+    /// No two events happen at the same time, or chance decides which is younger.
+    now: Timestamp,
+}
+
+impl Busy {
+    fn new(customer: &str, answer: ClaimAnswer) -> Self {
+        let me = CustomerRef { tenant: "operator".parse().unwrap(), customer: customer.parse().unwrap() };
+        Self { machine: Customer::new(me, Incarnation(NOW.0)), answer, events: 0, now: NOW }
+    }
+
+    /// One more event; carries out all that comes of it but calls, which it gives back.
+    fn submit(&mut self, event_type: &str, data: &Value) -> Vec<(OrderId, usize)> {
+        self.events += 1;
+        self.now = self.now.plus_ms(1);
+        let event = json!({
+            "specversion": "1.0", "id": format!("6f1b7c1e-3c54-4a7e-8b1e-{:012}", self.events), "source": "/crm/orders",
+            "type": event_type, "subject": self.machine.me.customer, "data": data,
+        });
+        let event = Event::from_value(&event, self.machine.limits.event_bytes_max).unwrap();
+        let effects = self.machine.step(self.now, Input::Submitted(Ok(event)));
+        self.carry_out(effects)
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Vec<(OrderId, usize)> {
+        let mut calls = Vec::new();
+        let mut open = effects;
+        while let Some(effect) = open.pop() {
+            match effect {
+                Effect::Provision { order, step, .. } => calls.push((order, step)),
+                Effect::Send(_) => open.extend(self.machine.step(self.now, Input::Sent)),
+                Effect::Admit(admission) => {
+                    let answer = self.admit(&admission);
+                    open.extend(self.machine.step(self.now, Input::Admitted(answer)));
+                }
+                Effect::Show { .. } => {}
+            }
+        }
+        calls
+    }
+
+    fn admit(&self, admission: &Admission) -> AdmissionAnswer {
+        let me = &self.machine.me;
+        let plan = |event: &Event, accepted_at| {
+            let context = PlanContext {
+                tenant: &me.tenant,
+                customer: &me.customer,
+                accepted_at,
+                targets: &BTreeMap::new(),
+                holdings: &admission.holdings,
+                limits: &self.machine.limits,
+            };
+            Catalog::reference().plan(&context, event).unwrap().plan
+        };
+        let admitted = admission.events.iter().map(|waiting| {
+            let plan = plan(&waiting.event, waiting.key.accepted_at);
+            let tickets = admission.tickets(&waiting.key, &plan);
+            let answers = tickets.into_iter().map(|(resource, _)| (resource, self.answer.clone())).collect();
+            Admitted::Planned { plan, answers }
+        });
+        AdmissionAnswer { admitted: admitted.collect(), limits: self.machine.limits, attributes_registered: true }
+    }
+
+    /// One more order, done to its end.
+    fn done(&mut self, event_type: &str, data: &Value) {
+        let mut calls = self.submit(event_type, data);
+        while let Some((order, step)) = calls.pop() {
+            let effects = self.machine.step(self.now, Input::StepEnded { order, step, outcome: Outcome::Done });
+            calls.extend(self.carry_out(effects));
+        }
+    }
+}
+
+fn assigned(number: usize) -> Value {
+    json!({"imsi": "001010000000001", "msisdn": format!("1206{number:07}")})
+}
+
+/// Bytes of the payloads in which a machine travels; it arrives as it was.
+fn bytes_of<M>(machine: &M) -> usize
+where
+    M: Serialize + DeserializeOwned,
+{
+    let start = StartArgument { tenant_id: "operator".to_owned(), entity_id: "customer".to_owned() };
+    let argument = carry(&start, machine).unwrap();
+    let arrived = serde_json::to_value(carried::<M>(&argument).unwrap()).unwrap();
+    assert!(arrived == serde_json::to_value(machine).unwrap(), "it does not arrive as it was");
+    argument.payloads.iter().map(|payload| payload.data.len()).sum()
+}
+
+fn fits<M>(what: &str, machine: &M)
+where
+    M: Serialize + DeserializeOwned,
+{
+    let (plain, bytes) = (serde_json::to_vec(machine).unwrap().len(), bytes_of(machine));
+    println!("{what}: {plain} bytes of JSON travel as {bytes}");
+    assert!(bytes <= PAYLOAD_BYTES_MAX / 2, "{what}: {bytes} bytes");
+}
+
+/// A customer with all the past that is remembered: resources held and given back, a full journal, a full memory.
+fn with_a_past(customer: &str) -> Busy {
+    let granted = ClaimAnswer::Granted { epoch: Epoch(u64::try_from(NOW.0).unwrap()), registered: false, recall: None };
+    let mut busy = Busy::new(customer, granted);
+    for number in 0..2 * HELD {
+        busy.done("number.assigned", &assigned(number));
+        if number >= HELD {
+            busy.done("number.unassigned", &assigned(number));
+        }
+    }
+    for value in 0..1_000 {
+        busy.done("service.updated", &json!({"imsi": "001010000000001", "settings": {"value": value}}));
+    }
+    assert_eq!((busy.machine.leases.len(), busy.machine.orders.len()), (HELD, 0));
+    assert_eq!((busy.machine.remembered.len(), busy.machine.journal.len()), (1_000, 100));
+    busy.answer = ClaimAnswer::Queued;
+    busy
+}
+
+#[test]
+fn a_customer_with_all_the_orders_and_all_the_past_that_it_may_have_can_travel() {
+    let mut busy = with_a_past("customer-0001234");
+    for number in 0..1_000 {
+        busy.submit("number.assigned", &assigned(5_000 + number));
+    }
+    // So many of the usual orders it may have.
+    assert_eq!((busy.machine.orders.len(), busy.machine.counts.rejected), (1_000, 0));
+    fits("1,000 orders for a number", &busy.machine);
+    busy.submit("number.assigned", &assigned(6_000));
+    assert_eq!((busy.machine.orders.len(), busy.machine.counts.backlog_full), (1_000, 1));
+}
+
+#[test]
+fn a_customer_whose_orders_are_as_large_as_they_may_be_is_limited_by_its_state_and_can_travel() {
+    let mut noise = Noise(1);
+    let mut busy = Busy::new(&noise.text(CUSTOMER_ID_BYTES_MAX), ClaimAnswer::Queued);
+    let mut sent = 0;
+    while busy.machine.counts.backlog_full < 10 {
+        let settings = json!({"apn": noise.text(15 * 1024)});
+        busy.submit("service.updated", &json!({"imsi": "001010000000001", "settings": settings}));
+        sent += 1;
+        assert!(sent < 1_000, "its state has no limit: {} bytes", busy.machine.weight_bytes);
+    }
+    assert!(busy.machine.weight_bytes <= busy.machine.limits.state_bytes_max);
+    fits("orders of 15 KiB of noise each", &busy.machine);
+}
+
+#[test]
+fn what_waits_for_admission_counts_as_what_it_becomes() {
+    let mut noise = Noise(2);
+    let mut busy = Busy::new("customer", ClaimAnswer::Queued);
+    let event = |number: usize, noise: &mut Noise| {
+        let data = json!({"imsi": "001010000000001", "settings": {"apn": noise.text(1_000)}});
+        let event = json!({"specversion": "1.0", "id": number.to_string(), "source": "/crm", "type": "service.updated",
+            "subject": "customer", "data": data});
+        Event::from_value(&event, usize::MAX).unwrap()
+    };
+    // All of them come in before the first is admitted.
+    let effects: Vec<Effect> =
+        (0..1_000).flat_map(|number| busy.machine.step(NOW, Input::Submitted(Ok(event(number, &mut noise))))).collect();
+    fits("an inbox of noise", &busy.machine);
+    let taken_in = busy.machine.inbox.len();
+    busy.carry_out(effects);
+    fits("what became of it", &busy.machine);
+    let counts = busy.machine.counts;
+    assert!(busy.machine.weight_bytes <= busy.machine.limits.state_bytes_max);
+    assert!(counts.backlog_full > 1_000 - taken_in as u64, "{counts:?}: none that was taken in was too much");
+    assert_eq!(busy.machine.orders.len() as u64 + counts.rejected, 1_000);
+}
+
+/// A resource for which so many tickets wait as may.
+fn crowd(mut customer: impl FnMut(usize) -> String) -> Resource {
+    let id: ResourceId = "msisdn/12065550100".parse().unwrap();
+    let mut resource = Resource::new("operator".parse().unwrap(), id.clone());
+    let limits = EntityLimits::default();
+    let policy = Catalog::reference().policy(id.kind(), &BTreeMap::new(), &limits);
+    for number in 0..=limits.tickets_max {
+        let claimant = CustomerRef { tenant: "operator".parse().unwrap(), customer: customer(number).parse().unwrap() };
+        let order = OrderId::derive(&claimant.tenant, &claimant.customer, "/crm", &number.to_string(), None);
+        let ticket = Ticket {
+            id: TicketId::derive(&order, &id, Incarnation(NOW.0)),
+            key: OrderKey::new(None, None, NOW, order.clone()),
+            order,
+            mode: ClaimMode::Assign,
+            claimant,
+            incarnation: Incarnation(NOW.0),
+            party: Some(format!("00101{number:010}")),
+            swap: false,
+            answer_by: None,
+            policy: policy.clone(),
+        };
+        let (answer, _) = resource.claim(NOW, ticket);
+        let is_full = matches!(answer, ClaimAnswer::QueueFull { .. });
+        assert_eq!(is_full, number == limits.tickets_max, "ticket {number}: {answer:?}");
+    }
+    resource
+}
+
+#[test]
+fn a_resource_with_all_the_tickets_that_it_may_have_can_travel() {
+    fits("5,000 tickets", &crowd(|number| format!("customer-{number:07}")));
+}
+
+#[test]
+fn a_resource_whose_claimants_have_the_longest_names_can_travel() {
+    let mut noise = Noise(3);
+    let resource = crowd(|_| noise.text(CUSTOMER_ID_BYTES_MAX));
+    let bytes = bytes_of(&resource);
+    println!("5,000 tickets with names of noise travel as {bytes} bytes");
+    assert!(bytes <= PAYLOAD_BYTES_MAX, "{bytes} bytes");
+}

@@ -1,0 +1,271 @@
+//! The workflow of one target: a shell around [`Target`].
+#![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use interlock_domain::customer::Refusal;
+use interlock_domain::ids::{TargetId, Timestamp};
+use interlock_domain::limits::{ContinueAsNew, RunLength};
+use interlock_domain::message::Envelope;
+use interlock_domain::routing::target_of_workflow;
+use interlock_domain::target::{
+    BreakerReport, Effect, Finding, Input, ProbeAnswer, Target, TargetAction, TargetActionDone, TargetRules,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use temporalio_common::data_converters::RawValue;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult,
+};
+
+use crate::definitions::{LimitSetting, TargetProbe, TargetUpkeep};
+use crate::life::{Begun, Entity, live, regardless};
+use crate::{activity_options, identity, raw_json, start_argument};
+
+/// What a target entity is started with, by whoever has the settings. The workflow id decides which target it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetStart {
+    /// The target, for a person to see.
+    #[serde(default)]
+    pub target: String,
+    /// What is configured of it.
+    #[serde(default)]
+    pub rules: TargetRules,
+}
+
+/// The workflow `TargetEntity`: one outside system, for as long as Interlock calls it.
+#[workflow]
+pub struct TargetEntity {
+    machine: Target,
+    /// What the handlers took and the main routine did not yet.
+    inbox: VecDeque<CameIn>,
+    /// What the machine wants done and was not begun yet.
+    effects: Vec<Effect>,
+    /// Actions taken in this run.
+    actions: u64,
+    /// Answers to actions that their handlers did not give yet.
+    answers: BTreeMap<u64, Result<TargetActionDone, Refusal>>,
+    /// Signals taken in this run.
+    signals: u32,
+    /// Messages that could not be read, in this run: nobody is wedged by them.
+    undecodable: u32,
+    /// Why the state of the run before cannot be read: nothing may go on then.
+    unreadable: Option<String>,
+}
+
+/// What comes in.
+pub(crate) enum CameIn {
+    /// For the machine as it is.
+    Input(Box<Input>),
+    /// A person's action, whose answer is kept under this number.
+    Action(u64, TargetAction),
+}
+
+#[workflow_methods]
+#[allow(clippy::needless_pass_by_value, reason = "the SDK hands arguments over by value")]
+impl TargetEntity {
+    /// Runs before every handler.
+    #[init]
+    pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
+        let began = identity::start_time(view);
+        let continued = view.continued_from_run_id().is_some();
+        let blank = || Target::new(named(view.workflow_id()), rules_of(&argument), began);
+        let (machine, unreadable) = match continued.then(|| start_argument::carried::<Target>(&argument)) {
+            Some(Ok(machine)) => (machine, None),
+            Some(Err(fault)) => (blank(), Some(fault.to_string())),
+            None => (blank(), None),
+        };
+        let mut entity = Self {
+            machine,
+            inbox: VecDeque::new(),
+            effects: Vec::new(),
+            actions: 0,
+            answers: BTreeMap::new(),
+            signals: 0,
+            undecodable: 0,
+            unreadable,
+        };
+        // One that was just started asks how its target stands, whatever it was started by.
+        let first = if continued { Input::Resumed } else { Input::Woke };
+        entity.effects = entity.machine.step(began, first);
+        entity
+    }
+
+    /// Carries out what the machine wants done, until the run has become long.
+    #[run]
+    pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
+        if let Some(fault) = context.state(|entity| entity.unreadable.clone()) {
+            context.force_task_fail(format!("the state of the run before cannot be read: {fault}"));
+            std::future::pending::<()>().await;
+        }
+        live(context).await;
+        let argument = context.state(|entity| {
+            let target = entity.machine.name.to_string();
+            start_argument::carry(&json!({ "target": target }), &entity.machine)
+        });
+        match argument {
+            Ok(argument) => {
+                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+            }
+            Err(fault) => {
+                context.force_task_fail(format!("the state cannot be written: {fault}"));
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// An envelope with what a worker process says of its breaker.
+    #[signal(name = "report")]
+    pub fn report(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
+        let report = raw_json::read::<Envelope<BreakerReport>>(&envelope);
+        self.told(report.map(|envelope| Input::Reported(envelope.message)));
+    }
+
+    /// An envelope with what is configured.
+    #[signal(name = "configure")]
+    pub fn configure(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
+        let rules = raw_json::read::<Envelope<TargetRules>>(&envelope);
+        self.told(rules.map(|envelope| Input::Configured(envelope.message)));
+    }
+
+    /// A person's action. Answers `{"done":…,"target":…}` or `{"refused":{"code","detail"}}`.
+    #[update(name = "act")]
+    pub async fn act(
+        context: &mut WorkflowContext<Self>,
+        action: RawValue,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let action: TargetAction = raw_json::read(&action)?;
+        let number = context.state_mut(|entity| {
+            entity.actions += 1;
+            entity.inbox.push_back(CameIn::Action(entity.actions, action));
+            entity.actions
+        });
+        context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
+        context.state_mut(|entity| match entity.answers.remove(&number) {
+            Some(Ok(done)) => Ok(json!({ "done": done, "target": entity.shown() })),
+            Some(Err(refusal)) => Ok(json!({ "refused": refusal })),
+            None => Err("the answer to the action was taken before".into()),
+        })
+    }
+
+    /// All that the target shows of itself.
+    #[query(name = "state")]
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+        self.shown()
+    }
+}
+
+impl TargetEntity {
+    /// Takes a message. One that cannot be read changes nothing but a count.
+    fn told(&mut self, message: Result<Input, serde_json::Error>) {
+        self.signals += 1;
+        match message {
+            Ok(input) => self.inbox.push_back(CameIn::Input(Box::new(input))),
+            Err(_) => self.undecodable += 1,
+        }
+    }
+
+    fn shown(&self) -> Value {
+        let mut shown = json!(self.machine.view());
+        if let (Some(shown), 1..) = (shown.as_object_mut(), self.undecodable) {
+            shown.insert("undecodable_messages".to_owned(), self.undecodable.into());
+        }
+        shown
+    }
+}
+
+/// The target of a workflow; one whose id is no target's is of none that is ever called.
+fn named(workflow_id: &str) -> TargetId {
+    let none = || "none".parse().expect("a constant that is an id");
+    target_of_workflow(workflow_id).unwrap_or_else(none)
+}
+
+/// The rules that it was started with, or the usual ones.
+fn rules_of(argument: &RawValue) -> TargetRules {
+    raw_json::read::<TargetStart>(argument).map(|start| start.rules).unwrap_or_default()
+}
+
+impl Entity for TargetEntity {
+    type Input = CameIn;
+    type Effect = Effect;
+
+    fn inbox(&mut self) -> &mut VecDeque<CameIn> {
+        &mut self.inbox
+    }
+
+    fn has_input(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    fn feed(&mut self, now: Timestamp, input: CameIn) {
+        let effects = match input {
+            CameIn::Input(input) => self.machine.step(now, *input),
+            CameIn::Action(number, action) => {
+                let (answer, effects) = self.machine.act(now, &action);
+                self.answers.insert(number, answer);
+                effects
+            }
+        };
+        self.effects.extend(effects);
+    }
+
+    fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
+    fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+        let (context, interrupt) = (context.clone(), interrupt.clone());
+        Begun::Call(Box::pin(async move {
+            let target = context.state(|entity| entity.machine.name.clone());
+            let options = activity_options::upkeep(&interrupt);
+            let input = match effect {
+                Effect::SetLimit { standing, .. } => {
+                    let setting = LimitSetting { target, standing };
+                    match context.execute_activity(TargetUpkeep::set_limit, setting, options).await {
+                        Ok(()) => Input::LimitSet(Ok(())),
+                        Err(_) if interrupt.is_cancelled() => return None,
+                        Err(failure) => Input::LimitSet(Err(failure.to_string())),
+                    }
+                }
+                Effect::Probe => {
+                    let probe = TargetProbe { target };
+                    match context.execute_activity(TargetUpkeep::probe, probe, options).await {
+                        Ok(answer) => Input::Probed(answer),
+                        Err(_) if interrupt.is_cancelled() => return None,
+                        Err(failure) => {
+                            let finding = Finding::NotAsked { detail: format!("the probe failed: {failure}") };
+                            Input::Probed(ProbeAnswer { finding, stands: None })
+                        }
+                    }
+                }
+            };
+            Some(CameIn::Input(Box::new(input)))
+        }))
+    }
+
+    fn due(&self, length: RunLength) -> ContinueAsNew {
+        self.machine.rules.limits.continue_as_new(length)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.machine.is_idle()
+    }
+
+    fn signals(&self) -> u32 {
+        self.signals
+    }
+
+    fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.machine.wake_at(now)
+    }
+
+    fn woke() -> Option<CameIn> {
+        Some(CameIn::Input(Box::new(Input::Woke)))
+    }
+}
