@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use interlock_domain::sweep::{Finding, Ledger};
+use interlock_domain::sweep::Ledger;
 use serde_json::{Value, json};
 
 use super::output::Output;
@@ -13,7 +13,7 @@ use crate::connection::ConnectionFlags;
 use crate::fault::Fault;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::sweep::Sweeper;
+use crate::sweep::{Sweeper, told};
 
 /// `sweep`.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Outp
             let mut ledger = Ledger::default();
             ledger.cursor = cursor.take();
             let seen = sweeper.look(ledger, !command.dry_run).await?;
-            findings.extend(seen.found.iter().map(view));
+            findings.extend(seen.found.iter().map(told));
             unanswered.extend(seen.unanswered);
             cursor = seen.cursor;
             if cursor.is_none() {
@@ -48,19 +48,6 @@ pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Outp
     let swept = json!({ "findings": findings, "unanswered": unanswered });
     output.one(&swept, in_words)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn view(finding: &Finding) -> Value {
-    json!({
-        "code": finding.cause.code(),
-        "tenant_id": finding.tenant,
-        "order_id": finding.order,
-        "resource": finding.resource,
-        "target": finding.target,
-        "since": finding.since.to_rfc3339(),
-        "detail": finding.detail,
-        "next": finding.cause.code().next(),
-    })
 }
 
 fn in_words(swept: &Value) -> String {

@@ -74,6 +74,20 @@ async fn post(webhook: &Url, event: &Value) -> Result<(), reqwest::Error> {
     request.body(event.to_string()).send().await?.error_for_status().map(|_| ())
 }
 
+/// What people and programs are told of a finding.
+pub(crate) fn told(finding: &Finding) -> Value {
+    json!({
+        "code": finding.cause.code(),
+        "tenant_id": finding.tenant,
+        "order_id": finding.order,
+        "resource": finding.resource,
+        "target": finding.target,
+        "since": finding.since.to_rfc3339(),
+        "detail": finding.detail,
+        "next": finding.cause.code().next(),
+    })
+}
+
 /// An alert as a CloudEvent: the same again has the same id.
 fn cloud_event(namespace: &str, change: Change, finding: &Finding) -> Value {
     let name = format!("{} {} {}", change.event_type(), finding.key(), finding.since.0);
@@ -85,16 +99,7 @@ fn cloud_event(namespace: &str, change: Change, finding: &Finding) -> Value {
         "subject": finding.key(),
         "time": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         "datacontenttype": "application/json",
-        "data": {
-            "code": finding.cause.code(),
-            "tenant_id": finding.tenant,
-            "order_id": finding.order,
-            "resource": finding.resource,
-            "target": finding.target,
-            "since": finding.since.to_rfc3339(),
-            "detail": finding.detail,
-            "next": finding.cause.code().next(),
-        },
+        "data": told(finding),
     })
 }
 

@@ -7,6 +7,7 @@ mod look;
 mod runs;
 
 pub use activities::SweepActivities;
+pub(crate) use alert::told;
 pub use look::{CUSTOMERS_MAX, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
 
 use interlock_domain::sweep::SweepRules;
