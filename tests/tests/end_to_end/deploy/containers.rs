@@ -6,7 +6,7 @@ use interlock_coordinator::settings::{Settings, SettingsSources, VARIABLES};
 use serde_json::Value;
 
 use super::command_lines::fault;
-use super::manifests::{deploy, pods, strings};
+use super::manifests::{all_pods, deploy, strings};
 use super::{compose, dockerfile};
 
 /// Temporal's own variables, as its SDK reads them (and the two of worker versioning).
@@ -28,6 +28,9 @@ const TEMPORAL: [&str; 12] = [
 const OPEN_TELEMETRY: [&str; 4] =
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"];
 
+/// Declared by settings that are being built in parallel.
+const ARRIVING: [&str; 2] = ["INTERLOCK_CODEC_KEYS_DIRECTORY", "INTERLOCK_CODEC_CURRENT_KEY"];
+
 /// A container of Interlock's.
 pub(super) struct Container {
     /// Where it is described.
@@ -40,7 +43,7 @@ pub(super) struct Container {
 
 /// All of them.
 pub(super) fn containers() -> Vec<Container> {
-    let of_pods = pods().into_iter().map(|pod| Container {
+    let of_pods = all_pods().into_iter().map(|pod| Container {
         arguments: strings(&pod.container()["args"]),
         environment: environment(&pod.container()["env"]),
         of: pod.of,
@@ -57,7 +60,10 @@ pub(super) fn environment(env: &Value) -> BTreeMap<String, Option<String>> {
 }
 
 fn is_known(name: &str) -> bool {
-    VARIABLES.iter().any(|variable| variable.name == name) || TEMPORAL.contains(&name) || OPEN_TELEMETRY.contains(&name)
+    VARIABLES.iter().any(|variable| variable.name == name)
+        || TEMPORAL.contains(&name)
+        || OPEN_TELEMETRY.contains(&name)
+        || ARRIVING.contains(&name)
 }
 
 #[test]

@@ -115,19 +115,23 @@ fn what_a_patch_deletes_or_changes_is_in_the_base() {
 }
 
 #[test]
-fn whoever_hides_ids_hides_them_in_every_overlay() {
-    let component = documents(&deploy("kubernetes/components/id-key/kustomization.yaml")).remove(0);
-    let kinds = component["patches"][0]["target"]["kind"].as_str().unwrap().to_owned();
-    // Workers with another key would take every resource for a new one.
-    assert_eq!(kinds, "Deployment|Job|WorkerDeployment");
+fn whoever_hides_ids_or_payloads_does_so_in_every_overlay() {
+    for component in ["id-key", "codec"] {
+        let component = deploy("kubernetes/components").join(component).join("kustomization.yaml");
+        let kinds = documents(&component)[0]["patches"][0]["target"]["kind"].as_str().unwrap().to_owned();
+        // Workers with another id key would take every resource for a new one, and without keys could read nothing.
+        assert_eq!(kinds, "Deployment|Job|WorkerDeployment");
+    }
 }
 
 #[test]
 fn the_image_is_that_of_this_version() {
-    let base = documents(&deploy("kubernetes/base/kustomization.yaml")).remove(0);
-    assert_eq!(base["images"][0]["name"], "interlock");
-    assert_eq!(base["images"][0]["newTag"], env!("CARGO_PKG_VERSION"));
-    for pod in super::manifests::pods() {
+    for folder in ["base", "components/codec"] {
+        let kustomization = documents(&deploy("kubernetes").join(folder).join("kustomization.yaml")).remove(0);
+        assert_eq!(kustomization["images"][0]["name"], "interlock", "{folder}");
+        assert_eq!(kustomization["images"][0]["newTag"], env!("CARGO_PKG_VERSION"), "{folder}");
+    }
+    for pod in super::manifests::all_pods() {
         assert_eq!(pod.container()["image"], "interlock", "{}", pod.of);
     }
 }

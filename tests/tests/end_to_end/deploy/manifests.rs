@@ -140,6 +140,12 @@ pub(super) fn pods() -> Vec<Pod> {
     base().iter().filter_map(Manifest::pod).collect()
 }
 
+/// Those of the base and of components.
+pub(super) fn all_pods() -> Vec<Pod> {
+    let of_components = objects("components/codec");
+    pods().into_iter().chain(of_components.iter().filter_map(Manifest::pod)).collect()
+}
+
 #[test]
 fn every_file_of_deploy_is_yaml() {
     let all = files(&deploy(""), &[".yaml", ".yml"]);

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::manifests::{base, pods};
+use super::manifests::{all_pods, base};
 
 #[test]
 fn no_pod_is_root_or_writes_its_own_file_system() {
-    for pod in pods() {
+    for pod in all_pods() {
         let (of, spec) = (&pod.of, &pod.spec["securityContext"]);
         assert_eq!(spec["runAsNonRoot"], true, "{of}");
         assert!(spec["runAsUser"].as_u64().unwrap() >= 1_000, "{of}");
@@ -25,7 +25,7 @@ fn no_pod_is_root_or_writes_its_own_file_system() {
 fn no_pod_gets_a_token_or_variables_that_it_did_not_ask_for() {
     let account = base().into_iter().find(|it| it.kind == "ServiceAccount").unwrap();
     assert_eq!(account.at("/automountServiceAccountToken"), false);
-    for pod in pods() {
+    for pod in all_pods() {
         assert_eq!(pod.spec["serviceAccountName"], account.name, "{}", pod.of);
         assert_eq!(pod.spec["automountServiceAccountToken"], false, "{}", pod.of);
         assert_eq!(pod.spec["enableServiceLinks"], false, "{}", pod.of);
@@ -34,7 +34,7 @@ fn no_pod_gets_a_token_or_variables_that_it_did_not_ask_for() {
 
 #[test]
 fn every_pod_says_what_it_needs() {
-    for pod in pods() {
+    for pod in all_pods() {
         let resources = &pod.container()["resources"];
         for wanted in ["/requests/cpu", "/requests/memory", "/limits/memory"] {
             assert!(resources.pointer(wanted).is_some(), "{}: {wanted}", pod.of);

@@ -34,7 +34,8 @@ pub(super) fn check(file: &str, here: &Path, there: &str) {
 /// The names of the secrets that a settings file looks for in a folder.
 pub(super) fn secrets(file: &str, folder: &str) -> Vec<String> {
     let text = text(&deploy(file));
-    let after = text.split(&format!("{{ file = \"{folder}/")).skip(1);
+    let begin = format!("{{ file = \"{folder}/");
+    let after = text.split(&begin).skip(1);
     let found: Vec<String> = after.map(|rest| rest.split('"').next().unwrap().to_owned()).collect();
     assert_eq!(found.len(), text.matches("{ file = ").count(), "{file}: a secret is somewhere else");
     found
