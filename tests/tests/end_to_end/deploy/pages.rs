@@ -39,9 +39,11 @@ fn lines(page: &str) -> Vec<Line> {
 fn arguments(line: &str) -> Option<Vec<String>> {
     let mut rest = line.trim_start().trim_start_matches("$ ");
     // Behind a container's command: `docker compose … exec gateway interlock …`, `kubectl … -- interlock …`.
-    if (rest.starts_with("docker ") || rest.starts_with("kubectl ")) && rest.contains(" interlock ") {
-        let (_, after) = rest.rsplit_once(" interlock ")?;
-        return first_command(after);
+    if rest.starts_with("kubectl ") {
+        return first_command(rest.split_once(" -- interlock ")?.1);
+    }
+    if rest.starts_with("docker ") {
+        return first_command(rest.split_once(" exec ")?.1.split_once(" interlock ")?.1);
     }
     while let Some((word, after)) = rest.split_once(' ') {
         let is_assignment = word.split_once('=').is_some_and(|(name, _)| {
@@ -65,7 +67,7 @@ fn first_command(text: &str) -> Option<Vec<String>> {
 #[test]
 fn commands_are_found_however_they_are_written() {
     let page = "interlock not fenced\n```sh\n$ interlock order why ID   # a comment\nA=1 cargo run -- dev \\\n  --db x | jq .\n\
-                kubectl exec deploy/x -- interlock sweep\ninterlocked x\n```\n";
+                kubectl exec -n interlock x -- interlock sweep\nkubectl -n interlock get pods\ninterlocked x\n```\n";
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let found: Vec<_> = lines(page).into_iter().map(|line| (line.number, line.arguments)).collect();
     assert_eq!(found, [(3, words("order why ID")), (5, words("dev --db x")), (6, words("sweep"))]);
