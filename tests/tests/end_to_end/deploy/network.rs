@@ -89,6 +89,8 @@ fn prometheus_finds_the_metrics_of_every_workload() {
         for label in strings(&monitor["spec"]["targetLabels"]) {
             assert!(own.contains_key(&label), "{}: {label}", service.name);
         }
+        let job = own.get(monitor["spec"]["jobLabel"].as_str().unwrap());
+        assert_eq!(job.map(String::as_str), Some("interlock"), "{}: the alerts' job", service.name);
         let ports = service.at("/spec/ports").as_array().unwrap();
         assert!(ports.iter().any(|port| port["name"] == endpoint["port"]), "{}", service.name);
     }
@@ -96,12 +98,12 @@ fn prometheus_finds_the_metrics_of_every_workload() {
 
 #[test]
 fn network_policies_let_in_what_listens() {
-    let ingress = of_kind("NetworkPolicy").into_iter().flat_map(|it| it.at("/spec/ingress").as_array().cloned());
+    let ingress = of_kind("NetworkPolicy").into_iter().filter_map(|it| it.at("/spec/ingress").as_array().cloned());
     let open: Vec<u64> = ingress.flatten().flat_map(|rule| ports(&rule)).collect();
     for pod in pods().iter().filter(|pod| pod.of.starts_with("Deployment")) {
         assert!(open.contains(&listens(pod).unwrap()), "{}", pod.of);
     }
-    let egress = of_kind("NetworkPolicy").into_iter().flat_map(|it| it.at("/spec/egress").as_array().cloned());
+    let egress = of_kind("NetworkPolicy").into_iter().filter_map(|it| it.at("/spec/egress").as_array().cloned());
     let out: Vec<u64> = egress.flatten().flat_map(|rule| ports(&rule)).collect();
     let generated = &documents(&deploy("kubernetes/base/kustomization.yaml"))[0]["configMapGenerator"][1]["literals"];
     let address = strings(generated).into_iter().find(|literal| literal.starts_with("TEMPORAL_ADDRESS=")).unwrap();
