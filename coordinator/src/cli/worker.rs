@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use interlock_activities::WorkerTuning;
+use interlock_adapters::AdapterRegistry;
 use interlock_domain::ids::TargetId;
 use interlock_domain::routing::ShardCount;
 use serde::Serialize;
@@ -53,7 +54,8 @@ struct Running {
 pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let ending = shutdown::on_signals()?;
     let catalog = settings.catalog()?;
-    let adapters = settings.adapters()?;
+    // Who calls no target needs neither their addresses nor their secrets.
+    let adapters = if command.workload.calls_targets() { settings.adapters()? } else { AdapterRegistry::default() };
     let metrics = Metrics::start()?;
     let running = Arc::new(AtomicBool::new(false));
     let health = HttpService::start(command.listen, health::router(readiness(&running), metrics.clone())).await?;

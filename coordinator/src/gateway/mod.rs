@@ -69,7 +69,8 @@ struct Description;
 /// Starts the gateway.
 ///
 /// # Errors
-/// [`Fault`] `gateway_without_tokens` where others could reach it and no token is configured, or `listen_failed`.
+/// [`Fault`] `gateway_without_tokens` where others could reach it and no token is configured, `gateway_token_missing` where
+/// one is not in its place, or `listen_failed`.
 pub async fn start(installation: &Installation, metrics: &Metrics, listen: SocketAddr) -> Result<HttpService, Fault> {
     let settings = &installation.settings.gateway;
     if settings.tokens.is_empty() && !listen.ip().is_loopback() {
@@ -78,12 +79,15 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
             format!("The gateway is to listen on {listen}, which others can reach, and no token is configured."),
         ));
     }
+    let access = Access::new(&settings.tokens).map_err(|missing| {
+        Fault::wrong_use(ErrorCode::GatewayTokenMissing, format!("A token of the gateway cannot be read: {missing}."))
+    })?;
     let gateway = Gateway {
         ingest: Ingest::new(installation.clone()),
         inspection: Inspection::new(installation.clone()),
         actions: Actions::new(installation.clone()),
         targets: Targets::new(installation.clone()),
-        access: Arc::new(Access::new(&settings.tokens)),
+        access: Arc::new(access),
         throttle: Arc::new(Throttle::new(settings.events_per_second_max)),
         metrics: metrics.clone(),
     };

@@ -26,7 +26,7 @@ These are set in `interlock.toml` only.
 ```toml
 # Who may call the gateway. Without any, it serves loopback only.
 [[gateway.tokens]]
-token = "…"
+token = { file = "/run/secrets/interlock/night-shift" }  # every secret here: "its text", { env = "NAME" } or { file = "PATH" }
 name = "night-shift"        # who is kept as the actor of what is done with it; default: the digest of the token
 role = "submit"             # submit | read | operate (which includes read)
 tenants = ["blue"]

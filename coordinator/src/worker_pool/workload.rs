@@ -46,6 +46,11 @@ impl Workload {
         }
     }
 
+    /// Whether it calls targets: for orders, or (jobs) to see whether they are there.
+    pub fn calls_targets(self) -> bool {
+        matches!(self, Self::All | Self::Provisioning | Self::Jobs)
+    }
+
     /// Whether it serves targets' queues.
     pub fn serves_targets(self) -> bool {
         matches!(self, Self::All | Self::Provisioning)

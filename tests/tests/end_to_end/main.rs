@@ -19,6 +19,7 @@ mod calls_under_way;
 mod catalog_events;
 mod continue_as_new;
 mod control;
+mod deploy;
 mod doubt;
 mod entity_terminated;
 mod error_codes;

@@ -113,6 +113,8 @@ catalogue! {
         GatewayWithoutTokens = "gateway_without_tokens":
             "The gateway is to listen where others can reach it, and no token is configured."
             => "Configure [[gateway.tokens]], or listen on a loopback address.";
+        GatewayTokenMissing = "gateway_token_missing": "A token of the gateway cannot be read."
+            => "Set the environment variable, or write the file, that the message names.";
         TargetUnknown = "target_unknown": "No target of this name is configured."
             => "Configure [targets.NAME] in interlock.toml, or correct the name.";
         TargetBaseUrlInvalid = "target_base_url_invalid": "The base URL of a target is missing or is none."
