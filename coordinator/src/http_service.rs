@@ -80,3 +80,53 @@ impl Drop for HttpService {
         self.serving.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    use axum::routing::get;
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// A service with a call that is answered when it is told so.
+    async fn slow_service(drain: Duration) -> (HttpService, Arc<Notify>, Arc<Notify>) {
+        interlock_adapters::install_crypto_provider();
+        let (asked, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (on_ask, on_answer) = (Arc::clone(&asked), Arc::clone(&answer));
+        let slow = move || async move {
+            on_ask.notify_one();
+            on_answer.notified().await;
+            "done"
+        };
+        let router = Router::new().route("/slow", get(slow));
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let started = HttpService::start_stoppable(listen, router, CancellationToken::new(), drain).await;
+        (started.unwrap(), asked, answer)
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_stopped_answers_what_it_was_asked_before() {
+        let (service, asked, answer) = slow_service(Duration::from_secs(30)).await;
+        let call = tokio::spawn(reqwest::get(format!("{}/slow", service.url())));
+        asked.notified().await;
+        let url = service.url();
+        let stopping = tokio::spawn(service.stop());
+        let refuses = async { while reqwest::get(format!("{url}/other")).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(10), refuses).await.expect("it takes no more connections");
+        answer.notify_one();
+        assert_eq!(call.await.unwrap().unwrap().text().await.unwrap(), "done");
+        stopping.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_service_does_not_wait_for_ever() {
+        let (service, asked, _answer) = slow_service(Duration::from_millis(50)).await;
+        let call = tokio::spawn(reqwest::get(format!("{}/slow", service.url())));
+        asked.notified().await;
+        service.stop().await;
+        assert!(call.await.unwrap().is_err());
+    }
+}

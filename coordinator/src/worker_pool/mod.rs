@@ -256,7 +256,7 @@ fn standing(installation: &Installation, options: &WorkerPoolOptions, queues: &[
         }
     });
     // Unlike any pool's before it, also one in the same process or container: the server remembers who polled.
-    let identity = format!("{}/{:.8}", installation.client.identity(), Uuid::new_v4().simple());
+    let identity = format!("{}/{:08x}", installation.client.identity(), Uuid::new_v4().as_fields().0);
     PoolStanding::new(options.workload, installation.catalog.digest(), identity, stands.collect())
 }
 

@@ -90,7 +90,8 @@ fn every_entity_and_every_path_is_recorded() {
     if is_to_be_recorded() {
         return;
     }
-    let recorded: BTreeSet<String> = of_release(RELEASE).into_iter().map(|recorded| recorded.path().to_owned()).collect();
+    let recorded: BTreeSet<String> =
+        of_release(RELEASE).into_iter().map(|recorded| recorded.path().to_owned()).collect();
     assert_eq!(recorded, PATHS.map(str::to_owned).into());
 }
 

@@ -3,8 +3,8 @@
 
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::CustomerId;
-use temporalio_client::{Client, NamespacedClient as _};
 use temporalio_client::grpc::WorkflowService;
+use temporalio_client::{Client, NamespacedClient as _};
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeWorkerDeploymentRequest, SetWorkerDeploymentCurrentVersionRequest,
 };

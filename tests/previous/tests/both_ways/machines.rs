@@ -7,17 +7,17 @@ use interlock_model::simulator::ACTIONS_MAX;
 use interlock_model::world::{Action, LocalRun, Phase, Stray, World};
 use interlock_model::worlds;
 
+use crate::previous;
 use crate::reading::Reading;
-use crate::this::customer::{Admitted, AdmissionAnswer, Customer, Input};
+use crate::this::customer::{AdmissionAnswer, Admitted, Customer, Input};
 use crate::this::event::Event;
 use crate::this::ids::{CustomerRef, Incarnation, Timestamp};
 use crate::this::limits::EntityLimits;
 use crate::this::message::{Envelope, ToCustomer, ToResource};
 use crate::this::target::{
-    BreakerReport, BreakerTransition, Finding, Input as ToTarget, MaintenanceWindow, ProbeAnswer, Rate, Target, TargetAction,
-    TargetActionKind, TargetRules,
+    BreakerReport, BreakerTransition, Finding, Input as ToTarget, MaintenanceWindow, ProbeAnswer, Rate, Target,
+    TargetAction, TargetActionKind, TargetRules,
 };
-use crate::previous;
 
 /// Schedules that are run.
 const SEEDS: u64 = 60;
@@ -31,10 +31,13 @@ pub fn in_the_simulator(reading: &mut Reading) {
         let (mut world, mut seen) = (World::new(&scenario), Sightings::default());
         for _ in 0..ACTIONS_MAX {
             look_at(reading, &world);
-            let (optional, due): (Vec<Action>, Vec<Action>) = world.enabled().into_iter().partition(Action::is_optional);
+            let (optional, due): (Vec<Action>, Vec<Action>) =
+                world.enabled().into_iter().partition(Action::is_optional);
             let wanted = if random.u8(0..4) == 0 { &optional } else { &due };
             match random.choice(wanted) {
-                Some(action) => world.perform(action, &mut seen).unwrap_or_else(|fault| panic!("seed {seed}: {fault:?}")),
+                Some(action) => {
+                    world.perform(action, &mut seen).unwrap_or_else(|fault| panic!("seed {seed}: {fault:?}"))
+                }
                 None if due.is_empty() => break,
                 None => {}
             }
@@ -103,21 +106,29 @@ fn look_at_local(reading: &mut Reading, local: &LocalRun) {
 
 fn to_customer(reading: &mut Reading, message: &ToCustomer) {
     let envelope = Envelope::new(message.clone());
-    reading.both_ways::<_, previous::message::Envelope<previous::message::ToCustomer>>("messages to customers", &envelope);
+    reading
+        .both_ways::<_, previous::message::Envelope<previous::message::ToCustomer>>("messages to customers", &envelope);
 }
 
 fn to_resource(reading: &mut Reading, message: &ToResource) {
     let envelope = Envelope::new(message.clone());
-    reading.both_ways::<_, previous::message::Envelope<previous::message::ToResource>>("messages to resources", &envelope);
+    reading
+        .both_ways::<_, previous::message::Envelope<previous::message::ToResource>>("messages to resources", &envelope);
 }
 
 /// A target that is down, probed, ramped, paused, limited and maintained.
 pub fn of_a_target(reading: &mut Reading) {
-    let window = MaintenanceWindow { begins: NOW.plus_ms(600_000), lasts_ms: 60_000, every_ms: None, reason: "vendor".to_owned() };
+    let window = MaintenanceWindow {
+        begins: NOW.plus_ms(600_000),
+        lasts_ms: 60_000,
+        every_ms: None,
+        reason: "vendor".to_owned(),
+    };
     let rules = TargetRules { rate: Some(Rate::per_second(20)), maintenance: vec![window], ..TargetRules::default() };
     reading.both_ways::<_, previous::target::TargetRules>("rules of targets", &rules);
     let mut target = Target::new("hss".parse().unwrap(), rules.clone(), NOW);
-    let report = |transition| BreakerReport { process: "worker-1".to_owned(), transition, reason: "refused".to_owned() };
+    let report =
+        |transition| BreakerReport { process: "worker-1".to_owned(), transition, reason: "refused".to_owned() };
     let probe = |finding| ToTarget::Probed(ProbeAnswer { finding, stands: None });
     let detail = || "refused".to_owned();
     let inputs = [
@@ -175,5 +186,6 @@ pub fn of_a_customer_with_a_backlog(reading: &mut Reading) {
         drop(machine.step(NOW.plus_ms(number), Input::Submitted(Ok(event))));
     }
     assert!(machine.counts.backlog_full > 0);
-    reading.both_ways::<_, previous::customer::Customer>("customers with a backlog", &Arc::new(machine).as_ref().clone());
+    reading
+        .both_ways::<_, previous::customer::Customer>("customers with a backlog", &Arc::new(machine).as_ref().clone());
 }

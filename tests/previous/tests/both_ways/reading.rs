@@ -64,7 +64,11 @@ impl Reading {
     }
 
     /// Where the previous build passes over fields that it does not know, this one must too: the next build may write some.
-    fn with_unknown_fields<New: DeserializeOwned, Old: DeserializeOwned>(&mut self, what: &'static str, written: &Value) {
+    fn with_unknown_fields<New: DeserializeOwned, Old: DeserializeOwned>(
+        &mut self,
+        what: &'static str,
+        written: &Value,
+    ) {
         for pointer in objects(written) {
             let mut extended = written.clone();
             let Some(Value::Object(object)) = extended.pointer_mut(&pointer) else { continue };
@@ -100,7 +104,9 @@ impl fmt::Display for Reading {
 
 /// The fields of a value, and the words that stand in them.
 fn features(value: &Value, field: &str, found: &mut BTreeSet<String>) {
-    let is_word = |text: &str| !text.is_empty() && text.len() <= WORD_MAX && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_word = |text: &str| {
+        !text.is_empty() && text.len() <= WORD_MAX && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
     match value {
         Value::Object(fields) => {
             for (name, inner) in fields {
@@ -158,7 +164,9 @@ fn objects(value: &Value) -> Vec<String> {
             let all = fields.iter().flat_map(|(name, value)| inner(name.clone(), value));
             std::iter::once(String::new()).chain(all).collect()
         }
-        Value::Array(all) => all.iter().enumerate().flat_map(|(index, value)| inner(index.to_string(), value)).collect(),
+        Value::Array(all) => {
+            all.iter().enumerate().flat_map(|(index, value)| inner(index.to_string(), value)).collect()
+        }
         _ => Vec::new(),
     }
 }

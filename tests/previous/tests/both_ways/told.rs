@@ -22,10 +22,7 @@ pub fn by_hand(reading: &mut Reading) {
     sweeps(reading);
     actions(reading);
     reading.both_ways::<_, previous::limits::EntityLimits>("limits", &EntityLimits::default());
-    let claims = [
-        ClaimAnswer::Queued,
-        ClaimAnswer::Granted { epoch: Epoch(7), registered: true, recall: None },
-    ];
+    let claims = [ClaimAnswer::Queued, ClaimAnswer::Granted { epoch: Epoch(7), registered: true, recall: None }];
     for answer in &claims {
         reading.both_ways::<_, previous::message::ClaimAnswer>("answers to claims", answer);
     }
@@ -50,8 +47,11 @@ fn outcomes(reading: &mut Reading) {
     for outcome in &outcomes {
         reading.both_ways::<_, previous::outcome::Outcome>("outcomes", outcome);
     }
-    let answers =
-        [HolderAnswer::Party { party: "A".to_owned() }, HolderAnswer::Nobody, HolderAnswer::Unclear { detail: detail() }];
+    let answers = [
+        HolderAnswer::Party { party: "A".to_owned() },
+        HolderAnswer::Nobody,
+        HolderAnswer::Unclear { detail: detail() },
+    ];
     for answer in &answers {
         reading.both_ways::<_, previous::outcome::HolderAnswer>("answers of authorities", answer);
     }

@@ -1,4 +1,4 @@
-//! The files: one history each, JSON as Temporal's other tools read and write it, compressed.
+//! The files: one history each, as the JSON that the SDK reads, compressed.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -12,6 +12,8 @@ use temporalio_common::protos::temporal::api::history::v1::History;
 
 /// The release that this build becomes.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
+/// Stands for who did it, and where.
+const FORGOTTEN: &str = "recorded";
 const ENDING: &str = ".json.gz";
 
 /// One recorded history.
@@ -100,17 +102,16 @@ fn forget_machine(json: &mut Value) {
     match json {
         Value::Array(all) => all.iter_mut().for_each(forget_machine),
         Value::Object(fields) => {
-            if fields.get("kind").is_some_and(|kind| kind == "TASK_QUEUE_KIND_STICKY") {
-                fields.insert("name".to_owned(), "sticky".into());
-            }
             for (name, value) in fields {
-                if name.to_lowercase().ends_with("identity") && value.is_string() {
-                    *value = "recorded".into();
+                if name == "identity" && value.is_string() {
+                    *value = FORGOTTEN.into();
                 } else {
                     forget_machine(value);
                 }
             }
         }
+        // The queue of one worker.
+        Value::String(text) if text.starts_with("interlock@") => FORGOTTEN.clone_into(text),
         _ => {}
     }
 }
