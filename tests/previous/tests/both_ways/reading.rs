@@ -69,7 +69,9 @@ impl Reading {
         what: &'static str,
         written: &Value,
     ) {
-        for pointer in objects(written) {
+        // One of many orders or tickets stands for all of them.
+        let mut tried = BTreeSet::new();
+        for pointer in objects(written).into_iter().filter(|pointer| tried.insert(without_numbers(pointer))) {
             let mut extended = written.clone();
             let Some(Value::Object(object)) = extended.pointer_mut(&pointer) else { continue };
             object.insert(UNKNOWN.to_owned(), Value::Bool(true));
