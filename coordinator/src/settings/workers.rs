@@ -252,12 +252,13 @@ pub fn variable_name(workload: &str, key: &str) -> String {
 impl WorkersSettings {
     /// The table of each workload, with its name and its defaults.
     pub fn tables(&self) -> [(&'static str, WorkloadSettings, WorkloadDefaults); 4] {
-        let settings = [self.entity, self.resource, self.provisioning, self.jobs];
-        let mut tables = WorkloadDefaults::ALL.map(|(name, defaults)| (name, settings[0], defaults));
-        for (table, settings) in tables.iter_mut().zip(settings) {
-            table.1 = settings;
-        }
-        tables
+        let [entity, resource, provisioning, jobs] = WorkloadDefaults::ALL;
+        [
+            (entity.0, self.entity, entity.1),
+            (resource.0, self.resource, resource.1),
+            (provisioning.0, self.provisioning, provisioning.1),
+            (jobs.0, self.jobs, jobs.1),
+        ]
     }
 
     /// What does not fit together: the key, and what is wrong with it.

@@ -128,7 +128,7 @@ impl PoolStanding {
 
     async fn has_polled(&self, client: &Client, queue: &QueueStanding) -> Result<bool, Status> {
         for kind in queue.kinds_of_tasks() {
-            let pollers = pollers(client, queue, kind).await?;
+            let pollers = pollers(client, queue, *kind).await?;
             if !(0..queue.workers).all(|number| pollers.contains(&self.worker_identity(number))) {
                 return Ok(false);
             }
@@ -170,11 +170,11 @@ impl QueueStanding {
 }
 
 /// Who polled a queue for tasks of a kind, as the server knows it.
-async fn pollers(client: &Client, queue: &QueueStanding, kind: &TaskQueueType) -> Result<Vec<String>, Status> {
+async fn pollers(client: &Client, queue: &QueueStanding, kind: TaskQueueType) -> Result<Vec<String>, Status> {
     let request = DescribeTaskQueueRequest {
         namespace: queue.namespace.clone(),
         task_queue: Some(TaskQueue { name: queue.task_queue.clone(), ..TaskQueue::default() }),
-        task_queue_type: (*kind).into(),
+        task_queue_type: kind.into(),
         ..Default::default()
     };
     let answer = client.clone().describe_task_queue(request.into_request()).await?.into_inner();
