@@ -16,6 +16,7 @@ mod look_up;
 mod notify;
 mod probe;
 mod provision;
+mod registered;
 mod report;
 mod request_id;
 mod send;
@@ -25,6 +26,7 @@ mod target_client;
 mod upkeep_activities;
 mod worker_context;
 mod worker_thread;
+mod worker_tuning;
 mod workers;
 
 pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
@@ -34,6 +36,5 @@ pub use target_client::TargetClient;
 pub use upkeep_activities::UpkeepOfTargets;
 pub use worker_context::WorkerContext;
 pub use worker_thread::{WorkerThread, WorkerThreadError};
-pub use workers::{
-    Pollers, WorkerFault, WorkerTuning, entity_worker, jobs_worker, provisioning_worker, resource_worker,
-};
+pub use worker_tuning::{Pollers, Slots, WorkerTuning};
+pub use workers::{WorkerFault, entity_worker, jobs_worker, provisioning_worker, resource_worker};

@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use http::HeaderMap;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{ResourceId, TargetId};
+use interlock_domain::ids::{ResourceId, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::toml_text::TomlFault;
 
@@ -192,7 +192,7 @@ impl Adapter for DeclarativeAdapter {
         }
     }
 
-    async fn find_holder(&self, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
+    async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
         let Some(question) = self.connector.find_holder.get(resource.kind()) else {
             let detail = format!("the target's adapter file does not say how to find who has a {}", resource.kind());
             return Ok(HolderAnswer::Unclear { detail });

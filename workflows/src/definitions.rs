@@ -159,3 +159,25 @@ impl Sweeping {
         unimplemented!()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says of which field an input of this type complains when it has none at all.
+    fn needs_first<T: serde::de::DeserializeOwned>() -> String {
+        serde_json::from_str::<T>("{}").err().unwrap().to_string()
+    }
+
+    #[test]
+    fn no_input_that_is_a_tenants_can_be_without_its_tenant() {
+        assert!(needs_first::<CustomerRef>().contains("`tenant`"));
+        assert!(needs_first::<ProvisionRequest>().contains("`tenant`"));
+        assert!(needs_first::<LookUp>().contains("`tenant`"));
+        // These name customers, and customers name their tenants.
+        assert!(needs_first::<Admission>().contains("`customer`"));
+        assert!(needs_first::<Sending>().contains("`from`"));
+        // A resource that tenants share is its realm's; each message names its customer.
+        assert!(needs_first::<Notification>().contains("`realm`"));
+    }
+}

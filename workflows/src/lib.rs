@@ -13,6 +13,7 @@ mod identity;
 #[cfg(test)]
 mod largest_states;
 mod life;
+mod needs;
 mod patience;
 mod raw_json;
 mod resource_entity;
@@ -28,6 +29,7 @@ pub use definitions::{
     NotifyActivity, ProbeActivity, ProvisionActivity, SendActivity, Sending, SetLimitActivity, SweepSeen, Sweeping,
     TargetActivities, TargetProbe, TargetUpkeep,
 };
+pub use needs::{Needs, Served};
 pub use resource_entity::{ResourceAction, ResourceEntity};
 pub use start_argument::StartArgument;
 pub use sweep::Sweep;

@@ -173,6 +173,10 @@ catalogue! {
             => "Check that the process may listen on a loopback port; where it stays so, restart it.";
         WorkerFailed = "worker_failed": "The worker of a queue failed."
             => "Check that the namespace exists and that this client may poll in it; then start the process again.";
+        WorkerGap = "worker_gap": "A worker would serve a queue on which types come up that it does not have registered."
+            => "Run the binary of one build everywhere; where it stays so, report it: this build is faulty.";
+        DeploymentIncomplete = "deployment_incomplete": "Only one of the two variables is set that make workers versioned."
+            => "Set both TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID, or neither.";
         WorkerProcessFailed = "worker_process_failed": "A worker process could not be started."
             => "See what it said; check that the binary is the one of this version.";
         WorkerProcessNotEnded = "worker_process_not_ended": "A worker process could not be ended."
