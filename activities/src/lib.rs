@@ -11,6 +11,8 @@ mod breaker;
 mod clock;
 mod entity_client;
 mod heartbeat;
+mod import_activities;
+mod import_part;
 mod local_activities;
 mod look_up;
 mod notify;
@@ -28,6 +30,7 @@ mod worker_thread;
 mod workers;
 
 pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
+pub use import_activities::ImportsLeases;
 pub use local_activities::CarriedOut;
 pub use target_activities::AtTargets;
 pub use target_client::TargetClient;
@@ -36,4 +39,5 @@ pub use worker_context::WorkerContext;
 pub use worker_thread::{WorkerThread, WorkerThreadError};
 pub use workers::{
     Pollers, WorkerFault, WorkerTuning, entity_worker, jobs_worker, provisioning_worker, resource_worker,
+    tenant_ops_worker,
 };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_workflows::{CustomerEntity, ResourceEntity, Sweep, TargetEntity};
+use interlock_workflows::{CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity};
 use temporalio_client::Client;
 use temporalio_common::worker::WorkerDeploymentOptions;
 use temporalio_sdk::activities::ActivityImplementer;
@@ -15,6 +15,7 @@ use temporalio_sdk::runtime::{AutoscalingOptions, PollerBehavior};
 use temporalio_sdk::{Runtime, Worker, WorkerCreateError, WorkerOptions, WorkflowRegistrationError};
 use thiserror::Error;
 
+use crate::import_activities::ImportsLeases;
 use crate::local_activities::CarriedOut;
 use crate::target_activities::AtTargets;
 use crate::upkeep_activities::UpkeepOfTargets;
@@ -134,6 +135,25 @@ pub fn jobs_worker(
         .register_activities(AtTargets(Arc::clone(context)))
         .register_activities(UpkeepOfTargets(Arc::clone(context)))
         .register_activities(sweeping)
+        .build();
+    Ok(Worker::new(runtime, client, versioned(options, tuning))?)
+}
+
+/// A worker for the upkeep of tenants: imports of leases. `client` is for the namespace of the queue.
+///
+/// # Errors
+/// [`WorkerFault`].
+pub fn tenant_ops_worker(
+    runtime: &Runtime,
+    client: Client,
+    context: &Arc<WorkerContext>,
+    task_queue: &str,
+    tuning: &WorkerTuning,
+) -> Result<Worker, WorkerFault> {
+    let options = options(task_queue, tuning)
+        .register_workflow::<ResourceImport>()?
+        .register_workflow::<ResourceImportPart>()?
+        .register_activities(ImportsLeases(Arc::clone(context)))
         .build();
     Ok(Worker::new(runtime, client, versioned(options, tuning))?)
 }

@@ -16,6 +16,7 @@ mod life;
 mod patience;
 mod raw_json;
 mod resource_entity;
+mod resource_import;
 mod search_attributes;
 mod start_argument;
 mod sweep;
@@ -24,11 +25,14 @@ mod unanswered;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
-    AdmitActivity, AnnounceActivity, LimitSetting, LocalActivities, LookActivity, LookUp, LookUpActivity, Notification,
-    NotifyActivity, ProbeActivity, ProvisionActivity, SendActivity, Sending, SetLimitActivity, SweepSeen, Sweeping,
-    TargetActivities, TargetProbe, TargetUpkeep,
+    AdmitActivity, AnnounceActivity, ImportPartActivity, Importing, LimitSetting, LocalActivities, LookActivity,
+    LookUp, LookUpActivity, Notification, NotifyActivity, ProbeActivity, ProvisionActivity, SendActivity, Sending,
+    SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep,
 };
 pub use resource_entity::{ResourceAction, ResourceEntity};
+pub use resource_import::{
+    LinesUnreadable, PartInput, ResourceImport, ResourceImportPart, pack, part_workflow_id, unpack,
+};
 pub use start_argument::StartArgument;
 pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
@@ -42,6 +46,12 @@ pub mod names {
     pub const RESOURCE_ENTITY: &str = "ResourceEntity";
     /// Workflow type of a target entity.
     pub const TARGET_ENTITY: &str = "TargetEntity";
+    /// Workflow type of an import of leases.
+    pub const RESOURCE_IMPORT: &str = "ResourceImport";
+    /// Update to an import: a part of its list.
+    pub const PART: &str = "part";
+    /// Update to an import: the list has come to its end.
+    pub const COMPLETE: &str = "complete";
     /// Workflow type of a sweep.
     pub const SWEEP: &str = "Sweep";
     /// Signal to a customer: one CloudEvent in structured JSON.

@@ -11,6 +11,7 @@ pub mod customer;
 pub mod error_code;
 pub mod event;
 pub mod ids;
+pub mod import;
 pub mod limits;
 pub mod message;
 pub mod order;

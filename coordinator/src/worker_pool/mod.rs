@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use interlock_activities::{
     WorkerContext, WorkerThread, WorkerThreadError, WorkerTuning, entity_worker, jobs_worker, provisioning_worker,
-    resource_worker,
+    resource_worker, tenant_ops_worker,
 };
 use interlock_adapters::{AdapterKind, AdapterRegistry};
 use interlock_domain::error_code::ErrorCode;
@@ -76,6 +76,7 @@ enum QueueWorker {
     Entity,
     Resource,
     Jobs,
+    TenantOps,
     Provisioning,
 }
 
@@ -202,6 +203,7 @@ async fn start_worker(
         QueueWorker::Jobs => {
             jobs_worker(&runtime, client, &context, &task_queue, &tuning, SweepActivities(sweeper.clone()))
         }
+        QueueWorker::TenantOps => tenant_ops_worker(&runtime, client, &context, &task_queue, &tuning),
         QueueWorker::Provisioning => provisioning_worker(&runtime, client, &context, &task_queue, &tuning),
     })
     .await
@@ -221,7 +223,8 @@ fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Ve
         let by = match kind {
             QueueKind::Entity => QueueWorker::Entity,
             QueueKind::Resource => QueueWorker::Resource,
-            QueueKind::Jobs | QueueKind::TenantOps => QueueWorker::Jobs,
+            QueueKind::Jobs => QueueWorker::Jobs,
+            QueueKind::TenantOps => QueueWorker::TenantOps,
         };
         named.extend(routing.queues(*kind, shards.iter().copied()).into_iter().map(|queue| (queue, by, None)));
     }

@@ -24,7 +24,10 @@ impl Resource {
         }
         match lease {
             Some(lease) => self.held_before(now, from, incarnation, lease),
-            None => self.not_held(now, from, incarnation, above),
+            None => {
+                self.not_held(now, from, incarnation, above);
+                self.tell_of_import(now, from, incarnation);
+            }
         }
         if self.holder.is_none() && tickets.iter().any(|ticket| !self.knows(&ticket.id)) {
             self.wait_to_be_told(now);
