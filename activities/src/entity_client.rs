@@ -36,6 +36,7 @@ use thiserror::Error;
 use tonic::{Code, Request, Status};
 
 use crate::target_client::TargetClient;
+use crate::tenant_gate::TenantGate;
 
 /// How often a call is made again that the entity cannot take just now.
 const BUSY_RETRIES: usize = 6;
@@ -108,6 +109,7 @@ pub struct EntityClient {
     client: Client,
     routing: Arc<Routing>,
     search_attributes: bool,
+    tenants: Arc<TenantGate>,
 }
 
 impl EntityClient {
@@ -115,7 +117,20 @@ impl EntityClient {
     /// `InterlockEntityKind` and `InterlockState` are registered on the server: a start that sets unknown ones is refused,
     /// and an entity that sets them is stuck.
     pub fn new(client: Client, routing: Arc<Routing>, search_attributes: bool) -> Self {
-        Self { client, routing, search_attributes }
+        let tenants = Arc::new(TenantGate::new(client.clone(), Arc::clone(&routing)));
+        Self { client, routing, search_attributes, tenants }
+    }
+
+    /// Whether a tenant was off-boarded, so that its new events are refused: known a few seconds late, and without a call to
+    /// Temporal for each event.
+    pub async fn is_tenant_closed(&self, tenant: &TenantId) -> bool {
+        self.tenants.is_closed(tenant).await
+    }
+
+    /// A tenant's own workflow.
+    pub fn tenant(&self, tenant: &TenantId) -> EntityTarget {
+        let start = StartArgument { tenant_id: tenant.to_string(), entity_id: tenant.to_string() };
+        EntityTarget { route: self.routing.tenant_entity(tenant), start }
     }
 
     /// The entity of a target.

@@ -58,9 +58,9 @@ pub(crate) async fn import_part(
     let PartInput { tenant, part } = input;
     let lines = unpack(&part.data).map_err(|fault| again("part_unreadable", fault.to_string(), None))?;
     let mut reached = reached_before(context);
-    let told = lines.iter().skip(reached.lines).map(|line| {
+    let told = lines.into_iter().skip(reached.lines).map(|line| {
         let tenant = &tenant;
-        async move { (line.line, import_line(worker, context, tenant, line).await) }
+        async move { (line.line, import_line(worker, context, tenant, &line).await) }
     });
     // In the order of the list, so that what is done is known by its number.
     let mut told = std::pin::pin!(stream::iter(told).buffered(LINES_AT_ONCE));

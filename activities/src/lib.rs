@@ -24,6 +24,7 @@ mod send;
 mod set_limit;
 mod target_activities;
 mod target_client;
+mod tenant_gate;
 mod upkeep_activities;
 mod worker_context;
 mod worker_thread;

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_workflows::{CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity};
+use interlock_workflows::{
+    CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity, TenantEntity,
+};
 use temporalio_client::Client;
 use temporalio_common::worker::WorkerDeploymentOptions;
 use temporalio_sdk::activities::ActivityImplementer;
@@ -139,7 +141,8 @@ pub fn jobs_worker(
     Ok(Worker::new(runtime, client, versioned(options, tuning))?)
 }
 
-/// A worker for the upkeep of tenants: imports of leases. `client` is for the namespace of the queue.
+/// A worker for the upkeep of tenants: their own workflows, and imports of leases. `client` is for the namespace of the queue;
+/// `upkeep` implements [`interlock_workflows::TenantUpkeep`].
 ///
 /// # Errors
 /// [`WorkerFault`].
@@ -149,8 +152,11 @@ pub fn tenant_ops_worker(
     context: &Arc<WorkerContext>,
     task_queue: &str,
     tuning: &WorkerTuning,
+    upkeep: impl ActivityImplementer,
 ) -> Result<Worker, WorkerFault> {
     let options = options(task_queue, tuning)
+        .register_workflow::<TenantEntity>()?
+        .register_activities(upkeep)
         .register_workflow::<ResourceImport>()?
         .register_workflow::<ResourceImportPart>()?
         .register_activities(ImportsLeases(Arc::clone(context)))

@@ -21,7 +21,7 @@ use temporalio_workflow::{
 use crate::definitions::Importing;
 use crate::life::{Begun, Entity, live, regardless};
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, raw_json};
+use crate::{activity_options, identity, raw_json};
 
 pub use lines::{LinesUnreadable, pack, unpack};
 
@@ -34,9 +34,9 @@ pub struct PartInput {
     pub part: ImportPart,
 }
 
-/// The id of the workflow that imports a part.
-pub fn part_workflow_id(import_workflow_id: &str, number: u64) -> String {
-    format!("{import_workflow_id}/part/{number}")
+/// The id of the workflow that imports a part of an import that began then.
+pub fn part_workflow_id(import_workflow_id: &str, began_at: Timestamp, number: u64) -> String {
+    format!("{import_workflow_id}/{}/{number}", began_at.0)
 }
 
 /// The workflow `ResourceImportPart`: answers a [`PartReport`].
@@ -86,6 +86,8 @@ pub struct ResourceImport {
 
 /// What comes in.
 pub(crate) enum CameIn {
+    /// How far it is; the answer is kept under this number.
+    Asked(u64),
     /// A part, whose answer is kept under this number.
     Part(u64, Box<ImportPart>),
     /// The list has come to its end after so many parts; the answer is kept under this number.
@@ -108,7 +110,7 @@ impl ResourceImport {
     pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
         let start = StartArgument::read(&argument);
         let tenant = start.as_ref().and_then(|start| start.tenant_id.parse::<TenantId>().ok());
-        let blank = || ImportProgress::new(tenant.clone().unwrap_or_default());
+        let blank = || ImportProgress::new(tenant.clone().unwrap_or_default(), identity::start_time(view));
         let continued = view.continued_from_run_id().is_some();
         let (machine, unreadable) = match continued.then(|| start_argument::carried::<ImportProgress>(&argument)) {
             Some(Ok(machine)) => (machine, None),
@@ -153,6 +155,15 @@ impl ResourceImport {
                 std::future::pending().await
             }
         }
+    }
+
+    /// Somebody brings the list. Answers how far the import is.
+    #[update(name = "begin")]
+    pub async fn begin_again(
+        context: &mut WorkflowContext<Self>,
+        _argument: RawValue,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Self::answered(context, CameIn::Asked).await
     }
 
     /// A part of the list. Answers a [`PartAnswer`](interlock_domain::import::PartAnswer).
@@ -200,8 +211,8 @@ impl ResourceImport {
     fn shown(&self) -> Value {
         let machine = &self.machine;
         json!({
-            "received": machine.received, "failed": machine.failed, "open": machine.open, "tally": machine.tally,
-            "parts": machine.parts, "done": machine.is_done(),
+            "began_at": machine.began_at, "received": machine.received, "failed": machine.failed, "open": machine.open,
+            "waiting": machine.waiting.as_ref().map(|part| part.number), "tally": machine.tally, "parts": machine.parts, "done": machine.is_done(),
         })
     }
 }
@@ -220,6 +231,10 @@ impl Entity for ResourceImport {
 
     fn feed(&mut self, _now: Timestamp, input: CameIn) {
         let effects = match input {
+            CameIn::Asked(number) => {
+                self.answers.insert(number, self.shown());
+                Vec::new()
+            }
             CameIn::Part(number, part) => {
                 let (answer, effects) = self.machine.part(*part);
                 self.answers.insert(number, json!(answer));
@@ -248,8 +263,8 @@ impl Entity for ResourceImport {
         let Effect::Begin(part) = effect;
         Begun::Call(Box::pin(async move {
             let number = part.number;
-            let options = ChildWorkflowOptions::workflow_id(part_workflow_id(context.workflow_id(), number));
-            let tenant = context.state(|import| import.machine.tenant.clone());
+            let (tenant, began_at) = context.state(|import| (import.machine.tenant.clone(), import.machine.began_at));
+            let options = ChildWorkflowOptions::workflow_id(part_workflow_id(context.workflow_id(), began_at, number));
             let Ok(input) = raw_json::write(&PartInput { tenant, part }) else {
                 return Some(CameIn::Ended(number, None));
             };

@@ -21,6 +21,7 @@ pub mod retry;
 pub mod routing;
 pub mod sweep;
 pub mod target;
+pub mod tenant;
 pub mod toml_text;
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::schedules;
 use crate::sweep::{SweepActivities, Sweeper};
 use crate::targets::{Targets, watch_over};
+use crate::tenants::{Preparation, TenantActivities};
 
 /// Which queues a pool serves, and how.
 #[derive(Clone)]
@@ -203,7 +204,10 @@ async fn start_worker(
         QueueWorker::Jobs => {
             jobs_worker(&runtime, client, &context, &task_queue, &tuning, SweepActivities(sweeper.clone()))
         }
-        QueueWorker::TenantOps => tenant_ops_worker(&runtime, client, &context, &task_queue, &tuning),
+        QueueWorker::TenantOps => {
+            let upkeep = TenantActivities(Preparation::new(sweeper.installation(), context.adapters.clone()));
+            tenant_ops_worker(&runtime, client, &context, &task_queue, &tuning, upkeep)
+        }
         QueueWorker::Provisioning => provisioning_worker(&runtime, client, &context, &task_queue, &tuning),
     })
     .await

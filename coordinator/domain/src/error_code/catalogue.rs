@@ -588,4 +588,16 @@ catalogue! {
         ImportStalled = "import_stalled": "The import does not go on: no worker serves its queue, or Temporal is away."
             => "Start workers ('interlock worker --workload jobs'), then run it again: it goes on where it was.";
     }
+    Tenant ("Tenants", "On-boarding and off-boarding: the steps of 'interlock tenant show NAME', and what follows from them.") {
+        TenantClosed = "tenant_closed": "The tenant was off-boarded: its new events are refused."
+            => "Nothing, where that is meant; else on-board it again ('interlock tenant onboard NAME').";
+        TenantStepFailed = "tenant_step_failed": "A step of on-boarding, or a look at what is left of a tenant, failed."
+            => "See the message; it is tried again by itself.";
+        NamespaceMissing = "namespace_missing": "The tenant's namespace is not there, and could not be registered."
+            => "Register it with Temporal, or correct 'namespace' in [tenants.NAME]; it is looked at again by itself.";
+        QueueNotConfigured = "queue_not_configured": "The server did not take the tenant's share of a target's queue."
+            => "See the message; servers before 1.30 have no fairness weights. It is tried again by itself.";
+        TargetUnanswered = "target_unanswered": "A target of the tenant does not answer."
+            => "See the target ('interlock target show NAME') and its settings; it is asked again by itself.";
+    }
 }

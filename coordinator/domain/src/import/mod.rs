@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::error_code::ReasonCode;
-use crate::ids::TenantId;
+use crate::ids::{TenantId, Timestamp};
 
 /// The most lines of a part.
 pub const PART_LINES_MAX: usize = 10_000;
@@ -134,6 +134,8 @@ pub enum Effect {
 pub struct ImportProgress {
     /// Whose list it is.
     pub tenant: TenantId,
+    /// When it began: the same list, imported again later, has other parts.
+    pub began_at: Timestamp,
     /// The parts that came: all before this number.
     pub received: u64,
     /// A part that waits for its turn.
@@ -158,9 +160,10 @@ pub struct ImportProgress {
 
 impl ImportProgress {
     /// An import that begins.
-    pub fn new(tenant: TenantId) -> Self {
+    pub fn new(tenant: TenantId, began_at: Timestamp) -> Self {
         Self {
             tenant,
+            began_at,
             received: 0,
             waiting: None,
             open: BTreeMap::new(),

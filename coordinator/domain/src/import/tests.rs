@@ -1,7 +1,7 @@
 use super::*;
 
 fn progress() -> ImportProgress {
-    ImportProgress::new("t".parse().unwrap())
+    ImportProgress::new("t".parse().unwrap(), crate::ids::Timestamp(0))
 }
 
 fn part(number: u64) -> ImportPart {
