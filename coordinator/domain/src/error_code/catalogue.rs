@@ -596,7 +596,7 @@ catalogue! {
         NamespaceMissing = "namespace_missing": "The tenant's namespace is not there, and could not be registered."
             => "Register it with Temporal, or correct 'namespace' in [tenants.NAME]; it is looked at again by itself.";
         QueueNotConfigured = "queue_not_configured": "The server did not take the tenant's share of a target's queue."
-            => "See the message; servers before 1.30 have no fairness weights. It is tried again by itself.";
+            => "See the message; a server that knows no fairness weights refuses them. It is tried again by itself.";
         TargetUnanswered = "target_unanswered": "A target of the tenant does not answer."
             => "See the target ('interlock target show NAME') and its settings; it is asked again by itself.";
     }
