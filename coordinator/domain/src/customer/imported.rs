@@ -29,7 +29,8 @@ impl Customer {
         let ticket = TicketId::derive(&order, resource, self.incarnation);
         let key = OrderKey::new(None, None, now, order);
         let (due, leaving, recall) = (None, None, None);
-        let lease = Lease { epoch, ticket, key, since: now, kept: true, due, leaving, recall, party };
+        let used_at = None;
+        let lease = Lease { epoch, ticket, key, since: now, kept: true, used_at, due, leaving, recall, party };
         self.leases.insert(resource.clone(), lease);
         if let Some((early, asker)) = self.early_recalls.remove(resource)
             && early >= epoch

@@ -183,7 +183,7 @@ impl Resource {
             | Notice::LeaseImported { epoch, .. }
             | Notice::LeaseKnown { epoch }
             | Notice::LeaseRecalled { epoch, .. }
-            | Notice::Forced { epoch }) = message.notice
+            | Notice::Forced { epoch, .. }) = message.notice
             else {
                 continue;
             };
