@@ -84,8 +84,7 @@ impl TenantEntity {
     #[init]
     pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
         let began = identity::start_time(view);
-        let nobody = || "none".parse().expect("a constant that is an id");
-        let name = tenant_of_workflow(view.workflow_id()).unwrap_or_else(nobody);
+        let name = named(view.workflow_id());
         let continued = view.continued_from_run_id().is_some();
         let start = StartArgument { tenant_id: name.to_string(), entity_id: name.to_string() };
         let blank = || Tenant::new(name, began);
@@ -154,6 +153,12 @@ impl TenantEntity {
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
         self.machine.view()
     }
+}
+
+/// The tenant of a workflow; one whose id is no tenant's is of none that anybody has.
+fn named(workflow_id: &str) -> TenantId {
+    let none = || "none".parse().expect("a constant that is an id");
+    tenant_of_workflow(workflow_id).unwrap_or_else(none)
 }
 
 impl Entity for TenantEntity {

@@ -19,7 +19,7 @@ const LIMIT: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// How many lines the large list has; more where somebody has the time (`INTERLOCK_IMPORT_LINES=25000`).
 fn lines() -> usize {
-    std::env::var("INTERLOCK_IMPORT_LINES").ok().and_then(|lines| lines.parse().ok()).unwrap_or(1_200)
+    std::env::var("INTERLOCK_IMPORT_LINES").ok().and_then(|lines| lines.parse().ok()).unwrap_or(600)
 }
 
 fn list(lines: impl IntoIterator<Item = String>) -> NamedTempFile {

@@ -24,10 +24,7 @@ impl Resource {
         }
         match lease {
             Some(lease) => self.held_before(now, from, incarnation, lease),
-            None => {
-                self.not_held(now, from, incarnation, above);
-                self.tell_of_import(now, from, incarnation);
-            }
+            None => self.not_held(now, from, incarnation, above),
         }
         if self.holder.is_none() && tickets.iter().any(|ticket| !self.knows(&ticket.id)) {
             self.wait_to_be_told(now);
@@ -90,6 +87,7 @@ impl Resource {
         if self.holder.as_ref().is_some_and(thought_to) {
             self.declined(now);
         }
+        self.tell_of_import(now, from, incarnation);
     }
 
     /// Somebody waits here who is not known: there was an earlier life, whose holder is to be heard before anything is

@@ -115,7 +115,7 @@ impl Tenant {
             Input::Woke | Input::Resumed => {}
         }
         if resumed {
-            return self.under_way.iter().map(|task| task.effect()).collect();
+            return self.under_way.map(Task::effect).into_iter().collect();
         }
         self.go_on(now)
     }
@@ -217,7 +217,7 @@ impl Tenant {
             if self.under_way.is_some() {
                 self.not_before = None;
             }
-            effects.extend(self.under_way.map(|task| task.effect()));
+            effects.extend(self.under_way.map(Task::effect));
         }
         let closed = self.is_closed();
         if self.shown_closed != closed {
