@@ -17,6 +17,7 @@ use temporalio_common::data_converters::{SerializationContextData, WorkflowSeria
 use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
 use temporalio_common::protos::temporal::api::enums::v1::{HistoryEventFilterType, WorkflowExecutionStatus};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
 };
@@ -182,7 +183,8 @@ impl ImportRunner {
         match self.installation.client.clone().describe_workflow_execution(request.into_request()).await {
             Ok(answer) => {
                 let answer = answer.into_inner();
-                Ok(answer.workflow_execution_info.as_ref().map(|info| info.status()).map(|status| (status, answer)))
+                let status = answer.workflow_execution_info.as_ref().map(WorkflowExecutionInfo::status);
+                Ok(status.map(|status| (status, answer)))
             }
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(status),
