@@ -20,6 +20,9 @@ pub(crate) const SEEN_FOR: Duration = Duration::from_secs(5);
 /// How long a look may take: events wait for it.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
+/// The most tenants that are remembered; then all are looked at anew.
+const TENANTS_MAX: usize = 10_000;
+
 /// What was seen of a tenant last.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
@@ -45,6 +48,9 @@ impl TenantGate {
     pub(crate) async fn is_closed(&self, tenant: &TenantId) -> bool {
         let seen = {
             let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= TENANTS_MAX && !all.contains_key(tenant) {
+                all.clear();
+            }
             Arc::clone(all.entry(tenant.clone()).or_default())
         };
         let mut seen = seen.lock().await;
