@@ -15,6 +15,13 @@ fn fault() -> StepFault {
     StepFault { code: ErrorCode::TenantStepFailed.into(), detail: "it did not answer".to_owned() }
 }
 
+/// Carries out an action that is taken.
+fn acts(tenant: &mut Tenant, now: Timestamp, id: &str, kind: TenantActionKind) -> Vec<Effect> {
+    let (taken, effects) = tenant.act(now, &action(id, kind));
+    assert!(taken.is_ok(), "{taken:?}");
+    effects
+}
+
 /// Does every step well, and says which there were.
 fn prepare_all(tenant: &mut Tenant, mut effects: Vec<Effect>) -> (Vec<Step>, Vec<Effect>) {
     let mut steps = Vec::new();
@@ -40,7 +47,7 @@ fn on_boarding_does_its_steps_in_order_and_the_tenant_is_active() {
 #[test]
 fn a_step_that_fails_is_told_and_tried_again_with_growing_pauses() {
     let mut blue = tenant();
-    blue.act(NOW, &action("1", TenantActionKind::Onboard));
+    acts(&mut blue, NOW, "1", TenantActionKind::Onboard);
     let mut now = NOW;
     for wait in [RETRY_MS_MIN, 2 * RETRY_MS_MIN, 4 * RETRY_MS_MIN] {
         assert_eq!(blue.step(now, Input::Prepared(Step::Namespace, Err(fault()))), vec![]);
@@ -82,7 +89,7 @@ fn off_boarding_lets_open_orders_end_and_then_refuses_events_and_on_boarding_ope
 #[test]
 fn a_drain_that_cannot_be_looked_at_does_not_end() {
     let mut blue = tenant();
-    blue.act(NOW, &action("1", TenantActionKind::Offboard { at_once: false }));
+    acts(&mut blue, NOW, "1", TenantActionKind::Offboard { at_once: false });
     blue.step(NOW, Input::Counted(Ok(0)));
     blue.step(NOW.plus_ms(DRAIN_LOOK_MS), Input::Woke);
     blue.step(NOW.plus_ms(DRAIN_LOOK_MS), Input::Counted(Err(fault())));
@@ -93,7 +100,7 @@ fn a_drain_that_cannot_be_looked_at_does_not_end() {
 #[test]
 fn who_leaves_at_once_refuses_events_at_once_and_nothing_of_before_is_taken() {
     let mut blue = tenant();
-    blue.act(NOW, &action("1", TenantActionKind::Onboard));
+    acts(&mut blue, NOW, "1", TenantActionKind::Onboard);
     let (_, effects) = blue.act(NOW, &action("2", TenantActionKind::Offboard { at_once: true }));
     assert_eq!(effects, vec![Effect::Show { closed: true }]);
     assert_eq!(blue.step(NOW, Input::Prepared(Step::Namespace, Ok(String::new()))), vec![]);
@@ -105,6 +112,6 @@ fn who_leaves_at_once_refuses_events_at_once_and_nothing_of_before_is_taken() {
 #[test]
 fn a_new_run_begins_again_what_was_under_way() {
     let mut blue = tenant();
-    blue.act(NOW, &action("1", TenantActionKind::Onboard));
+    acts(&mut blue, NOW, "1", TenantActionKind::Onboard);
     assert_eq!(blue.step(NOW, Input::Resumed), vec![Effect::Prepare(Step::Namespace)]);
 }
