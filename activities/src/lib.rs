@@ -11,6 +11,8 @@ mod breaker;
 mod clock;
 mod entity_client;
 mod heartbeat;
+mod import_activities;
+mod import_part;
 mod local_activities;
 mod look_up;
 mod notify;
@@ -23,6 +25,7 @@ mod send;
 mod set_limit;
 mod target_activities;
 mod target_client;
+mod tenant_gate;
 mod upkeep_activities;
 mod worker_context;
 mod worker_thread;
@@ -30,6 +33,7 @@ mod worker_tuning;
 mod workers;
 
 pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
+pub use import_activities::ImportsLeases;
 pub use local_activities::CarriedOut;
 pub use target_activities::AtTargets;
 pub use target_client::TargetClient;
@@ -37,4 +41,6 @@ pub use upkeep_activities::UpkeepOfTargets;
 pub use worker_context::WorkerContext;
 pub use worker_thread::{WorkerThread, WorkerThreadError};
 pub use worker_tuning::{Pollers, Slots, WorkerTuning};
-pub use workers::{WorkerFault, entity_worker, jobs_worker, provisioning_worker, resource_worker};
+pub use workers::{
+    WorkerFault, entity_worker, jobs_worker, provisioning_worker, resource_worker, tenant_ops_worker,
+};

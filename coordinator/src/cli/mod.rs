@@ -20,6 +20,7 @@ mod submit;
 mod sweep;
 mod tables;
 mod target;
+mod tenant;
 mod words;
 mod worker;
 
@@ -134,6 +135,10 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
         Command::Target(command) => {
             let settings = prepare(&global)?;
             runtime()?.block_on(target::run(&command, settings, output))
+        }
+        Command::Tenant(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(tenant::run(&command, settings, output))
         }
         Command::Order(command) => {
             let settings = prepare(&global)?;

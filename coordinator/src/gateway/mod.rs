@@ -6,6 +6,7 @@ mod events;
 mod orders;
 mod problem;
 mod targets;
+mod tenants;
 mod throttle;
 mod views;
 
@@ -42,6 +43,7 @@ use crate::inspection::Inspection;
 use crate::installation::Installation;
 use crate::metrics::Metrics;
 use crate::targets::Targets;
+use crate::tenants::Tenants;
 use crate::worker_pool::build_id_from_environment;
 
 /// The longest body, in bytes: a batch of a thousand events of usual size.
@@ -56,6 +58,7 @@ struct Gateway {
     inspection: Inspection,
     actions: Actions,
     targets: Targets,
+    tenants: Tenants,
     access: Arc<Access>,
     throttle: Arc<Throttle>,
     metrics: Metrics,
@@ -90,6 +93,7 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
         inspection: Inspection::new(installation.clone()),
         actions: Actions::new(installation.clone()),
         targets: Targets::new(installation.clone()),
+        tenants: Tenants::new(installation.clone()),
         access: Arc::new(access),
         throttle: Arc::new(Throttle::new(settings.events_per_second_max)),
         metrics: metrics.clone(),
@@ -128,6 +132,8 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
         .routes(routes!(targets::list))
         .routes(routes!(targets::show))
         .routes(routes!(targets::act))
+        .routes(routes!(tenants::show))
+        .routes(routes!(tenants::act))
         .with_state(gateway)
         .split_for_parts();
     let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "There is no such call.") };
@@ -175,8 +181,10 @@ mod tests {
             .routes(routes!(targets::list))
             .routes(routes!(targets::show))
             .routes(routes!(targets::act))
+            .routes(routes!(tenants::show))
+            .routes(routes!(tenants::act))
             .split_for_parts();
         let paths: Vec<&String> = description.paths.paths.keys().collect();
-        assert_eq!(paths.len(), 11, "{paths:?}");
+        assert_eq!(paths.len(), 13, "{paths:?}");
     }
 }

@@ -581,4 +581,32 @@ catalogue! {
         AlertUndelivered = "alert_undelivered": "The webhook for alerts did not take one."
             => "Check '[alerts] webhook' and what answers there; the alert is in the log.";
     }
+    Import ("Importing leases", "Lines of 'interlock resource import FILE.csv'; a bad line does not stop the others.") {
+        ListUnreadable = "list_unreadable": "The list of who has what cannot be read."
+            => "Check the path, and that it is CSV in UTF-8 whose first line is 'kind,id,customer'; then run it again.";
+        LineMalformed = "line_malformed": "A line of the list has not three fields, or is no UTF-8."
+            => "Write 'kind,id,customer' on each line, then run it again: what was taken is not taken twice.";
+        KindNotInCatalog = "kind_not_in_catalog": "The catalog has no such kind of resource."
+            => "Correct the kind; 'interlock catalog check FILE' tells which there are.";
+        LeaseHeld = "lease_held": "Another customer has it by the ledger; nothing was changed."
+            => "See who and since when ('interlock resource history KIND/ID'), and correct the list or the ledger.";
+        LeaseMovedOn = "lease_moved_on": "The ledger knows more than the list: it was given back since, or its entity was terminated."
+            => "See its history ('interlock resource history KIND/ID'); a list is believed only where the ledger knows nothing.";
+        ImportPartFailed = "import_part_failed": "A part of the import ended before it was done: somebody terminated it."
+            => "Run the import again: it goes on with that part.";
+        ImportStalled = "import_stalled": "The import does not go on: no worker serves its queue, or Temporal is away."
+            => "Start workers ('interlock worker --workload jobs'), then run it again: it goes on where it was.";
+    }
+    Tenant ("Tenants", "On-boarding and off-boarding: the steps of 'interlock tenant show NAME', and what follows from them.") {
+        TenantClosed = "tenant_closed": "The tenant was off-boarded: its new events are refused."
+            => "Nothing, where that is meant; else on-board it again ('interlock tenant onboard NAME').";
+        TenantStepFailed = "tenant_step_failed": "A step of on-boarding, or a look at what is left of a tenant, failed."
+            => "See the message; it is tried again by itself.";
+        NamespaceMissing = "namespace_missing": "The tenant's namespace is not there, and could not be registered."
+            => "Register it with Temporal, or correct 'namespace' in [tenants.NAME]; it is looked at again by itself.";
+        QueueNotConfigured = "queue_not_configured": "The server did not take the tenant's share of a target's queue."
+            => "See the message; a server that knows no fairness weights refuses them. It is tried again by itself.";
+        TargetUnanswered = "target_unanswered": "A target of the tenant does not answer."
+            => "See the target ('interlock target show NAME') and its settings; it is asked again by itself.";
+    }
 }
