@@ -33,6 +33,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
 use thiserror::Error;
 use tonic::{Code, Request, Status};
 
+use crate::failure_text::failure_text;
 use crate::target_client::TargetClient;
 
 /// How often a call is made again that the entity cannot take just now.
@@ -308,7 +309,9 @@ impl EntityClient {
         });
         match outcome.and_then(|outcome| outcome.value) {
             Some(update::outcome::Value::Success(payloads)) => self.read(entity, payloads).await,
-            Some(update::outcome::Value::Failure(failure)) => Err(unreadable(entity, failure.message)),
+            Some(update::outcome::Value::Failure(failure)) => {
+                Err(unreadable(entity, failure_text(&self.client.options().data_converter, failure).await))
+            }
             None => Err(EntityCallError::NotAnswered { workflow_id: route.workflow_id.clone() }),
         }
     }

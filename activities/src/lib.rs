@@ -10,6 +10,7 @@ mod answer_memory;
 mod breaker;
 mod clock;
 mod entity_client;
+mod failure_text;
 mod heartbeat;
 mod local_activities;
 mod look_up;
@@ -28,6 +29,7 @@ mod worker_thread;
 mod workers;
 
 pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
+pub use failure_text::failure_text;
 pub use local_activities::CarriedOut;
 pub use target_activities::AtTargets;
 pub use target_client::TargetClient;

@@ -13,7 +13,8 @@ use temporalio_client::{Client, ClientOptions, RetryOptions};
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
 use tonic::IntoRequest;
 
-use crate::connection::{ConnectionFlags, connect, connect_with};
+use crate::codec::{KeyRing, data_converter};
+use crate::connection::{ConnectionFlags, connect_with};
 use crate::fault::{Fault, with_causes};
 use crate::settings::Settings;
 use crate::temporal_server::SEARCH_ATTRIBUTES;
@@ -49,7 +50,7 @@ impl Installation {
     /// Connects, waiting up to `limit` for Temporal. `shards` is the number of shards where none is set.
     ///
     /// # Errors
-    /// Those of [`connect`] and [`Settings::routing`].
+    /// Those of [`connect_with`], [`KeyRing::from_settings`] and [`Settings::routing`].
     pub async fn connect(
         flags: &ConnectionFlags,
         settings: Settings,
@@ -59,10 +60,15 @@ impl Installation {
         limit: Duration,
     ) -> Result<Self, Fault> {
         let routing = Arc::new(settings.routing(&catalog, shards)?);
-        let client = match patience {
-            Patience::Sdk => connect(flags, limit).await?,
-            Patience::Brief => connect_with(flags, limit, brief_retries()).await?,
+        let ring = KeyRing::from_settings(&settings.codec)?;
+        if ring.encrypts() && settings.id_key.is_none() {
+            tracing::warn!("payloads are encrypted, and the ids of resources are not: no INTERLOCK_ID_KEY is set");
+        }
+        let retries = match patience {
+            Patience::Sdk => RetryOptions::default(),
+            Patience::Brief => brief_retries(),
         };
+        let client = connect_with(flags, limit, retries, data_converter(Arc::new(ring))).await?;
         let search_attributes = has_search_attributes(&client, &namespaces(&routing)).await;
         let entities = EntityClient::new(client.clone(), Arc::clone(&routing), search_attributes);
         Ok(Self { settings: Arc::new(settings), catalog: Arc::new(catalog), routing, client, entities })
@@ -73,12 +79,14 @@ impl Installation {
         namespaces(&self.routing)
     }
 
-    /// A client for one namespace, on the same connection.
+    /// A client for one namespace, on the same connection, with the same codec.
     ///
     /// # Errors
     /// [`Fault`] `temporal_configuration_invalid`.
     pub fn client_for(&self, namespace: &str) -> Result<Client, Fault> {
-        Client::new(self.client.connection().clone(), ClientOptions::new(namespace).build()).map_err(|error| {
+        let converter = self.client.options().data_converter.clone();
+        let options = ClientOptions::new(namespace).data_converter(converter).build();
+        Client::new(self.client.connection().clone(), options).map_err(|error| {
             Fault::failed(
                 ErrorCode::TemporalConfigurationInvalid,
                 format!("There is no client for the namespace '{namespace}': {}.", with_causes(&error)),
