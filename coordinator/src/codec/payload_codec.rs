@@ -63,6 +63,7 @@ fn conversion_error(error: CodecError) -> PayloadConversionError {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
     use serde_json::{Value, json};
     use temporalio_common::data_converters::NoopDecodeHint;
     use temporalio_common::error::{ApplicationFailure, OutgoingActivityError, OutgoingError};
@@ -108,5 +109,34 @@ mod tests {
         decode_payloads(&mut failure, converter.codec(), &CONTEXT).await.unwrap();
         let read = converter.to_error(&CONTEXT, failure, NoopDecodeHint).unwrap();
         assert_eq!(read.failure().message, "12065551234 is in use");
+    }
+
+    /// Prints what deploy/docs/data-at-rest.md says of costs; only the sizes are the same on every machine.
+    #[tokio::test]
+    #[allow(clippy::cast_precision_loss, reason = "shown to a person")]
+    async fn what_the_codec_costs() {
+        let (plain, at_rest) = (converter(&[], None), converter(&["1"], Some("1")));
+        for (bytes, times, overhead_max) in [(500, 2_000, 150), (16 * 1024, 500, 150), (512 * 1024, 20, 150)] {
+            let value = json!({"data": "x".repeat(bytes)});
+            let mut sizes = Vec::new();
+            let mut spent_us = Vec::new();
+            for converter in [&plain, &at_rest] {
+                let began = std::time::Instant::now();
+                for _ in 0..times {
+                    let payloads = converter.to_payloads(&CONTEXT, &value).await.unwrap();
+                    sizes.push(payloads[0].encoded_len());
+                    let _read: Value = converter.from_payloads(&CONTEXT, payloads).await.unwrap();
+                }
+                spent_us.push(began.elapsed().as_secs_f64() * 1e6 / f64::from(times));
+            }
+            let (without, with) = (sizes[0], sizes[sizes.len() - 1]);
+            eprintln!(
+                "payload of {without} bytes: {with} encrypted (+{:.1} %); written and read in {:.1} us, {:.1} us as it is",
+                (with as f64 / without as f64 - 1.0) * 100.0,
+                spent_us[1],
+                spent_us[0],
+            );
+            assert!(with - without <= overhead_max, "{with} bytes of {without}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_coordinator::settings::{LogFormat, LogSettings, SweepSettings};
+use interlock_coordinator::settings::{LogFormat, LogSettings, Settings, SweepSettings};
 use interlock_coordinator::temporal_server::EmbeddedServerOptions;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
@@ -64,6 +64,10 @@ pub struct Wanted {
     pub sweep: Option<SweepSettings>,
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
+    /// What else is set.
+    pub settings: Option<Box<dyn FnOnce(&mut Settings) + Send>>,
+    /// The variables by which a process outside, such as a command, is told the same.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// Interlock on this machine, and its targets.
@@ -78,6 +82,8 @@ pub struct Testbed {
     pub sms: Sandbox,
     /// The text of the catalog.
     pub catalog: String,
+    /// The variables of processes outside.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Testbed {
@@ -110,6 +116,9 @@ impl Testbed {
         options.settings.sweep = wanted.sweep.unwrap_or_default();
         options.settings.alerts.webhook = wanted.alerts_to.map(|url| url.parse().unwrap());
         options.settings.log = LogSettings { level: "info".to_owned(), format: LogFormat::Text };
+        if let Some(change) = wanted.settings {
+            change(&mut options.settings);
+        }
         let catalog = catalog() + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
@@ -123,7 +132,7 @@ impl Testbed {
         }
         let say = |sentence: &str| eprintln!("{name}: {sentence}");
         let platform = LocalPlatform::start(options, &say).await.unwrap_or_else(|fault| panic!("{fault}"));
-        Self { platform, hss, crm, sms, catalog }
+        Self { platform, hss, crm, sms, catalog, environment: wanted.environment }
     }
 
     /// Ends all of it.
