@@ -72,7 +72,8 @@ impl CodecKey {
         let key = if written.len() == KEY_BYTES {
             of_length(written)?
         } else {
-            let bytes = STANDARD.decode(written.trim_ascii()).map_err(|_| "it is neither base64 nor 32 bytes".to_owned())?;
+            let bytes =
+                STANDARD.decode(written.trim_ascii()).map_err(|_| "it is neither base64 nor 32 bytes".to_owned())?;
             of_length(&bytes)?
         };
         Ok(Self { key: LessSafeKey::new(key), random: SystemRandom::new() })
@@ -125,7 +126,8 @@ mod tests {
         let text = format!("{}\n", STANDARD.encode(raw));
         let sealed = CodecKey::read(&raw).unwrap().seal(b"N".to_vec()).unwrap();
         assert_eq!(CodecKey::read(text.as_bytes()).unwrap().open(&sealed).unwrap(), b"N");
-        for (wrong, why) in [(STANDARD.encode([7; 31]), "31 bytes"), ("no key".to_owned(), "neither"), (String::new(), "0 bytes")]
+        for (wrong, why) in
+            [(STANDARD.encode([7; 31]), "31 bytes"), ("no key".to_owned(), "neither"), (String::new(), "0 bytes")]
         {
             assert!(CodecKey::read(wrong.as_bytes()).unwrap_err().contains(why), "{wrong}");
         }

@@ -82,7 +82,11 @@ impl KeyRing {
             _ if !settings.encrypt => None,
             Some(id) => Some((id.clone(), keys.get(id).cloned().ok_or_else(|| not_among(id, &keys))?)),
             None if keys.is_empty() => None,
-            None => return Err(current_missing("There are keys of the codec, and none of them is named as [codec] current_key.")),
+            None => {
+                return Err(current_missing(
+                    "There are keys of the codec, and none of them is named as [codec] current_key.",
+                ));
+            }
         };
         Ok(Self { keys, current })
     }
@@ -104,7 +108,8 @@ impl KeyRing {
     pub fn encrypt(&self, payload: Payload) -> Result<Payload, CodecError> {
         let Some((id, key)) = &self.current else { return Ok(payload) };
         let data = key.seal(payload.encode_to_vec()).map_err(|_| CodecError::NotEncrypted)?;
-        let metadata = [(ENCODING.to_owned(), ENCRYPTED.to_vec()), (KEY_ID.to_owned(), id.as_str().as_bytes().to_vec())];
+        let metadata =
+            [(ENCODING.to_owned(), ENCRYPTED.to_vec()), (KEY_ID.to_owned(), id.as_str().as_bytes().to_vec())];
         Ok(Payload { metadata: metadata.into(), data, ..Payload::default() })
     }
 
@@ -219,7 +224,10 @@ pub(super) mod tests {
         for without in [ring(&["1"], Some("1")), KeyRing::default()] {
             let error = without.decrypt(&of_other).unwrap_err();
             assert_eq!(error.code(), ErrorCode::CodecKeyUnknown);
-            assert!(error.to_string().starts_with("codec_key_unknown: ") && error.to_string().contains("'2'"), "{error}");
+            assert!(
+                error.to_string().starts_with("codec_key_unknown: ") && error.to_string().contains("'2'"),
+                "{error}"
+            );
         }
     }
 

@@ -101,7 +101,8 @@ mod tests {
     #[tokio::test]
     async fn the_message_of_a_failure_is_encrypted_and_arrives() {
         let converter = converter(&["1"], Some("1"));
-        let failed = ApplicationFailure::builder(anyhow::anyhow!("12065551234 is in use")).type_name("in_use".to_owned());
+        let failed =
+            ApplicationFailure::builder(anyhow::anyhow!("12065551234 is in use")).type_name("in_use".to_owned());
         let error = OutgoingError::Activity(OutgoingActivityError::Application(failed.build().into()));
         let mut failure = converter.to_failure(&CONTEXT, error);
         encode_payloads(&mut failure, converter.codec(), &CONTEXT).await.unwrap();

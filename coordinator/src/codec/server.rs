@@ -67,13 +67,18 @@ pub async fn start(
     if settings.tokens.is_empty() && !settings.listen.ip().is_loopback() {
         return Err(Fault::wrong_use(
             ErrorCode::CodecServerWithoutTokens,
-            format!("The codec server is to listen on {}, which others can reach, and no token is configured.", settings.listen),
+            format!(
+                "The codec server is to listen on {}, which others can reach, and no token is configured.",
+                settings.listen
+            ),
         ));
     }
     if let Some(wrong) = settings.cors_origins.iter().find(|origin| !is_origin(origin)) {
         return Err(Fault::wrong_use(
             ErrorCode::SettingInvalid,
-            format!("The setting codec.server.cors_origins has '{wrong}', which is no origin such as https://temporal.example."),
+            format!(
+                "The setting codec.server.cors_origins has '{wrong}', which is no origin such as https://temporal.example."
+            ),
         ));
     }
     let server = CodecServer {
@@ -178,7 +183,10 @@ async fn encode(State(server): State<CodecServer>, body: Bytes) -> Result<Json<W
     carried_out(&body, |payload| server.ring.encrypt(payload))
 }
 
-fn carried_out(body: &[u8], of_each: impl Fn(Payload) -> Result<Payload, CodecError>) -> Result<Json<Written>, Problem> {
+fn carried_out(
+    body: &[u8],
+    of_each: impl Fn(Payload) -> Result<Payload, CodecError>,
+) -> Result<Json<Written>, Problem> {
     let written: Written = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let payloads: Result<Vec<_>, Problem> = written
         .payloads
@@ -223,7 +231,11 @@ impl WrittenPayload {
 
     fn read(self) -> Result<Payload, base64::DecodeError> {
         let metadata = self.metadata.into_iter().map(|(name, value)| Ok((name, BASE64.decode(value)?)));
-        Ok(Payload { metadata: metadata.collect::<Result<_, _>>()?, data: BASE64.decode(self.data)?, ..Payload::default() })
+        Ok(Payload {
+            metadata: metadata.collect::<Result<_, _>>()?,
+            data: BASE64.decode(self.data)?,
+            ..Payload::default()
+        })
     }
 }
 
@@ -336,7 +348,8 @@ mod tests {
         let without_keys = start(Arc::default(), &CodecServerSettings::default(), LoopbackOrigin::default()).await;
         assert_eq!(code(without_keys), ErrorCode::CodecWithoutKeys);
         for wrong in ["*", "https://a.example/", "temporal.example"] {
-            let settings = CodecServerSettings { cors_origins: vec![wrong.to_owned()], ..CodecServerSettings::default() };
+            let settings =
+                CodecServerSettings { cors_origins: vec![wrong.to_owned()], ..CodecServerSettings::default() };
             let started = start(ring.clone(), &settings, LoopbackOrigin::default()).await;
             assert_eq!(code(started), ErrorCode::SettingInvalid, "{wrong}");
         }

@@ -188,7 +188,9 @@ fn codec_table(settings: &CodecSettings) -> Result<Table, Fault> {
         let KeySource::File { file } = source else {
             return Err(Fault::wrong_use(
                 ErrorCode::CodecKeyNotForProcesses,
-                format!("The key '{id}' of the codec stands in the settings, and is not written to disk for worker processes."),
+                format!(
+                    "The key '{id}' of the codec stands in the settings, and is not written to disk for worker processes."
+                ),
             ));
         };
         keys.insert(id.to_string(), Table::from_iter([("file".to_owned(), file.display().to_string().into())]).into());

@@ -184,8 +184,7 @@ impl Histories {
             let mut history = answer.history.unwrap_or_default();
             let codec = self.client.options().data_converter.codec();
             let decrypted = decode_payloads(&mut history, codec, &SerializationContextData::None).await;
-            decrypted
-                .map_err(|error| RecoveryError::Encrypted { run: run.to_owned(), reason: error.to_string() })?;
+            decrypted.map_err(|error| RecoveryError::Encrypted { run: run.to_owned(), reason: error.to_string() })?;
             events.extend(history.events);
             next_page_token = answer.next_page_token;
             if next_page_token.is_empty() {

