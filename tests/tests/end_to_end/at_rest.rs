@@ -200,8 +200,9 @@ async fn looked_up_rejected_and_texted(scene: &Scene<'_>, gateway: &str, numbers
     assert_eq!(scene.end_of(&scene.submit(&wrong).await).await, "rejected");
 
     let of_text = Pattern { body_contains: Some(msisdn.clone()), ..Pattern::default() };
-    let body = json!({"error": format!("no route to {msisdn}")});
-    scene.bed.sms.add_rule(Rule::once(of_text, Action::Refuse { status: 503, body, retry_after_s: None }));
+    // A failure of an attempt, in the target's own words.
+    let body = json!({"detail": format!("no route to {msisdn}")});
+    scene.bed.sms.add_rule(Rule::once(of_text, Action::Refuse { status: 500, body, retry_after_s: None }));
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{gateway}/v1/tenants/{}/events", scene.tenant);
     let texted = http.post(url).header("content-type", "application/cloudevents+json");
@@ -254,8 +255,8 @@ async fn overdue_and_down(scene: &Scene<'_>, numbers: &mut Vec<String>) {
         })
         .await;
     };
-    let body = json!({"error": format!("no room for {} of {number}", waiter.imsi)});
-    let down = Rule::always(Pattern::default(), Action::Refuse { status: 503, body, retry_after_s: None });
+    let body = json!({"detail": format!("no room for {} of {number}", waiter.imsi)});
+    let down = Rule::always(Pattern::default(), Action::Refuse { status: 500, body, retry_after_s: None });
     scene.bed.crm.add_rule(down.clone());
     let mut orders = Vec::new();
     for value in 0..6 {
