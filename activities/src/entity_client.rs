@@ -35,6 +35,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
 use thiserror::Error;
 use tonic::{Code, Request, Status};
 
+use crate::failure_text::failure_text;
 use crate::target_client::TargetClient;
 use crate::tenant_gate::TenantGate;
 
@@ -345,7 +346,9 @@ impl EntityClient {
         });
         match outcome.and_then(|outcome| outcome.value) {
             Some(update::outcome::Value::Success(payloads)) => self.read(entity, payloads).await,
-            Some(update::outcome::Value::Failure(failure)) => Err(unreadable(entity, failure.message)),
+            Some(update::outcome::Value::Failure(failure)) => {
+                Err(unreadable(entity, failure_text(&self.client.options().data_converter, failure).await))
+            }
             None => Err(EntityCallError::NotAnswered { workflow_id: route.workflow_id.clone() }),
         }
     }

@@ -10,6 +10,7 @@ mod answer_memory;
 mod breaker;
 mod clock;
 mod entity_client;
+mod failure_text;
 mod heartbeat;
 mod import_activities;
 mod import_part;
@@ -33,6 +34,7 @@ mod worker_tuning;
 mod workers;
 
 pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
+pub use failure_text::failure_text;
 pub use import_activities::ImportsLeases;
 pub use local_activities::CarriedOut;
 pub use target_activities::AtTargets;

@@ -10,10 +10,12 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{NAMESPACE_DEFAULT, Routing, ShardCount};
 use temporalio_client::grpc::OperatorService;
 use temporalio_client::{Client, ClientOptions, Connection, RetryOptions};
+use temporalio_common::data_converters::DataConverter;
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
 use tonic::IntoRequest;
 
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect, connect_with};
+use crate::codec::{KeyRing, data_converter};
+use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
 use crate::fault::{Fault, with_causes};
 use crate::settings::Settings;
 use crate::temporal_server::SEARCH_ATTRIBUTES;
@@ -51,7 +53,7 @@ impl Installation {
     /// Connects, waiting up to `limit` for Temporal. `shards` is the number of shards where none is set.
     ///
     /// # Errors
-    /// Those of [`connect`] and [`Settings::routing`].
+    /// Those of [`connect_with`], [`KeyRing::from_settings`] and [`Settings::routing`].
     pub async fn connect(
         flags: &ConnectionFlags,
         settings: Settings,
@@ -61,7 +63,11 @@ impl Installation {
         limit: Duration,
     ) -> Result<Self, Fault> {
         let routing = Arc::new(settings.routing(&catalog, shards)?);
-        let client = patient(flags, patience, limit).await?;
+        let ring = KeyRing::from_settings(&settings.codec)?;
+        if ring.encrypts() && settings.id_key.is_none() {
+            tracing::warn!("payloads are encrypted, and the ids of resources are not: no INTERLOCK_ID_KEY is set");
+        }
+        let client = patient(flags, patience, limit, data_converter(Arc::new(ring))).await?;
         let search_attributes = has_search_attributes(&client, &namespaces(&routing)).await;
         let entities = EntityClient::new(client.clone(), Arc::clone(&routing), search_attributes);
         let connecting = Arc::new((flags.clone(), patience));
@@ -73,7 +79,7 @@ impl Installation {
         namespaces(&self.routing)
     }
 
-    /// A client for one namespace, on the same connection.
+    /// A client for one namespace, on the same connection, with the same codec.
     ///
     /// # Errors
     /// [`Fault`] `temporal_configuration_invalid`.
@@ -84,18 +90,21 @@ impl Installation {
     /// One more connection, to the same server and in the same way.
     ///
     /// # Errors
-    /// Those of [`connect`].
+    /// Those of [`connect_with`].
     pub async fn another_connection(&self) -> Result<Connection, Fault> {
         let (flags, patience) = &*self.connecting;
-        Ok(patient(flags, *patience, STARTUP_LIMIT).await?.connection().clone())
+        let converter = self.client.options().data_converter.clone();
+        Ok(patient(flags, *patience, STARTUP_LIMIT, converter).await?.connection().clone())
     }
 
-    /// A client for one namespace, on this connection.
+    /// A client for one namespace, on this connection, with the same codec.
     ///
     /// # Errors
     /// [`Fault`] `temporal_configuration_invalid`.
     pub fn client_on(&self, connection: &Connection, namespace: &str) -> Result<Client, Fault> {
-        Client::new(connection.clone(), ClientOptions::new(namespace).build()).map_err(|error| {
+        let converter = self.client.options().data_converter.clone();
+        let options = ClientOptions::new(namespace).data_converter(converter).build();
+        Client::new(connection.clone(), options).map_err(|error| {
             Fault::failed(
                 ErrorCode::TemporalConfigurationInvalid,
                 format!("There is no client for the namespace '{namespace}': {}.", with_causes(&error)),
@@ -105,11 +114,17 @@ impl Installation {
     }
 }
 
-async fn patient(flags: &ConnectionFlags, patience: Patience, limit: Duration) -> Result<Client, Fault> {
-    match patience {
-        Patience::Sdk => connect(flags, limit).await,
-        Patience::Brief => connect_with(flags, limit, brief_retries()).await,
-    }
+async fn patient(
+    flags: &ConnectionFlags,
+    patience: Patience,
+    limit: Duration,
+    converter: DataConverter,
+) -> Result<Client, Fault> {
+    let retries = match patience {
+        Patience::Sdk => RetryOptions::default(),
+        Patience::Brief => brief_retries(),
+    };
+    connect_with(flags, limit, retries, converter).await
 }
 
 fn namespaces(routing: &Routing) -> BTreeSet<String> {

@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod cli;
+pub mod codec;
 pub mod connection;
 pub mod demo;
 pub mod error_reference;

@@ -97,7 +97,7 @@ impl ResourceEntity {
         let continued = view.continued_from_run_id().is_some();
         let (machine, unreadable) = match continued.then(|| start_argument::carried::<Resource>(&argument)) {
             Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (Resource::new(realm, id), Some(fault.to_string())),
+            Some(Err(fault)) => (Resource::new(realm, id), Some(start_argument::unread(&fault))),
             None if start_argument::had_earlier_life(&argument) => (Resource::reborn(realm, id), None),
             None => (Resource::new(realm, id), None),
         };

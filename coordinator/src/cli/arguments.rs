@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::codec_server::CodecServerCommand;
 use super::customer::CustomerCommand;
 use super::demo::DemoCommand;
 use super::dev::DevCommand;
@@ -90,6 +91,8 @@ pub(super) enum Command {
     Worker(WorkerCommand),
     /// Run the HTTP gateway
     Gateway(GatewayCommand),
+    /// Run the codec server: Temporal's web UI and CLI have payloads decrypted by it
+    CodecServer(CodecServerCommand),
     /// Send events: one CloudEvent, a batch, or NDJSON of any length. Safe to run twice
     Submit(SubmitCommand),
     /// Look at customers

@@ -4,6 +4,7 @@
 mod age;
 mod arguments;
 mod catalog;
+mod codec_server;
 mod completions;
 mod customer;
 mod demo;
@@ -115,6 +116,10 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
         Command::Gateway(command) => {
             let settings = prepare_with(&global, command.settings_flags())?;
             runtime()?.block_on(gateway::run(&command, settings, output))
+        }
+        Command::CodecServer(command) => {
+            let settings = prepare_with(&global, command.settings_flags())?;
+            runtime()?.block_on(codec_server::run(&command, settings, output))
         }
         Command::Submit(command) => {
             let settings = prepare(&global)?;

@@ -23,6 +23,7 @@ use crate::ingest::{EventResult, Ingest};
 use crate::inspection::{Inspection, InspectionError};
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
+use crate::settings::Settings;
 use crate::temporal_server::{EmbeddedServer, find_or_install};
 use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
@@ -117,6 +118,11 @@ impl LocalPlatform {
         Ok(())
     }
 
+    /// Changes the settings of workers that are started from here on.
+    pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.options.settings);
+    }
+
     /// Starts one more worker process, and returns when it is ready.
     ///
     /// # Errors
@@ -148,9 +154,11 @@ impl LocalPlatform {
         }
         let files = match self.worker_files.take() {
             Some(files) => files,
-            None => WorkerFiles::write(&self.options, self.installation.routing.settings().shard_count)?,
+            None => WorkerFiles::new()?,
         };
         let files = self.worker_files.insert(files);
+        // Written anew for each: those that run have read theirs.
+        files.write(&self.options, self.installation.routing.settings().shard_count)?;
         let process = WorkerProcess::start(binary, workload, &self.server.address(), files, environment).await?;
         self.worker_processes.push(process);
         let last = self.worker_processes.len() - 1;

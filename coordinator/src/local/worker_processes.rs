@@ -17,7 +17,7 @@ use toml::{Table, Value};
 
 use super::options::LocalOptions;
 use crate::fault::Fault;
-use crate::settings::Settings;
+use crate::settings::{CodecSettings, KeySource, Settings};
 use crate::temporal_server::ServerProcess;
 use crate::worker_pool::Workload;
 
@@ -36,15 +36,18 @@ pub(super) struct WorkerFiles {
 }
 
 impl WorkerFiles {
-    /// Writes settings and catalog.
-    pub(super) fn write(options: &LocalOptions, shards: ShardCount) -> Result<Self, Fault> {
+    /// A directory with nothing in it yet.
+    pub(super) fn new() -> Result<Self, Fault> {
         let directory = tempfile::Builder::new().prefix("interlock-workers-").tempdir().map_err(|e| failed(&e, ""))?;
-        let files = Self { directory, started: 0 };
-        let catalog = files.directory.path().join("catalog.toml");
+        Ok(Self { directory, started: 0 })
+    }
+
+    /// Writes settings and catalog.
+    pub(super) fn write(&self, options: &LocalOptions, shards: ShardCount) -> Result<(), Fault> {
+        let catalog = self.directory.path().join("catalog.toml");
         std::fs::write(&catalog, &options.catalog).map_err(|error| failed(&error, ""))?;
         let settings = settings_text(&options.settings, &catalog, shards)?;
-        std::fs::write(files.settings(), settings).map_err(|error| failed(&error, ""))?;
-        Ok(files)
+        std::fs::write(self.settings(), settings).map_err(|error| failed(&error, ""))
     }
 
     fn settings(&self) -> PathBuf {
@@ -188,6 +191,7 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
     if let Some(key) = &settings.id_key {
         file.insert("id_key".into(), key.expose_secret().into());
     }
+    file.insert("codec".into(), codec_table(&settings.codec)?.into());
     file.insert("log".into(), Table::from_iter([("level".to_owned(), settings.log.level.as_str().into())]).into());
     let unwritten = |error: toml::ser::Error| failed(&error, "");
     file.insert("limits".into(), Value::try_from(settings.limits).map_err(unwritten)?);
@@ -202,6 +206,32 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
         .collect();
     file.insert("targets".into(), targets?.into());
     toml::to_string(&file).map_err(unwritten)
+}
+
+/// Where the keys of the codec are. Keys themselves are not written to disk.
+fn codec_table(settings: &CodecSettings) -> Result<Table, Fault> {
+    let mut table = Table::new();
+    let mut keys = Table::new();
+    for (id, source) in &settings.keys {
+        let KeySource::File { file } = source else {
+            return Err(Fault::wrong_use(
+                ErrorCode::CodecKeyNotForProcesses,
+                format!(
+                    "The key '{id}' of the codec stands in the settings, and is not written to disk for worker processes."
+                ),
+            ));
+        };
+        keys.insert(id.to_string(), Table::from_iter([("file".to_owned(), file.display().to_string().into())]).into());
+    }
+    table.insert("keys".into(), keys.into());
+    if let Some(directory) = &settings.keys_directory {
+        table.insert("keys_directory".into(), directory.display().to_string().into());
+    }
+    if let Some(id) = &settings.current_key {
+        table.insert("current_key".into(), id.as_str().into());
+    }
+    table.insert("encrypt".into(), settings.encrypt.into());
+    Ok(table)
 }
 
 fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, Fault> {

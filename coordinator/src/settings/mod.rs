@@ -5,6 +5,7 @@
 
 pub mod catalog_file;
 mod check;
+mod codec;
 mod reference;
 mod sources;
 mod tables;
@@ -22,6 +23,7 @@ use interlock_domain::routing::{QueuePrefix, Routing, RoutingError, RoutingSetti
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+pub use codec::{CodecServerSettings, CodecSettings, CodecToken, KeySource};
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings};
@@ -44,6 +46,8 @@ pub struct Settings {
     pub queue_shards: Option<ShardCount>,
     /// The key with which resource ids are hashed before they become part of a workflow id.
     pub id_key: Option<SecretString>,
+    /// The keys under which histories are encrypted, and the codec server.
+    pub codec: CodecSettings,
     /// Where downloads are kept.
     pub cache_dir: Option<PathBuf>,
     /// Whether nothing may be downloaded.

@@ -32,6 +32,16 @@ name = "night-shift"        # who is kept as the actor of what is done with it; 
 role = "submit"             # submit | read | operate (which includes read)
 tenants = ["blue"]
 
+[codec.keys]                # beside those of keys_directory; how to make and change them: deploy/docs/data-at-rest.md
+"2026-11" = "…"             # 32 bytes in base64: openssl rand -base64 32
+"2026-12" = { file = "/etc/interlock/codec/2026-12" }
+
+[codec.server]              # 'interlock codec-server'
+cors_origins = ["https://temporal.example"]       # whose web pages may call it: the Temporal UI's
+[[codec.server.tokens]]     # who may call it. Without any, it serves loopback only
+token = "…"
+name = "support"            # who is written into its log
+
 [tenants.blue]
 plan = "pro"                # free (weight 1, the default) | pro (3) | enterprise (10)
 namespace = "blue"          # default: default

@@ -71,6 +71,37 @@ pub const VARIABLES: &[Variable] = &[
          makes every resource a new one.",
     ),
     variable(
+        "INTERLOCK_CODEC_CURRENT_KEY",
+        "codec.current_key",
+        None,
+        "none: nothing is encrypted",
+        "The id of the key under which everything that goes into histories is encrypted (AES-256-GCM). It must be among \
+         the keys. See deploy/docs/data-at-rest.md.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_KEYS_DIRECTORY",
+        "codec.keys_directory",
+        None,
+        "none",
+        "A directory with a file for each key, named by its id, as Kubernetes mounts a secret: 32 bytes, as they are or \
+         in base64. All of them decrypt.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_ENCRYPT",
+        "codec.encrypt",
+        None,
+        "true",
+        "Whether to encrypt, where there are keys. Without it they only decrypt what was encrypted before.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_SERVER_LISTEN",
+        "codec.server.listen",
+        Some("--listen"),
+        "127.0.0.1:8089",
+        "Where 'interlock codec-server' listens. Without tokens ([[codec.server.tokens]]) only a loopback address is \
+         allowed.",
+    ),
+    variable(
         "INTERLOCK_TEMPORAL_CLI",
         "temporal_cli",
         None,

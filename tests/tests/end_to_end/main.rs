@@ -10,11 +10,13 @@ mod doubtful_targets;
 mod events;
 mod python_sdk;
 mod scene;
+mod stored;
 mod temporal_calls;
 mod testbed;
 mod waiting;
 
 mod asked_under_load;
+mod at_rest;
 mod calls_under_way;
 mod catalog_events;
 mod continue_as_new;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_coordinator::settings::{LogFormat, LogSettings, SweepSettings};
+use interlock_coordinator::settings::{LogFormat, LogSettings, Settings, SweepSettings};
 use interlock_coordinator::temporal_server::EmbeddedServerOptions;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
@@ -67,6 +67,10 @@ pub struct Wanted {
     pub workers_per_queue: Option<usize>,
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
+    /// What else is set.
+    pub settings: Option<Box<dyn FnOnce(&mut Settings) + Send>>,
+    /// The variables by which a process outside, such as a command, is told the same.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// Interlock on this machine, and its targets.
@@ -81,6 +85,8 @@ pub struct Testbed {
     pub sms: Sandbox,
     /// The text of the catalog.
     pub catalog: String,
+    /// The variables of processes outside.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Testbed {
@@ -117,6 +123,9 @@ impl Testbed {
         for workload in [&mut options.settings.workers.entity, &mut options.settings.workers.resource] {
             workload.workers_per_queue = Some(workers_per_queue);
         }
+        if let Some(change) = wanted.settings {
+            change(&mut options.settings);
+        }
         let catalog = catalog() + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
@@ -130,7 +139,7 @@ impl Testbed {
         }
         let say = |sentence: &str| eprintln!("{name}: {sentence}");
         let platform = LocalPlatform::start(options, &say).await.unwrap_or_else(|fault| panic!("{fault}"));
-        Self { platform, hss, crm, sms, catalog }
+        Self { platform, hss, crm, sms, catalog, environment: wanted.environment }
     }
 
     /// Ends all of it.

@@ -562,6 +562,32 @@ catalogue! {
         VerifyUnused = "verify_unused": "'verify' is described, but the capability is not claimed."
             => "Write 'verify = true'.";
     }
+    AtRest ("Data at rest", "The codec that encrypts what Temporal keeps, its keys, and the codec server. See \
+        deploy/docs/data-at-rest.md.") {
+        CodecKeyUnknown = "codec_key_unknown": "A payload is encrypted under a key that this process does not have."
+            => "Add the key to [codec] keys or to its directory and restart the process; what needs the payload waits until \
+                then, and nothing of it is lost.";
+        CodecKeyInvalid = "codec_key_invalid": "A key of the codec cannot be read, is not 32 bytes long, or has an id that is none."
+            => "Correct what the message names; 'openssl rand -base64 32' makes a key.";
+        CodecCurrentKeyMissing = "codec_current_key_missing": "It is not said which of the keys is to encrypt, or that one is not there."
+            => "Set [codec] current_key to the id of a key that is there, or 'encrypt = false' to decrypt only.";
+        CodecPayloadUnreadable = "codec_payload_unreadable": "An encrypted payload is damaged, or its key's id was that of another key."
+            => "Never use an id for another key; where the payload is an event, send the event again.";
+        CodecNotEncrypting = "codec_not_encrypting": "A payload could not be encrypted, and was not sent."
+            => "Check the machine: its system gives no random bytes.";
+        CodecKeyNotForProcesses = "codec_key_not_for_processes":
+            "A key stands in the settings, and is not written to disk for worker processes."
+            => "Put the keys into files, and name their directory as [codec] keys_directory.";
+        CodecWithoutKeys = "codec_without_keys": "The codec server has no keys."
+            => "Configure [codec] keys or keys_directory, as the workers have them.";
+        CodecServerWithoutTokens = "codec_server_without_tokens":
+            "The codec server is to listen where others can reach it, and no token is configured."
+            => "Configure [[codec.server.tokens]], or listen on a loopback address.";
+        CodecRequestUnreadable = "codec_request_unreadable": "The body of a call to the codec server is no JSON of payloads."
+            => "Send what Temporal's remote codec protocol says.";
+        OriginForbidden = "origin_forbidden": "A web page of an origin that nobody allowed calls the codec server."
+            => "Add the origin of the Temporal UI to [codec.server] cors_origins, or with --cors-origin.";
+    }
     Alert ("Alerts", "What the sweep finds, once a minute: each is logged, counted and, where '[alerts] webhook' is set, posted \
         once when it begins and once when it is over.") {
         OrderOverdue = "order_overdue": "An open order is past the time by which its event type says it should be done."
