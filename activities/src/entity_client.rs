@@ -151,6 +151,11 @@ impl EntityClient {
         EntityTarget { route: self.routing.route(tenant, &address), start }
     }
 
+    /// A message to an entity in its envelope.
+    pub fn envelope<M>(&self, entity: &EntityTarget, message: M) -> Envelope<M> {
+        Envelope::new(message).with_home(self.routing.home(&entity.route))
+    }
+
     /// Signals an entity, and starts it where it does not run. The same `request_id` again does nothing.
     ///
     /// # Errors
@@ -287,7 +292,7 @@ impl EntityClient {
                 meta: Some(update::Meta { update_id: update_id.to_owned(), identity: self.client.identity() }),
                 input: Some(update::Input {
                     name: names::CLAIM.to_owned(),
-                    args: Some(self.payloads(entity, &Envelope::new(ticket)).await?),
+                    args: Some(self.payloads(entity, &self.envelope(entity, ticket)).await?),
                     ..Default::default()
                 }),
                 ..Default::default()

@@ -287,5 +287,5 @@ fn answer_of(work: &[EventWork]) -> AdmissionAnswer {
             Admitted::Planned { plan: plan.clone(), answers: event.tickets.iter().map(answer).collect() }
         }
     });
-    AdmissionAnswer { admitted: admitted.collect(), limits: EntityLimits::default(), attributes_registered: true }
+    AdmissionAnswer { admitted: admitted.collect(), limits: EntityLimits::default(), attributes_registered: true, home: None }
 }
