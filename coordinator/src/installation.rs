@@ -1,18 +1,19 @@
 //! What every part of one installation shares: the settings, the catalog, the routing and the connection to Temporal.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use interlock_activities::EntityClient;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::routing::{NAMESPACE_DEFAULT, Routing, ShardCount};
+use interlock_domain::routing::{InstallationRecord, Routing};
 use temporalio_client::grpc::OperatorService;
-use temporalio_client::{Client, ClientOptions, RetryOptions};
+use temporalio_client::{Client, ClientOptions, NamespacedClient, RetryOptions};
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
 use tonic::IntoRequest;
 
+use crate::bootstrap;
 use crate::connection::{ConnectionFlags, connect, connect_with};
 use crate::fault::{Fault, with_causes};
 use crate::settings::Settings;
@@ -43,41 +44,69 @@ pub struct Installation {
     pub client: Client,
     /// How entities are reached.
     pub entities: EntityClient,
+    /// One client for each namespace that was asked for.
+    clients: Arc<Mutex<BTreeMap<String, Client>>>,
 }
 
 impl Installation {
-    /// Connects, waiting up to `limit` for Temporal. `shards` is the number of shards where none is set.
+    /// Connects, waiting up to `limit` for Temporal, and takes what is recorded in the namespaces. Where that disagrees with
+    /// the settings nobody must go on.
     ///
     /// # Errors
-    /// Those of [`connect`] and [`Settings::routing`].
+    /// Those of [`connect`] and [`Settings::routing`]; `not_bootstrapped`, `prefix_disagrees`, `shard_count_disagrees`,
+    /// `namespaces_disagree`, `record_unreadable`.
     pub async fn connect(
         flags: &ConnectionFlags,
         settings: Settings,
         catalog: Catalog,
-        shards: ShardCount,
         patience: Patience,
         limit: Duration,
     ) -> Result<Self, Fault> {
-        let routing = Arc::new(settings.routing(&catalog, shards)?);
         let client = match patience {
             Patience::Sdk => connect(flags, limit).await?,
             Patience::Brief => connect_with(flags, limit, brief_retries()).await?,
         };
-        let search_attributes = has_search_attributes(&client, &namespaces(&routing)).await;
+        let record = bootstrap::recorded(&client, &settings).await?;
+        Self::as_recorded(client, settings, catalog, &record).await
+    }
+
+    /// The same on a connection that is there, with what is, or is about to be, recorded.
+    ///
+    /// # Errors
+    /// Those of [`Settings::routing`].
+    pub(crate) async fn as_recorded(
+        client: Client,
+        settings: Settings,
+        catalog: Catalog,
+        record: &InstallationRecord,
+    ) -> Result<Self, Fault> {
+        let routing = Arc::new(settings.routing_as_recorded(&catalog, &client.namespace(), record)?);
+        let search_attributes = has_search_attributes(&client, &routing.namespaces()).await;
         let entities = EntityClient::new(client.clone(), Arc::clone(&routing), search_attributes);
-        Ok(Self { settings: Arc::new(settings), catalog: Arc::new(catalog), routing, client, entities })
+        let (settings, catalog) = (Arc::new(settings), Arc::new(catalog));
+        Ok(Self { settings, catalog, routing, client, entities, clients: Arc::default() })
     }
 
     /// The namespaces of all tenants, sorted.
     pub fn namespaces(&self) -> BTreeSet<String> {
-        namespaces(&self.routing)
+        self.routing.namespaces()
     }
 
-    /// A client for one namespace, on the same connection.
+    /// A client for one namespace, on the same connection: the same one each time.
     ///
     /// # Errors
     /// [`Fault`] `temporal_configuration_invalid`.
     pub fn client_for(&self, namespace: &str) -> Result<Client, Fault> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(namespace) {
+            return Ok(client.clone());
+        }
+        let client = self.new_client(namespace)?;
+        clients.insert(namespace.to_owned(), client.clone());
+        Ok(client)
+    }
+
+    fn new_client(&self, namespace: &str) -> Result<Client, Fault> {
         Client::new(self.client.connection().clone(), ClientOptions::new(namespace).build()).map_err(|error| {
             Fault::failed(
                 ErrorCode::TemporalConfigurationInvalid,
@@ -86,11 +115,6 @@ impl Installation {
             .with_next("Check [tenants.NAME] namespace.")
         })
     }
-}
-
-fn namespaces(routing: &Routing) -> BTreeSet<String> {
-    let named = routing.settings().tenants.values().map(|tenant| tenant.namespace.clone());
-    named.chain([NAMESPACE_DEFAULT.to_owned()]).collect()
 }
 
 fn brief_retries() -> RetryOptions {

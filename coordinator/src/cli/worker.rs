@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Args;
 use interlock_activities::WorkerTuning;
 use interlock_domain::ids::TargetId;
-use interlock_domain::routing::ShardCount;
 use serde::Serialize;
 
 use super::output::Output;
@@ -57,14 +56,7 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     let metrics = Metrics::start()?;
     let running = Arc::new(AtomicBool::new(false));
     let health = HttpService::start(command.listen, health::router(readiness(&running), metrics.clone())).await?;
-    let connected = Installation::connect(
-        &command.connection,
-        settings,
-        catalog,
-        ShardCount::default(),
-        Patience::Sdk,
-        STARTUP_LIMIT,
-    );
+    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Sdk, STARTUP_LIMIT);
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };

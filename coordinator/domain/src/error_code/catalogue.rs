@@ -113,6 +113,8 @@ catalogue! {
             => "Unset INTERLOCK_QUEUE_SHARDS to take what is recorded; 'interlock bootstrap --shards N' changes it for all.";
         NamespacesDisagree = "namespaces_disagree": "The namespaces of an installation have different records."
             => "A change of the count did not reach all of them: run 'interlock bootstrap' again.";
+        BootstrapIncomplete = "bootstrap_incomplete": "A Temporal server could not be prepared for Interlock."
+            => "The message says what could not be done; mend that and start again.";
         RecordUnreadable = "record_unreadable": "What is recorded in a namespace cannot be read."
             => "If Temporal refuses, mend the access; if a newer version wrote it, use that version.";
         BadIdKey = "bad_id_key": "The key that hides resource ids is empty."

@@ -264,6 +264,18 @@ impl Routing {
         }
     }
 
+    /// Where the entity of a workflow that runs in this namespace is to live; none where it is no entity of this
+    /// installation.
+    pub fn route_of(&self, namespace: &str, workflow_id: &str) -> Option<EntityRoute> {
+        if let Some(target) = target_of_workflow(workflow_id) {
+            let is_ours = |route: &EntityRoute| route.workflow_id == workflow_id && route.namespace == namespace;
+            return Some(self.target(&target)).filter(is_ours);
+        }
+        let address: EntityAddress = workflow_id.parse().ok()?;
+        let on_behalf_of: TenantId = address.scope().parse().ok()?;
+        Some(EntityRoute { namespace: namespace.to_owned(), ..self.route(&on_behalf_of, &address) })
+    }
+
     /// Over how many shards the entities beside this one are spread.
     fn spread(&self, address: &EntityAddress) -> Spread {
         match address {

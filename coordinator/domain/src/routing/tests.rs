@@ -172,6 +172,22 @@ fn while_the_count_changes_all_queues_are_served_and_entities_are_told_where_the
 }
 
 #[test]
+fn where_a_workflow_is_to_live_is_known_by_its_id() {
+    let routing = routing(spread_out(16, 4));
+    let of = |id: &str| routing.route_of("default", id).map(|route| route.task_queue);
+    let customer = routing.customer(&tenant("acme"), &"A2".parse().unwrap());
+    assert_eq!(of(&customer.workflow_id), Some(customer.task_queue));
+    let resource = routing.resource(&tenant("acme"), &number());
+    assert_eq!(of(&resource.workflow_id), Some(resource.task_queue));
+    let target = routing.target(&"hss".parse().unwrap());
+    assert_eq!(of(&target.workflow_id), Some(target.task_queue));
+    for nobody in ["interlock/sweep", "interlock/installation", "other/target/hss", "t/other/c"] {
+        assert_eq!(of(nobody), None, "{nobody}");
+    }
+    assert_eq!(routing.route_of("blue", &target.workflow_id), None);
+}
+
+#[test]
 fn tenants_that_name_no_namespace_have_that_of_the_installation() {
     let settings = RoutingSettings {
         namespace: "home.a1b2c".to_owned(),

@@ -287,5 +287,10 @@ fn answer_of(work: &[EventWork]) -> AdmissionAnswer {
             Admitted::Planned { plan: plan.clone(), answers: event.tickets.iter().map(answer).collect() }
         }
     });
-    AdmissionAnswer { admitted: admitted.collect(), limits: EntityLimits::default(), attributes_registered: true, home: None }
+    AdmissionAnswer {
+        admitted: admitted.collect(),
+        limits: EntityLimits::default(),
+        attributes_registered: true,
+        home: None,
+    }
 }
