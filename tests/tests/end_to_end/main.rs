@@ -15,8 +15,10 @@ mod testbed;
 mod waiting;
 
 mod asked_under_load;
+mod bootstrapped;
 mod calls_under_way;
 mod catalog_events;
+mod changeover;
 mod continue_as_new;
 mod control;
 mod doubt;
@@ -38,6 +40,7 @@ mod python_adapter;
 mod recovered;
 mod resource_terminated;
 mod retried;
+mod routed;
 mod server_killed;
 mod swept;
 mod target_down;
