@@ -7,7 +7,7 @@ use interlock_domain::catalog::{Forward, PlanContext, Planned};
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, EventToAdmit};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{ResourceId, TenantId};
-use interlock_domain::message::{ClaimAnswer, Envelope, Ticket};
+use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{ClaimMode, Plan, Rejection};
 use interlock_workflows::names;
 use temporalio_sdk::activities::ActivityContext;
@@ -56,7 +56,8 @@ pub(crate) async fn admit(
     });
     let admitted: Result<Vec<_>, EntityCallError> = join_all(admitted).await.into_iter().collect();
     let attributes_registered = worker.entities.has_search_attributes();
-    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered })
+    let home = worker.entities.routing().home(&worker.entities.customer(tenant, &admission.customer.customer).route);
+    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered, home })
 }
 
 /// Why an event of a tenant that was off-boarded ends.
@@ -128,6 +129,9 @@ async fn claim(
         worker.answers.not_answered(queue, Instant::now());
     }
     let request_id = request_id::of_part(context, &format!("message {}", ticket.id));
-    worker.entities.signal_with_start(&entity, names::CLAIM, &Envelope::new(&ticket), &request_id).await?;
+    worker
+        .entities
+        .signal_with_start(&entity, names::CLAIM, &worker.entities.envelope(&entity, &ticket), &request_id)
+        .await?;
     Ok((resource, ClaimAnswer::NotAnswered))
 }

@@ -169,6 +169,11 @@ impl EntityClient {
         EntityTarget { route: self.routing.route(tenant, &address), start }
     }
 
+    /// A message to an entity in its envelope.
+    pub fn envelope<M>(&self, entity: &EntityTarget, message: M) -> Envelope<M> {
+        Envelope::new(message).with_home(self.routing.home(&entity.route))
+    }
+
     /// Signals an entity, and starts it where it does not run. The same `request_id` again does nothing.
     ///
     /// # Errors
@@ -266,7 +271,7 @@ impl EntityClient {
         ticket: &Ticket,
         update_id: &str,
     ) -> Result<ClaimAnswer, EntityCallError> {
-        self.update_with_start(entity, names::CLAIM, &Envelope::new(ticket), update_id).await
+        self.update_with_start(entity, names::CLAIM, &self.envelope(entity, ticket), update_id).await
     }
 
     /// Updates an entity and waits for its answer; starts it where it does not run. A call with the same `update_id` in the

@@ -43,6 +43,4 @@ pub use upkeep_activities::UpkeepOfTargets;
 pub use worker_context::WorkerContext;
 pub use worker_thread::{WorkerThread, WorkerThreadError};
 pub use worker_tuning::{Pollers, Slots, WorkerTuning};
-pub use workers::{
-    WorkerFault, entity_worker, jobs_worker, provisioning_worker, resource_worker, tenant_ops_worker,
-};
+pub use workers::{WorkerFault, entity_worker, jobs_worker, provisioning_worker, resource_worker, tenant_ops_worker};

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod actions;
+pub mod bootstrap;
 pub mod cli;
 pub mod codec;
 pub mod connection;

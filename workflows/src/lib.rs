@@ -13,6 +13,7 @@ mod identity;
 #[cfg(test)]
 mod largest_states;
 mod life;
+mod moving;
 mod needs;
 mod patience;
 mod raw_json;
@@ -92,6 +93,9 @@ pub mod names {
     /// Signal to a customer: say again what it has and wants of a resource, `{"resource":"KIND/ID"}`, or of all, `{}`. For
     /// whoever notices that a resource's entity was terminated.
     pub const REASSERT: &str = "reassert";
+    /// Signal to an entity: go and live on this task queue as soon as nothing is under way; a
+    /// [`Home`](interlock_domain::routing::Home).
+    pub const MOVE_TO: &str = "move_to";
     /// Update: a person's action.
     pub const ACT: &str = "act";
 }

@@ -14,6 +14,7 @@ use crate::ids::{
 };
 use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
 use crate::retry::RetryPolicy;
+use crate::routing::Home;
 
 /// The version of the envelope that entity messages travel in.
 pub const ENVELOPE_VERSION: u32 = 1;
@@ -25,12 +26,21 @@ pub struct Envelope<M> {
     pub v: u32,
     /// The message.
     pub message: M,
+    /// Where the receiver is to live; only said while the count of queue shards changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
 }
 
 impl<M> Envelope<M> {
     /// Puts a message into an envelope of this version.
     pub fn new(message: M) -> Self {
-        Self { v: ENVELOPE_VERSION, message }
+        Self { v: ENVELOPE_VERSION, message, home: None }
+    }
+
+    /// The same, with what the receiver is told of its home.
+    #[must_use]
+    pub fn with_home(self, home: Option<Home>) -> Self {
+        Self { home, ..self }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::bootstrap::BootstrapCommand;
 use super::codec_server::CodecServerCommand;
 use super::customer::CustomerCommand;
 use super::demo::DemoCommand;
@@ -87,6 +88,9 @@ pub(super) enum Command {
     Demo(DemoCommand),
     /// Run all of Interlock on this machine, Temporal and its web UI included, until Ctrl-C
     Dev(DevCommand),
+    /// Prepare a Temporal cluster: namespaces, search attributes, schedules; also changes the count of queue shards. Safe to
+    /// run again and again
+    Bootstrap(BootstrapCommand),
     /// Run a pool of workers
     Worker(WorkerCommand),
     /// Run the HTTP gateway

@@ -3,6 +3,7 @@
 
 mod age;
 mod arguments;
+mod bootstrap;
 mod catalog;
 mod codec_server;
 mod completions;
@@ -96,7 +97,14 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
             prepare(&global)?;
             catalog::run(&command, output)
         }
-        Command::Route(command) => route::run(&command, &prepare(&global)?, output),
+        Command::Route(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(route::run(&command, &settings, output))
+        }
+        Command::Bootstrap(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(bootstrap::run(&command, settings, output))
+        }
         Command::Sandbox(command) => {
             prepare(&global)?;
             runtime()?.block_on(sandbox::run(&command, output))

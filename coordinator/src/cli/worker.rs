@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use clap::Args;
 use interlock_adapters::AdapterRegistry;
 use interlock_domain::ids::TargetId;
-use interlock_domain::routing::ShardCount;
 use serde::Serialize;
 use serde_json::json;
 
@@ -66,14 +65,7 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     let standing = Standing::default();
     let calls = health::router(about(&standing, command.workload), readiness(&standing), metrics.clone());
     let health = HttpService::start(command.listen, calls).await?;
-    let connected = Installation::connect(
-        &command.connection,
-        settings,
-        catalog,
-        ShardCount::default(),
-        Patience::Sdk,
-        STARTUP_LIMIT,
-    );
+    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Sdk, STARTUP_LIMIT);
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };

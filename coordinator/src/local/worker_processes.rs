@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
-use interlock_domain::routing::ShardCount;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use toml::{Table, Value};
@@ -43,10 +42,10 @@ impl WorkerFiles {
     }
 
     /// Writes settings and catalog.
-    pub(super) fn write(&self, options: &LocalOptions, shards: ShardCount) -> Result<(), Fault> {
+    pub(super) fn write(&self, options: &LocalOptions) -> Result<(), Fault> {
         let catalog = self.directory.path().join("catalog.toml");
         std::fs::write(&catalog, &options.catalog).map_err(|error| failed(&error, ""))?;
-        let settings = settings_text(&options.settings, &catalog, shards)?;
+        let settings = settings_text(&options.settings, &catalog)?;
         std::fs::write(self.settings(), settings).map_err(|error| failed(&error, ""))
     }
 
@@ -183,10 +182,13 @@ fn not_ended(error: &dyn std::fmt::Display) -> Fault {
 }
 
 /// The settings as a file. Secrets of targets are not written to disk: a target that needs one is refused.
-fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Result<String, Fault> {
+fn settings_text(settings: &Settings, catalog: &Path) -> Result<String, Fault> {
     let mut file = Table::new();
     file.insert("prefix".into(), settings.prefix.as_str().into());
-    file.insert("queue_shards".into(), Value::Integer(shards.get().into()));
+    // Without it a process takes what is recorded when it starts.
+    if let Some(shards) = settings.queue_shards {
+        file.insert("queue_shards".into(), Value::Integer(shards.get().into()));
+    }
     file.insert("catalog".into(), catalog.display().to_string().into());
     if let Some(key) = &settings.id_key {
         file.insert("id_key".into(), key.expose_secret().into());
@@ -199,6 +201,7 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
     file.insert("sweep".into(), Value::try_from(settings.sweep).map_err(unwritten)?);
     file.insert("alerts".into(), Value::try_from(&settings.alerts).map_err(unwritten)?);
     file.insert("tenants".into(), Value::try_from(&settings.tenants).map_err(unwritten)?);
+    file.insert("realms".into(), Value::try_from(&settings.realms).map_err(unwritten)?);
     let targets: Result<Table, Fault> = settings
         .targets
         .iter()

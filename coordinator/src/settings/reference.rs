@@ -44,9 +44,13 @@ name = "support"            # who is written into its log
 
 [tenants.blue]
 plan = "pro"                # free (weight 1, the default) | pro (3) | enterprise (10)
-namespace = "blue"          # default: default
+namespace = "blue"          # default: that of the connection (TEMPORAL_NAMESPACE, --namespace), else default
+spread = 4                  # over how many shards its entities are spread, at most the count; default: 1
 [tenants.blue.targets]      # which target each role of the catalog is; without a mapping the role is the name
 hss = "hss-east"
+
+[realms.shared-hss]         # a realm of the catalog, whose resources several tenants share: no tenant's spread counts for them
+spread = 4                  # default: 1
 
 [targets.hss-east]
 adapter = "pyhss"           # pyhss | json | declarative | external

@@ -52,15 +52,17 @@ pub const VARIABLES: &[Variable] = &[
         None,
         "interlock",
         "What the names of all task queues begin with: A-Z, a-z, 0-9, '.', '_', '-', at most 64. All processes of one \
-         installation must agree, and producers that call Temporal themselves.",
+         installation must agree, and producers that call Temporal themselves; 'interlock bootstrap' records it, and a process \
+         that has another one does not start.",
     ),
     variable(
         "INTERLOCK_QUEUE_SHARDS",
         "queue_shards",
         None,
-        "1 in demo, dev and tests; 16 elsewhere",
-        "Over how many shards of task queues the tenants are spread, 1 to 1,000. All processes of one installation must \
-         agree, and producers that call Temporal themselves.",
+        "what 'interlock bootstrap' recorded",
+        "Over how many shards of task queues the tenants are spread, 1 to 1,000. The first 'interlock bootstrap' records it (16 \
+         where nothing is set; 1 in demo, dev and tests); a process where another one is set does not start. Producers that \
+         call Temporal themselves must agree.",
     ),
     variable(
         "INTERLOCK_ID_KEY",

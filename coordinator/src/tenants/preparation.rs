@@ -52,7 +52,7 @@ impl Preparation {
             Step::Namespace => self.namespace(&namespace).await,
             Step::SearchAttributes => self.search_attributes(&namespace).await,
             Step::Schedules => {
-                let ensured = schedules::ensure_in(&self.installation, namespace.clone()).await;
+                let ensured = schedules::ensure_in(&self.installation, &namespace).await;
                 let failed = |status: tonic::Status| StepFault::strange(status.message());
                 ensured.map(|()| format!("the sweep of '{namespace}' is scheduled")).map_err(failed)
             }

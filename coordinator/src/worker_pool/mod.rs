@@ -277,7 +277,7 @@ async fn connections(installation: &Installation, count: usize) -> Result<Vec<Co
 /// The queues to serve, in each namespace of the installation.
 fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Vec<QueueToServe>, Fault> {
     let routing = &installation.routing;
-    let count = routing.settings().shard_count;
+    let count = routing.served_shards();
     let shards = match options.shards {
         Some(range) => range.shards(count)?,
         None => count.shards().collect(),

@@ -31,7 +31,7 @@ impl From<Output> for Said {
 pub async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Said {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
     command.args(arguments).args(["--tenant", scene.tenant.as_str(), "--log-level", "warn"]);
-    command.args(["--address", &scene.bed.platform.temporal_address()]).env("INTERLOCK_QUEUE_SHARDS", "1");
+    command.args(["--address", &scene.bed.platform.temporal_address()]);
     command.envs(scene.bed.environment.iter().cloned());
     // The catalog of the testbed, as the workers have it.
     let catalog = tempfile::NamedTempFile::new().unwrap();

@@ -17,8 +17,10 @@ mod waiting;
 
 mod asked_under_load;
 mod at_rest;
+mod bootstrapped;
 mod calls_under_way;
 mod catalog_events;
+mod changeover;
 mod continue_as_new;
 mod control;
 mod deploy;
@@ -44,6 +46,7 @@ mod recovered;
 mod resource_terminated;
 mod retried;
 mod rolling_restart;
+mod routed;
 mod server_killed;
 mod swept;
 mod target_down;

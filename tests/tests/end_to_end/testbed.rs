@@ -14,6 +14,7 @@ use interlock_coordinator::temporal_server::EmbeddedServerOptions;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::limits::EntityLimits;
+use interlock_domain::routing::{ShardCount, TenantSettings};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -50,6 +51,10 @@ pub struct Wanted {
     pub db_file: Option<PathBuf>,
     /// Workers are processes of their own, one for each of these; none: one pool in this process.
     pub worker_processes: Option<Vec<Workload>>,
+    /// The count of queue shards; none: one.
+    pub shards: Option<u64>,
+    /// What is set for single tenants.
+    pub tenants: Vec<(&'static str, TenantSettings)>,
     /// There are no workers at all.
     pub no_workers: bool,
     /// More event types, after those of the testbed's catalog.
@@ -114,6 +119,9 @@ impl Testbed {
                 protect(target.as_str(), settings);
             }
         }
+        options.shards = wanted.shards.map_or(ShardCount::ONE, |count| count.try_into().unwrap());
+        let tenants = wanted.tenants.into_iter().map(|(tenant, of)| (tenant.parse().unwrap(), of));
+        options.settings.tenants.extend(tenants);
         options.sandboxes = false;
         options.settings.limits = wanted.limits;
         options.settings.sweep = wanted.sweep.unwrap_or_default();

@@ -100,6 +100,8 @@ catalogue! {
         BadShardCount = "bad_shard_count":
             "The number of queue shards is out of its range, or shards are named that do not exist."
             => "Correct INTERLOCK_QUEUE_SHARDS (1 to 1,000, the same for all processes) or --shards.";
+        BadSpread = "bad_spread": "A tenant or realm is to be spread over no shards, or over more than there are."
+            => "Correct 'spread' in [tenants.NAME] or [realms.NAME]: 1 to the count of shards.";
         BadIdKey = "bad_id_key": "The key that hides resource ids is empty."
             => "Set INTERLOCK_ID_KEY to a secret text, or unset it.";
         RealmSpansNamespaces = "realm_spans_namespaces": "Tenants that share a realm are in different namespaces."
@@ -156,6 +158,21 @@ catalogue! {
              sides.";
         TemporalAccessDenied = "temporal_access_denied": "Temporal refuses this client."
             => "Check --api-key (or TEMPORAL_API_KEY), the client's certificate, and the namespace.";
+        NotBootstrapped = "not_bootstrapped":
+            "Nothing is recorded in a namespace: Interlock was never prepared there."
+            => "Run 'interlock bootstrap' with the same settings and connection, then start again.";
+        PrefixDisagrees = "prefix_disagrees":
+            "An installation with another prefix is recorded in a namespace. Two would share its workflows."
+            => "Set INTERLOCK_PREFIX to what is recorded, or give this installation another namespace.";
+        ShardCountDisagrees = "shard_count_disagrees":
+            "The count of queue shards that is set is not the one that is recorded in a namespace."
+            => "Unset INTERLOCK_QUEUE_SHARDS to take what is recorded; 'interlock bootstrap --shards N' changes it for all.";
+        NamespacesDisagree = "namespaces_disagree": "The namespaces of an installation have different records."
+            => "A change of the count did not reach all of them: run 'interlock bootstrap' again.";
+        BootstrapIncomplete = "bootstrap_incomplete": "A Temporal server could not be prepared for Interlock."
+            => "The message says what could not be done; mend that and start again.";
+        RecordUnreadable = "record_unreadable": "What is recorded in a namespace cannot be read."
+            => "If Temporal refuses, mend the access; if a newer version wrote it, use that version.";
         TemporalProfileNotFound = "temporal_profile_not_found": "There is no such profile in temporal.toml."
             => "Check --profile, TEMPORAL_PROFILE and TEMPORAL_CONFIG_FILE.";
         TemporalConfigurationInvalid = "temporal_configuration_invalid":

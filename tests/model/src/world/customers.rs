@@ -292,5 +292,10 @@ fn answer_of(work: &[EventWork]) -> AdmissionAnswer {
             Admitted::Planned { plan: plan.clone(), answers: event.tickets.iter().map(answer).collect() }
         }
     });
-    AdmissionAnswer { admitted: admitted.collect(), limits: EntityLimits::default(), attributes_registered: true }
+    AdmissionAnswer {
+        admitted: admitted.collect(),
+        limits: EntityLimits::default(),
+        attributes_registered: true,
+        home: None,
+    }
 }
