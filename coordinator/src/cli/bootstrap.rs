@@ -7,7 +7,7 @@ use clap::Args;
 use interlock_domain::routing::{RoutingError, ShardCount};
 
 use super::output::Output;
-use crate::bootstrap::{BootstrapOptions, RETENTION_DEFAULT, bootstrap};
+use crate::bootstrap::{BootstrapOptions, BootstrapReport, RETENTION_DEFAULT, bootstrap};
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect};
 use crate::fault::Fault;
 use crate::settings::Settings;
@@ -51,6 +51,6 @@ pub(super) async fn run(command: &BootstrapCommand, settings: Settings, output: 
         ..BootstrapOptions::default()
     };
     let report = bootstrap(&client, &settings, &catalog, &options).await?;
-    output.one(&report, |report| report.words())?;
+    output.one(&report, BootstrapReport::words)?;
     Ok(ExitCode::from(u8::from(!report.is_complete())))
 }
