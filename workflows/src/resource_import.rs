@@ -9,17 +9,19 @@ use std::collections::{BTreeMap, VecDeque};
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::import::{Effect, ImportPart, ImportProgress, ImportTally, PartReport};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
+use interlock_domain::routing::Residence;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ChildWorkflowOptions, ContinueAsNewOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    ChildWorkflowOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
     WorkflowResult,
 };
 
 use crate::definitions::Importing;
 use crate::life::{Begun, Entity, live, regardless};
+use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, identity, raw_json};
 
@@ -80,6 +82,10 @@ pub struct ResourceImport {
     updates: u64,
     /// Answers to updates that their handlers did not give yet.
     answers: BTreeMap<u64, Value>,
+    /// Signals taken in this run.
+    signals: u32,
+    /// Where it is to live.
+    residence: Residence,
     /// Why the state of the run before cannot be read: nothing may go on then.
     unreadable: Option<String>,
 }
@@ -92,6 +98,8 @@ pub(crate) enum CameIn {
     Part(u64, Box<ImportPart>),
     /// The list has come to its end after so many parts; the answer is kept under this number.
     Complete(u64, u64),
+    /// Where it is to live.
+    Home(ToldHome),
     /// A part is over; none where it ended before it was done.
     Ended(u64, Option<ImportTally>),
 }
@@ -126,6 +134,8 @@ impl ResourceImport {
             effects: Vec::new(),
             updates: 0,
             answers: BTreeMap::new(),
+            signals: 0,
+            residence: start_argument::residence(&argument),
             unreadable,
         };
         if continued {
@@ -145,15 +155,26 @@ impl ResourceImport {
         if context.state(|import| import.machine.is_done()) {
             return Ok(context.state(|import| import.machine.tally));
         }
-        let argument = context.state(|import| start_argument::carry(&import.start, &import.machine));
+        let argument = context.state(|import| start_argument::carry(&import.start, &import.residence, &import.machine));
         match argument {
             Ok(argument) => {
-                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+                let options = context.state(|import| moving::next_run(&import.residence));
+                context.continue_as_new(argument, options).map(|never| match never {})
             }
             Err(fault) => {
                 context.force_task_fail(format!("the state cannot be written: {fault}"));
                 std::future::pending().await
             }
+        }
+    }
+
+    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    #[signal(name = "move_to")]
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
+        self.signals += 1;
+        // Nobody but `bootstrap` sends it; what cannot be read changes nothing, and is sent again.
+        if let Ok(home) = raw_json::read(&home) {
+            self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home)));
         }
     }
 
@@ -245,6 +266,10 @@ impl Entity for ResourceImport {
                 self.answers.insert(number, self.shown());
                 Vec::new()
             }
+            CameIn::Home(told) => {
+                moving::tell(&mut self.residence, told);
+                Vec::new()
+            }
             CameIn::Ended(number, tally) => self.machine.ended(number, tally),
         };
         self.effects.extend(effects);
@@ -278,7 +303,8 @@ impl Entity for ResourceImport {
 
     /// A run ends between parts only: what is under way is never cancelled.
     fn due(&self, _length: RunLength) -> ContinueAsNew {
-        if self.machine.run_is_over() { ContinueAsNew::WhenIdle } else { ContinueAsNew::No }
+        let by_length = if self.machine.run_is_over() { ContinueAsNew::WhenIdle } else { ContinueAsNew::No };
+        self.residence.judge(by_length)
     }
 
     fn is_idle(&self) -> bool {
@@ -286,6 +312,6 @@ impl Entity for ResourceImport {
     }
 
     fn signals(&self) -> u32 {
-        0
+        self.signals
     }
 }

@@ -7,18 +7,19 @@ use std::collections::{BTreeMap, VecDeque};
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, EntityLimits, RunLength};
-use interlock_domain::routing::tenant_of_workflow;
+use interlock_domain::routing::{Residence, tenant_of_workflow};
 use interlock_domain::tenant::{Effect, Input, Step, StepFault, Tenant, TenantAction, TenantActionDone};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ContinueAsNewOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
 use crate::definitions::TenantUpkeep;
 use crate::life::{Begun, Entity, live, regardless};
+use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, identity, raw_json, search_attributes};
 
@@ -63,8 +64,12 @@ pub struct TenantEntity {
     effects: Vec<Effect>,
     /// Actions taken in this run.
     actions: u64,
+    /// Signals taken in this run.
+    signals: u32,
     /// Answers to actions that their handlers did not give yet.
     answers: BTreeMap<u64, Result<TenantActionDone, Refusal>>,
+    /// Where it is to live.
+    residence: Residence,
     /// Why the state of the run before cannot be read: nothing may go on then.
     unreadable: Option<String>,
 }
@@ -75,6 +80,8 @@ pub(crate) enum CameIn {
     Input(Input),
     /// A person's action, whose answer is kept under this number.
     Action(u64, TenantAction),
+    /// Where it is to live.
+    Home(ToldHome),
 }
 
 #[workflow_methods]
@@ -99,7 +106,9 @@ impl TenantEntity {
             inbox: VecDeque::new(),
             effects: Vec::new(),
             actions: 0,
+            signals: 0,
             answers: BTreeMap::new(),
+            residence: start_argument::residence(&argument),
             unreadable,
         };
         if continued {
@@ -116,15 +125,26 @@ impl TenantEntity {
             std::future::pending::<()>().await;
         }
         live(context).await;
-        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.machine));
+        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.residence, &entity.machine));
         match argument {
             Ok(argument) => {
-                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+                let options = context.state(|entity| moving::next_run(&entity.residence));
+                context.continue_as_new(argument, options).map(|never| match never {})
             }
             Err(fault) => {
                 context.force_task_fail(format!("the state cannot be written: {fault}"));
                 std::future::pending().await
             }
+        }
+    }
+
+    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    #[signal(name = "move_to")]
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
+        self.signals += 1;
+        // Nobody but `bootstrap` sends it; what cannot be read changes nothing, and is sent again.
+        if let Ok(home) = raw_json::read(&home) {
+            self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home)));
         }
     }
 
@@ -176,6 +196,10 @@ impl Entity for TenantEntity {
     fn feed(&mut self, now: Timestamp, input: CameIn) {
         let effects = match input {
             CameIn::Input(input) => self.machine.step(now, input),
+            CameIn::Home(told) => {
+                moving::tell(&mut self.residence, told);
+                Vec::new()
+            }
             CameIn::Action(number, action) => {
                 let (answer, effects) = self.machine.act(now, &action);
                 self.answers.insert(number, answer);
@@ -224,7 +248,7 @@ impl Entity for TenantEntity {
     }
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
-        EntityLimits::default().continue_as_new(length)
+        self.residence.judge(EntityLimits::default().continue_as_new(length))
     }
 
     fn is_idle(&self) -> bool {
@@ -232,7 +256,7 @@ impl Entity for TenantEntity {
     }
 
     fn signals(&self) -> u32 {
-        0
+        self.signals
     }
 
     fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {

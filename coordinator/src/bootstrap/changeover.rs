@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use interlock_activities::{EntityCallError, EntityTarget};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{EntityRoute, Home};
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
@@ -22,7 +23,6 @@ use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::installation::Installation;
-use interlock_domain::error_code::ErrorCode;
 
 /// How many entities a page of the list has: the most that the server gives.
 const PER_PAGE: i32 = 1_000;
@@ -110,10 +110,17 @@ impl MoveAll<'_> {
                 namespace: namespace.clone(),
                 page_size: PER_PAGE,
                 query: format!(
-                    "WorkflowType IN ('{}', '{}', '{}') AND ExecutionStatus = 'Running'",
-                    names::CUSTOMER_ENTITY,
-                    names::RESOURCE_ENTITY,
-                    names::TARGET_ENTITY
+                    "WorkflowType IN ('{}') AND ExecutionStatus = 'Running'",
+                    [
+                        names::CUSTOMER_ENTITY,
+                        names::RESOURCE_ENTITY,
+                        names::TARGET_ENTITY,
+                        names::TENANT_ENTITY,
+                        names::RESOURCE_IMPORT,
+                        // It is waited for: parts do not move.
+                        names::RESOURCE_IMPORT_PART,
+                    ]
+                    .join("', '")
                 ),
                 ..ListWorkflowExecutionsRequest::default()
             };
@@ -121,8 +128,8 @@ impl MoveAll<'_> {
                 let mut client = self.installation.client.clone();
                 let page = client.list_workflow_executions(request.clone().into_request()).await;
                 let page = page.map_err(|status| refused("the list of entities", &status))?.into_inner();
-                let homeless = self.misplaced(&namespace, &page.executions, &mut seen).await?;
-                self.ask(homeless).await?;
+                let misplaced = self.misplaced(&namespace, &page.executions, &mut seen).await?;
+                self.ask(misplaced).await?;
                 if page.next_page_token.is_empty() {
                     break;
                 }

@@ -7,7 +7,7 @@ use clap::Args;
 use interlock_domain::routing::{RoutingError, ShardCount};
 
 use super::output::Output;
-use crate::bootstrap::{BootstrapOptions, RETENTION_DEFAULT, bootstrap};
+use crate::bootstrap::{BootstrapOptions, BootstrapReport, RETENTION_DEFAULT, bootstrap};
 use crate::connection::ConnectionFlags;
 use crate::fault::Fault;
 use crate::settings::Settings;
@@ -50,6 +50,6 @@ pub(super) async fn run(command: &BootstrapCommand, settings: Settings, output: 
         ..BootstrapOptions::default()
     };
     let report = bootstrap(&command.connection, &settings, &catalog, &options).await?;
-    output.one(&report, |report| report.words())?;
+    output.one(&report, BootstrapReport::words)?;
     Ok(ExitCode::from(u8::from(!report.is_complete())))
 }

@@ -22,7 +22,7 @@ impl Inspection {
     /// # Errors
     /// [`InspectionError`].
     pub async fn customers_with_open_orders(&self, tenant: &TenantId) -> Result<u64, InspectionError> {
-        let namespace = &self.installation.routing.tenant(tenant).namespace;
+        let namespace = self.installation.routing.namespace(tenant);
         let client = self.installation.client_for(namespace);
         let what = || format!("The tenant {tenant}");
         let client = client.map_err(|fault| InspectionError::Refused { what: what(), reason: fault.message })?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use interlock_activities::EntityCallError;
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::TenantId;
-use interlock_domain::routing::{NAMESPACE_DEFAULT, tenant_of_workflow};
+use interlock_domain::routing::tenant_of_workflow;
 use interlock_domain::tenant::{TenantAction, TenantActionDone, TenantActionKind};
 use interlock_workflows::names;
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,7 @@ impl Tenants {
     async fn managed(&self) -> Result<Vec<TenantId>, InspectionError> {
         let prefix = format!("{}/tenant/", self.installation.routing.settings().prefix.as_str());
         let mut request = ListWorkflowExecutionsRequest {
-            namespace: NAMESPACE_DEFAULT.to_owned(),
+            namespace: self.installation.routing.settings().namespace.clone(),
             query: format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TENANT_ENTITY),
             ..Default::default()
         };

@@ -47,7 +47,7 @@ impl Preparation {
     /// # Errors
     /// [`StepFault`]; it may be tried again.
     pub async fn prepare(&self, tenant: &TenantId, step: Step) -> Result<String, StepFault> {
-        let namespace = self.installation.routing.tenant(tenant).namespace.clone();
+        let namespace = self.installation.routing.namespace(tenant).to_owned();
         match step {
             Step::Namespace => self.namespace(&namespace).await,
             Step::SearchAttributes => self.search_attributes(&namespace).await,

@@ -266,12 +266,15 @@ impl Routing {
         }
     }
 
-    /// Where the entity of a workflow that runs in this namespace is to live; none where it is no entity of this
-    /// installation.
+    /// Where the entity of a workflow that runs in this namespace is to live, or a workflow of the upkeep of tenants; none where
+    /// it is nothing of this installation.
     pub fn route_of(&self, namespace: &str, workflow_id: &str) -> Option<EntityRoute> {
         if let Some(target) = target_of_workflow(workflow_id) {
             let is_ours = |route: &EntityRoute| route.workflow_id == workflow_id && route.namespace == namespace;
             return Some(self.target(&target)).filter(is_ours);
+        }
+        if let Some(route) = self.tenant_ops_route(workflow_id) {
+            return Some(route).filter(|route| route.namespace == namespace);
         }
         let address: EntityAddress = workflow_id.parse().ok()?;
         let on_behalf_of: TenantId = address.scope().parse().ok()?;

@@ -1,6 +1,6 @@
 //! Where the upkeep of tenants is: a tenant's own workflow, and its imports, on the tenant_ops queue of its shard.
 
-use super::{EntityRoute, NAMESPACE_DEFAULT, QueueKind, Routing, shard_of};
+use super::{EntityRoute, QueueKind, Routing, shard_of};
 use crate::ids::{TenantId, decode_part};
 
 /// The workflow type of a tenant.
@@ -9,12 +9,12 @@ pub const TENANT_WORKFLOW_TYPE: &str = "TenantEntity";
 pub const IMPORT_WORKFLOW_TYPE: &str = "ResourceImport";
 
 impl Routing {
-    /// Where a tenant's own workflow is: `{prefix}/tenant/{name}`, the name percent-encoded, in the namespace `default`: the
-    /// tenant's own may not be there yet.
+    /// Where a tenant's own workflow is: `{prefix}/tenant/{name}`, the name percent-encoded, in the namespace of the installation:
+    /// the tenant's own may not be there yet.
     pub fn tenant_entity(&self, tenant: &TenantId) -> EntityRoute {
         let shard = shard_of(tenant.as_str(), self.settings.shard_count);
         EntityRoute {
-            namespace: NAMESPACE_DEFAULT.to_owned(),
+            namespace: self.settings.namespace.clone(),
             workflow_type: TENANT_WORKFLOW_TYPE,
             workflow_id: format!("{}/tenant/{}", self.settings.prefix.as_str(), tenant.encoded()),
             shard,
@@ -27,12 +27,26 @@ impl Routing {
     pub fn import(&self, tenant: &TenantId, digest: &str) -> EntityRoute {
         let shard = shard_of(tenant.as_str(), self.settings.shard_count);
         EntityRoute {
-            namespace: self.tenant(tenant).namespace.clone(),
+            namespace: self.namespace(tenant).to_owned(),
             workflow_type: IMPORT_WORKFLOW_TYPE,
             workflow_id: format!("{}/import/{digest}", tenant.encoded()),
             shard,
             task_queue: self.settings.prefix.queue(QueueKind::TenantOps, shard),
             priority: self.priority(tenant),
+        }
+    }
+
+    /// Where a tenant's own workflow, an import or a part of one is; none where the id is of none of them.
+    pub(super) fn tenant_ops_route(&self, workflow_id: &str) -> Option<EntityRoute> {
+        if let Some(tenant) = tenant_of_workflow(workflow_id) {
+            return Some(self.tenant_entity(&tenant)).filter(|route| route.workflow_id == workflow_id);
+        }
+        match workflow_id.split('/').collect::<Vec<_>>().as_slice() {
+            [tenant, "import", digest, ..] => {
+                let tenant: TenantId = decode_part(tenant).ok()?.try_into().ok()?;
+                Some(EntityRoute { workflow_id: workflow_id.to_owned(), ..self.import(&tenant, digest) })
+            }
+            _ => None,
         }
     }
 }
@@ -64,5 +78,11 @@ mod tests {
         assert_eq!(own.task_queue, import.task_queue);
         assert!(own.task_queue.starts_with("interlock.tenant_ops."));
         assert_eq!(tenant_of_workflow("t/customer/c"), None);
+        for route in [&own, &import] {
+            assert_eq!(routing.route_of(&route.namespace, &route.workflow_id).as_ref(), Some(route));
+        }
+        let part = format!("{}/1795000000000/7", import.workflow_id);
+        let found = routing.route_of(&import.namespace, &part).unwrap();
+        assert_eq!((found.task_queue, found.workflow_id), (import.task_queue, part));
     }
 }
