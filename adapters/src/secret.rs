@@ -110,8 +110,8 @@ mod tests {
         assert_eq!(read("open".into()).read().unwrap().expose_secret(), "open");
         let in_file = read(serde_json::json!({ "file": path }));
         assert_eq!(in_file.read().unwrap().expose_secret(), "open sesame");
-        let in_environment = read(serde_json::json!({ "env": "CARGO_PKG_NAME" }));
-        assert_eq!(in_environment.read().unwrap().expose_secret(), "interlock-adapters");
+        let in_environment = read(serde_json::json!({ "env": "PATH" }));
+        assert_eq!(in_environment.read().unwrap().expose_secret(), std::env::var("PATH").unwrap().trim());
     }
 
     #[test]

@@ -28,9 +28,6 @@ const TEMPORAL: [&str; 12] = [
 const OPEN_TELEMETRY: [&str; 4] =
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"];
 
-/// Declared by settings that are being built in parallel.
-const ARRIVING: [&str; 2] = ["INTERLOCK_CODEC_KEYS_DIRECTORY", "INTERLOCK_CODEC_CURRENT_KEY"];
-
 /// A container of Interlock's.
 pub(super) struct Container {
     /// Where it is described.
@@ -60,10 +57,7 @@ pub(super) fn environment(env: &Value) -> BTreeMap<String, Option<String>> {
 }
 
 fn is_known(name: &str) -> bool {
-    VARIABLES.iter().any(|variable| variable.name == name)
-        || TEMPORAL.contains(&name)
-        || OPEN_TELEMETRY.contains(&name)
-        || ARRIVING.contains(&name)
+    VARIABLES.iter().any(|variable| variable.name == name) || TEMPORAL.contains(&name) || OPEN_TELEMETRY.contains(&name)
 }
 
 #[test]

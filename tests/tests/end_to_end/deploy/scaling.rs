@@ -2,17 +2,21 @@
 
 use std::time::Duration;
 
-use interlock_activities::WorkerTuning;
 use interlock_coordinator::http_service;
 use interlock_domain::routing::{QueueKind, QueuePrefix, ShardCount};
 use serde_json::Value;
 
 use super::kustomizations::{deleted, is_meant};
 use super::manifests::{Manifest, base, objects, strings};
+use super::settings_file::load;
 
-/// How long a worker may take to end in good order: what it does, then its HTTP service.
+/// How long a worker of the base may take to end in good order: what it does, then its HTTP service.
 pub(super) fn drain_of_a_worker() -> Duration {
-    WorkerTuning::default().drain + http_service::DRAIN
+    load("kubernetes/base/interlock.toml").workers.drain + http_service::DRAIN
+}
+
+fn drain_of_a_gateway() -> Duration {
+    load("kubernetes/base/interlock.toml").gateway.drain
 }
 
 #[test]
@@ -23,7 +27,7 @@ fn a_pod_has_more_time_to_end_than_it_takes() {
         let grace = seconds(&pod.spec["terminationGracePeriodSeconds"]);
         let before = seconds(&pod.container()["lifecycle"]["preStop"]["sleep"]["seconds"]);
         let is_worker = strings(&pod.container()["args"])[0] == "worker";
-        let drain = if is_worker { drain_of_a_worker() } else { http_service::DRAIN };
+        let drain = if is_worker { drain_of_a_worker() } else { drain_of_a_gateway() };
         assert!(grace > before + drain, "{}: {grace:?} for {before:?} and {drain:?}", deployment.name);
     }
 }
