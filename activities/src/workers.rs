@@ -6,12 +6,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_workflows::{CustomerEntity, ResourceEntity, Served, Sweep, TargetEntity};
+use interlock_workflows::{
+    CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Served, Sweep, TargetEntity, TenantEntity,
+};
 use temporalio_client::Client;
 use temporalio_sdk::activities::ActivityImplementer;
 use temporalio_sdk::{Runtime, Worker, WorkerCreateError, WorkerOptions, WorkflowRegistrationError};
 use thiserror::Error;
 
+use crate::import_activities::ImportsLeases;
 use crate::local_activities::CarriedOut;
 use crate::registered::missing;
 use crate::target_activities::AtTargets;
@@ -93,6 +96,29 @@ pub fn jobs_worker(
         .register_activities(sweeping)
         .build();
     worker(runtime, client, options, tuning, Served::Jobs)
+}
+
+/// A worker for the upkeep of tenants: their own workflows, and imports of leases. `client` is for the namespace of the queue;
+/// `upkeep` implements [`interlock_workflows::TenantUpkeep`].
+///
+/// # Errors
+/// [`WorkerFault`].
+pub fn tenant_ops_worker(
+    runtime: &Runtime,
+    client: Client,
+    context: &Arc<WorkerContext>,
+    task_queue: &str,
+    tuning: &WorkerTuning,
+    upkeep: impl ActivityImplementer,
+) -> Result<Worker, WorkerFault> {
+    let options = options(task_queue, tuning)
+        .register_workflow::<TenantEntity>()?
+        .register_activities(upkeep)
+        .register_workflow::<ResourceImport>()?
+        .register_workflow::<ResourceImportPart>()?
+        .register_activities(ImportsLeases(Arc::clone(context)))
+        .build();
+    worker(runtime, client, options, tuning, Served::TenantOps)
 }
 
 /// A worker for the calls to one target. `client` is for the namespace of the queue.

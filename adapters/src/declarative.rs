@@ -96,10 +96,7 @@ impl DeclarativeAdapter {
         let auth = match (&settings.auth, &connector.auth) {
             (Authentication::None, Some(auth)) => auth.clone(),
             (Authentication::None, None) => Auth::None,
-            (given, _) => Auth::Given(
-                authentication_headers(given)
-                    .ok_or_else(|| RegistryError::Authentication { target: target.clone() })?,
-            ),
+            (given, _) => Auth::Given(authentication_headers(target, given)?),
         };
         let tls = || connector.tls.resolve().map_err(|detail| RegistryError::Secret { target: target.clone(), detail });
         let (base_url, connect_timeout) = (settings.address(target)?, settings.connect_timeout);

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fault::Fault;
 
 /// How long open requests may take to end when the service is stopped, where nobody says otherwise.
-const DRAIN: Duration = Duration::from_secs(10);
+pub const DRAIN: Duration = Duration::from_secs(10);
 
 /// A service that runs. Dropping it stops it without waiting.
 pub struct HttpService {

@@ -229,7 +229,6 @@ async fn a_file_of_events_is_submitted_and_may_be_submitted_again() {
     let submit = |path: std::path::PathBuf| {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock"));
         command.arg("submit").arg(path).args(["--output", "jsonl", "--address", &platform.temporal_address()]);
-        command.env("INTERLOCK_QUEUE_SHARDS", "1");
         async move { command.output().await.unwrap() }
     };
     let (first, second) = (submit(file.path().to_owned()).await, submit(file.path().to_owned()).await);

@@ -2,7 +2,7 @@
 
 use temporalio_common::ActivityDefinition as _;
 
-use crate::definitions::{LocalActivities, Sweeping, TargetActivities, TargetUpkeep};
+use crate::definitions::{Importing, LocalActivities, Sweeping, TargetActivities, TargetUpkeep, TenantUpkeep};
 use crate::names;
 
 /// What is done on a queue.
@@ -14,6 +14,8 @@ pub enum Served {
     Resources,
     /// Target entities and sweeps, and the unordered work that producers put there.
     Jobs,
+    /// The workflows of tenants, and imports of leases.
+    TenantOps,
     /// The calls to one target.
     Target,
 }
@@ -29,7 +31,7 @@ pub struct Needs {
 
 impl Served {
     /// All there is.
-    pub const ALL: [Self; 4] = [Self::Customers, Self::Resources, Self::Jobs, Self::Target];
+    pub const ALL: [Self; 5] = [Self::Customers, Self::Resources, Self::Jobs, Self::TenantOps, Self::Target];
 
     /// What its workers must have registered.
     pub fn needs(self) -> Needs {
@@ -48,6 +50,10 @@ impl Served {
                     // Of unordered events.
                     TargetActivities::provision.name(),
                 ],
+            ),
+            Self::TenantOps => (
+                &[names::TENANT_ENTITY, names::RESOURCE_IMPORT, names::RESOURCE_IMPORT_PART],
+                vec![TenantUpkeep::tenant_step.name(), Importing::import_part.name()],
             ),
             Self::Target => (&[], vec![TargetActivities::provision.name(), TargetActivities::look_up.name()]),
         };

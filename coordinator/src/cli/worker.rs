@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use clap::Args;
+use interlock_adapters::AdapterRegistry;
 use interlock_domain::ids::TargetId;
-use interlock_domain::routing::ShardCount;
 use serde::Serialize;
 use serde_json::json;
 
@@ -57,21 +57,15 @@ type Standing = Arc<OnceLock<Arc<PoolStanding>>>;
 pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let ending = shutdown::on_signals()?;
     let catalog = settings.catalog()?;
-    let adapters = settings.adapters()?;
+    // Who calls no target needs neither their addresses nor their secrets.
+    let adapters = if command.workload.calls_targets() { settings.adapters()? } else { AdapterRegistry::default() };
     let metrics = Metrics::start()?;
     let deployment = deployment_from_environment()?;
     let tuning = PoolTuning::new(&settings.workers, deployment.as_ref());
     let standing = Standing::default();
     let calls = health::router(about(&standing, command.workload), readiness(&standing), metrics.clone());
     let health = HttpService::start(command.listen, calls).await?;
-    let connected = Installation::connect(
-        &command.connection,
-        settings,
-        catalog,
-        ShardCount::default(),
-        Patience::Sdk,
-        STARTUP_LIMIT,
-    );
+    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Sdk, STARTUP_LIMIT);
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };

@@ -6,6 +6,7 @@ mod events;
 mod orders;
 mod problem;
 mod targets;
+mod tenants;
 mod throttle;
 mod views;
 
@@ -29,6 +30,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use access::bearer;
 pub use problem::Problem;
 
 use self::access::Access;
@@ -42,6 +44,7 @@ use crate::inspection::Inspection;
 use crate::installation::Installation;
 use crate::metrics::Metrics;
 use crate::targets::Targets;
+use crate::tenants::Tenants;
 use crate::worker_pool::build_id_from_environment;
 
 /// The longest body, in bytes: a batch of a thousand events of usual size.
@@ -56,6 +59,7 @@ struct Gateway {
     inspection: Inspection,
     actions: Actions,
     targets: Targets,
+    tenants: Tenants,
     access: Arc<Access>,
     throttle: Arc<Throttle>,
     metrics: Metrics,
@@ -72,7 +76,8 @@ struct Description;
 /// Starts the gateway.
 ///
 /// # Errors
-/// [`Fault`] `gateway_without_tokens` where others could reach it and no token is configured, or `listen_failed`.
+/// [`Fault`] `gateway_without_tokens` where others could reach it and no token is configured, `gateway_token_missing` where
+/// one is not in its place, or `listen_failed`.
 pub async fn start(installation: &Installation, metrics: &Metrics, listen: SocketAddr) -> Result<HttpService, Fault> {
     let settings = &installation.settings.gateway;
     if settings.tokens.is_empty() && !listen.ip().is_loopback() {
@@ -81,12 +86,16 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
             format!("The gateway is to listen on {listen}, which others can reach, and no token is configured."),
         ));
     }
+    let access = Access::new(&settings.tokens).map_err(|missing| {
+        Fault::wrong_use(ErrorCode::GatewayTokenMissing, format!("A token of the gateway cannot be read: {missing}."))
+    })?;
     let gateway = Gateway {
         ingest: Ingest::new(installation.clone()),
         inspection: Inspection::new(installation.clone()),
         actions: Actions::new(installation.clone()),
         targets: Targets::new(installation.clone()),
-        access: Arc::new(Access::new(&settings.tokens)),
+        tenants: Tenants::new(installation.clone()),
+        access: Arc::new(access),
         throttle: Arc::new(Throttle::new(settings.events_per_second_max)),
         metrics: metrics.clone(),
     };
@@ -124,6 +133,8 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
         .routes(routes!(targets::list))
         .routes(routes!(targets::show))
         .routes(routes!(targets::act))
+        .routes(routes!(tenants::show))
+        .routes(routes!(tenants::act))
         .with_state(gateway)
         .split_for_parts();
     let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "There is no such call.") };
@@ -171,8 +182,10 @@ mod tests {
             .routes(routes!(targets::list))
             .routes(routes!(targets::show))
             .routes(routes!(targets::act))
+            .routes(routes!(tenants::show))
+            .routes(routes!(tenants::act))
             .split_for_parts();
         let paths: Vec<&String> = description.paths.paths.keys().collect();
-        assert_eq!(paths.len(), 11, "{paths:?}");
+        assert_eq!(paths.len(), 13, "{paths:?}");
     }
 }

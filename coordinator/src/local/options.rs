@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use interlock_domain::catalog::REFERENCE_TEXT;
+use interlock_domain::routing::ShardCount;
 
 use crate::fault::Fault;
 use crate::settings::{Settings, catalog_file};
@@ -40,6 +41,8 @@ pub struct LocalOptions {
     pub catalog: String,
     /// The Temporal server: its file, its ports, its UI.
     pub server: EmbeddedServerOptions,
+    /// The count of queue shards with which the server is bootstrapped, where the settings name none and it is new.
+    pub shards: ShardCount,
     /// Where the gateway listens; port 0 takes a free one.
     pub gateway: SocketAddr,
     /// Whether sandbox targets stand in for the targets `hss`, `crm` and `notify`, each one that the settings do not
@@ -72,6 +75,7 @@ impl LocalOptions {
             settings,
             catalog,
             server: EmbeddedServerOptions::default(),
+            shards: ShardCount::ONE,
             gateway: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             sandboxes: true,
             hss_latency: Duration::ZERO,

@@ -9,12 +9,13 @@ use interlock_adapters::sandbox::Sandbox;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
-use interlock_domain::routing::{NAMESPACE_DEFAULT, ShardCount};
+use interlock_domain::routing::NAMESPACE_DEFAULT;
 use serde_json::Value;
 
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
 use super::worker_processes::{WorkerFiles, WorkerProcess};
+use crate::bootstrap::{BootstrapOptions, bootstrap};
 use crate::connection::ConnectionFlags;
 use crate::fault::Fault;
 use crate::gateway;
@@ -23,6 +24,7 @@ use crate::ingest::{EventResult, Ingest};
 use crate::inspection::{Inspection, InspectionError};
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
+use crate::settings::Settings;
 use crate::temporal_server::{EmbeddedServer, find_or_install};
 use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
@@ -63,13 +65,14 @@ impl LocalPlatform {
         };
         let adapters = options.settings.adapters()?;
         let cli = find_or_install(&options.settings.cli_search()?, say).await?;
-        let namespaces = options.settings.tenants.values().map(|tenant| tenant.namespace.clone());
+        let namespaces = options.settings.namespaces(NAMESPACE_DEFAULT).into_iter();
         let mut server_options = options.server.clone();
         server_options.namespaces.extend(namespaces.filter(|namespace| namespace != NAMESPACE_DEFAULT));
         server_options.namespaces.sort();
         server_options.namespaces.dedup();
         say("Starting a Temporal server.");
         let server = EmbeddedServer::start(&cli, server_options).await?;
+        prepare(&server, &options, &catalog).await?;
         // One connection for the gateway, whose callers wait, and one for the workers: a stuck one does not hold up the other.
         let installation = connect(&server, &options, &catalog, Patience::Brief).await?;
         let metrics = Metrics::start()?;
@@ -117,6 +120,11 @@ impl LocalPlatform {
         Ok(())
     }
 
+    /// Changes the settings of workers that are started from here on.
+    pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.options.settings);
+    }
+
     /// Starts one more worker process, and returns when it is ready.
     ///
     /// # Errors
@@ -148,9 +156,11 @@ impl LocalPlatform {
         }
         let files = match self.worker_files.take() {
             Some(files) => files,
-            None => WorkerFiles::write(&self.options, self.installation.routing.settings().shard_count)?,
+            None => WorkerFiles::new()?,
         };
         let files = self.worker_files.insert(files);
+        // Written anew for each: those that run have read theirs.
+        files.write(&self.options)?;
         let process = WorkerProcess::start(binary, workload, &self.server.address(), files, environment).await?;
         self.worker_processes.push(process);
         let last = self.worker_processes.len() - 1;
@@ -275,7 +285,21 @@ async fn connect(
 ) -> Result<Installation, Fault> {
     let flags = ConnectionFlags::to_server(server.address());
     let settings = options.settings.clone();
-    Installation::connect(&flags, settings, catalog.clone(), ShardCount::ONE, patience, CONNECT_LIMIT).await
+    Installation::connect(&flags, settings, catalog.clone(), patience, CONNECT_LIMIT).await
+}
+
+/// Bootstraps the server, as any other is.
+async fn prepare(server: &EmbeddedServer, options: &LocalOptions, catalog: &Catalog) -> Result<(), Fault> {
+    let flags = ConnectionFlags::to_server(server.address());
+    let of_bootstrap =
+        BootstrapOptions { usual_shards: options.shards, wait: Duration::ZERO, ..BootstrapOptions::default() };
+    let report = bootstrap(&flags, &options.settings, catalog, &of_bootstrap).await?;
+    match report.first_not_done() {
+        None => Ok(()),
+        Some(what) => {
+            Err(Fault::failed(ErrorCode::BootstrapIncomplete, format!("The server is not prepared: {what}.")))
+        }
+    }
 }
 
 fn parse_catalog(text: &str) -> Result<Catalog, Fault> {

@@ -10,14 +10,13 @@ use std::time::{Duration, Instant};
 use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
-use interlock_domain::routing::ShardCount;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use toml::{Table, Value};
 
 use super::options::LocalOptions;
 use crate::fault::Fault;
-use crate::settings::Settings;
+use crate::settings::{CodecSettings, KeySource, Settings};
 use crate::temporal_server::ServerProcess;
 use crate::worker_pool::Workload;
 
@@ -36,15 +35,18 @@ pub(super) struct WorkerFiles {
 }
 
 impl WorkerFiles {
-    /// Writes settings and catalog.
-    pub(super) fn write(options: &LocalOptions, shards: ShardCount) -> Result<Self, Fault> {
+    /// A directory with nothing in it yet.
+    pub(super) fn new() -> Result<Self, Fault> {
         let directory = tempfile::Builder::new().prefix("interlock-workers-").tempdir().map_err(|e| failed(&e, ""))?;
-        let files = Self { directory, started: 0 };
-        let catalog = files.directory.path().join("catalog.toml");
+        Ok(Self { directory, started: 0 })
+    }
+
+    /// Writes settings and catalog.
+    pub(super) fn write(&self, options: &LocalOptions) -> Result<(), Fault> {
+        let catalog = self.directory.path().join("catalog.toml");
         std::fs::write(&catalog, &options.catalog).map_err(|error| failed(&error, ""))?;
-        let settings = settings_text(&options.settings, &catalog, shards)?;
-        std::fs::write(files.settings(), settings).map_err(|error| failed(&error, ""))?;
-        Ok(files)
+        let settings = settings_text(&options.settings, &catalog)?;
+        std::fs::write(self.settings(), settings).map_err(|error| failed(&error, ""))
     }
 
     fn settings(&self) -> PathBuf {
@@ -180,14 +182,18 @@ fn not_ended(error: &dyn std::fmt::Display) -> Fault {
 }
 
 /// The settings as a file. Secrets of targets are not written to disk: a target that needs one is refused.
-fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Result<String, Fault> {
+fn settings_text(settings: &Settings, catalog: &Path) -> Result<String, Fault> {
     let mut file = Table::new();
     file.insert("prefix".into(), settings.prefix.as_str().into());
-    file.insert("queue_shards".into(), Value::Integer(shards.get().into()));
+    // Without it a process takes what is recorded when it starts.
+    if let Some(shards) = settings.queue_shards {
+        file.insert("queue_shards".into(), Value::Integer(shards.get().into()));
+    }
     file.insert("catalog".into(), catalog.display().to_string().into());
     if let Some(key) = &settings.id_key {
         file.insert("id_key".into(), key.expose_secret().into());
     }
+    file.insert("codec".into(), codec_table(&settings.codec)?.into());
     file.insert("log".into(), Table::from_iter([("level".to_owned(), settings.log.level.as_str().into())]).into());
     let unwritten = |error: toml::ser::Error| failed(&error, "");
     file.insert("limits".into(), Value::try_from(settings.limits).map_err(unwritten)?);
@@ -195,6 +201,7 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
     file.insert("sweep".into(), Value::try_from(settings.sweep).map_err(unwritten)?);
     file.insert("alerts".into(), Value::try_from(&settings.alerts).map_err(unwritten)?);
     file.insert("tenants".into(), Value::try_from(&settings.tenants).map_err(unwritten)?);
+    file.insert("realms".into(), Value::try_from(&settings.realms).map_err(unwritten)?);
     let targets: Result<Table, Fault> = settings
         .targets
         .iter()
@@ -202,6 +209,32 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
         .collect();
     file.insert("targets".into(), targets?.into());
     toml::to_string(&file).map_err(unwritten)
+}
+
+/// Where the keys of the codec are. Keys themselves are not written to disk.
+fn codec_table(settings: &CodecSettings) -> Result<Table, Fault> {
+    let mut table = Table::new();
+    let mut keys = Table::new();
+    for (id, source) in &settings.keys {
+        let KeySource::File { file } = source else {
+            return Err(Fault::wrong_use(
+                ErrorCode::CodecKeyNotForProcesses,
+                format!(
+                    "The key '{id}' of the codec stands in the settings, and is not written to disk for worker processes."
+                ),
+            ));
+        };
+        keys.insert(id.to_string(), Table::from_iter([("file".to_owned(), file.display().to_string().into())]).into());
+    }
+    table.insert("keys".into(), keys.into());
+    if let Some(directory) = &settings.keys_directory {
+        table.insert("keys_directory".into(), directory.display().to_string().into());
+    }
+    if let Some(id) = &settings.current_key {
+        table.insert("current_key".into(), id.as_str().into());
+    }
+    table.insert("encrypt".into(), settings.encrypt.into());
+    Ok(table)
 }
 
 fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, Fault> {

@@ -27,6 +27,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
             ),
         ));
     }
+    check_codec(settings)?;
     check_limits(&settings.limits)?;
     if let Some((key, reason)) = settings.workers.fault() {
         return Err(invalid(&key, reason));
@@ -36,6 +37,18 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     }
     check_targets(settings)?;
     check_tenants(settings)
+}
+
+/// Whether the keys can be used is seen when they are read: not every command needs them.
+fn check_codec(settings: &Settings) -> Result<(), Fault> {
+    let codec = &settings.codec;
+    if codec.encrypt && codec.current_key.is_some() && codec.keys.is_empty() && codec.keys_directory.is_none() {
+        return Err(Fault::wrong_use(
+            ErrorCode::CodecCurrentKeyMissing,
+            "[codec] current_key is set, and there are no keys.",
+        ));
+    }
+    Ok(())
 }
 
 fn check_targets(settings: &Settings) -> Result<(), Fault> {
@@ -73,7 +86,7 @@ fn check_limits(limits: &EntityLimits) -> Result<(), Fault> {
 
 fn check_tenants(settings: &Settings) -> Result<(), Fault> {
     for (tenant, of_tenant) in &settings.tenants {
-        if of_tenant.namespace.is_empty() {
+        if of_tenant.namespace.as_ref().is_some_and(String::is_empty) {
             return Err(invalid(&format!("tenants.{tenant}.namespace"), "is empty"));
         }
         for (role, target) in &of_tenant.targets {

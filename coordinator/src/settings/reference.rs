@@ -27,16 +27,30 @@ These are set in `interlock.toml` only.
 ```toml
 # Who may call the gateway. Without any, it serves loopback only.
 [[gateway.tokens]]
-token = "…"
+token = { file = "/run/secrets/interlock/night-shift" }  # every secret here: "its text", { env = "NAME" } or { file = "PATH" }
 name = "night-shift"        # who is kept as the actor of what is done with it; default: the digest of the token
 role = "submit"             # submit | read | operate (which includes read)
 tenants = ["blue"]
 
+[codec.keys]                # beside those of keys_directory; how to make and change them: deploy/docs/data-at-rest.md
+"2026-11" = "…"             # 32 bytes in base64: openssl rand -base64 32
+"2026-12" = { file = "/etc/interlock/codec/2026-12" }
+
+[codec.server]              # 'interlock codec-server'
+cors_origins = ["https://temporal.example"]       # whose web pages may call it: the Temporal UI's
+[[codec.server.tokens]]     # who may call it. Without any, it serves loopback only
+token = "…"
+name = "support"            # who is written into its log
+
 [tenants.blue]
 plan = "pro"                # free (weight 1, the default) | pro (3) | enterprise (10)
-namespace = "blue"          # default: default
+namespace = "blue"          # default: that of the connection (TEMPORAL_NAMESPACE, --namespace), else default
+spread = 4                  # over how many shards its entities are spread, at most the count; default: 1
 [tenants.blue.targets]      # which target each role of the catalog is; without a mapping the role is the name
 hss = "hss-east"
+
+[realms.shared-hss]         # a realm of the catalog, whose resources several tenants share: no tenant's spread counts for them
+spread = 4                  # default: 1
 
 [targets.hss-east]
 adapter = "pyhss"           # pyhss | json | declarative | external

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use interlock_adapters::Secret;
 use interlock_domain::ids::TenantId;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -72,8 +72,8 @@ impl Default for GatewaySettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayToken {
-    /// The token as it stands in the header `Authorization: Bearer …`.
-    pub token: SecretString,
+    /// The token as it stands in the header `Authorization: Bearer …`, or where it is.
+    pub token: Secret,
     /// Who its bearer is, for the journals: the actor of what is done with it.
     #[serde(default)]
     pub name: Option<String>,

@@ -52,15 +52,17 @@ pub const VARIABLES: &[Variable] = &[
         None,
         "interlock",
         "What the names of all task queues begin with: A-Z, a-z, 0-9, '.', '_', '-', at most 64. All processes of one \
-         installation must agree, and producers that call Temporal themselves.",
+         installation must agree, and producers that call Temporal themselves; 'interlock bootstrap' records it, and a process \
+         that has another one does not start.",
     ),
     variable(
         "INTERLOCK_QUEUE_SHARDS",
         "queue_shards",
         None,
-        "1 in demo, dev and tests; 16 elsewhere",
-        "Over how many shards of task queues the tenants are spread, 1 to 1,000. All processes of one installation must \
-         agree, and producers that call Temporal themselves.",
+        "what 'interlock bootstrap' recorded",
+        "Over how many shards of task queues the tenants are spread, 1 to 1,000. The first 'interlock bootstrap' records it (16 \
+         where nothing is set; 1 in demo, dev and tests); a process where another one is set does not start. Producers that \
+         call Temporal themselves must agree.",
     ),
     variable(
         "INTERLOCK_ID_KEY",
@@ -69,6 +71,37 @@ pub const VARIABLES: &[Variable] = &[
         "none",
         "Where set, workflow ids carry an HMAC-SHA256 of a resource's id under this key, not the id itself. Changing it \
          makes every resource a new one.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_CURRENT_KEY",
+        "codec.current_key",
+        None,
+        "none: nothing is encrypted",
+        "The id of the key under which everything that goes into histories is encrypted (AES-256-GCM). It must be among \
+         the keys. See deploy/docs/data-at-rest.md.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_KEYS_DIRECTORY",
+        "codec.keys_directory",
+        None,
+        "none",
+        "A directory with a file for each key, named by its id, as Kubernetes mounts a secret: 32 bytes, as they are or \
+         in base64. All of them decrypt.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_ENCRYPT",
+        "codec.encrypt",
+        None,
+        "true",
+        "Whether to encrypt, where there are keys. Without it they only decrypt what was encrypted before.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_SERVER_LISTEN",
+        "codec.server.listen",
+        Some("--listen"),
+        "127.0.0.1:8089",
+        "Where 'interlock codec-server' listens. Without tokens ([[codec.server.tokens]]) only a loopback address is \
+         allowed.",
     ),
     variable(
         "INTERLOCK_TEMPORAL_CLI",

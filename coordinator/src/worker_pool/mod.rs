@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use interlock_activities::{
     WorkerContext, WorkerFault, WorkerThread, WorkerThreadError, WorkerTuning, entity_worker, jobs_worker,
-    provisioning_worker, resource_worker,
+    provisioning_worker, resource_worker, tenant_ops_worker,
 };
 use interlock_adapters::{AdapterKind, AdapterRegistry};
 use interlock_domain::error_code::ErrorCode;
@@ -35,6 +35,7 @@ use crate::metrics::Metrics;
 use crate::schedules;
 use crate::sweep::{SweepActivities, Sweeper};
 use crate::targets::{Targets, watch_over};
+use crate::tenants::{Preparation, TenantActivities};
 use standing::QueueStanding;
 
 /// Which queues a pool serves, and how.
@@ -217,6 +218,10 @@ async fn start_worker(
         Served::Customers => entity_worker(&runtime, client, &context, &task_queue, &tuning),
         Served::Resources => resource_worker(&runtime, client, &context, &task_queue, &tuning),
         Served::Jobs => jobs_worker(&runtime, client, &context, &task_queue, &tuning, SweepActivities(sweeper)),
+        Served::TenantOps => {
+            let upkeep = TenantActivities(Preparation::new(sweeper.installation(), context.adapters.clone()));
+            tenant_ops_worker(&runtime, client, &context, &task_queue, &tuning, upkeep)
+        }
         Served::Target => provisioning_worker(&runtime, client, &context, &task_queue, &tuning),
     })
     .await
@@ -240,7 +245,7 @@ fn standing(installation: &Installation, options: &WorkerPoolOptions, queues: &[
         let of = match queue.by {
             Served::Customers => &options.tuning.entity,
             Served::Resources => &options.tuning.resource,
-            Served::Jobs => &options.tuning.jobs,
+            Served::Jobs | Served::TenantOps => &options.tuning.jobs,
             Served::Target => &options.tuning.provisioning,
         };
         let mut tuning = of.worker.clone();
@@ -272,7 +277,7 @@ async fn connections(installation: &Installation, count: usize) -> Result<Vec<Co
 /// The queues to serve, in each namespace of the installation.
 fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Vec<QueueToServe>, Fault> {
     let routing = &installation.routing;
-    let count = routing.settings().shard_count;
+    let count = routing.served_shards();
     let shards = match options.shards {
         Some(range) => range.shards(count)?,
         None => count.shards().collect(),
@@ -282,7 +287,8 @@ fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Ve
         let by = match kind {
             QueueKind::Entity => Served::Customers,
             QueueKind::Resource => Served::Resources,
-            QueueKind::Jobs | QueueKind::TenantOps => Served::Jobs,
+            QueueKind::Jobs => Served::Jobs,
+            QueueKind::TenantOps => Served::TenantOps,
         };
         named.extend(routing.queues(*kind, shards.iter().copied()).into_iter().map(|queue| (queue, by, None)));
     }

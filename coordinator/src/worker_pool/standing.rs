@@ -142,7 +142,7 @@ impl QueueStanding {
     fn kinds_of_tasks(&self) -> &'static [TaskQueueType] {
         match self.served {
             Served::Customers | Served::Resources => &[TaskQueueType::Workflow],
-            Served::Jobs => &[TaskQueueType::Workflow, TaskQueueType::Activity],
+            Served::Jobs | Served::TenantOps => &[TaskQueueType::Workflow, TaskQueueType::Activity],
             Served::Target => &[TaskQueueType::Activity],
         }
     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_coordinator::settings::{LogFormat, LogSettings, SweepSettings};
+use interlock_coordinator::settings::{LogFormat, LogSettings, Settings, SweepSettings};
 use interlock_coordinator::temporal_server::EmbeddedServerOptions;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::limits::EntityLimits;
+use interlock_domain::routing::{ShardCount, TenantSettings};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -50,6 +51,10 @@ pub struct Wanted {
     pub db_file: Option<PathBuf>,
     /// Workers are processes of their own, one for each of these; none: one pool in this process.
     pub worker_processes: Option<Vec<Workload>>,
+    /// The count of queue shards; none: one.
+    pub shards: Option<u64>,
+    /// What is set for single tenants.
+    pub tenants: Vec<(&'static str, TenantSettings)>,
     /// There are no workers at all.
     pub no_workers: bool,
     /// More event types, after those of the testbed's catalog.
@@ -67,6 +72,10 @@ pub struct Wanted {
     pub workers_per_queue: Option<usize>,
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
+    /// What else is set.
+    pub settings: Option<Box<dyn FnOnce(&mut Settings) + Send>>,
+    /// The variables by which a process outside, such as a command, is told the same.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// Interlock on this machine, and its targets.
@@ -81,6 +90,8 @@ pub struct Testbed {
     pub sms: Sandbox,
     /// The text of the catalog.
     pub catalog: String,
+    /// The variables of processes outside.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Testbed {
@@ -108,6 +119,9 @@ impl Testbed {
                 protect(target.as_str(), settings);
             }
         }
+        options.shards = wanted.shards.map_or(ShardCount::ONE, |count| count.try_into().unwrap());
+        let tenants = wanted.tenants.into_iter().map(|(tenant, of)| (tenant.parse().unwrap(), of));
+        options.settings.tenants.extend(tenants);
         options.sandboxes = false;
         options.settings.limits = wanted.limits;
         options.settings.sweep = wanted.sweep.unwrap_or_default();
@@ -116,6 +130,9 @@ impl Testbed {
         let workers_per_queue = wanted.workers_per_queue.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
         for workload in [&mut options.settings.workers.entity, &mut options.settings.workers.resource] {
             workload.workers_per_queue = Some(workers_per_queue);
+        }
+        if let Some(change) = wanted.settings {
+            change(&mut options.settings);
         }
         let catalog = catalog() + &wanted.more_events;
         options.catalog.clone_from(&catalog);
@@ -130,7 +147,7 @@ impl Testbed {
         }
         let say = |sentence: &str| eprintln!("{name}: {sentence}");
         let platform = LocalPlatform::start(options, &say).await.unwrap_or_else(|fault| panic!("{fault}"));
-        Self { platform, hss, crm, sms, catalog }
+        Self { platform, hss, crm, sms, catalog, environment: wanted.environment }
     }
 
     /// Ends all of it.
