@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::local_activities::CarriedOut;
 use crate::target_activities::AtTargets;
 use crate::upkeep_activities::UpkeepOfTargets;
+use crate::watching::watching;
 use crate::worker_context::WorkerContext;
 
 /// For how long at most a heartbeat is held back by the SDK.
@@ -90,7 +91,7 @@ pub fn entity_worker(
     task_queue: &str,
     tuning: &WorkerTuning,
 ) -> Result<Worker, WorkerFault> {
-    let options = options(task_queue, tuning)
+    let options = watched(task_queue, tuning, context)
         .register_workflow::<CustomerEntity>()?
         .register_activities(CarriedOut(Arc::clone(context)))
         .build();
@@ -108,7 +109,7 @@ pub fn resource_worker(
     task_queue: &str,
     tuning: &WorkerTuning,
 ) -> Result<Worker, WorkerFault> {
-    let options = options(task_queue, tuning)
+    let options = watched(task_queue, tuning, context)
         .register_workflow::<ResourceEntity>()?
         .register_activities(CarriedOut(Arc::clone(context)))
         .build();
@@ -128,7 +129,7 @@ pub fn jobs_worker(
     tuning: &WorkerTuning,
     sweeping: impl ActivityImplementer,
 ) -> Result<Worker, WorkerFault> {
-    let options = options(task_queue, tuning)
+    let options = watched(task_queue, tuning, context)
         .register_workflow::<TargetEntity>()?
         .register_workflow::<Sweep>()?
         .register_activities(AtTargets(Arc::clone(context)))
@@ -151,6 +152,16 @@ pub fn provisioning_worker(
 ) -> Result<Worker, WorkerFault> {
     let options = options(task_queue, tuning).register_activities(AtTargets(Arc::clone(context))).build();
     Ok(Worker::new(runtime, client, versioned(options, tuning))?)
+}
+
+/// Options of a worker that runs entities: what their machines see is told to whoever watches.
+fn watched(
+    task_queue: &str,
+    tuning: &WorkerTuning,
+    context: &Arc<WorkerContext>,
+) -> temporalio_sdk::WorkerOptionsBuilder<impl temporalio_sdk::worker_options_builder::State> {
+    let observer = Arc::clone(&context.observer);
+    options(task_queue, tuning).workflow_interceptor(watching(observer))
 }
 
 fn options(

@@ -17,6 +17,7 @@ mod pyhss;
 mod registry;
 pub mod sandbox;
 mod settings;
+pub mod trace_context;
 
 pub use adapter::{Adapter, Call, Capabilities, Fence, OnAmbiguous, Verification};
 pub use declarative::DeclarativeAdapter;

@@ -21,6 +21,7 @@ mod start_argument;
 mod sweep;
 mod target_entity;
 mod unanswered;
+mod watched;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
@@ -33,6 +34,7 @@ pub use start_argument::StartArgument;
 pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
 pub use unanswered::unanswered;
+pub use watched::Watcher;
 
 /// Names on the wire: workflow types, and their signals, queries and updates.
 pub mod names {

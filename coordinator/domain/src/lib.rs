@@ -13,6 +13,7 @@ pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod observation;
 pub mod order;
 pub mod outcome;
 pub mod resource;
@@ -21,6 +22,7 @@ pub mod routing;
 pub mod sweep;
 pub mod target;
 pub mod toml_text;
+pub mod trace_parent;
 
 #[cfg(test)]
 mod vectors;

@@ -7,6 +7,7 @@ mod orders;
 mod problem;
 mod targets;
 mod throttle;
+mod traced;
 mod views;
 
 use std::net::SocketAddr;
@@ -16,13 +17,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use interlock_domain::error_code::ErrorCode;
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tonic::IntoRequest;
-use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -112,7 +113,7 @@ fn router(gateway: Gateway, readiness: Readiness) -> Router {
         .merge(health::router(readiness, metrics))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(TraceLayer::new_for_http())
+        .layer(from_fn(traced::traced))
 }
 
 /// The gateway can do its work where Temporal answers.

@@ -25,7 +25,7 @@ pub use workload::{ShardRange, Workload};
 
 use crate::fault::{Fault, with_causes};
 use crate::installation::Installation;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Watch};
 use crate::schedules;
 use crate::sweep::{SweepActivities, Sweeper};
 use crate::targets::{Targets, watch_over};
@@ -99,7 +99,7 @@ impl WorkerPool {
         options: WorkerPoolOptions,
     ) -> Result<Self, Fault> {
         let queues = queues(installation, &options)?;
-        let context = context(installation, &options);
+        let context = context(installation, &options, metrics);
         let runtime = Arc::new(metrics.runtime()?);
         let mut pool =
             Self { task_queues: Vec::new(), stop: CancellationToken::new(), watching: None, running: JoinSet::new() };
@@ -174,7 +174,7 @@ async fn run_until(
     (queue, ended)
 }
 
-fn context(installation: &Installation, options: &WorkerPoolOptions) -> Arc<WorkerContext> {
+fn context(installation: &Installation, options: &WorkerPoolOptions, metrics: &Metrics) -> Arc<WorkerContext> {
     let context = WorkerContext::new(
         installation.entities.clone(),
         Targets::new(installation.clone()).client().clone(),
@@ -182,6 +182,7 @@ fn context(installation: &Installation, options: &WorkerPoolOptions) -> Arc<Work
         options.adapters.clone(),
         installation.settings.limits,
     );
+    let context = context.watched_by(Arc::new(Watch::new(metrics.clone(), Arc::clone(&installation.routing))));
     Arc::new(if options.leases { context } else { context.without_leases() })
 }
 

@@ -89,6 +89,7 @@ impl Customer {
     /// Takes an input at a time and says what is to be done. Total: no input panics, and whatever is not expected
     /// changes nothing.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        self.observed.clear();
         let resumed = matches!(input, Input::Resumed);
         match input {
             Input::Submitted(event) => self.submitted(now, event),
@@ -112,6 +113,7 @@ impl Customer {
     /// # Errors
     /// [`Refusal`] where the order's state does not allow it; nothing is changed then.
     pub fn act(&mut self, now: Timestamp, action: &Action) -> (Result<ActionDone, Refusal>, Vec<Effect>) {
+        self.observed.clear();
         let taken = self.apply(now, action);
         let mut effects = Vec::new();
         self.advance(now, &mut effects);

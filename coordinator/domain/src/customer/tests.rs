@@ -34,6 +34,7 @@ fn event(id: &str) -> Event {
         time: None,
         sequence: None,
         half: None,
+        trace_parent: None,
         data: Map::new(),
         bytes: 100,
     }

@@ -7,9 +7,13 @@
 mod finding;
 mod ledger;
 mod seen;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use finding::{Cause, Finding};
 pub use ledger::{FINDINGS_MAX, Ledger, News};
-pub use seen::{LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, WaitingOrder, findings, to_say_again};
+pub use seen::{
+    LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, Wait, WaitingOrder, findings, to_say_again,
+};
+pub use tally::{OldestWait, Tally};
