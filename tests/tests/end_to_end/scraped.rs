@@ -1,0 +1,64 @@
+//! What a scrape gets, and that dashboards and alerts name nothing else.
+
+use std::collections::BTreeSet;
+
+use interlock_coordinator::metrics::MetricName;
+
+use crate::seen_from_outside::seen;
+use crate::testbed::run;
+
+/// The value of a metric with these labels, in any order.
+fn value(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
+    let is_it = |line: &&str| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') && labels.iter().all(|it| rest.contains(it)))
+    };
+    text.lines().find(is_it)?.rsplit(' ').next()?.parse().ok()
+}
+
+#[test]
+fn what_entities_and_steps_did_is_counted() {
+    run(async {
+        let [worker, gateway] = &seen().await.metrics;
+        let at_least = |text: &str, name: &str, labels: &[&str], least: f64| {
+            let value = value(text, name, labels);
+            assert!(value.is_some_and(|value| value >= least), "{name} {labels:?}: {value:?}\n{text}");
+        };
+        at_least(worker, "interlock_orders_ended_total", &["state=\"completed\"", "tenant_plan=\"free\""], 3.0);
+        at_least(worker, "interlock_lease_grant_latency_seconds_count", &["resource_kind=\"msisdn\""], 3.0);
+        at_least(worker, "interlock_steps_attempted_total", &["target=\"hss\"", "outcome=\"done\""], 3.0);
+        at_least(worker, "interlock_step_attempt_latency_seconds_count", &["target=\"crm\""], 3.0);
+        at_least(worker, "interlock_breaker_state", &["target=\"hss\"", "state=\"closed\""], 1.0);
+        // A1 gave the number to B once: it is told of once, although the entities were asked and replayed since.
+        let handed_over = value(worker, "interlock_hand_over_latency_seconds_count", &["resource_kind=\"msisdn\""]);
+        assert_eq!(handed_over, Some(1.0), "{worker}");
+        at_least(gateway, "interlock_events_ingested_total", &["outcome=\"rejected\""], 1.0);
+        at_least(gateway, "interlock_events_rejected_total", &["at=\"gateway\"", "code=\"invalid_data\""], 1.0);
+    });
+}
+
+/// All names that can be scraped: Interlock's by the enum, all others by what processes really serve.
+pub fn names(metrics: &[String]) -> BTreeSet<String> {
+    let served = metrics.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#'));
+    let served = served.filter_map(|line| line.split(['{', ' ']).next()).filter(|name| !name.is_empty());
+    let ours = MetricName::ALL.iter().flat_map(|name| name.exported());
+    served.map(str::to_owned).chain(ours).collect()
+}
+
+#[test]
+fn no_metric_is_labelled_with_what_is_not_bounded() {
+    run(async {
+        let seen = seen().await;
+        let ours = seen.metrics.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("interlock_"));
+        let allowed = [
+            "at", "cause", "code", "entity", "le", "namespace", "outcome", "resource_kind", "state", "target",
+            "tenant_plan",
+        ];
+        let label = regex::Regex::new("[{,]([a-z_]+)=\"").unwrap();
+        for line in ours {
+            for name in label.captures_iter(line).map(|found| found[1].to_owned()) {
+                assert!(allowed.contains(&name.as_str()), "{line}");
+            }
+            assert!(!line.contains('~') && !seen.numbers.iter().any(|number| line.contains(number)), "{line}");
+        }
+    });
+}
