@@ -62,3 +62,17 @@ fn span_context(of: TraceParent) -> SpanContext {
         TraceState::default(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_came_in_is_handed_on_where_no_traces_are_exported() {
+        let parent: TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
+        assert_eq!(outgoing(), None);
+        let inner = async { within(Span::none(), None, async { outgoing() }).await };
+        assert_eq!(within(Span::none(), Some(parent), inner).await, Some(parent));
+        assert_eq!(outgoing(), None);
+    }
+}

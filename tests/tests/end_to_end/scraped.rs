@@ -31,6 +31,11 @@ fn what_entities_and_steps_did_is_counted() {
         // A1 gave the number to B once: it is told of once, although the entities were asked and replayed since.
         let handed_over = value(worker, "interlock_hand_over_latency_seconds_count", &["resource_kind=\"msisdn\""]);
         assert_eq!(handed_over, Some(1.0), "{worker}");
+        // What the sweep saw: the one order that is held, since the HSS does not know its subscription.
+        at_least(worker, "interlock_orders_open", &["state=\"held\""], 1.0);
+        at_least(worker, "interlock_orders_waiting", &["cause=\"person\""], 1.0);
+        at_least(worker, "interlock_oldest_wait_seconds", &["target=\"hss\"", "cause=\"person\""], 0.001);
+        at_least(worker, "interlock_sweep_time_seconds", &["namespace=\"default\""], 1_500_000_000.0);
         at_least(gateway, "interlock_events_ingested_total", &["outcome=\"rejected\""], 1.0);
         at_least(gateway, "interlock_events_rejected_total", &["at=\"gateway\"", "code=\"invalid_data\""], 1.0);
     });

@@ -119,6 +119,12 @@ async fn look() -> Seen {
         spans.iter().any(|span| span.name == "crm add_number" && trace_of(span) == PRODUCERS_TRACE).then_some(spans)
     })
     .await;
+    until("a sweep that tells of the held order", || async {
+        let text = worker.metrics().await;
+        let told = |line: &str| line.starts_with("interlock_orders_open{") && line.contains("held") && line.ends_with(" 1");
+        text.lines().any(told).then_some(())
+    })
+    .await;
     let metrics = [worker.metrics().await, gateway.metrics().await];
     let logs = [worker.log(), gateway.log()];
     drop((worker, gateway));
@@ -134,7 +140,7 @@ fn write_settings(bed: &Testbed, directory: &TempDir) {
         format!("[targets.{name}]\nadapter = \"{adapter}\"\nbase_url = \"{url}\"\nmax_apply_delay = \"2s\"\n")
     };
     let settings = [
-        format!("queue_shards = 1\ncatalog = \"{}\"\n[sweep]\nevery = \"10s\"\n", catalog.display()),
+        format!("queue_shards = 1\ncatalog = \"{}\"\n[sweep]\ninterval = \"10s\"\n", catalog.display()),
         target("hss", "pyhss", &bed.hss.base_url()),
         target("crm", "json", &bed.crm.base_url()),
         target("notify", "json", &bed.sms.base_url()),
