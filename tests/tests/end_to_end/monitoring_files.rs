@@ -12,8 +12,28 @@ use crate::testbed::run;
 
 /// What stands for itself in PromQL: functions, aggregations, keywords.
 const WORDS: [&str; 22] = [
-    "sum", "max", "min", "rate", "increase", "histogram_quantile", "absent", "time", "by", "on", "and", "or", "unless",
-    "group_left", "group_right", "ignoring", "without", "bool", "avg", "count", "clamp_min", "offset",
+    "sum",
+    "max",
+    "min",
+    "rate",
+    "increase",
+    "histogram_quantile",
+    "absent",
+    "time",
+    "by",
+    "on",
+    "and",
+    "or",
+    "unless",
+    "group_left",
+    "group_right",
+    "ignoring",
+    "without",
+    "bool",
+    "avg",
+    "count",
+    "clamp_min",
+    "offset",
 ];
 /// Metrics of the SDK that count only what must not happen, and did not: by the names in its sources (temporalio-sdk-core
 /// 0.10.1, `telemetry/metrics.rs`).
@@ -92,7 +112,8 @@ fn every_metric_that_alerts_and_dashboards_name_exists() {
             assert_eq!(query.matches('(').count(), query.matches(')').count(), "{at}: {query}");
             let metrics = metrics_of(&query);
             assert!(!metrics.is_empty(), "{at} names no metric: {query}");
-            unknown.extend(metrics.into_iter().filter(|name| !known.contains(name)).map(|name| format!("{at}: {name}")));
+            unknown
+                .extend(metrics.into_iter().filter(|name| !known.contains(name)).map(|name| format!("{at}: {name}")));
         }
         assert!(unknown.is_empty(), "{unknown:#?}\n{known:#?}");
     });
@@ -100,7 +121,8 @@ fn every_metric_that_alerts_and_dashboards_name_exists() {
 
 #[test]
 fn a_query_is_read_for_the_metrics_that_it_names() {
-    let query = "histogram_quantile(0.99, sum by (le, a_label) (rate(x_bucket{other=\"y\"}[5m]))) > 2 and on (b) up == 0";
+    let query =
+        "histogram_quantile(0.99, sum by (le, a_label) (rate(x_bucket{other=\"y\"}[5m]))) > 2 and on (b) up == 0";
     assert_eq!(metrics_of(query), ["up", "x_bucket"].map(str::to_owned).into());
 }
 

@@ -4,8 +4,13 @@ use std::collections::BTreeSet;
 
 use interlock_coordinator::metrics::MetricName;
 
+use crate::events::{assigned, unassigned};
+use crate::scene::{Scene, number};
 use crate::seen_from_outside::seen;
-use crate::testbed::run;
+use crate::testbed::{Testbed, Wanted, run};
+
+/// How often a number goes there and back.
+const ROUNDS: u32 = 4;
 
 /// The value of a metric with these labels, in any order.
 fn value(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
@@ -41,6 +46,35 @@ fn what_entities_and_steps_did_is_counted() {
     });
 }
 
+#[test]
+fn what_is_replayed_is_not_counted_again() {
+    run(async {
+        // With one entity in memory at a time each of the others is replayed whenever something comes for it.
+        let bed = Testbed::start("replayed", Wanted { cached_entities_max: Some(1), ..Wanted::default() }).await;
+        let scene = Scene::on(&bed);
+        let (a, b, number) = (scene.customer("A"), scene.customer("B"), number());
+        for _ in 0..ROUNDS {
+            scene.done(&assigned(&a, &number)).await;
+            let waiting = scene.submit(&assigned(&b, &number)).await;
+            scene.is_waiting_for(&b, &number).await;
+            let given = scene.submit(&unassigned(&a, &number)).await;
+            scene.completed(&[given, waiting]).await;
+            scene.done(&unassigned(&b, &number)).await;
+        }
+        let text = bed.platform.metrics_text().await.unwrap();
+        let misses = text.lines().filter(|line| line.starts_with("temporal_sticky_cache_miss_total"));
+        let misses: f64 = misses.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
+        assert!(misses > 10.0, "hardly anything was replayed: {misses}");
+        let counted = |name: &str, label: &str| value(&text, name, &[label]).unwrap_or_default();
+        let rounds = f64::from(ROUNDS);
+        let completed = counted("interlock_orders_ended_total", "state=\"completed\"");
+        let granted = counted("interlock_lease_grant_latency_seconds_count", "resource_kind=\"msisdn\"");
+        let handed_over = counted("interlock_hand_over_latency_seconds_count", "resource_kind=\"msisdn\"");
+        assert_eq!([completed, granted, handed_over], [4.0 * rounds, 2.0 * rounds, rounds], "{text}");
+        bed.stop().await;
+    });
+}
+
 /// All names that can be scraped: Interlock's by the enum, all others by what processes really serve.
 pub fn names(metrics: &[String]) -> BTreeSet<String> {
     let served = metrics.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#'));
@@ -55,7 +89,16 @@ fn no_metric_is_labelled_with_what_is_not_bounded() {
         let seen = seen().await;
         let ours = seen.metrics.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("interlock_"));
         let allowed = [
-            "at", "cause", "code", "entity", "le", "namespace", "outcome", "resource_kind", "state", "target",
+            "at",
+            "cause",
+            "code",
+            "entity",
+            "le",
+            "namespace",
+            "outcome",
+            "resource_kind",
+            "state",
+            "target",
             "tenant_plan",
         ];
         let label = regex::Regex::new("[{,]([a-z_]+)=\"").unwrap();

@@ -106,7 +106,11 @@ fn http() -> reqwest::Client {
 async fn look() -> Seen {
     let bed = Testbed::start("seen", Wanted { no_workers: true, ..Wanted::default() }).await;
     let collector = MockServer::start().await;
-    Mock::given(method("POST")).and(path("/v1/traces")).respond_with(ResponseTemplate::new(200)).mount(&collector).await;
+    Mock::given(method("POST"))
+        .and(path("/v1/traces"))
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&collector)
+        .await;
     let directory = tempfile::tempdir().unwrap();
     write_settings(&bed, &directory);
     let start = |format, arguments| Process::start(&bed, directory.path(), format, &collector.uri(), arguments);
@@ -121,7 +125,8 @@ async fn look() -> Seen {
     .await;
     until("a sweep that tells of the held order", || async {
         let text = worker.metrics().await;
-        let told = |line: &str| line.starts_with("interlock_orders_open{") && line.contains("held") && line.ends_with(" 1");
+        let told =
+            |line: &str| line.starts_with("interlock_orders_open{") && line.contains("held") && line.ends_with(" 1");
         text.lines().any(told).then_some(())
     })
     .await;

@@ -62,6 +62,8 @@ pub struct Wanted {
     pub protect: Option<fn(&str, &mut TargetSettings)>,
     /// How often it is looked at all that waits; none: as by default, which no test lives to see twice.
     pub sweep: Option<SweepSettings>,
+    /// How many entities the workers of this process keep in memory; none: as by default.
+    pub cached_entities_max: Option<usize>,
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
 }
@@ -113,6 +115,7 @@ impl Testbed {
         let catalog = catalog() + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
+        options.tuning.cached_entities_max = wanted.cached_entities_max.unwrap_or(options.tuning.cached_entities_max);
         options.server = server_options(name, wanted.db_file);
         if let Some(workloads) = wanted.worker_processes {
             let binary = PathBuf::from(env!("CARGO_BIN_EXE_interlock-under-test"));
