@@ -24,7 +24,6 @@ mod spans;
 mod target_activities;
 mod target_client;
 mod upkeep_activities;
-mod watching;
 mod worker_context;
 mod worker_thread;
 mod workers;

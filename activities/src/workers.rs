@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_workflows::{CustomerEntity, ResourceEntity, Sweep, TargetEntity};
+use interlock_workflows::{CustomerEntity, ResourceEntity, Sweep, TargetEntity, watch_on_this_thread};
 use temporalio_client::Client;
 use temporalio_common::worker::WorkerDeploymentOptions;
 use temporalio_sdk::activities::ActivityImplementer;
@@ -18,7 +18,6 @@ use thiserror::Error;
 use crate::local_activities::CarriedOut;
 use crate::target_activities::AtTargets;
 use crate::upkeep_activities::UpkeepOfTargets;
-use crate::watching::watching;
 use crate::worker_context::WorkerContext;
 
 /// For how long at most a heartbeat is held back by the SDK.
@@ -154,14 +153,16 @@ pub fn provisioning_worker(
     Ok(Worker::new(runtime, client, versioned(options, tuning))?)
 }
 
-/// Options of a worker that runs entities: what their machines see is told to whoever watches.
+/// Options of a worker that runs entities: what their machines see is told to whoever watches. To be called on the thread that
+/// the worker runs on. (An interceptor of the SDK could hand over who watches, too. With one registered, histories were seen
+/// that could not be replayed.)
 fn watched(
     task_queue: &str,
     tuning: &WorkerTuning,
     context: &Arc<WorkerContext>,
 ) -> temporalio_sdk::WorkerOptionsBuilder<impl temporalio_sdk::worker_options_builder::State> {
-    let observer = Arc::clone(&context.observer);
-    options(task_queue, tuning).workflow_interceptor(watching(observer))
+    watch_on_this_thread(Arc::clone(&context.observer));
+    options(task_queue, tuning)
 }
 
 fn options(

@@ -34,7 +34,7 @@ pub use start_argument::StartArgument;
 pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
 pub use unanswered::unanswered;
-pub use watched::Watcher;
+pub use watched::watch_on_this_thread;
 
 /// Names on the wire: workflow types, and their signals, queries and updates.
 pub mod names {

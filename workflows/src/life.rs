@@ -167,7 +167,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         let _never_cancelled = answered.await;
         if !context.state(E::has_input) {
             let history_events = context.history_length();
-            watched::tell(context, vec![Observation::RunEnded { entity: E::WORKFLOW_TYPE, history_events }]);
+            watched::tell(context, &[Observation::RunEnded { entity: E::WORKFLOW_TYPE, history_events }]);
             return;
         }
     }
@@ -291,7 +291,7 @@ impl<E: Entity> Life<'_, E> {
                 entity.feed(self.clock, input);
                 entity.take_observations()
             });
-            watched::tell(self.context, seen);
+            watched::tell(self.context, &seen);
         }
     }
 

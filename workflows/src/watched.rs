@@ -1,26 +1,30 @@
 //! Telling whoever watches what an entity's machine saw: outside of history, and only where it happens, not where it is
 //! replayed. A workflow task that is done again because its answer was lost is told of again.
 
-use std::rc::Rc;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use interlock_domain::observation::{Observation, Observer};
-use temporalio_workflow::{WorkflowContext, WorkflowContextKey};
+use temporalio_workflow::WorkflowContext;
 
-/// Under which the worker keeps who watches, for the main routine of a workflow.
-pub struct Watcher;
+thread_local! {
+    /// Who watches. One worker runs all its workflow code on one thread, and each worker has a thread of its own.
+    static WATCHER: RefCell<Option<Arc<dyn Observer>>> = const { RefCell::new(None) };
+}
 
-impl WorkflowContextKey for Watcher {
-    type Value = Arc<dyn Observer>;
+/// From now on `observer` is told what the entities see that this thread runs. To be called before its worker runs.
+pub fn watch_on_this_thread(observer: Arc<dyn Observer>) {
+    WATCHER.set(Some(observer));
 }
 
 /// Tells what was seen. Issues no command.
-pub(crate) fn tell<W: 'static>(context: &WorkflowContext<W>, observations: Vec<Observation>) {
+pub(crate) fn tell<W: 'static>(context: &WorkflowContext<W>, observations: &[Observation]) {
     if observations.is_empty() || context.is_replaying_history_events() {
         return;
     }
-    let watcher: Option<Rc<Arc<dyn Observer>>> = context.context_value::<Watcher>();
-    if let Some(watcher) = watcher {
-        observations.iter().for_each(|observation| watcher.observe(observation));
-    }
+    WATCHER.with_borrow(|watcher| {
+        if let Some(watcher) = watcher {
+            observations.iter().for_each(|observation| watcher.observe(observation));
+        }
+    });
 }

@@ -24,6 +24,8 @@ static SUSPECTS: LazyLock<Regex> = LazyLock::new(|| {
         r"(?<written>\+[0-9](?:[ .()/-]{0,2}[0-9]){6,})",
         // A number as bytes, as the debug form of payloads shows it: 49, 50, 48, …
         "(?<bytes>(?:4[89]|5[0-7])(?:, ?(?:4[89]|5[0-7])){6,})",
+        // The ids of entities, in the tokens that the SDK logs.
+        r"(?<token>TaskToken\([^)]*\))",
         "(?<word>[0-9A-Za-z]*[0-9]{7}[0-9A-Za-z]*)",
     ];
     Regex::new(&suspects.join("|")).expect("a constant that is a pattern")
@@ -40,6 +42,8 @@ pub fn masked(text: &str) -> Cow<'_, str> {
             whole.to_owned()
         } else if found.name("bytes").is_some() {
             "***".to_owned()
+        } else if found.name("token").is_some() {
+            "TaskToken(***)".to_owned()
         } else if found.name("written").is_some() {
             cut(&whole.chars().filter(char::is_ascii_digit).collect::<String>())
         } else {
@@ -117,6 +121,7 @@ mod tests {
             ("\\n12065551234", "\\n***34"),
             ("data: [34, 49, 50, 48, 54, 53, 53, 53, 49, 50, 51, 52, 34]", "data: [34, ***, 34]"),
             ("f001010000000001", "f***01"),
+            ("task_token: TaskToken(CiQwMWExL21zaXNkbi8x)", "task_token: TaskToken(***)"),
         ];
         for (text, expected) in cases {
             assert_eq!(masked(text), expected);

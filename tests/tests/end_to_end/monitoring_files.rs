@@ -35,10 +35,15 @@ const WORDS: [&str; 22] = [
     "clamp_min",
     "offset",
 ];
-/// Metrics of the SDK that count only what must not happen, and did not: by the names in its sources (temporalio-sdk-core
+/// Metrics of the SDK that count what need not happen in so short a time, and may not have: by the names in its sources (temporalio-sdk-core
 /// 0.10.1, `telemetry/metrics.rs`).
-const DID_NOT_HAPPEN: [&str; 2] =
-    ["temporal_sticky_cache_total_forced_eviction_total", "temporal_workflow_task_execution_failed_total"];
+const DID_NOT_HAPPEN: [&str; 5] = [
+    "temporal_local_activity_execution_failed_total",
+    "temporal_sticky_cache_miss_total",
+    "temporal_sticky_cache_total_forced_eviction_total",
+    "temporal_workflow_task_execution_failed_total",
+    "temporal_workflow_task_queue_poll_empty_total",
+];
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")

@@ -113,7 +113,8 @@ async fn look() -> Seen {
         .await;
     let directory = tempfile::tempdir().unwrap();
     write_settings(&bed, &directory);
-    let start = |format, arguments| Process::start(&bed, directory.path(), format, &collector.uri(), arguments);
+    let endpoint = collector.uri();
+    let start = |format, arguments| Process::start(&bed, directory.path(), format, &endpoint, arguments);
     let worker = start("json", &["worker", "--workload", "all"][..]).await;
     let gateway = start("text", &["gateway"][..]).await;
     let scene = Scene::on(&bed);
