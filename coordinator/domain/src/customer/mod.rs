@@ -150,6 +150,7 @@ impl Customer {
 
 /// What a customer wants done.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "effects are few at a time and soon over")]
 pub enum Effect {
     /// Plan these events and put their tickets into the queues: one local activity. Answered by [`Input::Admitted`].
     Admit(Admission),
