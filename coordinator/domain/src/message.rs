@@ -242,6 +242,9 @@ pub enum ToResource {
         epoch: Epoch,
         /// The open orders that name the resource.
         orders: Vec<OrderId>,
+        /// When it used the lease, where that was not before the target was asked who is registered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        used_at: Option<Timestamp>,
     },
 }
 
@@ -306,6 +309,10 @@ pub enum Notice {
     Forced {
         /// The epoch of the lease.
         epoch: Epoch,
+        /// Since when what the target said of who is registered may be out of date: when it was asked. None where it was not
+        /// asked, or a person goes on whatever it said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unused_since: Option<Timestamp>,
     },
 }
 

@@ -6,10 +6,12 @@ mod alert;
 mod gauges;
 mod look;
 mod runs;
+mod terminated;
 
 pub use activities::SweepActivities;
 pub(crate) use alert::told;
 pub use look::{CUSTOMERS_MAX, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
+pub use terminated::{TERMINATED_MAX, TERMINATED_SEEN_FOR};
 
 use interlock_domain::sweep::SweepRules;
 

@@ -171,7 +171,18 @@ impl Customer {
         };
         // What the target has registered already outlives the order that asks for it, unless that releases it.
         let (ticket, kept) = (ticket.clone(), registered);
-        let lease = Lease { epoch, ticket, key, since: now, kept, due: None, leaving: None, recall: None, party };
+        let lease = Lease {
+            epoch,
+            ticket,
+            key,
+            since: now,
+            kept,
+            used_at: None,
+            due: None,
+            leaving: None,
+            recall: None,
+            party,
+        };
         let waited_ms = u64::try_from(now.0.saturating_sub(lease.key.accepted_at.0)).unwrap_or(0);
         self.observed.push(Observation::LeaseGranted { kind: resource.kind().clone(), waited_ms });
         self.leases.insert(resource.clone(), lease);

@@ -364,6 +364,9 @@ catalogue! {
             => "Send the holder's release, or force it with --even-if-registered where the target is wrong.";
         HolderHasOpenOrders = "holder_has_open_orders": "The holder has open orders on the resource."
             => "Cancel or mend those orders first; 'interlock order why ID' says what they wait for.";
+        UsedSinceAsked = "used_since_asked":
+            "The holder was registered at about the time when the target said that it is not; nothing was changed."
+            => "Force it again in some seconds, with a new action id: the target is asked again.";
         AuthorityUnanswered = "authority_unanswered":
             "The target that knows who is registered did not answer in time; nothing was changed."
             => "Try again when the target is back, with a new action id.";

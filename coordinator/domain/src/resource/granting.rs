@@ -182,7 +182,7 @@ impl Resource {
             let (Notice::LeaseGranted { epoch, .. }
             | Notice::LeaseKnown { epoch }
             | Notice::LeaseRecalled { epoch, .. }
-            | Notice::Forced { epoch }) = message.notice
+            | Notice::Forced { epoch, .. }) = message.notice
             else {
                 continue;
             };

@@ -43,7 +43,9 @@ impl Resource {
             }
             ToResource::Used { from, epoch } => self.used(&from, epoch),
             ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
-            ToResource::ForceRefused { from, epoch, orders } => self.force_refused(now, &from, epoch, &orders),
+            ToResource::ForceRefused { from, epoch, orders, used_at } => {
+                self.force_refused(now, &from, epoch, &orders, used_at);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod tests;
 pub use finding::{Cause, Finding};
 pub use ledger::{FINDINGS_MAX, Ledger, News};
 pub use seen::{
-    LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, Wait, WaitingOrder, findings, to_say_again,
+    LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, TerminatedResource, Wait, WaitingOrder, findings,
+    to_say_again,
 };
 pub use tally::{OldestWait, Tally};
