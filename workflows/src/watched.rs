@@ -24,7 +24,9 @@ pub(crate) fn tell<W: 'static>(context: &WorkflowContext<W>, observations: &[Obs
     }
     WATCHER.with_borrow(|watcher| {
         if let Some(watcher) = watcher {
-            observations.iter().for_each(|observation| watcher.observe(observation));
+            for observation in observations {
+                watcher.observe(observation);
+            }
         }
     });
 }

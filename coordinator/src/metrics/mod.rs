@@ -187,7 +187,7 @@ mod tests {
             match name.kind() {
                 MetricKind::Counter => metrics.count(name, &[]),
                 MetricKind::Gauge => metrics.gauge(name, 1.0, &[]),
-                MetricKind::Duration => metrics.took(name, Duration::from_secs(60), &[]),
+                MetricKind::Duration => metrics.took(name, Duration::from_mins(1), &[]),
                 MetricKind::Histogram => metrics.measured(name, 60, &[]),
             }
         }

@@ -216,5 +216,6 @@ pub fn trace_of(span: &Span) -> String {
 
 /// Bytes in hex digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let number = bytes.iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    format!("{number:0width$x}", width = 2 * bytes.len())
 }
