@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt};
 use interlock_adapters::Verification;
 use interlock_domain::ids::TargetId;
+use interlock_domain::observation::BreakerState;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::target::{BreakerTransition, TargetRules};
 use tokio::sync::oneshot;
@@ -45,8 +46,13 @@ pub(crate) struct Breaker {
 
 impl Breaker {
     /// A closed one, that opens after so many failures in a row for so long. `report` is told each time that it opens or
-    /// closes.
-    pub(crate) fn new(rules: &TargetRules, report: impl Fn(Transition) + Send + Sync + 'static) -> Self {
+    /// closes; `show` also when it lets a first call through again, and now.
+    pub(crate) fn new(
+        rules: &TargetRules,
+        show: impl Fn(BreakerState) + Send + Sync + 'static,
+        report: impl Fn(Transition) + Send + Sync + 'static,
+    ) -> Self {
+        show(BreakerState::Closed);
         let last_failure = Arc::new(Mutex::new(String::new()));
         let reason = Arc::clone(&last_failure);
         let open_for = Duration::from_millis(rules.breaker_open_ms.max(1));
@@ -55,11 +61,13 @@ impl Breaker {
             .wait_duration_in_open(open_for)
             .permitted_calls_in_half_open(1)
             .on_state_transition(move |_from, to| {
-                let transition = match to {
-                    CircuitState::Open => BreakerTransition::Opened,
-                    CircuitState::Closed => BreakerTransition::Closed,
-                    CircuitState::HalfOpen => return,
+                let (state, transition) = match to {
+                    CircuitState::Open => (BreakerState::Open, Some(BreakerTransition::Opened)),
+                    CircuitState::Closed => (BreakerState::Closed, Some(BreakerTransition::Closed)),
+                    CircuitState::HalfOpen => (BreakerState::HalfOpen, None),
                 };
+                show(state);
+                let Some(transition) = transition else { return };
                 let reason = reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 report(Transition { transition, reason });
             })
@@ -181,7 +189,7 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let by_breaker = Arc::clone(&seen);
         let rules = TargetRules::default();
-        (Breaker::new(&rules, move |transition| by_breaker.lock().unwrap().push(transition)), seen)
+        (Breaker::new(&rules, |_| {}, move |transition| by_breaker.lock().unwrap().push(transition)), seen)
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ mod report;
 mod request_id;
 mod send;
 mod set_limit;
+mod spans;
 mod target_activities;
 mod target_client;
 mod tenant_gate;

@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
+use interlock_adapters::trace_context;
 use interlock_domain::customer::{Admission, AdmissionAnswer};
 use interlock_domain::message::Delivery;
 use interlock_workflows::{AdmitActivity, Notification, NotifyActivity, SendActivity, Sending};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tracing::Instrument;
 
 use crate::worker_context::WorkerContext;
-use crate::{admit, notify, send};
+use crate::{admit, notify, send, spans};
 
 /// Implements [`interlock_workflows::LocalActivities`].
 pub struct CarriedOut(pub(crate) Arc<WorkerContext>);
@@ -24,13 +26,19 @@ impl CarriedOut {
         context: ActivityContext,
         admission: Admission,
     ) -> Result<AdmissionAnswer, ActivityError> {
-        Ok(admit::admit(&self.0, &context, admission).await?)
+        let span = spans::admit(&admission);
+        // It goes on in the trace of the first event of the batch, and names those of the others.
+        let mut parents = admission.events.iter().filter_map(|waiting| waiting.event.trace_parent);
+        let first = parents.next();
+        parents.for_each(|other| trace_context::link(&span, other));
+        Ok(trace_context::within(span, first, admit::admit(&self.0, &context, admission)).await?)
     }
 
     /// Sends a customer's messages.
     #[activity(definition = SendActivity)]
     pub async fn send(self: Arc<Self>, context: ActivityContext, sending: Sending) -> Result<(), ActivityError> {
-        Ok(send::send(&self.0, &context, sending).await?)
+        let span = spans::send(&sending);
+        Ok(send::send(&self.0, &context, sending).instrument(span).await?)
     }
 
     /// Sends a resource's messages.
@@ -40,6 +48,7 @@ impl CarriedOut {
         context: ActivityContext,
         notification: Notification,
     ) -> Result<Vec<Delivery>, ActivityError> {
-        Ok(notify::notify(&self.0, &context, notification).await?)
+        let span = spans::notify(&notification);
+        Ok(notify::notify(&self.0, &context, notification).instrument(span).await?)
     }
 }

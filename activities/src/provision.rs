@@ -1,7 +1,7 @@
 //! One attempt of one step at its target. What it does about its predecessors is decided in
 //! [`interlock_domain::attempt`].
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use interlock_adapters::{Adapter, Call, OnAmbiguous as AdapterOnAmbiguous, Verification};
 use interlock_domain::attempt::{
@@ -11,6 +11,7 @@ use interlock_domain::attempt::{
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::ProvisionRequest;
+use interlock_domain::observation::Observation;
 use interlock_domain::outcome::Outcome;
 use interlock_domain::retry::{RetryPolicy, Wait};
 use temporalio_sdk::ApplicationFailure;
@@ -48,8 +49,31 @@ pub(crate) async fn provision(
         }
     };
     let breaker = worker.breakers.of(&request.target);
+    let (target, began) = (request.target.clone(), Instant::now());
     let attempt = Attempt::of(context, adapter.as_ref(), breaker, request);
-    attempt.trace.alive(attempt.carry_out()).await
+    let ended = attempt.trace.alive(attempt.carry_out()).await;
+    let (outcome, took_ms) = (class_of(&ended), millis(began.elapsed()));
+    if matches!(&ended, Ok(outcome) if outcome.is_effective()) {
+        tracing::debug!(outcome, took_ms, "an attempt ended");
+    } else {
+        tracing::info!(outcome, took_ms, "an attempt ended");
+    }
+    worker.observer.observe(&Observation::StepAttempted { target, outcome, took_ms });
+    ended
+}
+
+/// How an attempt ended, in one of a few words.
+fn class_of(ended: &Result<Outcome, ActivityError>) -> &'static str {
+    const RETRIED: [&str; 8] =
+        ["transient", "throttled", "unavailable", "ambiguous", "unclear", "settling", INTERRUPTED, TOO_LATE];
+    match ended {
+        Ok(outcome) => outcome.class(),
+        Err(ActivityError::Application(failure)) => {
+            let class = failure.type_name().unwrap_or_default();
+            RETRIED.into_iter().find(|known| *known == class).unwrap_or("other")
+        }
+        Err(_) => "other",
+    }
 }
 
 /// One attempt.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interlock_domain::ids::TargetId;
+use interlock_domain::observation::{Observation, Observer};
 use interlock_domain::target::{BreakerReport, BreakerTransition};
 use tokio::sync::watch;
 
@@ -25,22 +26,25 @@ pub(crate) struct Transition {
 #[derive(Clone)]
 pub(crate) struct Reporter {
     targets: TargetClient,
+    observer: Arc<dyn Observer>,
     /// Names this process among all that run.
     process: Arc<str>,
 }
 
 impl Reporter {
-    pub(crate) fn new(targets: TargetClient) -> Self {
+    pub(crate) fn new(targets: TargetClient, observer: Arc<dyn Observer>) -> Self {
         let process = format!("{} {:08x}", targets.identity(), uuid::Uuid::new_v4().as_fields().0);
-        Self { targets, process: process.into() }
+        Self { targets, observer, process: process.into() }
     }
 
     /// A breaker of one target, whose transitions are reported from a task of their own, which ends with it.
     pub(crate) fn breaker(&self, target: &TargetId) -> Breaker {
         let (tell, told) = watch::channel(None);
         tokio::spawn(report(self.clone(), target.clone(), told));
+        let (observer, shown) = (Arc::clone(&self.observer), target.clone());
+        let show = move |state| observer.observe(&Observation::BreakerChanged { target: shown.clone(), state });
         // A receiver that is gone is one whose runtime ends.
-        Breaker::new(&self.targets.rules(target), move |transition| drop(tell.send(Some(transition))))
+        Breaker::new(&self.targets.rules(target), show, move |transition| drop(tell.send(Some(transition))))
     }
 }
 

@@ -7,6 +7,7 @@ use interlock_domain::ids::ResourceId;
 use interlock_workflows::{Sending, names};
 use temporalio_sdk::activities::ActivityContext;
 
+use crate::clock;
 use crate::entity_client::EntityCallError;
 use crate::request_id;
 use crate::worker_context::WorkerContext;
@@ -29,7 +30,7 @@ pub(crate) async fn send(
         let entity = worker.entities.resource(tenant, &resource);
         for (index, message) in messages {
             let request_id = request_id::of_part(context, &index.to_string());
-            let message = worker.entities.envelope(&entity, message);
+            let message = worker.entities.envelope(&entity, message).sent_at(clock::now());
             worker.entities.signal_with_start(&entity, names::FROM_CUSTOMER, &message, &request_id).await?;
         }
         Ok(())

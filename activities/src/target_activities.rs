@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
+use interlock_adapters::trace_context;
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_workflows::{LookUp, LookUpActivity, ProvisionActivity};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tracing::Instrument;
 
 use crate::worker_context::WorkerContext;
-use crate::{look_up, provision};
+use crate::{look_up, provision, spans};
 
 /// Implements [`interlock_workflows::TargetActivities`].
 pub struct AtTargets(pub(crate) Arc<WorkerContext>);
@@ -24,7 +26,8 @@ impl AtTargets {
         context: ActivityContext,
         request: ProvisionRequest,
     ) -> Result<Outcome, ActivityError> {
-        provision::provision(&self.0, &context, request).await
+        let span = spans::provision(&request, context.info().attempt);
+        trace_context::within(span, request.trace_parent, provision::provision(&self.0, &context, request)).await
     }
 
     /// Asks who has a resource.
@@ -34,6 +37,7 @@ impl AtTargets {
         context: ActivityContext,
         question: LookUp,
     ) -> Result<HolderAnswer, ActivityError> {
-        look_up::look_up(&self.0, &context, question).await
+        let span = spans::look_up(&question, context.info().attempt);
+        look_up::look_up(&self.0, &context, question).instrument(span).await
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use interlock_adapters::AdapterRegistry;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::limits::EntityLimits;
+use interlock_domain::observation::{NobodyWatches, Observer};
 
 use crate::answer_memory::AnswerMemory;
 use crate::breaker::Breakers;
@@ -30,6 +31,8 @@ pub struct WorkerContext {
     pub leases: bool,
     /// Which resource queues lately left a claim without an answer.
     pub(crate) answers: Arc<AnswerMemory>,
+    /// Who is told what happens, for metrics.
+    pub(crate) observer: Arc<dyn Observer>,
     /// Which targets are called just now.
     pub(crate) breakers: Arc<Breakers>,
 }
@@ -43,8 +46,16 @@ impl WorkerContext {
         adapters: AdapterRegistry,
         limits: EntityLimits,
     ) -> Self {
-        let breakers = Arc::new(Breakers::new(Reporter::new(targets.clone())));
-        Self { entities, targets, catalog, adapters, limits, leases: true, answers: Arc::default(), breakers }
+        let observer: Arc<dyn Observer> = Arc::new(NobodyWatches);
+        let breakers = Arc::new(Breakers::new(Reporter::new(targets.clone(), Arc::clone(&observer))));
+        Self { entities, targets, catalog, adapters, limits, leases: true, answers: Arc::default(), observer, breakers }
+    }
+
+    /// The same, with somebody who is told what happens. To be said before anything does.
+    #[must_use]
+    pub fn watched_by(self, observer: Arc<dyn Observer>) -> Self {
+        let breakers = Arc::new(Breakers::new(Reporter::new(self.targets.clone(), Arc::clone(&observer))));
+        Self { observer, breakers, ..self }
     }
 
     /// The same with the leases off.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use interlock_workflows::{
     CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Served, Sweep, TargetEntity, TenantEntity,
+    watch_on_this_thread,
 };
 use temporalio_client::Client;
 use temporalio_sdk::activities::ActivityImplementer;
@@ -50,7 +51,7 @@ pub fn entity_worker(
     task_queue: &str,
     tuning: &WorkerTuning,
 ) -> Result<Worker, WorkerFault> {
-    let options = options(task_queue, tuning)
+    let options = watched(task_queue, tuning, context)
         .register_workflow::<CustomerEntity>()?
         .register_activities(CarriedOut(Arc::clone(context)))
         .build();
@@ -68,7 +69,7 @@ pub fn resource_worker(
     task_queue: &str,
     tuning: &WorkerTuning,
 ) -> Result<Worker, WorkerFault> {
-    let options = options(task_queue, tuning)
+    let options = watched(task_queue, tuning, context)
         .register_workflow::<ResourceEntity>()?
         .register_activities(CarriedOut(Arc::clone(context)))
         .build();
@@ -88,7 +89,7 @@ pub fn jobs_worker(
     tuning: &WorkerTuning,
     sweeping: impl ActivityImplementer,
 ) -> Result<Worker, WorkerFault> {
-    let options = options(task_queue, tuning)
+    let options = watched(task_queue, tuning, context)
         .register_workflow::<TargetEntity>()?
         .register_workflow::<Sweep>()?
         .register_activities(AtTargets(Arc::clone(context)))
@@ -111,7 +112,7 @@ pub fn tenant_ops_worker(
     tuning: &WorkerTuning,
     upkeep: impl ActivityImplementer,
 ) -> Result<Worker, WorkerFault> {
-    let options = options(task_queue, tuning)
+    let options = watched(task_queue, tuning, context)
         .register_workflow::<TenantEntity>()?
         .register_activities(upkeep)
         .register_workflow::<ResourceImport>()?
@@ -134,6 +135,18 @@ pub fn provisioning_worker(
 ) -> Result<Worker, WorkerFault> {
     let options = options(task_queue, tuning).register_activities(AtTargets(Arc::clone(context))).build();
     worker(runtime, client, options, tuning, Served::Target)
+}
+
+/// Options of a worker that runs entities: what their machines see is told to whoever watches. To be called on the thread that
+/// the worker runs on. (An interceptor of the SDK could hand over who watches, too. With one registered, histories were seen
+/// that could not be replayed.)
+fn watched(
+    task_queue: &str,
+    tuning: &WorkerTuning,
+    context: &Arc<WorkerContext>,
+) -> temporalio_sdk::WorkerOptionsBuilder<impl temporalio_sdk::worker_options_builder::State> {
+    watch_on_this_thread(Arc::clone(&context.observer));
+    options(task_queue, tuning)
 }
 
 fn options(

@@ -12,14 +12,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::outcome::Outcome;
+use interlock_domain::trace_parent::TRACE_PARENT_ATTRIBUTE;
 use reqwest::redirect::Policy;
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use tracing::Instrument;
 use url::Url;
 
 use crate::registry::RegistryError;
 use crate::secret::Secret;
 use crate::settings::{Authentication, TargetSettings};
+use crate::trace_context;
 
 /// The longest answer that is read, in bytes. A page of PyHSS's operation log stays far below it.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -140,6 +143,26 @@ impl Exchange {
 
     /// As [`Self::send`], with more than a request usually has.
     pub(crate) async fn send_with(&self, request: Request<'_>, extras: Extras<'_>) -> Result<Answer, Failure> {
+        // The URL is no field of it: its path names subscribers. On the level of errors it is there whatever is logged.
+        let span = tracing::error_span!(
+            "request",
+            otel.kind = "client",
+            http.request.method = %request.method,
+            server.address = self.base_url.host_str(),
+            server.port = self.base_url.port_or_known_default(),
+            http.response.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
+        );
+        let answered = self.exchange(request, extras).instrument(span.clone()).await;
+        match &answered {
+            Ok(answer) => span.record("http.response.status_code", answer.status.as_u16()),
+            Err(failure) => span.record("error.type", failure.kind()),
+        };
+        answered
+    }
+
+    /// Within the span of the request: it is this that the target is told of.
+    async fn exchange(&self, request: Request<'_>, extras: Extras<'_>) -> Result<Answer, Failure> {
         let mut url = self.url(request.path);
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(request.query);
@@ -147,6 +170,9 @@ impl Exchange {
         let mut builder = self.client.request(request.method, url).timeout(request.timeout);
         for (name, value) in request.headers {
             builder = builder.header(name, value);
+        }
+        if let Some(trace_parent) = trace_context::outgoing() {
+            builder = builder.header(TRACE_PARENT_ATTRIBUTE, trace_parent.to_string());
         }
         builder = builder.headers(extras.proof);
         if let Some(body) = request.body {
@@ -189,6 +215,14 @@ impl From<reqwest::Error> for Failure {
 }
 
 impl Failure {
+    /// Which of the two, in a word.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NotSent(_) => "not_sent",
+            Self::MaybeSent(_) => "maybe_sent",
+        }
+    }
+
     /// What happened, in a sentence.
     pub(crate) fn detail(&self) -> &str {
         match self {

@@ -18,6 +18,7 @@ mod registry;
 pub mod sandbox;
 pub mod secret;
 mod settings;
+pub mod trace_context;
 
 pub use adapter::{Adapter, Call, Capabilities, Fence, OnAmbiguous, Verification};
 pub use declarative::DeclarativeAdapter;

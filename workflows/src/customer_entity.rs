@@ -10,6 +10,7 @@ use interlock_domain::event::Event;
 use interlock_domain::ids::{Incarnation, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
+use interlock_domain::observation::Observation;
 use interlock_domain::order::Rejection;
 use interlock_domain::routing::Residence;
 use serde::Deserialize;
@@ -28,7 +29,7 @@ use crate::life::{Begun, Entity, live, regardless};
 use crate::moving::{self, ToldHome};
 use crate::patience::local_until_done;
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, raw_json, search_attributes, unanswered};
+use crate::{activity_options, names, raw_json, search_attributes, unanswered};
 
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
 #[workflow]
@@ -271,6 +272,7 @@ impl CustomerEntity {
 impl Entity for CustomerEntity {
     type Input = CameIn;
     type Effect = Effect;
+    const WORKFLOW_TYPE: &'static str = names::CUSTOMER_ENTITY;
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox
@@ -299,6 +301,10 @@ impl Entity for CustomerEntity {
             }
         };
         self.effects.extend(effects);
+    }
+
+    fn take_observations(&mut self) -> Vec<Observation> {
+        self.machine.take_observations()
     }
 
     fn has_effects(&self) -> bool {

@@ -11,7 +11,7 @@ use interlock_domain::import::PartReport;
 use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResource};
 use interlock_domain::order::Authority;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
-use interlock_domain::sweep::{Finding, Ledger, News};
+use interlock_domain::sweep::{Finding, Ledger, News, Tally};
 use interlock_domain::target::{ProbeAnswer, Standing};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
@@ -78,6 +78,9 @@ pub struct SweepSeen {
     pub ledger: Ledger,
     /// What is worth telling now.
     pub found: Vec<Finding>,
+    /// How much there is of what waits, as far as this one saw.
+    #[serde(default)]
+    pub tally: Tally,
     /// Who did not answer.
     pub unanswered: BTreeSet<String>,
     /// Where the next sweep goes on; none where all was looked at.

@@ -25,6 +25,7 @@ mod sweep;
 mod target_entity;
 mod tenant;
 mod unanswered;
+mod watched;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
@@ -43,6 +44,7 @@ pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
 pub use tenant::{TenantEntity, TenantStep, TenantStepAnswer};
 pub use unanswered::unanswered;
+pub use watched::watch_on_this_thread;
 
 /// Names on the wire: workflow types, and their signals, queries and updates.
 pub mod names {

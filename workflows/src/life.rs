@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use interlock_domain::ids::Timestamp;
 use interlock_domain::limits::{ContinueAsNew, RunLength};
+use interlock_domain::observation::Observation;
 use temporalio_workflow::{TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext};
 
-use crate::identity;
+use crate::{identity, watched};
 
 /// What an entity's shell says of itself.
 pub(crate) trait Entity: Sized + 'static {
@@ -28,6 +29,8 @@ pub(crate) trait Entity: Sized + 'static {
     type Input: 'static;
     /// What the machine wants done.
     type Effect: 'static;
+    /// Its workflow type.
+    const WORKFLOW_TYPE: &'static str;
 
     /// What the handlers took and the main routine did not yet.
     fn inbox(&mut self) -> &mut VecDeque<Self::Input>;
@@ -57,6 +60,10 @@ pub(crate) trait Entity: Sized + 'static {
     }
     /// The run is over but for those who wait for an answer: what is not settled now is settled in the next run.
     fn closing(&mut self) {}
+    /// What the machine saw since the last time that is worth counting.
+    fn take_observations(&mut self) -> Vec<Observation> {
+        Vec::new()
+    }
     /// The input that wakes it.
     fn woke() -> Option<Self::Input> {
         None
@@ -159,6 +166,8 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         // Only a cancelled token ends the wait otherwise, and this one is never cancelled.
         let _never_cancelled = answered.await;
         if !context.state(E::has_input) {
+            let history_events = context.history_length();
+            watched::tell(context, &[Observation::RunEnded { entity: E::WORKFLOW_TYPE, history_events }]);
             return;
         }
     }
@@ -278,7 +287,11 @@ impl<E: Entity> Life<'_, E> {
 
     fn feed(&self, input: Option<E::Input>) {
         if let Some(input) = input {
-            self.context.state_mut(|entity| entity.feed(self.clock, input));
+            let seen = self.context.state_mut(|entity| {
+                entity.feed(self.clock, input);
+                entity.take_observations()
+            });
+            watched::tell(self.context, &seen);
         }
     }
 

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use interlock_domain::ids::{CustomerRef, Timestamp};
+use interlock_domain::ids::{CustomerRef, Epoch, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
-use interlock_domain::message::{ClaimAnswer, Envelope, Ticket, ToResource};
+use interlock_domain::message::{ClaimAnswer, Envelope, GiveBack, Ticket, ToResource};
+use interlock_domain::observation::Observation;
 use interlock_domain::order::ResourcePolicy;
 use interlock_domain::outcome::HolderAnswer;
 use interlock_domain::resource::{Effect, ForceAnswer, ForceRelease, Import, ImportAnswer, Input, Resource};
@@ -24,7 +25,7 @@ use crate::life::{Begun, Entity, live, regardless};
 use crate::moving::{self, ToldHome};
 use crate::patience::local_until_done;
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, raw_json};
+use crate::{activity_options, names, raw_json};
 
 /// The workflow `ResourceEntity`: one contested thing, for as long as anybody wants it.
 #[workflow]
@@ -47,6 +48,8 @@ pub struct ResourceEntity {
     signals: u32,
     /// Messages that could not be read, in this run: nobody is wedged by them.
     undecodable: u32,
+    /// What the last input led to that is worth counting.
+    observed: Vec<Observation>,
     /// Whether the run is over but for those who wait for an answer.
     is_closing: bool,
     /// Where it is to live.
@@ -81,6 +84,8 @@ pub enum ResourceAction {
 pub(crate) enum CameIn {
     /// For the machine as it is.
     Input(Input),
+    /// What a holder says whose release was confirmed, and when it said so.
+    Released(ToResource, Option<Timestamp>),
     /// A claim, whose answer is kept under this number.
     Claim(u64, Box<Ticket>),
     /// A line of a list, whose answer is kept under this number.
@@ -117,6 +122,7 @@ impl ResourceEntity {
             acted: BTreeSet::new(),
             signals: 0,
             undecodable: 0,
+            observed: Vec::new(),
             is_closing: false,
             residence: start_argument::residence(&argument),
             unreadable,
@@ -170,8 +176,9 @@ impl ResourceEntity {
     #[signal(name = "claim")]
     pub fn claim_by_message(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let ticket = raw_json::read::<Envelope<Ticket>>(&envelope);
-        self.told(ticket.map(|Envelope { v, message: ticket, home }| Envelope {
+        self.told(ticket.map(|Envelope { v, sent_at, message: ticket, home }| Envelope {
             v,
+            sent_at,
             message: ToResource::Claim { ticket },
             home,
         }));
@@ -180,7 +187,7 @@ impl ResourceEntity {
     /// An envelope with what a customer says.
     #[signal(name = "from_customer")]
     pub fn from_customer(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
-        self.told(raw_json::read(&envelope));
+        self.told(raw_json::read::<Envelope<ToResource>>(&envelope));
     }
 
     /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
@@ -254,11 +261,28 @@ impl ResourceEntity {
     fn told(&mut self, envelope: Result<Envelope<ToResource>, serde_json::Error>) {
         self.signals += 1;
         match envelope {
-            Ok(envelope) => {
-                self.inbox.extend(envelope.home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
-                self.inbox.push_back(CameIn::Input(Input::Told(envelope.message)));
+            Ok(Envelope { message, sent_at, home, .. }) => {
+                self.inbox.extend(home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
+                self.inbox.push_back(match message {
+                    ToResource::GiveBack { how: GiveBack::Released, .. } => CameIn::Released(message, sent_at),
+                    _ => CameIn::Input(Input::Told(message)),
+                });
             }
             Err(_) => self.undecodable += 1,
+        }
+    }
+
+    /// The epoch of the customer that holds it.
+    fn held_by(&self) -> Option<Epoch> {
+        self.machine.holder.as_ref().filter(|holder| holder.customer().is_some()).map(|holder| holder.epoch)
+    }
+
+    /// Notes how long it took from the confirmed release to the next grant. A sender of an earlier build did not say when.
+    fn observe_hand_over(&mut self, now: Timestamp, released_at: Option<Timestamp>) {
+        let took = released_at.map(|released_at| now.0.saturating_sub(released_at.0));
+        if let Some(took_ms) = took.map(|took_ms| u64::try_from(took_ms).unwrap_or(0)) {
+            let kind = self.machine.id.kind().clone();
+            self.observed.push(Observation::HandedOver { kind, took_ms });
         }
     }
 
@@ -289,6 +313,7 @@ impl ResourceEntity {
 impl Entity for ResourceEntity {
     type Input = CameIn;
     type Effect = Effect;
+    const WORKFLOW_TYPE: &'static str = names::RESOURCE_ENTITY;
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox
@@ -301,6 +326,14 @@ impl Entity for ResourceEntity {
     fn feed(&mut self, now: Timestamp, input: CameIn) {
         let effects = match input {
             CameIn::Input(input) => self.machine.step(now, input),
+            CameIn::Released(message, sent_at) => {
+                let before = self.held_by();
+                let effects = self.machine.step(now, Input::Told(message));
+                if before.is_some() && self.held_by().is_some() && self.held_by() != before {
+                    self.observe_hand_over(now, sent_at);
+                }
+                effects
+            }
             CameIn::Claim(number, ticket) => {
                 let (answer, effects) = self.machine.claim(now, *ticket);
                 self.answers.insert(number, answer);
@@ -321,6 +354,10 @@ impl Entity for ResourceEntity {
             }
         };
         self.effects.extend(effects);
+    }
+
+    fn take_observations(&mut self) -> Vec<Observation> {
+        std::mem::take(&mut self.observed)
     }
 
     fn has_effects(&self) -> bool {

@@ -23,7 +23,7 @@ use crate::definitions::Importing;
 use crate::life::{Begun, Entity, live, regardless};
 use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, identity, raw_json};
+use crate::{activity_options, identity, names, raw_json};
 
 pub use lines::{LinesUnreadable, pack, unpack};
 
@@ -241,6 +241,7 @@ impl ResourceImport {
 impl Entity for ResourceImport {
     type Input = CameIn;
     type Effect = Effect;
+    const WORKFLOW_TYPE: &'static str = names::RESOURCE_IMPORT;
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox

@@ -28,7 +28,7 @@ impl Sweep {
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<Ledger> {
         let seen = context.execute_activity(Sweeping::look, (), activity_options::sweeping()).await?;
         let mut ledger = seen.ledger;
-        let news = ledger.take(seen.found, &seen.unanswered, seen.cursor);
+        let news = ledger.take(seen.found, seen.tally, &seen.unanswered, seen.cursor);
         context.execute_activity(Sweeping::announce, news, activity_options::sweeping()).await?;
         Ok(ledger)
     }

@@ -22,7 +22,7 @@ use temporalio_workflow::{
 use crate::definitions::{LimitSetting, TargetProbe, TargetUpkeep};
 use crate::life::{Begun, Entity, live, regardless};
 use crate::moving::{self, ToldHome};
-use crate::{activity_options, identity, raw_json, start_argument};
+use crate::{activity_options, identity, names, raw_json, start_argument};
 
 /// What a target entity is started with, by whoever has the settings. The workflow id decides which target it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -209,6 +209,7 @@ fn rules_of(argument: &RawValue) -> TargetRules {
 impl Entity for TargetEntity {
     type Input = CameIn;
     type Effect = Effect;
+    const WORKFLOW_TYPE: &'static str = names::TARGET_ENTITY;
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox

@@ -21,7 +21,7 @@ use crate::definitions::TenantUpkeep;
 use crate::life::{Begun, Entity, live, regardless};
 use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, identity, raw_json, search_attributes};
+use crate::{activity_options, identity, names, raw_json, search_attributes};
 
 /// What a tenant's activities are given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,6 +184,7 @@ fn named(workflow_id: &str) -> TenantId {
 impl Entity for TenantEntity {
     type Input = CameIn;
     type Effect = Effect;
+    const WORKFLOW_TYPE: &'static str = names::TENANT_ENTITY;
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox

@@ -65,6 +65,7 @@ fn request() -> ProvisionRequest {
         attempt_timeout_ms: 30_000,
         retry: RetryPolicy::default(),
         expires_at: Some(Timestamp(1_795_162_181_944)),
+        trace_parent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap()),
     }
 }
 

@@ -69,7 +69,7 @@ impl Attempts {
         let attempt = Attempt::of(
             &context,
             self.0.as_ref(),
-            Breaker::new(&interlock_domain::target::TargetRules::default(), drop),
+            Breaker::new(&interlock_domain::target::TargetRules::default(), |_| {}, drop),
             request,
         );
         attempt.trace.alive(attempt.carry_out()).await
@@ -103,6 +103,7 @@ fn request() -> ProvisionRequest {
         attempt_timeout_ms: 40,
         retry: RetryPolicy::default(),
         expires_at: None,
+        trace_parent: None,
     }
 }
 

@@ -20,6 +20,9 @@ pub struct Received {
     /// The header `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// The header `traceparent`: which trace the request belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 impl Received {
@@ -31,6 +34,7 @@ impl Received {
             operation,
             body: request.text.clone(),
             idempotency_key: request.header("idempotency-key").map(str::to_owned),
+            traceparent: request.header("traceparent").map(str::to_owned),
         }
     }
 }

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, OrderId, TenantId, Timestamp};
 use crate::order::Rejection;
+use crate::trace_parent::{self, TRACE_PARENT_ATTRIBUTE, TraceParent};
 
 /// The largest event taken by default, in bytes of JSON.
 pub const EVENT_BYTES_MAX: usize = 16 * 1024;
@@ -69,6 +70,9 @@ pub struct Event {
     pub sequence: Option<String>,
     /// Set where the event says which of two orders it stands for ([`ROLE_ATTRIBUTE`]).
     pub half: Option<Half>,
+    /// The trace that it belongs to: the CloudEvents extension `traceparent`. One that cannot be read is as none.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace_parent::read_leniently")]
+    pub trace_parent: Option<TraceParent>,
     /// The payload.
     pub data: Map<String, Value>,
     /// How long it was on the wire, in bytes of JSON.
@@ -128,6 +132,7 @@ impl Event {
             time: time(attributes)?,
             sequence: sequence(attributes)?,
             half: half(attributes)?,
+            trace_parent: attribute(attributes, TRACE_PARENT_ATTRIBUTE).and_then(trace_parent::of_value),
             data: data(attributes)?,
             bytes,
         })

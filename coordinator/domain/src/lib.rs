@@ -14,6 +14,7 @@ pub mod ids;
 pub mod import;
 pub mod limits;
 pub mod message;
+pub mod observation;
 pub mod order;
 pub mod outcome;
 pub mod resource;
@@ -23,6 +24,7 @@ pub mod sweep;
 pub mod target;
 pub mod tenant;
 pub mod toml_text;
+pub mod trace_parent;
 
 #[cfg(test)]
 mod vectors;

@@ -15,6 +15,7 @@ use crate::ids::{
 use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
 use crate::retry::RetryPolicy;
 use crate::routing::Home;
+use crate::trace_parent::{self, TraceParent};
 
 /// The version of the envelope that entity messages travel in.
 pub const ENVELOPE_VERSION: u32 = 1;
@@ -24,6 +25,9 @@ pub const ENVELOPE_VERSION: u32 = 1;
 pub struct Envelope<M> {
     /// [`ENVELOPE_VERSION`] of the sender.
     pub v: u32,
+    /// When it was sent, by the sender's clock: for metrics only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
     /// The message.
     pub message: M,
     /// Where the receiver is to live; only said while the count of queue shards changes.
@@ -34,13 +38,19 @@ pub struct Envelope<M> {
 impl<M> Envelope<M> {
     /// Puts a message into an envelope of this version.
     pub fn new(message: M) -> Self {
-        Self { v: ENVELOPE_VERSION, message, home: None }
+        Self { v: ENVELOPE_VERSION, sent_at: None, message, home: None }
     }
 
     /// The same, with what the receiver is told of its home.
     #[must_use]
     pub fn with_home(self, home: Option<Home>) -> Self {
         Self { home, ..self }
+    }
+
+    /// The same, saying when it is sent.
+    #[must_use]
+    pub fn sent_at(self, now: Timestamp) -> Self {
+        Self { sent_at: Some(now), ..self }
     }
 }
 
@@ -374,4 +384,12 @@ pub struct ProvisionRequest {
     /// From when on it is no longer worth sending; only for orders that need no turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The trace that the order's event belongs to, as W3C Trace Context writes it: the call goes on in it.
+    #[serde(
+        default,
+        rename = "traceparent",
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "trace_parent::read_leniently"
+    )]
+    pub trace_parent: Option<TraceParent>,
 }

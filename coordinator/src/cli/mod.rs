@@ -46,13 +46,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Arguments::try_parse_from(&arguments) {
         Ok(parsed) => {
             let output = Output::new(parsed.global.output);
-            match execute(parsed, output) {
+            let code = match execute(parsed, output) {
                 Ok(code) => code,
                 Err(fault) => {
                     output.fault(&fault);
                     ExitCode::from(fault.exit_code())
                 }
-            }
+            };
+            telemetry::finish();
+            code
         }
         Err(error) => wrong_use(&error, &arguments),
     }

@@ -15,8 +15,8 @@ use std::time::Duration;
 use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
-use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, EventResult, Ingested, binary_event, events_of_json};
-use crate::metrics::MetricName;
+use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, EventResult, EventStatus, Ingested, binary_event, events_of_json};
+use crate::metrics::{MetricName, code_label};
 
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);
@@ -61,6 +61,10 @@ pub(super) async fn submit(
     let ingested = gateway.ingest.batch(&tenant, events).await;
     for result in &ingested.results {
         gateway.metrics.count(MetricName::EventsIngested, &[("outcome", result.status.as_str())]);
+        if let (EventStatus::Rejected, Some(code)) = (result.status, &result.code) {
+            let labels = [("code", code_label(code)), ("at", "gateway")];
+            gateway.metrics.count(MetricName::EventsRejected, &labels);
+        }
     }
     answer(ingested)
 }

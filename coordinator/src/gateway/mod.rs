@@ -8,6 +8,7 @@ mod problem;
 mod targets;
 mod tenants;
 mod throttle;
+mod traced;
 mod views;
 
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use interlock_domain::error_code::ErrorCode;
 use serde_json::json;
@@ -25,7 +27,6 @@ use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio_util::sync::CancellationToken;
 use tonic::IntoRequest;
-use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -143,7 +144,7 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
         .merge(health::router(about, readiness, metrics))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(TraceLayer::new_for_http())
+        .layer(from_fn(traced::traced))
 }
 
 /// The gateway can do its work where Temporal answers, until it is stopped.

@@ -14,15 +14,19 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream;
 use interlock_activities::EntityCallError;
+use interlock_adapters::trace_context;
 use interlock_domain::catalog::Ordering;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::Rejection;
+use interlock_domain::trace_parent::{self, TRACE_PARENT_ATTRIBUTE};
 use interlock_workflows::names;
 use serde::Serialize;
 use serde_json::Value;
 use tonic::Code;
+use tracing::Span;
+use tracing::field::Empty;
 use uuid::Uuid;
 
 pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_json};
@@ -117,7 +121,18 @@ impl Ingest {
         results
     }
 
+    /// Within a span that goes on in the trace that the event itself names, and else in that of the request: the order's
+    /// calls go on from there.
     async fn take(&self, tenant: &TenantId, value: Value) -> (EventResult, Taken) {
+        let own = value.get(TRACE_PARENT_ATTRIBUTE).and_then(trace_parent::of_value);
+        let span = tracing::error_span!("accept", %tenant, order = Empty, event.type = Empty);
+        if let Some(request) = trace_context::outgoing().filter(|_| own.is_some()) {
+            trace_context::link(&span, request);
+        }
+        trace_context::within(span, own, self.accept(tenant, value)).await
+    }
+
+    async fn accept(&self, tenant: &TenantId, mut value: Value) -> (EventResult, Taken) {
         let mut result = EventResult::of_raw(&value);
         let event = match Event::from_value(&value, self.event_bytes_max()) {
             Ok(event) => event,
@@ -126,6 +141,8 @@ impl Ingest {
         let catalog = &self.installation.catalog;
         let order = catalog.order_id(tenant, &event);
         result.order_id = Some(order.clone());
+        Span::current().record("order", tracing::field::display(&order));
+        Span::current().record("event.type", &event.event_type);
         if let Err(rejection) = catalog.validate(&event) {
             return (result, Taken::Rejected(rejection));
         }
@@ -139,6 +156,7 @@ impl Ingest {
                 Err(rejection) => return (result, Taken::Rejected(rejection)),
             }
         }
+        self.pass_trace_on(&mut value);
         let entity = self.installation.entities.customer(tenant, &event.subject);
         result.workflow_id = Some(entity.route.workflow_id.clone());
         let request_id = submit_request_id(&order);
@@ -149,6 +167,21 @@ impl Ingest {
             Err(_) => unanswered(),
         };
         (result, taken)
+    }
+
+    /// Says in the event which trace its order goes on in; not where the event would become too large by that.
+    fn pass_trace_on(&self, event: &mut Value) {
+        let Some(trace_parent) = trace_context::outgoing() else { return };
+        let Value::Object(attributes) = event else { return };
+        let before = attributes.insert(TRACE_PARENT_ATTRIBUTE.to_owned(), trace_parent.to_string().into());
+        if event.to_string().len() > self.event_bytes_max()
+            && let Value::Object(attributes) = event
+        {
+            match before {
+                Some(before) => attributes.insert(TRACE_PARENT_ATTRIBUTE.to_owned(), before),
+                None => attributes.remove(TRACE_PARENT_ATTRIBUTE),
+            };
+        }
     }
 
     async fn start_alone(&self, alone: &StandaloneOrder) -> Taken {

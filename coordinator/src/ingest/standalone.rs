@@ -87,6 +87,7 @@ pub fn standalone_order(
             attempt_timeout_ms: step.attempt_timeout_ms,
             retry: step.retry,
             expires_at,
+            trace_parent: interlock_adapters::trace_context::outgoing().or(event.trace_parent),
         },
     }))
 }

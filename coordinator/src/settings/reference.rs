@@ -87,6 +87,10 @@ parked_after = "15m"        # from when on a target that is not called is worth 
 webhook = "https://…"       # each alert is posted there as a CloudEvent; default: logged and counted only
 ```
 
+Traces are sent where `OTEL_EXPORTER_OTLP_ENDPOINT` (or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) is set: OTLP over HTTP with protobuf. Of the usual
+variables `OTEL_SERVICE_NAME` (`interlock`), `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_*` and
+`OTEL_SDK_DISABLED` are honoured, too.
+
 All settings of a target are described at `TargetSettings` in the crate `interlock-adapters`.
 "#;
 

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::Timestamp;
 use interlock_domain::sweep::{Cause, Finding, News};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use super::Sweeper;
+use super::{Sweeper, gauges};
 use crate::fault::with_causes;
 use crate::metrics::MetricName;
 
@@ -43,6 +44,12 @@ impl Sweeper {
             let labels = [("cause", cause.code().as_str()), ("namespace", self.namespace.as_str())];
             self.metrics.gauge(MetricName::SweepFindings, f64::from(standing), &labels);
         }
+        if let Some(tally) = &news.tally {
+            gauges::show(&self.metrics, &self.namespace, tally);
+        }
+        let now = Timestamp(chrono::Utc::now().timestamp_millis());
+        let namespace = [("namespace", self.namespace.as_str())];
+        self.metrics.gauge(MetricName::SweepTime, gauges::seconds(now), &namespace);
         for finding in &news.raised {
             self.metrics.count(MetricName::AlertsRaised, &[("cause", finding.cause.code().as_str())]);
             log(Change::Raised, finding);
@@ -119,8 +126,6 @@ fn log(change: Change, finding: &Finding) {
 
 #[cfg(test)]
 mod tests {
-    use interlock_domain::ids::Timestamp;
-
     use super::*;
 
     #[test]

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
-use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TenantId, Timestamp};
+use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TargetId, TenantId, Timestamp};
 use interlock_domain::message::Delivery;
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress};
 use interlock_domain::sweep::{
-    LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, TargetSeen, WaitingOrder, findings, to_say_again,
+    LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, TargetSeen, Wait, WaitingOrder, findings, to_say_again,
 };
 use interlock_workflows::{SweepSeen, names};
 use serde::Deserialize;
@@ -53,7 +53,11 @@ pub(super) struct Look<'a> {
 struct Listed {
     order_id: OrderId,
     #[serde(default)]
+    state: String,
+    #[serde(default)]
     due_at: Option<String>,
+    #[serde(default)]
+    target: Option<TargetId>,
     #[serde(default)]
     waiting_for: Option<Waits>,
 }
@@ -121,7 +125,9 @@ impl Sweeper {
         }
         let outcome = if cursor.is_none() && look.unanswered.is_empty() { "complete" } else { "partial" };
         self.metrics.count(MetricName::SweepsRun, &[("outcome", outcome)]);
-        Ok(SweepSeen { ledger, found, unanswered: look.unanswered, cursor })
+        let mut tally = Tally::default();
+        look.seen.orders.iter().for_each(|order| tally.add(order));
+        Ok(SweepSeen { ledger, found, tally, unanswered: look.unanswered, cursor })
     }
 
     /// The customers with open orders, from where a cursor says, and where the next sweep goes on.
@@ -320,6 +326,10 @@ async fn orders_of(inspection: &Inspection, customer: &CustomerRef) -> Result<Ve
             tenant: customer.tenant.clone(),
             order: listed.order_id,
             due_at: listed.due_at.as_deref().and_then(time),
+            wait: listed.waiting_for.as_ref().and_then(|waits| {
+                Some(Wait { cause: waits.what.clone(), target: listed.target.clone(), since: time(&waits.since)? })
+            }),
+            state: listed.state,
             waits_for: listed.waiting_for.map_or_else(|| "its steps".to_owned(), |waits| waits.what),
             lease,
         }

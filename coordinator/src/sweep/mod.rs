@@ -3,6 +3,7 @@
 
 mod activities;
 mod alert;
+mod gauges;
 mod look;
 mod runs;
 mod terminated;

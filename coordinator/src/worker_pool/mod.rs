@@ -31,7 +31,7 @@ pub use workload::{ShardRange, Workload};
 
 use crate::fault::{Fault, with_causes};
 use crate::installation::Installation;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Watch};
 use crate::schedules;
 use crate::sweep::{SweepActivities, Sweeper};
 use crate::targets::{Targets, watch_over};
@@ -100,7 +100,7 @@ impl WorkerPool {
         options: WorkerPoolOptions,
     ) -> Result<Self, Fault> {
         let queues = queues(installation, &options)?;
-        let context = context(installation, &options);
+        let context = context(installation, &options, metrics);
         let runtime = Arc::new(metrics.runtime()?);
         let standing = Arc::new(standing(installation, &options, &queues));
         let connections = connections(installation, standing.workers_max()).await?;
@@ -193,7 +193,7 @@ async fn run_until(
     (queue, ended)
 }
 
-fn context(installation: &Installation, options: &WorkerPoolOptions) -> Arc<WorkerContext> {
+fn context(installation: &Installation, options: &WorkerPoolOptions, metrics: &Metrics) -> Arc<WorkerContext> {
     let context = WorkerContext::new(
         installation.entities.clone(),
         Targets::new(installation.clone()).client().clone(),
@@ -201,6 +201,7 @@ fn context(installation: &Installation, options: &WorkerPoolOptions) -> Arc<Work
         options.adapters.clone(),
         installation.settings.limits,
     );
+    let context = context.watched_by(Arc::new(Watch::new(metrics.clone(), Arc::clone(&installation.routing))));
     Arc::new(if options.leases { context } else { context.without_leases() })
 }
 

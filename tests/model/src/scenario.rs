@@ -286,6 +286,7 @@ impl Scenario {
             time: Some(Timestamp(BEGINNING_MS - 60_000 + spec.key)),
             sequence: None,
             half: None,
+            trace_parent: None,
             data: serde_json::Map::new(),
             bytes: 100,
         }

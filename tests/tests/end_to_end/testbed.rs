@@ -70,6 +70,8 @@ pub struct Wanted {
     pub sweep: Option<SweepSettings>,
     /// Workers of customer and resource entities for each queue; none: one.
     pub workers_per_queue: Option<usize>,
+    /// How many entities the workers of this process keep in memory; none: as by default.
+    pub cached_entities_max: Option<usize>,
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
     /// What else is set.
@@ -137,6 +139,7 @@ impl Testbed {
         let catalog = catalog() + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
+        options.tuning.cached_entities_max = wanted.cached_entities_max.unwrap_or(options.tuning.cached_entities_max);
         options.server = server_options(name, wanted.db_file);
         if let Some(workloads) = wanted.worker_processes {
             let binary = PathBuf::from(env!("CARGO_BIN_EXE_interlock-under-test"));

@@ -13,6 +13,7 @@ use crate::error_code::ErrorCode;
 use crate::event::{Event, Half, ROLE_ATTRIBUTE};
 use crate::ids::{CustomerId, OrderId};
 use crate::order::{Plan, Rejection};
+use crate::trace_parent::TRACE_PARENT_ATTRIBUTE;
 
 /// The half of an event that is to be passed on, by signal-with-start, before the giving half is recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,6 +118,9 @@ fn forwarded(
     });
     if let Some(sequence) = &event.sequence {
         passed_on["sequence"] = Value::from(sequence.as_str());
+    }
+    if let Some(trace_parent) = &event.trace_parent {
+        passed_on[TRACE_PARENT_ATTRIBUTE] = Value::from(trace_parent.to_string());
     }
     let bytes = passed_on.to_string().len();
     if bytes > context.limits.event_bytes_max {

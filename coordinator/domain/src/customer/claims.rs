@@ -5,6 +5,7 @@ use super::{ClaimState, Customer, Lease, Order, OrderClaim, OrderStep, StepState
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::RESOURCES_REMEMBERED_MAX;
 use crate::message::{Asker, ClaimAnswer, GiveBack, Ticket, ToResource};
+use crate::observation::Observation;
 use crate::order::{Claim, ClaimMode, OrderKey, Plan, ReleaseWhen};
 
 /// The ticket of a claim.
@@ -182,6 +183,8 @@ impl Customer {
             recall: None,
             party,
         };
+        let waited_ms = u64::try_from(now.0.saturating_sub(lease.key.accepted_at.0)).unwrap_or(0);
+        self.observed.push(Observation::LeaseGranted { kind: resource.kind().clone(), waited_ms });
         self.leases.insert(resource.clone(), lease);
         self.set_ticket(&id, resource, TicketState::Out);
         self.recalled(resource, epoch, recall.clone());

@@ -208,6 +208,12 @@ impl Customer {
         if order.claims.is_empty() && matches!(state, OrderState::Completed | OrderState::Partial) {
             self.remember_applied(order.event_type.clone(), order.key.clone());
         }
+        let rejected = match &order.ending {
+            Some(Ending::BacklogFull) => Some(ErrorCode::BacklogFull.into()),
+            Some(Ending::QueueFull { .. }) => Some(ErrorCode::QueueFull.into()),
+            _ => None,
+        };
+        self.observe_end(state, rejected.filter(|_| state == OrderState::Rejected));
         if state == OrderState::Rejected {
             self.counts.rejected += 1;
             self.counts.backlog_full += u64::from(order.ending == Some(Ending::BacklogFull));

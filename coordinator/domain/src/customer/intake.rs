@@ -82,6 +82,7 @@ impl Customer {
     fn reject(&mut self, now: Timestamp, order: Option<&OrderId>, event: Option<&Event>, rejection: &Rejection) {
         self.counts.rejected += 1;
         self.counts.backlog_full += u64::from(rejection.code == ErrorCode::BacklogFull);
+        self.observe_end(OrderState::Rejected, Some(rejection.code.clone()));
         if let Some(order) = order {
             self.remember(now, order.clone(), OrderState::Rejected);
         }
@@ -238,6 +239,7 @@ impl Customer {
             late_hold: late_hold(plan.late, is_late),
             ending: is_too_much.then_some(Ending::BacklogFull),
             actions: Vec::new(),
+            trace_parent: event.trace_parent,
             weight_bytes,
             key: key.clone(),
         };

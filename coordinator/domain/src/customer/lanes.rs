@@ -248,6 +248,7 @@ impl Customer {
             attempt_timeout_ms: planned.attempt_timeout_ms,
             retry: planned.retry,
             expires_at: order.expires_at,
+            trace_parent: order.trace_parent,
         };
         step.dispatches += 1;
         Some(Effect::Provision { order: id.clone(), step: index, request })

@@ -91,6 +91,7 @@ impl Customer {
     /// Takes an input at a time and says what is to be done. Total: no input panics, and whatever is not expected
     /// changes nothing.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        self.observed.clear();
         let resumed = matches!(input, Input::Resumed);
         match input {
             Input::Submitted(event) => self.submitted(now, event),
@@ -114,6 +115,7 @@ impl Customer {
     /// # Errors
     /// [`Refusal`] where the order's state does not allow it; nothing is changed then.
     pub fn act(&mut self, now: Timestamp, action: &Action) -> (Result<ActionDone, Refusal>, Vec<Effect>) {
+        self.observed.clear();
         let taken = self.apply(now, action);
         let mut effects = Vec::new();
         self.advance(now, &mut effects);
@@ -150,6 +152,7 @@ impl Customer {
 
 /// What a customer wants done.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "effects are few at a time and soon over")]
 pub enum Effect {
     /// Plan these events and put their tickets into the queues: one local activity. Answered by [`Input::Admitted`].
     Admit(Admission),

@@ -10,8 +10,10 @@ use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::EntityLimits;
 use crate::message::{Asker, GiveBack, Notice, ToResource};
+use crate::observation::Observation;
 use crate::order::{Claim, Late, OrderKey, OrderState, PlannedStep};
 use crate::outcome::Outcome;
+use crate::trace_parent::{self, TraceParent};
 
 /// One customer entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +72,9 @@ pub struct Customer {
     pub shown: Option<ShownState>,
     /// Bytes of inbox and open orders as JSON, for the limit on state.
     pub weight_bytes: usize,
+    /// What the last step saw that is worth counting.
+    #[serde(skip)]
+    pub(super) observed: Vec<Observation>,
     /// Grows with every change that `advance` makes: how its loop knows that it is done.
     #[serde(skip)]
     pub(super) revision: u64,
@@ -132,6 +137,9 @@ pub struct Order {
     /// The marks of the last actions that persons took on it, oldest first ([`super::action_mark`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<String>,
+    /// The trace that its event belongs to: its calls go on in it, however much later.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace_parent::read_leniently")]
+    pub trace_parent: Option<TraceParent>,
     /// Its size as JSON, in bytes.
     pub weight_bytes: usize,
 }
@@ -397,6 +405,7 @@ impl Customer {
             attributes_registered: false,
             shown: None,
             weight_bytes: 0,
+            observed: Vec::new(),
             revision: 0,
         }
     }
@@ -404,6 +413,16 @@ impl Customer {
     /// Whether nothing is under way: the moment to continue as new.
     pub fn is_idle(&self) -> bool {
         self.local == Local::Idle && self.orders.values().all(|order| order.running().next().is_none())
+    }
+
+    /// What the last step, or action, saw that is worth counting; none the second time.
+    pub fn take_observations(&mut self) -> Vec<Observation> {
+        std::mem::take(&mut self.observed)
+    }
+
+    /// Notes that an order ended, or an event was rejected.
+    pub(super) fn observe_end(&mut self, state: OrderState, rejected: Option<ReasonCode>) {
+        self.observed.push(Observation::OrderEnded { tenant: self.me.tenant.clone(), state, rejected });
     }
 
     /// Notes that something changed.

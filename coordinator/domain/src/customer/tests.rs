@@ -2,6 +2,7 @@
 
 mod explained;
 mod imported;
+mod observed;
 mod reassert;
 
 use serde_json::{Map, Value, json};
@@ -35,6 +36,7 @@ fn event(id: &str) -> Event {
         time: None,
         sequence: None,
         half: None,
+        trace_parent: None,
         data: Map::new(),
         bytes: 100,
     }

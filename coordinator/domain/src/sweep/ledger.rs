@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Finding};
+use super::{Cause, Finding, Tally};
 
 /// The most findings that are remembered, and told, at a time; of more the first by their keys.
 pub const FINDINGS_MAX: usize = 1_000;
@@ -21,6 +21,9 @@ pub struct Ledger {
     /// Where the next sweep goes on, as the one that looks wrote it; none where it begins anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// What the circle under way counted so far.
+    #[serde(default)]
+    tally: Tally,
     /// What was found, by key, with the circle in which it was seen last.
     #[serde(default)]
     known: BTreeMap<String, Known>,
@@ -41,12 +44,21 @@ pub struct News {
     pub cleared: Vec<Finding>,
     /// How many there are now of each cause that there is.
     pub standing: BTreeMap<Cause, u64>,
+    /// How much there is of what waits, where this sweep ends a circle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
 }
 
 impl Ledger {
     /// Takes what a sweep found. `unanswered` are those who did not answer (`TENANT CUSTOMER`, `TENANT KIND/ID`, ` TARGET`):
     /// what is known of them stays. `cursor` says where the next sweep goes on; none where all was looked at.
-    pub fn take(&mut self, found: Vec<Finding>, unanswered: &BTreeSet<String>, cursor: Option<String>) -> News {
+    pub fn take(
+        &mut self,
+        found: Vec<Finding>,
+        tally: Tally,
+        unanswered: &BTreeSet<String>,
+        cursor: Option<String>,
+    ) -> News {
         let circle = self.circle;
         let mut raised = Vec::new();
         let found: BTreeMap<String, Finding> = found.into_iter().map(|finding| (finding.key(), finding)).collect();
@@ -64,6 +76,8 @@ impl Ledger {
                 known.circle = circle;
             }
         }
+        self.tally.join(tally);
+        let tally = cursor.is_none().then(|| std::mem::take(&mut self.tally));
         let mut cleared = Vec::new();
         if cursor.is_none() {
             self.circle += 1;
@@ -80,6 +94,6 @@ impl Ledger {
         for known in self.known.values() {
             *standing.entry(known.finding.cause).or_default() += 1;
         }
-        News { raised, cleared, standing }
+        News { raised, cleared, standing, tally }
     }
 }

@@ -7,12 +7,14 @@
 mod finding;
 mod ledger;
 mod seen;
+mod tally;
 #[cfg(test)]
 mod tests;
 
 pub use finding::{Cause, Finding};
 pub use ledger::{FINDINGS_MAX, Ledger, News};
 pub use seen::{
-    LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, TerminatedResource, WaitingOrder, findings,
+    LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, TerminatedResource, Wait, WaitingOrder, findings,
     to_say_again,
 };
+pub use tally::{OldestWait, Tally};

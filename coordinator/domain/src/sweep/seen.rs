@@ -26,10 +26,27 @@ pub struct WaitingOrder {
     pub order: OrderId,
     /// When it should be done.
     pub due_at: Option<Timestamp>,
+    /// Its state, as on the wire.
+    #[serde(default)]
+    pub state: String,
     /// What it waits for, in a word.
     pub waits_for: String,
+    /// The same for counting; none where nothing keeps it.
+    #[serde(default)]
+    pub wait: Option<Wait>,
     /// The leases that it waits for, where that is it.
     pub lease: Option<LeaseWait>,
+}
+
+/// A wait.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// What for: one of a few words.
+    pub cause: String,
+    /// The target at which it waits.
+    pub target: Option<TargetId>,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A wait for leases.

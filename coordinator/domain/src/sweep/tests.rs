@@ -25,7 +25,15 @@ fn ago(ms: i64) -> Timestamp {
 /// An order that waits for the number for so long.
 fn waiting(customer: &str, for_ms: i64) -> WaitingOrder {
     let lease = Some(LeaseWait { resources: vec![number()], since: ago(for_ms) });
-    WaitingOrder { tenant: tenant(), order: order(customer), due_at: None, waits_for: "lease".to_owned(), lease }
+    WaitingOrder {
+        tenant: tenant(),
+        order: order(customer),
+        due_at: None,
+        state: "pending".to_owned(),
+        waits_for: "lease".to_owned(),
+        wait: None,
+        lease,
+    }
 }
 
 fn seen(orders: Vec<WaitingOrder>, number_is: ResourceSeen) -> Seen {
@@ -123,7 +131,8 @@ fn keys(findings: &[Finding]) -> Vec<String> {
 fn what_was_told_is_not_told_again_and_what_is_gone_is_cleared_once() {
     let mut ledger = Ledger::default();
     let mut sweep = |customers: &[&str]| {
-        let news = ledger.take(customers.iter().map(|customer| found(customer)).collect(), &[].into(), None);
+        let news =
+            ledger.take(customers.iter().map(|customer| found(customer)).collect(), Tally::default(), &[].into(), None);
         // It travels from sweep to sweep as JSON.
         ledger = serde_json::from_str(&serde_json::to_string(&ledger).unwrap()).unwrap();
         (keys(&news.raised), keys(&news.cleared), news.standing.values().sum::<u64>())
@@ -141,10 +150,10 @@ fn what_was_told_is_not_told_again_and_what_is_gone_is_cleared_once() {
 #[test]
 fn what_was_not_looked_at_in_this_sweep_is_not_over() {
     let mut ledger = Ledger::default();
-    ledger.take(vec![found("A"), found("B")], &[].into(), None);
-    let part = ledger.take(vec![found("A")], &[].into(), Some("page 2".to_owned()));
+    ledger.take(vec![found("A"), found("B")], Tally::default(), &[].into(), None);
+    let part = ledger.take(vec![found("A")], Tally::default(), &[].into(), Some("page 2".to_owned()));
     assert_eq!((part.cleared.len(), ledger.cursor.as_deref()), (0, Some("page 2")));
-    let rest = ledger.take(Vec::new(), &[].into(), None);
+    let rest = ledger.take(Vec::new(), Tally::default(), &[].into(), None);
     assert_eq!(keys(&rest.cleared), ["B"]);
     assert_eq!(ledger.cursor, None);
 }
@@ -152,8 +161,8 @@ fn what_was_not_looked_at_in_this_sweep_is_not_over() {
 #[test]
 fn what_did_not_answer_is_not_over() {
     let mut ledger = Ledger::default();
-    ledger.take(vec![found("A"), found("B")], &[].into(), None);
-    let news = ledger.take(Vec::new(), &["t A".to_owned()].into(), None);
+    ledger.take(vec![found("A"), found("B")], Tally::default(), &[].into(), None);
+    let news = ledger.take(Vec::new(), Tally::default(), &["t A".to_owned()].into(), None);
     assert_eq!((keys(&news.cleared), news.standing.values().sum::<u64>()), (vec!["B".to_owned()], 1));
 }
 
@@ -161,10 +170,32 @@ fn what_did_not_answer_is_not_over() {
 fn what_is_remembered_is_bounded() {
     let mut ledger = Ledger::default();
     let many: Vec<Finding> = (0..=FINDINGS_MAX).map(|number| found(&format!("C{number}"))).collect();
-    let news = ledger.take(many, &[].into(), None);
+    let news = ledger.take(many, Tally::default(), &[].into(), None);
     assert_eq!((news.raised.len(), news.standing.values().sum::<u64>()), (FINDINGS_MAX, FINDINGS_MAX as u64));
     // It is the result of a sweep, and the argument of an activity.
     assert!(serde_json::to_vec(&(&ledger, &news)).unwrap().len() < 1024 * 1024);
+}
+
+#[test]
+fn what_waits_is_counted_over_a_whole_circle_and_told_at_its_end() {
+    let wait = |at: &str, ms| Wait { cause: "target".to_owned(), target: Some(at.parse().unwrap()), since: ago(ms) };
+    let at = |customer, at: &str, ms| WaitingOrder { wait: Some(wait(at, ms)), ..waiting(customer, 0) };
+    let counted = |orders: Vec<WaitingOrder>| {
+        let mut tally = Tally::default();
+        orders.iter().for_each(|order| tally.add(order));
+        tally
+    };
+    let mut ledger = Ledger::default();
+    let first = counted(vec![at("A", "hss", 10), at("B", "crm", 5)]);
+    assert_eq!(ledger.take(Vec::new(), first, &[].into(), Some("page 2".to_owned())).tally, None);
+    let rest = counted(vec![at("C", "hss", 20), waiting("D", 0)]);
+    let told = ledger.take(Vec::new(), rest, &[].into(), None).tally.unwrap();
+    assert_eq!((told.by_state["pending"], told.by_cause["target"]), (4, 3));
+    let oldest = |target: &str| told.oldest.iter().find(|wait| wait.target.as_str() == target).unwrap().since;
+    assert_eq!((oldest("hss"), oldest("crm")), (ago(20), ago(5)));
+    // The next circle counts anew.
+    let next = ledger.take(Vec::new(), Tally::default(), &[].into(), None).tally.unwrap();
+    assert_eq!(next, Tally::default());
 }
 
 #[test]

@@ -1,9 +1,18 @@
-//! Logs: structured records on stderr, as text or as JSON lines.
+//! What this process says of what it does: logs, as structured records on stderr, and traces, where a collector is named.
+//! Both are masked ([`masked`]).
 
-use std::io::IsTerminal;
+mod masking;
+mod traces;
+
+use std::io::{IsTerminal, Write};
 
 use interlock_domain::error_code::ErrorCode;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use masking::MaskedStderr;
+pub use masking::masked;
 
 use crate::fault::{Fault, with_causes};
 use crate::settings::{LogFormat, LogSettings};
@@ -44,21 +53,34 @@ impl Color {
     }
 }
 
-/// Sends this process's logs to stderr. The first call in a process decides; later ones change nothing.
+/// Sends this process's logs to stderr, and its traces to the collector that the OTEL_* variables name, if any. The first
+/// call in a process decides; later ones change nothing. To be called outside a Tokio runtime.
 ///
 /// # Errors
-/// [`Fault`] `setting_invalid` where the level is none that can be read.
+/// [`Fault`] `setting_invalid` where the level is none that can be read, or traces are wanted in a way that is not there.
 pub fn start(log: &LogSettings, color: Color) -> Result<(), Fault> {
     let filter = filter(&log.level)?;
-    let records = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match log.format {
-        LogFormat::Text => records.with_ansi(color.on_stderr()).with_target(false).try_init(),
-        LogFormat::Json => records.json().flatten_event(true).with_ansi(false).try_init(),
+    let records = tracing_subscriber::fmt::layer().with_writer(MaskedStderr);
+    let records: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
+        LogFormat::Text => records.with_ansi(color.on_stderr()).with_target(false).with_filter(filter).boxed(),
+        LogFormat::Json => records.json().flatten_event(true).with_ansi(false).with_filter(filter).boxed(),
     };
-    if started.is_err() {
+    let traces = if traces::are_wanted() { Some(traces::layer()?) } else { None };
+    if tracing_subscriber::registry().with(records).with(traces).try_init().is_err() {
         tracing::debug!("logs are on already");
+        return Ok(());
     }
+    std::panic::set_hook(Box::new(|panic| {
+        // What panics may speak of an event. Where stderr is gone too, nobody can be told.
+        let told = writeln!(MaskedStderr, "{panic}\n{}", std::backtrace::Backtrace::capture());
+        drop(told);
+    }));
     Ok(())
+}
+
+/// Sends the traces that were not sent yet. To be called outside a Tokio runtime, when nothing more happens.
+pub fn finish() {
+    traces::finish();
 }
 
 /// The filter that a level or filter text means.

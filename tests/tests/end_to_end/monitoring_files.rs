@@ -1,0 +1,178 @@
+//! The rules, dashboards and runbook in `deploy/`: they can be read, name only what is there, and belong to each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::scraped::names;
+use crate::seen_from_outside::seen;
+use crate::testbed::run;
+
+/// What stands for itself in PromQL: functions, aggregations, keywords.
+const WORDS: [&str; 22] = [
+    "sum",
+    "max",
+    "min",
+    "rate",
+    "increase",
+    "histogram_quantile",
+    "absent",
+    "time",
+    "by",
+    "on",
+    "and",
+    "or",
+    "unless",
+    "group_left",
+    "group_right",
+    "ignoring",
+    "without",
+    "bool",
+    "avg",
+    "count",
+    "clamp_min",
+    "offset",
+];
+/// Metrics of the SDK that count what need not happen in so short a time, and may not have: by the names in its sources (temporalio-sdk-core
+/// 0.10.1, `telemetry/metrics.rs`).
+const DID_NOT_HAPPEN: [&str; 5] = [
+    "temporal_local_activity_execution_failed_total",
+    "temporal_sticky_cache_miss_total",
+    "temporal_sticky_cache_total_forced_eviction_total",
+    "temporal_workflow_task_execution_failed_total",
+    "temporal_workflow_task_queue_poll_empty_total",
+];
+
+fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
+}
+
+fn text(path: &str) -> String {
+    let path = deploy().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn yaml(path: &str) -> Value {
+    serde_saphyr::from_str(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn rules() -> Vec<Value> {
+    let groups = yaml("prometheus/alerts.yml")["groups"].as_array().unwrap().clone();
+    groups.iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+}
+
+fn dashboards() -> BTreeMap<String, Value> {
+    let directory = deploy().join("grafana/dashboards");
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let board = serde_json::from_str(&std::fs::read_to_string(&path).unwrap());
+        (name.clone(), board.unwrap_or_else(|error| panic!("{name}: {error}")))
+    };
+    files.map(read).collect()
+}
+
+/// Every query, with where it stands.
+fn queries() -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of_rules = rules().into_iter().map(|rule| {
+        let name = if rule["alert"].is_string() { &rule["alert"] } else { &rule["record"] };
+        (text(name), text(&rule["expr"]))
+    });
+    let of_boards = dashboards().into_iter().flat_map(|(file, board)| {
+        let panels = board["panels"].as_array().unwrap().clone();
+        let query = move |panel: Value| {
+            let at = format!("{file}: {}", panel["title"].as_str().unwrap());
+            let targets = panel["targets"].as_array().unwrap().clone();
+            targets.into_iter().map(move |target| (at.clone(), target["expr"].as_str().unwrap().to_owned()))
+        };
+        panels.into_iter().flat_map(query).collect::<Vec<_>>()
+    });
+    of_rules.chain(of_boards).collect()
+}
+
+/// The names of metrics in a query: all words but PromQL's own, labels, texts and durations.
+fn metrics_of(query: &str) -> BTreeSet<String> {
+    let without = |pattern: &str, text: &str| Regex::new(pattern).unwrap().replace_all(text, " ").into_owned();
+    let bare = without(r"\{[^}]*\}", query);
+    let bare = without(r"\b(by|on|without|ignoring|group_left|group_right)\s*\([^)]*\)", &bare);
+    let bare = without(r"\[[^\]]*\]", &bare);
+    let word = Regex::new("[a-zA-Z_:][a-zA-Z0-9_:]*").unwrap();
+    let words = word.find_iter(&bare).map(|found| found.as_str().to_owned());
+    words.filter(|word| !WORDS.contains(&word.as_str())).collect()
+}
+
+#[test]
+fn every_metric_that_alerts_and_dashboards_name_exists() {
+    run(async {
+        let mut known = names(&seen().await.metrics);
+        known.extend(rules().iter().filter_map(|rule| rule["record"].as_str().map(str::to_owned)));
+        known.extend(DID_NOT_HAPPEN.map(str::to_owned));
+        // Prometheus' own: whether a scrape was answered.
+        known.insert("up".to_owned());
+        let mut unknown = Vec::new();
+        for (at, query) in queries() {
+            assert_eq!(query.matches('(').count(), query.matches(')').count(), "{at}: {query}");
+            let metrics = metrics_of(&query);
+            assert!(!metrics.is_empty(), "{at} names no metric: {query}");
+            unknown
+                .extend(metrics.into_iter().filter(|name| !known.contains(name)).map(|name| format!("{at}: {name}")));
+        }
+        assert!(unknown.is_empty(), "{unknown:#?}\n{known:#?}");
+    });
+}
+
+#[test]
+fn a_query_is_read_for_the_metrics_that_it_names() {
+    let query =
+        "histogram_quantile(0.99, sum by (le, a_label) (rate(x_bucket{other=\"y\"}[5m]))) > 2 and on (b) up == 0";
+    assert_eq!(metrics_of(query), ["up", "x_bucket"].map(str::to_owned).into());
+}
+
+#[test]
+fn every_alert_has_its_section_in_the_runbook_and_the_runbook_speaks_of_no_other() {
+    let runbook = text("docs/runbook.md");
+    let sections: BTreeSet<String> =
+        runbook.lines().filter_map(|line| line.strip_prefix("## ").map(str::to_owned)).collect();
+    let mut alerts = BTreeSet::new();
+    for rule in rules().into_iter().filter(|rule| rule["alert"].is_string()) {
+        let name = rule["alert"].as_str().unwrap().to_owned();
+        let anchor = format!("deploy/docs/runbook.md#{}", name.to_lowercase());
+        assert_eq!(rule["annotations"]["runbook"], anchor, "{name}");
+        assert!(rule["annotations"]["summary"].as_str().is_some_and(|summary| summary.len() > 20), "{name}");
+        assert!(["info", "warning", "critical"].contains(&rule["labels"]["severity"].as_str().unwrap()), "{name}");
+        assert!(alerts.insert(name), "two alerts of one name");
+    }
+    assert_eq!(alerts, sections);
+    for section in runbook.split("\n## ").skip(1) {
+        let name = section.lines().next().unwrap();
+        for part in ["**Means**", "**Look at**", "**Do**"] {
+            let is_table = name == "InterlockSweepFindings" && part == "**Do**";
+            assert!(section.contains(part) || is_table, "{name} has no {part}");
+        }
+    }
+}
+
+#[test]
+fn prometheus_and_grafana_find_what_is_there() {
+    let prometheus = yaml("prometheus/prometheus.yml");
+    for file in prometheus["rule_files"].as_array().unwrap() {
+        assert!(deploy().join("prometheus").join(file.as_str().unwrap()).is_file(), "{file}");
+    }
+    let jobs: Vec<&Value> = prometheus["scrape_configs"].as_array().unwrap().iter().collect();
+    assert!(jobs.iter().any(|job| job["job_name"] == "interlock"), "alerts name the job 'interlock'");
+    let provider = yaml("grafana/provisioning/dashboards/interlock.yaml");
+    assert_eq!(provider["providers"][0]["options"]["path"], "/etc/grafana/dashboards");
+    let source = yaml("grafana/provisioning/datasources/prometheus.yaml");
+    assert_eq!(source["datasources"][0]["type"], "prometheus");
+    let boards = dashboards();
+    let ids: BTreeSet<&str> = boards.values().map(|board| board["uid"].as_str().unwrap()).collect();
+    assert_eq!((boards.len(), ids.len()), (3, 3), "each dashboard has an id of its own");
+    for (file, board) in &boards {
+        for panel in board["panels"].as_array().unwrap() {
+            assert!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{file}: {}", panel["title"]);
+        }
+    }
+}
