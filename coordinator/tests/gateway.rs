@@ -22,7 +22,8 @@ fn options() -> LocalOptions {
 }
 
 async fn platform(options: LocalOptions) -> LocalPlatform {
-    let platform = LocalPlatform::start(options, &|sentence| eprintln!("{sentence}")).await.unwrap();
+    let starting = Box::pin(LocalPlatform::start(options, &|sentence| eprintln!("{sentence}")));
+    let platform = starting.await.unwrap();
     let seed = |imsi: &str| Seed { imsi: imsi.to_owned(), ..Seed::default() };
     platform.sandbox("hss").seed(&[seed("001010000000001"), seed("001010000000002")]).unwrap();
     platform
