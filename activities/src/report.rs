@@ -51,7 +51,9 @@ async fn report(reporter: Reporter, target: TargetId, mut told: watch::Receiver<
         let Some(Transition { transition, reason }) = latest.filter(|latest| is_news(last, latest.transition)) else {
             continue;
         };
-        tracing::warn!(%target, ?transition, reason, "the breaker of a target changed");
+        // What the target itself said may name subscribers: the target's entity has it, which is encrypted.
+        let class = reason.split(':').next().unwrap_or_default();
+        tracing::warn!(%target, ?transition, class, "the breaker of a target changed");
         let report = BreakerReport { process: reporter.process.to_string(), transition, reason };
         match reporter.targets.report(&target, &report).await {
             Ok(()) => last = transition,

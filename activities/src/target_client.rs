@@ -23,6 +23,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
 use tonic::{Code, Request};
 
 use crate::entity_client::EntityCallError;
+use crate::failure_text::failure_text;
 use crate::request_id;
 
 /// Reaches the entities of targets.
@@ -212,7 +213,9 @@ impl TargetClient {
                 let read = converter.from_payloads::<Value>(&context, payloads.payloads).await;
                 read.map_err(|fault| unreadable(&route, fault.to_string()))
             }
-            Some(update::outcome::Value::Failure(failure)) => Err(unreadable(&route, failure.message)),
+            Some(update::outcome::Value::Failure(failure)) => {
+                Err(unreadable(&route, failure_text(&self.client.options().data_converter, failure).await))
+            }
             None => Err(EntityCallError::NotAnswered { workflow_id: route.workflow_id }),
         }
     }

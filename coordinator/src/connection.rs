@@ -9,6 +9,7 @@ use interlock_domain::error_code::ErrorCode;
 use temporalio_client::envconfig::{ClientConfigProfile, ConfigError, DataSource, LoadClientConfigProfileOptions};
 use temporalio_client::errors::ClientConnectError;
 use temporalio_client::{Client, ClientOptions, ConnectionOptions, RetryOptions};
+use temporalio_common::data_converters::DataConverter;
 use temporalio_common::envconfig::{ClientConfigTLS, load_client_config_profile};
 use tonic::Code;
 
@@ -81,7 +82,9 @@ impl ConnectionFlags {
         warn_of_what_the_client_ignores(&profile);
         let namespace = profile.namespace.clone().unwrap_or_else(|| NAMESPACE_DEFAULT.to_owned());
         let mut connection = ConnectionOptions::try_from(profile).map_err(configuration_fault)?;
-        connection.identity = format!("interlock@{}", std::process::id());
+        // In containers every process may have the same id: the host is the container's name.
+        let host = gethostname::gethostname();
+        connection.identity = format!("interlock@{}@{}", std::process::id(), host.to_string_lossy());
         connection.connect_timeout = Some(ATTEMPT_LIMIT);
         Ok((connection, ClientOptions::new(namespace).build()))
     }
@@ -114,20 +117,28 @@ impl ConnectionFlags {
     }
 }
 
-/// Connects, waiting up to `limit` for a server that is not up yet.
+/// Connects, waiting up to `limit` for a server that is not up yet. Nothing is encrypted that goes through this: see
+/// [`connect_with`].
 ///
 /// # Errors
 /// [`Fault`] `temporal_unreachable`, `temporal_access_denied`, or those of [`ConnectionFlags::options`].
 pub async fn connect(flags: &ConnectionFlags, limit: Duration) -> Result<Client, Fault> {
-    connect_with(flags, limit, RetryOptions::default()).await
+    connect_with(flags, limit, RetryOptions::default(), DataConverter::default()).await
 }
 
-/// As [`connect`]; calls that fail in passing are tried again as `retries` says.
+/// As [`connect`]; calls that fail in passing are tried again as `retries` says, and payloads are written and read by
+/// `converter`.
 ///
 /// # Errors
 /// As [`connect`].
-pub async fn connect_with(flags: &ConnectionFlags, limit: Duration, retries: RetryOptions) -> Result<Client, Fault> {
-    let (mut connection, client) = flags.options()?;
+pub async fn connect_with(
+    flags: &ConnectionFlags,
+    limit: Duration,
+    retries: RetryOptions,
+    converter: DataConverter,
+) -> Result<Client, Fault> {
+    let (mut connection, mut client) = flags.options()?;
+    client.data_converter = converter;
     connection.retry_options = retries;
     let target = connection.target.to_string();
     let attempt = || async {

@@ -9,12 +9,14 @@ use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{InstallationRecord, Routing};
 use temporalio_client::grpc::OperatorService;
-use temporalio_client::{Client, ClientOptions, NamespacedClient, RetryOptions};
+use temporalio_client::{Client, ClientOptions, Connection, NamespacedClient, RetryOptions};
+use temporalio_common::data_converters::DataConverter;
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
 use tonic::IntoRequest;
 
 use crate::bootstrap;
-use crate::connection::{ConnectionFlags, connect, connect_with};
+use crate::codec::{KeyRing, data_converter};
+use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
 use crate::fault::{Fault, with_causes};
 use crate::settings::Settings;
 use crate::temporal_server::SEARCH_ATTRIBUTES;
@@ -44,6 +46,8 @@ pub struct Installation {
     pub client: Client,
     /// How entities are reached.
     pub entities: EntityClient,
+    /// How one more connection is made.
+    connecting: Connecting,
     /// One client for each namespace that was asked for.
     clients: Arc<Mutex<BTreeMap<String, Client>>>,
 }
@@ -53,8 +57,8 @@ impl Installation {
     /// the settings nobody must go on.
     ///
     /// # Errors
-    /// Those of [`connect`] and [`Settings::routing`]; `not_bootstrapped`, `prefix_disagrees`, `shard_count_disagrees`,
-    /// `namespaces_disagree`, `record_unreadable`.
+    /// Those of [`connect_with`], [`KeyRing::from_settings`] and [`Settings::routing`]; `not_bootstrapped`, `prefix_disagrees`,
+    /// `shard_count_disagrees`, `namespaces_disagree`, `record_unreadable`.
     pub async fn connect(
         flags: &ConnectionFlags,
         settings: Settings,
@@ -62,12 +66,10 @@ impl Installation {
         patience: Patience,
         limit: Duration,
     ) -> Result<Self, Fault> {
-        let client = match patience {
-            Patience::Sdk => connect(flags, limit).await?,
-            Patience::Brief => connect_with(flags, limit, brief_retries()).await?,
-        };
+        let connecting = Connecting::new(flags, patience, &settings)?;
+        let client = connecting.client(limit).await?;
         let record = bootstrap::recorded(&client, &settings).await?;
-        Self::as_recorded(client, settings, catalog, &record).await
+        Self::as_recorded(client, connecting, settings, catalog, &record).await
     }
 
     /// The same on a connection that is there, with what is, or is about to be, recorded.
@@ -76,6 +78,7 @@ impl Installation {
     /// Those of [`Settings::routing`].
     pub(crate) async fn as_recorded(
         client: Client,
+        connecting: Connecting,
         settings: Settings,
         catalog: Catalog,
         record: &InstallationRecord,
@@ -84,7 +87,7 @@ impl Installation {
         let search_attributes = has_search_attributes(&client, &routing.namespaces()).await;
         let entities = EntityClient::new(client.clone(), Arc::clone(&routing), search_attributes);
         let (settings, catalog) = (Arc::new(settings), Arc::new(catalog));
-        Ok(Self { settings, catalog, routing, client, entities, clients: Arc::default() })
+        Ok(Self { settings, catalog, routing, client, entities, connecting, clients: Arc::default() })
     }
 
     /// The namespaces of all tenants, sorted.
@@ -92,7 +95,7 @@ impl Installation {
         self.routing.namespaces()
     }
 
-    /// A client for one namespace, on the same connection: the same one each time.
+    /// A client for one namespace, on the same connection and with the same codec: the same one each time.
     ///
     /// # Errors
     /// [`Fault`] `temporal_configuration_invalid`.
@@ -101,19 +104,67 @@ impl Installation {
         if let Some(client) = clients.get(namespace) {
             return Ok(client.clone());
         }
-        let client = self.new_client(namespace)?;
+        let client = self.client_on(self.client.connection(), namespace)?;
         clients.insert(namespace.to_owned(), client.clone());
         Ok(client)
     }
 
-    fn new_client(&self, namespace: &str) -> Result<Client, Fault> {
-        Client::new(self.client.connection().clone(), ClientOptions::new(namespace).build()).map_err(|error| {
+    /// One more connection, to the same server and in the same way.
+    ///
+    /// # Errors
+    /// Those of [`connect_with`].
+    pub async fn another_connection(&self) -> Result<Connection, Fault> {
+        Ok(self.connecting.client(STARTUP_LIMIT).await?.connection().clone())
+    }
+
+    /// A client for one namespace, on this connection, with the same codec.
+    ///
+    /// # Errors
+    /// [`Fault`] `temporal_configuration_invalid`.
+    pub fn client_on(&self, connection: &Connection, namespace: &str) -> Result<Client, Fault> {
+        let converter = self.client.options().data_converter.clone();
+        let options = ClientOptions::new(namespace).data_converter(converter).build();
+        Client::new(connection.clone(), options).map_err(|error| {
             Fault::failed(
                 ErrorCode::TemporalConfigurationInvalid,
                 format!("There is no client for the namespace '{namespace}': {}.", with_causes(&error)),
             )
             .with_next("Check [tenants.NAME] namespace.")
         })
+    }
+}
+
+/// How a process connects: the same way each time.
+#[derive(Clone)]
+pub(crate) struct Connecting {
+    flags: ConnectionFlags,
+    patience: Patience,
+    converter: DataConverter,
+}
+
+impl Connecting {
+    /// By these flags, with the codec that the settings name.
+    ///
+    /// # Errors
+    /// Those of [`KeyRing::from_settings`].
+    pub(crate) fn new(flags: &ConnectionFlags, patience: Patience, settings: &Settings) -> Result<Self, Fault> {
+        let ring = KeyRing::from_settings(&settings.codec)?;
+        if ring.encrypts() && settings.id_key.is_none() {
+            tracing::warn!("payloads are encrypted, and the ids of resources are not: no INTERLOCK_ID_KEY is set");
+        }
+        Ok(Self { flags: flags.clone(), patience, converter: data_converter(Arc::new(ring)) })
+    }
+
+    /// A client on a connection of its own, waiting up to `limit` for Temporal.
+    ///
+    /// # Errors
+    /// Those of [`connect_with`].
+    pub(crate) async fn client(&self, limit: Duration) -> Result<Client, Fault> {
+        let retries = match self.patience {
+            Patience::Sdk => RetryOptions::default(),
+            Patience::Brief => brief_retries(),
+        };
+        connect_with(&self.flags, limit, retries, self.converter.clone()).await
     }
 }
 

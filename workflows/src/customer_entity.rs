@@ -92,7 +92,7 @@ impl CustomerEntity {
         let continued = view.continued_from_run_id().is_some();
         let (machine, unreadable) = match continued.then(|| start_argument::carried::<Customer>(&argument)) {
             Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (Customer::new(me, Incarnation(began.0)), Some(fault.to_string())),
+            Some(Err(fault)) => (Customer::new(me, Incarnation(began.0)), Some(start_argument::unread(&fault))),
             None => (Customer::new(me, Incarnation(began.0)), None),
         };
         let mut entity = Self {

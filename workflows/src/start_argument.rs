@@ -131,6 +131,11 @@ pub(crate) fn carried<M: DeserializeOwned>(argument: &RawValue) -> Result<M, ser
     serde_json::from_slice(&machine)
 }
 
+/// Why a state cannot be read, with nothing of what stands in it: what a workflow task fails with is not encrypted.
+pub(crate) fn unread(fault: &serde_json::Error) -> String {
+    format!("{:?} error at line {} column {}", fault.classify(), fault.line(), fault.column())
+}
+
 #[cfg(test)]
 mod tests {
     use interlock_domain::routing::Home;
@@ -187,6 +192,14 @@ mod tests {
         let half = argument.payloads[1].data.len() / 2;
         argument.payloads[1].data.truncate(half);
         assert!(carried::<String>(&argument).is_err());
+    }
+
+    #[test]
+    fn why_a_state_cannot_be_read_is_told_without_what_stands_in_it() {
+        let argument = raw_json::write(&serde_json::json!({"carried": "12065551234"})).unwrap();
+        let fault = carried::<Vec<u8>>(&argument).unwrap_err();
+        assert!(fault.to_string().contains("12065551234"), "else there is nothing to leave out");
+        assert_eq!(unread(&fault), "Data error at line 1 column 24");
     }
 
     #[test]

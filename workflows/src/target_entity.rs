@@ -78,7 +78,7 @@ impl TargetEntity {
         let blank = || Target::new(named(view.workflow_id()), rules_of(&argument), began);
         let (machine, unreadable) = match continued.then(|| start_argument::carried::<Target>(&argument)) {
             Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (blank(), Some(fault.to_string())),
+            Some(Err(fault)) => (blank(), Some(start_argument::unread(&fault))),
             None => (blank(), None),
         };
         let mut entity = Self {

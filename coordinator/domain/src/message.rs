@@ -281,6 +281,15 @@ pub enum Notice {
         /// Its fencing token.
         epoch: Epoch,
     },
+    /// The lease is yours by a list of who has what, for the day on which Interlock is switched on: the target has it
+    /// registered to this customer already.
+    LeaseImported {
+        /// Its fencing token.
+        epoch: Epoch,
+        /// The name under which the targets know this customer there, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        party: Option<String>,
+    },
     /// Somebody asks for the lease back.
     LeaseRecalled {
         /// The epoch of the lease.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use interlock_activities::EntityTarget;
+use interlock_activities::{EntityTarget, failure_text};
 use serde_json::Value;
 use temporalio_client::NamespacedClient;
 use temporalio_client::grpc::WorkflowService;
@@ -54,7 +54,7 @@ impl Actions {
                 .from_payloads(&context, answer.payloads)
                 .await
                 .map_err(|error| refused(format!("its answer cannot be read: {error}"))),
-            update::outcome::Value::Failure(failure) => Err(refused(failure.message)),
+            update::outcome::Value::Failure(failure) => Err(refused(failure_text(converter, failure).await)),
         }
     }
 

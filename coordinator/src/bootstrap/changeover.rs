@@ -110,10 +110,17 @@ impl MoveAll<'_> {
                 namespace: namespace.clone(),
                 page_size: PER_PAGE,
                 query: format!(
-                    "WorkflowType IN ('{}', '{}', '{}') AND ExecutionStatus = 'Running'",
-                    names::CUSTOMER_ENTITY,
-                    names::RESOURCE_ENTITY,
-                    names::TARGET_ENTITY
+                    "WorkflowType IN ('{}') AND ExecutionStatus = 'Running'",
+                    [
+                        names::CUSTOMER_ENTITY,
+                        names::RESOURCE_ENTITY,
+                        names::TARGET_ENTITY,
+                        names::TENANT_ENTITY,
+                        names::RESOURCE_IMPORT,
+                        // It is waited for: parts do not move.
+                        names::RESOURCE_IMPORT_PART,
+                    ]
+                    .join("', '")
                 ),
                 ..ListWorkflowExecutionsRequest::default()
             };

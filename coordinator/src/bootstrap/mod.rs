@@ -18,8 +18,9 @@ use temporalio_client::{Client, NamespacedClient};
 pub use changeover::Changeover;
 pub use report::{BootstrapReport, Deed, DeedOutcome, Thing};
 
+use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::fault::Fault;
-use crate::installation::Installation;
+use crate::installation::{Connecting, Installation, Patience};
 use crate::schedules;
 use crate::settings::Settings;
 use crate::targets::Targets;
@@ -61,11 +62,13 @@ impl Default for BootstrapOptions {
 /// [`Fault`] `prefix_disagrees` or `shard_count_disagrees` where another installation, or another count, is recorded; those
 /// of the settings; `record_unreadable`.
 pub async fn bootstrap(
-    client: &Client,
+    flags: &ConnectionFlags,
     settings: &Settings,
     catalog: &Catalog,
     options: &BootstrapOptions,
 ) -> Result<BootstrapReport, Fault> {
+    let connecting = Connecting::new(flags, Patience::Sdk, settings)?;
+    let client = &connecting.client(STARTUP_LIMIT).await?;
     let mut done = Vec::new();
     let mut usable = Vec::new();
     for name in settings.namespaces(&client.namespace()) {
@@ -84,7 +87,8 @@ pub async fn bootstrap(
         done.extend(namespace::ensure_search_attributes(client, name, options.dry_run).await);
         done.push(ensure_record(client, name, &records, &wanted, options.dry_run).await);
     }
-    let installation = Installation::as_recorded(client.clone(), settings.clone(), catalog.clone(), &wanted).await?;
+    let installation =
+        Installation::as_recorded(client.clone(), connecting, settings.clone(), catalog.clone(), &wanted).await?;
     for name in &usable {
         done.push(ensure_sweep(&installation, name, wanted.is_changing(), options.dry_run).await);
     }

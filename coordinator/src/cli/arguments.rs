@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::bootstrap::BootstrapCommand;
+use super::codec_server::CodecServerCommand;
 use super::customer::CustomerCommand;
 use super::demo::DemoCommand;
 use super::dev::DevCommand;
@@ -19,6 +20,7 @@ use super::sandbox::SandboxCommand;
 use super::submit::SubmitCommand;
 use super::sweep::SweepCommand;
 use super::target::TargetCommand;
+use super::tenant::TenantCommand;
 use super::worker::WorkerCommand;
 use crate::settings::LogFormat;
 use crate::telemetry::Color;
@@ -93,6 +95,8 @@ pub(super) enum Command {
     Worker(WorkerCommand),
     /// Run the HTTP gateway
     Gateway(GatewayCommand),
+    /// Run the codec server: Temporal's web UI and CLI have payloads decrypted by it
+    CodecServer(CodecServerCommand),
     /// Send events: one CloudEvent, a batch, or NDJSON of any length. Safe to run twice
     Submit(SubmitCommand),
     /// Look at customers
@@ -107,6 +111,9 @@ pub(super) enum Command {
     /// Look at targets, and act on them
     #[command(subcommand)]
     Target(TargetCommand),
+    /// On-board and off-board tenants
+    #[command(subcommand)]
+    Tenant(TenantCommand),
     /// Look at all that waits, and say what is worth an alert
     Sweep(SweepCommand),
     /// Run one sandbox target: a stand-in for an outside system, with failure knobs and a log at /__sandbox

@@ -8,7 +8,7 @@ use interlock_domain::routing::{RoutingError, ShardCount};
 
 use super::output::Output;
 use crate::bootstrap::{BootstrapOptions, BootstrapReport, RETENTION_DEFAULT, bootstrap};
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect};
+use crate::connection::ConnectionFlags;
 use crate::fault::Fault;
 use crate::settings::Settings;
 
@@ -42,7 +42,6 @@ fn shard_count(text: &str) -> Result<ShardCount, String> {
 /// Exit code 0 where all is there (or would be), 1 where something could not be done.
 pub(super) async fn run(command: &BootstrapCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let catalog = settings.catalog()?;
-    let client = connect(&command.connection, STARTUP_LIMIT).await?;
     let options = BootstrapOptions {
         shards: command.shards,
         retention: Duration::from_secs(command.retention_days.saturating_mul(DAY_S)),
@@ -50,7 +49,7 @@ pub(super) async fn run(command: &BootstrapCommand, settings: Settings, output: 
         dry_run: command.dry_run,
         ..BootstrapOptions::default()
     };
-    let report = bootstrap(&client, &settings, &catalog, &options).await?;
+    let report = bootstrap(&command.connection, &settings, &catalog, &options).await?;
     output.one(&report, BootstrapReport::words)?;
     Ok(ExitCode::from(u8::from(!report.is_complete())))
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use interlock_adapters::sandbox::Seed;
@@ -12,9 +13,11 @@ use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 
 use super::output::Output;
+use crate::codec::{KeyRing, LoopbackOrigin, start_server};
 use crate::fault::Fault;
+use crate::http_service::HttpService;
 use crate::local::{LocalOptions, LocalPlatform};
-use crate::settings::Settings;
+use crate::settings::{CodecServerSettings, Settings};
 use crate::shutdown;
 use crate::temporal_server::EmbeddedServerOptions;
 
@@ -40,11 +43,13 @@ pub(super) async fn run(command: &DevCommand, settings: Settings, output: Output
     let ending = shutdown::on_signals()?;
     let mut options = LocalOptions::from_settings(settings)?;
     options.gateway = options.settings.gateway.listen;
+    let codec_server = codec_server(&options.settings).await?;
     options.server = EmbeddedServerOptions {
         db_file: command.db.clone(),
         ui: true,
         frontend_port: usual_port(TEMPORAL_PORT),
         ui_port: usual_port(TEMPORAL_UI_PORT),
+        ui_codec_endpoint: codec_server.as_ref().map(|(server, _)| server.url()),
         ..EmbeddedServerOptions::default()
     };
     let started = Box::pin(LocalPlatform::start(options, &|sentence| tracing::info!("{sentence}")));
@@ -52,6 +57,10 @@ pub(super) async fn run(command: &DevCommand, settings: Settings, output: Output
         return Ok(ExitCode::SUCCESS);
     };
     let mut platform = platform?;
+    if let (Some((_, origin)), Some(ui)) = (&codec_server, platform.server.ui_url()) {
+        // It is set once only: this is the one place.
+        drop(origin.set(ui));
+    }
     seed_sims(&platform)?;
     let ready = Ready {
         temporal: platform.temporal_address(),
@@ -66,6 +75,23 @@ pub(super) async fn run(command: &DevCommand, settings: Settings, output: Output
     };
     platform.stop().await?;
     fault.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// The codec server that the web UI asks, on a free port; none where there are no keys. The origin of the UI, which alone may
+/// call it, is known once the UI runs.
+async fn codec_server(settings: &Settings) -> Result<Option<(HttpService, LoopbackOrigin)>, Fault> {
+    let ring = KeyRing::from_settings(&settings.codec)?;
+    if ring.ids().next().is_none() {
+        return Ok(None);
+    }
+    let of_ui = CodecServerSettings {
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        cors_origins: settings.codec.server.cors_origins.clone(),
+        tokens: Vec::new(),
+    };
+    let origin = LoopbackOrigin::default();
+    let server = start_server(Arc::new(ring), &of_ui, Arc::clone(&origin)).await?;
+    Ok(Some((server, origin)))
 }
 
 /// The port where Temporal's own development server listens.

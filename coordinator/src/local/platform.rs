@@ -1,6 +1,7 @@
 //! All parts of Interlock, started and stopped together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
@@ -15,7 +16,7 @@ use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
 use super::worker_processes::{WorkerFiles, WorkerProcess};
 use crate::bootstrap::{BootstrapOptions, bootstrap};
-use crate::connection::{self, ConnectionFlags};
+use crate::connection::ConnectionFlags;
 use crate::fault::Fault;
 use crate::gateway;
 use crate::http_service::HttpService;
@@ -23,8 +24,9 @@ use crate::ingest::{EventResult, Ingest};
 use crate::inspection::{Inspection, InspectionError};
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
+use crate::settings::Settings;
 use crate::temporal_server::{EmbeddedServer, find_or_install};
-use crate::worker_pool::{WorkerPool, WorkerPoolOptions, Workload};
+use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
 /// How long the connection to the server that has just said it is ready may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -103,7 +105,7 @@ impl LocalPlatform {
                 let installation = connect(&self.server, &self.options, &catalog, Patience::Sdk).await?;
                 let pool = WorkerPoolOptions {
                     leases: self.options.leases,
-                    tuning: self.options.tuning.clone(),
+                    tuning: PoolTuning::new(&self.options.settings.workers, None),
                     ..WorkerPoolOptions::everything(self.adapters.clone())
                 };
                 self.workers = Some(WorkerPool::start(&installation, &self.metrics, pool).await?);
@@ -118,11 +120,28 @@ impl LocalPlatform {
         Ok(())
     }
 
+    /// Changes the settings of workers that are started from here on.
+    pub fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.options.settings);
+    }
+
     /// Starts one more worker process, and returns when it is ready.
     ///
     /// # Errors
     /// [`Fault`] `worker_process_failed`; `leases_off_in_processes` where leases are off, which is for this process only.
     pub async fn start_worker_process(&mut self, workload: Workload) -> Result<&mut WorkerProcess, Fault> {
+        self.start_worker_process_with(workload, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    ///
+    /// # Errors
+    /// As [`LocalPlatform::start_worker_process`].
+    pub async fn start_worker_process_with(
+        &mut self,
+        workload: Workload,
+        environment: &[(&str, &str)],
+    ) -> Result<&mut WorkerProcess, Fault> {
         let WorkerHosting::Processes { binary, .. } = &self.options.workers else {
             return Err(Fault::wrong_use(
                 ErrorCode::NoWorkerBinary,
@@ -137,10 +156,12 @@ impl LocalPlatform {
         }
         let files = match self.worker_files.take() {
             Some(files) => files,
-            None => WorkerFiles::write(&self.options)?,
+            None => WorkerFiles::new()?,
         };
         let files = self.worker_files.insert(files);
-        let process = WorkerProcess::start(binary, workload, &self.server.address(), files).await?;
+        // Written anew for each: those that run have read theirs.
+        files.write(&self.options)?;
+        let process = WorkerProcess::start(binary, workload, &self.server.address(), files, environment).await?;
         self.worker_processes.push(process);
         let last = self.worker_processes.len() - 1;
         Ok(&mut self.worker_processes[last])
@@ -186,6 +207,11 @@ impl LocalPlatform {
                 ErrorCode::TemporalServerEnded,
                 format!("The Temporal server ended: {status}.")),
         }
+    }
+
+    /// How the workers in this process stand; none where there are none.
+    pub fn standing(&self) -> Option<Arc<PoolStanding>> {
+        self.workers.as_ref().map(WorkerPool::standing)
     }
 
     /// The address of Temporal, `HOST:PORT`.
@@ -264,10 +290,10 @@ async fn connect(
 
 /// Bootstraps the server, as any other is.
 async fn prepare(server: &EmbeddedServer, options: &LocalOptions, catalog: &Catalog) -> Result<(), Fault> {
-    let client = connection::connect(&ConnectionFlags::to_server(server.address()), CONNECT_LIMIT).await?;
+    let flags = ConnectionFlags::to_server(server.address());
     let of_bootstrap =
         BootstrapOptions { usual_shards: options.shards, wait: Duration::ZERO, ..BootstrapOptions::default() };
-    let report = bootstrap(&client, &options.settings, catalog, &of_bootstrap).await?;
+    let report = bootstrap(&flags, &options.settings, catalog, &of_bootstrap).await?;
     match report.first_not_done() {
         None => Ok(()),
         Some(what) => {

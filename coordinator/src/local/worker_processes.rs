@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
@@ -15,7 +16,7 @@ use toml::{Table, Value};
 
 use super::options::LocalOptions;
 use crate::fault::Fault;
-use crate::settings::Settings;
+use crate::settings::{CodecSettings, KeySource, Settings};
 use crate::temporal_server::ServerProcess;
 use crate::worker_pool::Workload;
 
@@ -34,15 +35,18 @@ pub(super) struct WorkerFiles {
 }
 
 impl WorkerFiles {
-    /// Writes settings and catalog.
-    pub(super) fn write(options: &LocalOptions) -> Result<Self, Fault> {
+    /// A directory with nothing in it yet.
+    pub(super) fn new() -> Result<Self, Fault> {
         let directory = tempfile::Builder::new().prefix("interlock-workers-").tempdir().map_err(|e| failed(&e, ""))?;
-        let files = Self { directory, started: 0 };
-        let catalog = files.directory.path().join("catalog.toml");
+        Ok(Self { directory, started: 0 })
+    }
+
+    /// Writes settings and catalog.
+    pub(super) fn write(&self, options: &LocalOptions) -> Result<(), Fault> {
+        let catalog = self.directory.path().join("catalog.toml");
         std::fs::write(&catalog, &options.catalog).map_err(|error| failed(&error, ""))?;
         let settings = settings_text(&options.settings, &catalog)?;
-        std::fs::write(files.settings(), settings).map_err(|error| failed(&error, ""))?;
-        Ok(files)
+        std::fs::write(self.settings(), settings).map_err(|error| failed(&error, ""))
     }
 
     fn settings(&self) -> PathBuf {
@@ -69,6 +73,7 @@ impl WorkerProcess {
         workload: Workload,
         temporal: &str,
         files: &mut WorkerFiles,
+        environment: &[(&str, &str)],
     ) -> Result<Self, Fault> {
         let log = files.next_log();
         let log_file = File::create(&log).map_err(|error| failed(&error, ""))?;
@@ -80,6 +85,7 @@ impl WorkerProcess {
                 arguments.extend(["-u".into(), name]);
             }
         }
+        arguments.extend(environment.iter().map(|(name, value)| format!("{name}={value}").into()));
         arguments.push(binary.into());
         arguments.extend(["worker", "--workload", workload.as_str(), "--address", temporal].map(OsString::from));
         arguments.extend(["--output", "jsonl", "--listen", "127.0.0.1:0", "--config"].map(OsString::from));
@@ -109,6 +115,14 @@ impl WorkerProcess {
         }
     }
 
+    /// Where its `/healthz`, `/readyz` and `/metrics` are, `http://HOST:PORT`; none where it did not say so.
+    pub fn health_url(&self) -> Option<String> {
+        let log = self.log_text();
+        let said = log.lines().find(|line| line.starts_with("{\"workload\":"))?;
+        let said: serde_json::Value = serde_json::from_str(said).ok()?;
+        said["listen"].as_str().map(str::to_owned)
+    }
+
     /// What it does.
     pub fn workload(&self) -> Workload {
         self.workload
@@ -130,6 +144,22 @@ impl WorkerProcess {
     /// [`Fault`] where it cannot be killed.
     pub async fn kill(self) -> Result<(), Fault> {
         self.process.kill().await.map_err(|error| not_ended(&error))
+    }
+
+    /// Asks it to drain (SIGTERM), and returns at once.
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be asked.
+    pub fn ask_to_drain(&self) -> Result<(), Fault> {
+        self.process.ask_to_end().map_err(|error| not_ended(&error))
+    }
+
+    /// Waits until it has ended, and says how.
+    ///
+    /// # Errors
+    /// [`Fault`] where that cannot be known.
+    pub async fn ended(&mut self) -> Result<ExitStatus, Fault> {
+        self.process.ended().await.map_err(|error| not_ended(&error))
     }
 
     /// Asks it to drain (SIGTERM), and returns when it is gone (after 10 s it is killed).
@@ -163,9 +193,11 @@ fn settings_text(settings: &Settings, catalog: &Path) -> Result<String, Fault> {
     if let Some(key) = &settings.id_key {
         file.insert("id_key".into(), key.expose_secret().into());
     }
+    file.insert("codec".into(), codec_table(&settings.codec)?.into());
     file.insert("log".into(), Table::from_iter([("level".to_owned(), settings.log.level.as_str().into())]).into());
     let unwritten = |error: toml::ser::Error| failed(&error, "");
     file.insert("limits".into(), Value::try_from(settings.limits).map_err(unwritten)?);
+    file.insert("workers".into(), Value::try_from(settings.workers).map_err(unwritten)?);
     file.insert("sweep".into(), Value::try_from(settings.sweep).map_err(unwritten)?);
     file.insert("alerts".into(), Value::try_from(&settings.alerts).map_err(unwritten)?);
     file.insert("tenants".into(), Value::try_from(&settings.tenants).map_err(unwritten)?);
@@ -177,6 +209,32 @@ fn settings_text(settings: &Settings, catalog: &Path) -> Result<String, Fault> {
         .collect();
     file.insert("targets".into(), targets?.into());
     toml::to_string(&file).map_err(unwritten)
+}
+
+/// Where the keys of the codec are. Keys themselves are not written to disk.
+fn codec_table(settings: &CodecSettings) -> Result<Table, Fault> {
+    let mut table = Table::new();
+    let mut keys = Table::new();
+    for (id, source) in &settings.keys {
+        let KeySource::File { file } = source else {
+            return Err(Fault::wrong_use(
+                ErrorCode::CodecKeyNotForProcesses,
+                format!(
+                    "The key '{id}' of the codec stands in the settings, and is not written to disk for worker processes."
+                ),
+            ));
+        };
+        keys.insert(id.to_string(), Table::from_iter([("file".to_owned(), file.display().to_string().into())]).into());
+    }
+    table.insert("keys".into(), keys.into());
+    if let Some(directory) = &settings.keys_directory {
+        table.insert("keys_directory".into(), directory.display().to_string().into());
+    }
+    if let Some(id) = &settings.current_key {
+        table.insert("current_key".into(), id.as_str().into());
+    }
+    table.insert("encrypt".into(), settings.encrypt.into());
+    Ok(table)
 }
 
 fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, Fault> {

@@ -32,6 +32,14 @@ pub enum RecoveryError {
         /// Why.
         fault: UnreadableHistory,
     },
+    /// A history is encrypted under a key that this process does not have.
+    #[error("the history of the run {run} cannot be decrypted: {reason}")]
+    Encrypted {
+        /// The run.
+        run: String,
+        /// Why, with the code of the codec.
+        reason: String,
+    },
     /// Temporal did not answer.
     #[error("Temporal did not answer: {0}")]
     Temporal(Box<Status>),
@@ -65,6 +73,7 @@ impl RecoveryError {
             Self::NeverSeen(_) => ErrorCode::NeverSeen,
             Self::NotDead { .. } => ErrorCode::RunNotDead,
             Self::Unreadable { .. } => ErrorCode::HistoryUnreadable,
+            Self::Encrypted { .. } => ErrorCode::CodecKeyUnknown,
             Self::Temporal(_) | Self::Connection(_) => ErrorCode::TemporalUnavailable,
             Self::NotTaken { .. } | Self::NotTakenIn { .. } => ErrorCode::RecoveryUnfinished,
         }

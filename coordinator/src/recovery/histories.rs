@@ -7,6 +7,8 @@ use interlock_domain::routing::EntityRoute;
 use serde::Serialize;
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
+use temporalio_common::data_converters::SerializationContextData;
+use temporalio_common::payload_visitor::decode_payloads;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
@@ -179,7 +181,11 @@ impl Histories {
                 Err(status) if status.code() == Code::NotFound => return Ok(None),
                 Err(status) => return Err(RecoveryError::Temporal(Box::new(status))),
             };
-            events.extend(answer.history.into_iter().flat_map(|history| history.events));
+            let mut history = answer.history.unwrap_or_default();
+            let codec = self.client.options().data_converter.codec();
+            let decrypted = decode_payloads(&mut history, codec, &SerializationContextData::None).await;
+            decrypted.map_err(|error| RecoveryError::Encrypted { run: run.to_owned(), reason: error.to_string() })?;
+            events.extend(history.events);
             next_page_token = answer.next_page_token;
             if next_page_token.is_empty() {
                 return Ok(Some(events));

@@ -6,8 +6,10 @@ use interlock_domain::event::Event;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_workflows::names;
+use temporalio_common::data_converters::CommonAttributes;
 use temporalio_common::protos::coresdk::common::extract_local_activity_marker_details;
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
+use temporalio_common::protos::temporal::api::failure::v1::Failure;
 use temporalio_common::protos::temporal::api::history::v1::{
     HistoryEvent, MarkerRecordedEventAttributes, history_event::Attributes,
 };
@@ -150,11 +152,18 @@ impl Reader {
             Attributes::WorkflowExecutionTerminatedEventAttributes(ended) => dead("terminated", &ended.reason),
             Attributes::WorkflowExecutionTimedOutEventAttributes(_) => dead("timed out", ""),
             Attributes::WorkflowExecutionFailedEventAttributes(ended) => {
-                dead("failed", ended.failure.as_ref().map_or("", |failure| failure.message.as_str()))
+                dead("failed", &ended.failure.as_ref().map(said).unwrap_or_default())
             }
             Attributes::WorkflowExecutionCanceledEventAttributes(_) => dead("canceled", ""),
             Attributes::WorkflowExecutionCompletedEventAttributes(_) => dead("completed", ""),
             _ => return,
         };
     }
+}
+
+/// What a failure says. Where failures are encrypted, that stands beside it, decrypted with the history.
+fn said(failure: &Failure) -> String {
+    let beside = failure.encoded_attributes.as_ref();
+    let attributes = beside.and_then(|payload| serde_json::from_slice::<CommonAttributes>(&payload.data).ok());
+    attributes.map_or_else(|| failure.message.clone(), |attributes| attributes.message)
 }

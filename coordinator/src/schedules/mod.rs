@@ -40,9 +40,18 @@ pub async fn keep(installation: Installation) {
 /// The server's answer for the first namespace where it cannot be done.
 pub async fn ensure(installation: &Installation) -> Result<(), Status> {
     for namespace in installation.namespaces() {
-        if !make_sweep(installation, &namespace).await? {
-            update_sweep(installation, &namespace).await?;
-        }
+        ensure_in(installation, &namespace).await?;
+    }
+    Ok(())
+}
+
+/// The same for one namespace.
+///
+/// # Errors
+/// The server's answer.
+pub async fn ensure_in(installation: &Installation, namespace: &str) -> Result<(), Status> {
+    if !make_sweep(installation, namespace).await? {
+        update_sweep(installation, namespace).await?;
     }
     Ok(())
 }

@@ -27,12 +27,28 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
             ),
         ));
     }
+    check_codec(settings)?;
     check_limits(&settings.limits)?;
+    if let Some((key, reason)) = settings.workers.fault() {
+        return Err(invalid(&key, reason));
+    }
     if settings.sweep.interval < Duration::from_secs(1) {
         return Err(invalid("sweep.interval", "is less than a second"));
     }
     check_targets(settings)?;
     check_tenants(settings)
+}
+
+/// Whether the keys can be used is seen when they are read: not every command needs them.
+fn check_codec(settings: &Settings) -> Result<(), Fault> {
+    let codec = &settings.codec;
+    if codec.encrypt && codec.current_key.is_some() && codec.keys.is_empty() && codec.keys_directory.is_none() {
+        return Err(Fault::wrong_use(
+            ErrorCode::CodecCurrentKeyMissing,
+            "[codec] current_key is set, and there are no keys.",
+        ));
+    }
+    Ok(())
 }
 
 fn check_targets(settings: &Settings) -> Result<(), Fault> {

@@ -5,10 +5,12 @@
 
 pub mod catalog_file;
 mod check;
+mod codec;
 mod reference;
 mod sources;
 mod tables;
 mod variables;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -24,10 +26,15 @@ use interlock_domain::routing::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+pub use codec::{CodecServerSettings, CodecSettings, CodecToken, KeySource};
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings};
 pub use variables::{VARIABLES, Variable};
+pub use workers::{
+    SlotSupply, TARGET_CPU, TARGET_MEMORY, WORKLOAD_KEYS, WorkersSettings, WorkloadDefaults, WorkloadKey,
+    WorkloadSettings,
+};
 
 use crate::fault::Fault;
 use crate::temporal_server::{CliSearch, TemporalServerError};
@@ -42,6 +49,8 @@ pub struct Settings {
     pub queue_shards: Option<ShardCount>,
     /// The key with which resource ids are hashed before they become part of a workflow id.
     pub id_key: Option<SecretString>,
+    /// The keys under which histories are encrypted, and the codec server.
+    pub codec: CodecSettings,
     /// Where downloads are kept.
     pub cache_dir: Option<PathBuf>,
     /// Whether nothing may be downloaded.
@@ -58,6 +67,8 @@ pub struct Settings {
     pub gateway: GatewaySettings,
     /// The limits of entities.
     pub limits: EntityLimits,
+    /// How much workers do at a time.
+    pub workers: WorkersSettings,
     /// How often it is looked at all that waits, and what is worth an alert.
     pub sweep: SweepSettings,
     /// Who is told of alerts.

@@ -73,6 +73,37 @@ pub const VARIABLES: &[Variable] = &[
          makes every resource a new one.",
     ),
     variable(
+        "INTERLOCK_CODEC_CURRENT_KEY",
+        "codec.current_key",
+        None,
+        "none: nothing is encrypted",
+        "The id of the key under which everything that goes into histories is encrypted (AES-256-GCM). It must be among \
+         the keys. See deploy/docs/data-at-rest.md.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_KEYS_DIRECTORY",
+        "codec.keys_directory",
+        None,
+        "none",
+        "A directory with a file for each key, named by its id, as Kubernetes mounts a secret: 32 bytes, as they are or \
+         in base64. All of them decrypt.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_ENCRYPT",
+        "codec.encrypt",
+        None,
+        "true",
+        "Whether to encrypt, where there are keys. Without it they only decrypt what was encrypted before.",
+    ),
+    variable(
+        "INTERLOCK_CODEC_SERVER_LISTEN",
+        "codec.server.listen",
+        Some("--listen"),
+        "127.0.0.1:8089",
+        "Where 'interlock codec-server' listens. Without tokens ([[codec.server.tokens]]) only a loopback address is \
+         allowed.",
+    ),
+    variable(
         "INTERLOCK_TEMPORAL_CLI",
         "temporal_cli",
         None,
@@ -109,6 +140,22 @@ pub const VARIABLES: &[Variable] = &[
         "5000",
         "Events that one tenant may send to one gateway process in a second, as an average and at once. More are \
          answered 429 with Retry-After.",
+    ),
+    variable(
+        "INTERLOCK_GATEWAY_DRAIN",
+        "gateway.drain",
+        None,
+        "10s",
+        "How long open requests may take to end when the gateway is stopped. It takes no new connections meanwhile.",
+    ),
+    variable(
+        "INTERLOCK_WORKERS_DRAIN",
+        "workers.drain",
+        None,
+        "20s",
+        "How long a worker that is stopped lets its activities go on before it asks them to end. It takes nothing more \
+         meanwhile, and /readyz says so. A request that was sent to a target is waited for all the same, at most for \
+         its attempt_timeout: whoever kills the process must wait for both.",
     ),
     variable(
         "INTERLOCK_LIMITS_EVENT_BYTES_MAX",

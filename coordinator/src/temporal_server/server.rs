@@ -28,6 +28,8 @@ pub struct EmbeddedServerOptions {
     pub ui: bool,
     /// The port of the web UI; a free one where none is named.
     pub ui_port: Option<u16>,
+    /// The codec server that the web UI asks, where there is one.
+    pub ui_codec_endpoint: Option<String>,
     /// Namespaces to have besides `default`.
     pub namespaces: Vec<String>,
     /// Where the server's log goes (appended to). Without one, to a file that is removed with the server.
@@ -45,6 +47,7 @@ impl Default for EmbeddedServerOptions {
             frontend_port: None,
             ui: false,
             ui_port: None,
+            ui_codec_endpoint: None,
             namespaces: Vec::new(),
             log_file: None,
             dynamic_config: Vec::new(),
@@ -205,6 +208,7 @@ async fn run(
     let arguments = StartArguments {
         frontend_port: ports.frontend,
         ui_port: ports.ui,
+        ui_codec_endpoint: options.ui_codec_endpoint.as_deref(),
         db_file: options.db_file.as_deref(),
         namespaces: &options.namespaces,
         dynamic_config: &options.dynamic_config,

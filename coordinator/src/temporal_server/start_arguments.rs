@@ -39,6 +39,8 @@ pub(super) struct StartArguments<'a> {
     pub(super) frontend_port: u16,
     /// The web UI's port; none where it is off.
     pub(super) ui_port: Option<u16>,
+    /// The codec server that the web UI asks; none where it asks nobody.
+    pub(super) ui_codec_endpoint: Option<&'a str>,
     pub(super) db_file: Option<&'a Path>,
     pub(super) namespaces: &'a [String],
     /// Additional `KEY=JSON` settings; one of the same key wins over ours.
@@ -75,6 +77,9 @@ impl StartArguments<'_> {
         for (key, value) in self.dynamic_config {
             flag("--dynamic-config-value", format!("{key}={value}").into());
         }
+        if let Some(endpoint) = self.ui_codec_endpoint {
+            flag("--ui-codec-endpoint", endpoint.into());
+        }
         match self.ui_port {
             Some(port) => flag("--ui-port", port.to_string().into()),
             None => arguments.push("--headless".into()),
@@ -98,13 +103,14 @@ mod tests {
         let text = text(&StartArguments {
             frontend_port: 7233,
             ui_port: Some(8233),
+            ui_codec_endpoint: Some("http://127.0.0.1:8089"),
             db_file: Some(file),
             namespaces: &namespaces,
             dynamic_config: &[],
         });
         assert!(text.contains("--db-filename /tmp/db.sqlite --sqlite-pragma journal_mode=WAL"));
         assert!(text.contains("--namespace blue"));
-        assert!(text.contains("--ui-port 8233"));
+        assert!(text.contains("--ui-codec-endpoint http://127.0.0.1:8089 --ui-port 8233"));
         assert!(!text.contains("--headless"));
     }
 
@@ -114,6 +120,7 @@ mod tests {
         let text = text(&StartArguments {
             frontend_port: 1,
             ui_port: None,
+            ui_codec_endpoint: None,
             db_file: None,
             namespaces: &[],
             dynamic_config: &dynamic_config,

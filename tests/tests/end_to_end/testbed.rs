@@ -1,6 +1,7 @@
 //! What the tests run on: a Temporal server, workers, a gateway and sandbox targets of this process.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_coordinator::settings::{LogFormat, LogSettings, SweepSettings};
+use interlock_coordinator::settings::{LogFormat, LogSettings, Settings, SweepSettings};
 use interlock_coordinator::temporal_server::EmbeddedServerOptions;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
@@ -67,8 +68,14 @@ pub struct Wanted {
     pub protect: Option<fn(&str, &mut TargetSettings)>,
     /// How often it is looked at all that waits; none: as by default, which no test lives to see twice.
     pub sweep: Option<SweepSettings>,
+    /// Workers of customer and resource entities for each queue; none: one.
+    pub workers_per_queue: Option<usize>,
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
+    /// What else is set.
+    pub settings: Option<Box<dyn FnOnce(&mut Settings) + Send>>,
+    /// The variables by which a process outside, such as a command, is told the same.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// Interlock on this machine, and its targets.
@@ -83,6 +90,8 @@ pub struct Testbed {
     pub sms: Sandbox,
     /// The text of the catalog.
     pub catalog: String,
+    /// The variables of processes outside.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Testbed {
@@ -118,6 +127,13 @@ impl Testbed {
         options.settings.sweep = wanted.sweep.unwrap_or_default();
         options.settings.alerts.webhook = wanted.alerts_to.map(|url| url.parse().unwrap());
         options.settings.log = LogSettings { level: "info".to_owned(), format: LogFormat::Text };
+        let workers_per_queue = wanted.workers_per_queue.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
+        for workload in [&mut options.settings.workers.entity, &mut options.settings.workers.resource] {
+            workload.workers_per_queue = Some(workers_per_queue);
+        }
+        if let Some(change) = wanted.settings {
+            change(&mut options.settings);
+        }
         let catalog = catalog() + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
@@ -131,7 +147,7 @@ impl Testbed {
         }
         let say = |sentence: &str| eprintln!("{name}: {sentence}");
         let platform = LocalPlatform::start(options, &say).await.unwrap_or_else(|fault| panic!("{fault}"));
-        Self { platform, hss, crm, sms, catalog }
+        Self { platform, hss, crm, sms, catalog, environment: wanted.environment }
     }
 
     /// Ends all of it.

@@ -115,6 +115,8 @@ catalogue! {
         GatewayWithoutTokens = "gateway_without_tokens":
             "The gateway is to listen where others can reach it, and no token is configured."
             => "Configure [[gateway.tokens]], or listen on a loopback address.";
+        GatewayTokenMissing = "gateway_token_missing": "A token of the gateway cannot be read."
+            => "Set the environment variable, or write the file, that the message names.";
         TargetUnknown = "target_unknown": "No target of this name is configured."
             => "Configure [targets.NAME] in interlock.toml, or correct the name.";
         TargetBaseUrlInvalid = "target_base_url_invalid": "The base URL of a target is missing or is none."
@@ -188,6 +190,10 @@ catalogue! {
             => "Check that the process may listen on a loopback port; where it stays so, restart it.";
         WorkerFailed = "worker_failed": "The worker of a queue failed."
             => "Check that the namespace exists and that this client may poll in it; then start the process again.";
+        WorkerGap = "worker_gap": "A worker would serve a queue on which types come up that it does not have registered."
+            => "Run the binary of one build everywhere; where it stays so, report it: this build is faulty.";
+        DeploymentIncomplete = "deployment_incomplete": "Only one of the two variables is set that make workers versioned."
+            => "Set both TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID, or neither.";
         WorkerProcessFailed = "worker_process_failed": "A worker process could not be started."
             => "See what it said; check that the binary is the one of this version.";
         WorkerProcessNotEnded = "worker_process_not_ended": "A worker process could not be ended."
@@ -573,6 +579,32 @@ catalogue! {
         VerifyUnused = "verify_unused": "'verify' is described, but the capability is not claimed."
             => "Write 'verify = true'.";
     }
+    AtRest ("Data at rest", "The codec that encrypts what Temporal keeps, its keys, and the codec server. See \
+        deploy/docs/data-at-rest.md.") {
+        CodecKeyUnknown = "codec_key_unknown": "A payload is encrypted under a key that this process does not have."
+            => "Add the key to [codec] keys or to its directory and restart the process; what needs the payload waits until \
+                then, and nothing of it is lost.";
+        CodecKeyInvalid = "codec_key_invalid": "A key of the codec cannot be read, is not 32 bytes long, or has an id that is none."
+            => "Correct what the message names; 'openssl rand -base64 32' makes a key.";
+        CodecCurrentKeyMissing = "codec_current_key_missing": "It is not said which of the keys is to encrypt, or that one is not there."
+            => "Set [codec] current_key to the id of a key that is there, or 'encrypt = false' to decrypt only.";
+        CodecPayloadUnreadable = "codec_payload_unreadable": "An encrypted payload is damaged, or its key's id was that of another key."
+            => "Never use an id for another key; where the payload is an event, send the event again.";
+        CodecNotEncrypting = "codec_not_encrypting": "A payload could not be encrypted, and was not sent."
+            => "Check the machine: its system gives no random bytes.";
+        CodecKeyNotForProcesses = "codec_key_not_for_processes":
+            "A key stands in the settings, and is not written to disk for worker processes."
+            => "Put the keys into files, and name their directory as [codec] keys_directory.";
+        CodecWithoutKeys = "codec_without_keys": "The codec server has no keys."
+            => "Configure [codec] keys or keys_directory, as the workers have them.";
+        CodecServerWithoutTokens = "codec_server_without_tokens":
+            "The codec server is to listen where others can reach it, and no token is configured."
+            => "Configure [[codec.server.tokens]], or listen on a loopback address.";
+        CodecRequestUnreadable = "codec_request_unreadable": "The body of a call to the codec server is no JSON of payloads."
+            => "Send what Temporal's remote codec protocol says.";
+        OriginForbidden = "origin_forbidden": "A web page of an origin that nobody allowed calls the codec server."
+            => "Add the origin of the Temporal UI to [codec.server] cors_origins, or with --cors-origin.";
+    }
     Alert ("Alerts", "What the sweep finds, once a minute: each is logged, counted and, where '[alerts] webhook' is set, posted \
         once when it begins and once when it is over.") {
         OrderOverdue = "order_overdue": "An open order is past the time by which its event type says it should be done."
@@ -591,5 +623,33 @@ catalogue! {
             => "See why ('interlock target show NAME'); where it is well again, 'interlock target resume NAME'.";
         AlertUndelivered = "alert_undelivered": "The webhook for alerts did not take one."
             => "Check '[alerts] webhook' and what answers there; the alert is in the log.";
+    }
+    Import ("Importing leases", "Lines of 'interlock resource import FILE.csv'; a bad line does not stop the others.") {
+        ListUnreadable = "list_unreadable": "The list of who has what cannot be read."
+            => "Check the path, and that it is CSV in UTF-8 whose first line is 'kind,id,customer'; then run it again.";
+        LineMalformed = "line_malformed": "A line of the list has not three fields, or is no UTF-8."
+            => "Write 'kind,id,customer' on each line, then run it again: what was taken is not taken twice.";
+        KindNotInCatalog = "kind_not_in_catalog": "The catalog has no such kind of resource."
+            => "Correct the kind; 'interlock catalog check FILE' tells which there are.";
+        LeaseHeld = "lease_held": "Another customer has it by the ledger; nothing was changed."
+            => "See who and since when ('interlock resource history KIND/ID'), and correct the list or the ledger.";
+        LeaseMovedOn = "lease_moved_on": "The ledger knows more than the list: it was given back since, or its entity was terminated."
+            => "See its history ('interlock resource history KIND/ID'); a list is believed only where the ledger knows nothing.";
+        ImportPartFailed = "import_part_failed": "A part of the import ended before it was done: somebody terminated it."
+            => "Run the import again: it goes on with that part.";
+        ImportStalled = "import_stalled": "The import does not go on: no worker serves its queue, or Temporal is away."
+            => "Start workers ('interlock worker --workload jobs'), then run it again: it goes on where it was.";
+    }
+    Tenant ("Tenants", "On-boarding and off-boarding: the steps of 'interlock tenant show NAME', and what follows from them.") {
+        TenantClosed = "tenant_closed": "The tenant was off-boarded: its new events are refused."
+            => "Nothing, where that is meant; else on-board it again ('interlock tenant onboard NAME').";
+        TenantStepFailed = "tenant_step_failed": "A step of on-boarding, or a look at what is left of a tenant, failed."
+            => "See the message; it is tried again by itself.";
+        NamespaceMissing = "namespace_missing": "The tenant's namespace is not there, and could not be registered."
+            => "Register it with Temporal, or correct 'namespace' in [tenants.NAME]; it is looked at again by itself.";
+        QueueNotConfigured = "queue_not_configured": "The server did not take the tenant's share of a target's queue."
+            => "See the message; a server that knows no fairness weights refuses them. It is tried again by itself.";
+        TargetUnanswered = "target_unanswered": "A target of the tenant does not answer."
+            => "See the target ('interlock target show NAME') and its settings; it is asked again by itself.";
     }
 }

@@ -14,6 +14,7 @@ mod priority;
 mod queue;
 mod record;
 mod target;
+mod tenant_ops;
 
 pub use address::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, RESOURCE_WORKFLOW_TYPE};
 pub use home::{Home, Residence};
@@ -25,6 +26,7 @@ pub use queue::{
 };
 pub use record::{Disagreement, InstallationRecord, Records, agreed, to_record};
 pub use target::{TARGET_WORKFLOW_TYPE, target_of_workflow};
+pub use tenant_ops::{IMPORT_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE, tenant_of_workflow};
 
 use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, CustomerRef, IdError, RealmId, ResourceId, ResourceKind, Role, TargetId, TenantId};
@@ -264,12 +266,15 @@ impl Routing {
         }
     }
 
-    /// Where the entity of a workflow that runs in this namespace is to live; none where it is no entity of this
-    /// installation.
+    /// Where the entity of a workflow that runs in this namespace is to live, or a workflow of the upkeep of tenants; none where
+    /// it is nothing of this installation.
     pub fn route_of(&self, namespace: &str, workflow_id: &str) -> Option<EntityRoute> {
         if let Some(target) = target_of_workflow(workflow_id) {
             let is_ours = |route: &EntityRoute| route.workflow_id == workflow_id && route.namespace == namespace;
             return Some(self.target(&target)).filter(is_ours);
+        }
+        if let Some(route) = self.tenant_ops_route(workflow_id) {
+            return Some(route).filter(|route| route.namespace == namespace);
         }
         let address: EntityAddress = workflow_id.parse().ok()?;
         let on_behalf_of: TenantId = address.scope().parse().ok()?;

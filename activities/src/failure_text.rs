@@ -1,0 +1,19 @@
+//! What a failure of an entity says. Its message may be encrypted.
+
+use temporalio_common::data_converters::{
+    DataConverter, NoopDecodeHint, SerializationContextData, WorkflowSerializationContext,
+};
+use temporalio_common::payload_visitor::decode_payloads;
+use temporalio_common::protos::temporal::api::failure::v1::Failure;
+
+/// The message of a failure, decrypted where it was encrypted. Where it cannot be, why.
+pub async fn failure_text(converter: &DataConverter, mut failure: Failure) -> String {
+    let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+    if let Err(error) = decode_payloads(&mut failure, converter.codec(), &context).await {
+        return error.to_string();
+    }
+    match converter.to_error(&context, failure, NoopDecodeHint) {
+        Ok(failed) => failed.failure().message.clone(),
+        Err(error) => error.to_string(),
+    }
+}

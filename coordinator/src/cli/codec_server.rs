@@ -1,0 +1,52 @@
+//! `interlock codec-server`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::arguments::SettingsFlag;
+use super::output::Output;
+use crate::codec::{KeyRing, LoopbackOrigin, start_server};
+use crate::fault::Fault;
+use crate::settings::Settings;
+use crate::shutdown;
+
+/// `codec-server`.
+#[derive(Debug, Args)]
+pub(super) struct CodecServerCommand {
+    /// Where it listens; port 0 takes a free one [env: INTERLOCK_CODEC_SERVER_LISTEN] [default: 127.0.0.1:8089]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Origin of the Temporal web UI, whose pages may call; may be given several times, beside those of the settings
+    #[arg(long, value_name = "URL")]
+    cors_origin: Vec<String>,
+}
+
+impl CodecServerCommand {
+    /// The flags that set a setting.
+    pub(super) fn settings_flags(&self) -> Vec<SettingsFlag> {
+        self.listen.iter().map(|listen| ("--listen", "codec.server.listen", listen.clone())).collect()
+    }
+}
+
+/// What is printed once it listens.
+#[derive(Debug, Serialize)]
+struct Listening {
+    codec_server: String,
+}
+
+/// Runs until SIGINT or SIGTERM; then it drains.
+pub(super) async fn run(command: &CodecServerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let ending = shutdown::on_signals()?;
+    let ring = Arc::new(KeyRing::from_settings(&settings.codec)?);
+    let mut of_server = settings.codec.server;
+    of_server.cors_origins.extend(command.cors_origin.iter().map(|origin| origin.trim_end_matches('/').to_owned()));
+    let server = start_server(ring, &of_server, LoopbackOrigin::default()).await?;
+    let listening = Listening { codec_server: server.url() };
+    output.line(&listening, |it| format!("codec server listens at {}", it.codec_server))?;
+    ending.cancelled().await;
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}

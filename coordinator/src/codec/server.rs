@@ -1,0 +1,357 @@
+//! Temporal's remote codec protocol over HTTP: its web UI and its CLI have payloads decrypted here, and never see a key.
+//!
+//! `POST /decode` and `POST /encode`, each also behind a path segment for the namespace, take and answer the JSON of a
+//! `Payloads` message: `{"payloads":[{"metadata":{…},"data":"…"}]}`, all bytes in base64.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::alphabet::STANDARD as ALPHABET;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use interlock_domain::error_code::ErrorCode;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use temporalio_common::protos::temporal::api::common::v1::Payload;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::key_ring::{CodecError, KeyRing};
+use crate::fault::Fault;
+use crate::gateway::{Problem, bearer};
+use crate::http_service::HttpService;
+use crate::settings::{CodecServerSettings, CodecToken};
+
+/// The largest request, in bytes: a page of payloads, each of which the server takes up to 2 MiB of.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The header by which Temporal's UI and CLI say the namespace.
+const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
+/// Base64 as protobuf's JSON has it; padding may be missing.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// An origin on this machine that may call, and that is not known before the web UI runs: `interlock dev` has one.
+pub type LoopbackOrigin = Arc<OnceLock<String>>;
+
+/// What a call needs.
+#[derive(Clone)]
+struct CodecServer {
+    ring: Arc<KeyRing>,
+    /// The digests of the tokens, and who bears them.
+    tokens: Arc<Vec<([u8; 32], String)>>,
+    origins: Arc<Vec<String>>,
+    loopback: LoopbackOrigin,
+}
+
+/// Starts it.
+///
+/// # Errors
+/// [`Fault`] `codec_without_keys`, `codec_server_without_tokens` where others could reach it and no token is configured,
+/// `setting_invalid` for an origin that is none, or `listen_failed`.
+pub async fn start(
+    ring: Arc<KeyRing>,
+    settings: &CodecServerSettings,
+    loopback: LoopbackOrigin,
+) -> Result<HttpService, Fault> {
+    if ring.ids().next().is_none() {
+        return Err(Fault::wrong_use(ErrorCode::CodecWithoutKeys, "The codec server has no keys."));
+    }
+    if settings.tokens.is_empty() && !settings.listen.ip().is_loopback() {
+        return Err(Fault::wrong_use(
+            ErrorCode::CodecServerWithoutTokens,
+            format!(
+                "The codec server is to listen on {}, which others can reach, and no token is configured.",
+                settings.listen
+            ),
+        ));
+    }
+    if let Some(wrong) = settings.cors_origins.iter().find(|origin| !is_origin(origin)) {
+        return Err(Fault::wrong_use(
+            ErrorCode::SettingInvalid,
+            format!(
+                "The setting codec.server.cors_origins has '{wrong}', which is no origin such as https://temporal.example."
+            ),
+        ));
+    }
+    let server = CodecServer {
+        ring,
+        tokens: Arc::new(settings.tokens.iter().map(known).collect()),
+        origins: Arc::new(settings.cors_origins.clone()),
+        loopback,
+    };
+    HttpService::start(settings.listen, router(server)).await
+}
+
+/// Scheme, host and port, as browsers send them; without a path, and never any origin at all.
+fn is_origin(origin: &str) -> bool {
+    url::Url::parse(origin).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == origin)
+}
+
+fn known(token: &CodecToken) -> ([u8; 32], String) {
+    use secrecy::ExposeSecret as _;
+    let digest: [u8; 32] = Sha256::digest(token.token.expose_secret().as_bytes()).into();
+    let name = token.name.clone().unwrap_or_else(|| format!("token {}", hex::encode(&digest[..4])));
+    (digest, name)
+}
+
+fn router(server: CodecServer) -> Router {
+    let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "There is no such call.") };
+    Router::new()
+        .route("/decode", post(decode))
+        .route("/encode", post(encode))
+        .route("/{namespace}/decode", post(decode))
+        .route("/{namespace}/encode", post(encode))
+        .layer(from_fn_with_state(server.clone(), admitted))
+        .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
+        .fallback(unknown)
+        .layer(cors(&server))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(server)
+}
+
+/// What browsers are told before they call.
+fn cors(server: &CodecServer) -> CorsLayer {
+    let server = server.clone();
+    let is_allowed = move |origin: &HeaderValue, _: &_| origin.to_str().is_ok_and(|origin| server.allows(origin));
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::predicate(is_allowed))
+        .allow_methods([Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, NAMESPACE])
+        // The UI can be told to send cookies, by which a proxy in front of this knows its users.
+        .allow_credentials(true)
+}
+
+impl CodecServer {
+    fn allows(&self, origin: &str) -> bool {
+        let on_this_machine = origin.replacen("://localhost:", "://127.0.0.1:", 1);
+        self.origins.iter().any(|allowed| allowed == origin)
+            || self.loopback.get().is_some_and(|allowed| *allowed == on_this_machine)
+    }
+
+    /// Who calls.
+    fn caller(&self, headers: &HeaderMap) -> Result<&str, Problem> {
+        if self.tokens.is_empty() {
+            return Ok("anybody");
+        }
+        let token = bearer(headers).ok_or_else(|| {
+            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenMissing, "The call has no bearer token.")
+        })?;
+        // Equal digests are equal tokens, and comparing digests tells nothing about a token by the time that it takes.
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let known = self.tokens.iter().find(|(known, _)| *known == digest);
+        known.map(|(_, name)| name.as_str()).ok_or_else(|| {
+            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenUnknown, "The bearer token is not known.")
+                .with_next("Use another token, or have [[codec.server.tokens]] changed.")
+        })
+    }
+}
+
+/// Lets through those who may call, and writes down who they are. A browser says from which page it calls; a page that
+/// nobody allowed must not even be carried out for, since whoever serves it may have named this machine as its own.
+async fn admitted(State(server): State<CodecServer>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if let Some(origin) = headers.get(header::ORIGIN)
+        && !origin.to_str().is_ok_and(|origin| server.allows(origin))
+    {
+        let detail = "A web page of another origin calls.";
+        return Problem::new(StatusCode::FORBIDDEN, ErrorCode::OriginForbidden, detail).into_response();
+    }
+    let caller = match server.caller(headers) {
+        Ok(caller) => caller.to_owned(),
+        Err(problem) => return problem.into_response(),
+    };
+    let namespace = headers.get(NAMESPACE).map(|namespace| namespace.to_str().unwrap_or("?").to_owned());
+    let path = request.uri().path().to_owned();
+    let answer = next.run(request).await;
+    tracing::info!(caller, namespace, path, status = answer.status().as_u16(), "the codec server was called");
+    answer
+}
+
+async fn decode(State(server): State<CodecServer>, body: Bytes) -> Result<Json<Written>, Problem> {
+    carried_out(&body, |payload| server.ring.decrypt(&payload))
+}
+
+async fn encode(State(server): State<CodecServer>, body: Bytes) -> Result<Json<Written>, Problem> {
+    carried_out(&body, |payload| server.ring.encrypt(payload))
+}
+
+fn carried_out(
+    body: &[u8],
+    of_each: impl Fn(Payload) -> Result<Payload, CodecError>,
+) -> Result<Json<Written>, Problem> {
+    let written: Written = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    let payloads: Result<Vec<_>, Problem> = written
+        .payloads
+        .into_iter()
+        .map(|payload| {
+            let read = payload.read().map_err(|error| unreadable(&error))?;
+            let done = of_each(read).map_err(|error| {
+                Problem::new(StatusCode::BAD_REQUEST, error.code(), format!("A payload cannot be done: {error}."))
+            })?;
+            Ok(WrittenPayload::of(&done))
+        })
+        .collect();
+    Ok(Json(Written { payloads: payloads? }))
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> Problem {
+    let detail = format!("The body is no JSON of payloads: {error}.");
+    Problem::new(StatusCode::BAD_REQUEST, ErrorCode::CodecRequestUnreadable, detail)
+}
+
+/// The JSON of a `Payloads` message.
+#[derive(Debug, Serialize, Deserialize)]
+struct Written {
+    #[serde(default)]
+    payloads: Vec<WrittenPayload>,
+}
+
+/// The JSON of a `Payload` message.
+#[derive(Debug, Serialize, Deserialize)]
+struct WrittenPayload {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    data: String,
+}
+
+impl WrittenPayload {
+    fn of(payload: &Payload) -> Self {
+        let metadata = payload.metadata.iter().map(|(name, value)| (name.clone(), BASE64.encode(value)));
+        Self { metadata: metadata.collect(), data: BASE64.encode(&payload.data) }
+    }
+
+    fn read(self) -> Result<Payload, base64::DecodeError> {
+        let metadata = self.metadata.into_iter().map(|(name, value)| Ok((name, BASE64.decode(value)?)));
+        Ok(Payload {
+            metadata: metadata.collect::<Result<_, _>>()?,
+            data: BASE64.decode(self.data)?,
+            ..Payload::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::key_ring::tests::{json as payload, ring};
+    use super::*;
+
+    async fn server(tokens: &[&str]) -> HttpService {
+        let token = |token: &&str| CodecToken { token: (*token).into(), name: None };
+        let settings = CodecServerSettings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            cors_origins: vec!["https://temporal.example".to_owned()],
+            tokens: tokens.iter().map(token).collect(),
+        };
+        start(Arc::new(ring(&["1"], Some("1"))), &settings, LoopbackOrigin::default()).await.unwrap()
+    }
+
+    fn request(method: reqwest::Method, url: String) -> reqwest::RequestBuilder {
+        interlock_adapters::install_crypto_provider();
+        reqwest::Client::builder().no_proxy().build().unwrap().request(method, url)
+    }
+
+    fn post(url: String, body: &Value) -> reqwest::RequestBuilder {
+        request(Method::POST, url).json(body).header("X-Namespace", "default")
+    }
+
+    fn encrypted() -> Value {
+        let payload = ring(&["1"], Some("1")).encrypt(payload("{\"msisdn\":\"1206\"}")).unwrap();
+        json!({"payloads": [serde_json::to_value(WrittenPayload::of(&payload)).unwrap()]})
+    }
+
+    async fn code(answer: reqwest::Response) -> (u16, Value) {
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap()["code"].clone())
+    }
+
+    #[tokio::test]
+    async fn payloads_are_decrypted_and_encrypted_as_temporals_protocol_says() {
+        let server = server(&[]).await;
+        for path in ["/decode", "/default/decode"] {
+            let answer = post(server.url() + path, &encrypted()).send().await.unwrap();
+            let body: Value = answer.json().await.unwrap();
+            // As the protocol's documentation has it: all bytes in base64.
+            let plain = json!({"payloads": [{"metadata": {"encoding": "anNvbi9wbGFpbg=="}, "data": "eyJtc2lzZG4iOiIxMjA2In0="}]});
+            assert_eq!(body, plain);
+            let again: Value = post(server.url() + "/encode", &plain).send().await.unwrap().json().await.unwrap();
+            assert_eq!(again["payloads"][0]["metadata"]["encoding"], "YmluYXJ5L2VuY3J5cHRlZA==");
+            let back: Value = post(server.url() + "/decode", &again).send().await.unwrap().json().await.unwrap();
+            assert_eq!(back, plain);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_decrypted_is_told_by_its_code() {
+        let server = server(&[]).await;
+        let of_other = ring(&["2"], Some("2")).encrypt(payload("1")).unwrap();
+        let body = json!({"payloads": [serde_json::to_value(WrittenPayload::of(&of_other)).unwrap()]});
+        let answer = post(server.url() + "/decode", &body).send().await.unwrap();
+        assert_eq!(code(answer).await, (400, json!("codec_key_unknown")));
+        let mut damaged = encrypted();
+        damaged["payloads"][0]["data"] = "AAAA".into();
+        let answer = post(server.url() + "/decode", &damaged).send().await.unwrap();
+        assert_eq!(code(answer).await, (400, json!("codec_payload_unreadable")));
+        let answer = post(server.url() + "/decode", &json!([1])).send().await.unwrap();
+        assert_eq!(code(answer).await, (400, json!("codec_request_unreadable")));
+    }
+
+    #[tokio::test]
+    async fn with_tokens_only_their_bearers_may_call() {
+        let server = server(&["alpha"]).await;
+        let call = || post(server.url() + "/decode", &encrypted());
+        assert_eq!(code(call().send().await.unwrap()).await, (401, json!("token_missing")));
+        assert_eq!(code(call().bearer_auth("beta").send().await.unwrap()).await, (401, json!("token_unknown")));
+        assert_eq!(call().bearer_auth("alpha").send().await.unwrap().status(), 200);
+    }
+
+    #[tokio::test]
+    async fn only_web_pages_of_the_allowed_origin_may_call() {
+        let server = server(&[]).await;
+        let from = |origin: &str| post(server.url() + "/decode", &encrypted()).header("Origin", origin);
+        let allowed = from("https://temporal.example").send().await.unwrap();
+        assert_eq!(allowed.status(), 200);
+        assert_eq!(allowed.headers()["access-control-allow-origin"], "https://temporal.example");
+        let other = from("https://evil.example").send().await.unwrap();
+        assert!(other.headers().get("access-control-allow-origin").is_none());
+        assert_eq!(code(other).await, (403, json!("origin_forbidden")));
+
+        // What a browser asks first.
+        let asked = request(Method::OPTIONS, server.url() + "/decode")
+            .header("Origin", "https://temporal.example")
+            .header("Access-Control-Request-Method", "POST")
+            .header("Access-Control-Request-Headers", "content-type,x-namespace,authorization")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(asked.status(), 200);
+        let allowed = asked.headers()["access-control-allow-headers"].to_str().unwrap().to_owned();
+        assert!(allowed.contains("x-namespace") && allowed.contains("authorization"), "{allowed}");
+    }
+
+    #[tokio::test]
+    async fn without_tokens_it_serves_loopback_only_and_without_keys_nobody() {
+        let open = CodecServerSettings { listen: "0.0.0.0:0".parse().unwrap(), ..CodecServerSettings::default() };
+        let ring = Arc::new(ring(&["1"], Some("1")));
+        let code = |started: Result<HttpService, Fault>| started.err().unwrap().code;
+        let refused = start(ring.clone(), &open, LoopbackOrigin::default()).await;
+        assert_eq!(code(refused), ErrorCode::CodecServerWithoutTokens);
+        let without_keys = start(Arc::default(), &CodecServerSettings::default(), LoopbackOrigin::default()).await;
+        assert_eq!(code(without_keys), ErrorCode::CodecWithoutKeys);
+        for wrong in ["*", "https://a.example/", "temporal.example"] {
+            let settings =
+                CodecServerSettings { cors_origins: vec![wrong.to_owned()], ..CodecServerSettings::default() };
+            let started = start(ring.clone(), &settings, LoopbackOrigin::default()).await;
+            assert_eq!(code(started), ErrorCode::SettingInvalid, "{wrong}");
+        }
+    }
+}
