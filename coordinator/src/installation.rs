@@ -68,7 +68,7 @@ impl Installation {
     ) -> Result<Self, Fault> {
         let connecting = Connecting::new(flags, patience, &settings)?;
         let client = connecting.client(limit).await?;
-        let record = bootstrap::recorded(&client, &settings).await?;
+        let record = Box::pin(bootstrap::recorded(&client, &settings)).await?;
         Self::as_recorded(client, connecting, settings, catalog, &record).await
     }
 

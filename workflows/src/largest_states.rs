@@ -12,6 +12,7 @@ use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{ClaimMode, OrderKey};
 use interlock_domain::outcome::Outcome;
 use interlock_domain::resource::Resource;
+use interlock_domain::routing::Residence;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -136,7 +137,7 @@ where
     M: Serialize + DeserializeOwned,
 {
     let start = StartArgument { tenant_id: "operator".to_owned(), entity_id: "customer".to_owned() };
-    let argument = carry(&start, machine).unwrap();
+    let argument = carry(&start, &Residence::default(), machine).unwrap();
     let arrived = serde_json::to_value(carried::<M>(&argument).unwrap()).unwrap();
     assert!(arrived == serde_json::to_value(machine).unwrap(), "it does not arrive as it was");
     argument.payloads.iter().map(|payload| payload.data.len()).sum()

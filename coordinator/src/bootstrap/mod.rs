@@ -26,7 +26,7 @@ use crate::settings::Settings;
 use crate::targets::Targets;
 
 /// How long the history of a run is kept that has ended, in a namespace that is made here.
-pub const RETENTION_DEFAULT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub const RETENTION_DEFAULT: Duration = Duration::from_hours(7 * 24);
 
 /// What is to be prepared, and how.
 #[derive(Debug, Clone)]

@@ -30,7 +30,7 @@ const WORKFLOW_TYPE: &str = "InterlockInstallation";
 /// The field of its memo.
 const MEMO_FIELD: &str = "installation";
 /// Until when it has nothing to do: until then it waits in no queue. After that it would wait in one that nobody serves.
-const ASLEEP: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+const ASLEEP: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// What is recorded in these namespaces, read side by side.
 ///

@@ -58,15 +58,12 @@ pub(super) async fn run(command: &RouteCommand, settings: &Settings, output: Out
 }
 
 async fn routing(command: &RouteCommand, settings: &Settings) -> Result<Routing, Fault> {
-    let (namespace, record) = match settings.queue_shards {
-        Some(shards) => {
-            let (_, client) = command.connection.options()?;
-            (client.namespace, InstallationRecord::new(settings.prefix.clone(), shards))
-        }
-        None => {
-            let client = connect(&command.connection, STARTUP_LIMIT).await?;
-            (client.namespace(), bootstrap::recorded(&client, settings).await?)
-        }
+    let (namespace, record) = if let Some(shards) = settings.queue_shards {
+        let (_, client) = command.connection.options()?;
+        (client.namespace, InstallationRecord::new(settings.prefix.clone(), shards))
+    } else {
+        let client = connect(&command.connection, STARTUP_LIMIT).await?;
+        (client.namespace(), bootstrap::recorded(&client, settings).await?)
     };
     settings.routing_as_recorded(&settings.catalog()?, &namespace, &record)
 }

@@ -33,7 +33,7 @@ pub(super) async fn inspection(connection: &ConnectionFlags, settings: Settings)
 /// The installation that these flags and the settings name.
 pub(super) async fn installation(connection: &ConnectionFlags, settings: Settings) -> Result<Installation, Fault> {
     let catalog = settings.catalog()?;
-    Installation::connect(connection, settings, catalog, Patience::Brief, STARTUP_LIMIT).await
+    Box::pin(Installation::connect(connection, settings, catalog, Patience::Brief, STARTUP_LIMIT)).await
 }
 
 /// Says that this is no id of such a thing.
