@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join_all, try_join_all};
 use interlock_domain::catalog::{Forward, PlanContext, Planned};
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, EventToAdmit};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{ResourceId, TenantId};
-use interlock_domain::message::{ClaimAnswer, Envelope, Ticket};
+use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{ClaimMode, Plan, Rejection};
 use interlock_workflows::names;
 use temporalio_sdk::activities::ActivityContext;
@@ -30,8 +31,12 @@ pub(crate) async fn admit(
     context: &ActivityContext,
     admission: Admission,
 ) -> Result<AdmissionAnswer, EntityCallError> {
-    let planned = plan_all(worker, &admission);
     let tenant = &admission.customer.tenant;
+    let planned = if worker.entities.is_tenant_closed(tenant).await {
+        admission.events.iter().map(|_| Err(closed(tenant))).collect()
+    } else {
+        plan_all(worker, &admission)
+    };
     // Before the giving half is recorded, and with it ends, the receiving customer has its own.
     let forwards = planned.iter().flatten().filter_map(|planned| planned.forward.as_ref());
     try_join_all(forwards.map(|forward| pass_on(worker, tenant, forward))).await?;
@@ -51,7 +56,13 @@ pub(crate) async fn admit(
     });
     let admitted: Result<Vec<_>, EntityCallError> = join_all(admitted).await.into_iter().collect();
     let attributes_registered = worker.entities.has_search_attributes();
-    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered })
+    let home = worker.entities.routing().home(&worker.entities.customer(tenant, &admission.customer.customer).route);
+    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered, home })
+}
+
+/// Why an event of a tenant that was off-boarded ends.
+fn closed(tenant: &TenantId) -> Rejection {
+    Rejection::new(ErrorCode::TenantClosed, format!("The tenant '{tenant}' was off-boarded."))
 }
 
 /// Plans the events of a batch, in order: what an event assigns belongs to what a later one of the batch releases.
@@ -118,6 +129,9 @@ async fn claim(
         worker.answers.not_answered(queue, Instant::now());
     }
     let request_id = request_id::of_part(context, &format!("message {}", ticket.id));
-    worker.entities.signal_with_start(&entity, names::CLAIM, &Envelope::new(&ticket), &request_id).await?;
+    worker
+        .entities
+        .signal_with_start(&entity, names::CLAIM, &worker.entities.envelope(&entity, &ticket), &request_id)
+        .await?;
     Ok((resource, ClaimAnswer::NotAnswered))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use interlock_domain::ids::CustomerRef;
-use interlock_domain::message::{Delivery, Envelope};
+use interlock_domain::message::Delivery;
 use interlock_workflows::{Notification, names};
 use temporalio_sdk::activities::ActivityContext;
 
@@ -31,7 +31,7 @@ pub(crate) async fn notify(
         let mut deliveries = Vec::with_capacity(messages.len());
         for (index, message) in messages {
             let request_id = request_id::of_part(context, &index.to_string());
-            let message = Envelope::new(message);
+            let message = worker.entities.envelope(&entity, message);
             let delivery = worker.entities.signal(&entity, names::FROM_RESOURCE, &message, &request_id).await?;
             deliveries.push((index, delivery));
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
 use interlock_domain::ids::ResourceId;
-use interlock_domain::message::Envelope;
 use interlock_workflows::{Sending, names};
 use temporalio_sdk::activities::ActivityContext;
 
@@ -30,7 +29,7 @@ pub(crate) async fn send(
         let entity = worker.entities.resource(tenant, &resource);
         for (index, message) in messages {
             let request_id = request_id::of_part(context, &index.to_string());
-            let message = Envelope::new(message);
+            let message = worker.entities.envelope(&entity, message);
             worker.entities.signal_with_start(&entity, names::FROM_CUSTOMER, &message, &request_id).await?;
         }
         Ok(())

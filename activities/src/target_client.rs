@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use interlock_domain::ids::TargetId;
 use interlock_domain::message::Envelope;
-use interlock_domain::routing::{EntityRoute, NAMESPACE_DEFAULT, Routing, target_of_workflow};
+use interlock_domain::routing::{EntityRoute, Routing, target_of_workflow};
 use interlock_domain::target::{BreakerReport, TargetAction, TargetRules};
 use interlock_workflows::{TargetStart, names};
 use serde::Serialize;
@@ -70,7 +70,7 @@ impl TargetClient {
     pub async fn running(&self) -> Result<Vec<TargetId>, EntityCallError> {
         let prefix = format!("{}/target/", self.routing.settings().prefix.as_str());
         let mut request = service::ListWorkflowExecutionsRequest {
-            namespace: NAMESPACE_DEFAULT.to_owned(),
+            namespace: self.routing.settings().namespace.clone(),
             query: format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TARGET_ENTITY),
             ..Default::default()
         };
@@ -94,7 +94,7 @@ impl TargetClient {
     /// # Errors
     /// [`EntityCallError`].
     pub async fn configure(&self, target: &TargetId) -> Result<(), EntityCallError> {
-        self.signal(target, names::CONFIGURE, &Envelope::new(self.rules(target))).await
+        self.signal(target, names::CONFIGURE, self.rules(target)).await
     }
 
     /// Starts a target's entity again where it does not run, since somebody terminated it, and says whether it did not.
@@ -125,16 +125,17 @@ impl TargetClient {
 
     /// Tells a target's entity what a breaker did; starts it where it does not run.
     pub(crate) async fn report(&self, target: &TargetId, report: &BreakerReport) -> Result<(), EntityCallError> {
-        self.signal(target, names::REPORT, &Envelope::new(report)).await
+        self.signal(target, names::REPORT, report).await
     }
 
     async fn signal<M: Serialize + Sync>(
         &self,
         target: &TargetId,
         signal: &str,
-        message: &M,
+        message: M,
     ) -> Result<(), EntityCallError> {
         let route = self.routing.target(target);
+        let message = Envelope::new(message).with_home(self.routing.home(&route));
         let request = service::SignalWithStartWorkflowExecutionRequest {
             namespace: route.namespace.clone(),
             workflow_id: route.workflow_id.clone(),
@@ -146,7 +147,7 @@ impl TargetClient {
             workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicate.into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
             signal_name: signal.to_owned(),
-            signal_input: Some(self.payloads(&route, message).await?),
+            signal_input: Some(self.payloads(&route, &message).await?),
             priority: Some(priority(&route)),
             ..Default::default()
         };

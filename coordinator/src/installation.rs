@@ -1,20 +1,22 @@
 //! What every part of one installation shares: the settings, the catalog, the routing and the connection to Temporal.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use interlock_activities::EntityClient;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::routing::{NAMESPACE_DEFAULT, Routing, ShardCount};
+use interlock_domain::routing::{InstallationRecord, Routing};
 use temporalio_client::grpc::OperatorService;
-use temporalio_client::{Client, ClientOptions, RetryOptions};
+use temporalio_client::{Client, ClientOptions, Connection, NamespacedClient, RetryOptions};
+use temporalio_common::data_converters::DataConverter;
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
 use tonic::IntoRequest;
 
+use crate::bootstrap;
 use crate::codec::{KeyRing, data_converter};
-use crate::connection::{ConnectionFlags, connect_with};
+use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
 use crate::fault::{Fault, with_causes};
 use crate::settings::Settings;
 use crate::temporal_server::SEARCH_ATTRIBUTES;
@@ -44,49 +46,85 @@ pub struct Installation {
     pub client: Client,
     /// How entities are reached.
     pub entities: EntityClient,
+    /// How one more connection is made.
+    connecting: Connecting,
+    /// One client for each namespace that was asked for.
+    clients: Arc<Mutex<BTreeMap<String, Client>>>,
 }
 
 impl Installation {
-    /// Connects, waiting up to `limit` for Temporal. `shards` is the number of shards where none is set.
+    /// Connects, waiting up to `limit` for Temporal, and takes what is recorded in the namespaces. Where that disagrees with
+    /// the settings nobody must go on.
     ///
     /// # Errors
-    /// Those of [`connect_with`], [`KeyRing::from_settings`] and [`Settings::routing`].
+    /// Those of [`connect_with`], [`KeyRing::from_settings`] and [`Settings::routing`]; `not_bootstrapped`, `prefix_disagrees`,
+    /// `shard_count_disagrees`, `namespaces_disagree`, `record_unreadable`.
     pub async fn connect(
         flags: &ConnectionFlags,
         settings: Settings,
         catalog: Catalog,
-        shards: ShardCount,
         patience: Patience,
         limit: Duration,
     ) -> Result<Self, Fault> {
-        let routing = Arc::new(settings.routing(&catalog, shards)?);
-        let ring = KeyRing::from_settings(&settings.codec)?;
-        if ring.encrypts() && settings.id_key.is_none() {
-            tracing::warn!("payloads are encrypted, and the ids of resources are not: no INTERLOCK_ID_KEY is set");
-        }
-        let retries = match patience {
-            Patience::Sdk => RetryOptions::default(),
-            Patience::Brief => brief_retries(),
-        };
-        let client = connect_with(flags, limit, retries, data_converter(Arc::new(ring))).await?;
-        let search_attributes = has_search_attributes(&client, &namespaces(&routing)).await;
+        let connecting = Connecting::new(flags, patience, &settings)?;
+        let client = connecting.client(limit).await?;
+        let record = bootstrap::recorded(&client, &settings).await?;
+        Self::as_recorded(client, connecting, settings, catalog, &record).await
+    }
+
+    /// The same on a connection that is there, with what is, or is about to be, recorded.
+    ///
+    /// # Errors
+    /// Those of [`Settings::routing`].
+    pub(crate) async fn as_recorded(
+        client: Client,
+        connecting: Connecting,
+        settings: Settings,
+        catalog: Catalog,
+        record: &InstallationRecord,
+    ) -> Result<Self, Fault> {
+        let routing = Arc::new(settings.routing_as_recorded(&catalog, &client.namespace(), record)?);
+        let search_attributes = has_search_attributes(&client, &routing.namespaces()).await;
         let entities = EntityClient::new(client.clone(), Arc::clone(&routing), search_attributes);
-        Ok(Self { settings: Arc::new(settings), catalog: Arc::new(catalog), routing, client, entities })
+        let (settings, catalog) = (Arc::new(settings), Arc::new(catalog));
+        Ok(Self { settings, catalog, routing, client, entities, connecting, clients: Arc::default() })
     }
 
     /// The namespaces of all tenants, sorted.
     pub fn namespaces(&self) -> BTreeSet<String> {
-        namespaces(&self.routing)
+        self.routing.namespaces()
     }
 
-    /// A client for one namespace, on the same connection, with the same codec.
+    /// A client for one namespace, on the same connection and with the same codec: the same one each time.
     ///
     /// # Errors
     /// [`Fault`] `temporal_configuration_invalid`.
     pub fn client_for(&self, namespace: &str) -> Result<Client, Fault> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(namespace) {
+            return Ok(client.clone());
+        }
+        let client = self.client_on(self.client.connection(), namespace)?;
+        clients.insert(namespace.to_owned(), client.clone());
+        Ok(client)
+    }
+
+    /// One more connection, to the same server and in the same way.
+    ///
+    /// # Errors
+    /// Those of [`connect_with`].
+    pub async fn another_connection(&self) -> Result<Connection, Fault> {
+        Ok(self.connecting.client(STARTUP_LIMIT).await?.connection().clone())
+    }
+
+    /// A client for one namespace, on this connection, with the same codec.
+    ///
+    /// # Errors
+    /// [`Fault`] `temporal_configuration_invalid`.
+    pub fn client_on(&self, connection: &Connection, namespace: &str) -> Result<Client, Fault> {
         let converter = self.client.options().data_converter.clone();
         let options = ClientOptions::new(namespace).data_converter(converter).build();
-        Client::new(self.client.connection().clone(), options).map_err(|error| {
+        Client::new(connection.clone(), options).map_err(|error| {
             Fault::failed(
                 ErrorCode::TemporalConfigurationInvalid,
                 format!("There is no client for the namespace '{namespace}': {}.", with_causes(&error)),
@@ -96,9 +134,38 @@ impl Installation {
     }
 }
 
-fn namespaces(routing: &Routing) -> BTreeSet<String> {
-    let named = routing.settings().tenants.values().map(|tenant| tenant.namespace.clone());
-    named.chain([NAMESPACE_DEFAULT.to_owned()]).collect()
+/// How a process connects: the same way each time.
+#[derive(Clone)]
+pub(crate) struct Connecting {
+    flags: ConnectionFlags,
+    patience: Patience,
+    converter: DataConverter,
+}
+
+impl Connecting {
+    /// By these flags, with the codec that the settings name.
+    ///
+    /// # Errors
+    /// Those of [`KeyRing::from_settings`].
+    pub(crate) fn new(flags: &ConnectionFlags, patience: Patience, settings: &Settings) -> Result<Self, Fault> {
+        let ring = KeyRing::from_settings(&settings.codec)?;
+        if ring.encrypts() && settings.id_key.is_none() {
+            tracing::warn!("payloads are encrypted, and the ids of resources are not: no INTERLOCK_ID_KEY is set");
+        }
+        Ok(Self { flags: flags.clone(), patience, converter: data_converter(Arc::new(ring)) })
+    }
+
+    /// A client on a connection of its own, waiting up to `limit` for Temporal.
+    ///
+    /// # Errors
+    /// Those of [`connect_with`].
+    pub(crate) async fn client(&self, limit: Duration) -> Result<Client, Fault> {
+        let retries = match self.patience {
+            Patience::Sdk => RetryOptions::default(),
+            Patience::Brief => brief_retries(),
+        };
+        connect_with(&self.flags, limit, retries, self.converter.clone()).await
+    }
 }
 
 fn brief_retries() -> RetryOptions {

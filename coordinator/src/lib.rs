@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod actions;
+pub mod bootstrap;
 pub mod cli;
 pub mod codec;
 pub mod connection;
@@ -12,6 +13,7 @@ pub mod fault;
 pub mod gateway;
 pub mod health;
 pub mod http_service;
+pub mod import;
 pub mod ingest;
 pub mod inspection;
 pub mod installation;
@@ -25,4 +27,5 @@ pub mod sweep;
 pub mod targets;
 pub mod telemetry;
 pub mod temporal_server;
+pub mod tenants;
 pub mod worker_pool;

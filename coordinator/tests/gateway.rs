@@ -165,6 +165,11 @@ async fn what_cannot_be_taken_is_a_problem_with_a_stable_code() {
     assert_eq!(problem(away).await, expect(503, "temporal_unavailable", true));
     let ready = reqwest::get(format!("{}/readyz", platform.gateway_url())).await.unwrap();
     assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let healthy = reqwest::get(format!("{}/healthz", platform.gateway_url())).await.unwrap();
+    assert_eq!(healthy.status(), StatusCode::OK);
+    let about: Value = healthy.json().await.unwrap();
+    assert_eq!((&about["service"], &about["state"]), (&json!("gateway"), &json!("running")));
+    assert_eq!(about["catalog_digest"], platform.installation.catalog.digest());
     platform.stop().await.unwrap();
 }
 
@@ -224,7 +229,6 @@ async fn a_file_of_events_is_submitted_and_may_be_submitted_again() {
     let submit = |path: std::path::PathBuf| {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock"));
         command.arg("submit").arg(path).args(["--output", "jsonl", "--address", &platform.temporal_address()]);
-        command.env("INTERLOCK_QUEUE_SHARDS", "1");
         async move { command.output().await.unwrap() }
     };
     let (first, second) = (submit(file.path().to_owned()).await, submit(file.path().to_owned()).await);

@@ -4,26 +4,28 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use interlock_domain::attempt::{is_settled_failure, of_unanswered};
-use interlock_domain::customer::{Action, ActionDone, Customer, Effect, Input, OrderFilter, Refusal};
+use interlock_domain::customer::{Action, ActionDone, AdmissionAnswer, Customer, Effect, Input, OrderFilter, Refusal};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{Incarnation, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::order::Rejection;
+use interlock_domain::routing::Residence;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_common::error::IncomingError;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ActivityExecutionError, ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowResult,
+    ActivityExecutionError, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult,
 };
 
 use crate::definitions::{LocalActivities, Sending, TargetActivities};
 use crate::identity::{self, CustomerIdentity};
 use crate::life::{Begun, Entity, live, regardless};
+use crate::moving::{self, ToldHome};
 use crate::patience::local_until_done;
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, raw_json, search_attributes, unanswered};
@@ -43,6 +45,8 @@ pub struct CustomerEntity {
     answers: BTreeMap<u64, Result<ActionDone, Refusal>>,
     /// Signals taken in this run.
     signals: u32,
+    /// Where it is to live.
+    residence: Residence,
     /// Why the state of the run before cannot be read: nothing may go on then.
     unreadable: Option<String>,
 }
@@ -73,6 +77,8 @@ pub(crate) enum CameIn {
     Input(Input),
     /// A person's action, whose answer is kept under this number.
     Action(u64, Action),
+    /// Where it is to live.
+    Home(ToldHome),
 }
 
 #[workflow_methods]
@@ -97,6 +103,7 @@ impl CustomerEntity {
             actions: 0,
             answers: BTreeMap::new(),
             signals: 0,
+            residence: start_argument::residence(&argument),
             unreadable,
         };
         if continued {
@@ -115,10 +122,11 @@ impl CustomerEntity {
             std::future::pending::<()>().await;
         }
         live(context).await;
-        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.machine));
+        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.residence, &entity.machine));
         match argument {
             Ok(argument) => {
-                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+                let options = context.state(|entity| moving::next_run(&entity.residence));
+                context.continue_as_new(argument, options).map(|never| match never {})
             }
             Err(fault) => {
                 context.force_task_fail(format!("the state cannot be written: {fault}"));
@@ -138,7 +146,10 @@ impl CustomerEntity {
     #[signal(name = "from_resource")]
     pub fn from_resource(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let input = match raw_json::read::<Envelope<ToCustomer>>(&envelope) {
-            Ok(envelope) => Input::Told(envelope.message),
+            Ok(envelope) => {
+                self.inbox.extend(envelope.home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
+                Input::Told(envelope.message)
+            }
             Err(fault) => Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
                 format!("A signal 'from_resource' came that cannot be read: {fault}."),
@@ -159,6 +170,21 @@ impl CustomerEntity {
             ))),
         };
         self.signalled(input);
+    }
+
+    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    #[signal(name = "move_to")]
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
+        match raw_json::read(&home) {
+            Ok(home) => {
+                self.signals += 1;
+                self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home)));
+            }
+            Err(fault) => self.signalled(Input::Submitted(Err(Rejection::new(
+                ErrorCode::UndecodableMessage,
+                format!("A signal 'move_to' came that cannot be read: {fault}."),
+            )))),
+        }
     }
 
     /// A person's action. Answers `{"done":…}` or `{"refused":{…}}`.
@@ -256,7 +282,16 @@ impl Entity for CustomerEntity {
 
     fn feed(&mut self, now: Timestamp, input: CameIn) {
         let effects = match input {
-            CameIn::Input(input) => self.machine.step(now, input),
+            CameIn::Input(input) => {
+                if let Input::Admitted(AdmissionAnswer { home: Some(home), .. }) = &input {
+                    moving::tell(&mut self.residence, ToldHome::InPassing(home.clone()));
+                }
+                self.machine.step(now, input)
+            }
+            CameIn::Home(told) => {
+                moving::tell(&mut self.residence, told);
+                Vec::new()
+            }
             CameIn::Action(number, action) => {
                 let (answer, effects) = self.machine.act(now, &action);
                 self.answers.insert(number, answer);
@@ -299,7 +334,7 @@ impl Entity for CustomerEntity {
     }
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.machine.limits.continue_as_new(length)
+        self.residence.judge(self.machine.limits.continue_as_new(length))
     }
 
     fn is_idle(&self) -> bool {

@@ -108,7 +108,12 @@ impl Busy {
             let answers = tickets.into_iter().map(|(resource, _)| (resource, self.answer.clone())).collect();
             Admitted::Planned { plan, answers }
         });
-        AdmissionAnswer { admitted: admitted.collect(), limits: self.machine.limits, attributes_registered: true }
+        AdmissionAnswer {
+            admitted: admitted.collect(),
+            limits: self.machine.limits,
+            attributes_registered: true,
+            home: None,
+        }
     }
 
     /// One more order, done to its end.

@@ -8,19 +8,20 @@ use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{ClaimAnswer, Envelope, Ticket, ToResource};
 use interlock_domain::order::ResourcePolicy;
 use interlock_domain::outcome::HolderAnswer;
-use interlock_domain::resource::{Effect, ForceAnswer, ForceRelease, Input, Resource};
+use interlock_domain::resource::{Effect, ForceAnswer, ForceRelease, Import, ImportAnswer, Input, Resource};
+use interlock_domain::routing::Residence;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult,
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
 use crate::definitions::{LocalActivities, LookUp, Notification, TargetActivities};
 use crate::identity::{self, ResourceIdentity};
 use crate::life::{Begun, Entity, live, regardless};
+use crate::moving::{self, ToldHome};
 use crate::patience::local_until_done;
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, raw_json};
@@ -38,6 +39,8 @@ pub struct ResourceEntity {
     updates: u64,
     /// Answers to claims that their handlers did not give yet.
     answers: BTreeMap<u64, ClaimAnswer>,
+    /// Answers to lines of lists that their handlers did not give yet.
+    imports: BTreeMap<u64, ImportAnswer>,
     /// Actions that were taken in and whose handlers did not answer yet.
     acted: BTreeSet<u64>,
     /// Signals taken in this run.
@@ -46,6 +49,8 @@ pub struct ResourceEntity {
     undecodable: u32,
     /// Whether the run is over but for those who wait for an answer.
     is_closing: bool,
+    /// Where it is to live.
+    residence: Residence,
     /// Why the state of the run before cannot be read: nothing may go on then.
     unreadable: Option<String>,
 }
@@ -54,7 +59,7 @@ pub struct ResourceEntity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum ResourceAction {
-    /// Says who has it, for the day on which Interlock is switched on.
+    /// Says who has it, as an earlier build did; see [`ResourceAction::Import`].
     Seed {
         /// The customer that has it.
         holder: CustomerRef,
@@ -65,6 +70,9 @@ pub enum ResourceAction {
         #[serde(default)]
         policy: ResourcePolicy,
     },
+    /// Says who has it, by a list, for the day on which Interlock is switched on: answered by `{"import":…}`, an
+    /// [`ImportAnswer`](interlock_domain::resource::ImportAnswer).
+    Import(Import),
     /// Takes it from its holder.
     ForceRelease(ForceRelease),
 }
@@ -75,8 +83,12 @@ pub(crate) enum CameIn {
     Input(Input),
     /// A claim, whose answer is kept under this number.
     Claim(u64, Box<Ticket>),
+    /// A line of a list, whose answer is kept under this number.
+    Import(u64, Box<Import>),
     /// A person's action, whose answer is kept under this number.
     Action(u64, Input),
+    /// Where it is to live.
+    Home(ToldHome),
 }
 
 #[workflow_methods]
@@ -101,10 +113,12 @@ impl ResourceEntity {
             effects: Vec::new(),
             updates: 0,
             answers: BTreeMap::new(),
+            imports: BTreeMap::new(),
             acted: BTreeSet::new(),
             signals: 0,
             undecodable: 0,
             is_closing: false,
+            residence: start_argument::residence(&argument),
             unreadable,
         };
         if continued {
@@ -121,10 +135,11 @@ impl ResourceEntity {
             std::future::pending::<()>().await;
         }
         live(context).await;
-        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.machine));
+        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.residence, &entity.machine));
         match argument {
             Ok(argument) => {
-                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+                let options = context.state(|entity| moving::next_run(&entity.residence));
+                context.continue_as_new(argument, options).map(|never| match never {})
             }
             Err(fault) => {
                 context.force_task_fail(format!("the state cannot be written: {fault}"));
@@ -142,6 +157,7 @@ impl ResourceEntity {
         let envelope: Envelope<Ticket> = raw_json::read(&envelope)?;
         let number = context.state_mut(|entity| {
             entity.updates += 1;
+            entity.inbox.extend(envelope.home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
             entity.inbox.push_back(CameIn::Claim(entity.updates, Box::new(envelope.message)));
             entity.updates
         });
@@ -154,14 +170,27 @@ impl ResourceEntity {
     #[signal(name = "claim")]
     pub fn claim_by_message(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let ticket = raw_json::read::<Envelope<Ticket>>(&envelope);
-        self.told(ticket.map(|envelope| ToResource::Claim { ticket: envelope.message }));
+        self.told(ticket.map(|Envelope { v, message: ticket, home }| Envelope {
+            v,
+            message: ToResource::Claim { ticket },
+            home,
+        }));
     }
 
     /// An envelope with what a customer says.
     #[signal(name = "from_customer")]
     pub fn from_customer(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
-        let message = raw_json::read::<Envelope<ToResource>>(&envelope);
-        self.told(message.map(|envelope| envelope.message));
+        self.told(raw_json::read(&envelope));
+    }
+
+    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    #[signal(name = "move_to")]
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
+        self.signals += 1;
+        match raw_json::read(&home) {
+            Ok(home) => self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home))),
+            Err(_) => self.undecodable += 1,
+        }
     }
 
     /// A person's action. Answers the state after it as `{"state":…}`; a forced release also says `{"released":true}`,
@@ -173,6 +202,7 @@ impl ResourceEntity {
         action: RawValue,
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         let (input, force) = match raw_json::read(&action)? {
+            ResourceAction::Import(import) => return Self::import(context, import).await,
             ResourceAction::Seed { holder, party, policy } => (Input::Seeded { holder, party, policy }, None),
             ResourceAction::ForceRelease(release) => {
                 let action_id = release.action_id.clone();
@@ -205,12 +235,29 @@ impl ResourceEntity {
 }
 
 impl ResourceEntity {
+    async fn import(
+        context: &mut WorkflowContext<Self>,
+        import: Import,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let number = context.state_mut(|entity| {
+            entity.updates += 1;
+            entity.inbox.push_back(CameIn::Import(entity.updates, Box::new(import)));
+            entity.updates
+        });
+        context.wait_condition_with_options(move |entity| entity.imports.contains_key(&number), regardless()).await?;
+        let answer = context.state_mut(|entity| entity.imports.remove(&number));
+        Ok(json!(answer.ok_or("the answer to the line was taken before")?))
+    }
+
     /// Takes a customer's message. One that cannot be read changes nothing but a count: who sends such is no customer of
     /// ours, and has nothing to lose.
-    fn told(&mut self, message: Result<ToResource, serde_json::Error>) {
+    fn told(&mut self, envelope: Result<Envelope<ToResource>, serde_json::Error>) {
         self.signals += 1;
-        match message {
-            Ok(message) => self.inbox.push_back(CameIn::Input(Input::Told(message))),
+        match envelope {
+            Ok(envelope) => {
+                self.inbox.extend(envelope.home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
+                self.inbox.push_back(CameIn::Input(Input::Told(envelope.message)));
+            }
             Err(_) => self.undecodable += 1,
         }
     }
@@ -259,6 +306,15 @@ impl Entity for ResourceEntity {
                 self.answers.insert(number, answer);
                 effects
             }
+            CameIn::Import(number, import) => {
+                let (answer, effects) = self.machine.import(now, &import);
+                self.imports.insert(number, answer);
+                effects
+            }
+            CameIn::Home(told) => {
+                moving::tell(&mut self.residence, told);
+                Vec::new()
+            }
             CameIn::Action(number, input) => {
                 self.acted.insert(number);
                 self.machine.step(now, input)
@@ -299,7 +355,7 @@ impl Entity for ResourceEntity {
     }
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.machine.policy.limits.continue_as_new(length)
+        self.residence.judge(self.machine.policy.limits.continue_as_new(length))
     }
 
     fn is_idle(&self) -> bool {

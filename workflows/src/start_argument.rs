@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use temporalio_common::data_converters::RawValue;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
+use interlock_domain::routing::Residence;
+
 use crate::raw_json;
 
 /// The largest machine that travels as it is, in bytes of JSON; then people can read it in Temporal's UI.
@@ -29,11 +31,20 @@ pub struct StartArgument {
     pub entity_id: String,
 }
 
+/// The start argument of a run that is not the first: where the entity is to live stands beside it.
+#[derive(Serialize)]
+struct Started<'a, S> {
+    #[serde(flatten)]
+    start: &'a S,
+    #[serde(skip_serializing_if = "Residence::is_unknown")]
+    residence: Residence,
+}
+
 /// What a run hands to the next one: the start argument with the whole machine beside it.
 #[derive(Serialize)]
 struct Carried<'a, S, M> {
     #[serde(flatten)]
-    start: &'a S,
+    started: &'a Started<'a, S>,
     carried: &'a M,
 }
 
@@ -64,12 +75,28 @@ pub(crate) fn had_earlier_life(argument: &RawValue) -> bool {
     raw_json::read::<Born>(argument).is_ok_and(|born| born.earlier_life)
 }
 
+/// What the entity knows of where it is to live; nothing where its first run was started, or by a build that knew of no such
+/// thing.
+pub(crate) fn residence(argument: &RawValue) -> Residence {
+    #[derive(Deserialize)]
+    struct Housed {
+        #[serde(default)]
+        residence: Residence,
+    }
+    raw_json::read::<Housed>(argument).map(|housed| housed.residence).unwrap_or_default()
+}
+
 /// The argument for the next run.
 ///
 /// # Errors
 /// Where the machine cannot be written as JSON.
-pub(crate) fn carry<S: Serialize, M: Serialize>(start: &S, machine: &M) -> Result<RawValue, serde_json::Error> {
-    let plain = raw_json::write(&Carried { start, carried: machine })?;
+pub(crate) fn carry<S: Serialize, M: Serialize>(
+    start: &S,
+    residence: &Residence,
+    machine: &M,
+) -> Result<RawValue, serde_json::Error> {
+    let started = Started { start, residence: residence.of_next_run() };
+    let plain = raw_json::write(&Carried { started: &started, carried: machine })?;
     if raw_json::bytes(&plain).len() <= PLAIN_BYTES_MAX {
         return Ok(plain);
     }
@@ -79,7 +106,7 @@ pub(crate) fn carry<S: Serialize, M: Serialize>(start: &S, machine: &M) -> Resul
     let mut machine = Payload { data, ..Payload::default() };
     machine.metadata.insert("encoding".to_owned(), b"binary/plain".to_vec());
     machine.metadata.insert("compression".to_owned(), b"zlib".to_vec());
-    let mut argument = raw_json::write(start)?;
+    let mut argument = raw_json::write(&started)?;
     argument.payloads.push(machine);
     Ok(argument)
 }
@@ -111,11 +138,14 @@ pub(crate) fn unread(fault: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use interlock_domain::routing::Home;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_producers_argument_needs_two_fields_and_may_have_more() {
-        let argument = raw_json::write(&serde_json::json!({"tenant_id": "t", "entity_id": "c", "x": 1})).unwrap();
+        let argument = raw_json::write(&json!({"tenant_id": "t", "entity_id": "c", "x": 1})).unwrap();
         let start = StartArgument::read(&argument).unwrap();
         assert_eq!((start.tenant_id.as_str(), start.entity_id.as_str()), ("t", "c"));
     }
@@ -123,7 +153,7 @@ mod tests {
     #[test]
     fn what_is_carried_arrives() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
-        let argument = carry(&start, &vec![1, 2, 3]).unwrap();
+        let argument = carry(&start, &Residence::default(), &vec![1, 2, 3]).unwrap();
         assert_eq!(carried::<Vec<u8>>(&argument).unwrap(), [1, 2, 3]);
         assert_eq!(StartArgument::read(&argument), Some(start));
     }
@@ -132,7 +162,7 @@ mod tests {
     fn what_is_large_is_carried_compressed_behind_the_start_argument_and_arrives() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
         let machine: Vec<String> = (0..100_000).map(|number| format!("order {number}")).collect();
-        let argument = carry(&start, &machine).unwrap();
+        let argument = carry(&start, &Residence::default(), &machine).unwrap();
         let bytes: usize = argument.payloads.iter().map(|payload| payload.data.len()).sum();
         assert!(bytes < 1_000_000, "{bytes} bytes");
         assert_eq!(StartArgument::read(&argument), Some(start));
@@ -140,8 +170,25 @@ mod tests {
     }
 
     #[test]
+    fn where_an_entity_is_to_live_is_carried_beside_its_machine_small_or_large() {
+        let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
+        let mut residence = Residence::default();
+        residence.ask_to_move(Home { generation: 2, task_queue: "q".to_owned() });
+        for machine in ["x".to_owned(), "x".repeat(PLAIN_BYTES_MAX)] {
+            let argument = carry(&start, &residence, &machine).unwrap();
+            assert_eq!(super::residence(&argument), residence.of_next_run());
+            assert_eq!(carried::<String>(&argument).unwrap(), machine);
+            let unknown = carry(&start, &Residence::default(), &machine).unwrap();
+            let text = String::from_utf8_lossy(raw_json::bytes(&unknown)).into_owned();
+            assert!(!text.contains("residence"), "{text}");
+        }
+        let first = raw_json::write(&start).unwrap();
+        assert!(super::residence(&first).is_unknown());
+    }
+
+    #[test]
     fn a_machine_that_was_cut_off_is_an_error() {
-        let mut argument = carry(&(), &"x".repeat(PLAIN_BYTES_MAX)).unwrap();
+        let mut argument = carry(&json!({}), &Residence::default(), &"x".repeat(PLAIN_BYTES_MAX)).unwrap();
         let half = argument.payloads[1].data.len() / 2;
         argument.payloads[1].data.truncate(half);
         assert!(carried::<String>(&argument).is_err());

@@ -7,7 +7,7 @@ use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::Envelope;
-use interlock_domain::routing::target_of_workflow;
+use interlock_domain::routing::{Home, Residence, target_of_workflow};
 use interlock_domain::target::{
     BreakerReport, Effect, Finding, Input, ProbeAnswer, Target, TargetAction, TargetActionDone, TargetRules,
 };
@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ContinueAsNewOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
-    WorkflowResult,
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
 use crate::definitions::{LimitSetting, TargetProbe, TargetUpkeep};
 use crate::life::{Begun, Entity, live, regardless};
+use crate::moving::{self, ToldHome};
 use crate::{activity_options, identity, raw_json, start_argument};
 
 /// What a target entity is started with, by whoever has the settings. The workflow id decides which target it is.
@@ -51,6 +51,8 @@ pub struct TargetEntity {
     signals: u32,
     /// Messages that could not be read, in this run: nobody is wedged by them.
     undecodable: u32,
+    /// Where it is to live.
+    residence: Residence,
     /// Why the state of the run before cannot be read: nothing may go on then.
     unreadable: Option<String>,
 }
@@ -61,6 +63,8 @@ pub(crate) enum CameIn {
     Input(Box<Input>),
     /// A person's action, whose answer is kept under this number.
     Action(u64, TargetAction),
+    /// Where it is to live.
+    Home(ToldHome),
 }
 
 #[workflow_methods]
@@ -85,6 +89,7 @@ impl TargetEntity {
             answers: BTreeMap::new(),
             signals: 0,
             undecodable: 0,
+            residence: start_argument::residence(&argument),
             unreadable,
         };
         // One that was just started asks how its target stands, whatever it was started by.
@@ -103,11 +108,12 @@ impl TargetEntity {
         live(context).await;
         let argument = context.state(|entity| {
             let target = entity.machine.name.to_string();
-            start_argument::carry(&json!({ "target": target }), &entity.machine)
+            start_argument::carry(&json!({ "target": target }), &entity.residence, &entity.machine)
         });
         match argument {
             Ok(argument) => {
-                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+                let options = context.state(|entity| moving::next_run(&entity.residence));
+                context.continue_as_new(argument, options).map(|never| match never {})
             }
             Err(fault) => {
                 context.force_task_fail(format!("the state cannot be written: {fault}"));
@@ -120,14 +126,24 @@ impl TargetEntity {
     #[signal(name = "report")]
     pub fn report(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let report = raw_json::read::<Envelope<BreakerReport>>(&envelope);
-        self.told(report.map(|envelope| Input::Reported(envelope.message)));
+        self.told(report.map(|envelope| (Input::Reported(envelope.message), envelope.home)));
     }
 
     /// An envelope with what is configured.
     #[signal(name = "configure")]
     pub fn configure(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let rules = raw_json::read::<Envelope<TargetRules>>(&envelope);
-        self.told(rules.map(|envelope| Input::Configured(envelope.message)));
+        self.told(rules.map(|envelope| (Input::Configured(envelope.message), envelope.home)));
+    }
+
+    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    #[signal(name = "move_to")]
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
+        self.signals += 1;
+        match raw_json::read(&home) {
+            Ok(home) => self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home))),
+            Err(_) => self.undecodable += 1,
+        }
     }
 
     /// A person's action. Answers `{"done":…,"target":…}` or `{"refused":{"code","detail"}}`.
@@ -159,10 +175,13 @@ impl TargetEntity {
 
 impl TargetEntity {
     /// Takes a message. One that cannot be read changes nothing but a count.
-    fn told(&mut self, message: Result<Input, serde_json::Error>) {
+    fn told(&mut self, message: Result<(Input, Option<Home>), serde_json::Error>) {
         self.signals += 1;
         match message {
-            Ok(input) => self.inbox.push_back(CameIn::Input(Box::new(input))),
+            Ok((input, home)) => {
+                self.inbox.extend(home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
+                self.inbox.push_back(CameIn::Input(Box::new(input)));
+            }
             Err(_) => self.undecodable += 1,
         }
     }
@@ -202,6 +221,10 @@ impl Entity for TargetEntity {
     fn feed(&mut self, now: Timestamp, input: CameIn) {
         let effects = match input {
             CameIn::Input(input) => self.machine.step(now, *input),
+            CameIn::Home(told) => {
+                moving::tell(&mut self.residence, told);
+                Vec::new()
+            }
             CameIn::Action(number, action) => {
                 let (answer, effects) = self.machine.act(now, &action);
                 self.answers.insert(number, answer);
@@ -250,7 +273,7 @@ impl Entity for TargetEntity {
     }
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.machine.rules.limits.continue_as_new(length)
+        self.residence.judge(self.machine.rules.limits.continue_as_new(length))
     }
 
     fn is_idle(&self) -> bool {

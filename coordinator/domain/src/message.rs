@@ -14,6 +14,7 @@ use crate::ids::{
 };
 use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
 use crate::retry::RetryPolicy;
+use crate::routing::Home;
 
 /// The version of the envelope that entity messages travel in.
 pub const ENVELOPE_VERSION: u32 = 1;
@@ -25,12 +26,21 @@ pub struct Envelope<M> {
     pub v: u32,
     /// The message.
     pub message: M,
+    /// Where the receiver is to live; only said while the count of queue shards changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
 }
 
 impl<M> Envelope<M> {
     /// Puts a message into an envelope of this version.
     pub fn new(message: M) -> Self {
-        Self { v: ENVELOPE_VERSION, message }
+        Self { v: ENVELOPE_VERSION, message, home: None }
+    }
+
+    /// The same, with what the receiver is told of its home.
+    #[must_use]
+    pub fn with_home(self, home: Option<Home>) -> Self {
+        Self { home, ..self }
     }
 }
 
@@ -270,6 +280,15 @@ pub enum Notice {
     LeaseKnown {
         /// Its fencing token.
         epoch: Epoch,
+    },
+    /// The lease is yours by a list of who has what, for the day on which Interlock is switched on: the target has it
+    /// registered to this customer already.
+    LeaseImported {
+        /// Its fencing token.
+        epoch: Epoch,
+        /// The name under which the targets know this customer there, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        party: Option<String>,
     },
     /// Somebody asks for the lease back.
     LeaseRecalled {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::bootstrap::BootstrapCommand;
 use super::codec_server::CodecServerCommand;
 use super::customer::CustomerCommand;
 use super::demo::DemoCommand;
@@ -19,6 +20,7 @@ use super::sandbox::SandboxCommand;
 use super::submit::SubmitCommand;
 use super::sweep::SweepCommand;
 use super::target::TargetCommand;
+use super::tenant::TenantCommand;
 use super::worker::WorkerCommand;
 use crate::settings::LogFormat;
 use crate::telemetry::Color;
@@ -86,6 +88,9 @@ pub(super) enum Command {
     Demo(DemoCommand),
     /// Run all of Interlock on this machine, Temporal and its web UI included, until Ctrl-C
     Dev(DevCommand),
+    /// Prepare a Temporal cluster: namespaces, search attributes, schedules; also changes the count of queue shards. Safe to
+    /// run again and again
+    Bootstrap(BootstrapCommand),
     /// Run a pool of workers
     Worker(WorkerCommand),
     /// Run the HTTP gateway
@@ -106,6 +111,9 @@ pub(super) enum Command {
     /// Look at targets, and act on them
     #[command(subcommand)]
     Target(TargetCommand),
+    /// On-board and off-board tenants
+    #[command(subcommand)]
+    Tenant(TenantCommand),
     /// Look at all that waits, and say what is worth an alert
     Sweep(SweepCommand),
     /// Run one sandbox target: a stand-in for an outside system, with failure knobs and a log at /__sandbox

@@ -133,7 +133,7 @@ fn text(ready: &Ready) -> String {
     let _written = write!(
         text,
         "\nThe sandbox HSS, where none is configured, has the SIMs 001010000000001 to 001010000000010.\n\
-         For other commands: export TEMPORAL_ADDRESS={} INTERLOCK_QUEUE_SHARDS=1\nCtrl-C ends it all.",
+         For other commands: export TEMPORAL_ADDRESS={}\nCtrl-C ends it all.",
         ready.temporal
     );
     text

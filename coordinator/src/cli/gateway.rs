@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use interlock_domain::routing::ShardCount;
 use serde::Serialize;
 
 use super::arguments::SettingsFlag;
@@ -45,14 +44,7 @@ pub(super) async fn run(command: &GatewayCommand, settings: Settings, output: Ou
     let catalog = settings.catalog()?;
     let listen = settings.gateway.listen;
     let metrics = Metrics::start()?;
-    let connected = Installation::connect(
-        &command.connection,
-        settings,
-        catalog,
-        ShardCount::default(),
-        Patience::Brief,
-        STARTUP_LIMIT,
-    );
+    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Brief, STARTUP_LIMIT);
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };

@@ -8,17 +8,22 @@ use clap::Args;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, IdError, ResourceId, TenantId};
 use interlock_domain::routing::{
-    EntityRoute, Priority, QueueKind, Routing, ShardCount, ShardIndex, TenantPlan, shard_of,
+    EntityRoute, InstallationRecord, Priority, QueueKind, Routing, ShardIndex, Spread, TenantPlan, shard_of,
 };
 use serde::Serialize;
+use temporalio_client::NamespacedClient;
 
 use super::output::Output;
+use crate::bootstrap;
+use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect};
 use crate::fault::Fault;
 use crate::settings::Settings;
 
 /// `route`.
 #[derive(Debug, Args)]
 pub(super) struct RouteCommand {
+    #[command(flatten)]
+    connection: ConnectionFlags,
     /// The tenant
     tenant: String,
     /// A customer's id, or a resource as KIND/ID. A customer whose id has a slash is written customer/ID
@@ -32,6 +37,8 @@ struct TenantRoute {
     plan: TenantPlan,
     namespace: String,
     shard: ShardIndex,
+    /// Over how many shards its entities are spread, from that one on.
+    spread: Spread,
     priority: Priority,
     /// By kind.
     task_queues: BTreeMap<&'static str, String>,
@@ -41,12 +48,27 @@ struct TenantRoute {
     entity: Option<EntityRoute>,
 }
 
-pub(super) fn run(command: &RouteCommand, settings: &Settings, output: Output) -> Result<ExitCode, Fault> {
+/// Where INTERLOCK_QUEUE_SHARDS is set Temporal is not asked; otherwise what is recorded there counts.
+pub(super) async fn run(command: &RouteCommand, settings: &Settings, output: Output) -> Result<ExitCode, Fault> {
     let tenant: TenantId = command.tenant.parse().map_err(|error| bad_id("tenant", &command.tenant, &error))?;
-    let routing = settings.routing(&settings.catalog()?, ShardCount::default())?;
+    let routing = routing(command, settings).await?;
     let entity = command.entity.as_deref().map(|entity| entity_route(&routing, &tenant, entity)).transpose()?;
     output.one(&tenant_route(&routing, tenant, entity), text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn routing(command: &RouteCommand, settings: &Settings) -> Result<Routing, Fault> {
+    let (namespace, record) = match settings.queue_shards {
+        Some(shards) => {
+            let (_, client) = command.connection.options()?;
+            (client.namespace, InstallationRecord::new(settings.prefix.clone(), shards))
+        }
+        None => {
+            let client = connect(&command.connection, STARTUP_LIMIT).await?;
+            (client.namespace(), bootstrap::recorded(&client, settings).await?)
+        }
+    };
+    settings.routing_as_recorded(&settings.catalog()?, &namespace, &record)
 }
 
 fn tenant_route(routing: &Routing, tenant: TenantId, entity: Option<EntityRoute>) -> TenantRoute {
@@ -54,8 +76,9 @@ fn tenant_route(routing: &Routing, tenant: TenantId, entity: Option<EntityRoute>
     let queue_of = |kind: QueueKind| (kind.as_str(), routing.tenant_queue(kind, &tenant));
     TenantRoute {
         plan: of_tenant.plan,
-        namespace: of_tenant.namespace.clone(),
+        namespace: routing.namespace(&tenant).to_owned(),
         shard: shard_of(tenant.as_str(), routing.settings().shard_count),
+        spread: of_tenant.spread,
         priority: routing.priority(&tenant),
         task_queues: QueueKind::ALL.into_iter().map(queue_of).collect(),
         provisioning_queues: of_tenant
@@ -89,6 +112,7 @@ fn text(route: &TenantRoute) -> String {
         ("plan", route.plan.as_str().to_owned()),
         ("namespace", route.namespace.clone()),
         ("shard", route.shard.get().to_string()),
+        ("spread", route.spread.get().to_string()),
         ("fairness key", route.priority.fairness_key.clone()),
         ("fairness weight", route.priority.fairness_weight.to_string()),
     ];
@@ -108,6 +132,8 @@ fn text(route: &TenantRoute) -> String {
 
 #[cfg(test)]
 mod tests {
+    use interlock_domain::routing::ShardCount;
+
     use super::*;
 
     fn routing() -> Routing {

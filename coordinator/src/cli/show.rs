@@ -2,7 +2,6 @@
 
 use clap::Args;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::routing::ShardCount;
 
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::fault::Fault;
@@ -34,8 +33,7 @@ pub(super) async fn inspection(connection: &ConnectionFlags, settings: Settings)
 /// The installation that these flags and the settings name.
 pub(super) async fn installation(connection: &ConnectionFlags, settings: Settings) -> Result<Installation, Fault> {
     let catalog = settings.catalog()?;
-    let shards = ShardCount::default();
-    Installation::connect(connection, settings, catalog, shards, Patience::Brief, STARTUP_LIMIT).await
+    Installation::connect(connection, settings, catalog, Patience::Brief, STARTUP_LIMIT).await
 }
 
 /// Says that this is no id of such a thing.

@@ -8,7 +8,6 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::ids::TenantId;
-use interlock_domain::routing::ShardCount;
 use serde_json::Value;
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -57,14 +56,7 @@ pub(super) async fn run(command: &SubmitCommand, settings: Settings, output: Out
     let tenant = settings.tenant.clone();
     let catalog = settings.catalog()?;
     let mut source = Source::open(command).await?;
-    let connected = Installation::connect(
-        &command.connection,
-        settings,
-        catalog,
-        ShardCount::default(),
-        Patience::Brief,
-        STARTUP_LIMIT,
-    );
+    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Brief, STARTUP_LIMIT);
     let ingest = Ingest::new(connected.await?);
     let progress = progress(source.bytes);
     let mut tally = Tally::default();

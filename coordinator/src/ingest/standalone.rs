@@ -69,7 +69,7 @@ pub fn standalone_order(
         event_type: event.event_type.clone(),
         event_id: event.id.clone(),
         task_queue: installation.routing.provisioning_queue(&step.target),
-        namespace: of_tenant.namespace.clone(),
+        namespace: installation.routing.namespace(tenant).to_owned(),
         priority: installation.routing.priority(tenant),
         request: ProvisionRequest {
             tenant: tenant.clone(),

@@ -193,7 +193,7 @@ impl Inspection {
         limit: usize,
         mut cursor: Cursor,
     ) -> Result<OrderPage, InspectionError> {
-        let namespace = &self.installation.routing.tenant(tenant).namespace;
+        let namespace = self.installation.routing.namespace(tenant);
         let question = visibility::question(tenant, filter.held_only());
         let page = OrderPage::default();
         let mut round =

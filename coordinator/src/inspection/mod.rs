@@ -27,6 +27,7 @@ mod cursor;
 pub mod listing;
 mod standalone;
 mod target;
+mod tenant;
 mod visibility;
 pub mod why;
 

@@ -55,7 +55,7 @@ async fn known(
     tenant: &TenantId,
     order: &OrderId,
 ) -> Result<Known, ActivityInteractionError> {
-    let namespace = &installation.routing.tenant(tenant).namespace;
+    let namespace = installation.routing.namespace(tenant);
     let client =
         installation.client_for(namespace).map_err(|fault| ActivityInteractionError::Other(Box::new(fault)))?;
     let options =

@@ -1,6 +1,7 @@
 //! All parts of Interlock, started and stopped together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
@@ -8,12 +9,13 @@ use interlock_adapters::sandbox::Sandbox;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
-use interlock_domain::routing::{NAMESPACE_DEFAULT, ShardCount};
+use interlock_domain::routing::NAMESPACE_DEFAULT;
 use serde_json::Value;
 
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
 use super::worker_processes::{WorkerFiles, WorkerProcess};
+use crate::bootstrap::{BootstrapOptions, bootstrap};
 use crate::connection::ConnectionFlags;
 use crate::fault::Fault;
 use crate::gateway;
@@ -24,7 +26,7 @@ use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::temporal_server::{EmbeddedServer, find_or_install};
-use crate::worker_pool::{WorkerPool, WorkerPoolOptions, Workload};
+use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
 /// How long the connection to the server that has just said it is ready may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -63,13 +65,14 @@ impl LocalPlatform {
         };
         let adapters = options.settings.adapters()?;
         let cli = find_or_install(&options.settings.cli_search()?, say).await?;
-        let namespaces = options.settings.tenants.values().map(|tenant| tenant.namespace.clone());
+        let namespaces = options.settings.namespaces(NAMESPACE_DEFAULT).into_iter();
         let mut server_options = options.server.clone();
         server_options.namespaces.extend(namespaces.filter(|namespace| namespace != NAMESPACE_DEFAULT));
         server_options.namespaces.sort();
         server_options.namespaces.dedup();
         say("Starting a Temporal server.");
         let server = EmbeddedServer::start(&cli, server_options).await?;
+        prepare(&server, &options, &catalog).await?;
         // One connection for the gateway, whose callers wait, and one for the workers: a stuck one does not hold up the other.
         let installation = connect(&server, &options, &catalog, Patience::Brief).await?;
         let metrics = Metrics::start()?;
@@ -102,7 +105,7 @@ impl LocalPlatform {
                 let installation = connect(&self.server, &self.options, &catalog, Patience::Sdk).await?;
                 let pool = WorkerPoolOptions {
                     leases: self.options.leases,
-                    tuning: self.options.tuning.clone(),
+                    tuning: PoolTuning::new(&self.options.settings.workers, None),
                     ..WorkerPoolOptions::everything(self.adapters.clone())
                 };
                 self.workers = Some(WorkerPool::start(&installation, &self.metrics, pool).await?);
@@ -127,6 +130,18 @@ impl LocalPlatform {
     /// # Errors
     /// [`Fault`] `worker_process_failed`; `leases_off_in_processes` where leases are off, which is for this process only.
     pub async fn start_worker_process(&mut self, workload: Workload) -> Result<&mut WorkerProcess, Fault> {
+        self.start_worker_process_with(workload, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    ///
+    /// # Errors
+    /// As [`LocalPlatform::start_worker_process`].
+    pub async fn start_worker_process_with(
+        &mut self,
+        workload: Workload,
+        environment: &[(&str, &str)],
+    ) -> Result<&mut WorkerProcess, Fault> {
         let WorkerHosting::Processes { binary, .. } = &self.options.workers else {
             return Err(Fault::wrong_use(
                 ErrorCode::NoWorkerBinary,
@@ -145,8 +160,8 @@ impl LocalPlatform {
         };
         let files = self.worker_files.insert(files);
         // Written anew for each: those that run have read theirs.
-        files.write(&self.options, self.installation.routing.settings().shard_count)?;
-        let process = WorkerProcess::start(binary, workload, &self.server.address(), files).await?;
+        files.write(&self.options)?;
+        let process = WorkerProcess::start(binary, workload, &self.server.address(), files, environment).await?;
         self.worker_processes.push(process);
         let last = self.worker_processes.len() - 1;
         Ok(&mut self.worker_processes[last])
@@ -192,6 +207,11 @@ impl LocalPlatform {
                 ErrorCode::TemporalServerEnded,
                 format!("The Temporal server ended: {status}.")),
         }
+    }
+
+    /// How the workers in this process stand; none where there are none.
+    pub fn standing(&self) -> Option<Arc<PoolStanding>> {
+        self.workers.as_ref().map(WorkerPool::standing)
     }
 
     /// The address of Temporal, `HOST:PORT`.
@@ -265,7 +285,21 @@ async fn connect(
 ) -> Result<Installation, Fault> {
     let flags = ConnectionFlags::to_server(server.address());
     let settings = options.settings.clone();
-    Installation::connect(&flags, settings, catalog.clone(), ShardCount::ONE, patience, CONNECT_LIMIT).await
+    Installation::connect(&flags, settings, catalog.clone(), patience, CONNECT_LIMIT).await
+}
+
+/// Bootstraps the server, as any other is.
+async fn prepare(server: &EmbeddedServer, options: &LocalOptions, catalog: &Catalog) -> Result<(), Fault> {
+    let flags = ConnectionFlags::to_server(server.address());
+    let of_bootstrap =
+        BootstrapOptions { usual_shards: options.shards, wait: Duration::ZERO, ..BootstrapOptions::default() };
+    let report = bootstrap(&flags, &options.settings, catalog, &of_bootstrap).await?;
+    match report.first_not_done() {
+        None => Ok(()),
+        Some(what) => {
+            Err(Fault::failed(ErrorCode::BootstrapIncomplete, format!("The server is not prepared: {what}.")))
+        }
+    }
 }
 
 fn parse_catalog(text: &str) -> Result<Catalog, Fault> {

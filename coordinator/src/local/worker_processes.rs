@@ -4,12 +4,12 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
-use interlock_domain::routing::ShardCount;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use toml::{Table, Value};
@@ -42,10 +42,10 @@ impl WorkerFiles {
     }
 
     /// Writes settings and catalog.
-    pub(super) fn write(&self, options: &LocalOptions, shards: ShardCount) -> Result<(), Fault> {
+    pub(super) fn write(&self, options: &LocalOptions) -> Result<(), Fault> {
         let catalog = self.directory.path().join("catalog.toml");
         std::fs::write(&catalog, &options.catalog).map_err(|error| failed(&error, ""))?;
-        let settings = settings_text(&options.settings, &catalog, shards)?;
+        let settings = settings_text(&options.settings, &catalog)?;
         std::fs::write(self.settings(), settings).map_err(|error| failed(&error, ""))
     }
 
@@ -73,6 +73,7 @@ impl WorkerProcess {
         workload: Workload,
         temporal: &str,
         files: &mut WorkerFiles,
+        environment: &[(&str, &str)],
     ) -> Result<Self, Fault> {
         let log = files.next_log();
         let log_file = File::create(&log).map_err(|error| failed(&error, ""))?;
@@ -84,6 +85,7 @@ impl WorkerProcess {
                 arguments.extend(["-u".into(), name]);
             }
         }
+        arguments.extend(environment.iter().map(|(name, value)| format!("{name}={value}").into()));
         arguments.push(binary.into());
         arguments.extend(["worker", "--workload", workload.as_str(), "--address", temporal].map(OsString::from));
         arguments.extend(["--output", "jsonl", "--listen", "127.0.0.1:0", "--config"].map(OsString::from));
@@ -113,6 +115,14 @@ impl WorkerProcess {
         }
     }
 
+    /// Where its `/healthz`, `/readyz` and `/metrics` are, `http://HOST:PORT`; none where it did not say so.
+    pub fn health_url(&self) -> Option<String> {
+        let log = self.log_text();
+        let said = log.lines().find(|line| line.starts_with("{\"workload\":"))?;
+        let said: serde_json::Value = serde_json::from_str(said).ok()?;
+        said["listen"].as_str().map(str::to_owned)
+    }
+
     /// What it does.
     pub fn workload(&self) -> Workload {
         self.workload
@@ -136,6 +146,22 @@ impl WorkerProcess {
         self.process.kill().await.map_err(|error| not_ended(&error))
     }
 
+    /// Asks it to drain (SIGTERM), and returns at once.
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be asked.
+    pub fn ask_to_drain(&self) -> Result<(), Fault> {
+        self.process.ask_to_end().map_err(|error| not_ended(&error))
+    }
+
+    /// Waits until it has ended, and says how.
+    ///
+    /// # Errors
+    /// [`Fault`] where that cannot be known.
+    pub async fn ended(&mut self) -> Result<ExitStatus, Fault> {
+        self.process.ended().await.map_err(|error| not_ended(&error))
+    }
+
     /// Asks it to drain (SIGTERM), and returns when it is gone (after 10 s it is killed).
     ///
     /// # Errors
@@ -156,10 +182,13 @@ fn not_ended(error: &dyn std::fmt::Display) -> Fault {
 }
 
 /// The settings as a file. Secrets of targets are not written to disk: a target that needs one is refused.
-fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Result<String, Fault> {
+fn settings_text(settings: &Settings, catalog: &Path) -> Result<String, Fault> {
     let mut file = Table::new();
     file.insert("prefix".into(), settings.prefix.as_str().into());
-    file.insert("queue_shards".into(), Value::Integer(shards.get().into()));
+    // Without it a process takes what is recorded when it starts.
+    if let Some(shards) = settings.queue_shards {
+        file.insert("queue_shards".into(), Value::Integer(shards.get().into()));
+    }
     file.insert("catalog".into(), catalog.display().to_string().into());
     if let Some(key) = &settings.id_key {
         file.insert("id_key".into(), key.expose_secret().into());
@@ -168,9 +197,11 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
     file.insert("log".into(), Table::from_iter([("level".to_owned(), settings.log.level.as_str().into())]).into());
     let unwritten = |error: toml::ser::Error| failed(&error, "");
     file.insert("limits".into(), Value::try_from(settings.limits).map_err(unwritten)?);
+    file.insert("workers".into(), Value::try_from(settings.workers).map_err(unwritten)?);
     file.insert("sweep".into(), Value::try_from(settings.sweep).map_err(unwritten)?);
     file.insert("alerts".into(), Value::try_from(&settings.alerts).map_err(unwritten)?);
     file.insert("tenants".into(), Value::try_from(&settings.tenants).map_err(unwritten)?);
+    file.insert("realms".into(), Value::try_from(&settings.realms).map_err(unwritten)?);
     let targets: Result<Table, Fault> = settings
         .targets
         .iter()

@@ -14,7 +14,9 @@ use temporalio_common::protos::temporal::api::schedule::v1::{
 };
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflow::v1::NewWorkflowExecutionInfo;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{CreateScheduleRequest, UpdateScheduleRequest};
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    CreateScheduleRequest, DescribeScheduleRequest, UpdateScheduleRequest,
+};
 use tonic::{Code, IntoRequest, Status};
 use uuid::Uuid;
 
@@ -38,52 +40,92 @@ pub async fn keep(installation: Installation) {
 /// The server's answer for the first namespace where it cannot be done.
 pub async fn ensure(installation: &Installation) -> Result<(), Status> {
     for namespace in installation.namespaces() {
-        let (schedule_id, schedule) = sweep(installation, &namespace);
-        let (identity, request_id) = (installation.client.identity(), Uuid::new_v4().to_string());
-        let request = CreateScheduleRequest {
-            namespace: namespace.clone(),
-            schedule_id: schedule_id.clone(),
-            schedule: Some(schedule.clone()),
-            identity: identity.clone(),
-            request_id: request_id.clone(),
-            ..Default::default()
-        };
-        let created = WorkflowService::create_schedule(&mut installation.client.clone(), request.into_request()).await;
-        match created {
-            Ok(_) => {}
-            Err(status) if status.code() == Code::AlreadyExists => {
-                let request = UpdateScheduleRequest {
-                    namespace,
-                    schedule_id,
-                    schedule: Some(schedule),
-                    identity,
-                    request_id,
-                    ..Default::default()
-                };
-                WorkflowService::update_schedule(&mut installation.client.clone(), request.into_request()).await?;
-            }
-            Err(status) => return Err(status),
-        }
+        ensure_in(installation, &namespace).await?;
     }
     Ok(())
 }
 
-/// The id and the schedule of a namespace's sweep: `{prefix}/sweep`, on the jobs queue of the shard that the namespace makes.
-fn sweep(installation: &Installation, namespace: &str) -> (String, Schedule) {
+/// The same for one namespace.
+///
+/// # Errors
+/// The server's answer.
+pub async fn ensure_in(installation: &Installation, namespace: &str) -> Result<(), Status> {
+    if !make_sweep(installation, namespace).await? {
+        update_sweep(installation, namespace).await?;
+    }
+    Ok(())
+}
+
+/// The id of the schedule of sweeps, the same in each namespace: `{prefix}/sweep`.
+pub fn sweep_id(installation: &Installation) -> String {
+    format!("{}/sweep", installation.routing.settings().prefix.as_str())
+}
+
+/// Makes the schedule of a namespace's sweeps, and says whether it was not there.
+///
+/// # Errors
+/// The server's answer.
+pub async fn make_sweep(installation: &Installation, namespace: &str) -> Result<bool, Status> {
+    let request = CreateScheduleRequest {
+        namespace: namespace.to_owned(),
+        schedule_id: sweep_id(installation),
+        schedule: Some(sweep(installation, namespace)),
+        identity: installation.client.identity(),
+        request_id: Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    match WorkflowService::create_schedule(&mut installation.client.clone(), request.into_request()).await {
+        Ok(_) => Ok(true),
+        Err(status) if status.code() == Code::AlreadyExists => Ok(false),
+        Err(status) => Err(status),
+    }
+}
+
+/// Changes the schedule of a namespace's sweeps to what is configured.
+///
+/// # Errors
+/// The server's answer.
+pub async fn update_sweep(installation: &Installation, namespace: &str) -> Result<(), Status> {
+    let request = UpdateScheduleRequest {
+        namespace: namespace.to_owned(),
+        schedule_id: sweep_id(installation),
+        schedule: Some(sweep(installation, namespace)),
+        identity: installation.client.identity(),
+        request_id: Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    WorkflowService::update_schedule(&mut installation.client.clone(), request.into_request()).await.map(|_| ())
+}
+
+/// Whether the schedule of a namespace's sweeps is there.
+///
+/// # Errors
+/// The server's answer.
+pub async fn has_sweep(installation: &Installation, namespace: &str) -> Result<bool, Status> {
+    let request =
+        DescribeScheduleRequest { namespace: namespace.to_owned(), schedule_id: sweep_id(installation) }.into_request();
+    match WorkflowService::describe_schedule(&mut installation.client.clone(), request).await {
+        Ok(_) => Ok(true),
+        Err(status) if status.code() == Code::NotFound => Ok(false),
+        Err(status) => Err(status),
+    }
+}
+
+/// The schedule of a namespace's sweeps: on the jobs queue of the shard that the namespace makes.
+fn sweep(installation: &Installation, namespace: &str) -> Schedule {
     let settings = installation.routing.settings();
-    let id = format!("{}/sweep", settings.prefix.as_str());
     let queue = settings.prefix.queue(QueueKind::Jobs, shard_of(namespace, settings.shard_count));
     let mut nothing = Payload { data: b"{}".to_vec(), ..Payload::default() };
     nothing.metadata.insert("encoding".to_owned(), b"json/plain".to_vec());
     let action = NewWorkflowExecutionInfo {
-        workflow_id: id.clone(),
+        workflow_id: sweep_id(installation),
         workflow_type: Some(WorkflowType { name: names::SWEEP.to_owned() }),
         task_queue: Some(TaskQueue { name: queue, ..TaskQueue::default() }),
         input: Some(Payloads { payloads: vec![nothing] }),
         ..NewWorkflowExecutionInfo::default()
     };
     let interval = installation.settings.sweep.interval;
-    let schedule = Schedule {
+    Schedule {
         spec: Some(ScheduleSpec {
             interval: vec![IntervalSpec { interval: interval.try_into().ok(), phase: None }],
             ..ScheduleSpec::default()
@@ -95,6 +137,5 @@ fn sweep(installation: &Installation, namespace: &str) -> (String, Schedule) {
             ..SchedulePolicies::default()
         }),
         state: None,
-    };
-    (id, schedule)
+    }
 }

@@ -29,6 +29,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     }
     check_codec(settings)?;
     check_limits(&settings.limits)?;
+    if let Some((key, reason)) = settings.workers.fault() {
+        return Err(invalid(&key, reason));
+    }
     if settings.sweep.interval < Duration::from_secs(1) {
         return Err(invalid("sweep.interval", "is less than a second"));
     }
@@ -83,7 +86,7 @@ fn check_limits(limits: &EntityLimits) -> Result<(), Fault> {
 
 fn check_tenants(settings: &Settings) -> Result<(), Fault> {
     for (tenant, of_tenant) in &settings.tenants {
-        if of_tenant.namespace.is_empty() {
+        if of_tenant.namespace.as_ref().is_some_and(String::is_empty) {
             return Err(invalid(&format!("tenants.{tenant}.namespace"), "is empty"));
         }
         for (role, target) in &of_tenant.targets {

@@ -10,15 +10,19 @@ mod reference;
 mod sources;
 mod tables;
 mod variables;
+mod workers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use interlock_adapters::{AdapterRegistry, TargetSettings};
 use interlock_domain::catalog::Catalog;
-use interlock_domain::ids::{TargetId, TenantId};
+use interlock_domain::ids::{RealmId, TargetId, TenantId};
 use interlock_domain::limits::EntityLimits;
-use interlock_domain::routing::{QueuePrefix, Routing, RoutingError, RoutingSettings, ShardCount, TenantSettings};
+use interlock_domain::routing::{
+    InstallationRecord, NAMESPACE_DEFAULT, QueuePrefix, RealmSettings, Routing, RoutingError, RoutingSettings,
+    ShardCount, TenantSettings,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -27,6 +31,10 @@ pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings};
 pub use variables::{VARIABLES, Variable};
+pub use workers::{
+    SlotSupply, TARGET_CPU, TARGET_MEMORY, WORKLOAD_KEYS, WorkersSettings, WorkloadDefaults, WorkloadKey,
+    WorkloadSettings,
+};
 
 use crate::fault::Fault;
 use crate::temporal_server::{CliSearch, TemporalServerError};
@@ -37,7 +45,7 @@ use crate::temporal_server::{CliSearch, TemporalServerError};
 pub struct Settings {
     /// What the names of all task queues begin with.
     pub prefix: QueuePrefix,
-    /// Over how many shards the tenants are spread, where it is set. See [`Settings::routing`].
+    /// Over how many shards the tenants are spread, where it is set: then it must be what is recorded in the namespaces.
     pub queue_shards: Option<ShardCount>,
     /// The key with which resource ids are hashed before they become part of a workflow id.
     pub id_key: Option<SecretString>,
@@ -59,12 +67,16 @@ pub struct Settings {
     pub gateway: GatewaySettings,
     /// The limits of entities.
     pub limits: EntityLimits,
+    /// How much workers do at a time.
+    pub workers: WorkersSettings,
     /// How often it is looked at all that waits, and what is worth an alert.
     pub sweep: SweepSettings,
     /// Who is told of alerts.
     pub alerts: AlertSettings,
     /// The tenants by name. One that is not named has the plan `free` and the namespace of the connection.
     pub tenants: BTreeMap<TenantId, TenantSettings>,
+    /// The realms that tenants share, by name.
+    pub realms: BTreeMap<RealmId, RealmSettings>,
     /// The targets by name.
     pub targets: BTreeMap<TargetId, TargetSettings>,
 }
@@ -97,12 +109,32 @@ impl Settings {
         self.catalog.as_deref().map_or_else(|| Ok(Catalog::reference()), catalog_file::read)
     }
 
-    /// Where everything is. `shards` is the number of shards where none is set: [`ShardCount::ONE`] in `demo`, `dev` and
-    /// the tests, [`ShardCount::default`] elsewhere.
+    /// The namespaces of the tenants, where the connection names this one for those that name none; sorted.
+    pub fn namespaces(&self, of_connection: &str) -> BTreeSet<String> {
+        let named = self.tenants.values().filter_map(|tenant| tenant.namespace.clone());
+        named.chain([of_connection.to_owned()]).collect()
+    }
+
+    /// Where everything is, as far as it is known without asking Temporal. `shards` is the number of shards where none is
+    /// set.
     ///
     /// # Errors
     /// [`Fault`] with the code of a [`RoutingError`].
     pub fn routing(&self, catalog: &Catalog, shards: ShardCount) -> Result<Routing, Fault> {
+        let record = InstallationRecord::new(self.prefix.clone(), self.queue_shards.unwrap_or(shards));
+        self.routing_as_recorded(catalog, NAMESPACE_DEFAULT, &record)
+    }
+
+    /// Where everything is, by what is recorded. `namespace` is that of the connection.
+    ///
+    /// # Errors
+    /// [`Fault`] with the code of a [`RoutingError`].
+    pub fn routing_as_recorded(
+        &self,
+        catalog: &Catalog,
+        namespace: &str,
+        record: &InstallationRecord,
+    ) -> Result<Routing, Fault> {
         let id_key = self
             .id_key
             .as_ref()
@@ -110,8 +142,12 @@ impl Settings {
             .transpose()
             .map_err(|error| routing_fault(&error))?;
         Routing::new(RoutingSettings {
-            prefix: self.prefix.clone(),
-            shard_count: self.queue_shards.unwrap_or(shards),
+            prefix: record.prefix.clone(),
+            namespace: namespace.to_owned(),
+            shard_count: record.shards,
+            counts_before: record.before.clone(),
+            generation: record.generation,
+            shared_realms: self.realms.clone(),
             realms: catalog.realms(),
             tenants: self.tenants.clone(),
             id_key,

@@ -52,15 +52,17 @@ pub const VARIABLES: &[Variable] = &[
         None,
         "interlock",
         "What the names of all task queues begin with: A-Z, a-z, 0-9, '.', '_', '-', at most 64. All processes of one \
-         installation must agree, and producers that call Temporal themselves.",
+         installation must agree, and producers that call Temporal themselves; 'interlock bootstrap' records it, and a process \
+         that has another one does not start.",
     ),
     variable(
         "INTERLOCK_QUEUE_SHARDS",
         "queue_shards",
         None,
-        "1 in demo, dev and tests; 16 elsewhere",
-        "Over how many shards of task queues the tenants are spread, 1 to 1,000. All processes of one installation must \
-         agree, and producers that call Temporal themselves.",
+        "what 'interlock bootstrap' recorded",
+        "Over how many shards of task queues the tenants are spread, 1 to 1,000. The first 'interlock bootstrap' records it (16 \
+         where nothing is set; 1 in demo, dev and tests); a process where another one is set does not start. Producers that \
+         call Temporal themselves must agree.",
     ),
     variable(
         "INTERLOCK_ID_KEY",
@@ -138,6 +140,22 @@ pub const VARIABLES: &[Variable] = &[
         "5000",
         "Events that one tenant may send to one gateway process in a second, as an average and at once. More are \
          answered 429 with Retry-After.",
+    ),
+    variable(
+        "INTERLOCK_GATEWAY_DRAIN",
+        "gateway.drain",
+        None,
+        "10s",
+        "How long open requests may take to end when the gateway is stopped. It takes no new connections meanwhile.",
+    ),
+    variable(
+        "INTERLOCK_WORKERS_DRAIN",
+        "workers.drain",
+        None,
+        "20s",
+        "How long a worker that is stopped lets its activities go on before it asks them to end. It takes nothing more \
+         meanwhile, and /readyz says so. A request that was sent to a target is waited for all the same, at most for \
+         its attempt_timeout: whoever kills the process must wait for both.",
     ),
     variable(
         "INTERLOCK_LIMITS_EVENT_BYTES_MAX",

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TenantId, Timestamp};
 use interlock_domain::message::Delivery;
-use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, NAMESPACE_DEFAULT};
+use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress};
 use interlock_domain::sweep::{
     LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, TargetSeen, WaitingOrder, findings, to_say_again,
 };
@@ -111,7 +111,7 @@ impl Sweeper {
         look.at_resources().await;
         look.at_terminated().await;
         look.for_rings().await;
-        if self.namespace == NAMESPACE_DEFAULT {
+        if self.namespace == self.installation.routing.settings().namespace {
             look.at_targets().await;
         }
         let now = now();

@@ -31,6 +31,11 @@ impl Sweeper {
         Self { installation, metrics, namespace }
     }
 
+    /// The installation that it is part of.
+    pub(crate) fn installation(&self) -> Installation {
+        self.installation.clone()
+    }
+
     fn rules(&self) -> SweepRules {
         let settings = &self.installation.settings.sweep;
         let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -109,6 +109,7 @@ fn answer(world: &Scenario, customer: &Customer, raw: u8) -> AdmissionAnswer {
         admitted: admitted.collect(),
         limits: EntityLimits::default(),
         attributes_registered: raw.is_multiple_of(2),
+        home: None,
     }
 }
 

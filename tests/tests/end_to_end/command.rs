@@ -31,12 +31,12 @@ impl From<Output> for Said {
 pub async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Said {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
     command.args(arguments).args(["--tenant", scene.tenant.as_str(), "--log-level", "warn"]);
-    command.args(["--address", &scene.bed.platform.temporal_address()]).env("INTERLOCK_QUEUE_SHARDS", "1");
+    command.args(["--address", &scene.bed.platform.temporal_address()]);
     command.envs(scene.bed.environment.iter().cloned());
     // The catalog of the testbed, as the workers have it.
     let catalog = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(catalog.path(), &scene.bed.catalog).unwrap();
-    command.arg("--catalog").arg(catalog.path()).env("USER", "night-shift");
+    command.arg("--catalog").arg(catalog.path()).env("USER", "night-shift").kill_on_drop(true);
     let said = Said::from(command.output().await.unwrap());
     eprintln!("$ interlock {}\n{}{}= {}", arguments.join(" "), said.stdout, said.stderr, said.code);
     said

@@ -62,7 +62,7 @@ async fn bed(name: &str, protect: fn(&str, &mut TargetSettings)) -> Testbed {
     Testbed::start(name, Wanted { more_events: EVENTS.to_owned(), protect: Some(protect), ..Wanted::default() }).await
 }
 
-fn watched(target: &str, settings: &mut TargetSettings) {
+pub fn watched(target: &str, settings: &mut TargetSettings) {
     if target == "hss" {
         settings.concurrency = Some(CONCURRENCY);
     }
@@ -77,12 +77,12 @@ fn watched(target: &str, settings: &mut TargetSettings) {
 }
 
 /// The target answers nothing but that it is out of service.
-fn goes_down(sandbox: &Sandbox) {
+pub fn goes_down(sandbox: &Sandbox) {
     let refuse = Action::Refuse { status: 503, body: Value::Null, retry_after_s: None };
     sandbox.add_rule(Rule::always(Pattern::default(), refuse));
 }
 
-fn comes_back(sandbox: &Sandbox) {
+pub fn comes_back(sandbox: &Sandbox) {
     sandbox.set_knobs(Knobs::default());
 }
 
@@ -98,7 +98,7 @@ async fn standing(bed: &Testbed, target: &str) -> Option<Value> {
     Targets::new(bed.platform.installation.clone()).show(&target.parse().unwrap()).await.ok()
 }
 
-async fn until_it_is(bed: &Testbed, target: &str, state: &str) -> Value {
+pub async fn until_it_is(bed: &Testbed, target: &str, state: &str) -> Value {
     until_within(DRAIN_LIMIT, format!("{target} is {state}"), || async {
         standing(bed, target).await.filter(|view| view["state"] == state && view["limit_pending"] == false)
     })

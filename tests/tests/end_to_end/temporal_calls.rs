@@ -190,6 +190,17 @@ impl RawEntity {
         }
     }
 
+    /// The build of the workers that ran its last workflow task, where they are versioned.
+    pub async fn build_id(&self) -> Option<String> {
+        let versioning = self.described().await?.workflow_execution_info?.versioning_info?;
+        Some(versioning.deployment_version?.build_id)
+    }
+
+    /// The task queue of its current run, as the server knows it; none where it is not there.
+    pub async fn task_queue(&self) -> Option<String> {
+        Some(self.described().await?.workflow_execution_info?.task_queue)
+    }
+
     /// Whether it was ever started.
     pub async fn exists(&self) -> bool {
         self.described().await.is_some()

@@ -1,6 +1,7 @@
 //! What the tests run on: a Temporal server, workers, a gateway and sandbox targets of this process.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use interlock_coordinator::temporal_server::EmbeddedServerOptions;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::limits::EntityLimits;
+use interlock_domain::routing::{ShardCount, TenantSettings};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
@@ -52,6 +54,10 @@ pub struct Wanted {
     pub db_file: Option<PathBuf>,
     /// Workers are processes of their own, one for each of these; none: one pool in this process.
     pub worker_processes: Option<Vec<Workload>>,
+    /// The count of queue shards; none: one.
+    pub shards: Option<u64>,
+    /// What is set for single tenants.
+    pub tenants: Vec<(&'static str, TenantSettings)>,
     /// There are no workers at all.
     pub no_workers: bool,
     /// More event types, after those of the testbed's catalog.
@@ -65,6 +71,8 @@ pub struct Wanted {
     pub protect: Option<fn(&str, &mut TargetSettings)>,
     /// How often it is looked at all that waits; none: as by default, which no test lives to see twice.
     pub sweep: Option<SweepSettings>,
+    /// Workers of customer and resource entities for each queue; none: one.
+    pub workers_per_queue: Option<usize>,
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
     /// What else is set.
@@ -114,11 +122,18 @@ impl Testbed {
                 protect(target.as_str(), settings);
             }
         }
+        options.shards = wanted.shards.map_or(ShardCount::ONE, |count| count.try_into().unwrap());
+        let tenants = wanted.tenants.into_iter().map(|(tenant, of)| (tenant.parse().unwrap(), of));
+        options.settings.tenants.extend(tenants);
         options.sandboxes = false;
         options.settings.limits = wanted.limits;
         options.settings.sweep = wanted.sweep.unwrap_or_default();
         options.settings.alerts.webhook = wanted.alerts_to.map(|url| url.parse().unwrap());
         options.settings.log = LogSettings { level: "info".to_owned(), format: LogFormat::Text };
+        let workers_per_queue = wanted.workers_per_queue.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
+        for workload in [&mut options.settings.workers.entity, &mut options.settings.workers.resource] {
+            workload.workers_per_queue = Some(workers_per_queue);
+        }
         if let Some(change) = wanted.settings {
             change(&mut options.settings);
         }

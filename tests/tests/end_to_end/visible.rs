@@ -25,7 +25,7 @@ const AGAIN: usize = 20;
 /// The customers of a scene that lists show in a state.
 async fn shown_as(scene: &Scene<'_>, state: &str) -> BTreeSet<String> {
     let installation = &scene.bed.platform.installation;
-    let namespace = installation.routing.tenant(&scene.tenant).namespace.clone();
+    let namespace = installation.routing.namespace(&scene.tenant).to_owned();
     let request = ListWorkflowExecutionsRequest {
         namespace: namespace.clone(),
         query: format!(

@@ -11,6 +11,7 @@ mod tests;
 mod actions;
 mod claims;
 mod ending;
+mod imported;
 mod intake;
 mod lanes;
 mod listing;
@@ -43,6 +44,7 @@ use crate::limits::EntityLimits;
 use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
 use crate::outcome::Outcome;
+use crate::routing::Home;
 
 /// What reaches a customer.
 #[derive(Debug, Clone, PartialEq)]
@@ -207,6 +209,9 @@ pub struct AdmissionAnswer {
     /// Whether the server knows the search attributes that show a customer in lists.
     #[serde(default)]
     pub attributes_registered: bool,
+    /// Where the customer is to live; only said while the count of queue shards changes. It is for the shell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
 }
 
 /// What became of one event.

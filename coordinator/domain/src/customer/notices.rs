@@ -23,6 +23,7 @@ impl Customer {
             Notice::LeaseGranted { ticket, epoch, registered, recall } => {
                 self.granted(now, UnjudgedGrant { resource, ticket, epoch, registered, recall });
             }
+            Notice::LeaseImported { epoch, party } => self.imported(now, &resource, epoch, party),
             Notice::LeaseRecalled { epoch, asker } => self.recalled(&resource, epoch, Some(asker)),
             Notice::LeaseKnown { epoch } => self.known_to_hold(&resource, epoch),
             Notice::NotHolder { ticket } => self.not_holder(&resource, &ticket),
@@ -67,9 +68,10 @@ impl Customer {
     fn told_another_life(&mut self, resource: &ResourceId, incarnation: crate::ids::Incarnation, notice: Notice) {
         let (ticket, epoch) = match notice {
             Notice::LeaseGranted { ticket, epoch, .. } => (Some(ticket), epoch),
-            Notice::LeaseKnown { epoch } | Notice::LeaseRecalled { epoch, .. } | Notice::Forced { epoch, .. } => {
-                (None, epoch)
-            }
+            Notice::LeaseImported { epoch, .. }
+            | Notice::LeaseKnown { epoch }
+            | Notice::LeaseRecalled { epoch, .. }
+            | Notice::Forced { epoch, .. } => (None, epoch),
             _ => return,
         };
         let message = ToResource::Decline { from: self.me.clone(), ticket, epoch, lost: Some(incarnation) };

@@ -1,6 +1,7 @@
 //! The customer machine alone: limits at their edges, de-duplication, and the messages of a life.
 
 mod explained;
+mod imported;
 mod reassert;
 
 use serde_json::{Map, Value, json};
@@ -80,7 +81,12 @@ fn plan(claims: &[(ClaimMode, ResourceId)], steps: Vec<PlannedStep>) -> Plan {
 
 fn planned(plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) -> Input {
     let admitted = vec![Admitted::Planned { plan, answers }];
-    Input::Admitted(AdmissionAnswer { admitted, limits: EntityLimits::default(), attributes_registered: false })
+    Input::Admitted(AdmissionAnswer {
+        admitted,
+        limits: EntityLimits::default(),
+        attributes_registered: false,
+        home: None,
+    })
 }
 
 fn order_id(id: &str) -> OrderId {
@@ -152,7 +158,7 @@ fn a_duplicate_of_an_order_that_is_over_is_recognised_among_the_last_thousand() 
         let rejection = Rejection::new(ErrorCode::UnknownEventType, "no");
         let admitted = vec![Admitted::Rejected { rejection }];
         let limits = EntityLimits { remembered_orders_max: 3, ..EntityLimits::default() };
-        a.step(NOW, Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false }));
+        a.step(NOW, Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, home: None }));
     }
     assert_eq!(a.step(NOW, Input::Submitted(Ok(event("e1")))), vec![]);
     assert_eq!(a.counts.duplicates, 1);

@@ -100,6 +100,8 @@ catalogue! {
         BadShardCount = "bad_shard_count":
             "The number of queue shards is out of its range, or shards are named that do not exist."
             => "Correct INTERLOCK_QUEUE_SHARDS (1 to 1,000, the same for all processes) or --shards.";
+        BadSpread = "bad_spread": "A tenant or realm is to be spread over no shards, or over more than there are."
+            => "Correct 'spread' in [tenants.NAME] or [realms.NAME]: 1 to the count of shards.";
         BadIdKey = "bad_id_key": "The key that hides resource ids is empty."
             => "Set INTERLOCK_ID_KEY to a secret text, or unset it.";
         RealmSpansNamespaces = "realm_spans_namespaces": "Tenants that share a realm are in different namespaces."
@@ -113,6 +115,8 @@ catalogue! {
         GatewayWithoutTokens = "gateway_without_tokens":
             "The gateway is to listen where others can reach it, and no token is configured."
             => "Configure [[gateway.tokens]], or listen on a loopback address.";
+        GatewayTokenMissing = "gateway_token_missing": "A token of the gateway cannot be read."
+            => "Set the environment variable, or write the file, that the message names.";
         TargetUnknown = "target_unknown": "No target of this name is configured."
             => "Configure [targets.NAME] in interlock.toml, or correct the name.";
         TargetBaseUrlInvalid = "target_base_url_invalid": "The base URL of a target is missing or is none."
@@ -154,6 +158,21 @@ catalogue! {
              sides.";
         TemporalAccessDenied = "temporal_access_denied": "Temporal refuses this client."
             => "Check --api-key (or TEMPORAL_API_KEY), the client's certificate, and the namespace.";
+        NotBootstrapped = "not_bootstrapped":
+            "Nothing is recorded in a namespace: Interlock was never prepared there."
+            => "Run 'interlock bootstrap' with the same settings and connection, then start again.";
+        PrefixDisagrees = "prefix_disagrees":
+            "An installation with another prefix is recorded in a namespace. Two would share its workflows."
+            => "Set INTERLOCK_PREFIX to what is recorded, or give this installation another namespace.";
+        ShardCountDisagrees = "shard_count_disagrees":
+            "The count of queue shards that is set is not the one that is recorded in a namespace."
+            => "Unset INTERLOCK_QUEUE_SHARDS to take what is recorded; 'interlock bootstrap --shards N' changes it for all.";
+        NamespacesDisagree = "namespaces_disagree": "The namespaces of an installation have different records."
+            => "A change of the count did not reach all of them: run 'interlock bootstrap' again.";
+        BootstrapIncomplete = "bootstrap_incomplete": "A Temporal server could not be prepared for Interlock."
+            => "The message says what could not be done; mend that and start again.";
+        RecordUnreadable = "record_unreadable": "What is recorded in a namespace cannot be read."
+            => "If Temporal refuses, mend the access; if a newer version wrote it, use that version.";
         TemporalProfileNotFound = "temporal_profile_not_found": "There is no such profile in temporal.toml."
             => "Check --profile, TEMPORAL_PROFILE and TEMPORAL_CONFIG_FILE.";
         TemporalConfigurationInvalid = "temporal_configuration_invalid":
@@ -171,6 +190,10 @@ catalogue! {
             => "Check that the process may listen on a loopback port; where it stays so, restart it.";
         WorkerFailed = "worker_failed": "The worker of a queue failed."
             => "Check that the namespace exists and that this client may poll in it; then start the process again.";
+        WorkerGap = "worker_gap": "A worker would serve a queue on which types come up that it does not have registered."
+            => "Run the binary of one build everywhere; where it stays so, report it: this build is faulty.";
+        DeploymentIncomplete = "deployment_incomplete": "Only one of the two variables is set that make workers versioned."
+            => "Set both TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID, or neither.";
         WorkerProcessFailed = "worker_process_failed": "A worker process could not be started."
             => "See what it said; check that the binary is the one of this version.";
         WorkerProcessNotEnded = "worker_process_not_ended": "A worker process could not be ended."
@@ -600,5 +623,33 @@ catalogue! {
             => "See why ('interlock target show NAME'); where it is well again, 'interlock target resume NAME'.";
         AlertUndelivered = "alert_undelivered": "The webhook for alerts did not take one."
             => "Check '[alerts] webhook' and what answers there; the alert is in the log.";
+    }
+    Import ("Importing leases", "Lines of 'interlock resource import FILE.csv'; a bad line does not stop the others.") {
+        ListUnreadable = "list_unreadable": "The list of who has what cannot be read."
+            => "Check the path, and that it is CSV in UTF-8 whose first line is 'kind,id,customer'; then run it again.";
+        LineMalformed = "line_malformed": "A line of the list has not three fields, or is no UTF-8."
+            => "Write 'kind,id,customer' on each line, then run it again: what was taken is not taken twice.";
+        KindNotInCatalog = "kind_not_in_catalog": "The catalog has no such kind of resource."
+            => "Correct the kind; 'interlock catalog check FILE' tells which there are.";
+        LeaseHeld = "lease_held": "Another customer has it by the ledger; nothing was changed."
+            => "See who and since when ('interlock resource history KIND/ID'), and correct the list or the ledger.";
+        LeaseMovedOn = "lease_moved_on": "The ledger knows more than the list: it was given back since, or its entity was terminated."
+            => "See its history ('interlock resource history KIND/ID'); a list is believed only where the ledger knows nothing.";
+        ImportPartFailed = "import_part_failed": "A part of the import ended before it was done: somebody terminated it."
+            => "Run the import again: it goes on with that part.";
+        ImportStalled = "import_stalled": "The import does not go on: no worker serves its queue, or Temporal is away."
+            => "Start workers ('interlock worker --workload jobs'), then run it again: it goes on where it was.";
+    }
+    Tenant ("Tenants", "On-boarding and off-boarding: the steps of 'interlock tenant show NAME', and what follows from them.") {
+        TenantClosed = "tenant_closed": "The tenant was off-boarded: its new events are refused."
+            => "Nothing, where that is meant; else on-board it again ('interlock tenant onboard NAME').";
+        TenantStepFailed = "tenant_step_failed": "A step of on-boarding, or a look at what is left of a tenant, failed."
+            => "See the message; it is tried again by itself.";
+        NamespaceMissing = "namespace_missing": "The tenant's namespace is not there, and could not be registered."
+            => "Register it with Temporal, or correct 'namespace' in [tenants.NAME]; it is looked at again by itself.";
+        QueueNotConfigured = "queue_not_configured": "The server did not take the tenant's share of a target's queue."
+            => "See the message; a server that knows no fairness weights refuses them. It is tried again by itself.";
+        TargetUnanswered = "target_unanswered": "A target of the tenant does not answer."
+            => "See the target ('interlock target show NAME') and its settings; it is asked again by itself.";
     }
 }

@@ -180,6 +180,7 @@ impl Resource {
             }
             self.forget_dead(&customer, message.incarnation);
             let (Notice::LeaseGranted { epoch, .. }
+            | Notice::LeaseImported { epoch, .. }
             | Notice::LeaseKnown { epoch }
             | Notice::LeaseRecalled { epoch, .. }
             | Notice::Forced { epoch, .. }) = message.notice

@@ -68,7 +68,7 @@ impl Resource {
     }
 
     /// A holder that has no lease yet gets one where a ticket of it waits already.
-    fn adopt_waiting(&mut self, now: Timestamp) {
+    pub(super) fn adopt_waiting(&mut self, now: Timestamp) {
         let Some(holder) = self.holder.as_ref().and_then(Holder::customer) else { return };
         let own = self.queue.values().map(|queued| &queued.ticket).find(|ticket| ticket.claimant == *holder).cloned();
         if let Some(ticket) = own {

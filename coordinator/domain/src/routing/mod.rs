@@ -2,29 +2,36 @@
 //! so that they cannot disagree; callers in other languages have the same rules in the wire contract and their results in
 //! the golden vectors (`vectors.json`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 mod address;
+mod home;
 mod id_key;
 mod priority;
 mod queue;
+mod record;
 mod target;
+mod tenant_ops;
 
 pub use address::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, RESOURCE_WORKFLOW_TYPE};
+pub use home::{Home, Residence};
 pub use id_key::IdKey;
 pub use priority::{Priority, TenantPlan};
 pub use queue::{
-    PREFIX_BYTES_MAX, QueueKind, QueuePrefix, SHARD_COUNT_DEFAULT, SHARD_COUNT_MAX, ShardCount, ShardIndex, shard_of,
+    PREFIX_BYTES_MAX, QueueKind, QueuePrefix, SHARD_COUNT_DEFAULT, SHARD_COUNT_MAX, ShardCount, ShardIndex, Spread,
+    entity_shard, shard_of,
 };
+pub use record::{Disagreement, InstallationRecord, Records, agreed, to_record};
 pub use target::{TARGET_WORKFLOW_TYPE, target_of_workflow};
+pub use tenant_ops::{IMPORT_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE, tenant_of_workflow};
 
 use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, CustomerRef, IdError, RealmId, ResourceId, ResourceKind, Role, TargetId, TenantId};
 
-/// The namespace of a tenant that names none.
+/// The namespace of an installation where the connection to Temporal names none: Temporal's own default.
 pub const NAMESPACE_DEFAULT: &str = "default";
 
 /// Why routing settings are not taken, or a workflow id is none.
@@ -38,6 +45,19 @@ pub enum RoutingError {
     /// The count of shards is out of range.
     #[error("the shard count {0} must be from 1 to {SHARD_COUNT_MAX}")]
     ShardCount(u64),
+    /// A spread is out of range.
+    #[error("the spread {0} must be from 1 to the count of shards, which is at most {SHARD_COUNT_MAX}")]
+    Spread(u64),
+    /// A tenant or realm is to be spread over more shards than there are.
+    #[error("{whose} is to be spread over {spread} shards, and there are only {count}")]
+    SpreadOverCount {
+        /// The tenant or realm.
+        whose: String,
+        /// Its spread.
+        spread: u16,
+        /// The count of shards.
+        count: u16,
+    },
     /// The id key is empty.
     #[error("the id key must not be empty; unset it to have plain ids")]
     IdKey,
@@ -70,6 +90,7 @@ impl RoutingError {
         match self {
             Self::Prefix(_) => ErrorCode::BadQueuePrefix,
             Self::ShardCount(_) => ErrorCode::BadShardCount,
+            Self::Spread(_) | Self::SpreadOverCount { .. } => ErrorCode::BadSpread,
             Self::IdKey => ErrorCode::BadIdKey,
             Self::RealmSpansNamespaces { .. } => ErrorCode::RealmSpansNamespaces,
             Self::NotAnEntity(_) => ErrorCode::NotAnEntity,
@@ -79,12 +100,20 @@ impl RoutingError {
 }
 
 /// What routing depends on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RoutingSettings {
     /// What the names of all task queues begin with.
     pub prefix: QueuePrefix,
+    /// The namespace of the installation: that of tenants that name none, and of target entities.
+    pub namespace: String,
     /// Over how many queues of a kind the tenants are spread.
     pub shard_count: ShardCount,
+    /// The counts by which entities may still live while the count changes; none otherwise.
+    pub counts_before: Vec<ShardCount>,
+    /// How often the count was changed: a newer layout of the queues has the higher generation.
+    pub generation: u64,
+    /// What is set for shared realms.
+    pub shared_realms: BTreeMap<RealmId, RealmSettings>,
     /// The realms of the resource kinds that tenants share; any other kind has the tenant as realm.
     pub realms: BTreeMap<ResourceKind, RealmId>,
     /// What is set for single tenants; all others have the defaults.
@@ -93,22 +122,44 @@ pub struct RoutingSettings {
     pub id_key: Option<IdKey>,
 }
 
+impl Default for RoutingSettings {
+    fn default() -> Self {
+        Self {
+            prefix: QueuePrefix::default(),
+            namespace: NAMESPACE_DEFAULT.to_owned(),
+            shard_count: ShardCount::default(),
+            counts_before: Vec::new(),
+            generation: 0,
+            shared_realms: BTreeMap::new(),
+            realms: BTreeMap::new(),
+            tenants: BTreeMap::new(),
+            id_key: None,
+        }
+    }
+}
+
+/// What is set for one shared realm.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RealmSettings {
+    /// Over how many shards its resources are spread.
+    pub spread: Spread,
+}
+
 /// What is set for one tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantSettings {
-    /// Its Temporal namespace.
-    pub namespace: String,
+    /// Its Temporal namespace; that of the installation where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Over how many shards its entities are spread. Resources of shared realms are not the tenant's: they are spread as
+    /// their realm is ([`RealmSettings`]), or tenants that share them would not agree.
+    pub spread: Spread,
     /// Its plan, which is its fairness weight.
     pub plan: TenantPlan,
     /// The targets that the catalog's roles stand for; a role that is missing is its own target.
     pub targets: BTreeMap<Role, TargetId>,
-}
-
-impl Default for TenantSettings {
-    fn default() -> Self {
-        Self { namespace: NAMESPACE_DEFAULT.to_owned(), plan: TenantPlan::default(), targets: BTreeMap::new() }
-    }
 }
 
 /// Where an entity is.
@@ -139,21 +190,10 @@ impl Routing {
     /// Routing by these settings.
     ///
     /// # Errors
-    /// [`RoutingError::RealmSpansNamespaces`].
+    /// [`RoutingError::RealmSpansNamespaces`], [`RoutingError::SpreadOverCount`].
     pub fn new(settings: RoutingSettings) -> Result<Self, RoutingError> {
-        if let Some((kind, realm)) = settings.realms.first_key_value() {
-            let mut namespaces = settings.tenants.values().map(|tenant| &tenant.namespace);
-            if let Some(one) = namespaces.next()
-                && let Some(other) = namespaces.find(|other| *other != one)
-            {
-                return Err(RoutingError::RealmSpansNamespaces {
-                    kind: kind.clone(),
-                    realm: realm.clone(),
-                    one: one.clone(),
-                    other: other.clone(),
-                });
-            }
-        }
+        check_realms(&settings)?;
+        check_spreads(&settings)?;
         Ok(Self { settings, default_tenant: TenantSettings::default() })
     }
 
@@ -165,6 +205,17 @@ impl Routing {
     /// What is set for a tenant, or the defaults.
     pub fn tenant(&self, tenant: &TenantId) -> &TenantSettings {
         self.settings.tenants.get(tenant).unwrap_or(&self.default_tenant)
+    }
+
+    /// The namespace of a tenant.
+    pub fn namespace(&self, tenant: &TenantId) -> &str {
+        self.tenant(tenant).namespace.as_deref().unwrap_or(&self.settings.namespace)
+    }
+
+    /// The namespaces of all tenants, and of those that the settings do not name; sorted.
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        let named = self.settings.tenants.values().filter_map(|tenant| tenant.namespace.clone());
+        named.chain([self.settings.namespace.clone()]).collect()
     }
 
     /// The priority of a tenant's workflows and activities.
@@ -203,18 +254,48 @@ impl Routing {
             EntityAddress::Customer(_) => QueueKind::Entity,
             EntityAddress::Resource { .. } => QueueKind::Resource,
         };
-        let shard = shard_of(address.scope(), self.settings.shard_count);
+        let workflow_id = address.to_string();
+        let shard = entity_shard(address.scope(), &workflow_id, self.settings.shard_count, self.spread(address));
         EntityRoute {
-            namespace: self.tenant(tenant).namespace.clone(),
+            namespace: self.namespace(tenant).to_owned(),
             workflow_type: address.workflow_type(),
-            workflow_id: address.to_string(),
+            workflow_id,
             shard,
             task_queue: self.settings.prefix.queue(kind, shard),
             priority: self.priority(tenant),
         }
     }
 
-    /// The task queue of this kind that a tenant's work goes to.
+    /// Where the entity of a workflow that runs in this namespace is to live, or a workflow of the upkeep of tenants; none where
+    /// it is nothing of this installation.
+    pub fn route_of(&self, namespace: &str, workflow_id: &str) -> Option<EntityRoute> {
+        if let Some(target) = target_of_workflow(workflow_id) {
+            let is_ours = |route: &EntityRoute| route.workflow_id == workflow_id && route.namespace == namespace;
+            return Some(self.target(&target)).filter(is_ours);
+        }
+        if let Some(route) = self.tenant_ops_route(workflow_id) {
+            return Some(route).filter(|route| route.namespace == namespace);
+        }
+        let address: EntityAddress = workflow_id.parse().ok()?;
+        let on_behalf_of: TenantId = address.scope().parse().ok()?;
+        Some(EntityRoute { namespace: namespace.to_owned(), ..self.route(&on_behalf_of, &address) })
+    }
+
+    /// Over how many shards the entities beside this one are spread.
+    fn spread(&self, address: &EntityAddress) -> Spread {
+        match address {
+            EntityAddress::Customer(customer) => self.tenant(&customer.tenant).spread,
+            EntityAddress::Resource { realm, kind, .. } if self.settings.realms.contains_key(kind) => {
+                self.settings.shared_realms.get(realm).copied().unwrap_or_default().spread
+            }
+            // The realm is the tenant.
+            EntityAddress::Resource { realm, .. } => {
+                realm.as_str().parse().map(|tenant| self.tenant(&tenant).spread).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The task queue of this kind that a tenant's work goes to that is no entity's: it is not spread.
     pub fn tenant_queue(&self, kind: QueueKind, tenant: &TenantId) -> String {
         self.settings.prefix.queue(kind, shard_of(tenant.as_str(), self.settings.shard_count))
     }
@@ -224,9 +305,45 @@ impl Routing {
         shards.into_iter().map(|shard| self.settings.prefix.queue(kind, shard)).collect()
     }
 
+    /// The shards that workers serve: all of the count, and while it changes those of the counts before, too.
+    pub fn served_shards(&self) -> ShardCount {
+        self.settings.counts_before.iter().copied().chain([self.settings.shard_count]).max().unwrap_or_default()
+    }
+
+    /// What an entity is told of its home by whoever calls it: nothing, but while the count of shards changes.
+    pub fn home(&self, route: &EntityRoute) -> Option<Home> {
+        let changes = !self.settings.counts_before.is_empty();
+        changes.then(|| Home { generation: self.settings.generation, task_queue: route.task_queue.clone() })
+    }
+
     /// The one task queue of a target's provisioning activities.
     pub fn provisioning_queue(&self, target: &TargetId) -> String {
         self.settings.prefix.provisioning_queue(target)
+    }
+}
+
+fn check_realms(settings: &RoutingSettings) -> Result<(), RoutingError> {
+    let Some((kind, realm)) = settings.realms.first_key_value() else { return Ok(()) };
+    let namespace = |tenant: &TenantSettings| tenant.namespace.clone().unwrap_or_else(|| settings.namespace.clone());
+    let mut namespaces = settings.tenants.values().map(namespace);
+    match (namespaces.next(), namespaces) {
+        (Some(one), mut others) => match others.find(|other| *other != one) {
+            Some(other) => {
+                Err(RoutingError::RealmSpansNamespaces { kind: kind.clone(), realm: realm.clone(), one, other })
+            }
+            None => Ok(()),
+        },
+        (None, _) => Ok(()),
+    }
+}
+
+fn check_spreads(settings: &RoutingSettings) -> Result<(), RoutingError> {
+    let tenants = settings.tenants.iter().map(|(tenant, of)| (format!("the tenant '{tenant}'"), of.spread));
+    let realms = settings.shared_realms.iter().map(|(realm, of)| (format!("the realm '{realm}'"), of.spread));
+    let count = settings.shard_count.get();
+    match tenants.chain(realms).find(|(_, spread)| spread.get() > count) {
+        Some((whose, spread)) => Err(RoutingError::SpreadOverCount { whose, spread: spread.get(), count }),
+        None => Ok(()),
     }
 }
 

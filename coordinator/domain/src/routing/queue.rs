@@ -98,7 +98,7 @@ impl From<QueuePrefix> for String {
 }
 
 /// Over how many queues of a kind the tenants are spread: 1 to [`SHARD_COUNT_MAX`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]
 pub struct ShardCount(u16);
 
@@ -111,7 +111,7 @@ impl ShardCount {
         self.0
     }
 
-    /// Each shard.
+    /// Each shard, the first first.
     pub fn shards(self) -> impl Iterator<Item = ShardIndex> {
         (0..self.0).map(ShardIndex)
     }
@@ -165,10 +165,60 @@ impl fmt::Display for ShardIndex {
     }
 }
 
+/// Over how many shards the entities of one tenant (or shared realm) are spread: 1, which is the default, to the count of
+/// shards. More than one is for a tenant too big for one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Spread(u16);
+
+impl Spread {
+    /// All in one shard.
+    pub const ONE: Self = Self(1);
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for Spread {
+    fn default() -> Self {
+        Self::ONE
+    }
+}
+
+impl TryFrom<u64> for Spread {
+    type Error = RoutingError;
+    fn try_from(spread: u64) -> Result<Self, RoutingError> {
+        match u16::try_from(spread) {
+            Ok(small) if (1..=SHARD_COUNT_MAX).contains(&small) => Ok(Self(small)),
+            _ => Err(RoutingError::Spread(spread)),
+        }
+    }
+}
+
+impl From<Spread> for u64 {
+    fn from(spread: Spread) -> u64 {
+        u64::from(spread.0)
+    }
+}
+
 /// The shard of a tenant or realm: the first 4 bytes, big-endian, of the SHA-256 of its id as written (UTF-8, not
 /// percent-encoded), modulo the count.
 pub fn shard_of(tenant_or_realm: &str, count: ShardCount) -> ShardIndex {
-    let digest = Sha256::digest(tenant_or_realm.as_bytes());
-    let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
-    ShardIndex((number % u32::from(count.0)) as u16)
+    entity_shard(tenant_or_realm, "", count, Spread::ONE)
+}
+
+/// The shard of an entity: that of its tenant or realm ([`shard_of`]), moved on by the first 4 bytes, big-endian, of the
+/// SHA-256 of its workflow id, modulo the spread; the sum modulo the count. A spread of at most the count makes as many
+/// distinct shards.
+pub fn entity_shard(tenant_or_realm: &str, workflow_id: &str, count: ShardCount, spread: Spread) -> ShardIndex {
+    let base = number_of(tenant_or_realm) % u32::from(count.0);
+    let step = number_of(workflow_id) % u32::from(spread.0);
+    ShardIndex(((base + step) % u32::from(count.0)) as u16)
+}
+
+fn number_of(text: &str) -> u32 {
+    let digest = Sha256::digest(text.as_bytes());
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{EntityRoute, NAMESPACE_DEFAULT, Priority, QueueKind, Routing, TenantSettings, shard_of};
+use super::{EntityRoute, Priority, QueueKind, Routing, TenantSettings, shard_of};
 use crate::ids::{Role, TargetId, decode_part};
 
 /// The workflow type of a target entity.
 pub const TARGET_WORKFLOW_TYPE: &str = "TargetEntity";
 
 impl Routing {
-    /// Where a target's entity is: `{prefix}/target/{name}`, the name percent-encoded, in the namespace `default`, on the
-    /// jobs queue of the shard that the name makes.
+    /// Where a target's entity is: `{prefix}/target/{name}`, the name percent-encoded, in the namespace of the installation, on
+    /// the jobs queue of the shard that the name makes.
     pub fn target(&self, target: &TargetId) -> EntityRoute {
         let shard = shard_of(target.as_str(), self.settings.shard_count);
         let prefix = &self.settings.prefix;
         EntityRoute {
-            namespace: NAMESPACE_DEFAULT.to_owned(),
+            namespace: self.settings.namespace.clone(),
             workflow_type: TARGET_WORKFLOW_TYPE,
             workflow_id: format!("{}/target/{}", prefix.as_str(), target.encoded()),
             shard,
@@ -32,10 +32,11 @@ impl Routing {
             roles.iter().any(|role| stands_for(role) == *target)
         };
         let tenants = self.settings.tenants.values().chain([&self.default_tenant]);
-        let mut namespaces: BTreeSet<String> =
-            tenants.filter(calls_it).map(|tenant| tenant.namespace.clone()).collect();
+        let namespace =
+            |tenant: &TenantSettings| tenant.namespace.clone().unwrap_or_else(|| self.settings.namespace.clone());
+        let mut namespaces: BTreeSet<String> = tenants.filter(calls_it).map(namespace).collect();
         if namespaces.is_empty() {
-            namespaces.insert(NAMESPACE_DEFAULT.to_owned());
+            namespaces.insert(self.settings.namespace.clone());
         }
         namespaces
     }
@@ -65,7 +66,7 @@ mod tests {
 
     fn routing() -> Routing {
         let tenant = |namespace: &str, targets: &[(&str, &str)]| TenantSettings {
-            namespace: namespace.to_owned(),
+            namespace: Some(namespace.to_owned()),
             targets: targets.iter().map(|(of, target)| (role(of), target.parse().unwrap())).collect(),
             ..TenantSettings::default()
         };

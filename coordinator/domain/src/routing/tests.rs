@@ -16,7 +16,7 @@ fn number() -> ResourceId {
 }
 
 fn in_namespace(namespace: &str) -> TenantSettings {
-    TenantSettings { namespace: namespace.to_owned(), ..TenantSettings::default() }
+    TenantSettings { namespace: Some(namespace.to_owned()), ..TenantSettings::default() }
 }
 
 #[test]
@@ -85,6 +85,120 @@ fn the_shards_of_tenants_are_stable() {
     let shards = ["default", "acme", "océan"].map(|name| shard_of(name, sixteen).get());
     assert_eq!(shards, [1, 13, 11]);
     assert_eq!(shard_of("anybody", ShardCount::ONE).get(), 0);
+}
+
+fn spread(number: u64) -> Spread {
+    number.try_into().unwrap()
+}
+
+fn spread_out(shards: u64, of_acme: u64) -> RoutingSettings {
+    let acme = TenantSettings { spread: spread(of_acme), ..TenantSettings::default() };
+    RoutingSettings {
+        shard_count: shards.try_into().unwrap(),
+        tenants: [(tenant("acme"), acme)].into(),
+        ..RoutingSettings::default()
+    }
+}
+
+/// The shards of a hundred customers of acme, and how many there are of each.
+fn shards_of_customers(routing: &Routing) -> BTreeMap<u16, u32> {
+    let shards = (0..100).map(|n| routing.customer(&tenant("acme"), &format!("c{n}").parse().unwrap()).shard.get());
+    shards.fold(BTreeMap::new(), |mut counted, shard| {
+        *counted.entry(shard).or_default() += 1;
+        counted
+    })
+}
+
+#[test]
+fn a_tenant_that_is_spread_has_so_many_shards_from_its_own_on_and_over_the_end() {
+    assert_eq!(shard_of("acme", 16.try_into().unwrap()).get(), 13);
+    let shards = shards_of_customers(&routing(spread_out(16, 4)));
+    assert_eq!(shards.keys().copied().collect::<Vec<_>>(), [0, 13, 14, 15]);
+    assert!(shards.values().all(|customers| *customers > 10), "{shards:?}");
+    assert_eq!(shards_of_customers(&routing(spread_out(16, 16))).len(), 16);
+    assert_eq!(shards_of_customers(&routing(spread_out(16, 1))), [(13, 100)].into());
+}
+
+#[test]
+fn where_an_entity_of_a_spread_tenant_lives_is_stable() {
+    let routing = routing(spread_out(16, 4));
+    let customers = ["A1", "A2", "A/3"].map(|id| routing.customer(&tenant("acme"), &id.parse().unwrap()).task_queue);
+    assert_eq!(customers, ["interlock.entity.13", "interlock.entity.14", "interlock.entity.13"]);
+    assert_eq!(routing.resource(&tenant("acme"), &number()).task_queue, "interlock.resource.15");
+    assert_eq!(routing.tenant_queue(QueueKind::Jobs, &tenant("acme")), "interlock.jobs.13");
+}
+
+#[test]
+fn a_shared_realm_is_spread_by_its_own_setting_and_by_no_tenants() {
+    let shared = |of_realm: u64| {
+        let mut settings = spread_out(16, 16);
+        settings.realms.insert("msisdn".parse().unwrap(), "shared".parse().unwrap());
+        settings.shared_realms.insert("shared".parse().unwrap(), RealmSettings { spread: spread(of_realm) });
+        let routing = routing(settings);
+        let queue = |tenant_id: &str, n: u32| {
+            routing.resource(&tenant(tenant_id), &format!("msisdn/{n}").parse().unwrap()).task_queue
+        };
+        (0..100).for_each(|n| assert_eq!(queue("acme", n), queue("other", n)));
+        (0..100).map(|n| queue("acme", n)).collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!((shared(1), shared(4)), (1, 4));
+}
+
+#[test]
+fn a_spread_is_taken_at_its_edges_and_not_beyond() {
+    assert!(Routing::new(spread_out(4, 4)).is_ok());
+    let refused = Routing::new(spread_out(4, 5)).unwrap_err();
+    assert_eq!(refused.code(), "bad_spread");
+    assert_eq!(refused.to_string(), "the tenant 'acme' is to be spread over 5 shards, and there are only 4");
+    let mut of_realm = spread_out(4, 1);
+    of_realm.shared_realms.insert("shared".parse().unwrap(), RealmSettings { spread: spread(5) });
+    assert_eq!(Routing::new(of_realm).unwrap_err().code(), "bad_spread");
+    for wrong in [0, u64::from(SHARD_COUNT_MAX) + 1] {
+        assert_eq!(Spread::try_from(wrong).unwrap_err().code(), "bad_spread");
+    }
+}
+
+#[test]
+fn while_the_count_changes_all_queues_are_served_and_entities_are_told_where_they_live() {
+    let mut settings = RoutingSettings { shard_count: 4.try_into().unwrap(), ..RoutingSettings::default() };
+    let at_rest = routing(settings.clone());
+    let route = at_rest.customer(&tenant("acme"), &"A1".parse().unwrap());
+    assert_eq!((at_rest.served_shards().get(), at_rest.home(&route)), (4, None));
+    settings.counts_before = vec![6.try_into().unwrap(), 2.try_into().unwrap()];
+    settings.generation = 3;
+    let changing = routing(settings);
+    let home = Home { generation: 3, task_queue: route.task_queue.clone() };
+    assert_eq!((changing.served_shards().get(), changing.home(&route)), (6, Some(home)));
+}
+
+#[test]
+fn where_a_workflow_is_to_live_is_known_by_its_id() {
+    let routing = routing(spread_out(16, 4));
+    let of = |id: &str| routing.route_of("default", id).map(|route| route.task_queue);
+    let customer = routing.customer(&tenant("acme"), &"A2".parse().unwrap());
+    assert_eq!(of(&customer.workflow_id), Some(customer.task_queue));
+    let resource = routing.resource(&tenant("acme"), &number());
+    assert_eq!(of(&resource.workflow_id), Some(resource.task_queue));
+    let target = routing.target(&"hss".parse().unwrap());
+    assert_eq!(of(&target.workflow_id), Some(target.task_queue));
+    for nobody in ["interlock/sweep", "interlock/installation", "other/target/hss", "t/other/c"] {
+        assert_eq!(of(nobody), None, "{nobody}");
+    }
+    assert_eq!(routing.route_of("blue", &target.workflow_id), None);
+}
+
+#[test]
+fn tenants_that_name_no_namespace_have_that_of_the_installation() {
+    let settings = RoutingSettings {
+        namespace: "home.a1b2c".to_owned(),
+        tenants: [(tenant("a"), in_namespace("one")), (tenant("b"), TenantSettings::default())].into(),
+        ..RoutingSettings::default()
+    };
+    let routing = routing(settings);
+    let namespaces = ["a", "b", "c"].map(|name| routing.namespace(&tenant(name)));
+    assert_eq!(namespaces, ["one", "home.a1b2c", "home.a1b2c"]);
+    assert_eq!(routing.namespaces().into_iter().collect::<Vec<_>>(), ["home.a1b2c", "one"]);
+    assert_eq!(routing.target(&"hss".parse().unwrap()).namespace, "home.a1b2c");
 }
 
 #[test]
@@ -175,8 +289,11 @@ proptest! {
     }
 
     #[test]
-    fn a_shard_is_below_the_count(name in ".{1,20}", count in 1_u64..=1000) {
-        let count = ShardCount::try_from(count).unwrap();
-        prop_assert!(shard_of(&name, count).get() < count.get());
+    fn a_shard_is_below_the_count(name in ".{1,20}", id in ".{1,20}", count in 1_u64..=1000, spread in 1_u64..=1000) {
+        let (count, spread) = (ShardCount::try_from(count).unwrap(), Spread::try_from(spread).unwrap());
+        let shard = entity_shard(&name, &id, count, spread).get();
+        prop_assert!(shard < count.get());
+        let step = (shard + count.get() - shard_of(&name, count).get()) % count.get();
+        prop_assert!(step < spread.get());
     }
 }

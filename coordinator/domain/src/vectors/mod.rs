@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::event::Half;
 use crate::ids::{CustomerId, OrderId, ResourceId, TenantId, encode_part};
-use crate::routing::{IdKey, QueueKind, Routing, RoutingSettings, ShardCount, TenantPlan, shard_of};
+use crate::routing::{
+    IdKey, QueueKind, Routing, RoutingSettings, ShardCount, Spread, TenantPlan, entity_shard, shard_of,
+};
 
 /// Set to rewrite the file instead of comparing with it.
 const REWRITE: &str = "INTERLOCK_REWRITE_VECTORS";
@@ -75,6 +77,26 @@ fn shards() -> Value {
     tenants().iter().map(vector).collect()
 }
 
+fn spread_shards(routing: &Routing) -> Value {
+    let vector = |tenant: &TenantId, (count, spread): (u64, u64), workflow_id: String| {
+        let (shards, over) = (ShardCount::try_from(count).unwrap(), Spread::try_from(spread).unwrap());
+        let shard = entity_shard(tenant.as_str(), &workflow_id, shards, over);
+        json!({
+            "tenant_or_realm": tenant, "workflow_id": workflow_id, "shard_count": count, "spread": spread, "shard": shard,
+        })
+    };
+    let number: ResourceId = "msisdn/12065551234".parse().unwrap();
+    let of_tenant = |tenant: TenantId| {
+        let customers =
+            ["A1", "A2", "A/3", "客户/1"].map(|id| routing.customer(&tenant, &id.parse().unwrap()).workflow_id);
+        let ids = customers.into_iter().chain([routing.resource(&tenant, &number).workflow_id]).collect::<Vec<_>>();
+        let counts = [(1, 1), (4, 2), (16, 1), (16, 4), (16, 16), (1000, 7)];
+        let each = counts.map(|counts| ids.iter().map(|id| vector(&tenant, counts, id.clone())).collect::<Vec<_>>());
+        each.into_iter().flatten().collect::<Vec<_>>()
+    };
+    tenants().into_iter().take(3).flat_map(of_tenant).collect()
+}
+
 fn queues(routing: &Routing) -> Value {
     let sharded = tenants().into_iter().take(3).flat_map(|tenant| {
         QueueKind::ALL.map(|kind| {
@@ -128,6 +150,8 @@ fn vectors() -> Value {
             "order_ids": "{customer}~{uuid5(NAMESPACE_URL, 'interlock:order:' + T + '/' + S + '/' + I [+ '/' + R])} with \
                           T, S, I, R = tenant, source, event id, role, each encoded; step key = uuid5(the order's uuid, step)",
             "shards": "first 4 bytes, big-endian, of SHA-256(tenant or realm, not encoded), modulo the shard count",
+            "spread_shards": "of a tenant or shared realm that is spread over n shards: (its own shard + (first 4 bytes, \
+                              big-endian, of SHA-256(workflow id) modulo n)) modulo the shard count",
             "hidden_ids": "lower-case hex of HMAC-SHA256(key = bytes of INTERLOCK_ID_KEY, message = the resource's id within \
                            its kind, not encoded); it takes the place of the id in the workflow id"
         },
@@ -135,11 +159,35 @@ fn vectors() -> Value {
         "rejected_ids": rejected_ids(),
         "order_ids": order_ids(),
         "shards": shards(),
+        "spread_shards": spread_shards(&routing),
         "queues": queues(&routing),
         "workflow_ids": workflow_ids(&routing),
         "hidden_ids": hidden_ids(),
         "fairness_weights": fairness_weights(),
     })
+}
+
+/// The rules of the shards once more, as a caller in Python would write them, over the shipped file.
+const IN_PYTHON: &str = "\
+import hashlib, json, sys; \
+number = lambda text: int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], 'big'); \
+of = json.load(open(sys.argv[1], encoding='utf-8')); \
+wrong = [v for v in of['shards'] for count, shard in v['shard_by_count'].items() \
+    if number(v['tenant_or_realm']) % int(count) != shard]; \
+wrong += [v for v in of['spread_shards'] if (number(v['tenant_or_realm']) % v['shard_count'] \
+    + number(v['workflow_id']) % v['spread']) % v['shard_count'] != v['shard']]; \
+print(len(of['shards']), len(of['spread_shards']), wrong)";
+
+#[test]
+fn python_computes_the_same_shards() {
+    let python = std::process::Command::new("python3").args(["-c", IN_PYTHON]).arg(file()).output();
+    let Ok(said) = python else {
+        println!("SKIPPED: there is no python3 on PATH");
+        return;
+    };
+    let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert!(said.status.success(), "{err}");
+    assert_eq!(out.trim(), format!("{} {} []", tenants().len(), 3 * 6 * 5));
 }
 
 #[test]

@@ -6,7 +6,6 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::CustomerId;
-use interlock_domain::routing::ShardCount;
 use serde::Serialize;
 
 use crate::cli::output::{Output, OutputFormat};
@@ -51,9 +50,8 @@ pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output
     let id: CustomerId = arguments.id.parse().map_err(|error| bad_id("customer", &error))?;
     let tenant = settings.tenant.clone();
     let catalog = settings.catalog()?;
-    let shards = ShardCount::default();
     let connection = &arguments.connection;
-    let connected = Installation::connect(connection, settings, catalog, shards, Patience::Brief, STARTUP_LIMIT);
+    let connected = Installation::connect(connection, settings, catalog, Patience::Brief, STARTUP_LIMIT);
     let recovery = Recovery::new(connected.await?);
     let found = recovery.find(&tenant, &id, arguments.run.as_deref()).await?;
     let events = &found.open.events;

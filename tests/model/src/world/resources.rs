@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, Timestamp};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket, ToCustomer, ToResource};
-use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Input, Resource};
+use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource};
 
 use super::perform::Checked;
 use super::{Action, Notifying, ResourceSlot, Stray, World};
@@ -35,6 +35,16 @@ impl World {
         let input = Input::Seeded { holder, party: Some(party), policy: self.scenario.policy() };
         let mut seen = Sightings::default();
         self.tell_resource(resource, input, &mut seen).expect("seeding tells nobody anything");
+    }
+
+    pub(super) fn import(&mut self, resource: usize, holder: CustomerRef) {
+        let (now, import) = (Timestamp(self.now), Import { holder, policy: self.scenario.policy() });
+        let mut seen = Sightings::default();
+        let imported = self.change_resource(resource, &mut seen, |machine| {
+            let (answer, effects) = machine.import(now, &import);
+            (effects, answer)
+        });
+        imported.expect("an import into an empty ledger tells nobody anything");
     }
 
     pub(super) fn tell_resource(&mut self, resource: usize, input: Input, seen: &mut Sightings) -> Checked {

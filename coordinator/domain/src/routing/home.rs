@@ -1,0 +1,113 @@
+//! Where an entity lives while the count of shards changes: it is told its new queue, and goes there when it continues as
+//! new.
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::ContinueAsNew;
+
+/// The task queue on which an entity is to live, as somebody says who knows the layout of the queues.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Home {
+    /// The generation of the layout that whoever says it knows: processes that still know an older one are not heard.
+    pub generation: u64,
+    /// The queue.
+    pub task_queue: String,
+}
+
+/// What an entity knows of where it is to live. It travels through continue-as-new.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Residence {
+    /// What it was told last, by whoever knew the newest layout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    home: Option<Home>,
+    /// Whether it was asked not to wait until its run has become long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    asked_to_move: bool,
+}
+
+impl Residence {
+    /// Whether nobody ever told it anything.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Hears where it is to live; what an older generation says changes nothing. Whether it is heard.
+    pub fn hear(&mut self, home: Home) -> bool {
+        let heard = self.home.as_ref().is_none_or(|known| known.generation <= home.generation);
+        if heard {
+            self.home = Some(home);
+        }
+        heard
+    }
+
+    /// The same, from somebody who found that it lives elsewhere, and asks it to go there soon.
+    pub fn ask_to_move(&mut self, home: Home) {
+        self.asked_to_move |= self.hear(home);
+    }
+
+    /// The queue of the next run; none where it is to be that of this run. It does not compare: which queue a run is on is
+    /// known to the server, and a replay elsewhere must not depend on it.
+    pub fn next_queue(&self) -> Option<&str> {
+        self.home.as_ref().map(|home| home.task_queue.as_str())
+    }
+
+    /// When a run ends that would end so by its length: who was asked to move does not wait for that, but nothing that is
+    /// under way is cut off.
+    pub fn judge(&self, by_length: ContinueAsNew) -> ContinueAsNew {
+        match by_length {
+            ContinueAsNew::No if self.asked_to_move => ContinueAsNew::WhenIdle,
+            other => other,
+        }
+    }
+
+    /// What the next run knows: it has moved.
+    #[must_use]
+    pub fn of_next_run(&self) -> Self {
+        Self { home: self.home.clone(), asked_to_move: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(generation: u64, task_queue: &str) -> Home {
+        Home { generation, task_queue: task_queue.to_owned() }
+    }
+
+    #[test]
+    fn who_knows_an_older_layout_is_not_heard() {
+        let mut residence = Residence::default();
+        assert!(residence.is_unknown() && residence.next_queue().is_none());
+        assert!(residence.hear(home(2, "q.2")));
+        assert!(!residence.hear(home(1, "q.1")));
+        residence.ask_to_move(home(1, "q.1"));
+        assert_eq!((residence.next_queue(), residence.judge(ContinueAsNew::No)), (Some("q.2"), ContinueAsNew::No));
+        assert!(residence.hear(home(2, "q.3")), "of the same layout the last word counts");
+        assert_eq!(residence.next_queue(), Some("q.3"));
+    }
+
+    #[test]
+    fn only_who_is_asked_to_move_does_not_wait_until_its_run_is_long() {
+        let mut residence = Residence::default();
+        residence.hear(home(2, "q.2"));
+        assert_eq!(residence.judge(ContinueAsNew::No), ContinueAsNew::No);
+        residence.ask_to_move(home(2, "q.2"));
+        assert_eq!(residence.judge(ContinueAsNew::No), ContinueAsNew::WhenIdle);
+        assert_eq!(residence.judge(ContinueAsNew::Now), ContinueAsNew::Now);
+        let next = residence.of_next_run();
+        assert_eq!(next.judge(ContinueAsNew::No), ContinueAsNew::No, "one request is one move");
+        assert_eq!(next.next_queue(), Some("q.2"));
+    }
+
+    #[test]
+    fn what_an_entity_knows_is_read_by_builds_that_know_less_and_more() {
+        let known: Residence = serde_json::from_str("{}").unwrap();
+        assert!(known.is_unknown());
+        let mut residence = Residence::default();
+        residence.ask_to_move(home(3, "q.1"));
+        let text = serde_json::to_string(&residence).unwrap();
+        assert_eq!(serde_json::from_str::<Residence>(&text).unwrap(), residence);
+        assert_eq!(serde_json::to_string(&Residence::default()).unwrap(), "{}");
+    }
+}
