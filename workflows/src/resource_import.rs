@@ -122,7 +122,7 @@ impl ResourceImport {
         let continued = view.continued_from_run_id().is_some();
         let (machine, unreadable) = match continued.then(|| start_argument::carried::<ImportProgress>(&argument)) {
             Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (blank(), Some(fault.to_string())),
+            Some(Err(fault)) => (blank(), Some(start_argument::unread(&fault))),
             None if tenant.is_none() => (blank(), Some("the start argument names no tenant".to_owned())),
             None => (blank(), None),
         };

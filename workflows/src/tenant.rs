@@ -97,7 +97,7 @@ impl TenantEntity {
         let blank = || Tenant::new(name, began);
         let (machine, unreadable) = match continued.then(|| start_argument::carried::<Tenant>(&argument)) {
             Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (blank(), Some(fault.to_string())),
+            Some(Err(fault)) => (blank(), Some(start_argument::unread(&fault))),
             None => (blank(), None),
         };
         let mut entity = Self {

@@ -40,6 +40,9 @@ pub async fn shared() -> &'static Testbed {
     SHARED.get_or_init(|| Testbed::start("shared", Wanted::default())).await
 }
 
+/// A change of what is set.
+pub type SettingsChange = Box<dyn FnOnce(&mut Settings) + Send>;
+
 /// What a testbed differs in from the shared one.
 #[derive(Default)]
 pub struct Wanted {
@@ -75,7 +78,7 @@ pub struct Wanted {
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
     /// What else is set.
-    pub settings: Option<Box<dyn FnOnce(&mut Settings) + Send>>,
+    pub settings: Option<SettingsChange>,
     /// The variables by which a process outside, such as a command, is told the same.
     pub environment: Vec<(&'static str, String)>,
 }
@@ -149,7 +152,7 @@ impl Testbed {
             options.workers = WorkerHosting::Nobody;
         }
         let say = |sentence: &str| eprintln!("{name}: {sentence}");
-        let platform = LocalPlatform::start(options, &say).await.unwrap_or_else(|fault| panic!("{fault}"));
+        let platform = Box::pin(LocalPlatform::start(options, &say)).await.unwrap_or_else(|fault| panic!("{fault}"));
         Self { platform, hss, crm, sms, catalog, environment: wanted.environment }
     }
 
