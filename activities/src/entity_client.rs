@@ -320,7 +320,9 @@ impl EntityClient {
         C: Fn(Client) -> F,
         F: Future<Output = Result<T, Status>>,
     {
-        let waits = ExponentialBuilder::default().with_min_delay(BUSY_WAIT_MIN).with_max_times(BUSY_RETRIES);
+        // With jitter: many that were refused at the same moment do not all come back at the same moment.
+        let waits =
+            ExponentialBuilder::default().with_min_delay(BUSY_WAIT_MIN).with_max_times(BUSY_RETRIES).with_jitter();
         (|| call(self.client.clone())).retry(waits).when(is_busy).await
     }
 

@@ -25,8 +25,8 @@ mod unanswered;
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
     AdmitActivity, AnnounceActivity, LimitSetting, LocalActivities, LookActivity, LookUp, LookUpActivity, Notification,
-    NotifyActivity, ProbeActivity, ProvisionActivity, SendActivity, Sending, SetLimitActivity, SweepSeen, Sweeping,
-    TargetActivities, TargetProbe, TargetUpkeep,
+    NotifyActivity, ProbeActivity, ProvisionActivity, ReviveActivity, SendActivity, Sending, SetLimitActivity,
+    SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep,
 };
 pub use resource_entity::{ResourceAction, ResourceEntity};
 pub use start_argument::StartArgument;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
-use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TenantId, Timestamp};
+use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TargetId, TenantId, Timestamp};
 use interlock_domain::message::Delivery;
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, NAMESPACE_DEFAULT};
 use interlock_domain::sweep::{
@@ -46,6 +46,7 @@ struct Look<'a> {
     until: Instant,
     seen: Seen,
     unanswered: BTreeSet<String>,
+    targets_not_running: BTreeSet<TargetId>,
 }
 
 /// What an entity lists of an order, as far as a sweep wants to know.
@@ -104,6 +105,7 @@ impl Sweeper {
             until: Instant::now() + LOOK_TIME,
             seen: Seen::default(),
             unanswered: BTreeSet::new(),
+            targets_not_running: BTreeSet::new(),
         };
         look.at_customers(customers).await;
         look.at_resources().await;
@@ -118,7 +120,8 @@ impl Sweeper {
         }
         let outcome = if cursor.is_none() && look.unanswered.is_empty() { "complete" } else { "partial" };
         self.metrics.count(MetricName::SweepsRun, &[("outcome", outcome)]);
-        Ok(SweepSeen { ledger, found, unanswered: look.unanswered, cursor })
+        let Look { unanswered, targets_not_running, .. } = look;
+        Ok(SweepSeen { ledger, found, unanswered, cursor, targets_not_running })
     }
 
     /// The customers with open orders, from where a cursor says, and where the next sweep goes on.
@@ -271,7 +274,14 @@ impl Look<'_> {
     }
 
     async fn at_targets(&mut self) {
-        let views = match Targets::new(self.sweeper.installation.clone()).list().await {
+        let targets = Targets::new(self.sweeper.installation.clone());
+        match targets.not_running().await {
+            Ok(not_running) => self.targets_not_running = not_running,
+            Err(error) => {
+                tracing::warn!(code = %error.code(), %error, "a sweep cannot see whether the entities of targets run");
+            }
+        }
+        let views = match targets.list().await {
             Ok(views) => views,
             Err(error) => {
                 tracing::warn!(code = %error.code(), %error, "a sweep cannot see how targets stand");

@@ -64,6 +64,8 @@ pub struct Wanted {
     pub sweep: Option<SweepSettings>,
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
+    /// Settings of the server that differ from those of an embedded one, as key and JSON value.
+    pub dynamic_config: Vec<(&'static str, &'static str)>,
 }
 
 /// Interlock on this machine, and its targets.
@@ -114,6 +116,8 @@ impl Testbed {
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
         options.server = server_options(name, wanted.db_file);
+        let dynamic_config = wanted.dynamic_config.into_iter();
+        options.server.dynamic_config = dynamic_config.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         if let Some(workloads) = wanted.worker_processes {
             let binary = PathBuf::from(env!("CARGO_BIN_EXE_interlock-under-test"));
             options.workers = WorkerHosting::Processes { binary, workloads };
