@@ -1,9 +1,13 @@
 //! A target that may be called only so often is shared by tenants: by turns, whoever has more waiting.
 
+use std::time::Duration;
+
 use interlock_adapters::TargetSettings;
+use interlock_adapters::sandbox::Effect;
 use interlock_domain::ids::OrderId;
 use interlock_domain::target::Rate;
 
+use crate::command::done;
 use crate::events::Customer;
 use crate::outage::{times_ms, tuned, until_it_is, wanted};
 use crate::scene::Scene;
@@ -19,82 +23,75 @@ const QUIET: usize = 8;
 fn slow(target: &str, settings: &mut TargetSettings) {
     if target == "hss" {
         settings.rate_per_second = Some(Rate::per_second(RATE));
+        settings.outage.ramp_stage = Duration::from_millis(200);
     }
-}
-
-/// What the noisy tenant had of the target, and both together.
-struct Shares {
-    /// Effects before the quiet tenant came.
-    before: usize,
-    /// Effects from then on until the last of the quiet tenant's was there.
-    until_quiet: usize,
 }
 
 #[test]
 fn a_quiet_tenant_has_its_share_of_a_target_beside_a_noisy_one() {
     run(async {
         let bed = Testbed::start("target-shared", wanted(slow)).await;
-        let shares = share(&bed).await;
-        // Turn by turn it would be twice its own; some were on their way already.
+        let last_of_quiet = last_of_quiet(&bed).await;
+        // Turn by turn it would be twice its own; the server has some in hand.
         let by_turns = 4 * QUIET + usize::try_from(RATE).unwrap();
-        assert!(
-            shares.until_quiet <= by_turns,
-            "{} effects, the quiet tenant's {QUIET} among them",
-            shares.until_quiet
-        );
-        assert!(shares.before + shares.until_quiet < NOISY, "the noisy tenant had no backlog any more");
+        assert!(last_of_quiet <= by_turns, "{last_of_quiet} effects until the quiet tenant had its {QUIET}");
         bed.stop().await;
     });
 }
 
 #[test]
-fn without_fairness_a_quiet_tenant_would_wait_for_all_of_the_noisy_one() {
+fn without_fairness_a_quiet_tenant_would_wait_for_the_noisy_one() {
     run(async {
         let unfair = Wanted { dynamic_config: vec![("matching.enableFairness", "false")], ..wanted(slow) };
         let bed = Testbed::start("target-unshared", unfair).await;
-        let shares = share(&bed).await;
-        // First come, first served: what the noisy one had sent before goes first, but for what the server keeps in hand.
+        let last_of_quiet = last_of_quiet(&bed).await;
         assert!(
-            shares.before + shares.until_quiet >= NOISY,
-            "the quiet tenant had its share although fairness was off: the other test shows nothing"
+            last_of_quiet > NOISY,
+            "the quiet tenant had its {QUIET} after {last_of_quiet} effects although fairness was off: the other test shows nothing"
         );
         bed.stop().await;
     });
 }
 
-/// One tenant sends much, the other one little and later.
-async fn share(bed: &Testbed) -> Shares {
+/// One tenant has much waiting at a target, and then another one a little. Once the target is called: how many effects there
+/// are until the last one of the quiet tenant's.
+async fn last_of_quiet(bed: &Testbed) -> usize {
     let (noisy, quiet) = (Scene::on(bed), Scene::on(bed));
     assert_eq!(until_it_is(bed, "hss", "closed").await["limit"], f64::from(RATE));
-    let mut noise = Vec::new();
-    for place in 0..NOISY {
-        noise.push(noisy.submit(&tuned("line.tuned", &noisy.customer(&format!("N{place}")), 1)).await);
-    }
-    until("the noisy tenant's first effects", || async { (times_ms(&bed.hss.log()).len() > 5).then_some(()) }).await;
-    all_scheduled(&noisy, &noise).await;
-    let customers: Vec<Customer> = (0..QUIET).map(|place| quiet.customer(&format!("Q{place}"))).collect();
-    let before = times_ms(&bed.hss.log()).len();
-    let mut orders = Vec::new();
-    for customer in &customers {
-        orders.push(quiet.submit(&tuned("line.tuned", customer, 1)).await);
-    }
-    quiet.completed(&orders).await;
-    let until_quiet = times_ms(&bed.hss.log()).len() - before;
-    eprintln!("{until_quiet} effects until {QUIET} of the quiet tenant were there, {before} of {NOISY} before");
+    done(&noisy, &["target", "pause", "hss", "--reason", "until all are there"]).await;
+    until_it_is(bed, "hss", "paused").await;
+    let (_, noise) = all_wait_of(&noisy, "N", NOISY).await;
+    let (quiet_ones, little) = all_wait_of(&quiet, "Q", QUIET).await;
+    done(&noisy, &["target", "resume", "hss", "--reason", "all are there"]).await;
+    quiet.completed(&little).await;
     noisy.completed(&noise).await;
-    keeps_its_rate(&times_ms(&bed.hss.log()));
-    Shares { before, until_quiet }
+    let log = bed.hss.log();
+    keeps_its_rate(&times_ms(&log));
+    let effects = log.iter().filter_map(|entry| match &entry.effect {
+        Effect::ServiceUpdated { of, .. } => Some(quiet_ones.iter().any(|customer| customer.imsi == *of)),
+        _ => None,
+    });
+    let of_quiet: Vec<bool> = effects.collect();
+    let last = of_quiet.iter().rposition(|is_of_quiet| *is_of_quiet).unwrap() + 1;
+    eprintln!("{last} of {} effects until the last of the quiet tenant's {QUIET}", of_quiet.len());
+    last
 }
 
-/// All of these orders have begun: their steps are with the server.
-async fn all_scheduled(scene: &Scene<'_>, orders: &[OrderId]) {
-    for order in orders {
-        until(format!("{order} to begin"), || async {
-            let state = scene.order(order).await?["state"].as_str()?.to_owned();
-            ["inProgress", "completed"].contains(&state.as_str()).then_some(())
+/// One order each of so many customers, whose steps are with the server.
+async fn all_wait_of(scene: &Scene<'_>, name: &str, count: usize) -> (Vec<Customer>, Vec<OrderId>) {
+    let customers: Vec<Customer> = (0..count).map(|place| scene.customer(&format!("{name}{place}"))).collect();
+    let mut orders = Vec::new();
+    for customer in &customers {
+        orders.push(scene.submit(&tuned("line.tuned", customer, 1)).await);
+    }
+    for customer in &customers {
+        let entity = scene.entity(&customer.id.parse().unwrap());
+        until(format!("the step of {}", customer.id), || async {
+            (entity.pending_activities().await.len() == 1).then_some(())
         })
         .await;
     }
+    (customers, orders)
 }
 
 /// Over the whole, no more than the rate, and a second's worth at once on top.

@@ -238,7 +238,7 @@ fn two_who_swap_their_numbers_are_no_ring_even_while_the_target_is_not_called() 
             for order in &swaps {
                 until(format!("{order} to lead to the target"), || async {
                     let why = done(&scene, &["order", "why", order.as_str()]).await;
-                    (why.contains("paused") && !why.contains("This is a ring")).then_some(())
+                    (why.contains("waits for hss to answer") && !why.contains("This is a ring")).then_some(())
                 })
                 .await;
             }
