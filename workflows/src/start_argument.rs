@@ -130,12 +130,6 @@ mod tests {
         let argument = carry(&start, &machine).unwrap();
         let bytes: usize = argument.payloads.iter().map(|payload| payload.data.len()).sum();
         assert!(bytes < 1_000_000, "{bytes} bytes");
-        let t = std::time::Instant::now();
-        let argument = carry(&start, &machine).unwrap();
-        eprintln!("X carry {:?}", t.elapsed());
-        let t = std::time::Instant::now();
-        let _x: Vec<String> = carried(&argument).unwrap();
-        eprintln!("X carried {:?}", t.elapsed());
         assert_eq!(StartArgument::read(&argument), Some(start));
         assert_eq!(carried::<Vec<String>>(&argument).unwrap(), machine);
     }
