@@ -33,6 +33,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
 use thiserror::Error;
 use tonic::{Code, Request, Status};
 
+use crate::sending_lanes::SendingLanes;
 use crate::target_client::TargetClient;
 
 /// How often a call is made again that the entity cannot take just now.
@@ -106,6 +107,7 @@ pub struct EntityClient {
     client: Client,
     routing: Arc<Routing>,
     search_attributes: bool,
+    lanes: SendingLanes,
 }
 
 impl EntityClient {
@@ -113,7 +115,7 @@ impl EntityClient {
     /// `InterlockEntityKind` and `InterlockState` are registered on the server: a start that sets unknown ones is refused,
     /// and an entity that sets them is stuck.
     pub fn new(client: Client, routing: Arc<Routing>, search_attributes: bool) -> Self {
-        Self { client, routing, search_attributes }
+        Self { client, routing, search_attributes, lanes: SendingLanes::new() }
     }
 
     /// The entity of a target.
@@ -197,7 +199,11 @@ impl EntityClient {
         };
         self.while_busy(|mut client| {
             let request = request.clone();
-            async move { client.signal_with_start_workflow_execution(unthrottled(request)).await }
+            async move {
+                // Let go between tries: who waits for one entity's next run must not hold up others.
+                let _permit = self.lanes.enter(&route.workflow_id).await;
+                client.signal_with_start_workflow_execution(unthrottled(request)).await
+            }
         })
         .await
         .map(|_| ())

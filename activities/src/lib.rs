@@ -19,6 +19,7 @@ mod provision;
 mod report;
 mod request_id;
 mod send;
+mod sending_lanes;
 mod set_limit;
 mod target_activities;
 mod target_client;

@@ -68,6 +68,8 @@ impl Customer {
             "source": "/benchmark",
             "type": event_type,
             "subject": self.id,
+            // Events without a time that reach an entity in one workflow task happened at the same moment.
+            "time": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             "data": { "imsi": self.imsi, "settings": { "ue_ambr_dl": value } },
         })
     }
