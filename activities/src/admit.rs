@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join_all, try_join_all};
 use interlock_domain::catalog::{Forward, PlanContext, Planned};
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, EventToAdmit};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Envelope, Ticket};
 use interlock_domain::order::{ClaimMode, Plan, Rejection};
@@ -30,8 +31,12 @@ pub(crate) async fn admit(
     context: &ActivityContext,
     admission: Admission,
 ) -> Result<AdmissionAnswer, EntityCallError> {
-    let planned = plan_all(worker, &admission);
     let tenant = &admission.customer.tenant;
+    let planned = if worker.entities.is_tenant_closed(tenant).await {
+        admission.events.iter().map(|_| Err(closed(tenant))).collect()
+    } else {
+        plan_all(worker, &admission)
+    };
     // Before the giving half is recorded, and with it ends, the receiving customer has its own.
     let forwards = planned.iter().flatten().filter_map(|planned| planned.forward.as_ref());
     try_join_all(forwards.map(|forward| pass_on(worker, tenant, forward))).await?;
@@ -52,6 +57,11 @@ pub(crate) async fn admit(
     let admitted: Result<Vec<_>, EntityCallError> = join_all(admitted).await.into_iter().collect();
     let attributes_registered = worker.entities.has_search_attributes();
     Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered })
+}
+
+/// Why an event of a tenant that was off-boarded ends.
+fn closed(tenant: &TenantId) -> Rejection {
+    Rejection::new(ErrorCode::TenantClosed, format!("The tenant '{tenant}' was off-boarded."))
 }
 
 /// Plans the events of a batch, in order: what an event assigns belongs to what a later one of the batch releases.

@@ -15,6 +15,8 @@ use interlock_domain::routing::{EntityAddress, EntityRoute, Routing};
 use interlock_domain::target::TargetRules;
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::request_extensions::NoRetryOnMatching;
 use temporalio_client::{Client, NamespacedClient};
@@ -35,6 +37,7 @@ use tonic::{Code, Request, Status};
 
 use crate::sending_lanes::SendingLanes;
 use crate::target_client::TargetClient;
+use crate::tenant_gate::TenantGate;
 
 /// How often a call is made again that the entity cannot take just now.
 const BUSY_RETRIES: usize = 6;
@@ -108,6 +111,7 @@ pub struct EntityClient {
     routing: Arc<Routing>,
     search_attributes: bool,
     lanes: SendingLanes,
+    tenants: Arc<TenantGate>,
 }
 
 impl EntityClient {
@@ -115,7 +119,20 @@ impl EntityClient {
     /// `InterlockEntityKind` and `InterlockState` are registered on the server: a start that sets unknown ones is refused,
     /// and an entity that sets them is stuck.
     pub fn new(client: Client, routing: Arc<Routing>, search_attributes: bool) -> Self {
-        Self { client, routing, search_attributes, lanes: SendingLanes::new() }
+        let tenants = Arc::new(TenantGate::new(client.clone(), Arc::clone(&routing)));
+        Self { client, routing, search_attributes, lanes: SendingLanes::new(), tenants }
+    }
+
+    /// Whether a tenant was off-boarded, so that its new events are refused: known a few seconds late, and without a call to
+    /// Temporal for each event.
+    pub async fn is_tenant_closed(&self, tenant: &TenantId) -> bool {
+        self.tenants.is_closed(tenant).await
+    }
+
+    /// A tenant's own workflow.
+    pub fn tenant(&self, tenant: &TenantId) -> EntityTarget {
+        let start = StartArgument { tenant_id: tenant.to_string(), entity_id: tenant.to_string() };
+        EntityTarget { route: self.routing.tenant_entity(tenant), start }
     }
 
     /// The entity of a target.
@@ -254,19 +271,39 @@ impl EntityClient {
         ticket: &Ticket,
         update_id: &str,
     ) -> Result<ClaimAnswer, EntityCallError> {
-        match self.claim_of(entity, ticket, update_id, Birth::First).await {
-            Err(error) if is_reborn(entity, &error) => self.claim_of(entity, ticket, update_id, Birth::Again).await,
-            answer => answer,
-        }
+        self.update_with_start(entity, names::CLAIM, &Envelope::new(ticket), update_id).await
     }
 
-    async fn claim_of(
+    /// Updates an entity and waits for its answer; starts it where it does not run. A call with the same `update_id` in the
+    /// same run of the entity is answered as the first was.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; the update may have been taken all the same, and may be sent again.
+    pub async fn update_with_start<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         entity: &EntityTarget,
-        ticket: &Ticket,
+        update: &str,
+        message: &M,
+        update_id: &str,
+    ) -> Result<A, EntityCallError> {
+        let argument = serde_json::to_value(message).map_err(|fault| unreadable(entity, fault.to_string()))?;
+        let answer = match self.update_of(entity, update, &argument, update_id, Birth::First).await {
+            Err(error) if is_reborn(entity, &error) => {
+                self.update_of(entity, update, &argument, update_id, Birth::Again).await
+            }
+            answer => answer,
+        };
+        serde_json::from_value(answer?).map_err(|fault| unreadable(entity, fault.to_string()))
+    }
+
+    async fn update_of(
+        &self,
+        entity: &EntityTarget,
+        name: &str,
+        argument: &Value,
         update_id: &str,
         birth: Birth,
-    ) -> Result<ClaimAnswer, EntityCallError> {
+    ) -> Result<Value, EntityCallError> {
         use service::execute_multi_operation_request::{Operation, operation};
         use service::execute_multi_operation_response::response;
         let route = &entity.route;
@@ -285,22 +322,22 @@ impl EntityClient {
             ..Default::default()
         };
         let completed = UpdateWorkflowExecutionLifecycleStage::Completed;
-        let claim = service::UpdateWorkflowExecutionRequest {
+        let update = service::UpdateWorkflowExecutionRequest {
             namespace: route.namespace.clone(),
             workflow_execution: Some(execution(route)),
             wait_policy: Some(update::WaitPolicy { lifecycle_stage: completed.into() }),
             request: Some(update::Request {
                 meta: Some(update::Meta { update_id: update_id.to_owned(), identity: self.client.identity() }),
                 input: Some(update::Input {
-                    name: names::CLAIM.to_owned(),
-                    args: Some(self.payloads(entity, &Envelope::new(ticket)).await?),
+                    name: name.to_owned(),
+                    args: Some(self.payloads(entity, argument).await?),
                     ..Default::default()
                 }),
                 ..Default::default()
             }),
             ..Default::default()
         };
-        let operations = [operation::Operation::StartWorkflow(start), operation::Operation::UpdateWorkflow(claim)];
+        let operations = [operation::Operation::StartWorkflow(start), operation::Operation::UpdateWorkflow(update)];
         let request = service::ExecuteMultiOperationRequest {
             namespace: route.namespace.clone(),
             operations: operations.into_iter().map(|operation| Operation { operation: Some(operation) }).collect(),
@@ -341,11 +378,11 @@ impl EntityClient {
         Ok(Payloads { payloads })
     }
 
-    async fn read(&self, entity: &EntityTarget, payloads: Payloads) -> Result<ClaimAnswer, EntityCallError> {
+    async fn read(&self, entity: &EntityTarget, payloads: Payloads) -> Result<Value, EntityCallError> {
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
         let converter = &self.client.options().data_converter;
         converter
-            .from_payloads::<ClaimAnswer>(&context, payloads.payloads)
+            .from_payloads::<Value>(&context, payloads.payloads)
             .await
             .map_err(|fault| unreadable(entity, fault.to_string()))
     }
@@ -357,7 +394,8 @@ impl EntityClient {
         }
         let kind = match entity.route.workflow_id.parse() {
             Ok(EntityAddress::Resource { .. }) => "resource",
-            _ => "customer",
+            Ok(EntityAddress::Customer(_)) => "customer",
+            Err(_) => "tenant_ops",
         };
         let mut indexed_fields = HashMap::new();
         for (name, text) in [("InterlockTenant", entity.start.tenant_id.as_str()), ("InterlockEntityKind", kind)] {

@@ -11,11 +11,14 @@ mod breaker;
 mod clock;
 mod entity_client;
 mod heartbeat;
+mod import_activities;
+mod import_part;
 mod local_activities;
 mod look_up;
 mod notify;
 mod probe;
 mod provision;
+mod registered;
 mod report;
 mod request_id;
 mod send;
@@ -23,18 +26,20 @@ mod sending_lanes;
 mod set_limit;
 mod target_activities;
 mod target_client;
+mod tenant_gate;
 mod upkeep_activities;
 mod worker_context;
 mod worker_thread;
+mod worker_tuning;
 mod workers;
 
 pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
+pub use import_activities::ImportsLeases;
 pub use local_activities::CarriedOut;
 pub use target_activities::AtTargets;
 pub use target_client::TargetClient;
 pub use upkeep_activities::UpkeepOfTargets;
 pub use worker_context::WorkerContext;
 pub use worker_thread::{WorkerThread, WorkerThreadError};
-pub use workers::{
-    Pollers, WorkerFault, WorkerTuning, entity_worker, jobs_worker, provisioning_worker, resource_worker,
-};
+pub use worker_tuning::{Pollers, Slots, WorkerTuning};
+pub use workers::{WorkerFault, entity_worker, jobs_worker, provisioning_worker, resource_worker, tenant_ops_worker};

@@ -21,7 +21,7 @@ pub(crate) async fn look_up(
     context: &ActivityContext,
     question: LookUp,
 ) -> Result<HolderAnswer, ActivityError> {
-    let LookUp { authority, resource, .. } = question;
+    let LookUp { tenant, authority, resource } = question;
     if authority.operation != FIND_HOLDER {
         let detail =
             format!("The look-up '{}' is not known; the catalog may name '{FIND_HOLDER}'.", authority.operation);
@@ -32,7 +32,7 @@ pub(crate) async fn look_up(
         Err(error) => return Err(again(ErrorCode::TargetUnknown.as_str(), error.to_string(), None)),
     };
     let breaker = worker.breakers.of(&authority.target);
-    let asked = breaker.call(adapter.find_holder(&resource));
+    let asked = breaker.call(adapter.find_holder(&tenant, &resource));
     let Ok(answer) = Trace::new(context).alive(asked).await else {
         let detail = "The target is not called just now: calls to it failed one after the other.";
         return Err(again("unavailable", detail, Some(breaker.open_for())));

@@ -139,11 +139,11 @@ pub trait Adapter: Send + Sync {
     /// may take the call's `timeout` as a whole.
     async fn verify(&self, call: &Call) -> Verification;
 
-    /// Says who the target has a resource registered to.
+    /// Says who the target has a resource registered to. `tenant` is in whose name it is asked.
     ///
     /// # Errors
     /// An outcome class, as [`Adapter::call`] would answer it: the question could not be asked.
-    async fn find_holder(&self, resource: &ResourceId) -> Result<HolderAnswer, Outcome>;
+    async fn find_holder(&self, tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome>;
 
     /// Asks the target whether it is there, in the cheapest way that it has.
     ///

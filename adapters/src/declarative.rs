@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use http::HeaderMap;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{ResourceId, TargetId};
+use interlock_domain::ids::{ResourceId, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::toml_text::TomlFault;
 
@@ -96,10 +96,7 @@ impl DeclarativeAdapter {
         let auth = match (&settings.auth, &connector.auth) {
             (Authentication::None, Some(auth)) => auth.clone(),
             (Authentication::None, None) => Auth::None,
-            (given, _) => Auth::Given(
-                authentication_headers(given)
-                    .ok_or_else(|| RegistryError::Authentication { target: target.clone() })?,
-            ),
+            (given, _) => Auth::Given(authentication_headers(target, given)?),
         };
         let tls = || connector.tls.resolve().map_err(|detail| RegistryError::Secret { target: target.clone(), detail });
         let (base_url, connect_timeout) = (settings.address(target)?, settings.connect_timeout);
@@ -195,7 +192,7 @@ impl Adapter for DeclarativeAdapter {
         }
     }
 
-    async fn find_holder(&self, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
+    async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
         let Some(question) = self.connector.find_holder.get(resource.kind()) else {
             let detail = format!("the target's adapter file does not say how to find who has a {}", resource.kind());
             return Ok(HolderAnswer::Unclear { detail });

@@ -13,11 +13,12 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::outcome::Outcome;
 use reqwest::redirect::Policy;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 use url::Url;
 
 use crate::registry::RegistryError;
+use crate::secret::Secret;
 use crate::settings::{Authentication, TargetSettings};
 
 /// The longest answer that is read, in bytes. A page of PyHSS's operation log stays far below it.
@@ -96,8 +97,7 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Prepares the exchange with a target. Makes no connection yet.
     pub(crate) fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
-        let headers = authentication_headers(&settings.auth)
-            .ok_or_else(|| RegistryError::Authentication { target: target.clone() })?;
+        let headers = authentication_headers(target, &settings.auth)?;
         Self::open(target, settings.address(target)?.clone(), settings.connect_timeout, headers, Tls::default())
     }
 
@@ -246,23 +246,29 @@ impl Answer {
     }
 }
 
-/// The headers that prove who Interlock is; `None` where they cannot be written as headers.
-pub(crate) fn authentication_headers(auth: &Authentication) -> Option<HeaderMap> {
+/// The headers that prove who Interlock is. Secrets that are elsewhere are read now.
+pub(crate) fn authentication_headers(target: &TargetId, auth: &Authentication) -> Result<HeaderMap, RegistryError> {
+    let unwritable = || RegistryError::Authentication { target: target.clone() };
     let header = |name: HeaderName, value: String| {
-        let mut value = HeaderValue::try_from(value).ok()?;
+        let mut value = HeaderValue::try_from(value).map_err(|_| unwritable())?;
         value.set_sensitive(true);
-        Some(HeaderMap::from_iter([(name, value)]))
+        Ok(HeaderMap::from_iter([(name, value)]))
     };
-    let secret = |secret: &SecretString| secret.expose_secret().to_owned();
+    let read = |secret: &Secret| {
+        let read = secret.read().map(|text| text.expose_secret().to_owned());
+        read.map_err(|missing| RegistryError::Secret { target: target.clone(), detail: missing.to_string() })
+    };
     match auth {
-        Authentication::None => Some(HeaderMap::new()),
-        Authentication::Bearer { token } => header(AUTHORIZATION, format!("Bearer {}", token.expose_secret())),
+        Authentication::None => Ok(HeaderMap::new()),
+        Authentication::Bearer { token } => header(AUTHORIZATION, format!("Bearer {}", read(token)?)),
         Authentication::Basic { username, password } => {
-            let pair = format!("{username}:{}", password.expose_secret());
+            let pair = format!("{username}:{}", read(password)?);
             header(AUTHORIZATION, format!("Basic {}", base64::Engine::encode(&base64::prelude::BASE64_STANDARD, pair)))
         }
-        Authentication::Header { name, value } => header(HeaderName::try_from(name).ok()?, secret(value)),
-        Authentication::ProvisioningKey { key } => header(HeaderName::from_static("provisioning-key"), secret(key)),
+        Authentication::Header { name, value } => {
+            header(HeaderName::try_from(name).map_err(|_| unwritable())?, read(value)?)
+        }
+        Authentication::ProvisioningKey { key } => header(HeaderName::from_static("provisioning-key"), read(key)?),
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{HeaderName, Method};
 use interlock_domain::error_code::ReasonCode;
-use interlock_domain::ids::{ResourceId, TargetId};
+use interlock_domain::ids::{ResourceId, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Value, json};
 
@@ -127,7 +127,7 @@ impl Adapter for JsonHttpAdapter {
         }
     }
 
-    async fn find_holder(&self, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
+    async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
         let answer = self.ask(&["holders", resource.kind().as_str(), resource.id()]).await?;
         match (answer.status.as_u16(), field(&answer, "holder")) {
             (200, Some(Value::String(party))) => Ok(HolderAnswer::Party { party: party.clone() }),

@@ -16,6 +16,7 @@ mod protection;
 mod pyhss;
 mod registry;
 pub mod sandbox;
+pub mod secret;
 mod settings;
 
 pub use adapter::{Adapter, Call, Capabilities, Fence, OnAmbiguous, Verification};
@@ -25,4 +26,5 @@ pub use json_http::JsonHttpAdapter;
 pub use protection::{MaintenanceSettings, OutageSettings};
 pub use pyhss::PyhssAdapter;
 pub use registry::{AdapterRegistry, RegistryError};
+pub use secret::Secret;
 pub use settings::{AdapterKind, Authentication, TargetSettings, duration};

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{ResourceId, TargetId};
+use interlock_domain::ids::{ResourceId, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Map, Value};
 
@@ -152,7 +152,7 @@ impl Adapter for PyhssAdapter {
         }
     }
 
-    async fn find_holder(&self, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
+    async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
         find_holder::find_holder(self, resource).await
     }
 

@@ -163,6 +163,11 @@ impl Sandbox {
         self.target.received()
     }
 
+    /// How many requests had their connection cut by the caller before there was an answer.
+    pub fn abandoned(&self) -> u64 {
+        self.target.abandoned()
+    }
+
     /// Replaces its failure knobs.
     pub fn set_knobs(&self, knobs: Knobs) {
         self.target.set_knobs(knobs);

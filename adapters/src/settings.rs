@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use interlock_domain::ids::TargetId;
 use interlock_domain::target::Rate;
-use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
@@ -14,6 +13,7 @@ use url::Url;
 use crate::adapter::{Fence, OnAmbiguous};
 use crate::protection::{MaintenanceSettings, OutageSettings};
 use crate::registry::RegistryError;
+use crate::secret::Secret;
 
 /// Which adapter speaks to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -30,7 +30,8 @@ pub enum AdapterKind {
     External,
 }
 
-/// How Interlock proves to a target who it is. Secrets are never printed.
+/// How Interlock proves to a target who it is. A secret is its text, `{ env = "NAME" }` or `{ file = "PATH" }`, and is
+/// never printed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Authentication {
@@ -40,26 +41,26 @@ pub enum Authentication {
     /// `Authorization: Bearer …`.
     Bearer {
         /// The token.
-        token: SecretString,
+        token: Secret,
     },
     /// `Authorization: Basic …`.
     Basic {
         /// The user name.
         username: String,
         /// The password.
-        password: SecretString,
+        password: Secret,
     },
     /// A header of its own, such as PyHSS's `Provisioning-Key`.
     Header {
         /// The header's name.
         name: String,
         /// Its value.
-        value: SecretString,
+        value: Secret,
     },
     /// PyHSS's `Provisioning-Key`.
     ProvisioningKey {
         /// The key.
-        key: SecretString,
+        key: Secret,
     },
 }
 

@@ -5,6 +5,7 @@ mod declarative;
 
 use declarative::{bodies, call, json, outcome, shipped, word};
 use interlock_adapters::{Adapter, OnAmbiguous};
+use interlock_domain::ids::TenantId;
 use interlock_domain::outcome::HolderAnswer;
 use serde_json::{Value, json};
 use wiremock::matchers::{any, header, header_exists, method, path, query_param};
@@ -210,7 +211,10 @@ mod salesforce {
         ] {
             let server = server(&[("GET", answer)]).await;
             let adapter = shipped("salesforce.toml", &server.uri());
-            assert_eq!(adapter.find_holder(&"msisdn/12065551234".parse().unwrap()).await, Ok(expected));
+            assert_eq!(
+                adapter.find_holder(&TenantId::default(), &"msisdn/12065551234".parse().unwrap()).await,
+                Ok(expected)
+            );
         }
     }
 }

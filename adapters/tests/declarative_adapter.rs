@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use declarative::{call, described, file, json, outcome, settings, word, words};
 use interlock_adapters::{Adapter, Authentication, DeclarativeAdapter, Fence, OnAmbiguous, TargetSettings};
+use interlock_domain::ids::TenantId;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -251,7 +252,7 @@ responses = [
     Mock::given(path("/numbers/2")).respond_with(json(200, json!({}))).mount(&server).await;
     Mock::given(path("/numbers/3")).respond_with(ResponseTemplate::new(500)).mount(&server).await;
     let adapter = described(&text, &server.uri()).unwrap();
-    let ask = async |resource: &str| adapter.find_holder(&resource.parse().unwrap()).await;
+    let ask = async |resource: &str| adapter.find_holder(&TenantId::default(), &resource.parse().unwrap()).await;
     assert_eq!(ask("msisdn/1").await, Ok(HolderAnswer::Party { party: "00101".to_owned() }));
     assert!(matches!(ask("msisdn/2").await, Ok(HolderAnswer::Unclear { .. })));
     assert!(matches!(ask("msisdn/3").await, Err(Outcome::Unavailable { .. })));

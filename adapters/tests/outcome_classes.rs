@@ -8,7 +8,7 @@ use interlock_adapters::{
     Adapter, AdapterKind, Authentication, Call, JsonHttpAdapter, OnAmbiguous, PyhssAdapter, TargetSettings,
     Verification,
 };
-use interlock_domain::ids::Epoch;
+use interlock_domain::ids::{Epoch, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
@@ -274,7 +274,7 @@ async fn a_json_target_is_asked_who_has_a_resource() {
     Mock::given(path("/holders/ip/10.0.0.1")).respond_with(answer(json!({"holder": "A1"}))).mount(&server).await;
     Mock::given(path("/holders/ip/10.0.0.2")).respond_with(answer(json!({"holder": null}))).mount(&server).await;
     let adapter = json_adapter(&server.uri());
-    let ask = async |ip: &str| adapter.find_holder(&format!("ip/{ip}").parse().unwrap()).await;
+    let ask = async |ip: &str| adapter.find_holder(&TenantId::default(), &format!("ip/{ip}").parse().unwrap()).await;
     assert_eq!(ask("10.0.0.1").await, Ok(HolderAnswer::Party { party: "A1".to_owned() }));
     assert_eq!(ask("10.0.0.2").await, Ok(HolderAnswer::Nobody));
     assert_eq!(described(&ask("10.0.0.3").await.unwrap_err()), "permanent http_404");

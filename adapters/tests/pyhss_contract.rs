@@ -7,7 +7,7 @@ mod hss;
 
 use hss::{Hss, call, digits, number};
 use interlock_adapters::{Adapter, Verification};
-use interlock_domain::ids::ResourceId;
+use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Value, json};
 
@@ -189,7 +189,7 @@ contract! {
             assert_eq!((status, row["msisdn"].as_str()), (200, Some(number.as_str())));
         }
         assert_eq!(hss.send("GET", &format!("/subscriber/msisdn/{number}"), None).await, (200, Value::Null));
-        let answer = hss.adapter.find_holder(&msisdn(&number)).await.unwrap();
+        let answer = hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await.unwrap();
         assert!(matches!(answer, HolderAnswer::Unclear { .. }), "{answer:?}");
     }
 
@@ -240,7 +240,7 @@ contract! {
         let number = self::number();
         let assign = call("assign_number", json!({"imsi": subscription.imsi, "msisdn": format!("+{number}")}));
         assert_eq!(hss.adapter.call(&assign).await, Outcome::Done);
-        assert_eq!(hss.adapter.find_holder(&msisdn(&number)).await, Ok(party(&subscription.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(party(&subscription.imsi)));
     }
 
     async fn the_operation_id_of_a_write_is_in_the_operation_log(hss) {
@@ -270,7 +270,7 @@ contract! {
         assert_eq!(hss.ims_subscriber(&number).await["imsi"], subscription.imsi.as_str());
         assert_eq!(hss.adapter.call(&assign).await, Outcome::AlreadyDone);
         assert_eq!(hss.adapter.verify(&assign).await, Verification::Applied);
-        assert_eq!(hss.adapter.find_holder(&msisdn(&number)).await, Ok(party(&subscription.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(party(&subscription.imsi)));
     }
 
     async fn a_number_of_somebody_else_is_in_use_and_nothing_is_left_behind(hss) {
@@ -292,7 +292,7 @@ contract! {
         hss.send("PATCH", &path, Some(json!({"msisdn": number}))).await;
         let assign = call("assign_number", json!({"imsi": second.imsi, "msisdn": number}));
         assert_eq!(hss.adapter.call(&assign).await, in_use_by(&first.imsi));
-        assert_eq!(hss.adapter.find_holder(&msisdn(&number)).await, Ok(party(&first.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(party(&first.imsi)));
     }
 
     async fn a_number_that_two_already_share_is_not_given_to_a_third(hss) {
@@ -331,7 +331,7 @@ contract! {
         assert_eq!(hss.ims_subscriber(&number).await, Value::Null);
         assert_eq!(hss.adapter.call(&release).await, Outcome::AlreadyDone);
         assert_eq!(hss.adapter.verify(&release).await, Verification::Applied);
-        assert_eq!(hss.adapter.find_holder(&msisdn(&number)).await, Ok(HolderAnswer::Nobody));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(HolderAnswer::Nobody));
     }
 
     async fn a_release_never_touches_what_somebody_else_has(hss) {
@@ -355,7 +355,7 @@ contract! {
             assert_eq!(hss.adapter.call(&call(operation, data(imsi))).await, Outcome::Done);
         }
         assert_eq!(hss.get(&format!("/subscriber/msisdn/{number}")).await["imsi"], second.imsi.as_str());
-        assert_eq!(hss.adapter.find_holder(&msisdn(&number)).await, Ok(party(&second.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(party(&second.imsi)));
     }
 
     async fn releasing_one_of_two_numbers_leaves_the_other(hss) {
@@ -366,7 +366,7 @@ contract! {
         hss.adapter.call(&call("assign_number", data(&new))).await;
         assert_eq!(hss.adapter.call(&call("release_number", data(&old))).await, Outcome::Done);
         assert_eq!(hss.subscriber(&subscription.imsi).await["msisdn"], new.as_str());
-        assert_eq!(hss.adapter.find_holder(&msisdn(&old)).await, Ok(HolderAnswer::Nobody));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&old)).await, Ok(HolderAnswer::Nobody));
     }
 
     async fn a_subscriber_is_created_for_a_sim_that_was_loaded(hss) {
@@ -486,9 +486,9 @@ contract! {
     async fn the_holder_of_an_imsi_is_itself_and_other_kinds_are_not_known(hss) {
         let (subscription, _) = hss.subscribe().await;
         let imsi = |imsi: &str| format!("imsi/{imsi}").parse().unwrap();
-        assert_eq!(hss.adapter.find_holder(&imsi(&subscription.imsi)).await, Ok(party(&subscription.imsi)));
-        assert_eq!(hss.adapter.find_holder(&imsi(&digits("001", 15))).await, Ok(HolderAnswer::Nobody));
-        let error = hss.adapter.find_holder(&"ip/10.0.0.1".parse().unwrap()).await.unwrap_err();
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &imsi(&subscription.imsi)).await, Ok(party(&subscription.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &imsi(&digits("001", 15))).await, Ok(HolderAnswer::Nobody));
+        let error = hss.adapter.find_holder(&TenantId::default(), &"ip/10.0.0.1".parse().unwrap()).await.unwrap_err();
         assert_eq!(code(&error), "unknown_resource_kind");
     }
 }

@@ -81,7 +81,9 @@ impl ConnectionFlags {
         warn_of_what_the_client_ignores(&profile);
         let namespace = profile.namespace.clone().unwrap_or_else(|| NAMESPACE_DEFAULT.to_owned());
         let mut connection = ConnectionOptions::try_from(profile).map_err(configuration_fault)?;
-        connection.identity = format!("interlock@{}", std::process::id());
+        // In containers every process may have the same id: the host is the container's name.
+        let host = gethostname::gethostname();
+        connection.identity = format!("interlock@{}@{}", std::process::id(), host.to_string_lossy());
         connection.connect_timeout = Some(ATTEMPT_LIMIT);
         Ok((connection, ClientOptions::new(namespace).build()))
     }

@@ -1,14 +1,19 @@
 //! `/healthz`, `/readyz` and `/metrics`, the same for every service.
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use futures_util::future::BoxFuture;
-use std::sync::Arc;
+use serde_json::Value;
 
 use crate::metrics::Metrics;
+
+/// Says what the service is, and how it stands: a JSON object.
+pub type About = Arc<dyn Fn() -> Value + Send + Sync>;
 
 /// Answers whether the service can do its work now; else why not, in a sentence.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -16,17 +21,22 @@ pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Se
 /// What the calls need.
 #[derive(Clone)]
 struct Health {
+    about: About,
     readiness: Readiness,
     metrics: Metrics,
 }
 
-/// The three calls.
-pub fn router(readiness: Readiness, metrics: Metrics) -> Router {
+/// The three calls. `/healthz` answers 200 for as long as the process can answer at all.
+pub fn router(about: About, readiness: Readiness, metrics: Metrics) -> Router {
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(all_metrics))
-        .with_state(Health { readiness, metrics })
+        .with_state(Health { about, readiness, metrics })
+}
+
+async fn healthy(State(health): State<Health>) -> Json<Value> {
+    Json((health.about)())
 }
 
 async fn ready(State(health): State<Health>) -> Response {

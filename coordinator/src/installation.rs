@@ -9,11 +9,11 @@ use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{NAMESPACE_DEFAULT, Routing, ShardCount};
 use temporalio_client::grpc::OperatorService;
-use temporalio_client::{Client, ClientOptions, RetryOptions};
+use temporalio_client::{Client, ClientOptions, Connection, RetryOptions};
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
 use tonic::IntoRequest;
 
-use crate::connection::{ConnectionFlags, connect, connect_with};
+use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect, connect_with};
 use crate::fault::{Fault, with_causes};
 use crate::settings::Settings;
 use crate::temporal_server::SEARCH_ATTRIBUTES;
@@ -43,6 +43,8 @@ pub struct Installation {
     pub client: Client,
     /// How entities are reached.
     pub entities: EntityClient,
+    /// How one more connection is made.
+    connecting: Arc<(ConnectionFlags, Patience)>,
 }
 
 impl Installation {
@@ -59,13 +61,11 @@ impl Installation {
         limit: Duration,
     ) -> Result<Self, Fault> {
         let routing = Arc::new(settings.routing(&catalog, shards)?);
-        let client = match patience {
-            Patience::Sdk => connect(flags, limit).await?,
-            Patience::Brief => connect_with(flags, limit, brief_retries()).await?,
-        };
+        let client = patient(flags, patience, limit).await?;
         let search_attributes = has_search_attributes(&client, &namespaces(&routing)).await;
         let entities = EntityClient::new(client.clone(), Arc::clone(&routing), search_attributes);
-        Ok(Self { settings: Arc::new(settings), catalog: Arc::new(catalog), routing, client, entities })
+        let connecting = Arc::new((flags.clone(), patience));
+        Ok(Self { settings: Arc::new(settings), catalog: Arc::new(catalog), routing, client, entities, connecting })
     }
 
     /// The namespaces of all tenants, sorted.
@@ -78,13 +78,37 @@ impl Installation {
     /// # Errors
     /// [`Fault`] `temporal_configuration_invalid`.
     pub fn client_for(&self, namespace: &str) -> Result<Client, Fault> {
-        Client::new(self.client.connection().clone(), ClientOptions::new(namespace).build()).map_err(|error| {
+        self.client_on(self.client.connection(), namespace)
+    }
+
+    /// One more connection, to the same server and in the same way.
+    ///
+    /// # Errors
+    /// Those of [`connect`].
+    pub async fn another_connection(&self) -> Result<Connection, Fault> {
+        let (flags, patience) = &*self.connecting;
+        Ok(patient(flags, *patience, STARTUP_LIMIT).await?.connection().clone())
+    }
+
+    /// A client for one namespace, on this connection.
+    ///
+    /// # Errors
+    /// [`Fault`] `temporal_configuration_invalid`.
+    pub fn client_on(&self, connection: &Connection, namespace: &str) -> Result<Client, Fault> {
+        Client::new(connection.clone(), ClientOptions::new(namespace).build()).map_err(|error| {
             Fault::failed(
                 ErrorCode::TemporalConfigurationInvalid,
                 format!("There is no client for the namespace '{namespace}': {}.", with_causes(&error)),
             )
             .with_next("Check [tenants.NAME] namespace.")
         })
+    }
+}
+
+async fn patient(flags: &ConnectionFlags, patience: Patience, limit: Duration) -> Result<Client, Fault> {
+    match patience {
+        Patience::Sdk => connect(flags, limit).await,
+        Patience::Brief => connect_with(flags, limit, brief_retries()).await,
     }
 }
 

@@ -165,6 +165,11 @@ async fn what_cannot_be_taken_is_a_problem_with_a_stable_code() {
     assert_eq!(problem(away).await, expect(503, "temporal_unavailable", true));
     let ready = reqwest::get(format!("{}/readyz", platform.gateway_url())).await.unwrap();
     assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let healthy = reqwest::get(format!("{}/healthz", platform.gateway_url())).await.unwrap();
+    assert_eq!(healthy.status(), StatusCode::OK);
+    let about: Value = healthy.json().await.unwrap();
+    assert_eq!((&about["service"], &about["state"]), (&json!("gateway"), &json!("running")));
+    assert_eq!(about["catalog_digest"], platform.installation.catalog.digest());
     platform.stop().await.unwrap();
 }
 

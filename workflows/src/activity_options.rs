@@ -127,6 +127,22 @@ pub(crate) fn sweeping() -> ActivityOptions {
     ActivityOptions::with_close_timeouts(timeouts).retry_policy(retry).build()
 }
 
+/// How long one attempt at a part of an import may take; a worker that is silent is found by its heartbeat long before.
+const IMPORTING_TIMEOUT: Duration = Duration::from_hours(6);
+
+/// Options of an import's activity: it is tried again without end, and goes on where the attempt before was.
+pub(crate) fn importing() -> ActivityOptions {
+    let retry = RetryPolicy::builder()
+        .initial_interval(Duration::from_secs(1))
+        .backoff_coefficient(2.0)
+        .maximum_interval(Duration::from_secs(30))
+        .build();
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(IMPORTING_TIMEOUT))
+        .heartbeat_timeout(HEARTBEAT_TIMEOUT)
+        .retry_policy(retry)
+        .build()
+}
+
 /// Options of every local activity. A cancelled workflow does not cancel them: nothing of an entity ends half-done.
 pub(crate) fn local() -> LocalActivityOptions {
     let retry = RetryPolicy::builder()

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use interlock_domain::customer::{Admission, AdmissionAnswer};
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, TargetId, TenantId};
+use interlock_domain::import::PartReport;
 use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResource};
 use interlock_domain::order::Authority;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
@@ -15,10 +16,15 @@ use interlock_domain::target::{ProbeAnswer, Standing};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
+use crate::resource_import::PartInput;
+use crate::tenant::{TenantStep, TenantStepAnswer};
+
+pub use importing::ImportPart as ImportPartActivity;
 pub use local_activities::{Admit as AdmitActivity, Notify as NotifyActivity, Send as SendActivity};
 pub use sweeping::{Announce as AnnounceActivity, Look as LookActivity, Revive as ReviveActivity};
 pub use target_activities::{LookUp as LookUpActivity, Provision as ProvisionActivity};
 pub use target_upkeep::{Probe as ProbeActivity, SetLimit as SetLimitActivity};
+pub use tenant_upkeep::TenantStep as TenantStepActivity;
 
 /// Messages of one customer to resources, to be sent in order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,5 +172,53 @@ impl Sweeping {
     #[activity(name = "revive_targets")]
     pub fn revive(targets: BTreeSet<TargetId>) {
         unimplemented!()
+    }
+}
+
+/// The activities of an import of leases, on a tenant_ops queue of the tenant's namespace.
+pub struct Importing;
+
+#[activity_definitions]
+#[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
+impl Importing {
+    /// Tells the ledger who has what, line by line, and says what became of the lines.
+    #[activity(name = "import_part")]
+    pub fn import_part(input: PartInput) -> PartReport {
+        unimplemented!()
+    }
+}
+
+/// The activity of tenants' workflows, on the tenant_ops queues.
+pub struct TenantUpkeep;
+
+#[activity_definitions]
+#[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
+impl TenantUpkeep {
+    /// Prepares or checks what a tenant needs, or counts what is left of it.
+    #[activity(name = "tenant_step")]
+    pub fn tenant_step(step: TenantStep) -> TenantStepAnswer {
+        unimplemented!()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says of which field an input of this type complains when it has none at all.
+    fn needs_first<T: serde::de::DeserializeOwned>() -> String {
+        serde_json::from_str::<T>("{}").err().unwrap().to_string()
+    }
+
+    #[test]
+    fn no_input_that_is_a_tenants_can_be_without_its_tenant() {
+        assert!(needs_first::<CustomerRef>().contains("`tenant`"));
+        assert!(needs_first::<ProvisionRequest>().contains("`tenant`"));
+        assert!(needs_first::<LookUp>().contains("`tenant`"));
+        // These name customers, and customers name their tenants.
+        assert!(needs_first::<Admission>().contains("`customer`"));
+        assert!(needs_first::<Sending>().contains("`from`"));
+        // A resource that tenants share is its realm's; each message names its customer.
+        assert!(needs_first::<Notification>().contains("`realm`"));
     }
 }

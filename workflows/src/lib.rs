@@ -13,25 +13,34 @@ mod identity;
 #[cfg(test)]
 mod largest_states;
 mod life;
+mod needs;
 mod patience;
 mod raw_json;
 mod resource_entity;
+mod resource_import;
 mod search_attributes;
 mod start_argument;
 mod sweep;
 mod target_entity;
+mod tenant;
 mod unanswered;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
-    AdmitActivity, AnnounceActivity, LimitSetting, LocalActivities, LookActivity, LookUp, LookUpActivity, Notification,
-    NotifyActivity, ProbeActivity, ProvisionActivity, ReviveActivity, SendActivity, Sending, SetLimitActivity,
-    SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep,
+    AdmitActivity, AnnounceActivity, ImportPartActivity, Importing, LimitSetting, LocalActivities, LookActivity,
+    LookUp, LookUpActivity, Notification, NotifyActivity, ProbeActivity, ProvisionActivity, ReviveActivity,
+    SendActivity, Sending, SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep,
+    TenantStepActivity, TenantUpkeep,
 };
+pub use needs::{Needs, Served};
 pub use resource_entity::{ResourceAction, ResourceEntity};
+pub use resource_import::{
+    LinesUnreadable, PartInput, ResourceImport, ResourceImportPart, pack, part_workflow_id, unpack,
+};
 pub use start_argument::StartArgument;
 pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
+pub use tenant::{TenantEntity, TenantStep, TenantStepAnswer};
 pub use unanswered::unanswered;
 
 /// Names on the wire: workflow types, and their signals, queries and updates.
@@ -42,6 +51,20 @@ pub mod names {
     pub const RESOURCE_ENTITY: &str = "ResourceEntity";
     /// Workflow type of a target entity.
     pub const TARGET_ENTITY: &str = "TargetEntity";
+    /// Workflow type of a tenant.
+    pub const TENANT_ENTITY: &str = "TenantEntity";
+    /// Memo of a tenant: whether its new events are refused.
+    pub const MEMO_CLOSED: &str = "interlock_closed";
+    /// Workflow type of an import of leases.
+    pub const RESOURCE_IMPORT: &str = "ResourceImport";
+    /// Workflow type of a part of an import.
+    pub const RESOURCE_IMPORT_PART: &str = "ResourceImportPart";
+    /// Update to an import: somebody brings its list.
+    pub const BEGIN: &str = "begin";
+    /// Update to an import: a part of its list.
+    pub const PART: &str = "part";
+    /// Update to an import: the list has come to its end.
+    pub const COMPLETE: &str = "complete";
     /// Workflow type of a sweep.
     pub const SWEEP: &str = "Sweep";
     /// Signal to a customer: one CloudEvent in structured JSON.

@@ -8,7 +8,7 @@ use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{ClaimAnswer, Envelope, Ticket, ToResource};
 use interlock_domain::order::ResourcePolicy;
 use interlock_domain::outcome::HolderAnswer;
-use interlock_domain::resource::{Effect, ForceAnswer, ForceRelease, Input, Resource};
+use interlock_domain::resource::{Effect, ForceAnswer, ForceRelease, Import, ImportAnswer, Input, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
@@ -38,6 +38,8 @@ pub struct ResourceEntity {
     updates: u64,
     /// Answers to claims that their handlers did not give yet.
     answers: BTreeMap<u64, ClaimAnswer>,
+    /// Answers to lines of lists that their handlers did not give yet.
+    imports: BTreeMap<u64, ImportAnswer>,
     /// Actions that were taken in and whose handlers did not answer yet.
     acted: BTreeSet<u64>,
     /// Signals taken in this run.
@@ -54,7 +56,7 @@ pub struct ResourceEntity {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum ResourceAction {
-    /// Says who has it, for the day on which Interlock is switched on.
+    /// Says who has it, as an earlier build did; see [`ResourceAction::Import`].
     Seed {
         /// The customer that has it.
         holder: CustomerRef,
@@ -65,6 +67,9 @@ pub enum ResourceAction {
         #[serde(default)]
         policy: ResourcePolicy,
     },
+    /// Says who has it, by a list, for the day on which Interlock is switched on: answered by `{"import":…}`, an
+    /// [`ImportAnswer`](interlock_domain::resource::ImportAnswer).
+    Import(Import),
     /// Takes it from its holder.
     ForceRelease(ForceRelease),
 }
@@ -75,6 +80,8 @@ pub(crate) enum CameIn {
     Input(Input),
     /// A claim, whose answer is kept under this number.
     Claim(u64, Box<Ticket>),
+    /// A line of a list, whose answer is kept under this number.
+    Import(u64, Box<Import>),
     /// A person's action, whose answer is kept under this number.
     Action(u64, Input),
 }
@@ -101,6 +108,7 @@ impl ResourceEntity {
             effects: Vec::new(),
             updates: 0,
             answers: BTreeMap::new(),
+            imports: BTreeMap::new(),
             acted: BTreeSet::new(),
             signals: 0,
             undecodable: 0,
@@ -173,6 +181,7 @@ impl ResourceEntity {
         action: RawValue,
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         let (input, force) = match raw_json::read(&action)? {
+            ResourceAction::Import(import) => return Self::import(context, import).await,
             ResourceAction::Seed { holder, party, policy } => (Input::Seeded { holder, party, policy }, None),
             ResourceAction::ForceRelease(release) => {
                 let action_id = release.action_id.clone();
@@ -205,6 +214,20 @@ impl ResourceEntity {
 }
 
 impl ResourceEntity {
+    async fn import(
+        context: &mut WorkflowContext<Self>,
+        import: Import,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let number = context.state_mut(|entity| {
+            entity.updates += 1;
+            entity.inbox.push_back(CameIn::Import(entity.updates, Box::new(import)));
+            entity.updates
+        });
+        context.wait_condition_with_options(move |entity| entity.imports.contains_key(&number), regardless()).await?;
+        let answer = context.state_mut(|entity| entity.imports.remove(&number));
+        Ok(json!(answer.ok_or("the answer to the line was taken before")?))
+    }
+
     /// Takes a customer's message. One that cannot be read changes nothing but a count: who sends such is no customer of
     /// ours, and has nothing to lose.
     fn told(&mut self, message: Result<ToResource, serde_json::Error>) {
@@ -257,6 +280,11 @@ impl Entity for ResourceEntity {
             CameIn::Claim(number, ticket) => {
                 let (answer, effects) = self.machine.claim(now, *ticket);
                 self.answers.insert(number, answer);
+                effects
+            }
+            CameIn::Import(number, import) => {
+                let (answer, effects) = self.machine.import(now, &import);
+                self.imports.insert(number, answer);
                 effects
             }
             CameIn::Action(number, input) => {

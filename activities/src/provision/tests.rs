@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use interlock_adapters::{Capabilities as AdapterCapabilities, Fence};
 use interlock_domain::attempt::LeftBy;
-use interlock_domain::ids::{OrderId, ResourceId};
+use interlock_domain::ids::{OrderId, ResourceId, TenantId};
 use interlock_domain::outcome::HolderAnswer;
 use interlock_domain::retry::RetryPolicy;
 use temporalio_macros::activities;
@@ -45,7 +45,7 @@ impl Adapter for Told {
         self.verifications.lock().unwrap().pop_front().unwrap()
     }
 
-    async fn find_holder(&self, _resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
+    async fn find_holder(&self, _tenant: &TenantId, _resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
         Ok(HolderAnswer::Nobody)
     }
 

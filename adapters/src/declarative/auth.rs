@@ -6,8 +6,9 @@ use interlock_domain::toml_text::{Entry, Faults, Section};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::condition::read_header_name;
-use super::secret::{SecretMissing, SecretSource};
+use super::secret::SecretSource;
 use crate::exchange::Tls;
+use crate::secret::SecretMissing;
 
 /// A name that may stand in the file, or be kept as a secret is.
 #[derive(Debug, Clone)]

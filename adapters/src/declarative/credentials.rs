@@ -16,9 +16,10 @@ use tokio::sync::Mutex;
 use url::Url;
 
 use super::auth::{Auth, ClientAuth, Login, OAuth2};
-use super::secret::SecretMissing;
+
 use crate::exchange::{Exchange, Extras, Request, Tls};
 use crate::registry::RegistryError;
+use crate::secret::SecretMissing;
 
 /// How long before its end a token is no longer used: a request under way with it should still arrive in time.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(30);

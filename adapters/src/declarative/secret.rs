@@ -6,6 +6,8 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::toml_text::{Entry, Faults, Section};
 use secrecy::SecretString;
 
+use crate::secret::{SecretMissing, in_environment, in_file};
+
 /// Where a secret is: `{ env = "NAME" }` or `{ file = "PATH" }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SecretSource {
@@ -13,20 +15,6 @@ pub(super) enum SecretSource {
     Environment(String),
     /// A file. Blanks and line ends around its text are no part of the secret.
     File(PathBuf),
-}
-
-/// A secret is not where the file says. The text names the place, never the secret.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SecretMissing {
-    /// The variable.
-    #[error("the environment variable {0} is not set; set it to the secret")]
-    Environment(String),
-    /// The file.
-    #[error("the file {0:?} cannot be read ({1}); put the secret there")]
-    File(PathBuf, std::io::ErrorKind),
-    /// Nothing in it.
-    #[error("{0} is empty; put the secret there")]
-    Empty(String),
 }
 
 impl SecretSource {
@@ -61,18 +49,9 @@ impl SecretSource {
 
     /// The secret itself.
     pub(super) fn resolve(&self) -> Result<SecretString, SecretMissing> {
-        let (text, place) = match self {
-            Self::Environment(name) => {
-                let text = std::env::var(name).map_err(|_| SecretMissing::Environment(name.clone()))?;
-                (text, format!("the environment variable {name}"))
-            }
-            Self::File(path) => {
-                let text = std::fs::read_to_string(path);
-                let text = text.map_err(|error| SecretMissing::File(path.clone(), error.kind()))?;
-                (text, format!("the file '{}'", path.display()))
-            }
-        };
-        let secret = text.trim();
-        if secret.is_empty() { Err(SecretMissing::Empty(place)) } else { Ok(secret.into()) }
+        match self {
+            Self::Environment(name) => in_environment(name),
+            Self::File(path) => in_file(path),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One sandbox target: its model, its knobs and its log, behind one lock, so that the log is the order of effects.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -96,6 +97,8 @@ struct State {
 pub(super) struct Target {
     name: &'static str,
     state: Mutex<State>,
+    /// Requests whose callers went before they had an answer.
+    abandoned: AtomicU64,
     /// Requests that outlive their connection.
     late: TaskTracker,
     stopped: CancellationToken,
@@ -108,6 +111,7 @@ impl Target {
         Self {
             name,
             state: Mutex::new(State { model, knobs, log: Vec::new(), requests: 0, received: VecDeque::new() }),
+            abandoned: AtomicU64::new(0),
             late: TaskTracker::new(),
             stopped: CancellationToken::new(),
         }
@@ -118,7 +122,14 @@ impl Target {
     /// A target goes on with a request whose caller has gone, so this runs in a task of its own.
     pub(super) async fn handle(self: Arc<Self>, request: Request) -> Option<Reply> {
         let target = Arc::clone(&self);
-        self.late.spawn(async move { target.handle_to_the_end(request).await }).await.ok().flatten()
+        let mut caller = Caller { target: &self, is_served: false };
+        let reply = self.late.spawn(async move { target.handle_to_the_end(request).await }).await.ok().flatten();
+        caller.is_served = true;
+        reply
+    }
+
+    pub(super) fn abandoned(&self) -> u64 {
+        self.abandoned.load(Ordering::Relaxed)
     }
 
     async fn handle_to_the_end(self: Arc<Self>, request: Request) -> Option<Reply> {
@@ -274,6 +285,20 @@ impl Target {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic in a model is a bug that its own request has shown; the others go on.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever waits for an answer. Where its connection is cut, the server drops this before there is one.
+struct Caller<'a> {
+    target: &'a Target,
+    is_served: bool,
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        if !self.is_served {
+            self.target.abandoned.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod customer;
 pub mod error_code;
 pub mod event;
 pub mod ids;
+pub mod import;
 pub mod limits;
 pub mod message;
 pub mod order;
@@ -20,6 +21,7 @@ pub mod retry;
 pub mod routing;
 pub mod sweep;
 pub mod target;
+pub mod tenant;
 pub mod toml_text;
 
 #[cfg(test)]

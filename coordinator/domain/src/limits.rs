@@ -13,6 +13,9 @@ pub const RESOURCES_REMEMBERED_MAX: usize = 1_000;
 /// The most steps of unordered orders that run side by side.
 pub const UNORDERED_RUNNING_MAX: usize = 200;
 
+/// How far the clocks of two of the server's machines may be apart, in milliseconds (design §4.7).
+pub const CLOCKS_APART_MS_MAX: u64 = 5_000;
+
 /// The limits of an entity. They reach it with the answers of its activities and with its tickets, are recorded in
 /// history thereby, and never change the replay of what was recorded before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

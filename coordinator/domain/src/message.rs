@@ -232,6 +232,9 @@ pub enum ToResource {
         epoch: Epoch,
         /// The open orders that name the resource.
         orders: Vec<OrderId>,
+        /// When it used the lease, where that was not before the target was asked who is registered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        used_at: Option<Timestamp>,
     },
 }
 
@@ -268,6 +271,15 @@ pub enum Notice {
         /// Its fencing token.
         epoch: Epoch,
     },
+    /// The lease is yours by a list of who has what, for the day on which Interlock is switched on: the target has it
+    /// registered to this customer already.
+    LeaseImported {
+        /// Its fencing token.
+        epoch: Epoch,
+        /// The name under which the targets know this customer there, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        party: Option<String>,
+    },
     /// Somebody asks for the lease back.
     LeaseRecalled {
         /// The epoch of the lease.
@@ -296,6 +308,10 @@ pub enum Notice {
     Forced {
         /// The epoch of the lease.
         epoch: Epoch,
+        /// Since when what the target said of who is registered may be out of date: when it was asked. None where it was not
+        /// asked, or a person goes on whatever it said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unused_since: Option<Timestamp>,
     },
 }
 

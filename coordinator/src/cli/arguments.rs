@@ -18,6 +18,7 @@ use super::sandbox::SandboxCommand;
 use super::submit::SubmitCommand;
 use super::sweep::SweepCommand;
 use super::target::TargetCommand;
+use super::tenant::TenantCommand;
 use super::worker::WorkerCommand;
 use crate::settings::LogFormat;
 use crate::telemetry::Color;
@@ -103,6 +104,9 @@ pub(super) enum Command {
     /// Look at targets, and act on them
     #[command(subcommand)]
     Target(TargetCommand),
+    /// On-board and off-board tenants
+    #[command(subcommand)]
+    Tenant(TenantCommand),
     /// Look at all that waits, and say what is worth an alert
     Sweep(SweepCommand),
     /// Run one sandbox target: a stand-in for an outside system, with failure knobs and a log at /__sandbox

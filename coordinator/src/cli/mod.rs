@@ -20,6 +20,7 @@ mod submit;
 mod sweep;
 mod tables;
 mod target;
+mod tenant;
 mod words;
 mod worker;
 
@@ -55,9 +56,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Reads arguments as [`run`] does, the first of which is the program's own name, and does nothing: for whatever holds
+/// command lines (manifests, documentation). Asking for help or the version is right use.
+///
+/// # Errors
+/// What is wrong with them, as a person is told it.
+pub fn check_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    match Arguments::try_parse_from(arguments) {
+        Err(error) if is_wrong_use(&error) => Err(error.to_string()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn is_wrong_use(error: &clap::Error) -> bool {
+    !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+}
+
 /// Help and version go to stdout and are no error; all else is wrong use.
 fn wrong_use(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    let is_error = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let is_error = is_wrong_use(error);
     if is_error && arguments::asks_for_json(arguments) {
         let message = error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         Output::new(OutputFormat::Json).fault(&Fault::wrong_use(ErrorCode::WrongUse, message));
@@ -118,6 +135,10 @@ fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
         Command::Target(command) => {
             let settings = prepare(&global)?;
             runtime()?.block_on(target::run(&command, settings, output))
+        }
+        Command::Tenant(command) => {
+            let settings = prepare(&global)?;
+            runtime()?.block_on(tenant::run(&command, settings, output))
         }
         Command::Order(command) => {
             let settings = prepare(&global)?;

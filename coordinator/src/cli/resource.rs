@@ -1,5 +1,7 @@
 //! `resource`.
 
+mod import;
+
 use std::process::ExitCode;
 
 use chrono::Utc;
@@ -25,6 +27,9 @@ pub(super) enum ResourceCommand {
     History(HistoryArguments),
     /// Take a resource, KIND/ID, from its holder: the target is asked first who has it, then the holder
     Release(ReleaseArguments),
+    /// Tell the ledger who has what, by a CSV list 'kind,id,customer', for the day on which Interlock is switched on. Safe to
+    /// run twice; interrupted, it goes on where it was
+    Import(import::ImportArguments),
 }
 
 /// `resource history`.
@@ -42,6 +47,7 @@ pub(super) async fn run(command: &ResourceCommand, settings: Settings, output: O
         ResourceCommand::Show(arguments) => show(arguments, settings, output).await,
         ResourceCommand::History(arguments) => history(arguments, settings, output).await,
         ResourceCommand::Release(arguments) => release(arguments, settings, output).await,
+        ResourceCommand::Import(arguments) => import::run(arguments, settings, output).await,
     }
 }
 

@@ -2,25 +2,27 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
-use interlock_activities::WorkerTuning;
+use interlock_adapters::AdapterRegistry;
 use interlock_domain::ids::TargetId;
 use interlock_domain::routing::ShardCount;
 use serde::Serialize;
+use serde_json::json;
 
 use super::output::Output;
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::fault::Fault;
-use crate::health::{self, Readiness};
+use crate::health::{self, About, Readiness};
 use crate::http_service::HttpService;
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::shutdown;
-use crate::worker_pool::{ShardRange, WorkerPool, WorkerPoolOptions, Workload, deployment_from_environment};
+use crate::worker_pool::{
+    PoolStanding, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload, deployment_from_environment,
+};
 
 /// `worker`.
 #[derive(Debug, Args)]
@@ -49,14 +51,21 @@ struct Running {
     task_queues: Vec<String>,
 }
 
+/// How the pool stands, once there is one.
+type Standing = Arc<OnceLock<Arc<PoolStanding>>>;
+
 /// Runs until SIGINT or SIGTERM; then it drains.
 pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let ending = shutdown::on_signals()?;
     let catalog = settings.catalog()?;
-    let adapters = settings.adapters()?;
+    // Who calls no target needs neither their addresses nor their secrets.
+    let adapters = if command.workload.calls_targets() { settings.adapters()? } else { AdapterRegistry::default() };
     let metrics = Metrics::start()?;
-    let running = Arc::new(AtomicBool::new(false));
-    let health = HttpService::start(command.listen, health::router(readiness(&running), metrics.clone())).await?;
+    let deployment = deployment_from_environment()?;
+    let tuning = PoolTuning::new(&settings.workers, deployment.as_ref());
+    let standing = Standing::default();
+    let calls = health::router(about(&standing, command.workload), readiness(&standing), metrics.clone());
+    let health = HttpService::start(command.listen, calls).await?;
     let connected = Installation::connect(
         &command.connection,
         settings,
@@ -74,10 +83,11 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
         shards: command.shards,
         adapters,
         leases: true,
-        tuning: WorkerTuning { deployment: deployment_from_environment(), ..WorkerTuning::default() },
+        tuning,
     };
     let mut pool = WorkerPool::start(&installation?, &metrics, options).await?;
-    running.store(true, Ordering::Relaxed);
+    let pool_standing = standing.get_or_init(|| pool.standing());
+    tracing::debug!(about = %pool_standing.about(), "the pool stands");
     let said =
         Running { workload: command.workload.as_str(), listen: health.url(), task_queues: pool.task_queues().to_vec() };
     output.line(&said, |it| {
@@ -87,16 +97,26 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
         () = ending.cancelled() => None,
         fault = pool.failed() => Some(fault),
     };
-    running.store(false, Ordering::Relaxed);
     pool.stop().await;
     health.stop().await;
     fault.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-fn readiness(running: &Arc<AtomicBool>) -> Readiness {
-    let running = Arc::clone(running);
+fn readiness(standing: &Standing) -> Readiness {
+    let standing = Arc::clone(standing);
     Arc::new(move || {
-        let is_running = running.load(Ordering::Relaxed);
-        Box::pin(async move { is_running.then_some(()).ok_or_else(|| "the workers do not run".to_owned()) })
+        let ready = standing.get().map_or_else(|| Err("the workers do not run yet".to_owned()), |pool| pool.ready());
+        Box::pin(std::future::ready(ready))
     })
+}
+
+fn about(standing: &Standing, workload: Workload) -> About {
+    let standing = Arc::clone(standing);
+    let starting = json!({
+        "service": "worker",
+        "version": env!("CARGO_PKG_VERSION"),
+        "workload": workload.as_str(),
+        "state": "starting",
+    });
+    Arc::new(move || standing.get().map_or_else(|| starting.clone(), |pool| pool.about()))
 }

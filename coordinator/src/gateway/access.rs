@@ -1,6 +1,7 @@
 //! Who may call: a bearer token binds its bearer to tenants and a role.
 
 use axum::http::{HeaderMap, StatusCode, header};
+use interlock_adapters::secret::SecretMissing;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
 use secrecy::ExposeSecret;
@@ -46,15 +47,20 @@ pub struct Access {
 
 impl Access {
     /// The access that these tokens give. Without any everybody may do everything: the gateway then serves loopback
-    /// only.
-    pub fn new(tokens: &[GatewayToken]) -> Self {
-        let known = |token: &GatewayToken| Known {
-            digest: Sha256::digest(token.token.expose_secret().as_bytes()).into(),
-            name: token.name.clone(),
-            role: token.role,
-            tenants: token.tenants.clone(),
+    /// only. Tokens that are elsewhere are read now.
+    ///
+    /// # Errors
+    /// [`SecretMissing`], for the first token that is not in its place.
+    pub fn new(tokens: &[GatewayToken]) -> Result<Self, SecretMissing> {
+        let known = |token: &GatewayToken| {
+            Ok(Known {
+                digest: Sha256::digest(token.token.read()?.expose_secret().as_bytes()).into(),
+                name: token.name.clone(),
+                role: token.role,
+                tenants: token.tenants.clone(),
+            })
         };
-        Self { tokens: tokens.iter().map(known).collect() }
+        Ok(Self { tokens: tokens.iter().map(known).collect::<Result<_, _>>()? })
     }
 
     /// Who calls, by the name of the token; where it has none, by the first digits of its digest, which tell nothing of it.
@@ -151,6 +157,7 @@ mod tests {
             token("beta", GatewayRole::Operate, "blue"),
             token("gamma", GatewayRole::Read, "red"),
         ])
+        .unwrap()
     }
 
     fn code(token: Option<&str>, tenant: &str, need: Need) -> Option<String> {
@@ -185,7 +192,7 @@ mod tests {
         };
         assert_eq!(caller("beta"), "night shift");
         assert_eq!(caller("alpha"), format!("token {}", &hex::encode(Sha256::digest("alpha"))[..8]));
-        assert_eq!(Access::new(&[]).caller(&HeaderMap::new()), "gateway");
+        assert_eq!(Access::new(&[]).unwrap().caller(&HeaderMap::new()), "gateway");
     }
 
     #[test]
@@ -199,12 +206,21 @@ mod tests {
         assert_eq!(check("gamma", Need::Read), None);
         assert_eq!(check("gamma", Need::Operate), Some(ErrorCode::RoleForbidden));
         assert_eq!(check("delta", Need::Read), Some(ErrorCode::TokenUnknown));
-        assert!(Access::new(&[]).check_role(&HeaderMap::new(), Need::Operate).is_ok());
+        assert!(Access::new(&[]).unwrap().check_role(&HeaderMap::new(), Need::Operate).is_ok());
+    }
+
+    #[test]
+    fn a_token_that_is_not_in_its_place_stops_the_gateway() {
+        let token: GatewayToken = serde_json::from_value(serde_json::json!({
+            "token": { "file": "/nowhere/token" }, "role": "submit", "tenants": ["blue"]
+        }))
+        .unwrap();
+        assert!(Access::new(&[token]).err().unwrap().to_string().contains("/nowhere/token"));
     }
 
     #[test]
     fn without_tokens_everybody_may_do_everything() {
-        let access = Access::new(&[]);
+        let access = Access::new(&[]).unwrap();
         assert!(access.check(&HeaderMap::new(), &TenantId::default(), Need::Submit).is_ok());
     }
 }

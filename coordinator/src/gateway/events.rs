@@ -38,7 +38,7 @@ pub(super) struct Results {
         (status = 202, description = "A result for each event", body = Results),
         (status = 400, description = "No event could be read", body = Problem),
         (status = 401, description = "No token, or an unknown one", body = Problem),
-        (status = 403, description = "The token is not for this tenant or call", body = Problem),
+        (status = 403, description = "The token is not for this tenant or call; tenant_closed: the tenant was off-boarded", body = Problem),
         (status = 413, description = "Above the size limit", body = Problem),
         (status = 429, description = "Too many events; see Retry-After", body = Problem),
         (status = 503, description = "Temporal is away; none was accepted", body = Problem)
@@ -52,6 +52,9 @@ pub(super) async fn submit(
 ) -> Result<Response, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(&headers, &tenant, Need::Submit)?;
+    if let Some(refusal) = gateway.ingest.refuses(&tenant).await {
+        return Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TenantClosed, refusal.detail));
+    }
     let body = body.map_err(|error| unreadable_body(&error))?;
     let events = read(&headers, &body)?;
     gateway.throttle.pass(&tenant, events.len()).map_err(|wait| throttled(&gateway, wait))?;

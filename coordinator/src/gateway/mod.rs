@@ -6,6 +6,7 @@ mod events;
 mod orders;
 mod problem;
 mod targets;
+mod tenants;
 mod throttle;
 mod views;
 
@@ -18,9 +19,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::get;
 use interlock_domain::error_code::ErrorCode;
+use serde_json::json;
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
+use tokio_util::sync::CancellationToken;
 use tonic::IntoRequest;
 use tower_http::trace::TraceLayer;
 use utoipa::OpenApi;
@@ -33,13 +36,15 @@ use self::access::Access;
 use self::throttle::Throttle;
 use crate::actions::Actions;
 use crate::fault::Fault;
-use crate::health::{self, Readiness};
+use crate::health::{self, About, Readiness};
 use crate::http_service::HttpService;
 use crate::ingest::Ingest;
 use crate::inspection::Inspection;
 use crate::installation::Installation;
 use crate::metrics::Metrics;
 use crate::targets::Targets;
+use crate::tenants::Tenants;
+use crate::worker_pool::build_id_from_environment;
 
 /// The longest body, in bytes: a batch of a thousand events of usual size.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -53,6 +58,7 @@ struct Gateway {
     inspection: Inspection,
     actions: Actions,
     targets: Targets,
+    tenants: Tenants,
     access: Arc<Access>,
     throttle: Arc<Throttle>,
     metrics: Metrics,
@@ -69,7 +75,8 @@ struct Description;
 /// Starts the gateway.
 ///
 /// # Errors
-/// [`Fault`] `gateway_without_tokens` where others could reach it and no token is configured, or `listen_failed`.
+/// [`Fault`] `gateway_without_tokens` where others could reach it and no token is configured, `gateway_token_missing` where
+/// one is not in its place, or `listen_failed`.
 pub async fn start(installation: &Installation, metrics: &Metrics, listen: SocketAddr) -> Result<HttpService, Fault> {
     let settings = &installation.settings.gateway;
     if settings.tokens.is_empty() && !listen.ip().is_loopback() {
@@ -78,19 +85,40 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
             format!("The gateway is to listen on {listen}, which others can reach, and no token is configured."),
         ));
     }
+    let access = Access::new(&settings.tokens).map_err(|missing| {
+        Fault::wrong_use(ErrorCode::GatewayTokenMissing, format!("A token of the gateway cannot be read: {missing}."))
+    })?;
     let gateway = Gateway {
         ingest: Ingest::new(installation.clone()),
         inspection: Inspection::new(installation.clone()),
         actions: Actions::new(installation.clone()),
         targets: Targets::new(installation.clone()),
-        access: Arc::new(Access::new(&settings.tokens)),
+        tenants: Tenants::new(installation.clone()),
+        access: Arc::new(access),
         throttle: Arc::new(Throttle::new(settings.events_per_second_max)),
         metrics: metrics.clone(),
     };
-    HttpService::start(listen, router(gateway, readiness(installation.client.clone()))).await
+    let stop = CancellationToken::new();
+    let about = about(installation.catalog.digest().to_owned(), stop.clone());
+    let router = router(gateway, about, readiness(installation.client.clone(), stop.clone()));
+    HttpService::start_stoppable(listen, router, stop, settings.drain).await
 }
 
-fn router(gateway: Gateway, readiness: Readiness) -> Router {
+/// What the gateway says of itself.
+fn about(catalog_digest: String, stop: CancellationToken) -> About {
+    let build_id = build_id_from_environment();
+    Arc::new(move || {
+        json!({
+            "service": "gateway",
+            "version": env!("CARGO_PKG_VERSION"),
+            "state": if stop.is_cancelled() { "draining" } else { "running" },
+            "build_id": build_id,
+            "catalog_digest": catalog_digest,
+        })
+    })
+}
+
+fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
     let metrics = gateway.metrics.clone();
     let (calls, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(events::submit))
@@ -104,22 +132,27 @@ fn router(gateway: Gateway, readiness: Readiness) -> Router {
         .routes(routes!(targets::list))
         .routes(routes!(targets::show))
         .routes(routes!(targets::act))
+        .routes(routes!(tenants::show))
+        .routes(routes!(tenants::act))
         .with_state(gateway)
         .split_for_parts();
     let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "There is no such call.") };
     calls
         .route("/openapi.json", get(|| async move { axum::Json(description) }))
-        .merge(health::router(readiness, metrics))
+        .merge(health::router(about, readiness, metrics))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TraceLayer::new_for_http())
 }
 
-/// The gateway can do its work where Temporal answers.
-fn readiness(client: Client) -> Readiness {
+/// The gateway can do its work where Temporal answers, until it is stopped.
+fn readiness(client: Client, stop: CancellationToken) -> Readiness {
     Arc::new(move || {
-        let mut client = client.clone();
+        let (mut client, stop) = (client.clone(), stop.clone());
         Box::pin(async move {
+            if stop.is_cancelled() {
+                return Err("the gateway drains".to_owned());
+            }
             let asked = client.get_system_info(GetSystemInfoRequest {}.into_request());
             match tokio::time::timeout(READY_LIMIT, asked).await {
                 Ok(Ok(_)) => Ok(()),
@@ -148,8 +181,10 @@ mod tests {
             .routes(routes!(targets::list))
             .routes(routes!(targets::show))
             .routes(routes!(targets::act))
+            .routes(routes!(tenants::show))
+            .routes(routes!(tenants::act))
             .split_for_parts();
         let paths: Vec<&String> = description.paths.paths.keys().collect();
-        assert_eq!(paths.len(), 11, "{paths:?}");
+        assert_eq!(paths.len(), 13, "{paths:?}");
     }
 }

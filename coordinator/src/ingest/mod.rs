@@ -81,6 +81,12 @@ impl Ingest {
         self.installation.settings.limits.event_bytes_max
     }
 
+    /// Why no event of a tenant is taken, where it was off-boarded: known a few seconds late.
+    pub async fn refuses(&self, tenant: &TenantId) -> Option<Rejection> {
+        let closed = self.installation.entities.is_tenant_closed(tenant).await;
+        closed.then(|| Rejection::new(ErrorCode::TenantClosed, format!("The tenant '{tenant}' was off-boarded.")))
+    }
+
     /// Takes a batch in. Events of one customer are taken in their order, one after the other.
     pub async fn batch(&self, tenant: &TenantId, events: Vec<Value>) -> Ingested {
         let count = events.len();
@@ -121,6 +127,9 @@ impl Ingest {
         let order = catalog.order_id(tenant, &event);
         result.order_id = Some(order.clone());
         if let Err(rejection) = catalog.validate(&event) {
+            return (result, Taken::Rejected(rejection));
+        }
+        if let Some(rejection) = self.refuses(tenant).await {
             return (result, Taken::Rejected(rejection));
         }
         if catalog.ordering(&event.event_type) == Some(Ordering::None) {

@@ -27,6 +27,7 @@ mod cursor;
 pub mod listing;
 mod standalone;
 mod target;
+mod tenant;
 mod visibility;
 pub mod why;
 
@@ -131,6 +132,19 @@ impl Inspection {
         self.query(&format!("The resource {resource}"), &entity, names::STATE, &Value::Null).await
     }
 
+    /// What a resource said of itself last in a run that is over, as long as the namespace retains it.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub(crate) async fn resource_run(
+        &self,
+        namespace: &str,
+        execution: WorkflowExecution,
+    ) -> Result<Value, InspectionError> {
+        let what = format!("The terminated resource {}", execution.workflow_id);
+        self.query_execution(&what, namespace, execution, names::STATE, &Value::Null).await
+    }
+
     /// One order, of an entity or standing alone: the body of `GET …/orders/{order_id}`.
     ///
     /// # Errors
@@ -173,13 +187,25 @@ impl Inspection {
         query: &str,
         argument: &Value,
     ) -> Result<Value, InspectionError> {
+        let execution = WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() };
+        self.query_execution(what, &entity.route.namespace, execution, query, argument).await
+    }
+
+    async fn query_execution(
+        &self,
+        what: &str,
+        namespace: &str,
+        execution: WorkflowExecution,
+        query: &str,
+        argument: &Value,
+    ) -> Result<Value, InspectionError> {
         let refused = |reason: String| InspectionError::Refused { what: what.to_owned(), reason };
         let converter = &self.installation.client.options().data_converter;
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
         let payloads = converter.to_payloads(&context, argument).await.map_err(|error| refused(error.to_string()))?;
         let request = QueryWorkflowRequest {
-            namespace: entity.route.namespace.clone(),
-            execution: Some(WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() }),
+            namespace: namespace.to_owned(),
+            execution: Some(execution.clone()),
             query: Some(WorkflowQuery {
                 query_type: query.to_owned(),
                 query_args: Some(Payloads { payloads }),
@@ -189,7 +215,7 @@ impl Inspection {
         };
         let mut client = self.installation.client.clone();
         let asked = async {
-            self.until_at_rest(entity).await?;
+            self.until_at_rest(namespace, execution).await?;
             client.query_workflow(request.into_request()).await
         };
         let answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
@@ -204,11 +230,8 @@ impl Inspection {
     /// Waits until the entity has no workflow task open. A query that meets an open task is answered in it, also while a
     /// local activity of it is under way; the SDK's core (0.10) then may hear of the activity's result later than a
     /// replay does, and may lose a task.
-    async fn until_at_rest(&self, entity: &EntityTarget) -> Result<(), Status> {
-        let request = DescribeWorkflowExecutionRequest {
-            namespace: entity.route.namespace.clone(),
-            execution: Some(WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() }),
-        };
+    async fn until_at_rest(&self, namespace: &str, execution: WorkflowExecution) -> Result<(), Status> {
+        let request = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(execution) };
         loop {
             let mut client = self.installation.client.clone();
             let described = client.describe_workflow_execution(request.clone().into_request()).await?.into_inner();

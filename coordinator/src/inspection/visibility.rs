@@ -6,7 +6,9 @@ use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress};
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    CountWorkflowExecutionsRequest, ListWorkflowExecutionsRequest,
+};
 use tonic::{Code, IntoRequest, Status};
 
 use super::cursor::EntityPlace;
@@ -45,6 +47,17 @@ pub(super) fn question(tenant: &TenantId, held_only: bool) -> String {
         "WorkflowType = '{CUSTOMER_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running' AND {of_tenant} AND InterlockState IN \
          ({states})"
     )
+}
+
+/// How many entities a question is answered with.
+pub(super) async fn count(mut client: Client, namespace: &str, question: &str) -> Result<u64, InspectionError> {
+    let request = CountWorkflowExecutionsRequest { namespace: namespace.to_owned(), query: question.to_owned() };
+    let asked = tokio::time::timeout(ANSWER_LIMIT, client.count_workflow_executions(request.into_request()));
+    let answer = asked
+        .await
+        .map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?
+        .map_err(|status| of_status(namespace, false, &status))?;
+    Ok(u64::try_from(answer.into_inner().count).unwrap_or(0))
 }
 
 /// One page of the answer to a question.

@@ -1,16 +1,19 @@
 //! What runs on the machine, and how.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use interlock_activities::WorkerTuning;
 use interlock_domain::catalog::REFERENCE_TEXT;
 
 use crate::fault::Fault;
 use crate::settings::{Settings, catalog_file};
 use crate::temporal_server::EmbeddedServerOptions;
 use crate::worker_pool::Workload;
+
+/// How long its workers drain at most.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
 
 /// Who runs the workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +51,6 @@ pub struct LocalOptions {
     pub workers: WorkerHosting,
     /// Whether plans keep their claims; off, the harm can be seen that leases prevent. Only with workers in this process.
     pub leases: bool,
-    /// How much each worker in this process does at a time, and how long it drains.
-    pub tuning: WorkerTuning,
 }
 
 impl LocalOptions {
@@ -57,7 +58,12 @@ impl LocalOptions {
     ///
     /// # Errors
     /// [`Fault`] `catalog_unreadable`.
-    pub fn from_settings(settings: Settings) -> Result<Self, Fault> {
+    pub fn from_settings(mut settings: Settings) -> Result<Self, Fault> {
+        // A person waits for the end of it, and one thread for workflows is enough for one person.
+        settings.workers.drain = settings.workers.drain.min(DRAIN_MAX);
+        for workload in [&mut settings.workers.entity, &mut settings.workers.resource] {
+            workload.workers_per_queue.get_or_insert(NonZeroUsize::MIN);
+        }
         let catalog = match &settings.catalog {
             Some(file) => catalog_file::text(file)?,
             None => REFERENCE_TEXT.to_owned(),
@@ -71,7 +77,6 @@ impl LocalOptions {
             hss_latency: Duration::ZERO,
             workers: WorkerHosting::InProcess,
             leases: true,
-            tuning: WorkerTuning { drain: Duration::from_secs(5), ..WorkerTuning::default() },
         })
     }
 

@@ -1,6 +1,7 @@
 //! All parts of Interlock, started and stopped together.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
@@ -23,7 +24,7 @@ use crate::inspection::{Inspection, InspectionError};
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
 use crate::temporal_server::{EmbeddedServer, find_or_install};
-use crate::worker_pool::{WorkerPool, WorkerPoolOptions, Workload};
+use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
 /// How long the connection to the server that has just said it is ready may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -101,7 +102,7 @@ impl LocalPlatform {
                 let installation = connect(&self.server, &self.options, &catalog, Patience::Sdk).await?;
                 let pool = WorkerPoolOptions {
                     leases: self.options.leases,
-                    tuning: self.options.tuning.clone(),
+                    tuning: PoolTuning::new(&self.options.settings.workers, None),
                     ..WorkerPoolOptions::everything(self.adapters.clone())
                 };
                 self.workers = Some(WorkerPool::start(&installation, &self.metrics, pool).await?);
@@ -121,6 +122,18 @@ impl LocalPlatform {
     /// # Errors
     /// [`Fault`] `worker_process_failed`; `leases_off_in_processes` where leases are off, which is for this process only.
     pub async fn start_worker_process(&mut self, workload: Workload) -> Result<&mut WorkerProcess, Fault> {
+        self.start_worker_process_with(workload, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    ///
+    /// # Errors
+    /// As [`LocalPlatform::start_worker_process`].
+    pub async fn start_worker_process_with(
+        &mut self,
+        workload: Workload,
+        environment: &[(&str, &str)],
+    ) -> Result<&mut WorkerProcess, Fault> {
         let WorkerHosting::Processes { binary, .. } = &self.options.workers else {
             return Err(Fault::wrong_use(
                 ErrorCode::NoWorkerBinary,
@@ -138,7 +151,7 @@ impl LocalPlatform {
             None => WorkerFiles::write(&self.options, self.installation.routing.settings().shard_count)?,
         };
         let files = self.worker_files.insert(files);
-        let process = WorkerProcess::start(binary, workload, &self.server.address(), files).await?;
+        let process = WorkerProcess::start(binary, workload, &self.server.address(), files, environment).await?;
         self.worker_processes.push(process);
         let last = self.worker_processes.len() - 1;
         Ok(&mut self.worker_processes[last])
@@ -184,6 +197,11 @@ impl LocalPlatform {
                 ErrorCode::TemporalServerEnded,
                 format!("The Temporal server ended: {status}.")),
         }
+    }
+
+    /// How the workers in this process stand; none where there are none.
+    pub fn standing(&self) -> Option<Arc<PoolStanding>> {
+        self.workers.as_ref().map(WorkerPool::standing)
     }
 
     /// The address of Temporal, `HOST:PORT`.

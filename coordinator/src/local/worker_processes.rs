@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
@@ -70,6 +71,7 @@ impl WorkerProcess {
         workload: Workload,
         temporal: &str,
         files: &mut WorkerFiles,
+        environment: &[(&str, &str)],
     ) -> Result<Self, Fault> {
         let log = files.next_log();
         let log_file = File::create(&log).map_err(|error| failed(&error, ""))?;
@@ -81,6 +83,7 @@ impl WorkerProcess {
                 arguments.extend(["-u".into(), name]);
             }
         }
+        arguments.extend(environment.iter().map(|(name, value)| format!("{name}={value}").into()));
         arguments.push(binary.into());
         arguments.extend(["worker", "--workload", workload.as_str(), "--address", temporal].map(OsString::from));
         arguments.extend(["--output", "jsonl", "--listen", "127.0.0.1:0", "--config"].map(OsString::from));
@@ -110,6 +113,14 @@ impl WorkerProcess {
         }
     }
 
+    /// Where its `/healthz`, `/readyz` and `/metrics` are, `http://HOST:PORT`; none where it did not say so.
+    pub fn health_url(&self) -> Option<String> {
+        let log = self.log_text();
+        let said = log.lines().find(|line| line.starts_with("{\"workload\":"))?;
+        let said: serde_json::Value = serde_json::from_str(said).ok()?;
+        said["listen"].as_str().map(str::to_owned)
+    }
+
     /// What it does.
     pub fn workload(&self) -> Workload {
         self.workload
@@ -131,6 +142,22 @@ impl WorkerProcess {
     /// [`Fault`] where it cannot be killed.
     pub async fn kill(self) -> Result<(), Fault> {
         self.process.kill().await.map_err(|error| not_ended(&error))
+    }
+
+    /// Asks it to drain (SIGTERM), and returns at once.
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be asked.
+    pub fn ask_to_drain(&self) -> Result<(), Fault> {
+        self.process.ask_to_end().map_err(|error| not_ended(&error))
+    }
+
+    /// Waits until it has ended, and says how.
+    ///
+    /// # Errors
+    /// [`Fault`] where that cannot be known.
+    pub async fn ended(&mut self) -> Result<ExitStatus, Fault> {
+        self.process.ended().await.map_err(|error| not_ended(&error))
     }
 
     /// Asks it to drain (SIGTERM), and returns when it is gone (after 10 s it is killed).
@@ -164,6 +191,7 @@ fn settings_text(settings: &Settings, catalog: &Path, shards: ShardCount) -> Res
     file.insert("log".into(), Table::from_iter([("level".to_owned(), settings.log.level.as_str().into())]).into());
     let unwritten = |error: toml::ser::Error| failed(&error, "");
     file.insert("limits".into(), Value::try_from(settings.limits).map_err(unwritten)?);
+    file.insert("workers".into(), Value::try_from(settings.workers).map_err(unwritten)?);
     file.insert("sweep".into(), Value::try_from(settings.sweep).map_err(unwritten)?);
     file.insert("alerts".into(), Value::try_from(&settings.alerts).map_err(unwritten)?);
     file.insert("tenants".into(), Value::try_from(&settings.tenants).map_err(unwritten)?);

@@ -38,32 +38,41 @@ pub async fn keep(installation: Installation) {
 /// The server's answer for the first namespace where it cannot be done.
 pub async fn ensure(installation: &Installation) -> Result<(), Status> {
     for namespace in installation.namespaces() {
-        let (schedule_id, schedule) = sweep(installation, &namespace);
-        let (identity, request_id) = (installation.client.identity(), Uuid::new_v4().to_string());
-        let request = CreateScheduleRequest {
-            namespace: namespace.clone(),
-            schedule_id: schedule_id.clone(),
-            schedule: Some(schedule.clone()),
-            identity: identity.clone(),
-            request_id: request_id.clone(),
-            ..Default::default()
-        };
-        let created = WorkflowService::create_schedule(&mut installation.client.clone(), request.into_request()).await;
-        match created {
-            Ok(_) => {}
-            Err(status) if status.code() == Code::AlreadyExists => {
-                let request = UpdateScheduleRequest {
-                    namespace,
-                    schedule_id,
-                    schedule: Some(schedule),
-                    identity,
-                    request_id,
-                    ..Default::default()
-                };
-                WorkflowService::update_schedule(&mut installation.client.clone(), request.into_request()).await?;
-            }
-            Err(status) => return Err(status),
+        ensure_in(installation, namespace).await?;
+    }
+    Ok(())
+}
+
+/// The same for one namespace.
+///
+/// # Errors
+/// The server's answer.
+pub async fn ensure_in(installation: &Installation, namespace: String) -> Result<(), Status> {
+    let (schedule_id, schedule) = sweep(installation, &namespace);
+    let (identity, request_id) = (installation.client.identity(), Uuid::new_v4().to_string());
+    let request = CreateScheduleRequest {
+        namespace: namespace.clone(),
+        schedule_id: schedule_id.clone(),
+        schedule: Some(schedule.clone()),
+        identity: identity.clone(),
+        request_id: request_id.clone(),
+        ..Default::default()
+    };
+    let created = WorkflowService::create_schedule(&mut installation.client.clone(), request.into_request()).await;
+    match created {
+        Ok(_) => {}
+        Err(status) if status.code() == Code::AlreadyExists => {
+            let request = UpdateScheduleRequest {
+                namespace,
+                schedule_id,
+                schedule: Some(schedule),
+                identity,
+                request_id,
+                ..Default::default()
+            };
+            WorkflowService::update_schedule(&mut installation.client.clone(), request.into_request()).await?;
         }
+        Err(status) => return Err(status),
     }
     Ok(())
 }

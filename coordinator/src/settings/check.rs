@@ -28,6 +28,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
         ));
     }
     check_limits(&settings.limits)?;
+    if let Some((key, reason)) = settings.workers.fault() {
+        return Err(invalid(&key, reason));
+    }
     if settings.sweep.interval < Duration::from_secs(1) {
         return Err(invalid("sweep.interval", "is less than a second"));
     }

@@ -9,6 +9,7 @@ mod reference;
 mod sources;
 mod tables;
 mod variables;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +26,10 @@ pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings};
 pub use variables::{VARIABLES, Variable};
+pub use workers::{
+    SlotSupply, TARGET_CPU, TARGET_MEMORY, WORKLOAD_KEYS, WorkersSettings, WorkloadDefaults, WorkloadKey,
+    WorkloadSettings,
+};
 
 use crate::fault::Fault;
 use crate::temporal_server::{CliSearch, TemporalServerError};
@@ -55,6 +60,8 @@ pub struct Settings {
     pub gateway: GatewaySettings,
     /// The limits of entities.
     pub limits: EntityLimits,
+    /// How much workers do at a time.
+    pub workers: WorkersSettings,
     /// How often it is looked at all that waits, and what is worth an alert.
     pub sweep: SweepSettings,
     /// Who is told of alerts.

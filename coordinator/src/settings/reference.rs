@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::variables::VARIABLES;
+use super::workers::{WORKLOAD_KEYS, WorkloadDefaults};
 
 const HEAD: &str = "\
 # Settings
@@ -26,7 +27,7 @@ These are set in `interlock.toml` only.
 ```toml
 # Who may call the gateway. Without any, it serves loopback only.
 [[gateway.tokens]]
-token = "…"
+token = { file = "/run/secrets/interlock/night-shift" }  # every secret here: "its text", { env = "NAME" } or { file = "PATH" }
 name = "night-shift"        # who is kept as the actor of what is done with it; default: the digest of the token
 role = "submit"             # submit | read | operate (which includes read)
 tenants = ["blue"]
@@ -75,6 +76,17 @@ webhook = "https://…"       # each alert is posted there as a CloudEvent; defa
 All settings of a target are described at `TargetSettings` in the crate `interlock-adapters`.
 "#;
 
+const WORKERS: &str = "
+## Workers
+
+Each workload has a table: `[workers.entity]`, `[workers.resource]`, `[workers.provisioning]`, `[workers.jobs]`. Each key has a
+variable too: `INTERLOCK_WORKERS_ENTITY_CACHED_ENTITIES` and so on. A process of the workload `all` reads all four. All
+numbers are those of one worker; a process has one for each queue that it serves, or several (`workers_per_queue`).
+
+| key | entity | resource | provisioning | jobs | meaning | why |
+| --- | --- | --- | --- | --- | --- | --- |
+";
+
 /// The reference page in Markdown.
 pub fn reference_page() -> String {
     let mut page = HEAD.to_owned();
@@ -90,6 +102,11 @@ pub fn reference_page() -> String {
             variable.default,
             variable.meaning.replace('|', "\\|"),
         );
+    }
+    page.push_str(WORKERS);
+    for of in WORKLOAD_KEYS {
+        let defaults: Vec<String> = WorkloadDefaults::ALL.iter().map(|(_, defaults)| (of.default)(defaults)).collect();
+        let _written = writeln!(page, "| `{}` | {} | {} | {} |", of.key, defaults.join(" | "), of.meaning, of.why);
     }
     page.push_str(TABLES);
     page

@@ -9,6 +9,7 @@ use interlock_domain::limits::EntityLimits;
 
 use super::Settings;
 use super::variables::{CONFIG_VARIABLE, VARIABLES};
+use super::workers::{WORKLOAD_KEYS, WorkloadDefaults, variable_name};
 use crate::fault::{Fault, with_causes};
 
 /// The settings file that is read where none is named and this one is there, in the working directory.
@@ -61,12 +62,29 @@ pub(super) fn read(sources: &SettingsSources) -> Result<Settings, Fault> {
     let mut environment = Layer::default();
     for variable in VARIABLES {
         if let (Some(key), Some(value)) = (variable.key, sources.variable(variable.name)) {
-            environment.0.push(Entry { key, value: value.clone(), origin: variable.name });
+            environment.0.push(Entry { key: key.to_owned(), value: value.clone(), origin: variable.name.to_owned() });
         }
     }
-    let flags = sources.flags.iter().map(|(flag, key, value)| Entry { key, value: value.clone(), origin: flag });
+    environment.0.extend(of_workloads(sources));
+    let flags = sources.flags.iter().map(|(flag, key, value)| Entry {
+        key: (*key).to_owned(),
+        value: value.clone(),
+        origin: (*flag).to_owned(),
+    });
     builder = builder.add_source(environment).add_source(Layer(flags.collect()));
     builder.build().and_then(Config::try_deserialize).map_err(|error| invalid(&error))
+}
+
+/// What the variables of the workloads' tables set.
+fn of_workloads(sources: &SettingsSources) -> Vec<Entry> {
+    let keys =
+        WorkloadDefaults::ALL.iter().flat_map(|(workload, _)| WORKLOAD_KEYS.iter().map(move |of| (*workload, of.key)));
+    let set = keys.filter_map(|(workload, key)| {
+        let origin = variable_name(workload, key);
+        let value = sources.variable(&origin)?.clone();
+        Some(Entry { key: format!("workers.{workload}.{key}"), value, origin })
+    });
+    set.collect()
 }
 
 /// Reads a settings file and checks it alone, so that a fault in it is told with its line.
@@ -107,9 +125,9 @@ struct Layer(Vec<Entry>);
 /// A value, and the flag or variable it came from.
 #[derive(Debug, Clone)]
 struct Entry {
-    key: &'static str,
+    key: String,
     value: String,
-    origin: &'static str,
+    origin: String,
 }
 
 impl Source for Layer {
@@ -118,7 +136,7 @@ impl Source for Layer {
     }
 
     fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        let value = |entry: &Entry| Value::new(Some(&entry.origin.to_owned()), ValueKind::String(entry.value.clone()));
-        Ok(self.0.iter().map(|entry| (entry.key.to_owned(), value(entry))).collect())
+        let value = |entry: &Entry| Value::new(Some(&entry.origin), ValueKind::String(entry.value.clone()));
+        Ok(self.0.iter().map(|entry| (entry.key.clone(), value(entry))).collect())
     }
 }

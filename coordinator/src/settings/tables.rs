@@ -4,13 +4,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use interlock_adapters::Secret;
 use interlock_domain::ids::TenantId;
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// The events per second of one tenant where nothing is set: several times what one Temporal namespace takes.
 const EVENTS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(5_000).expect("a constant that is not 0");
+
+/// How long the gateway's open requests may take to end, where nothing is set.
+const GATEWAY_DRAIN: Duration = Duration::from_secs(10);
 
 /// `[log]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,6 +50,9 @@ pub struct GatewaySettings {
     pub listen: SocketAddr,
     /// Events that one tenant may send in a second, as an average and at once. More are answered 429.
     pub events_per_second_max: NonZeroU32,
+    /// How long open requests may take to end when it is stopped.
+    #[serde(deserialize_with = "interlock_adapters::duration::deserialize")]
+    pub drain: Duration,
     /// Who may call. Without any the gateway serves loopback only, and everybody there may do everything.
     pub tokens: Vec<GatewayToken>,
 }
@@ -56,6 +62,7 @@ impl Default for GatewaySettings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8088)),
             events_per_second_max: EVENTS_PER_SECOND_MAX,
+            drain: GATEWAY_DRAIN,
             tokens: Vec::new(),
         }
     }
@@ -65,8 +72,8 @@ impl Default for GatewaySettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayToken {
-    /// The token as it stands in the header `Authorization: Bearer …`.
-    pub token: SecretString,
+    /// The token as it stands in the header `Authorization: Bearer …`, or where it is.
+    pub token: Secret,
     /// Who its bearer is, for the journals: the actor of what is done with it.
     #[serde(default)]
     pub name: Option<String>,

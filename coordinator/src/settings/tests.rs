@@ -178,3 +178,62 @@ fn a_catalog_that_is_faulty_or_not_there_is_told_with_its_file() {
     assert!(fault.message.contains(&file.display().to_string()), "{fault}");
     assert!(fault.next.contains("catalog check"), "{fault}");
 }
+
+#[test]
+fn a_workloads_table_is_layered_key_by_key() {
+    let (_directory, mut sources) =
+        file("[workers]\ndrain = \"7s\"\n[workers.entity]\ncached_entities = 5\npollers_max = 9\n");
+    for (name, value) in [
+        ("INTERLOCK_WORKERS_ENTITY_CACHED_ENTITIES", "6"),
+        ("INTERLOCK_WORKERS_JOBS_SLOTS", "resource_based"),
+        ("INTERLOCK_WORKERS_JOBS_TARGET_CPU", "0.5"),
+        ("INTERLOCK_WORKERS_DRAIN", "8s"),
+    ] {
+        sources.environment.insert(name.to_owned(), value.to_owned());
+    }
+    let WorkersSettings { drain, entity, jobs, resource, .. } = Settings::load(&sources).unwrap().workers;
+    assert_eq!(drain.as_secs(), 8);
+    let set = |value: Option<std::num::NonZeroUsize>| value.map(std::num::NonZeroUsize::get);
+    assert_eq!((set(entity.cached_entities), set(entity.pollers_max)), (Some(6), Some(9)));
+    assert_eq!((jobs.slots, jobs.target_cpu), (Some(SlotSupply::ResourceBased), Some(0.5)));
+    assert_eq!(resource, WorkloadSettings::default());
+}
+
+#[test]
+fn workers_that_could_not_work_are_refused_at_the_edge() {
+    for (name, good, bad) in [
+        ("INTERLOCK_WORKERS_ENTITY_WORKFLOW_TASKS", "2", "1"),
+        ("INTERLOCK_WORKERS_ENTITY_LOCAL_ACTIVITIES", "200", "199"),
+        ("INTERLOCK_WORKERS_RESOURCE_CACHED_ENTITIES", "1", "0"),
+        ("INTERLOCK_WORKERS_PROVISIONING_POLLERS_MIN", "5", "6"),
+        ("INTERLOCK_WORKERS_PROVISIONING_POLLERS_MAX", "5", "4"),
+        ("INTERLOCK_WORKERS_PROVISIONING_ACTIVITIES_PER_SECOND", "0.1", "0"),
+        ("INTERLOCK_WORKERS_JOBS_TARGET_MEMORY", "1", "1.1"),
+        ("INTERLOCK_WORKERS_JOBS_TARGET_CPU", "0.1", "0"),
+    ] {
+        assert!(Settings::load(&environment(name, good)).is_ok(), "{name}={good}");
+        assert_eq!(Settings::load(&environment(name, bad)).unwrap_err().code, "setting_invalid", "{name}={bad}");
+    }
+}
+
+#[test]
+fn every_key_of_a_workload_is_declared() {
+    let all = WorkloadSettings {
+        cached_entities: Some(std::num::NonZeroUsize::MIN),
+        workflow_tasks: Some(std::num::NonZeroUsize::MIN),
+        local_activities: Some(std::num::NonZeroUsize::MIN),
+        activities: Some(std::num::NonZeroUsize::MIN),
+        activities_per_second: Some(1.0),
+        slots: Some(SlotSupply::Fixed),
+        target_memory: Some(1.0),
+        target_cpu: Some(1.0),
+        pollers_min: Some(std::num::NonZeroUsize::MIN),
+        pollers_initial: Some(std::num::NonZeroUsize::MIN),
+        pollers_max: Some(std::num::NonZeroUsize::MIN),
+        workers_per_queue: Some(std::num::NonZeroUsize::MIN),
+    };
+    let keys: Vec<String> = serde_json::to_value(all).unwrap().as_object().unwrap().keys().cloned().collect();
+    let mut declared: Vec<&str> = WORKLOAD_KEYS.iter().map(|of| of.key).collect();
+    declared.sort_unstable();
+    assert_eq!(keys, declared);
+}

@@ -109,6 +109,22 @@ pub const VARIABLES: &[Variable] = &[
          answered 429 with Retry-After.",
     ),
     variable(
+        "INTERLOCK_GATEWAY_DRAIN",
+        "gateway.drain",
+        None,
+        "10s",
+        "How long open requests may take to end when the gateway is stopped. It takes no new connections meanwhile.",
+    ),
+    variable(
+        "INTERLOCK_WORKERS_DRAIN",
+        "workers.drain",
+        None,
+        "20s",
+        "How long a worker that is stopped lets its activities go on before it asks them to end. It takes nothing more \
+         meanwhile, and /readyz says so. A request that was sent to a target is waited for all the same, at most for \
+         its attempt_timeout: whoever kills the process must wait for both.",
+    ),
+    variable(
         "INTERLOCK_LIMITS_EVENT_BYTES_MAX",
         "limits.event_bytes_max",
         None,

@@ -35,16 +35,16 @@ pub const RESOURCES_MAX: usize = 500;
 /// The most orders that one sweep asks why they wait, to find rings; those first that have waited longest.
 pub const RINGS_ASKED_MAX: usize = 25;
 /// How many entities are asked at a time.
-const ASKED_AT_A_TIME: usize = 8;
+pub(super) const ASKED_AT_A_TIME: usize = 8;
 /// After this long nobody else is asked: those who were not count as not having answered.
 const LOOK_TIME: Duration = Duration::from_secs(45);
 
 /// A look in progress.
-struct Look<'a> {
-    sweeper: &'a Sweeper,
-    inspection: Inspection,
+pub(super) struct Look<'a> {
+    pub(super) sweeper: &'a Sweeper,
+    pub(super) inspection: Inspection,
     until: Instant,
-    seen: Seen,
+    pub(super) seen: Seen,
     unanswered: BTreeSet<String>,
     targets_not_running: BTreeSet<TargetId>,
 }
@@ -70,19 +70,21 @@ struct Waits {
 
 /// What a resource shows, as far as a sweep wants to know.
 #[derive(Deserialize)]
-struct Shown {
+pub(super) struct Shown {
     #[serde(default)]
-    holder: Option<ShownHolder>,
+    pub(super) resource: Option<ResourceId>,
+    #[serde(default)]
+    pub(super) holder: Option<ShownHolder>,
     #[serde(default)]
     queue: Vec<ShownWaiter>,
 }
 
 #[derive(Deserialize)]
-struct ShownHolder {
+pub(super) struct ShownHolder {
     #[serde(default)]
-    tenant_id: Option<TenantId>,
+    pub(super) tenant_id: Option<TenantId>,
     #[serde(default)]
-    customer_id: Option<CustomerId>,
+    pub(super) customer_id: Option<CustomerId>,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +111,7 @@ impl Sweeper {
         };
         look.at_customers(customers).await;
         look.at_resources().await;
+        look.at_terminated().await;
         look.for_rings().await;
         if self.namespace == NAMESPACE_DEFAULT {
             look.at_targets().await;
@@ -165,7 +168,7 @@ impl Sweeper {
 }
 
 impl Look<'_> {
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         Instant::now() > self.until
     }
 
@@ -219,7 +222,11 @@ impl Look<'_> {
         }
     }
 
-    async fn at_resource(&self, tenant: &TenantId, resource: &ResourceId) -> Result<ResourceSeen, InspectionError> {
+    pub(super) async fn at_resource(
+        &self,
+        tenant: &TenantId,
+        resource: &ResourceId,
+    ) -> Result<ResourceSeen, InspectionError> {
         let entity = self.sweeper.installation.entities.resource(tenant, resource);
         if !self.sweeper.runs(&entity.route).await? {
             return Ok(ResourceSeen::NotRunning);
@@ -330,7 +337,7 @@ async fn orders_of(inspection: &Inspection, customer: &CustomerRef) -> Result<Ve
     Ok(orders.into_iter().map(order).collect())
 }
 
-fn read<T: serde::de::DeserializeOwned>(what: &str, answer: Value) -> Result<T, InspectionError> {
+pub(super) fn read<T: serde::de::DeserializeOwned>(what: &str, answer: Value) -> Result<T, InspectionError> {
     serde_json::from_value(answer).map_err(|error| InspectionError::Refused {
         what: what.to_owned(),
         reason: format!("its answer cannot be read: {error}"),

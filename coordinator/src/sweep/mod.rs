@@ -5,10 +5,12 @@ mod activities;
 mod alert;
 mod look;
 mod runs;
+mod terminated;
 
 pub use activities::SweepActivities;
 pub(crate) use alert::told;
 pub use look::{CUSTOMERS_MAX, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
+pub use terminated::{TERMINATED_MAX, TERMINATED_SEEN_FOR};
 
 use interlock_domain::sweep::SweepRules;
 
@@ -27,6 +29,11 @@ impl Sweeper {
     /// Sweeps this namespace.
     pub fn new(installation: Installation, metrics: Metrics, namespace: String) -> Self {
         Self { installation, metrics, namespace }
+    }
+
+    /// The installation that it is part of.
+    pub(crate) fn installation(&self) -> Installation {
+        self.installation.clone()
     }
 
     fn rules(&self) -> SweepRules {

@@ -79,13 +79,18 @@ impl ServerProcess {
         self.reap().await
     }
 
-    /// Asks the server to end (SIGTERM) and waits until it is gone; kills it where it does not end in time.
-    pub(crate) async fn stop(mut self) -> Result<(), TemporalServerError> {
+    /// Asks the server to end (SIGTERM).
+    pub(crate) fn ask_to_end(&self) -> Result<(), TemporalServerError> {
         // Signals go to the process while it is not reaped, so its id cannot have been given to another.
         match kill(self.group(), Signal::SIGTERM) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(errno) => return Err(self.stop_error(&errno)),
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(self.stop_error(&errno)),
         }
+    }
+
+    /// Asks the server to end (SIGTERM) and waits until it is gone; kills it where it does not end in time.
+    pub(crate) async fn stop(mut self) -> Result<(), TemporalServerError> {
+        self.ask_to_end()?;
         if tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_err() {
             tracing::warn!(pid = self.pid, "the Temporal server did not end when asked to, and is killed");
         }

@@ -1,26 +1,32 @@
 //! A pool of SDK workers in one process: one worker for each queue that the process serves, each on its own thread.
 
 mod deployment;
+mod standing;
+mod tuning;
 mod workload;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use interlock_activities::{
-    WorkerContext, WorkerThread, WorkerThreadError, WorkerTuning, entity_worker, jobs_worker, provisioning_worker,
-    resource_worker,
+    WorkerContext, WorkerFault, WorkerThread, WorkerThreadError, WorkerTuning, entity_worker, jobs_worker,
+    provisioning_worker, resource_worker, tenant_ops_worker,
 };
 use interlock_adapters::{AdapterKind, AdapterRegistry};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::routing::QueueKind;
-use temporalio_client::Client;
+use interlock_workflows::Served;
+use temporalio_client::{Client, Connection, NamespacedClient as _};
 use temporalio_sdk::Runtime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
 
-pub use deployment::deployment_from_environment;
+pub use deployment::{build_id_from_environment, deployment_from_environment};
+pub use standing::PoolStanding;
+pub use tuning::{PoolTuning, QueueTuning};
 pub use workload::{ShardRange, Workload};
 
 use crate::fault::{Fault, with_causes};
@@ -29,6 +35,8 @@ use crate::metrics::Metrics;
 use crate::schedules;
 use crate::sweep::{SweepActivities, Sweeper};
 use crate::targets::{Targets, watch_over};
+use crate::tenants::{Preparation, TenantActivities};
+use standing::QueueStanding;
 
 /// Which queues a pool serves, and how.
 #[derive(Clone)]
@@ -44,7 +52,7 @@ pub struct WorkerPoolOptions {
     /// Whether plans keep their claims. Off, the harm can be seen that leases prevent; never off in production.
     pub leases: bool,
     /// How much each worker does at a time.
-    pub tuning: WorkerTuning,
+    pub tuning: PoolTuning,
 }
 
 impl WorkerPoolOptions {
@@ -56,7 +64,7 @@ impl WorkerPoolOptions {
             shards: None,
             adapters,
             leases: true,
-            tuning: WorkerTuning::default(),
+            tuning: PoolTuning::default(),
         }
     }
 }
@@ -66,25 +74,18 @@ impl WorkerPoolOptions {
 struct QueueToServe {
     namespace: String,
     task_queue: String,
-    by: QueueWorker,
+    by: Served,
     /// How many calls at a time, where it is a target's queue that says so.
     calls_max: Option<usize>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum QueueWorker {
-    Entity,
-    Resource,
-    Jobs,
-    Provisioning,
 }
 
 /// Workers that run.
 pub struct WorkerPool {
     task_queues: Vec<String>,
+    standing: Arc<PoolStanding>,
     stop: CancellationToken,
-    /// Watches over targets, where this pool serves the jobs queues.
-    watching: Option<AbortOnDropHandle<()>>,
+    /// Watches over the first polls and, where this pool serves the jobs queues, over targets.
+    watching: Vec<AbortOnDropHandle<()>>,
     running: JoinSet<(String, Result<(), WorkerThreadError>)>,
 }
 
@@ -92,7 +93,7 @@ impl WorkerPool {
     /// Starts the workers, and returns when all of them run.
     ///
     /// # Errors
-    /// [`Fault`] `worker_failed`, `target_unknown`, `nothing_to_serve`, or that of a shard that is not there.
+    /// [`Fault`] `worker_failed`, `worker_gap`, `target_unknown`, `nothing_to_serve`, or that of a shard that is not there.
     pub async fn start(
         installation: &Installation,
         metrics: &Metrics,
@@ -101,22 +102,33 @@ impl WorkerPool {
         let queues = queues(installation, &options)?;
         let context = context(installation, &options);
         let runtime = Arc::new(metrics.runtime()?);
-        let mut pool =
-            Self { task_queues: Vec::new(), stop: CancellationToken::new(), watching: None, running: JoinSet::new() };
-        for queue in queues {
-            let client = installation.client_for(&queue.namespace)?;
-            let sweeper = Sweeper::new(installation.clone(), metrics.clone(), queue.namespace.clone());
-            let thread = start_worker(&runtime, client, &context, &queue, &options.tuning, sweeper).await?;
-            pool.task_queues.push(queue.task_queue.clone());
-            pool.running.spawn(run_until(thread, queue.task_queue, pool.stop.clone()));
+        let standing = Arc::new(standing(installation, &options, &queues));
+        let connections = connections(installation, standing.workers_max()).await?;
+        let mut pool = Self {
+            task_queues: queues.iter().map(|queue| queue.task_queue.clone()).collect(),
+            standing: Arc::clone(&standing),
+            stop: CancellationToken::new(),
+            watching: Vec::new(),
+            running: JoinSet::new(),
+        };
+        for (queue, stands) in queues.iter().zip(standing.queues()) {
+            for (number, connection) in connections.iter().take(stands.workers).enumerate() {
+                let client = installation.client_on(connection, &queue.namespace)?;
+                let tuning = WorkerTuning { identity: Some(standing.worker_identity(number)), ..stands.tuning.clone() };
+                let sweeper = Sweeper::new(installation.clone(), metrics.clone(), queue.namespace.clone());
+                let thread = start_worker(&runtime, client, &context, queue, tuning, sweeper).await?;
+                pool.running.spawn(run_until(thread, queue.task_queue.clone(), pool.stop.clone()));
+            }
         }
+        let watched = Arc::clone(&standing).watch_first_polls(installation.client.clone());
+        pool.watching.push(AbortOnDropHandle::new(tokio::spawn(watched)));
         if options.workload.queue_kinds().contains(&QueueKind::Jobs) {
             let (targets, keeping) = (Targets::new(installation.clone()), schedules::keep(installation.clone()));
             let metrics = metrics.clone();
             let watching = tokio::spawn(async move {
                 let ((), ()) = futures_util::future::join(watch_over(targets, metrics), keeping).await;
             });
-            pool.watching = Some(AbortOnDropHandle::new(watching));
+            pool.watching.push(AbortOnDropHandle::new(watching));
         }
         tracing::info!(workload = %options.workload, queues = pool.task_queues.len(), "the workers run");
         Ok(pool)
@@ -125,6 +137,11 @@ impl WorkerPool {
     /// The queues that are served.
     pub fn task_queues(&self) -> &[String] {
         &self.task_queues
+    }
+
+    /// How it stands: whether it is ready, and what it says of itself. It outlives the pool.
+    pub fn standing(&self) -> Arc<PoolStanding> {
+        Arc::clone(&self.standing)
     }
 
     /// Waits until a worker ends by itself, which it should not, and says why.
@@ -140,8 +157,9 @@ impl WorkerPool {
     /// Takes no more work, lets what runs finish within the grace period of the tuning, and returns when all has
     /// ended. A worker that ended badly is logged.
     pub async fn stop(mut self) {
+        self.standing.drain();
         self.stop.cancel();
-        drop(self.watching.take());
+        self.watching.clear();
         while let Some(ended) = self.running.join_next().await {
             match ended {
                 Ok((_, Ok(()))) => {}
@@ -155,6 +173,7 @@ impl WorkerPool {
 impl Drop for WorkerPool {
     fn drop(&mut self) {
         // The tasks must outlive the pool for as long as it takes to end in good order.
+        self.standing.drain();
         self.stop.cancel();
         self.running.detach_all();
     }
@@ -190,22 +209,69 @@ async fn start_worker(
     client: Client,
     context: &Arc<WorkerContext>,
     queue: &QueueToServe,
-    tuning: &WorkerTuning,
+    tuning: WorkerTuning,
     sweeper: Sweeper,
 ) -> Result<WorkerThread, Fault> {
     let (runtime, context) = (Arc::clone(runtime), Arc::clone(context));
-    let (task_queue, by, mut tuning) = (queue.task_queue.clone(), queue.by, tuning.clone());
-    tuning.calls_max = queue.calls_max.unwrap_or(tuning.calls_max).max(1);
+    let (task_queue, by) = (queue.task_queue.clone(), queue.by);
     WorkerThread::start(&queue.task_queue, move || match by {
-        QueueWorker::Entity => entity_worker(&runtime, client, &context, &task_queue, &tuning),
-        QueueWorker::Resource => resource_worker(&runtime, client, &context, &task_queue, &tuning),
-        QueueWorker::Jobs => {
-            jobs_worker(&runtime, client, &context, &task_queue, &tuning, SweepActivities(sweeper.clone()))
+        Served::Customers => entity_worker(&runtime, client, &context, &task_queue, &tuning),
+        Served::Resources => resource_worker(&runtime, client, &context, &task_queue, &tuning),
+        Served::Jobs => jobs_worker(&runtime, client, &context, &task_queue, &tuning, SweepActivities(sweeper)),
+        Served::TenantOps => {
+            let upkeep = TenantActivities(Preparation::new(sweeper.installation(), context.adapters.clone()));
+            tenant_ops_worker(&runtime, client, &context, &task_queue, &tuning, upkeep)
         }
-        QueueWorker::Provisioning => provisioning_worker(&runtime, client, &context, &task_queue, &tuning),
+        Served::Target => provisioning_worker(&runtime, client, &context, &task_queue, &tuning),
     })
     .await
-    .map_err(|error| worker_fault(&queue.task_queue, &with_causes(&error)))
+    .map_err(|error| not_started(&queue.task_queue, &error))
+}
+
+fn not_started(queue: &str, error: &WorkerThreadError) -> Fault {
+    match error {
+        WorkerThreadError::Made(WorkerFault::Gap(missing)) => Fault::failed(
+            ErrorCode::WorkerGap,
+            format!("The worker of the queue {queue} has not registered {}.", missing.join(", ")),
+        ),
+        other => worker_fault(queue, &with_causes(other)),
+    }
+}
+
+/// What the pool will serve, and with how many workers.
+fn standing(installation: &Installation, options: &WorkerPoolOptions, queues: &[QueueToServe]) -> PoolStanding {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let stands = queues.iter().map(|queue| {
+        let of = match queue.by {
+            Served::Customers => &options.tuning.entity,
+            Served::Resources => &options.tuning.resource,
+            Served::Jobs | Served::TenantOps => &options.tuning.jobs,
+            Served::Target => &options.tuning.provisioning,
+        };
+        let mut tuning = of.worker.clone();
+        tuning.calls_max = queue.calls_max.unwrap_or(tuning.calls_max).max(1);
+        let of_its_kind = queues.iter().filter(|other| other.by == queue.by).count();
+        QueueStanding {
+            namespace: queue.namespace.clone(),
+            task_queue: queue.task_queue.clone(),
+            served: queue.by,
+            workers: of.workers(of_its_kind, cores),
+            tuning,
+            polled: false.into(),
+        }
+    });
+    // Unlike any pool's before it, also one in the same process or container: the server remembers who polled.
+    let identity = format!("{}/{:08x}", installation.client.identity(), Uuid::new_v4().as_fields().0);
+    PoolStanding::new(options.workload, installation.catalog.digest(), identity, stands.collect())
+}
+
+/// So many connections: the SDK takes one worker for a queue on each.
+async fn connections(installation: &Installation, count: usize) -> Result<Vec<Connection>, Fault> {
+    let mut connections = vec![installation.client.connection().clone()];
+    while connections.len() < count {
+        connections.push(installation.another_connection().await?);
+    }
+    Ok(connections)
 }
 
 /// The queues to serve, in each namespace of the installation.
@@ -216,12 +282,13 @@ fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Ve
         Some(range) => range.shards(count)?,
         None => count.shards().collect(),
     };
-    let mut named: Vec<(String, QueueWorker, Option<usize>)> = Vec::new();
+    let mut named: Vec<(String, Served, Option<usize>)> = Vec::new();
     for kind in options.workload.queue_kinds() {
         let by = match kind {
-            QueueKind::Entity => QueueWorker::Entity,
-            QueueKind::Resource => QueueWorker::Resource,
-            QueueKind::Jobs | QueueKind::TenantOps => QueueWorker::Jobs,
+            QueueKind::Entity => Served::Customers,
+            QueueKind::Resource => Served::Resources,
+            QueueKind::Jobs => Served::Jobs,
+            QueueKind::TenantOps => Served::TenantOps,
         };
         named.extend(routing.queues(*kind, shards.iter().copied()).into_iter().map(|queue| (queue, by, None)));
     }
@@ -230,7 +297,7 @@ fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Ve
         let settings = &installation.settings.targets;
         named.extend(targets.iter().map(|target| {
             let calls_max = settings.get(target).and_then(|settings| settings.concurrency);
-            (routing.provisioning_queue(target), QueueWorker::Provisioning, calls_max)
+            (routing.provisioning_queue(target), Served::Target, calls_max)
         }));
     }
     if named.is_empty() {
@@ -240,7 +307,7 @@ fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Ve
         ));
     }
     let in_namespace = |namespace: String| {
-        let queue = |(task_queue, by, calls_max): &(String, QueueWorker, Option<usize>)| QueueToServe {
+        let queue = |(task_queue, by, calls_max): &(String, Served, Option<usize>)| QueueToServe {
             namespace: namespace.clone(),
             task_queue: task_queue.clone(),
             by: *by,

@@ -19,7 +19,8 @@ pub enum Workload {
     Resource,
     /// The calls to targets.
     Provisioning,
-    /// Calls of unordered work that producers put on the shared jobs queues.
+    /// Targets' entities, sweeps, the upkeep of tenants, and calls of unordered work that producers put on the shared jobs
+    /// queues.
     Jobs,
 }
 
@@ -38,12 +39,17 @@ impl Workload {
     /// The kinds of sharded queues that it serves.
     pub fn queue_kinds(self) -> &'static [QueueKind] {
         match self {
-            Self::All => &[QueueKind::Entity, QueueKind::Resource, QueueKind::Jobs],
+            Self::All => &[QueueKind::Entity, QueueKind::Resource, QueueKind::Jobs, QueueKind::TenantOps],
             Self::Entity => &[QueueKind::Entity],
             Self::Resource => &[QueueKind::Resource],
             Self::Provisioning => &[],
-            Self::Jobs => &[QueueKind::Jobs],
+            Self::Jobs => &[QueueKind::Jobs, QueueKind::TenantOps],
         }
+    }
+
+    /// Whether it calls targets: for orders, or (jobs) to see whether they are there.
+    pub fn calls_targets(self) -> bool {
+        matches!(self, Self::All | Self::Provisioning | Self::Jobs)
     }
 
     /// Whether it serves targets' queues.

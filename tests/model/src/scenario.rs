@@ -29,6 +29,8 @@ pub enum Start {
     Assigned,
     /// By a seeded ledger: the resource knows, the customer's entity does not exist yet.
     Seeded,
+    /// By a list: the same, and the customer's entity will be asked what it has of the resource.
+    Imported,
     /// Only the target knows: the ledger is empty.
     TargetOnly,
 }

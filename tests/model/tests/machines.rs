@@ -79,7 +79,7 @@ fn notice(world: &Scenario, (kind, a, b, c): Raw) -> ToCustomer {
         3 => Notice::NotHolder { ticket },
         4 => Notice::QueueFull { ticket, tickets_max: 1 },
         5 => Notice::Probe { probe: Probe { path: vec![Hop { key: key_of(world, b) }], oldest: None } },
-        _ => Notice::Forced { epoch },
+        _ => Notice::Forced { epoch, unused_since: None },
     };
     ToCustomer { resource, incarnation, notice }
 }

@@ -18,7 +18,7 @@ use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::{until, until_true};
 
 /// One step at the CRM.
-const ONE_STEP: &str = r#"
+pub const ONE_STEP: &str = r#"
 [events."account.tuned"]
 steps = [{ role = "crm", operation = "update_service", attempt_timeout = "6s", with = { customer_id = "{@customer_id}", settings = "{settings}" } }]
 [events."account.tuned".data]
@@ -45,7 +45,7 @@ fn asked(scene: &Scene<'_>, customer: &Customer, order: &OrderId) -> Vec<Receive
 }
 
 /// Begins an order whose call does what `action` says, and makes the run so long meanwhile that it has to end.
-async fn begin(scene: &Scene<'_>, customer: &Customer, action: Action) -> OrderId {
+pub async fn begin(scene: &Scene<'_>, customer: &Customer, action: Action) -> OrderId {
     let pattern =
         Pattern { method: Some("POST".to_owned()), body_contains: Some(customer.id.clone()), ..Pattern::default() };
     scene.bed.crm.add_rule(Rule::once(pattern, action));

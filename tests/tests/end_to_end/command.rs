@@ -35,7 +35,7 @@ pub async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Said {
     // The catalog of the testbed, as the workers have it.
     let catalog = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(catalog.path(), &scene.bed.catalog).unwrap();
-    command.arg("--catalog").arg(catalog.path()).env("USER", "night-shift");
+    command.arg("--catalog").arg(catalog.path()).env("USER", "night-shift").kill_on_drop(true);
     let said = Said::from(command.output().await.unwrap());
     eprintln!("$ interlock {}\n{}{}= {}", arguments.join(" "), said.stdout, said.stderr, said.code);
     said

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Each room, and what it may use of the house.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 8] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),
@@ -15,6 +15,8 @@ const MAY_USE: [(&str, &[&str]); 7] = [
         &["interlock-activities", "interlock-adapters", "interlock-domain", "interlock-workflows"],
     ),
     ("interlock-model", &["interlock-domain"]),
+    // The domain of the previous build, and a test beside it.
+    ("interlock-previous", &["interlock-domain", "interlock-model"]),
     (
         "interlock-tests",
         &[

@@ -184,7 +184,6 @@ fn every_event_of_a_flood_ends_once_although_the_target_is_down_workers_die_and_
             continue_as_new_events: 50,
             continue_as_new_events_forced: 200,
             open_orders_max: events / 12,
-            local_activities_in_a_row_max: std::env::var("X_IN_A_ROW").map_or(4, |n| n.parse().unwrap()),
             ..EntityLimits::default()
         };
         let directory = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
 /// An event type for each policy, alike but for that.
-fn event_types() -> String {
+pub fn event_types() -> String {
     ["hold", "skip", "abort"].map(event_type).concat()
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule, Seed};
 use interlock_coordinator::settings::SweepSettings;
-use interlock_domain::ids::OrderId;
+use interlock_domain::ids::{OrderId, ResourceId};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::command::done;
 use crate::events::{Customer, assigned, changed, event, unassigned};
 use crate::scene::{Scene, number};
+use crate::temporal_calls::RawEntity;
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
@@ -24,6 +25,27 @@ due_within = "1s"
 steps = [{ role = "crm", operation = "update_service", with = { customer_id = "{@customer_id}", settings = "{settings}" } }]
 [events."account.tuned".data]
 required = ["settings"]
+properties.settings = { type = "object" }
+"#;
+
+/// A kind of which no target knows who has it: the next life of its entity waits for the holder to say so.
+const VOUCHERS: &str = r#"
+[resources.voucher]
+orphan_settle = "60s"
+fresh_wait = "0s"
+[events."voucher.taken"]
+claims = [{ mode = "assign", resource = "voucher/{code}" }]
+steps = [{ role = "crm", operation = "update_service", with = { customer_id = "{@customer_id}", settings = "{settings}" }, resources = ["voucher/{code}"] }]
+[events."voucher.taken".data]
+required = ["code", "settings"]
+properties.code = { type = "string" }
+properties.settings = { type = "object" }
+[events."voucher.returned"]
+claims = [{ mode = "release", resource = "voucher/{code}" }]
+steps = [{ role = "crm", operation = "update_service", with = { customer_id = "{@customer_id}", settings = "{settings}" }, resources = ["voucher/{code}"] }]
+[events."voucher.returned".data]
+required = ["code", "settings"]
+properties.code = { type = "string" }
 properties.settings = { type = "object" }
 "#;
 
@@ -82,7 +104,7 @@ async fn take_one(mut stream: TcpStream, taken: Arc<Mutex<Vec<Value>>>) {
 
 async fn bed(name: &str, listener: &Listener) -> Testbed {
     let wanted = Wanted {
-        more_events: DUE_SOON.to_owned(),
+        more_events: format!("{DUE_SOON}{VOUCHERS}"),
         sweep: Some(SweepSettings {
             interval: Duration::from_secs(1),
             patience: Duration::from_secs(2),
@@ -151,7 +173,12 @@ fn those_who_wait_at_a_resource_whose_entity_was_terminated_are_served_after_the
             // Nobody should; somebody does.
             scene.number_entity(&number).terminate().await;
 
-            let alert = listener.alert("raised", "resource_not_running").await;
+            // Whichever a sweep meets first: nobody there yet, or only the holder, who was asked at once.
+            let codes = ["resource_not_running", "ticket_forgotten"];
+            let (code, alert) = until("it to be told that A2 is not known there", || async {
+                codes.into_iter().find_map(|code| Some((code, listener.alerts("raised", code).into_iter().next()?)))
+            })
+            .await;
             assert_eq!(alert["data"]["resource"], format!("msisdn/{number}"));
             scene.is_waiting_for(&a2, &number).await;
             scene.done(&unassigned(&a1, &number)).await;
@@ -159,7 +186,42 @@ fn those_who_wait_at_a_resource_whose_entity_was_terminated_are_served_after_the
             scene.judge(&[&number]);
             let expected = [format!("{}+", a1.imsi), format!("{}-", a1.imsi), format!("{}+", a2.imsi)];
             assert_eq!(scene.registrations(&number), expected);
-            listener.alert("cleared", "resource_not_running").await;
+            listener.alert("cleared", code).await;
+        }
+        bed.stop().await;
+    });
+}
+
+#[test]
+fn a_holder_without_open_orders_is_known_again_when_its_resource_was_terminated_although_no_target_knows_of_it() {
+    run(async {
+        let listener = Listener::start().await;
+        let bed = bed("swept-holder", &listener).await;
+        {
+            let scene = Scene::on(&bed);
+            let (a1, a2) = (Scene::newcomer("A1"), Scene::newcomer("A2"));
+            let code: ResourceId = format!("voucher/{}", number()).parse().unwrap();
+            let holds = |customer: &Customer, what: &str| {
+                event(what, &customer.id, &json!({"code": code.id(), "settings": {"voucher": what}}))
+            };
+            scene.done(&holds(&a1, "voucher.taken")).await;
+            let routing = &bed.platform.installation.routing;
+            RawEntity::new(&bed.platform, routing.resource(&scene.tenant, &code)).terminate().await;
+
+            // Nobody claims it meanwhile, and A1 has nothing open.
+            until("the voucher to be A1's again", || async {
+                let state = bed.platform.resource(&scene.tenant, &code).await.ok()?;
+                let is_told = state["history"].as_array()?.iter().any(|entry| entry["what"] == "reasserted");
+                (is_told && state["holder"]["customer_id"] == *a1.id).then_some(())
+            })
+            .await;
+            let waits = scene.submit(&holds(&a2, "voucher.taken")).await;
+            until("A2 to wait for the voucher", || async {
+                (scene.order(&waits).await?["state"] == "pending").then_some(())
+            })
+            .await;
+            scene.done(&holds(&a1, "voucher.returned")).await;
+            scene.completed(&[waits]).await;
         }
         bed.stop().await;
     });

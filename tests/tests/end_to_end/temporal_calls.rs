@@ -190,6 +190,12 @@ impl RawEntity {
         }
     }
 
+    /// The build of the workers that ran its last workflow task, where they are versioned.
+    pub async fn build_id(&self) -> Option<String> {
+        let versioning = self.described().await?.workflow_execution_info?.versioning_info?;
+        Some(versioning.deployment_version?.build_id)
+    }
+
     /// Whether it was ever started.
     pub async fn exists(&self) -> bool {
         self.described().await.is_some()

@@ -1,6 +1,7 @@
 //! What the tests run on: a Temporal server, workers, a gateway and sandbox targets of this process.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct Wanted {
     pub protect: Option<fn(&str, &mut TargetSettings)>,
     /// How often it is looked at all that waits; none: as by default, which no test lives to see twice.
     pub sweep: Option<SweepSettings>,
+    /// Workers of customer and resource entities for each queue; none: one.
+    pub workers_per_queue: Option<usize>,
     /// Where alerts are posted.
     pub alerts_to: Option<String>,
     /// Settings of the server that differ from those of an embedded one, as key and JSON value.
@@ -112,6 +115,10 @@ impl Testbed {
         options.settings.sweep = wanted.sweep.unwrap_or_default();
         options.settings.alerts.webhook = wanted.alerts_to.map(|url| url.parse().unwrap());
         options.settings.log = LogSettings { level: "info".to_owned(), format: LogFormat::Text };
+        let workers_per_queue = wanted.workers_per_queue.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
+        for workload in [&mut options.settings.workers.entity, &mut options.settings.workers.resource] {
+            workload.workers_per_queue = Some(workers_per_queue);
+        }
         let catalog = catalog() + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;

@@ -14,6 +14,7 @@ mod event_rule;
 mod form;
 mod halves;
 mod kind_rule;
+mod listed;
 mod pace;
 mod pattern;
 mod plan;

@@ -102,6 +102,12 @@ impl DataSchema {
         Self { schema: Value::Null, validator: None }
     }
 
+    /// The form of a field, where the schema gives it one.
+    pub(super) fn form_of(&self, path: &[String]) -> Option<Form> {
+        let field = path.iter().try_fold(&self.schema, |at, name| at.get("properties")?.get(name))?;
+        field["format"].as_str().and_then(Form::of)
+    }
+
     /// The data with each field in its form, if they are valid.
     ///
     /// # Errors

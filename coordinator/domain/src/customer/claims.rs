@@ -170,7 +170,18 @@ impl Customer {
         };
         // What the target has registered already outlives the order that asks for it, unless that releases it.
         let (ticket, kept) = (ticket.clone(), registered);
-        let lease = Lease { epoch, ticket, key, since: now, kept, due: None, leaving: None, recall: None, party };
+        let lease = Lease {
+            epoch,
+            ticket,
+            key,
+            since: now,
+            kept,
+            used_at: None,
+            due: None,
+            leaving: None,
+            recall: None,
+            party,
+        };
         self.leases.insert(resource.clone(), lease);
         self.set_ticket(&id, resource, TicketState::Out);
         self.recalled(resource, epoch, recall.clone());

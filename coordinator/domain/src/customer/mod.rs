@@ -11,6 +11,7 @@ mod tests;
 mod actions;
 mod claims;
 mod ending;
+mod imported;
 mod intake;
 mod lanes;
 mod listing;

@@ -3,7 +3,7 @@
 use super::{ClaimState, Customer, Ending, StepState, TicketState, UnjudgedGrant};
 use crate::error_code::ErrorCode;
 use crate::ids::{Epoch, OrderId, ResourceId, TicketId, Timestamp};
-use crate::limits::RESOURCES_REMEMBERED_MAX;
+use crate::limits::{CLOCKS_APART_MS_MAX, RESOURCES_REMEMBERED_MAX};
 use crate::message::{GiveBack, Notice, ToCustomer, ToResource};
 use crate::order::ClaimMode;
 
@@ -23,12 +23,13 @@ impl Customer {
             Notice::LeaseGranted { ticket, epoch, registered, recall } => {
                 self.granted(now, UnjudgedGrant { resource, ticket, epoch, registered, recall });
             }
+            Notice::LeaseImported { epoch, party } => self.imported(now, &resource, epoch, party),
             Notice::LeaseRecalled { epoch, asker } => self.recalled(&resource, epoch, Some(asker)),
             Notice::LeaseKnown { epoch } => self.known_to_hold(&resource, epoch),
             Notice::NotHolder { ticket } => self.not_holder(&resource, &ticket),
             Notice::QueueFull { ticket, .. } => self.queue_full(&resource, &ticket),
             Notice::Probe { probe } => self.probed(&resource, &probe),
-            Notice::Forced { epoch } => self.forced(&resource, epoch),
+            Notice::Forced { epoch, unused_since } => self.forced(&resource, epoch, unused_since),
         }
     }
 
@@ -40,7 +41,7 @@ impl Customer {
                 Notice::NotHolder { ticket } | Notice::QueueFull { ticket, .. } => {
                     self.claim_of_ticket(resource, ticket).is_none()
                 }
-                Notice::Forced { epoch } => !self.knows_epoch(resource, *epoch),
+                Notice::Forced { epoch, .. } => !self.knows_epoch(resource, *epoch),
                 Notice::Probe { .. } => !self.orders.values().any(|order| self.keeps_until_granted(order, resource)),
                 _ => false,
             }
@@ -67,9 +68,10 @@ impl Customer {
     fn told_another_life(&mut self, resource: &ResourceId, incarnation: crate::ids::Incarnation, notice: Notice) {
         let (ticket, epoch) = match notice {
             Notice::LeaseGranted { ticket, epoch, .. } => (Some(ticket), epoch),
-            Notice::LeaseKnown { epoch } | Notice::LeaseRecalled { epoch, .. } | Notice::Forced { epoch } => {
-                (None, epoch)
-            }
+            Notice::LeaseImported { epoch, .. }
+            | Notice::LeaseKnown { epoch }
+            | Notice::LeaseRecalled { epoch, .. }
+            | Notice::Forced { epoch, .. } => (None, epoch),
             _ => return,
         };
         let message = ToResource::Decline { from: self.me.clone(), ticket, epoch, lost: Some(incarnation) };
@@ -127,25 +129,28 @@ impl Customer {
             || self.unjudged.iter().any(|grant| grant.resource == *resource && grant.epoch >= epoch)
     }
 
-    /// A person forces the release of a lease: refused while open orders name the resource. A lease that this customer
-    /// knows nothing of is declined.
-    fn forced(&mut self, resource: &ResourceId, epoch: Epoch) {
-        if self.leases.get(resource).is_none_or(|lease| lease.epoch != epoch) {
+    /// A person forces the release of a lease: refused while open orders name the resource, and where it was used since the
+    /// target was asked who is registered. A lease that this customer knows nothing of is declined.
+    fn forced(&mut self, resource: &ResourceId, epoch: Epoch, unused_since: Option<Timestamp>) {
+        let Some(lease) = self.leases.get(resource).filter(|lease| lease.epoch == epoch) else {
             if !self.knows_epoch(resource, epoch) {
                 self.decline(resource, None, epoch);
             }
             return;
-        }
+        };
+        let used_at = lease
+            .used_at
+            .filter(|used_at| unused_since.is_some_and(|since| used_at.plus_ms(CLOCKS_APART_MS_MAX) >= since));
         let orders: Vec<OrderId> = self
             .orders
             .iter()
             .filter(|(_, order)| order.claim_on(resource).is_some())
             .map(|(id, _)| id.clone())
             .collect();
-        if orders.is_empty() {
+        if orders.is_empty() && used_at.is_none() {
             self.give_back_now(resource, GiveBack::Forced);
         } else {
-            let message = ToResource::ForceRefused { from: self.me.clone(), epoch, orders };
+            let message = ToResource::ForceRefused { from: self.me.clone(), epoch, orders, used_at };
             self.outbox.push_back((resource.clone(), message));
         }
     }

@@ -93,6 +93,7 @@ impl Customer {
                 }
             } else if let Some(lease) = self.leases.get_mut(&resource) {
                 lease.kept = true;
+                lease.used_at = Some(now);
             }
         }
         let aborted = matches!(self.orders[id].ending, Some(Ending::Aborted { .. } | Ending::Cancelled));

@@ -265,6 +265,9 @@ pub struct Lease {
     pub since: Timestamp,
     /// Whether the target accepted an assign under it: it outlives its order.
     pub kept: bool,
+    /// When a step that assigns was last recorded as done under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
     /// Set once it is to be given back, as soon as no started order needs it.
     pub due: Option<GiveBack>,
     /// Set once it is being given back, as soon as no call that it protects is under way: no step starts under it.

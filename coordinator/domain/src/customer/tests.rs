@@ -1,6 +1,7 @@
 //! The customer machine alone: limits at their edges, de-duplication, and the messages of a life.
 
 mod explained;
+mod imported;
 mod reassert;
 
 use serde_json::{Map, Value, json};

@@ -113,6 +113,8 @@ catalogue! {
         GatewayWithoutTokens = "gateway_without_tokens":
             "The gateway is to listen where others can reach it, and no token is configured."
             => "Configure [[gateway.tokens]], or listen on a loopback address.";
+        GatewayTokenMissing = "gateway_token_missing": "A token of the gateway cannot be read."
+            => "Set the environment variable, or write the file, that the message names.";
         TargetUnknown = "target_unknown": "No target of this name is configured."
             => "Configure [targets.NAME] in interlock.toml, or correct the name.";
         TargetBaseUrlInvalid = "target_base_url_invalid": "The base URL of a target is missing or is none."
@@ -171,6 +173,10 @@ catalogue! {
             => "Check that the process may listen on a loopback port; where it stays so, restart it.";
         WorkerFailed = "worker_failed": "The worker of a queue failed."
             => "Check that the namespace exists and that this client may poll in it; then start the process again.";
+        WorkerGap = "worker_gap": "A worker would serve a queue on which types come up that it does not have registered."
+            => "Run the binary of one build everywhere; where it stays so, report it: this build is faulty.";
+        DeploymentIncomplete = "deployment_incomplete": "Only one of the two variables is set that make workers versioned."
+            => "Set both TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID, or neither.";
         WorkerProcessFailed = "worker_process_failed": "A worker process could not be started."
             => "See what it said; check that the binary is the one of this version.";
         WorkerProcessNotEnded = "worker_process_not_ended": "A worker process could not be ended."
@@ -364,6 +370,9 @@ catalogue! {
             => "Send the holder's release, or force it with --even-if-registered where the target is wrong.";
         HolderHasOpenOrders = "holder_has_open_orders": "The holder has open orders on the resource."
             => "Cancel or mend those orders first; 'interlock order why ID' says what they wait for.";
+        UsedSinceAsked = "used_since_asked":
+            "The holder was registered at about the time when the target said that it is not; nothing was changed."
+            => "Force it again in some seconds, with a new action id: the target is asked again.";
         AuthorityUnanswered = "authority_unanswered":
             "The target that knows who is registered did not answer in time; nothing was changed."
             => "Try again when the target is back, with a new action id.";
@@ -571,5 +580,33 @@ catalogue! {
             => "See why ('interlock target show NAME'); where it is well again, 'interlock target resume NAME'.";
         AlertUndelivered = "alert_undelivered": "The webhook for alerts did not take one."
             => "Check '[alerts] webhook' and what answers there; the alert is in the log.";
+    }
+    Import ("Importing leases", "Lines of 'interlock resource import FILE.csv'; a bad line does not stop the others.") {
+        ListUnreadable = "list_unreadable": "The list of who has what cannot be read."
+            => "Check the path, and that it is CSV in UTF-8 whose first line is 'kind,id,customer'; then run it again.";
+        LineMalformed = "line_malformed": "A line of the list has not three fields, or is no UTF-8."
+            => "Write 'kind,id,customer' on each line, then run it again: what was taken is not taken twice.";
+        KindNotInCatalog = "kind_not_in_catalog": "The catalog has no such kind of resource."
+            => "Correct the kind; 'interlock catalog check FILE' tells which there are.";
+        LeaseHeld = "lease_held": "Another customer has it by the ledger; nothing was changed."
+            => "See who and since when ('interlock resource history KIND/ID'), and correct the list or the ledger.";
+        LeaseMovedOn = "lease_moved_on": "The ledger knows more than the list: it was given back since, or its entity was terminated."
+            => "See its history ('interlock resource history KIND/ID'); a list is believed only where the ledger knows nothing.";
+        ImportPartFailed = "import_part_failed": "A part of the import ended before it was done: somebody terminated it."
+            => "Run the import again: it goes on with that part.";
+        ImportStalled = "import_stalled": "The import does not go on: no worker serves its queue, or Temporal is away."
+            => "Start workers ('interlock worker --workload jobs'), then run it again: it goes on where it was.";
+    }
+    Tenant ("Tenants", "On-boarding and off-boarding: the steps of 'interlock tenant show NAME', and what follows from them.") {
+        TenantClosed = "tenant_closed": "The tenant was off-boarded: its new events are refused."
+            => "Nothing, where that is meant; else on-board it again ('interlock tenant onboard NAME').";
+        TenantStepFailed = "tenant_step_failed": "A step of on-boarding, or a look at what is left of a tenant, failed."
+            => "See the message; it is tried again by itself.";
+        NamespaceMissing = "namespace_missing": "The tenant's namespace is not there, and could not be registered."
+            => "Register it with Temporal, or correct 'namespace' in [tenants.NAME]; it is looked at again by itself.";
+        QueueNotConfigured = "queue_not_configured": "The server did not take the tenant's share of a target's queue."
+            => "See the message; a server that knows no fairness weights refuses them. It is tried again by itself.";
+        TargetUnanswered = "target_unanswered": "A target of the tenant does not answer."
+            => "See the target ('interlock target show NAME') and its settings; it is asked again by itself.";
     }
 }

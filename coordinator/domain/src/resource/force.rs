@@ -69,6 +69,9 @@ pub struct Forcing {
     pub other_party: Option<String>,
     /// What is to be marked in the history.
     pub marks: Vec<String>,
+    /// When the authority was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
 }
 
 /// Who is being asked.
@@ -136,12 +139,13 @@ impl Resource {
             answer_by: now.plus_ms(FORCE_LOOK_UP_WAIT_MS),
             other_party: None,
             marks: Vec::new(),
+            asked_at: Some(now),
         };
         self.note(now, "force_asked", self.holder_name(), None, Some(forcing.detail()));
         self.forcing = Some(forcing);
         if self.policy.authority.is_none() {
             self.mark("no target can be asked who is registered");
-            self.ask_the_holder(now);
+            self.ask_the_holder(now, None);
         }
     }
 
@@ -200,7 +204,7 @@ impl Resource {
         match answer {
             HolderAnswer::Nobody => {
                 self.mark("the target has it registered to nobody");
-                self.ask_the_holder(now);
+                self.ask_the_holder(now, self.authority_asked_at());
             }
             HolderAnswer::Party { party } => {
                 let own = self.holder.as_ref().and_then(|holder| holder.party.as_deref());
@@ -209,7 +213,7 @@ impl Resource {
                     if let Some(forcing) = &mut self.forcing {
                         forcing.other_party = Some(party);
                     }
-                    self.ask_the_holder(now);
+                    self.ask_the_holder(now, self.authority_asked_at());
                 } else {
                     let what = format!("the target has it registered to {party}");
                     self.insist_or_refuse(now, ErrorCode::StillRegistered, &what);
@@ -226,7 +230,7 @@ impl Resource {
     fn insist_or_refuse(&mut self, now: Timestamp, code: ErrorCode, what: &str) {
         if self.forcing.as_ref().is_some_and(|forcing| forcing.release.even_if_registered) {
             self.mark(what);
-            self.ask_the_holder(now);
+            self.ask_the_holder(now, None);
         } else {
             let mut sentence = what.to_owned();
             if let Some(first) = sentence.get_mut(..1) {
@@ -236,8 +240,13 @@ impl Resource {
         }
     }
 
-    /// Asks a living holder, which refuses while it has open orders on the resource; nobody else is asked.
-    fn ask_the_holder(&mut self, now: Timestamp) {
+    fn authority_asked_at(&self) -> Option<Timestamp> {
+        self.forcing.as_ref().and_then(|forcing| forcing.asked_at)
+    }
+
+    /// Asks a living holder, which refuses while it has open orders on the resource, and where it used the lease since what the
+    /// target said may be out of date; nobody else is asked.
+    fn ask_the_holder(&mut self, now: Timestamp, unused_since: Option<Timestamp>) {
         let living = self.holder.as_ref().filter(|_| self.holder_lives());
         let Some((customer, epoch)) = living.and_then(|holder| Some((holder.customer()?.clone(), holder.epoch))) else {
             self.free(now);
@@ -247,7 +256,7 @@ impl Resource {
             forcing.stage = ForceStage::Holder;
             forcing.answer_by = now.plus_ms(FORCE_HOLDER_WAIT_MS);
         }
-        self.tell_holder(customer, Notice::Forced { epoch });
+        self.tell_holder(customer, Notice::Forced { epoch, unused_since });
     }
 
     /// The holder said that it is dead, or has no use for the lease: there is nobody left to ask.
@@ -286,15 +295,31 @@ impl Resource {
         self.forcing.as_ref().filter(|_| how == GiveBack::Forced).map(Forcing::detail)
     }
 
-    /// The holder has open orders on the resource.
-    pub(super) fn force_refused(&mut self, now: Timestamp, from: &CustomerRef, epoch: Epoch, orders: &[OrderId]) {
+    /// The holder has open orders on the resource, or used its lease since the target was asked.
+    pub(super) fn force_refused(
+        &mut self,
+        now: Timestamp,
+        from: &CustomerRef,
+        epoch: Epoch,
+        orders: &[OrderId],
+        used_at: Option<Timestamp>,
+    ) {
         if !self.holder.as_ref().is_some_and(|holder| holder.is(from) && holder.epoch == epoch) {
             return;
         }
         let named: Vec<&str> = orders.iter().map(OrderId::as_str).collect();
-        let detail = format!("The holder has open orders on it: {}.", named.join(", "));
+        let (code, detail) = match used_at.filter(|_| orders.is_empty()) {
+            Some(_) => (
+                ErrorCode::UsedSinceAsked,
+                "The holder was registered at about the time when the target was asked, and said that it is not."
+                    .to_owned(),
+            ),
+            None => {
+                (ErrorCode::HolderHasOpenOrders, format!("The holder has open orders on it: {}.", named.join(", ")))
+            }
+        };
         if self.forcing.as_ref().is_some_and(|forcing| forcing.stage == ForceStage::Holder) {
-            self.refuse_force(now, ErrorCode::HolderHasOpenOrders, detail);
+            self.refuse_force(now, code, detail);
         } else {
             self.note(now, "force_refused", Some(from.to_string()), orders.first().cloned(), Some(detail));
         }

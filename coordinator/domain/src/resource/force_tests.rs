@@ -130,10 +130,25 @@ fn a_holder_with_open_orders_refuses_and_they_are_named() {
     assert!(is_told_to_give_up(&effects, "A"), "a kind without authority goes on at once: {effects:?}");
     let orders = vec![ticket("A", 1, &policy).order];
     let epoch = n.epoch;
-    n.step(NOW, Input::Told(ToResource::ForceRefused { from: who("A"), epoch, orders: orders.clone() }));
+    n.step(NOW, Input::Told(ToResource::ForceRefused { from: who("A"), epoch, orders: orders.clone(), used_at: None }));
     assert_eq!(refused(&n, "x"), "holder_has_open_orders");
     assert!(last_detail(&n, "force_refused").contains(orders[0].as_str()));
     assert!(last_detail(&n, "force_refused").contains("no target can be asked"));
+    assert!(n.holder.is_some());
+}
+
+#[test]
+fn a_holder_that_was_registered_after_the_target_was_asked_refuses() {
+    let policy = with_authority();
+    let mut n = held_by_a(&policy);
+    n.step(NOW, force("x", false, &policy));
+    let effects = n.step(NOW.plus_ms(10), Input::LookedUp(HolderAnswer::Nobody));
+    let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(matches!(messages[0].1.notice, Notice::Forced { unused_since: Some(NOW), .. }), "{messages:?}");
+    let epoch = n.epoch;
+    let refusal = ToResource::ForceRefused { from: who("A"), epoch, orders: Vec::new(), used_at: Some(NOW) };
+    n.step(NOW.plus_ms(20), Input::Told(refusal));
+    assert_eq!(refused(&n, "x"), "used_since_asked");
     assert!(n.holder.is_some());
 }
 

@@ -180,9 +180,10 @@ impl Resource {
             }
             self.forget_dead(&customer, message.incarnation);
             let (Notice::LeaseGranted { epoch, .. }
+            | Notice::LeaseImported { epoch, .. }
             | Notice::LeaseKnown { epoch }
             | Notice::LeaseRecalled { epoch, .. }
-            | Notice::Forced { epoch }) = message.notice
+            | Notice::Forced { epoch, .. }) = message.notice
             else {
                 continue;
             };

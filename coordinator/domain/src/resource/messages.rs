@@ -43,7 +43,9 @@ impl Resource {
             }
             ToResource::Used { from, epoch } => self.used(&from, epoch),
             ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
-            ToResource::ForceRefused { from, epoch, orders } => self.force_refused(now, &from, epoch, &orders),
+            ToResource::ForceRefused { from, epoch, orders, used_at } => {
+                self.force_refused(now, &from, epoch, &orders, used_at);
+            }
         }
     }
 
@@ -66,7 +68,7 @@ impl Resource {
     }
 
     /// A holder that has no lease yet gets one where a ticket of it waits already.
-    fn adopt_waiting(&mut self, now: Timestamp) {
+    pub(super) fn adopt_waiting(&mut self, now: Timestamp) {
         let Some(holder) = self.holder.as_ref().and_then(Holder::customer) else { return };
         let own = self.queue.values().map(|queued| &queued.ticket).find(|ticket| ticket.claimant == *holder).cloned();
         if let Some(ticket) = own {

@@ -4,12 +4,15 @@
 #[cfg(test)]
 mod force_tests;
 #[cfg(test)]
+mod import_tests;
+#[cfg(test)]
 mod reassert_tests;
 #[cfg(test)]
 mod tests;
 
 mod force;
 mod granting;
+mod import;
 mod messages;
 mod orphan;
 mod reassert;
@@ -17,6 +20,7 @@ mod state;
 mod view;
 
 pub use force::*;
+pub use import::{Import, ImportAnswer};
 pub use state::*;
 pub use view::*;
 
@@ -36,7 +40,7 @@ pub enum Input {
     LookedUp(HolderAnswer),
     /// The time asked for by [`Resource::wake_at`] has come.
     Woke,
-    /// A lease is seeded, for the day on which Interlock is switched on.
+    /// A lease is seeded, as an earlier build did it; [`Resource::import`] does it now.
     Seeded {
         /// The customer that has the resource.
         holder: CustomerRef,
@@ -97,6 +101,14 @@ impl Resource {
         if is_heard && matches!(answer, ClaimAnswer::Granted { .. }) {
             self.outbox_forget_grant(&id);
         }
+        self.advance(now, &mut effects);
+        (answer, effects)
+    }
+
+    /// Takes from a list who has the resource, for the day on which Interlock is switched on, and answers at once.
+    pub fn import(&mut self, now: Timestamp, import: &Import) -> (ImportAnswer, Vec<Effect>) {
+        let answer = self.imported(now, import);
+        let mut effects = Vec::new();
         self.advance(now, &mut effects);
         (answer, effects)
     }

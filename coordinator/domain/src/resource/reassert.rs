@@ -87,6 +87,7 @@ impl Resource {
         if self.holder.as_ref().is_some_and(thought_to) {
             self.declined(now);
         }
+        self.tell_of_import(now, from, incarnation);
     }
 
     /// Somebody waits here who is not known: there was an earlier life, whose holder is to be heard before anything is

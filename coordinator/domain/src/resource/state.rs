@@ -66,6 +66,9 @@ pub struct Resource {
     /// The highest epoch that a claimant does not take any more: grants are above it.
     #[serde(default)]
     pub floor: Epoch,
+    /// The epoch of an imported lease whose holder's entity was not told of it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<Epoch>,
 }
 
 /// Who has the resource.
@@ -186,7 +189,7 @@ pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
     /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `force_asked`, `forced`, `force_refused`, `orphaned`, `declined`, `seeded`,
-    /// `looked_up`.
+    /// `looked_up`, `imported`, `told`.
     pub what: String,
     /// The customer or party.
     pub who: Option<String>,
@@ -231,6 +234,7 @@ impl Resource {
             reborn: false,
             settled: Epoch(0),
             floor: Epoch(0),
+            untold: None,
         }
     }
 

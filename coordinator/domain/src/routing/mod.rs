@@ -12,6 +12,7 @@ mod id_key;
 mod priority;
 mod queue;
 mod target;
+mod tenant_ops;
 
 pub use address::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, RESOURCE_WORKFLOW_TYPE};
 pub use id_key::IdKey;
@@ -20,6 +21,7 @@ pub use queue::{
     PREFIX_BYTES_MAX, QueueKind, QueuePrefix, SHARD_COUNT_DEFAULT, SHARD_COUNT_MAX, ShardCount, ShardIndex, shard_of,
 };
 pub use target::{TARGET_WORKFLOW_TYPE, target_of_workflow};
+pub use tenant_ops::{IMPORT_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE, tenant_of_workflow};
 
 use crate::error_code::ErrorCode;
 use crate::ids::{CustomerId, CustomerRef, IdError, RealmId, ResourceId, ResourceKind, Role, TargetId, TenantId};

@@ -12,4 +12,7 @@ mod tests;
 
 pub use finding::{Cause, Finding};
 pub use ledger::{FINDINGS_MAX, Ledger, News};
-pub use seen::{LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, WaitingOrder, findings, to_say_again};
+pub use seen::{
+    LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, TerminatedResource, WaitingOrder, findings,
+    to_say_again,
+};

@@ -78,6 +78,19 @@ pub struct TargetSeen {
     pub is_called: bool,
 }
 
+/// A resource whose entity was terminated, and who had its lease then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminatedResource {
+    /// The tenant of the holder.
+    pub tenant: TenantId,
+    /// The holder.
+    pub customer: CustomerId,
+    /// The resource.
+    pub resource: ResourceId,
+    /// How it stands now.
+    pub now: ResourceSeen,
+}
+
 /// All that a sweep saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -89,6 +102,8 @@ pub struct Seen {
     pub rings: Vec<RingSeen>,
     /// Targets.
     pub targets: Vec<TargetSeen>,
+    /// Resources whose entities were terminated lately.
+    pub terminated: Vec<TerminatedResource>,
 }
 
 /// What is worth telling of what was seen, in the order of the keys; each thing once.
@@ -110,7 +125,8 @@ pub fn findings(rules: &SweepRules, now: Timestamp, seen: &Seen) -> Vec<Finding>
     found.into_values().collect()
 }
 
-/// The customers that are to say again what they have and want of which resource.
+/// The customers that are to say again what they have and want of which resource: those who wait and are not known there, and
+/// those who had the lease of a terminated entity, where nobody is known to have it now.
 pub fn to_say_again(rules: &SweepRules, now: Timestamp, seen: &Seen) -> BTreeSet<(TenantId, CustomerId, ResourceId)> {
     let mut to_say = BTreeSet::new();
     for order in &seen.orders {
@@ -122,6 +138,15 @@ pub fn to_say_again(rules: &SweepRules, now: Timestamp, seen: &Seen) -> BTreeSet
             if is_unknown {
                 to_say.insert((order.tenant.clone(), order.order.customer(), resource.clone()));
             }
+        }
+    }
+    for terminated in &seen.terminated {
+        let is_forgotten = match &terminated.now {
+            ResourceSeen::NotRunning => true,
+            ResourceSeen::Running { holder, .. } => holder.is_none(),
+        };
+        if is_forgotten {
+            to_say.insert((terminated.tenant.clone(), terminated.customer.clone(), terminated.resource.clone()));
         }
     }
     to_say

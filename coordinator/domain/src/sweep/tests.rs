@@ -166,3 +166,18 @@ fn what_is_remembered_is_bounded() {
     // It is the result of a sweep, and the argument of an activity.
     assert!(serde_json::to_vec(&(&ledger, &news)).unwrap().len() < 1024 * 1024);
 }
+
+#[test]
+fn who_had_the_lease_of_a_terminated_entity_says_so_again_until_somebody_is_known_to_have_it() {
+    let terminated =
+        |now| TerminatedResource { tenant: tenant(), customer: "A".parse().unwrap(), resource: number(), now };
+    let asked = |now| {
+        let seen = Seen { terminated: vec![terminated(now)], ..Seen::default() };
+        to_say_again(&RULES, NOW, &seen).into_iter().collect::<Vec<_>>()
+    };
+    let holder = vec![(tenant(), "A".parse().unwrap(), number())];
+    assert_eq!(asked(ResourceSeen::NotRunning), holder);
+    assert_eq!(asked(running(&["B"], None)), holder);
+    assert_eq!(asked(running(&[], Some(("A", true)))), []);
+    assert_eq!(asked(running(&[], Some(("B", true)))), []);
+}

@@ -23,10 +23,7 @@ impl World {
         let (customer, readable) = (spec.customer, spec.deed.is_some());
         self.to_submit[event] = false;
         let life = self.customers[customer].life;
-        if self.customers[customer].entity.is_none() {
-            let machine = Customer::new(self.scenario.customers[customer].clone(), Incarnation(self.now));
-            self.customers[customer].entity = Some(Tracked::new(machine));
-        }
+        self.be_there(customer);
         if readable {
             self.truth.submitted.insert((event, life));
             let incoming = self.scenario.incoming(event);
@@ -52,6 +49,14 @@ impl World {
     }
 
     /// Gives a customer's machine an input and does what it wants.
+    /// Starts a customer's entity where there is none.
+    pub(super) fn be_there(&mut self, customer: usize) {
+        if self.customers[customer].entity.is_none() {
+            let machine = Customer::new(self.scenario.customers[customer].clone(), Incarnation(self.now));
+            self.customers[customer].entity = Some(Tracked::new(machine));
+        }
+    }
+
     pub(super) fn tell_customer(&mut self, customer: usize, input: Input, seen: &mut Sightings) -> Checked {
         let now = Timestamp(self.now);
         let broken = self.scenario.broken.filter(|_| Broken::may_hide(&input));

@@ -26,6 +26,8 @@ impl World {
     pub(super) fn look_around(&mut self, resource: usize, customer: usize, seen: &mut Sightings) -> Checked {
         self.to_look_around.remove(&(resource, customer));
         let resource = Some(self.scenario.resources[resource].clone());
+        // Whoever has something by a list is started to be asked.
+        self.be_there(customer);
         self.tell_customer(customer, Input::Reassert { resource }, seen)
     }
 

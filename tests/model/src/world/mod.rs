@@ -259,6 +259,9 @@ impl World {
             }
             if *start == Start::Seeded {
                 self.seed(*resource, scenario.customers[*customer].clone(), party);
+            } else if *start == Start::Imported {
+                self.import(*resource, scenario.customers[*customer].clone());
+                self.to_look_around.insert((*resource, *customer));
             }
         }
     }

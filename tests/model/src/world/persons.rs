@@ -2,6 +2,7 @@
 
 use interlock_domain::customer::{self, ActionKind, StepState};
 use interlock_domain::ids::{OrderId, Timestamp};
+use interlock_domain::limits::CLOCKS_APART_MS_MAX;
 use interlock_domain::order::ReleaseWhen;
 use interlock_domain::resource::{ForceRelease, Input};
 
@@ -97,6 +98,10 @@ impl World {
     pub(super) fn force(&mut self, resource: usize, insists: bool, seen: &mut Sightings) -> Checked {
         let number = self.left.forced;
         self.left.forced -= 1;
+        if !insists {
+            // What happened before a person came was some time ago; what happens from now on is not.
+            self.now += i64::try_from(CLOCKS_APART_MS_MAX).unwrap_or(i64::MAX) + 1;
+        }
         seen.see(Sighting::PersonActed);
         let release = ForceRelease {
             action_id: number.to_string(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, Timestamp};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket, ToCustomer, ToResource};
-use interlock_domain::resource::{Effect, ForceAnswer, Input, Resource};
+use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource};
 
 use super::perform::Checked;
 use super::{Action, Notifying, ResourceSlot, Stray, World};
@@ -37,6 +37,16 @@ impl World {
         self.tell_resource(resource, input, &mut seen).expect("seeding tells nobody anything");
     }
 
+    pub(super) fn import(&mut self, resource: usize, holder: CustomerRef) {
+        let (now, import) = (Timestamp(self.now), Import { holder, policy: self.scenario.policy() });
+        let mut seen = Sightings::default();
+        let imported = self.change_resource(resource, &mut seen, |machine| {
+            let (answer, effects) = machine.import(now, &import);
+            (effects, answer)
+        });
+        imported.expect("an import into an empty ledger tells nobody anything");
+    }
+
     pub(super) fn tell_resource(&mut self, resource: usize, input: Input, seen: &mut Sightings) -> Checked {
         let now = Timestamp(self.now);
         let broken = self.scenario.broken;
@@ -59,6 +69,7 @@ impl World {
         let broken = self.scenario.broken;
         let slot = &mut self.resources[resource];
         let forced_before = released_by_force(slot.entity.get());
+        let vouched_for = is_vouched_for(slot.entity.get());
         let before = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
         let (effects, result) = slot.entity.change(|machine| {
             let changed = change(machine);
@@ -74,7 +85,7 @@ impl World {
         if after.is_some_and(|holder| holder.1.is_some()) && before.is_some_and(|holder| holder.1.is_none()) {
             seen.see(Sighting::Orphan);
         }
-        if released_by_force(self.resources[resource].entity.get()) > forced_before {
+        if released_by_force(self.resources[resource].entity.get()) > forced_before && !vouched_for {
             self.truth.forced.insert(resource);
         }
         for effect in effects {
@@ -250,6 +261,17 @@ impl World {
 fn released_by_force(machine: &Resource) -> usize {
     let answered = machine.forces.iter().filter(|force| force.answer == ForceAnswer::Released).count();
     answered + machine.history.iter().filter(|entry| entry.what == "forced").count()
+}
+
+/// Whether a forced release is under way that takes nobody's number away: the target said that nobody has it, nobody insists, and
+/// a living holder is asked.
+fn is_vouched_for(machine: &Resource) -> bool {
+    let asks_holder = machine.forcing.as_ref().is_some_and(|forcing| {
+        forcing.stage == ForceStage::Holder && !forcing.release.even_if_registered && forcing.other_party.is_none()
+    });
+    let lives =
+        machine.holder.as_ref().is_some_and(|holder| holder.customer().is_some() && holder.orphaned_at.is_none());
+    asks_holder && lives && machine.policy.authority.is_some()
 }
 
 fn see_notice(message: &ToCustomer, seen: &mut Sightings) {

@@ -18,7 +18,7 @@ pub struct Truth {
     pub begun: BTreeMap<(OrderId, u8), bool>,
     /// Calls that a new run starts again: they had their turn.
     pub interrupted: BTreeSet<(OrderId, usize)>,
-    /// Resources that a person forced free.
+    /// Resources that a person forced free, and that nobody could vouch for.
     pub forced: BTreeSet<usize>,
     /// Resources whose registration a person left as it is, by skipping or cancelling.
     pub left_registered: BTreeSet<usize>,

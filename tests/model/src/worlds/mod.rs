@@ -63,6 +63,8 @@ pub fn all() -> Vec<Scenario> {
         hand_over_two_targets(),
         moved(),
         seeded(),
+        imported(),
+        imported_with_older_taker(),
         boot(),
         boot_with_older_taker(),
         boot_without_authority(),

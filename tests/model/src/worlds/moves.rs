@@ -47,6 +47,18 @@ pub fn seeded() -> Scenario {
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B")
 }
 
+/// The same, with a ledger that was told by a list: A hears of its lease sooner or later, or by its claim.
+pub fn imported() -> Scenario {
+    let start = Scenario::new("imported").has_by("A", "N1", Start::Imported);
+    start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B")
+}
+
+/// The same, with B's event older, and an authority that could be asked.
+pub fn imported_with_older_taker() -> Scenario {
+    let start = Scenario::new("imported, taker older").has_by("A", "N1", Start::Imported).with_authority();
+    start.event("A", 2, release("N1")).event("B", 1, assign("N1")).ends_with("N1", "B")
+}
+
 /// The same, with an empty ledger: only the target knows A.
 pub fn boot() -> Scenario {
     let start = Scenario::new("boot").has_by("A", "N1", Start::TargetOnly).with_authority();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error_code::{ErrorCode, ReasonCode};
+use crate::limits::CLOCKS_APART_MS_MAX;
 use crate::order::OrderState;
 
 fn action(action_id: &str, id: &str, kind: ActionKind) -> Action {
@@ -373,7 +374,7 @@ fn a_forced_release_is_refused_while_open_orders_name_the_resource() {
     let mut a = customer();
     assign_and_add(&mut a, "e1", OnFailure::Hold);
     let forced = |epoch| {
-        let notice = Notice::Forced { epoch: Epoch(epoch) };
+        let notice = Notice::Forced { epoch: Epoch(epoch), unused_since: None };
         Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice })
     };
     let effects = a.step(NOW, forced(7));
@@ -390,10 +391,37 @@ fn a_forced_release_is_refused_while_open_orders_name_the_resource() {
 }
 
 #[test]
+fn a_forced_release_is_refused_where_the_target_was_asked_before_the_lease_was_used() {
+    let mut a = customer();
+    admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
+    let used_at = NOW.plus_ms(60_000);
+    a.step(used_at, done("e1", 0));
+    a.step(used_at, Input::Sent);
+    let forced = |unused_since| {
+        let notice = Notice::Forced { epoch: Epoch(7), unused_since: Some(unused_since) };
+        Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice })
+    };
+    // Clocks may be apart: what was asked shortly after may have been asked before.
+    for asked_at in [NOW, used_at, used_at.plus_ms(CLOCKS_APART_MS_MAX)] {
+        let effects = a.step(used_at, forced(asked_at));
+        let [Effect::Send(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+        let refused = |orders: &[OrderId], at: &Option<Timestamp>| orders.is_empty() && *at == Some(used_at);
+        assert!(
+            matches!(&messages[0].1, ToResource::ForceRefused { orders, used_at, .. } if refused(orders, used_at)),
+            "{messages:?}"
+        );
+        a.step(used_at, Input::Sent);
+    }
+    let effects = a.step(used_at, forced(used_at.plus_ms(CLOCKS_APART_MS_MAX + 1)));
+    let [Effect::Send(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(matches!(&messages[0].1, ToResource::GiveBack { how: GiveBack::Forced, .. }));
+}
+
+#[test]
 fn a_lease_that_the_customer_knows_nothing_of_is_declined_once_nothing_waits_for_admission() {
     let mut a = customer();
     a.step(NOW, Input::Submitted(Ok(event("e1"))));
-    let notice = Notice::Forced { epoch: Epoch(9) };
+    let notice = Notice::Forced { epoch: Epoch(9), unused_since: None };
     let forced = Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice });
     assert_eq!(a.step(NOW, forced), vec![], "the admission under way may bring it");
     let service = plan(&[], vec![step("crm.update", &[], &[])]);

@@ -1,0 +1,170 @@
+//! Telling the ledger who has what, line by line.
+//!
+//! How far an attempt is goes with its signs of life, so that the next one goes on there. Lines that were told and not
+//! recorded are told again under the same update id, and answered as the first time: the counts stay exact.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, TenantId};
+use interlock_domain::import::{LineProblem, ListedLease, PartReport};
+use interlock_domain::order::Rejection;
+use interlock_domain::resource::{Import, ImportAnswer};
+use interlock_workflows::{PartInput, ResourceAction, names, unpack};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use temporalio_common::data_converters::PayloadConversionError;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::entity_client::EntityCallError;
+use crate::provision::again;
+use crate::request_id;
+use crate::worker_context::WorkerContext;
+
+/// How many lines of a part are told at a time: few beside the hundreds of workflow tasks that a worker does at a time, so
+/// that live orders keep their share.
+const LINES_AT_ONCE: usize = 16;
+/// How long a resource may take to answer; without workers none does.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// How often an attempt says how far it is.
+const SIGN_EVERY: Duration = Duration::from_secs(1);
+
+/// How far a part is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Reached {
+    /// Lines that are done, from the first.
+    lines: usize,
+    /// What became of them.
+    report: PartReport,
+}
+
+/// What became of a line.
+enum Line {
+    Seeded,
+    Unchanged,
+    Refused(Rejection),
+}
+
+/// Imports a part, from where the attempt before was.
+///
+/// # Errors
+/// A retryable failure where Temporal or a resource does not answer.
+pub(crate) async fn import_part(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    input: PartInput,
+) -> Result<PartReport, ActivityError> {
+    let PartInput { tenant, part } = input;
+    let lines = unpack(&part.data).map_err(|fault| again("part_unreadable", fault.to_string(), None))?;
+    let mut reached = reached_before(context);
+    let told = lines.into_iter().skip(reached.lines).map(|line| {
+        let tenant = &tenant;
+        async move { (line.line, import_line(worker, context, tenant, &line).await) }
+    });
+    // In the order of the list, so that what is done is known by its number.
+    let mut told = std::pin::pin!(stream::iter(told).buffered(LINES_AT_ONCE));
+    let mut signs = tokio::time::interval(SIGN_EVERY);
+    loop {
+        tokio::select! {
+            line = told.next() => match line {
+                None => return Ok(reached.report),
+                Some((number, Ok(became))) => reached.take(number, became),
+                Some((_, Err(error))) => {
+                    say(context, &reached).await;
+                    tracing::warn!(code = %error.code(), %error, "an import waits");
+                    return Err(again(error.code().as_str(), error.to_string(), None));
+                }
+            },
+            _ = signs.tick() => say(context, &reached).await,
+        }
+    }
+}
+
+impl Reached {
+    fn take(&mut self, line: u64, became: Line) {
+        self.lines += 1;
+        let tally = &mut self.report.tally;
+        match became {
+            Line::Seeded => tally.seeded += 1,
+            Line::Unchanged => tally.unchanged += 1,
+            Line::Refused(Rejection { code, detail }) => {
+                let is_conflict = code == ErrorCode::LeaseHeld || code == ErrorCode::LeaseMovedOn;
+                *(if is_conflict { &mut tally.conflicts } else { &mut tally.bad }) += 1;
+                self.report.problem(LineProblem { line, code, detail });
+            }
+        }
+    }
+}
+
+/// Says that the attempt lives, and how far it is.
+async fn say(context: &ActivityContext, reached: &Reached) {
+    let said: Result<(), PayloadConversionError> = context.record_heartbeat(Some(reached.clone())).await;
+    if let Err(error) = said {
+        tracing::error!(%error, "a heartbeat could not be written");
+    }
+}
+
+/// How far the attempts before were.
+fn reached_before(context: &ActivityContext) -> Reached {
+    match context.heartbeat_details().deserialize::<Option<Reached>>() {
+        Ok(reached) => reached.flatten().unwrap_or_default(),
+        Err(error) => {
+            // Every line may be told again.
+            tracing::warn!(%error, "the heartbeat of the attempt before cannot be read");
+            Reached::default()
+        }
+    }
+}
+
+/// Tells the resource, and has its holder ask for what it has.
+async fn import_line(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    tenant: &TenantId,
+    line: &ListedLease,
+) -> Result<Line, EntityCallError> {
+    let (resource, holder) = match understood(worker, tenant, line) {
+        Ok(understood) => understood,
+        Err(rejection) => return Ok(Line::Refused(rejection)),
+    };
+    let entities = &worker.entities;
+    let entity = entities.resource(tenant, &resource);
+    let policy = worker.catalog.policy(resource.kind(), &entities.routing().tenant(tenant).targets, &worker.limits);
+    let action = ResourceAction::Import(Import { holder: holder.clone(), policy });
+    let update_id = request_id::of_part(context, &format!("line {}", line.line));
+    let asked = entities.update_with_start::<_, ImportAnswer>(&entity, names::ACT, &action, &update_id);
+    let not_answered = || EntityCallError::NotAnswered { workflow_id: entity.route.workflow_id.clone() };
+    let answer = tokio::time::timeout(ANSWER_LIMIT, asked).await.map_err(|_| not_answered())??;
+    let became = match answer {
+        ImportAnswer::Seeded { .. } => Line::Seeded,
+        ImportAnswer::Unchanged { untold: true, .. } => Line::Unchanged,
+        ImportAnswer::Unchanged { untold: false, .. } => return Ok(Line::Unchanged),
+        ImportAnswer::Held { by } => {
+            return Ok(Line::Refused(Rejection::new(ErrorCode::LeaseHeld, format!("{by} has it"))));
+        }
+        ImportAnswer::MovedOn => {
+            let detail = "nobody has it by the ledger, which knows more than the list";
+            return Ok(Line::Refused(Rejection::new(ErrorCode::LeaseMovedOn, detail)));
+        }
+    };
+    // The holder's entity asks the resource what it has, and is told: only so the resource knows whom it told.
+    let customer = entities.customer(tenant, &holder.customer);
+    let request_id = request_id::of_part(context, &format!("holder {}", line.line));
+    entities.signal_with_start(&customer, names::REASSERT, &json!({ "resource": resource }), &request_id).await?;
+    Ok(became)
+}
+
+/// The resource and the customer that a line means.
+fn understood(
+    worker: &WorkerContext,
+    tenant: &TenantId,
+    line: &ListedLease,
+) -> Result<(ResourceId, CustomerRef), Rejection> {
+    let resource = worker.catalog.listed(&line.kind, &line.id)?;
+    let customer: CustomerId = line
+        .customer
+        .parse()
+        .map_err(|error| Rejection::new(ErrorCode::BadId, format!("the customer is none: {error}")))?;
+    Ok((resource, CustomerRef { tenant: tenant.clone(), customer }))
+}

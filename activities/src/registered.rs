@@ -1,0 +1,58 @@
+//! What a worker has registered, compared with what comes up on its queue.
+
+use interlock_workflows::Needs;
+use temporalio_sdk::WorkerOptions;
+
+/// The types that are needed and not registered, each with what it is.
+pub(crate) fn missing(options: &WorkerOptions, needs: &Needs) -> Vec<String> {
+    // The SDK says what is registered in one way only: by the `Debug` form of its tables, which is their names. Were that to
+    // change, everything would count as missing, and no worker would start: it cannot go unseen.
+    let (workflows, activities) = (format!("{:?}", options.workflows()), format!("{:?}", options.activities()));
+    let not_in = |names: &[String], registered: &str, what: &str| -> Vec<String> {
+        let unknown = names.iter().filter(|name| !registered.contains(&format!("{name:?}")));
+        unknown.map(|name| format!("the {what} {name}")).collect()
+    };
+    let mut missing = not_in(&needs.workflows, &workflows, "workflow");
+    missing.extend(not_in(&needs.activities, &activities, "activity"));
+    missing
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_domain::message::ProvisionRequest;
+    use interlock_domain::outcome::Outcome;
+    use interlock_workflows::{ProvisionActivity, Served, Sweep};
+    use temporalio_macros::activities;
+    use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+    use super::*;
+
+    /// Half of what a target's queue needs.
+    struct Half;
+
+    #[activities]
+    #[allow(missing_docs, reason = "a test")]
+    impl Half {
+        #[activity(definition = ProvisionActivity)]
+        pub async fn provision(
+            _context: ActivityContext,
+            _request: ProvisionRequest,
+        ) -> Result<Outcome, ActivityError> {
+            Ok(Outcome::Done)
+        }
+    }
+
+    #[test]
+    fn an_activity_that_nobody_registered_is_missing_by_its_name() {
+        let options = WorkerOptions::new("a queue").register_activities(Half).build();
+        assert_eq!(missing(&options, &Served::Target.needs()), ["the activity look_up"]);
+    }
+
+    #[test]
+    fn a_workflow_that_nobody_registered_is_missing_by_its_name() {
+        let options = WorkerOptions::new("a queue").register_workflow::<Sweep>().unwrap().register_activities(Half);
+        let missing = missing(&options.build(), &Served::Jobs.needs());
+        assert_eq!(missing[0], "the workflow TargetEntity");
+        assert!(!missing.iter().any(|name| name.ends_with("Sweep") || name.ends_with("provision")), "{missing:?}");
+    }
+}

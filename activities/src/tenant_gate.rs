@@ -1,0 +1,86 @@
+//! Which tenants were off-boarded. A tenant's own workflow says it in its memo; each process looks at most every few seconds
+//! for a tenant that has events, which costs one describe call and no history.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use interlock_domain::ids::TenantId;
+use interlock_domain::routing::Routing;
+use interlock_workflows::names;
+use temporalio_client::Client;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionRequest;
+use tonic::{Code, Request, Status};
+
+/// How long what was seen counts.
+pub(crate) const SEEN_FOR: Duration = Duration::from_secs(5);
+/// How long a look may take: events wait for it.
+const LOOK_LIMIT: Duration = Duration::from_secs(1);
+
+/// The most tenants that are remembered; then all are looked at anew.
+const TENANTS_MAX: usize = 10_000;
+
+/// What was seen of a tenant last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    closed: bool,
+    at: Option<Instant>,
+}
+
+/// Knows which tenants are closed.
+pub(crate) struct TenantGate {
+    client: Client,
+    routing: Arc<Routing>,
+    /// One lock a tenant: those who come while it is looked wait for what is seen, and nobody else does.
+    seen: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<Seen>>>>,
+}
+
+impl TenantGate {
+    pub(crate) fn new(client: Client, routing: Arc<Routing>) -> Self {
+        Self { client, routing, seen: Mutex::default() }
+    }
+
+    /// Whether new events of a tenant are refused. A tenant without a workflow is open; where it cannot be looked, what was
+    /// seen last holds.
+    pub(crate) async fn is_closed(&self, tenant: &TenantId) -> bool {
+        let seen = {
+            let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= TENANTS_MAX && !all.contains_key(tenant) {
+                all.clear();
+            }
+            Arc::clone(all.entry(tenant.clone()).or_default())
+        };
+        let mut seen = seen.lock().await;
+        if seen.at.is_some_and(|at| at.elapsed() < SEEN_FOR) {
+            return seen.closed;
+        }
+        match tokio::time::timeout(LOOK_LIMIT, self.look(tenant)).await {
+            Ok(Ok(closed)) => seen.closed = closed,
+            Ok(Err(status)) => tracing::warn!(%tenant, %status, "it cannot be seen whether a tenant is closed"),
+            Err(_) => tracing::warn!(%tenant, "it is not answered whether a tenant is closed"),
+        }
+        seen.at = Some(Instant::now());
+        seen.closed
+    }
+
+    async fn look(&self, tenant: &TenantId) -> Result<bool, Status> {
+        let route = self.routing.tenant_entity(tenant);
+        let request = DescribeWorkflowExecutionRequest {
+            namespace: route.namespace,
+            execution: Some(WorkflowExecution { workflow_id: route.workflow_id, run_id: String::new() }),
+        };
+        let described = match self.client.clone().describe_workflow_execution(Request::new(request)).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) if status.code() == Code::NotFound => return Ok(false),
+            Err(status) => return Err(status),
+        };
+        let memo = described.workflow_execution_info.and_then(|info| info.memo);
+        let Some(closed) = memo.and_then(|mut memo| memo.fields.remove(names::MEMO_CLOSED)) else { return Ok(false) };
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let read = self.client.options().data_converter.from_payloads::<bool>(&context, vec![closed]).await;
+        read.map_err(|fault| Status::internal(fault.to_string()))
+    }
+}

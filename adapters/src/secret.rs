@@ -1,0 +1,131 @@
+//! Secrets of settings: their text, or better where they are, so that a settings file need not be kept secret itself.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// A secret as a settings file has it: `"its text"`, `{ env = "NAME" }` or `{ file = "PATH" }`. Where it is elsewhere, it
+/// is read when it is needed, so that processes which do not need it need not have it. It is never printed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "a secret is its text, { env = \"NAME\" } or { file = \"PATH\" }")]
+pub enum Secret {
+    /// The secret itself.
+    Text(SecretString),
+    /// An environment variable.
+    Environment(InEnvironment),
+    /// A file. Blanks and line ends around its text are no part of the secret.
+    File(InFile),
+}
+
+/// `{ env = "NAME" }`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InEnvironment {
+    /// The name of the variable.
+    pub env: String,
+}
+
+/// `{ file = "PATH" }`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InFile {
+    /// The path, from the working directory where it is not absolute.
+    pub file: PathBuf,
+}
+
+/// A secret is not where it should be. The text names the place, never the secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretMissing {
+    /// The variable.
+    #[error("the environment variable {0} is not set; set it to the secret")]
+    Environment(String),
+    /// The file.
+    #[error("the file {0:?} cannot be read ({1}); put the secret there")]
+    File(PathBuf, std::io::ErrorKind),
+    /// Nothing in it.
+    #[error("{0} is empty; put the secret there")]
+    Empty(String),
+}
+
+impl Secret {
+    /// The secret itself, read anew each time.
+    ///
+    /// # Errors
+    /// [`SecretMissing`] where it is not in its place.
+    pub fn read(&self) -> Result<SecretString, SecretMissing> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::Environment(InEnvironment { env }) => in_environment(env),
+            Self::File(InFile { file }) => in_file(file),
+        }
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// The secret in a variable.
+pub(crate) fn in_environment(name: &str) -> Result<SecretString, SecretMissing> {
+    let text = std::env::var(name).map_err(|_| SecretMissing::Environment(name.to_owned()))?;
+    trimmed(&text, || format!("the environment variable {name}"))
+}
+
+/// The secret in a file.
+pub(crate) fn in_file(path: &Path) -> Result<SecretString, SecretMissing> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| SecretMissing::File(path.to_owned(), error.kind()))?;
+    trimmed(&text, || format!("the file '{}'", path.display()))
+}
+
+fn trimmed(text: &str, place: impl FnOnce() -> String) -> Result<SecretString, SecretMissing> {
+    let secret = text.trim();
+    if secret.is_empty() { Err(SecretMissing::Empty(place())) } else { Ok(secret.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn read(json: serde_json::Value) -> Secret {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_secret_is_its_text_or_where_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        std::fs::write(&path, "open sesame\n").unwrap();
+        assert_eq!(read("open".into()).read().unwrap().expose_secret(), "open");
+        let in_file = read(serde_json::json!({ "file": path }));
+        assert_eq!(in_file.read().unwrap().expose_secret(), "open sesame");
+        let in_environment = read(serde_json::json!({ "env": "CARGO_PKG_NAME" }));
+        assert_eq!(in_environment.read().unwrap().expose_secret(), "interlock-adapters");
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_its_place() {
+        let missing = |json| read(json).read().err().unwrap().to_string();
+        assert!(missing(serde_json::json!({ "file": "/nowhere/key" })).contains("/nowhere/key"));
+        assert!(missing(serde_json::json!({ "env": "INTERLOCK_NOT_SET" })).contains("INTERLOCK_NOT_SET"));
+    }
+
+    #[test]
+    fn anything_else_is_no_secret() {
+        for wrong in [serde_json::json!({ "env": "A", "file": "B" }), serde_json::json!({ "path": "B" }), 7.into()] {
+            let error = serde_json::from_value::<Secret>(wrong).unwrap_err();
+            assert!(error.to_string().contains("{ env = \"NAME\" }"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Leases that this customer has by a list, for the day on which Interlock is switched on.
+
+use super::{Customer, Lease};
+use crate::ids::{Epoch, OrderId, ResourceId, TicketId, Timestamp};
+use crate::limits::RESOURCES_REMEMBERED_MAX;
+use crate::order::OrderKey;
+
+/// The event source of the order that an imported lease is held by. There is no such order: it only has a key.
+const SOURCE: &str = "interlock:import";
+
+impl Customer {
+    /// A resource says that this customer has it by a list. The target has it registered already, so the lease outlives
+    /// every order until one releases it. Of more than [`RESOURCES_REMEMBERED_MAX`] leases a customer learns when it claims
+    /// them.
+    pub(super) fn imported(&mut self, now: Timestamp, resource: &ResourceId, epoch: Epoch, party: Option<String>) {
+        if self.given_back.get(resource).is_some_and(|known| *known >= epoch) {
+            return;
+        }
+        if let Some(lease) = self.leases.get_mut(resource) {
+            lease.epoch = lease.epoch.max(epoch);
+            self.changed();
+            return;
+        }
+        if self.leases.len() >= RESOURCES_REMEMBERED_MAX {
+            self.decline(resource, None, epoch);
+            return;
+        }
+        let order = OrderId::derive(&self.me.tenant, &self.me.customer, SOURCE, &resource.to_string(), None);
+        let ticket = TicketId::derive(&order, resource, self.incarnation);
+        let key = OrderKey::new(None, None, now, order);
+        let (due, leaving, recall) = (None, None, None);
+        let used_at = None;
+        let lease = Lease { epoch, ticket, key, since: now, kept: true, used_at, due, leaving, recall, party };
+        self.leases.insert(resource.clone(), lease);
+        if let Some((early, asker)) = self.early_recalls.remove(resource)
+            && early >= epoch
+        {
+            self.recalled(resource, early, Some(asker));
+        }
+        self.changed();
+    }
+}

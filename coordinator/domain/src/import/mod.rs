@@ -1,0 +1,248 @@
+//! The progress of one import: which parts of a list came, which are under way, and what became of their lines. Pure:
+//! the workflow `ResourceImport` is a shell around [`ImportProgress`].
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error_code::ReasonCode;
+use crate::ids::{TenantId, Timestamp};
+
+/// The most lines of a part.
+pub const PART_LINES_MAX: usize = 10_000;
+/// The most bytes of a part before it is compressed: even where nothing can be gained by that, a part, written as text, fits
+/// into a payload of 2 MiB.
+pub const PART_BYTES_MAX: usize = 1024 * 1024;
+/// How many parts are under way at a time. A part has few lines under way at a time itself, so that live orders keep their
+/// share; the second one bridges the end of the first.
+pub const PARTS_AT_ONCE: usize = 2;
+/// The parts of one run of the workflow: each is twice in its history, which may have 50 MiB.
+pub const PARTS_PER_RUN: u32 = 10;
+/// Lines of a part whose problems are told one by one; the others are counted.
+pub const PROBLEMS_TOLD_MAX: usize = 2_000;
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportPart {
+    /// Its number, from 0, in the order of the list.
+    pub number: u64,
+    /// How many lines it has.
+    pub lines: u64,
+    /// The lines, as [`ListedLease`]s: JSON, compressed, as text.
+    pub data: String,
+}
+
+/// A line of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedLease {
+    /// Its number in the list, from 1; the header is the first.
+    pub line: u64,
+    /// The kind of the resource.
+    pub kind: String,
+    /// The resource's id.
+    pub id: String,
+    /// The customer that has it.
+    pub customer: String,
+}
+
+/// What became of lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImportTally {
+    /// Leases that are new in the ledger.
+    pub seeded: u64,
+    /// Leases that were there.
+    pub unchanged: u64,
+    /// Lines that contradict the ledger.
+    pub conflicts: u64,
+    /// Lines that cannot be understood.
+    pub bad: u64,
+}
+
+impl ImportTally {
+    /// All lines.
+    pub fn lines(&self) -> u64 {
+        self.seeded + self.unchanged + self.conflicts + self.bad
+    }
+
+    /// Adds what became of other lines.
+    pub fn add(&mut self, other: &Self) {
+        self.seeded += other.seeded;
+        self.unchanged += other.unchanged;
+        self.conflicts += other.conflicts;
+        self.bad += other.bad;
+    }
+}
+
+/// A line that was not taken, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineProblem {
+    /// Its number in the list.
+    pub line: u64,
+    /// A stable code.
+    pub code: ReasonCode,
+    /// A sentence for a person.
+    pub detail: String,
+}
+
+/// What became of a part; while it is under way, of its first lines.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PartReport {
+    /// What became of its lines.
+    pub tally: ImportTally,
+    /// The lines that were not taken, at most [`PROBLEMS_TOLD_MAX`].
+    pub problems: Vec<LineProblem>,
+}
+
+impl PartReport {
+    /// Notes a line that was not taken.
+    pub fn problem(&mut self, problem: LineProblem) {
+        if self.problems.len() < PROBLEMS_TOLD_MAX {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// What the workflow answers to a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "part", rename_all = "snake_case")]
+pub enum PartAnswer {
+    /// It is taken, or was before.
+    Taken,
+    /// Another part comes first.
+    Expected {
+        /// Its number.
+        number: u64,
+    },
+    /// Enough parts are under way: it is to come again.
+    Busy,
+}
+
+/// What is wanted done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Import this part: one child workflow. Answered by [`ImportProgress::ended`].
+    Begin(ImportPart),
+}
+
+/// The progress of an import. All of it travels through continue-as-new.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportProgress {
+    /// Whose list it is.
+    pub tenant: TenantId,
+    /// When it began: the same list, imported again later, has other parts.
+    pub began_at: Timestamp,
+    /// The parts that came: all before this number.
+    pub received: u64,
+    /// A part that waits for its turn.
+    #[serde(default)]
+    pub waiting: Option<ImportPart>,
+    /// The parts under way, each with its lines.
+    #[serde(default)]
+    pub open: BTreeMap<u64, u64>,
+    /// Parts that ended before they were done: they are to come again.
+    #[serde(default)]
+    pub failed: BTreeSet<u64>,
+    /// What became of the lines of the parts that are done.
+    #[serde(default)]
+    pub tally: ImportTally,
+    /// The number of parts, once the list has come to its end.
+    #[serde(default)]
+    pub parts: Option<u64>,
+    /// Parts begun in this run.
+    #[serde(default)]
+    pub begun_in_run: u32,
+}
+
+impl ImportProgress {
+    /// An import that begins.
+    pub fn new(tenant: TenantId, began_at: Timestamp) -> Self {
+        Self {
+            tenant,
+            began_at,
+            received: 0,
+            waiting: None,
+            open: BTreeMap::new(),
+            failed: BTreeSet::new(),
+            tally: ImportTally::default(),
+            parts: None,
+            begun_in_run: 0,
+        }
+    }
+
+    /// A part comes. The same part again changes nothing.
+    pub fn part(&mut self, part: ImportPart) -> (PartAnswer, Vec<Effect>) {
+        let again = self.failed.contains(&part.number);
+        // What would come after the end of the list is of another list.
+        let is_beyond = self.parts.is_some_and(|parts| part.number >= parts);
+        if part.number > self.received || is_beyond {
+            return (PartAnswer::Expected { number: self.received }, Vec::new());
+        }
+        if part.number < self.received && !again {
+            return (PartAnswer::Taken, Vec::new());
+        }
+        if self.waiting.is_some() {
+            return (PartAnswer::Busy, Vec::new());
+        }
+        self.failed.remove(&part.number);
+        self.received = self.received.max(part.number + 1);
+        self.waiting = Some(part);
+        (PartAnswer::Taken, self.begin())
+    }
+
+    /// A part is over; none where it ended before it was done.
+    pub fn ended(&mut self, number: u64, tally: Option<ImportTally>) -> Vec<Effect> {
+        if self.open.remove(&number).is_some() {
+            match tally {
+                Some(tally) => self.tally.add(&tally),
+                None => {
+                    self.failed.insert(number);
+                }
+            }
+        }
+        self.begin()
+    }
+
+    /// The list has come to its end, after so many parts.
+    pub fn complete(&mut self, parts: u64) {
+        self.parts = Some(parts);
+    }
+
+    /// A new run begins.
+    pub fn resumed(&mut self) -> Vec<Effect> {
+        self.begun_in_run = 0;
+        self.begin()
+    }
+
+    fn begin(&mut self) -> Vec<Effect> {
+        if self.open.len() >= PARTS_AT_ONCE || self.begun_in_run >= PARTS_PER_RUN {
+            return Vec::new();
+        }
+        let Some(part) = self.waiting.take() else { return Vec::new() };
+        self.open.insert(part.number, part.lines);
+        self.begun_in_run += 1;
+        vec![Effect::Begin(part)]
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Whether this run is to end as soon as nothing is under way: it is long enough, or all is done.
+    pub fn run_is_over(&self) -> bool {
+        self.begun_in_run >= PARTS_PER_RUN || self.is_done()
+    }
+
+    /// Whether every line of the list was imported.
+    pub fn is_done(&self) -> bool {
+        self.parts.is_some_and(|parts| parts <= self.received)
+            && self.open.is_empty()
+            && self.waiting.is_none()
+            && self.failed.is_empty()
+    }
+}

@@ -1,0 +1,98 @@
+//! Leases that come from a list, for the day on which Interlock is switched on: numbers were assigned before.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Holder, HolderName, Resource};
+use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
+use crate::message::Notice;
+use crate::order::ResourcePolicy;
+
+/// One line of a list of who has what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// The customer that has the resource.
+    pub holder: CustomerRef,
+    /// What the entity needs to know of its kind.
+    #[serde(default)]
+    pub policy: ResourcePolicy,
+}
+
+/// What a resource answers to a line of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "import", rename_all = "snake_case")]
+pub enum ImportAnswer {
+    /// The lease is the customer's now.
+    Seeded {
+        /// Its fencing token.
+        epoch: Epoch,
+    },
+    /// The customer has it already.
+    Unchanged {
+        /// Its fencing token.
+        epoch: Epoch,
+        /// Whether the customer's entity is still to be told.
+        #[serde(default)]
+        untold: bool,
+    },
+    /// Another customer has it; nothing was changed.
+    Held {
+        /// Who.
+        by: CustomerRef,
+    },
+    /// Nobody has it, and the ledger knows more than the list: it was given back since, or the entity was terminated and
+    /// waits to be told by its holder. Nothing was changed.
+    MovedOn,
+}
+
+impl Resource {
+    /// Takes from a list who has the resource. Only a ledger that knows nothing yet believes a list: where a lease was granted
+    /// before, the list is an old story.
+    pub(super) fn imported(&mut self, now: Timestamp, import: &Import) -> ImportAnswer {
+        let Import { holder, policy } = import;
+        let known = self.holder.as_ref().and_then(|known| Some((known.customer()?, known.epoch)));
+        match known {
+            Some((customer, epoch)) if customer == holder => {
+                return ImportAnswer::Unchanged { epoch, untold: self.untold == Some(epoch) };
+            }
+            Some((customer, _)) => return ImportAnswer::Held { by: customer.clone() },
+            None if self.reborn || self.settled > Epoch(0) => return ImportAnswer::MovedOn,
+            None => {}
+        }
+        self.begin(now, policy);
+        self.raise_epoch(now);
+        self.settled = self.epoch;
+        self.note(now, "imported", Some(holder.to_string()), None, None);
+        // Where the target named a party, that is the name under which it knows the customer.
+        let party = self.holder.take().and_then(|named| named.party);
+        let epoch = self.epoch;
+        self.holder = Some(Holder::registered(HolderName::Customer(holder.clone()), party, epoch, now));
+        self.untold = Some(epoch);
+        self.adopt_waiting(now);
+        self.answer_releases();
+        ImportAnswer::Seeded { epoch: self.epoch }
+    }
+
+    /// The entity of a customer that has an imported lease was asked what it has, and said nothing of it: it is told. A lease
+    /// that a person is just forcing back is not spread.
+    pub(super) fn tell_of_import(&mut self, now: Timestamp, from: &CustomerRef, incarnation: Incarnation) {
+        let untold = |holder: &Holder| {
+            holder.is(from)
+                && holder.incarnation.is_none()
+                && self.untold == Some(holder.epoch)
+                && self.forcing.is_none()
+        };
+        if !self.holder.as_ref().is_some_and(untold) {
+            return;
+        }
+        self.untold = None;
+        self.raise_epoch(now);
+        self.settled = self.epoch;
+        self.note(now, "told", Some(from.to_string()), None, None);
+        let epoch = self.epoch;
+        let Some(holder) = &mut self.holder else { return };
+        holder.incarnation = Some(incarnation);
+        holder.epoch = epoch;
+        let party = holder.party.clone();
+        self.tell_holder(from.clone(), Notice::LeaseImported { epoch, party });
+    }
+}

@@ -1,0 +1,265 @@
+//! A tenant: whether it is being prepared, works, leaves or has left. Pure: the workflow `TenantEntity` is a shell around
+//! [`Tenant`].
+//!
+//! A tenant that was never on-boarded works by its settings alone. On-boarding prepares and checks what it needs, step by
+//! step; a step that fails is tried again. Off-boarding lets open orders end, and then refuses new events.
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use state::*;
+
+use serde::{Deserialize, Serialize};
+
+use crate::customer::{Refusal, check_action_words};
+use crate::error_code::{ErrorCode, ReasonCode};
+use crate::ids::Timestamp;
+
+/// The pause before a failed step is tried again, in milliseconds; it doubles each time.
+pub const RETRY_MS_MIN: u64 = 2_000;
+/// The longest such pause, in milliseconds.
+pub const RETRY_MS_MAX: u64 = 5 * 60 * 1_000;
+/// How often it is looked whether a tenant that leaves has open orders, in milliseconds.
+pub const DRAIN_LOOK_MS: u64 = 5_000;
+/// How often in a row there must be none: what one looks into lags behind by a moment.
+pub const QUIET_LOOKS: u32 = 2;
+
+/// What reaches a tenant, actions aside: those are answered by [`Tenant::act`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A step ended: with a sentence on what was found or done, or why it failed.
+    Prepared(Step, Result<String, StepFault>),
+    /// It was looked how many customers have open orders.
+    Counted(Result<u64, StepFault>),
+    /// The time asked for by [`Tenant::wake_at`] has come.
+    Woke,
+    /// A new run begins: what was under way is to be started again.
+    Resumed,
+}
+
+/// What a tenant wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Prepare or check this: one activity. Answered by [`Input::Prepared`].
+    Prepare(Step),
+    /// Look how many customers have open orders: one activity. Answered by [`Input::Counted`].
+    Count,
+    /// Say to those who take events in whether they are to refuse them. Nothing answers.
+    Show {
+        /// Whether they are.
+        closed: bool,
+    },
+}
+
+/// Why a step failed, or could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepFault {
+    /// A stable code.
+    pub code: ReasonCode,
+    /// A sentence for a person.
+    pub detail: String,
+}
+
+impl StepFault {
+    /// A step, or a look, that failed for a reason that has no code of its own.
+    pub fn strange(detail: impl Into<String>) -> Self {
+        Self { code: ErrorCode::TenantStepFailed.into(), detail: detail.into() }
+    }
+}
+
+/// A person's action on a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantAction {
+    /// Names the action: the same id again changes nothing.
+    pub action_id: String,
+    /// What to do.
+    #[serde(flatten)]
+    pub kind: TenantActionKind,
+    /// Who does it.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a person may do with a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum TenantActionKind {
+    /// Prepare and check all that it needs, also again; a tenant that has left is open again afterwards.
+    Onboard,
+    /// Let open orders end, then refuse new events.
+    Offboard {
+        /// Whether new events are refused at once; open orders end all the same.
+        #[serde(default)]
+        at_once: bool,
+    },
+}
+
+/// What an action led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantActionDone {
+    /// The tenant's state after it.
+    pub state: TenantState,
+    /// Whether this action id had been taken before, and nothing changed.
+    pub repeated: bool,
+}
+
+impl Tenant {
+    /// Takes an input at a time and says what is to be done. Total: what is not expected changes nothing.
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
+        let resumed = input == Input::Resumed;
+        match input {
+            Input::Prepared(step, result) => self.prepared(now, step, result),
+            Input::Counted(counted) => self.counted(now, counted),
+            Input::Woke | Input::Resumed => {}
+        }
+        if resumed {
+            return self.under_way.map(Task::effect).into_iter().collect();
+        }
+        self.go_on(now)
+    }
+
+    /// A person's action.
+    ///
+    /// # Errors
+    /// [`Refusal`] where it cannot be one; nothing is changed then.
+    pub fn act(&mut self, now: Timestamp, action: &TenantAction) -> (Result<TenantActionDone, Refusal>, Vec<Effect>) {
+        if let Err(refusal) = check_action_words(&action.action_id, &action.actor, &action.reason) {
+            return (Err(refusal), Vec::new());
+        }
+        let repeated = self.actions.contains(&action.action_id);
+        if !repeated {
+            self.remember(action.action_id.clone());
+            let (what, state) = match action.kind {
+                TenantActionKind::Onboard => ("onboard", TenantState::Onboarding),
+                // Who has left stays so.
+                TenantActionKind::Offboard { .. } if self.state == TenantState::Left => ("offboard", TenantState::Left),
+                TenantActionKind::Offboard { at_once: false } => ("offboard", TenantState::Leaving),
+                TenantActionKind::Offboard { at_once: true } => ("offboard_at_once", TenantState::Left),
+            };
+            self.note(now, what, Some(action.actor.clone()), Some(action.reason.clone()));
+            self.enter(now, state);
+        }
+        let effects = self.go_on(now);
+        (Ok(TenantActionDone { state: self.state, repeated }), effects)
+    }
+
+    fn prepared(&mut self, now: Timestamp, step: Step, result: Result<String, StepFault>) {
+        if self.under_way == Some(Task::Prepare(step)) {
+            self.under_way = None;
+        }
+        if self.state != TenantState::Onboarding {
+            return;
+        }
+        let entry = self.steps.entry(step).or_default();
+        entry.attempts = entry.attempts.saturating_add(1);
+        entry.at = Some(now);
+        match result {
+            Ok(detail) => (entry.outcome, self.failures_in_a_row) = (Some(Ok(detail)), 0),
+            Err(fault) => {
+                entry.outcome = Some(Err(fault.clone()));
+                if self.failures_in_a_row == 0 {
+                    self.note(now, "step_failed", None, Some(format!("{}: {}", step.as_str(), fault.detail)));
+                }
+                self.pause(now);
+            }
+        }
+    }
+
+    fn counted(&mut self, now: Timestamp, counted: Result<u64, StepFault>) {
+        if self.under_way == Some(Task::Count) {
+            self.under_way = None;
+        }
+        if self.state != TenantState::Leaving {
+            return;
+        }
+        match counted {
+            Ok(customers) => {
+                self.customers_left = Some(customers);
+                self.drain_fault = None;
+                self.failures_in_a_row = 0;
+                self.quiet_looks = if customers == 0 { self.quiet_looks + 1 } else { 0 };
+                self.not_before = Some(now.plus_ms(DRAIN_LOOK_MS));
+                if self.quiet_looks >= QUIET_LOOKS {
+                    self.note(now, "drained", None, None);
+                    self.enter(now, TenantState::Left);
+                }
+            }
+            Err(fault) => {
+                self.quiet_looks = 0;
+                self.drain_fault = Some(fault);
+                self.pause(now);
+            }
+        }
+    }
+
+    /// Waits before what failed is tried again.
+    fn pause(&mut self, now: Timestamp) {
+        let wait = RETRY_MS_MIN.saturating_mul(1 << self.failures_in_a_row.min(16)).min(RETRY_MS_MAX);
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        self.not_before = Some(now.plus_ms(wait));
+    }
+
+    /// Begins what is due, if nothing is under way.
+    fn go_on(&mut self, now: Timestamp) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.under_way.is_none() && self.not_before.is_none_or(|at| now >= at) {
+            self.under_way = match self.state {
+                TenantState::Onboarding => self.next_step().map(Task::Prepare),
+                TenantState::Leaving => Some(Task::Count),
+                TenantState::Active | TenantState::Left => None,
+            };
+            if self.under_way.is_none() && self.state == TenantState::Onboarding {
+                self.note(now, "onboarded", None, None);
+                self.enter(now, TenantState::Active);
+            }
+            if self.under_way.is_some() {
+                self.not_before = None;
+            }
+            effects.extend(self.under_way.map(Task::effect));
+        }
+        let closed = self.is_closed();
+        if self.shown_closed != closed {
+            self.shown_closed = closed;
+            effects.push(Effect::Show { closed });
+        }
+        effects
+    }
+
+    /// The first step that is not done.
+    fn next_step(&self) -> Option<Step> {
+        let is_done = |step: &Step| self.steps.get(step).is_some_and(|entry| matches!(entry.outcome, Some(Ok(_))));
+        Step::ALL.into_iter().find(|step| !is_done(step))
+    }
+
+    /// When this tenant wants to be woken, if nothing else happens.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.not_before.filter(|_| {
+            self.under_way.is_none() && matches!(self.state, TenantState::Onboarding | TenantState::Leaving)
+        })
+    }
+
+    fn enter(&mut self, now: Timestamp, state: TenantState) {
+        if state == TenantState::Onboarding {
+            // All of it is looked at again: what was well once may not be now.
+            self.steps.clear();
+        }
+        match state {
+            TenantState::Active => self.closed = false,
+            TenantState::Left => self.closed = true,
+            TenantState::Onboarding | TenantState::Leaving => {}
+        }
+        if self.state != state {
+            self.since = now;
+        }
+        self.state = state;
+        self.quiet_looks = 0;
+        self.failures_in_a_row = 0;
+        self.not_before = None;
+        self.drain_fault = None;
+        if state != TenantState::Left {
+            self.customers_left = None;
+        }
+    }
+}

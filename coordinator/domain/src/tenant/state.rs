@@ -1,0 +1,238 @@
+//! What a tenant's workflow knows, all of which travels through continue-as-new, and what it shows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Effect, StepFault};
+use crate::ids::{TenantId, Timestamp};
+
+/// Lines of a tenant's history that are kept, and actions that are recognised.
+pub const REMEMBERED_MAX: usize = 100;
+
+/// Where a tenant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantState {
+    /// What it needs is being prepared and checked.
+    Onboarding,
+    /// It works.
+    Active,
+    /// Its open orders end.
+    Leaving,
+    /// Its new events are refused.
+    Left,
+}
+
+impl TenantState {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Onboarding => "onboarding",
+            Self::Active => "active",
+            Self::Leaving => "leaving",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// What a tenant needs, in the order in which it is prepared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Its namespace is there.
+    Namespace,
+    /// Interlock's search attributes are registered in it.
+    SearchAttributes,
+    /// The schedules of the namespace run.
+    Schedules,
+    /// The queues of its targets know its share.
+    Queues,
+    /// Its targets answer.
+    Targets,
+}
+
+impl Step {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Namespace, Self::SearchAttributes, Self::Schedules, Self::Queues, Self::Targets];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::SearchAttributes => "search_attributes",
+            Self::Schedules => "schedules",
+            Self::Queues => "queues",
+            Self::Targets => "targets",
+        }
+    }
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StepEntry {
+    /// What became of it the last time; none before the first.
+    pub outcome: Option<Result<String, StepFault>>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was tried last.
+    pub at: Option<Timestamp>,
+}
+
+/// What is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// A step.
+    Prepare(Step),
+    /// A look at how many customers have open orders.
+    Count,
+}
+
+impl Task {
+    pub(super) fn effect(self) -> Effect {
+        match self {
+            Self::Prepare(step) => Effect::Prepare(step),
+            Self::Count => Effect::Count,
+        }
+    }
+}
+
+/// One line of a tenant's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantHistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// What: `onboard`, `onboarded`, `step_failed`, `offboard`, `offboard_at_once`, `drained`.
+    pub what: String,
+    /// Who, for a person's action.
+    #[serde(default)]
+    pub who: Option<String>,
+    /// A sentence for a person.
+    #[serde(default)]
+    pub detail: Option<String>,
+}
+
+/// One tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its name.
+    pub name: TenantId,
+    /// Where it stands.
+    pub state: TenantState,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether new events are refused.
+    #[serde(default)]
+    pub closed: bool,
+    /// What those who take events in were told last.
+    #[serde(default)]
+    pub shown_closed: bool,
+    /// How the steps of on-boarding stand; those that are missing were not begun.
+    #[serde(default)]
+    pub steps: BTreeMap<Step, StepEntry>,
+    /// How many customers had open orders when it was looked last.
+    #[serde(default)]
+    pub customers_left: Option<u64>,
+    /// Why that could not be looked at.
+    #[serde(default)]
+    pub drain_fault: Option<StepFault>,
+    /// How often in a row there were none.
+    #[serde(default)]
+    pub quiet_looks: u32,
+    /// Failures in a row of what is tried.
+    #[serde(default)]
+    pub failures_in_a_row: u32,
+    /// What is under way.
+    #[serde(default)]
+    pub under_way: Option<Task>,
+    /// When what is due is begun, at the earliest.
+    #[serde(default)]
+    pub not_before: Option<Timestamp>,
+    /// Actions taken, oldest first, bounded.
+    #[serde(default)]
+    pub actions: VecDeque<String>,
+    /// What happened, oldest first, bounded.
+    #[serde(default)]
+    pub history: VecDeque<TenantHistoryEntry>,
+}
+
+impl Tenant {
+    /// A tenant that works by its settings.
+    pub fn new(name: TenantId, now: Timestamp) -> Self {
+        Self {
+            name,
+            state: TenantState::Active,
+            since: now,
+            closed: false,
+            shown_closed: false,
+            steps: BTreeMap::new(),
+            customers_left: None,
+            drain_fault: None,
+            quiet_looks: 0,
+            failures_in_a_row: 0,
+            under_way: None,
+            not_before: None,
+            actions: VecDeque::new(),
+            history: VecDeque::new(),
+        }
+    }
+
+    /// Whether new events are refused.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether nothing is under way: the moment to continue as new.
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_none()
+    }
+
+    pub(super) fn note(&mut self, at: Timestamp, what: &str, who: Option<String>, detail: Option<String>) {
+        self.history.push_back(TenantHistoryEntry { at, what: what.to_owned(), who, detail });
+        while self.history.len() > REMEMBERED_MAX {
+            self.history.pop_front();
+        }
+    }
+
+    pub(super) fn remember(&mut self, action_id: String) {
+        self.actions.push_back(action_id);
+        while self.actions.len() > REMEMBERED_MAX {
+            self.actions.pop_front();
+        }
+    }
+
+    /// The body of `GET /v1/tenants/{tenant}`.
+    pub fn view(&self) -> Value {
+        let steps = Step::ALL.into_iter().map(|step| {
+            let entry = self.steps.get(&step).cloned().unwrap_or_default();
+            let (state, detail, code) = match &entry.outcome {
+                _ if self.under_way == Some(Task::Prepare(step)) && entry.outcome.is_none() => ("running", None, None),
+                None => ("open", None, None),
+                Some(Ok(detail)) => ("done", Some(detail.clone()), None),
+                Some(Err(fault)) => ("failed", Some(fault.detail.clone()), Some(fault.code.to_string())),
+            };
+            json!({
+                "step": step.as_str(), "state": state, "detail": detail, "code": code, "attempts": entry.attempts,
+                "at": entry.at.map(Timestamp::to_rfc3339),
+            })
+        });
+        let history = self.history.iter().map(|entry| {
+            json!({ "at": entry.at.to_rfc3339(), "what": entry.what, "who": entry.who, "detail": entry.detail })
+        });
+        json!({
+            "tenant": self.name,
+            "state": self.state,
+            "since": self.since.to_rfc3339(),
+            "managed": true,
+            "refuses_events": self.closed,
+            "steps": steps.collect::<Vec<_>>(),
+            "customers_with_open_orders": self.customers_left,
+            "drain_fault": self.drain_fault,
+            "next_try_at": self.wake_at().map(Timestamp::to_rfc3339),
+            "history": history.collect::<Vec<_>>(),
+        })
+    }
+}

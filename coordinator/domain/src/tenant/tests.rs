@@ -1,0 +1,117 @@
+use super::*;
+use crate::error_code::ErrorCode;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+fn tenant() -> Tenant {
+    Tenant::new("blue".parse().unwrap(), NOW)
+}
+
+fn action(id: &str, kind: TenantActionKind) -> TenantAction {
+    TenantAction { action_id: id.to_owned(), kind, actor: "ann".to_owned(), reason: "r".to_owned() }
+}
+
+fn fault() -> StepFault {
+    StepFault { code: ErrorCode::TenantStepFailed.into(), detail: "it did not answer".to_owned() }
+}
+
+/// Carries out an action that is taken.
+fn acts(tenant: &mut Tenant, now: Timestamp, id: &str, kind: TenantActionKind) -> Vec<Effect> {
+    let (taken, effects) = tenant.act(now, &action(id, kind));
+    assert!(taken.is_ok(), "{taken:?}");
+    effects
+}
+
+/// Does every step well, and says which there were.
+fn prepare_all(tenant: &mut Tenant, mut effects: Vec<Effect>) -> (Vec<Step>, Vec<Effect>) {
+    let mut steps = Vec::new();
+    while let Some(Effect::Prepare(step)) = effects.first().cloned() {
+        steps.push(step);
+        effects = tenant.step(NOW, Input::Prepared(step, Ok("well".to_owned())));
+    }
+    (steps, effects)
+}
+
+#[test]
+fn on_boarding_does_its_steps_in_order_and_the_tenant_is_active() {
+    let mut blue = tenant();
+    let (done, effects) = blue.act(NOW, &action("1", TenantActionKind::Onboard));
+    assert_eq!(done.unwrap().state, TenantState::Onboarding);
+    let (steps, rest) = prepare_all(&mut blue, effects);
+    assert_eq!((steps.as_slice(), rest), (Step::ALL.as_slice(), vec![]));
+    assert_eq!(blue.state, TenantState::Active);
+    let (again, effects) = blue.act(NOW, &action("1", TenantActionKind::Onboard));
+    assert!(again.unwrap().repeated && effects.is_empty() && blue.state == TenantState::Active);
+}
+
+#[test]
+fn a_step_that_fails_is_told_and_tried_again_with_growing_pauses() {
+    let mut blue = tenant();
+    acts(&mut blue, NOW, "1", TenantActionKind::Onboard);
+    let mut now = NOW;
+    for wait in [RETRY_MS_MIN, 2 * RETRY_MS_MIN, 4 * RETRY_MS_MIN] {
+        assert_eq!(blue.step(now, Input::Prepared(Step::Namespace, Err(fault()))), vec![]);
+        assert_eq!(blue.wake_at(), Some(now.plus_ms(wait)));
+        assert_eq!(blue.step(now, Input::Woke), vec![], "too early");
+        now = now.plus_ms(wait);
+        assert_eq!(blue.step(now, Input::Woke), vec![Effect::Prepare(Step::Namespace)]);
+    }
+    let step = &blue.view()["steps"][0];
+    assert_eq!((step["state"].as_str(), step["code"].as_str()), (Some("failed"), Some("tenant_step_failed")));
+    assert_eq!(
+        blue.step(now, Input::Prepared(Step::Namespace, Ok(String::new()))),
+        vec![Effect::Prepare(Step::SearchAttributes)]
+    );
+}
+
+#[test]
+fn off_boarding_lets_open_orders_end_and_then_refuses_events_and_on_boarding_opens_again() {
+    let mut blue = tenant();
+    let (_, effects) = blue.act(NOW, &action("1", TenantActionKind::Offboard { at_once: false }));
+    assert_eq!(effects, vec![Effect::Count]);
+    let mut now = NOW;
+    for (customers, is_left) in [(2, false), (0, false), (1, false), (0, false)] {
+        assert_eq!(blue.step(now, Input::Counted(Ok(customers))), vec![]);
+        assert_eq!((blue.state == TenantState::Left, blue.customers_left), (is_left, Some(customers)));
+        assert!(!blue.is_closed(), "events that end the open orders come in still");
+        now = now.plus_ms(DRAIN_LOOK_MS);
+        assert_eq!(blue.step(now, Input::Woke), vec![Effect::Count]);
+    }
+    assert_eq!(blue.step(now, Input::Counted(Ok(0))), vec![Effect::Show { closed: true }]);
+    assert_eq!(blue.state, TenantState::Left);
+    assert_eq!(blue.wake_at(), None);
+    let (_, effects) = blue.act(now, &action("2", TenantActionKind::Onboard));
+    assert!(blue.is_closed(), "until all is well");
+    let (steps, rest) = prepare_all(&mut blue, effects);
+    assert_eq!((steps.len(), rest), (Step::ALL.len(), vec![Effect::Show { closed: false }]));
+}
+
+#[test]
+fn a_drain_that_cannot_be_looked_at_does_not_end() {
+    let mut blue = tenant();
+    acts(&mut blue, NOW, "1", TenantActionKind::Offboard { at_once: false });
+    blue.step(NOW, Input::Counted(Ok(0)));
+    blue.step(NOW.plus_ms(DRAIN_LOOK_MS), Input::Woke);
+    blue.step(NOW.plus_ms(DRAIN_LOOK_MS), Input::Counted(Err(fault())));
+    assert_eq!((blue.state, blue.quiet_looks), (TenantState::Leaving, 0));
+    assert!(blue.wake_at().is_some());
+}
+
+#[test]
+fn who_leaves_at_once_refuses_events_at_once_and_nothing_of_before_is_taken() {
+    let mut blue = tenant();
+    acts(&mut blue, NOW, "1", TenantActionKind::Onboard);
+    let (_, effects) = blue.act(NOW, &action("2", TenantActionKind::Offboard { at_once: true }));
+    assert_eq!(effects, vec![Effect::Show { closed: true }]);
+    assert_eq!(blue.step(NOW, Input::Prepared(Step::Namespace, Ok(String::new()))), vec![]);
+    assert_eq!(blue.state, TenantState::Left);
+    let carried = serde_json::to_string(&blue).unwrap();
+    assert_eq!(serde_json::from_str::<Tenant>(&carried).unwrap(), blue);
+}
+
+#[test]
+fn a_new_run_begins_again_what_was_under_way() {
+    let mut blue = tenant();
+    acts(&mut blue, NOW, "1", TenantActionKind::Onboard);
+    assert_eq!(blue.step(NOW, Input::Resumed), vec![Effect::Prepare(Step::Namespace)]);
+}

@@ -1,0 +1,136 @@
+//! `interlock resource import FILE.csv`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_domain::import::{ImportTally, LineProblem, PART_LINES_MAX};
+use serde::Serialize;
+
+use crate::cli::output::{Output, OutputFormat};
+use crate::cli::show::installation;
+use crate::connection::ConnectionFlags;
+use crate::fault::Fault;
+use crate::import::{DryRun, ImportRunner, ImportTold, ListFile};
+use crate::settings::Settings;
+
+/// `resource import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// CSV file whose first line is 'kind,id,customer'
+    file: PathBuf,
+    /// Only say what would become of each line; nothing is changed
+    #[arg(long)]
+    dry_run: bool,
+    /// Lines that are imported as one piece of work
+    #[arg(long, value_name = "N", default_value_t = PART_LINES_MAX, hide = true)]
+    lines_per_part: usize,
+    #[command(flatten)]
+    connection: ConnectionFlags,
+}
+
+/// What became of all lines.
+#[derive(Debug, Serialize)]
+struct Summary {
+    lines: u64,
+    #[serde(flatten)]
+    tally: ImportTally,
+    dry_run: bool,
+    /// Where the output is one JSON value; else each was told before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<LineProblem>,
+}
+
+/// Tells a person, or a program, as it goes.
+struct Teller {
+    output: Output,
+    bar: ProgressBar,
+    problems: Vec<LineProblem>,
+    unwritten: Option<Fault>,
+}
+
+impl ImportTold for Teller {
+    fn problem(&mut self, problem: &LineProblem) {
+        if self.output.format() == OutputFormat::Json {
+            self.problems.push(problem.clone());
+            return;
+        }
+        let written = self.bar.suspend(|| self.output.one(problem, problem_text));
+        self.unwritten = self.unwritten.take().or(written.err());
+    }
+
+    fn reached(&mut self, lines: u64, tally: &ImportTally) {
+        self.bar.set_position(lines);
+        self.bar.set_message(counts(tally));
+    }
+
+    fn notice(&mut self, sentence: &str) {
+        self.bar.suspend(|| tracing::warn!("{sentence}"));
+    }
+}
+
+/// Exit code 0 where the ledger says what the list says, 1 where a line was not taken.
+pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
+    let (path, lines_per_part) = (arguments.file.clone(), arguments.lines_per_part);
+    let opened = tokio::task::spawn_blocking(move || {
+        let list = ListFile::open(&path, lines_per_part)?;
+        // Counting them first costs a second look at the file, and shows how far it is.
+        let lines =
+            list.parts()?.try_fold(0, |lines, part| part.map(|p| lines + (p.leases.len() + p.bad.len()) as u64))?;
+        Ok::<_, Fault>((list, lines))
+    });
+    let (list, lines) = opened.await.map_err(|error| {
+        Fault::failed(
+            interlock_domain::error_code::ErrorCode::ListUnreadable,
+            format!("Reading the list failed: {error}."),
+        )
+    })??;
+    let tenant = settings.tenant.clone();
+    let installation = installation(&arguments.connection, settings).await?;
+    let mut teller = Teller { output, bar: progress(lines), problems: Vec::new(), unwritten: None };
+    let tally = if arguments.dry_run {
+        DryRun::new(installation, tenant).run(&list, &mut teller).await?
+    } else {
+        ImportRunner::new(installation, tenant).run(&list, &mut teller).await?
+    };
+    teller.bar.finish_and_clear();
+    if let Some(fault) = teller.unwritten {
+        return Err(fault);
+    }
+    let summary = Summary { lines, tally, dry_run: arguments.dry_run, problems: teller.problems };
+    output.one(&summary, |summary| {
+        let would = if summary.dry_run { "a dry run, nothing was changed: " } else { "" };
+        format!("{} lines: {would}{}", summary.lines, counts(&summary.tally))
+    })?;
+    Ok(ExitCode::from(u8::from(tally.conflicts + tally.bad > 0)))
+}
+
+fn problem_text(problem: &LineProblem) -> String {
+    format!("line {}: {} [{}]", problem.line, problem.detail, problem.code)
+}
+
+fn counts(tally: &ImportTally) -> String {
+    let ImportTally { seeded, unchanged, conflicts, bad } = tally;
+    format!("{seeded} seeded, {unchanged} unchanged, {conflicts} conflicts, {bad} bad")
+}
+
+fn progress(lines: u64) -> ProgressBar {
+    // On stderr, and only where that is a terminal.
+    let bar = ProgressBar::with_draw_target(Some(lines), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} lines {elapsed} {msg}");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_domain::error_code::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_not_taken_is_told_by_number_and_code() {
+        let problem = LineProblem { line: 12, code: ErrorCode::LeaseHeld.into(), detail: "t/B has it".to_owned() };
+        assert_eq!(problem_text(&problem), "line 12: t/B has it [lease_held]");
+    }
+}

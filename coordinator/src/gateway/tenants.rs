@@ -1,0 +1,118 @@
+//! Looking at a tenant, and a person's actions on it.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::TenantId;
+use interlock_domain::tenant::TenantActionKind;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Gateway;
+use super::access::Need;
+use super::actions::{read, words};
+use super::problem::Problem;
+use crate::tenants::TenantActionTaken;
+
+/// The body of a call that acts on a tenant.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TenantActionBody {
+    /// Names the action, at most 128 bytes: the same again changes nothing.
+    action_id: String,
+    /// `onboard` or `offboard`.
+    action: String,
+    /// Why; kept in the tenant's history.
+    reason: String,
+    /// Who; without it the name of the token.
+    #[serde(default)]
+    actor: Option<String>,
+    /// For `offboard`: whether new events are refused before the open orders have ended.
+    #[serde(default)]
+    at_once: bool,
+}
+
+/// A tenant: its state, the steps of its on-boarding, and what is left of it.
+#[utoipa::path(
+    get,
+    path = "/v1/tenants/{tenant}",
+    params(("tenant" = String, Path, description = "The tenant")),
+    responses(
+        (status = 200, description = "tenant, state, since, refuses_events, steps, customers_with_open_orders, history", body = Object),
+        (status = 403, description = "The token is not for this tenant, or not to operate", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+    )
+)]
+pub(super) async fn show(
+    State(gateway): State<Gateway>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
+    gateway.access.check(&headers, &tenant, Need::Operate)?;
+    Ok(Json(gateway.tenants.show(&tenant).await?))
+}
+
+/// On-boards or off-boards a tenant. The same `action_id` again changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/actions",
+    params(("tenant" = String, Path, description = "The tenant")),
+    request_body = TenantActionBody,
+    responses(
+        (status = 200, description = "The tenant's state after it", body = TenantActionTaken),
+        (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
+        (status = 403, description = "The token is not for this tenant, or not to operate", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+    )
+)]
+pub(super) async fn act(
+    State(gateway): State<Gateway>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<TenantActionTaken>, Problem> {
+    let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
+    gateway.access.check(&headers, &tenant, Need::Operate)?;
+    let body: TenantActionBody = read(&body)?;
+    let kind = kind(&body)?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    Ok(Json(gateway.tenants.act(&tenant, kind, words).await?))
+}
+
+fn kind(body: &TenantActionBody) -> Result<TenantActionKind, Problem> {
+    let bad = |detail: String| Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
+    match body.action.as_str() {
+        "onboard" if body.at_once => bad("The field 'at_once' is for the action 'offboard'.".to_owned()),
+        "onboard" => Ok(TenantActionKind::Onboard),
+        "offboard" => Ok(TenantActionKind::Offboard { at_once: body.at_once }),
+        other => bad(format!("There is no action '{other}' on tenants; there are: onboard, offboard.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_kind(body: &'static str) -> Result<TenantActionKind, ErrorCode> {
+        let body: TenantActionBody = read(&Bytes::from_static(body.as_bytes())).map_err(|problem| problem.code)?;
+        kind(&body).map_err(|problem| problem.code)
+    }
+
+    #[test]
+    fn an_action_is_read_from_its_body() {
+        let offboard = r#"{"action_id":"1","action":"offboard","reason":"r","at_once":true}"#;
+        assert_eq!(read_kind(offboard), Ok(TenantActionKind::Offboard { at_once: true }));
+        let onboard = r#"{"action_id":"1","action":"onboard","reason":"r"}"#;
+        assert_eq!(read_kind(onboard), Ok(TenantActionKind::Onboard));
+        for body in [
+            r#"{"action_id":"1","action":"onboard","reason":"r","at_once":true}"#,
+            r#"{"action_id":"1","action":"delete","reason":"r"}"#,
+            r#"{"action_id":"1","action":"offboard"}"#,
+        ] {
+            assert_eq!(read_kind(body), Err(ErrorCode::BadAction), "{body}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Resources whose entities were terminated lately. Who had the lease then is asked to say so again: a holder that has no open
+//! order is found by nothing else, and the entity's next life knows nothing of it.
+
+use std::time::Duration;
+
+use chrono::{SecondsFormat, Utc};
+use futures_util::StreamExt;
+use interlock_domain::routing::RESOURCE_WORKFLOW_TYPE;
+use interlock_domain::sweep::TerminatedResource;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
+use tonic::IntoRequest;
+
+use super::Sweeper;
+use super::look::{ASKED_AT_A_TIME, Look, Shown, ShownHolder, read};
+use crate::inspection::{InspectionError, of_status};
+
+/// The most terminated entities that one sweep looks at, the youngest first.
+pub const TERMINATED_MAX: i32 = 200;
+/// For how long a terminated entity is looked at: several times what the next life waits before its first grant.
+pub const TERMINATED_SEEN_FOR: Duration = Duration::from_mins(15);
+
+impl Look<'_> {
+    /// Asks the last runs of terminated resource entities who had the lease, and how those resources stand now.
+    pub(super) async fn at_terminated(&mut self) {
+        let runs = match self.sweeper.terminated().await {
+            Ok(runs) => runs,
+            Err(error) => {
+                tracing::warn!(code = %error.code(), %error, "a sweep cannot see which resources were terminated");
+                return;
+            }
+        };
+        let look = &*self;
+        let asked = futures_util::stream::iter(runs).map(|run| async move {
+            let workflow_id = run.workflow_id.clone();
+            (workflow_id, if look.is_over() { Ok(None) } else { look.at_run(run).await })
+        });
+        let answers: Vec<_> = asked.buffered(ASKED_AT_A_TIME).collect().await;
+        for (workflow_id, answer) in answers {
+            match answer {
+                Ok(seen) => self.seen.terminated.extend(seen),
+                Err(error) => {
+                    tracing::warn!(workflow_id, %error, "a terminated resource does not say who had its lease");
+                }
+            }
+        }
+    }
+
+    async fn at_run(&self, run: WorkflowExecution) -> Result<Option<TerminatedResource>, InspectionError> {
+        let shown = self.inspection.resource_run(&self.sweeper.namespace, run).await?;
+        let shown: Shown = read("The terminated resource", shown)?;
+        let (Some(resource), Some(ShownHolder { tenant_id: Some(tenant), customer_id: Some(customer) })) =
+            (shown.resource, shown.holder)
+        else {
+            return Ok(None);
+        };
+        let now = self.at_resource(&tenant, &resource).await?;
+        Ok(Some(TerminatedResource { tenant, customer, resource, now }))
+    }
+}
+
+impl Sweeper {
+    /// The last runs of the resource entities that ended lately otherwise than by going on as new.
+    async fn terminated(&self) -> Result<Vec<WorkflowExecution>, InspectionError> {
+        let since = (Utc::now() - TERMINATED_SEEN_FOR).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let request = ListWorkflowExecutionsRequest {
+            namespace: self.namespace.clone(),
+            page_size: TERMINATED_MAX,
+            query: format!(
+                "WorkflowType = '{RESOURCE_WORKFLOW_TYPE}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', \
+                 'Canceled') AND CloseTime > '{since}'"
+            ),
+            ..ListWorkflowExecutionsRequest::default()
+        };
+        let page = self.installation.client.clone().list_workflow_executions(request.into_request()).await;
+        let page = page.map_err(|status| of_status("The list of resources", &status))?.into_inner();
+        Ok(page.executions.into_iter().filter_map(|info| info.execution).collect())
+    }
+}

@@ -1,0 +1,179 @@
+//! Reading what another build wrote, and finding what got lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// A field that neither build has.
+const UNKNOWN: &str = "a_field_of_another_build";
+/// The longest word that counts as one of a fixed set: the name of a state, a variant, a mode.
+const WORD_MAX: usize = 32;
+
+/// What was read so far, and what was wrong with it.
+#[derive(Default)]
+pub struct Reading {
+    /// By type: the fields and words of samples that were read.
+    seen: BTreeMap<&'static str, BTreeSet<String>>,
+    /// By type: samples that were read.
+    samples: BTreeMap<&'static str, usize>,
+    faults: BTreeSet<String>,
+}
+
+impl Reading {
+    /// What was wrong, each once.
+    pub fn faults(&self) -> Vec<String> {
+        self.faults.iter().cloned().collect()
+    }
+
+    /// How many samples were read.
+    pub fn samples(&self) -> usize {
+        self.samples.values().sum()
+    }
+
+    /// Has the previous build read what this build wrote, and this build what the previous one wrote of it. A sample that has
+    /// no field and no word that others before it had not is left out.
+    pub fn both_ways<New, Old>(&mut self, what: &'static str, sample: &New)
+    where
+        New: Serialize + DeserializeOwned,
+        Old: Serialize + DeserializeOwned,
+    {
+        let written = serde_json::to_value(sample).unwrap();
+        if !self.is_news(what, &written) {
+            return;
+        }
+        *self.samples.entry(what).or_default() += 1;
+        let old: Old = match serde_json::from_value(written.clone()) {
+            Ok(old) => old,
+            Err(error) => return self.fault(what, format!("the previous build cannot read it: {error}")),
+        };
+        let of_old = serde_json::to_value(old).unwrap();
+        for lost in lost(&of_old, &written) {
+            self.fault(what, format!("the previous build reads it otherwise than this one wrote it: {lost}"));
+        }
+        let back: New = match serde_json::from_value(of_old.clone()) {
+            Ok(back) => back,
+            Err(error) => return self.fault(what, format!("what the previous build wrote cannot be read: {error}")),
+        };
+        for lost in lost(&of_old, &serde_json::to_value(back).unwrap()) {
+            self.fault(what, format!("it is read otherwise than the previous build wrote it: {lost}"));
+        }
+        self.with_unknown_fields::<New, Old>(what, &written);
+    }
+
+    /// Where the previous build passes over fields that it does not know, this one must too: the next build may write some.
+    fn with_unknown_fields<New: DeserializeOwned, Old: DeserializeOwned>(
+        &mut self,
+        what: &'static str,
+        written: &Value,
+    ) {
+        // One of many orders or tickets stands for all of them.
+        let mut tried = BTreeSet::new();
+        for pointer in objects(written).into_iter().filter(|pointer| tried.insert(without_numbers(pointer))) {
+            let mut extended = written.clone();
+            let Some(Value::Object(object)) = extended.pointer_mut(&pointer) else { continue };
+            object.insert(UNKNOWN.to_owned(), Value::Bool(true));
+            // Of a table of orders, leases or the like neither can.
+            let (old, new) = (serde_json::from_value::<Old>(extended.clone()), serde_json::from_value::<New>(extended));
+            if let (Ok(_), Err(error)) = (old, new) {
+                self.fault(what, format!("an unknown field is refused at {}: {error}", without_numbers(&pointer)));
+            }
+        }
+    }
+
+    fn fault(&mut self, what: &'static str, fault: String) {
+        self.faults.insert(format!("{what}: {fault}"));
+    }
+
+    fn is_news(&mut self, what: &'static str, written: &Value) -> bool {
+        let mut found = BTreeSet::new();
+        features(written, "", &mut found);
+        let seen = self.seen.entry(what).or_default();
+        let before = seen.len();
+        seen.extend(found);
+        seen.len() > before || before == 0
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let samples: Vec<String> = self.samples.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        write!(f, "read both ways: {}", samples.join(", "))
+    }
+}
+
+/// The fields of a value, and the words that stand in them.
+fn features(value: &Value, field: &str, found: &mut BTreeSet<String>) {
+    let is_word = |text: &str| {
+        !text.is_empty() && text.len() <= WORD_MAX && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                // The keys of tables are no names.
+                let name = if is_word(name) { name.as_str() } else { "*" };
+                found.insert(format!("{field}.{name}"));
+                features(inner, name, found);
+            }
+        }
+        Value::Array(all) => all.iter().for_each(|inner| features(inner, field, found)),
+        Value::String(word) if is_word(word) => {
+            found.insert(format!("{field}={word}"));
+        }
+        other => {
+            found.insert(format!("{field}:{}", kind(other)));
+        }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        _ => "other",
+    }
+}
+
+/// What one build wrote that is not, or otherwise, in what the other one wrote; where.
+fn lost(of_one: &Value, of_other: &Value) -> Vec<String> {
+    match (of_one, of_other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let of_field = |(name, inner): (&String, &Value)| match other.get(name) {
+                Some(there) => lost(inner, there).into_iter().map(|lost| format!("/{name}{lost}")).collect(),
+                None => vec![format!("/{name} is not there")],
+            };
+            one.iter().flat_map(of_field).collect()
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            one.iter().zip(other).flat_map(|(one, other)| lost(one, other)).collect()
+        }
+        (one, other) if one == other => Vec::new(),
+        _ => vec![" differs".to_owned()],
+    }
+}
+
+/// Where the objects of a value are.
+fn objects(value: &Value) -> Vec<String> {
+    let inner = |name: String, value: &Value| {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        objects(value).into_iter().map(move |rest| format!("/{name}{rest}")).collect::<Vec<_>>()
+    };
+    match value {
+        Value::Object(fields) => {
+            let all = fields.iter().flat_map(|(name, value)| inner(name.clone(), value));
+            std::iter::once(String::new()).chain(all).collect()
+        }
+        Value::Array(all) => {
+            all.iter().enumerate().flat_map(|(index, value)| inner(index.to_string(), value)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn without_numbers(pointer: &str) -> String {
+    let parts = pointer.split('/').map(|part| if part.bytes().any(|byte| byte.is_ascii_digit()) { "*" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}

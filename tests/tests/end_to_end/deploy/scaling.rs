@@ -1,0 +1,103 @@
+//! Scaling and ending: every autoscaler has a workload of its own, and every pod the time that it needs to end.
+
+use std::time::Duration;
+
+use interlock_activities::WorkerTuning;
+use interlock_coordinator::http_service;
+use interlock_domain::routing::{QueueKind, QueuePrefix, ShardCount};
+use serde_json::Value;
+
+use super::kustomizations::{deleted, is_meant};
+use super::manifests::{Manifest, base, objects, strings};
+
+/// How long a worker may take to end in good order: what it does, then its HTTP service.
+pub(super) fn drain_of_a_worker() -> Duration {
+    WorkerTuning::default().drain + http_service::DRAIN
+}
+
+#[test]
+fn a_pod_has_more_time_to_end_than_it_takes() {
+    for deployment in base().into_iter().filter(|it| it.kind == "Deployment") {
+        let pod = deployment.pod().unwrap();
+        let seconds = |value: &Value| Duration::from_secs(value.as_u64().unwrap_or_default());
+        let grace = seconds(&pod.spec["terminationGracePeriodSeconds"]);
+        let before = seconds(&pod.container()["lifecycle"]["preStop"]["sleep"]["seconds"]);
+        let is_worker = strings(&pod.container()["args"])[0] == "worker";
+        let drain = if is_worker { drain_of_a_worker() } else { http_service::DRAIN };
+        assert!(grace > before + drain, "{}: {grace:?} for {before:?} and {drain:?}", deployment.name);
+    }
+}
+
+/// The Deployments that autoscalers of these objects are for.
+fn scaled(objects: &[Manifest]) -> Vec<String> {
+    let target = |it: &Manifest| it.at("/spec/scaleTargetRef/name").as_str().map(str::to_owned);
+    objects
+        .iter()
+        .filter(|it| matches!(&*it.kind, "HorizontalPodAutoscaler" | "ScaledObject"))
+        .filter_map(target)
+        .collect()
+}
+
+/// The autoscalers of the base that an overlay leaves, and its own.
+fn with_overlay(folder: &str) -> Vec<Manifest> {
+    let deleted = deleted(folder);
+    let is_left = |it: &Manifest| !deleted.iter().any(|(kind, name)| *kind == it.kind && is_meant(&it.name, name));
+    base().into_iter().filter(is_left).chain(objects(folder)).collect()
+}
+
+#[test]
+fn every_autoscaler_has_a_workload_and_no_workload_two() {
+    let deployments: Vec<Manifest> = base().into_iter().filter(|it| it.kind == "Deployment").collect();
+    for objects in [base(), with_overlay("overlays/keda"), with_overlay("overlays/worker-controller")] {
+        let mut scaled = scaled(&objects);
+        for name in &scaled {
+            let deployment = deployments.iter().find(|it| it.name == *name);
+            let deployment = deployment.unwrap_or_else(|| panic!("nothing is called {name}"));
+            assert!(deployment.at("/spec/replicas").is_null(), "{name}: the autoscaler says how many");
+        }
+        scaled.sort();
+        let all = scaled.len();
+        scaled.dedup();
+        assert_eq!(scaled.len(), all, "two autoscalers for one workload");
+    }
+}
+
+#[test]
+fn the_queues_that_keda_watches_are_those_that_the_workers_serve() {
+    let scaled_objects = objects("overlays/keda");
+    assert_eq!(scaled_objects.len(), 2);
+    for it in scaled_objects {
+        let name = it.at("/spec/scaleTargetRef/name").as_str().unwrap();
+        let deployment = base().into_iter().find(|other| other.kind == "Deployment" && other.name == name).unwrap();
+        let arguments = strings(&deployment.pod().unwrap().container()["args"]);
+        let kind = if arguments.contains(&"entity".to_owned()) { QueueKind::Entity } else { QueueKind::Resource };
+        assert!(arguments.contains(&kind.as_str().to_owned()), "{name}: {arguments:?}");
+        let served = |shard| QueuePrefix::default().queue(kind, shard);
+        let served: Vec<String> = ShardCount::default().shards().map(served).collect();
+        let triggers = it.at("/spec/triggers").as_array().unwrap().iter();
+        let of_temporal: Vec<&Value> = triggers.filter(|trigger| trigger["type"] == "temporal").collect();
+        let watched: Vec<&str> =
+            of_temporal.iter().map(|trigger| trigger["metadata"]["taskQueue"].as_str().unwrap()).collect();
+        assert_eq!(watched, served, "{name}");
+        for trigger in of_temporal {
+            assert_eq!(trigger["metadata"]["queueTypes"], "workflow", "{name}");
+        }
+    }
+}
+
+#[test]
+fn each_version_of_a_worker_deployment_scales_as_the_base_does() {
+    let templates: Vec<Manifest> =
+        objects("overlays/worker-controller").into_iter().filter(|it| it.kind == "WorkerResourceTemplate").collect();
+    let of_workers: Vec<Manifest> = base()
+        .into_iter()
+        .filter(|it| it.kind == "HorizontalPodAutoscaler" && it.name.starts_with("interlock-worker-"))
+        .collect();
+    assert_eq!(templates.len(), of_workers.len());
+    for (template, of_base) in templates.iter().zip(of_workers) {
+        assert_eq!(template.at("/spec/workerDeploymentRef/name"), of_base.at("/spec/scaleTargetRef/name"));
+        let (mut expected, made) = (of_base.at("/spec").clone(), template.at("/spec/template/spec").clone());
+        expected["scaleTargetRef"] = serde_json::json!({});
+        assert_eq!(made, expected, "{}", template.name);
+    }
+}

@@ -1,0 +1,117 @@
+//! The files: one history each, as the JSON that the SDK reads, compressed.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+use temporalio_common::protos::temporal::api::history::v1::History;
+
+/// The release that this build becomes.
+pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
+/// Stands for who did it, and where.
+const FORGOTTEN: &str = "recorded";
+const ENDING: &str = ".json.gz";
+
+/// One recorded history.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Of which release.
+    pub release: String,
+    /// `PATH.WHO`, or `PATH.WHO.RUN` for one of several runs.
+    pub name: String,
+    /// What was recorded.
+    pub history: History,
+}
+
+impl Recorded {
+    /// `PATH.WHO`.
+    pub fn path(&self) -> &str {
+        path_of(&self.name)
+    }
+}
+
+/// A name without the number of the run.
+pub fn path_of(name: &str) -> &str {
+    let run = name.rsplit_once('.').filter(|(_, run)| run.parse::<usize>().is_ok());
+    run.map_or(name, |(path, _)| path)
+}
+
+/// Whether this run of the tests is to record.
+pub fn is_to_be_recorded() -> bool {
+    std::env::var_os("INTERLOCK_RECORD_HISTORIES").is_some()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("histories")
+}
+
+/// The histories of all releases.
+pub fn all() -> Vec<Recorded> {
+    entries(&folder()).iter().flat_map(|release| of_release(release)).collect()
+}
+
+/// The histories of one release, sorted by name; none where there is no such release.
+pub fn of_release(release: &str) -> Vec<Recorded> {
+    let files = entries(&folder().join(release));
+    let recorded = files.iter().filter_map(|file| file.strip_suffix(ENDING)).map(|name| Recorded {
+        release: release.to_owned(),
+        name: name.to_owned(),
+        history: read(&file_of(release, name)),
+    });
+    recorded.collect()
+}
+
+fn file_of(release: &str, name: &str) -> PathBuf {
+    folder().join(release).join(format!("{name}{ENDING}"))
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let Ok(found) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> = found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn read(file: &Path) -> History {
+    let mut json = Vec::new();
+    GzDecoder::new(File::open(file).unwrap()).read_to_end(&mut json).unwrap();
+    serde_json::from_slice(&json).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+/// Begins the folder of this release anew.
+pub fn empty() {
+    let folder = folder().join(RELEASE);
+    drop(std::fs::remove_dir_all(&folder));
+    std::fs::create_dir_all(&folder).unwrap();
+}
+
+/// Writes one history of this release. Nothing of the machine on which it was recorded is kept.
+pub fn write(name: &str, history: &History) {
+    let mut json = serde_json::to_value(history).unwrap();
+    forget_machine(&mut json);
+    let mut file = GzEncoder::new(File::create(file_of(RELEASE, name)).unwrap(), Compression::best());
+    file.write_all(json.to_string().as_bytes()).unwrap();
+    file.finish().unwrap();
+}
+
+fn forget_machine(json: &mut Value) {
+    match json {
+        Value::Array(all) => all.iter_mut().for_each(forget_machine),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if name == "identity" && value.is_string() {
+                    *value = FORGOTTEN.into();
+                } else {
+                    forget_machine(value);
+                }
+            }
+        }
+        // The queue of one worker.
+        Value::String(text) if text.starts_with("interlock@") => FORGOTTEN.clone_into(text),
+        _ => {}
+    }
+}

@@ -1,0 +1,172 @@
+//! The day on which Interlock is switched on: a list says who has what.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use interlock_adapters::sandbox::Seed;
+use interlock_coordinator::worker_pool::Workload;
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+use crate::command::{Said, interlock};
+use crate::events::{assigned, unassigned};
+use crate::scene::{Scene, number};
+use crate::testbed::{Testbed, Wanted, run, shared};
+use crate::waiting::{until, until_within};
+
+/// How long an import may take until it is somewhere, on a busy machine.
+const LIMIT: std::time::Duration = std::time::Duration::from_mins(10);
+
+/// How many lines the large list has; more where somebody has the time (`INTERLOCK_IMPORT_LINES=25000`).
+fn lines() -> usize {
+    std::env::var("INTERLOCK_IMPORT_LINES").ok().and_then(|lines| lines.parse().ok()).unwrap_or(600)
+}
+
+fn list(lines: impl IntoIterator<Item = String>) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    writeln!(file, "kind,id,customer").unwrap();
+    for line in lines {
+        writeln!(file, "{line}").unwrap();
+    }
+    file
+}
+
+async fn import(scene: &Scene<'_>, list: &Path, more: &[&str]) -> Said {
+    let mut arguments = vec!["resource", "import", list.to_str().unwrap(), "--output", "jsonl"];
+    arguments.extend(more);
+    interlock(scene, &arguments).await
+}
+
+/// What was said of single lines, and of all.
+fn told(said: &Said) -> (Vec<(u64, String)>, Value) {
+    let mut lines: Vec<Value> = said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = lines.pop().unwrap();
+    let problem = |line: &Value| (line["line"].as_u64().unwrap(), line["code"].as_str().unwrap().to_owned());
+    (lines.iter().map(problem).collect(), summary)
+}
+
+fn counts(summary: &Value) -> [u64; 4] {
+    ["seeded", "unchanged", "conflicts", "bad"].map(|name| summary[name].as_u64().unwrap())
+}
+
+/// The customers of the large list have ten numbers each.
+fn line_of(index: usize) -> String {
+    format!("msisdn,4477{index:08},bulk-{}", index / 10)
+}
+
+#[test]
+fn an_import_goes_on_where_it_was_when_worker_and_command_are_killed() {
+    run(async {
+        let wanted = Wanted { worker_processes: Some(vec![Workload::All]), ..Wanted::default() };
+        let mut bed = Testbed::start("import-killed", wanted).await;
+        let total = lines();
+        let per_part = (total / 3).clamp(1, 10_000).to_string();
+        let list = list((0..total).map(line_of));
+        let tenant;
+        {
+            let scene = Scene::on(&bed);
+            tenant = scene.tenant.clone();
+            let in_parts = ["--lines-per-part", &per_part];
+            let importing = import(&scene, list.path(), &in_parts);
+            let resource = scene.number_entity(&format!("4477{:08}", total / 2));
+            // In the middle of the second part: the future, and with it the command, is dropped there.
+            let halfway =
+                until_within(LIMIT, "the middle of the import", || async { resource.exists().await.then_some(()) });
+            tokio::select! {
+                said = importing => panic!("it was too fast: {}", said.stdout),
+                () = halfway => {}
+            }
+        }
+        bed.platform.worker_processes.remove(0).kill().await.unwrap();
+        bed.platform.start_worker_process(Workload::All).await.unwrap();
+        {
+            let scene = Scene { bed: &bed, tenant };
+            let said = import(&scene, list.path(), &["--lines-per-part", &per_part]).await;
+            assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+            let (problems, summary) = told(&said);
+            assert_eq!(problems, []);
+            assert_eq!(
+                counts(&summary),
+                [total as u64, 0, 0, 0],
+                "each line was told once, and counted once: {summary}"
+            );
+            for index in [0, total / 2, total - 1] {
+                let holder = scene.holder(&format!("4477{index:08}")).await;
+                assert_eq!(holder, Some(format!("bulk-{}", index / 10)));
+            }
+            let again = import(&scene, list.path(), &["--lines-per-part", &per_part]).await;
+            assert_eq!(counts(&told(&again).1), [0, total as u64, 0, 0], "the same holder again is no change");
+        }
+        bed.stop().await;
+    });
+}
+
+#[test]
+fn another_holder_is_a_conflict_and_bad_lines_do_not_stop_the_others() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (one, two) = (number(), number());
+        let first = import(&scene, list([format!("msisdn,{one},A")]).path(), &[]).await;
+        assert_eq!((first.code, counts(&told(&first).1)), (0, [1, 0, 0, 0]));
+        let second = list([
+            format!("msisdn,{one},B"),
+            "vehicle,1,B".to_owned(),
+            "msisdn,0".to_owned(),
+            format!("msisdn,+{two},B"),
+        ]);
+        let said = import(&scene, second.path(), &[]).await;
+        let (mut problems, summary) = told(&said);
+        problems.sort();
+        let codes: Vec<_> = problems.iter().map(|(line, code)| (*line, code.as_str())).collect();
+        assert_eq!(codes, [(2, "lease_held"), (3, "kind_not_in_catalog"), (4, "line_malformed")]);
+        assert_eq!((said.code, counts(&summary)), (1, [1, 0, 1, 2]));
+        assert_eq!(scene.holder(&one).await.as_deref(), Some("A"));
+        assert_eq!(scene.holder(&two).await.as_deref(), Some("B"), "in the one spelling");
+    });
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_says_what_would_become_of_each_line() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (held, free) = (number(), number());
+        import(&scene, list([format!("msisdn,{held},A")]).path(), &[]).await;
+        let dry = list([format!("msisdn,{held},A"), format!("msisdn,{free},A"), format!("msisdn,{held},B")]);
+        let said = import(&scene, dry.path(), &["--dry-run"]).await;
+        let (problems, summary) = told(&said);
+        assert_eq!(problems, [(4, "lease_held".to_owned())]);
+        assert_eq!((said.code, counts(&summary)), (1, [1, 1, 1, 0]));
+        assert!(!scene.number_entity(&free).exists().await, "nothing was started");
+        assert_eq!(scene.holder(&held).await.as_deref(), Some("A"));
+    });
+}
+
+#[test]
+fn an_imported_number_is_released_at_the_hss_and_goes_to_whoever_waits() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (a, b, number) = (Scene::newcomer("A"), scene.customer("B"), number());
+        let has = Seed { imsi: a.imsi.clone(), msisdn: Some(number.clone()), ..Seed::default() };
+        scene.bed.hss.seed(&[has]).unwrap();
+        let said = import(&scene, list([format!("msisdn,{number},{}", a.id)]).path(), &[]).await;
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        until("A to know of its lease", || async {
+            let state = scene.customer_state(&a).await;
+            let leases = state["leases"].as_array()?;
+            leases.iter().any(|lease| lease["resource"] == format!("msisdn/{number}")).then_some(())
+        })
+        .await;
+        let waits = scene.submit(&assigned(&b, &number)).await;
+        scene.is_waiting_for(&b, &number).await;
+        let released = scene.submit(&unassigned(&a, &number)).await;
+        scene.completed(&[released, waits]).await;
+        // The first is of the day before.
+        let expected = [format!("{}+", a.imsi), format!("{}-", a.imsi), format!("{}+", b.imsi)];
+        assert_eq!(scene.registrations(&number), expected);
+        assert_eq!(scene.holder(&number).await, Some(b.id.clone()));
+
+        // The list is an old story by now.
+        let old = import(&scene, list([format!("msisdn,{number},{}", a.id), String::new()]).path(), &[]).await;
+        assert_eq!(told(&old).0, [(2, "lease_held".to_owned())]);
+    });
+}

@@ -1,0 +1,200 @@
+//! Worker pools are restarted one after the other, as a deployment does it, while orders come in.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use interlock_adapters::sandbox::Knobs;
+use interlock_coordinator::inspection::Inspection;
+use interlock_coordinator::installation::Installation;
+use interlock_coordinator::local::{LocalPlatform, WorkerProcess};
+use interlock_coordinator::worker_pool::Workload;
+use interlock_domain::event::Event;
+use interlock_domain::ids::{OrderId, TenantId};
+use interlock_workflows::names;
+use reqwest::StatusCode;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::applied_log::{of_account, registrations};
+use crate::events::{Customer, assigned, unassigned};
+use crate::scene::{Scene, number};
+use crate::testbed::{Testbed, Wanted, run};
+use crate::waiting::{until, until_true};
+
+/// How long each target takes for each request: so long that at any time several are being answered.
+const LATENCY_MS: u64 = 150;
+/// Pairs of customers between which numbers go, all at the same time.
+const PAIRS: usize = 4;
+/// How long a worker that drains may take until it is gone.
+const GONE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A number that was handed over, from one customer to another.
+struct HandedOver {
+    number: String,
+    from: Customer,
+    to: Customer,
+}
+
+/// What sends events and waits for their orders, whoever runs the workers.
+struct Load {
+    installation: Installation,
+    tenant: TenantId,
+    enough: AtomicBool,
+}
+
+impl Load {
+    async fn submit(&self, event: &Value) -> OrderId {
+        let read = Event::from_value(event, usize::MAX).unwrap();
+        let entities = &self.installation.entities;
+        let entity = entities.customer(&self.tenant, &read.subject);
+        entities.signal_with_start(&entity, names::SUBMIT, event, &Uuid::new_v4().to_string()).await.unwrap();
+        self.installation.catalog.order_id(&self.tenant, &read)
+    }
+
+    async fn completed(&self, order: &OrderId) {
+        let inspection = Inspection::new(self.installation.clone());
+        // While a pool goes nobody may answer for a moment; while it is long the test says what it last heard.
+        let completed = || async {
+            let state = inspection.order(&self.tenant, order).await.ok()?["state"].as_str()?.to_owned();
+            assert!(
+                !["failed", "cancelled", "rejected", "superseded", "held"].contains(&state.as_str()),
+                "{order}: {state}"
+            );
+            (state == "completed").then_some(())
+        };
+        until(format!("{order} to be completed"), completed).await;
+    }
+
+    /// Numbers go from one customer to the other until it is enough.
+    async fn hand_over_numbers(&self, (from, to): &(Customer, Customer)) -> Vec<HandedOver> {
+        let mut all = Vec::new();
+        while !self.enough.load(Ordering::Relaxed) {
+            let number = number();
+            self.completed(&self.submit(&assigned(from, &number)).await).await;
+            let gets = self.submit(&assigned(to, &number)).await;
+            let loses = self.submit(&unassigned(from, &number)).await;
+            self.completed(&loses).await;
+            self.completed(&gets).await;
+            self.completed(&self.submit(&unassigned(to, &number)).await).await;
+            all.push(HandedOver { number, from: from.clone(), to: to.clone() });
+        }
+        all
+    }
+}
+
+/// What a worker's probe answers; none where nobody listens any more.
+async fn probe(url: &str, call: &str) -> Option<(StatusCode, String)> {
+    let answer =
+        reqwest::Client::builder().no_proxy().build().unwrap().get(format!("{url}{call}")).send().await.ok()?;
+    Some((answer.status(), answer.text().await.ok()?))
+}
+
+async fn until_ready(worker: &WorkerProcess) {
+    let url = worker.health_url().unwrap();
+    let ready = || async { probe(&url, "/readyz").await.filter(|(status, _)| *status == StatusCode::OK) };
+    until("the worker to be ready", ready).await;
+}
+
+/// Starts a new pool, and once it is ready has the oldest one drain, as a deployment does.
+async fn replace_the_oldest(platform: &mut LocalPlatform) {
+    platform.start_worker_process(Workload::All).await.unwrap();
+    until_ready(platform.worker_processes.last().unwrap()).await;
+    let mut oldest = platform.worker_processes.remove(0);
+    let url = oldest.health_url().unwrap();
+    oldest.ask_to_drain().unwrap();
+    // Calls are under way: it says that it drains before it is gone.
+    let drains = || async {
+        let (status, said) = probe(&url, "/readyz").await?;
+        (status == StatusCode::SERVICE_UNAVAILABLE && said.contains("drain")).then_some(())
+    };
+    until("the worker to say that it drains", drains).await;
+    let (_, about) = probe(&url, "/healthz").await.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&about).unwrap()["state"], "draining");
+    let status = tokio::time::timeout(GONE_LIMIT, oldest.ended()).await.expect("the worker ends in time").unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_rolling_restart_of_two_pools_under_load_loses_nothing_doubles_nothing_and_cuts_no_call() {
+    run(async {
+        let pools = vec![Workload::All, Workload::All];
+        let mut bed = Testbed::start("rolling", Wanted { worker_processes: Some(pools), ..Wanted::default() }).await;
+        for sandbox in [&bed.hss, &bed.crm] {
+            sandbox.set_knobs(Knobs { latency_ms: LATENCY_MS, rules: Vec::new() });
+        }
+        let handed_over = Box::pin(restart_under_load(&mut bed)).await;
+        println!("{} numbers were handed over", handed_over.len());
+        assert!(handed_over.len() >= 2 * PAIRS);
+        judge(&bed, &handed_over);
+        bed.stop().await;
+    });
+}
+
+async fn restart_under_load(bed: &mut Testbed) -> Vec<HandedOver> {
+    let scene = Scene::on(bed);
+    let pairs: Vec<_> =
+        (0..PAIRS).map(|pair| (scene.customer(&format!("from{pair}")), scene.customer(&format!("to{pair}")))).collect();
+    let (installation, tenant) = (bed.platform.installation.clone(), scene.tenant.clone());
+    let load = Load { installation, tenant, enough: AtomicBool::new(false) };
+    drop(scene);
+    let (hss, platform) = (&bed.hss, &mut bed.platform);
+    let restarts = async {
+        for worker in &platform.worker_processes {
+            until_ready(worker).await;
+        }
+        for _ in 0..2 {
+            let seen = hss.received().len();
+            until_true("calls at the HSS", || hss.received().len() > seen + 20).await;
+            replace_the_oldest(platform).await;
+        }
+        let seen = hss.received().len();
+        until_true("calls at the HSS by the new pools", || hss.received().len() > seen + 20).await;
+        load.enough.store(true, Ordering::Relaxed);
+    };
+    let lines = join_all(pairs.iter().map(|pair| load.hand_over_numbers(pair)));
+    let ((), handed_over) = tokio::join!(restarts, lines);
+    handed_over.into_iter().flatten().collect()
+}
+
+/// Each number had its four owners' turns once, at both targets, and nobody hung up on a target.
+fn judge(bed: &Testbed, handed_over: &[HandedOver]) {
+    let (hss, crm) = (bed.hss.log(), bed.crm.log());
+    for HandedOver { number, from, to } in handed_over {
+        let expected =
+            [(from, '+'), (from, '-'), (to, '+'), (to, '-')].map(|(who, what)| format!("{}{what}", who.imsi));
+        assert_eq!(registrations(&hss, number), expected);
+        for customer in [from, to] {
+            let of_number = of_account(&crm, &customer.id).into_iter().filter(|what| what.ends_with(number.as_str()));
+            assert_eq!(of_number.collect::<Vec<_>>(), [format!("add {number}"), format!("remove {number}")]);
+        }
+    }
+    for sandbox in [&bed.hss, &bed.crm] {
+        let (cut, all) = (sandbox.abandoned(), sandbox.received().len());
+        assert_eq!(cut, 0, "of {all} calls to {} so many were cut", sandbox.name());
+    }
+}
+
+#[test]
+fn several_workers_of_one_process_serve_one_queue() {
+    run(async {
+        let wanted = Wanted { workers_per_queue: Some(2), ..Wanted::default() };
+        let bed = Testbed::start("two-workers", wanted).await;
+        let standing = bed.platform.standing().unwrap();
+        until("both workers' polls", || std::future::ready(standing.ready().ok())).await;
+        let about = standing.about();
+        let of = |kind: &str| {
+            let queues = about["task_queues"].as_array().unwrap();
+            queues.iter().find(|queue| queue["task_queue"].as_str().unwrap().contains(kind)).unwrap()["workers"].clone()
+        };
+        assert_eq!([of("entity"), of("resource"), of("jobs")], [2, 2, 1]);
+        let scene = Scene::on(&bed);
+        let customers: Vec<Customer> = (0..8).map(|place| scene.customer(&format!("C{place}"))).collect();
+        let mut orders = Vec::new();
+        for customer in &customers {
+            orders.push(scene.submit(&assigned(customer, &number())).await);
+        }
+        scene.completed(&orders).await;
+        bed.stop().await;
+    });
+}

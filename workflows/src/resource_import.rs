@@ -1,0 +1,291 @@
+//! The workflows of an import of leases: one takes the parts of a list, and has a child import each of them. Its workflow id is
+//! made of the list's digest, so that the same list, sent again, goes on where it was.
+#![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
+
+mod lines;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use interlock_domain::ids::{TenantId, Timestamp};
+use interlock_domain::import::{Effect, ImportPart, ImportProgress, ImportTally, PartReport};
+use interlock_domain::limits::{ContinueAsNew, RunLength};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use temporalio_common::data_converters::RawValue;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    ChildWorkflowOptions, ContinueAsNewOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowResult,
+};
+
+use crate::definitions::Importing;
+use crate::life::{Begun, Entity, live, regardless};
+use crate::start_argument::{self, StartArgument};
+use crate::{activity_options, identity, raw_json};
+
+pub use lines::{LinesUnreadable, pack, unpack};
+
+/// What a part's workflow, and its activity, are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartInput {
+    /// Whose list it is.
+    pub tenant: TenantId,
+    /// The part.
+    pub part: ImportPart,
+}
+
+/// The id of the workflow that imports a part of an import that began then.
+pub fn part_workflow_id(import_workflow_id: &str, began_at: Timestamp, number: u64) -> String {
+    format!("{import_workflow_id}/{}/{number}", began_at.0)
+}
+
+/// The workflow `ResourceImportPart`: answers a [`PartReport`].
+#[workflow]
+pub struct ResourceImportPart {
+    argument: RawValue,
+}
+
+#[workflow_methods]
+#[allow(clippy::needless_pass_by_value, reason = "the SDK hands arguments over by value")]
+impl ResourceImportPart {
+    #[init]
+    pub fn new(_view: &WorkflowContextView, argument: RawValue) -> Self {
+        Self { argument }
+    }
+
+    /// Tells the ledger what the part says; tries again until it is told.
+    #[run]
+    pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<PartReport> {
+        let input: PartInput = match context.state(|part| raw_json::read(&part.argument)) {
+            Ok(input) => input,
+            Err(fault) => {
+                context.force_task_fail(format!("the part cannot be read: {fault}"));
+                std::future::pending().await
+            }
+        };
+        Ok(context.execute_activity(Importing::import_part, input, activity_options::importing()).await?)
+    }
+}
+
+/// The workflow `ResourceImport`: answers an [`ImportTally`] when every line of its list was imported.
+#[workflow]
+pub struct ResourceImport {
+    machine: ImportProgress,
+    start: StartArgument,
+    /// What the handlers took and the main routine did not yet.
+    inbox: VecDeque<CameIn>,
+    /// What the machine wants done and was not begun yet.
+    effects: Vec<Effect>,
+    /// Updates taken in this run.
+    updates: u64,
+    /// Answers to updates that their handlers did not give yet.
+    answers: BTreeMap<u64, Value>,
+    /// Why the state of the run before cannot be read: nothing may go on then.
+    unreadable: Option<String>,
+}
+
+/// What comes in.
+pub(crate) enum CameIn {
+    /// How far it is; the answer is kept under this number.
+    Asked(u64),
+    /// A part, whose answer is kept under this number.
+    Part(u64, Box<ImportPart>),
+    /// The list has come to its end after so many parts; the answer is kept under this number.
+    Complete(u64, u64),
+    /// A part is over; none where it ended before it was done.
+    Ended(u64, Option<ImportTally>),
+}
+
+/// The argument of the update `complete`.
+#[derive(Deserialize)]
+struct Completed {
+    parts: u64,
+}
+
+#[workflow_methods]
+#[allow(clippy::needless_pass_by_value, reason = "the SDK hands arguments over by value")]
+impl ResourceImport {
+    /// Runs before every handler.
+    #[init]
+    pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
+        let start = StartArgument::read(&argument);
+        let tenant = start.as_ref().and_then(|start| start.tenant_id.parse::<TenantId>().ok());
+        let blank = || ImportProgress::new(tenant.clone().unwrap_or_default(), identity::start_time(view));
+        let continued = view.continued_from_run_id().is_some();
+        let (machine, unreadable) = match continued.then(|| start_argument::carried::<ImportProgress>(&argument)) {
+            Some(Ok(machine)) => (machine, None),
+            Some(Err(fault)) => (blank(), Some(fault.to_string())),
+            None if tenant.is_none() => (blank(), Some("the start argument names no tenant".to_owned())),
+            None => (blank(), None),
+        };
+        let nobody = || StartArgument { tenant_id: String::new(), entity_id: String::new() };
+        let mut import = Self {
+            machine,
+            start: start.unwrap_or_else(nobody),
+            inbox: VecDeque::new(),
+            effects: Vec::new(),
+            updates: 0,
+            answers: BTreeMap::new(),
+            unreadable,
+        };
+        if continued {
+            import.effects = import.machine.resumed();
+        }
+        import
+    }
+
+    /// Has the parts imported that come in, until the list has come to its end.
+    #[run]
+    pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<ImportTally> {
+        if let Some(fault) = context.state(|import| import.unreadable.clone()) {
+            context.force_task_fail(format!("the import cannot begin: {fault}"));
+            std::future::pending::<()>().await;
+        }
+        live(context).await;
+        if context.state(|import| import.machine.is_done()) {
+            return Ok(context.state(|import| import.machine.tally));
+        }
+        let argument = context.state(|import| start_argument::carry(&import.start, &import.machine));
+        match argument {
+            Ok(argument) => {
+                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+            }
+            Err(fault) => {
+                context.force_task_fail(format!("the state cannot be written: {fault}"));
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Somebody brings the list. Answers how far the import is.
+    #[update(name = "begin")]
+    pub async fn begin_again(
+        context: &mut WorkflowContext<Self>,
+        _argument: RawValue,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Self::answered(context, CameIn::Asked).await
+    }
+
+    /// A part of the list. Answers a [`PartAnswer`](interlock_domain::import::PartAnswer).
+    #[update(name = "part")]
+    pub async fn part(
+        context: &mut WorkflowContext<Self>,
+        part: RawValue,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let part: ImportPart = raw_json::read(&part)?;
+        Self::answered(context, |number| CameIn::Part(number, Box::new(part))).await
+    }
+
+    /// The list has come to its end: `{"parts":N}`. Answers how far the import is.
+    #[update(name = "complete")]
+    pub async fn complete(
+        context: &mut WorkflowContext<Self>,
+        argument: RawValue,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let Completed { parts } = raw_json::read(&argument)?;
+        Self::answered(context, |number| CameIn::Complete(number, parts)).await
+    }
+
+    /// How far the import is.
+    #[query(name = "state")]
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+        self.shown()
+    }
+}
+
+impl ResourceImport {
+    async fn answered(
+        context: &mut WorkflowContext<Self>,
+        came_in: impl FnOnce(u64) -> CameIn,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let number = context.state_mut(|import| {
+            import.updates += 1;
+            import.inbox.push_back(came_in(import.updates));
+            import.updates
+        });
+        context.wait_condition_with_options(move |import| import.answers.contains_key(&number), regardless()).await?;
+        let answer = context.state_mut(|import| import.answers.remove(&number));
+        Ok(answer.ok_or("the answer was given before")?)
+    }
+
+    fn shown(&self) -> Value {
+        let machine = &self.machine;
+        json!({
+            "began_at": machine.began_at, "received": machine.received, "failed": machine.failed, "open": machine.open,
+            "waiting": machine.waiting.as_ref().map(|part| part.number), "tally": machine.tally, "parts": machine.parts, "done": machine.is_done(),
+        })
+    }
+}
+
+impl Entity for ResourceImport {
+    type Input = CameIn;
+    type Effect = Effect;
+
+    fn inbox(&mut self) -> &mut VecDeque<CameIn> {
+        &mut self.inbox
+    }
+
+    fn has_input(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    fn feed(&mut self, _now: Timestamp, input: CameIn) {
+        let effects = match input {
+            CameIn::Asked(number) => {
+                self.answers.insert(number, self.shown());
+                Vec::new()
+            }
+            CameIn::Part(number, part) => {
+                let (answer, effects) = self.machine.part(*part);
+                self.answers.insert(number, json!(answer));
+                effects
+            }
+            CameIn::Complete(number, parts) => {
+                self.machine.complete(parts);
+                self.answers.insert(number, self.shown());
+                Vec::new()
+            }
+            CameIn::Ended(number, tally) => self.machine.ended(number, tally),
+        };
+        self.effects.extend(effects);
+    }
+
+    fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
+    fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    fn begin(context: &WorkflowContext<Self>, effect: Effect, _interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+        let context = context.clone();
+        let Effect::Begin(part) = effect;
+        Begun::Call(Box::pin(async move {
+            let number = part.number;
+            let (tenant, began_at) = context.state(|import| (import.machine.tenant.clone(), import.machine.began_at));
+            let options = ChildWorkflowOptions::workflow_id(part_workflow_id(context.workflow_id(), began_at, number));
+            let Ok(input) = raw_json::write(&PartInput { tenant, part }) else {
+                return Some(CameIn::Ended(number, None));
+            };
+            let tally = match context.start_child_workflow(ResourceImportPart::run, input, options).await {
+                Ok(child) => child.result().await.ok().map(|report| report.tally),
+                Err(_) => None,
+            };
+            Some(CameIn::Ended(number, tally))
+        }))
+    }
+
+    /// A run ends between parts only: what is under way is never cancelled.
+    fn due(&self, _length: RunLength) -> ContinueAsNew {
+        if self.machine.run_is_over() { ContinueAsNew::WhenIdle } else { ContinueAsNew::No }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.machine.is_idle()
+    }
+
+    fn signals(&self) -> u32 {
+        0
+    }
+}

@@ -1,0 +1,245 @@
+//! The workflow of one tenant: a shell around [`Tenant`]. It carries no secrets: what is set for a tenant stays in the settings
+//! of the processes.
+#![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use interlock_domain::customer::Refusal;
+use interlock_domain::ids::{TenantId, Timestamp};
+use interlock_domain::limits::{ContinueAsNew, EntityLimits, RunLength};
+use interlock_domain::routing::tenant_of_workflow;
+use interlock_domain::tenant::{Effect, Input, Step, StepFault, Tenant, TenantAction, TenantActionDone};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use temporalio_common::data_converters::RawValue;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    ContinueAsNewOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
+};
+
+use crate::definitions::TenantUpkeep;
+use crate::life::{Begun, Entity, live, regardless};
+use crate::start_argument::{self, StartArgument};
+use crate::{activity_options, identity, raw_json, search_attributes};
+
+/// What a tenant's activities are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantStep {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// What is to be prepared; none to count the customers with open orders.
+    pub step: Option<Step>,
+}
+
+/// What a tenant's activities answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum TenantStepAnswer {
+    /// It is well.
+    Done {
+        /// What was found or done, in a sentence.
+        detail: String,
+    },
+    /// So many customers have open orders.
+    Counted {
+        /// How many.
+        customers: u64,
+    },
+    /// It is not well.
+    Failed {
+        /// Why.
+        fault: StepFault,
+    },
+}
+
+/// The workflow `TenantEntity`: one tenant, from the first action on it.
+#[workflow]
+pub struct TenantEntity {
+    machine: Tenant,
+    start: StartArgument,
+    /// What the handlers took and the main routine did not yet.
+    inbox: VecDeque<CameIn>,
+    /// What the machine wants done and was not begun yet.
+    effects: Vec<Effect>,
+    /// Actions taken in this run.
+    actions: u64,
+    /// Answers to actions that their handlers did not give yet.
+    answers: BTreeMap<u64, Result<TenantActionDone, Refusal>>,
+    /// Why the state of the run before cannot be read: nothing may go on then.
+    unreadable: Option<String>,
+}
+
+/// What comes in.
+pub(crate) enum CameIn {
+    /// For the machine as it is.
+    Input(Input),
+    /// A person's action, whose answer is kept under this number.
+    Action(u64, TenantAction),
+}
+
+#[workflow_methods]
+#[allow(clippy::needless_pass_by_value, reason = "the SDK hands arguments over by value")]
+impl TenantEntity {
+    /// Runs before every handler.
+    #[init]
+    pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
+        let began = identity::start_time(view);
+        let name = named(view.workflow_id());
+        let continued = view.continued_from_run_id().is_some();
+        let start = StartArgument { tenant_id: name.to_string(), entity_id: name.to_string() };
+        let blank = || Tenant::new(name, began);
+        let (machine, unreadable) = match continued.then(|| start_argument::carried::<Tenant>(&argument)) {
+            Some(Ok(machine)) => (machine, None),
+            Some(Err(fault)) => (blank(), Some(fault.to_string())),
+            None => (blank(), None),
+        };
+        let mut entity = Self {
+            machine,
+            start,
+            inbox: VecDeque::new(),
+            effects: Vec::new(),
+            actions: 0,
+            answers: BTreeMap::new(),
+            unreadable,
+        };
+        if continued {
+            entity.effects = entity.machine.step(began, Input::Resumed);
+        }
+        entity
+    }
+
+    /// Carries out what the machine wants done, until the run has become long.
+    #[run]
+    pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
+        if let Some(fault) = context.state(|entity| entity.unreadable.clone()) {
+            context.force_task_fail(format!("the state of the run before cannot be read: {fault}"));
+            std::future::pending::<()>().await;
+        }
+        live(context).await;
+        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.machine));
+        match argument {
+            Ok(argument) => {
+                context.continue_as_new(argument, ContinueAsNewOptions::default()).map(|never| match never {})
+            }
+            Err(fault) => {
+                context.force_task_fail(format!("the state cannot be written: {fault}"));
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// A person's action. Answers `{"done":…,"tenant":…}` or `{"refused":{"code","detail"}}`.
+    #[update(name = "act")]
+    pub async fn act(
+        context: &mut WorkflowContext<Self>,
+        action: RawValue,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let action: TenantAction = raw_json::read(&action)?;
+        let number = context.state_mut(|entity| {
+            entity.actions += 1;
+            entity.inbox.push_back(CameIn::Action(entity.actions, action));
+            entity.actions
+        });
+        context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
+        context.state_mut(|entity| match entity.answers.remove(&number) {
+            Some(Ok(done)) => Ok(json!({ "done": done, "tenant": entity.machine.view() })),
+            Some(Err(refusal)) => Ok(json!({ "refused": refusal })),
+            None => Err("the answer to the action was taken before".into()),
+        })
+    }
+
+    /// All that the tenant shows of itself.
+    #[query(name = "state")]
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+        self.machine.view()
+    }
+}
+
+/// The tenant of a workflow; one whose id is no tenant's is of none that anybody has.
+fn named(workflow_id: &str) -> TenantId {
+    let none = || "none".parse().expect("a constant that is an id");
+    tenant_of_workflow(workflow_id).unwrap_or_else(none)
+}
+
+impl Entity for TenantEntity {
+    type Input = CameIn;
+    type Effect = Effect;
+
+    fn inbox(&mut self) -> &mut VecDeque<CameIn> {
+        &mut self.inbox
+    }
+
+    fn has_input(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    fn feed(&mut self, now: Timestamp, input: CameIn) {
+        let effects = match input {
+            CameIn::Input(input) => self.machine.step(now, input),
+            CameIn::Action(number, action) => {
+                let (answer, effects) = self.machine.act(now, &action);
+                self.answers.insert(number, answer);
+                effects
+            }
+        };
+        self.effects.extend(effects);
+    }
+
+    fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
+    }
+
+    fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+        let step = match effect {
+            Effect::Show { closed } => {
+                search_attributes::show_tenant(context, closed);
+                return Begun::Done;
+            }
+            Effect::Prepare(step) => Some(step),
+            Effect::Count => None,
+        };
+        let (context, interrupt) = (context.clone(), interrupt.clone());
+        Begun::Call(Box::pin(async move {
+            let tenant = context.state(|entity| entity.machine.name.clone());
+            let options = activity_options::upkeep(&interrupt);
+            let asked = context.execute_activity(TenantUpkeep::tenant_step, TenantStep { tenant, step }, options);
+            let answer = match asked.await {
+                Ok(answer) => answer,
+                Err(_) if interrupt.is_cancelled() => return None,
+                Err(failure) => TenantStepAnswer::Failed { fault: StepFault::strange(failure.to_string()) },
+            };
+            Some(CameIn::Input(match (step, answer) {
+                (Some(step), TenantStepAnswer::Done { detail }) => Input::Prepared(step, Ok(detail)),
+                (Some(step), TenantStepAnswer::Failed { fault }) => Input::Prepared(step, Err(fault)),
+                (Some(step), TenantStepAnswer::Counted { .. }) => Input::Prepared(step, Ok(String::new())),
+                (None, TenantStepAnswer::Counted { customers }) => Input::Counted(Ok(customers)),
+                (None, TenantStepAnswer::Failed { fault }) => Input::Counted(Err(fault)),
+                (None, TenantStepAnswer::Done { detail }) => Input::Counted(Err(StepFault::strange(detail))),
+            }))
+        }))
+    }
+
+    fn due(&self, length: RunLength) -> ContinueAsNew {
+        EntityLimits::default().continue_as_new(length)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.machine.is_idle()
+    }
+
+    fn signals(&self) -> u32 {
+        0
+    }
+
+    fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
+        self.machine.wake_at()
+    }
+
+    fn woke() -> Option<CameIn> {
+        Some(CameIn::Input(Input::Woke))
+    }
+}
