@@ -36,6 +36,7 @@ use thiserror::Error;
 use tonic::{Code, Request, Status};
 
 use crate::failure_text::failure_text;
+use crate::sending_lanes::SendingLanes;
 use crate::target_client::TargetClient;
 use crate::tenant_gate::TenantGate;
 
@@ -110,6 +111,7 @@ pub struct EntityClient {
     client: Client,
     routing: Arc<Routing>,
     search_attributes: bool,
+    lanes: SendingLanes,
     tenants: Arc<TenantGate>,
 }
 
@@ -119,7 +121,7 @@ impl EntityClient {
     /// and an entity that sets them is stuck.
     pub fn new(client: Client, routing: Arc<Routing>, search_attributes: bool) -> Self {
         let tenants = Arc::new(TenantGate::new(client.clone(), Arc::clone(&routing)));
-        Self { client, routing, search_attributes, tenants }
+        Self { client, routing, search_attributes, lanes: SendingLanes::new(), tenants }
     }
 
     /// Whether a tenant was off-boarded, so that its new events are refused: known a few seconds late, and without a call to
@@ -220,7 +222,11 @@ impl EntityClient {
         };
         self.while_busy(|mut client| {
             let request = request.clone();
-            async move { client.signal_with_start_workflow_execution(unthrottled(request)).await }
+            async move {
+                // Let go between tries: who waits for one entity's next run must not hold up others.
+                let _permit = self.lanes.enter(&route.workflow_id).await;
+                client.signal_with_start_workflow_execution(unthrottled(request)).await
+            }
         })
         .await
         .map(|_| ())
@@ -365,7 +371,9 @@ impl EntityClient {
         C: Fn(Client) -> F,
         F: Future<Output = Result<T, Status>>,
     {
-        let waits = ExponentialBuilder::default().with_min_delay(BUSY_WAIT_MIN).with_max_times(BUSY_RETRIES);
+        // With jitter: many that were refused at the same moment do not all come back at the same moment.
+        let waits =
+            ExponentialBuilder::default().with_min_delay(BUSY_WAIT_MIN).with_max_times(BUSY_RETRIES).with_jitter();
         (|| call(self.client.clone())).retry(waits).when(is_busy).await
     }
 

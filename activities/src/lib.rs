@@ -23,6 +23,7 @@ mod registered;
 mod report;
 mod request_id;
 mod send;
+mod sending_lanes;
 mod set_limit;
 mod spans;
 mod target_activities;

@@ -97,26 +97,33 @@ impl TargetClient {
         self.signal(target, names::CONFIGURE, self.rules(target)).await
     }
 
+    /// Whether a target's entity runs.
+    ///
+    /// # Errors
+    /// [`EntityCallError`].
+    pub async fn runs(&self, target: &TargetId) -> Result<bool, EntityCallError> {
+        let route = self.routing.target(target);
+        let request = service::DescribeWorkflowExecutionRequest {
+            namespace: route.namespace.clone(),
+            execution: Some(execution(&route)),
+        };
+        match self.client.clone().describe_workflow_execution(Request::new(request)).await {
+            Ok(answer) => {
+                let info = answer.into_inner().workflow_execution_info;
+                Ok(info.is_some_and(|info| info.status() == WorkflowExecutionStatus::Running))
+            }
+            Err(status) if status.code() == Code::NotFound => Ok(false),
+            Err(status) => Err(refused(&route, status)),
+        }
+    }
+
     /// Starts a target's entity again where it does not run, since somebody terminated it, and says whether it did not.
     /// The new one asks how target and queue stand, and opens the queue that the old one left closed.
     ///
     /// # Errors
     /// [`EntityCallError`].
     pub async fn revive(&self, target: &TargetId) -> Result<bool, EntityCallError> {
-        let route = self.routing.target(target);
-        let request = service::DescribeWorkflowExecutionRequest {
-            namespace: route.namespace.clone(),
-            execution: Some(execution(&route)),
-        };
-        let described = self.client.clone().describe_workflow_execution(Request::new(request)).await;
-        let is_running = match described {
-            Ok(answer) => {
-                let info = answer.into_inner().workflow_execution_info;
-                info.is_some_and(|info| info.status() == WorkflowExecutionStatus::Running)
-            }
-            Err(status) if status.code() == Code::NotFound => false,
-            Err(status) => return Err(refused(&route, status)),
-        };
+        let is_running = self.runs(target).await?;
         if !is_running {
             self.configure(target).await?;
         }

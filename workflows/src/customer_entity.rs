@@ -339,6 +339,14 @@ impl Entity for CustomerEntity {
         }
     }
 
+    fn wants_local(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::Admit(_) | Effect::Send(_)))
+    }
+
+    fn is_to_record(&self, locals_in_a_row: u32) -> bool {
+        self.machine.limits.is_to_record(locals_in_a_row)
+    }
+
     fn due(&self, length: RunLength) -> ContinueAsNew {
         self.residence.judge(self.machine.limits.continue_as_new(length))
     }

@@ -21,7 +21,7 @@ use crate::tenant::{TenantStep, TenantStepAnswer};
 
 pub use importing::ImportPart as ImportPartActivity;
 pub use local_activities::{Admit as AdmitActivity, Notify as NotifyActivity, Send as SendActivity};
-pub use sweeping::{Announce as AnnounceActivity, Look as LookActivity};
+pub use sweeping::{Announce as AnnounceActivity, Look as LookActivity, Revive as ReviveActivity};
 pub use target_activities::{LookUp as LookUpActivity, Provision as ProvisionActivity};
 pub use target_upkeep::{Probe as ProbeActivity, SetLimit as SetLimitActivity};
 pub use tenant_upkeep::TenantStep as TenantStepActivity;
@@ -85,6 +85,9 @@ pub struct SweepSeen {
     pub unanswered: BTreeSet<String>,
     /// Where the next sweep goes on; none where all was looked at.
     pub cursor: Option<String>,
+    /// Targets whose entities do not run: somebody terminated them, perhaps while the target's queue stood still.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub targets_not_running: BTreeSet<TargetId>,
 }
 
 /// The activities that entities run within their own workflow tasks: short, idempotent, of Temporal itself.
@@ -165,6 +168,12 @@ impl Sweeping {
     /// Tells what is new: as log lines, metrics and, where one is configured, to the webhook.
     #[activity(name = "announce")]
     pub fn announce(news: News) {
+        unimplemented!()
+    }
+
+    /// Starts the entities of these targets again, where they do not run. Each asks how its target and its queue stand.
+    #[activity(name = "revive_targets")]
+    pub fn revive(targets: BTreeSet<TargetId>) {
         unimplemented!()
     }
 }

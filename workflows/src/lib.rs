@@ -30,9 +30,9 @@ mod watched;
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
     AdmitActivity, AnnounceActivity, ImportPartActivity, Importing, LimitSetting, LocalActivities, LookActivity,
-    LookUp, LookUpActivity, Notification, NotifyActivity, ProbeActivity, ProvisionActivity, SendActivity, Sending,
-    SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep, TenantStepActivity,
-    TenantUpkeep,
+    LookUp, LookUpActivity, Notification, NotifyActivity, ProbeActivity, ProvisionActivity, ReviveActivity,
+    SendActivity, Sending, SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep,
+    TenantStepActivity, TenantUpkeep,
 };
 pub use needs::{Needs, Served};
 pub use resource_entity::{ResourceAction, ResourceEntity};

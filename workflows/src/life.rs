@@ -9,6 +9,10 @@
 //!    calls, then the timer.
 //! 2. A local result is fed with the time of the input before it.
 //! 3. Whether the run is to end is judged only when something else than a local result came in.
+//!
+//! And a workflow task stays short, however much there is to do: the server keeps at most 100 signals that come while one is
+//! under way, and then has it done again from the start. Of an entity with a long inbox that is sent more all the time no task
+//! would ever end. So after some local activities in a row the task is left, and what they did is recorded.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -48,6 +52,14 @@ pub(crate) trait Entity: Sized + 'static {
         effect: Self::Effect,
         interrupt: &WorkflowCancellationToken,
     ) -> Begun<Self::Input>;
+    /// Whether a local activity is among what the machine wants done.
+    fn wants_local(&self) -> bool {
+        false
+    }
+    /// Whether the server is to record what so many local activities in a row did, before the next one begins.
+    fn is_to_record(&self, _locals_in_a_row: u32) -> bool {
+        false
+    }
     /// Whether a run of this length is to end.
     fn due(&self, length: RunLength) -> ContinueAsNew;
     /// Whether the machine has nothing under way.
@@ -93,7 +105,12 @@ enum Happening<I> {
     Ended(Option<I>),
     /// The timer went off.
     Rang,
+    /// What local activities did is recorded.
+    Recorded,
 }
+
+/// How long a run waits for nothing but the end of its workflow task: as short as a timer can be.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// The timer of a run.
 struct Alarm {
@@ -133,6 +150,11 @@ struct Life<'a, E: Entity> {
     local: Option<Task<E::Input>>,
     calls: Vec<Task<E::Input>>,
     alarm: Option<Alarm>,
+    /// Local activities that ended since something else happened.
+    locals_in_a_row: u32,
+    /// Under way while the server is to record what local activities did: nothing is begun meanwhile. It is never stopped
+    /// early, so that what a run does depends on the order alone in which it hears of things.
+    recording: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Cancelled once the run is to end.
     interrupt: WorkflowCancellationToken,
     ending: bool,
@@ -146,6 +168,8 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         local: None,
         calls: Vec::new(),
         alarm: None,
+        locals_in_a_row: 0,
+        recording: None,
         interrupt: WorkflowCancellationToken::new(),
         ending: false,
     };
@@ -182,7 +206,11 @@ impl<E: Entity> Life<'_, E> {
     /// Begins what the machine wants done, in its order. A run that is to end begins nothing: the next one does, and
     /// nobody doubts it.
     async fn begin_effects(&mut self) {
-        if self.ending || !self.context.state(E::has_effects) {
+        if self.ending || self.recording.is_some() || !self.context.state(E::has_effects) {
+            return;
+        }
+        if self.is_to_record() {
+            self.record().await;
             return;
         }
         for effect in self.context.state_mut(E::take_effects) {
@@ -192,6 +220,19 @@ impl<E: Entity> Life<'_, E> {
                 Begun::Done => {}
             }
         }
+    }
+
+    fn is_to_record(&self) -> bool {
+        let in_a_row = self.locals_in_a_row;
+        self.context.state(|entity| entity.wants_local() && entity.is_to_record(in_a_row))
+    }
+
+    /// Leaves the workflow task for a moment: what was done in it is recorded then.
+    async fn record(&mut self) {
+        let mut moment = self.ring_in(self.clock, MOMENT).timer;
+        // Polled at once, so that the timer is set now.
+        let _pending = std::future::poll_fn(|waker| Poll::Ready(moment.as_mut().poll(waker))).await;
+        self.recording = Some(moment);
     }
 
     fn is_nothing_under_way(&self) -> bool {
@@ -256,6 +297,12 @@ impl<E: Entity> Life<'_, E> {
                 self.alarm = None;
                 return Poll::Ready(Happening::Rang);
             }
+            if let Some(moment) = &mut self.recording
+                && moment.as_mut().poll(waker).is_ready()
+            {
+                self.recording = None;
+                return Poll::Ready(Happening::Recorded);
+            }
             Poll::Pending
         })
         .await
@@ -266,18 +313,21 @@ impl<E: Entity> Life<'_, E> {
         let input = match happening {
             Happening::Local(input) => {
                 self.local = None;
+                self.locals_in_a_row += 1;
                 self.feed(input);
                 if self.ending && self.is_nothing_under_way() {
                     // The run is not left on a local result: a moment later it is.
                     self.stop_alarm();
-                    self.alarm = Some(self.ring_in(self.clock, Duration::from_millis(1)));
+                    self.alarm = Some(self.ring_in(self.clock, MOMENT));
                 }
                 return false;
             }
             Happening::CameIn => self.context.state_mut(|entity| entity.inbox().pop_front()),
             Happening::Ended(input) => input,
             Happening::Rang => E::woke(),
+            Happening::Recorded => None,
         };
+        self.locals_in_a_row = 0;
         self.clock = identity::now(self.context.workflow_time());
         self.judge();
         self.feed(input);

@@ -47,6 +47,7 @@ impl Served {
                     TargetUpkeep::probe.name(),
                     Sweeping::look.name(),
                     Sweeping::announce.name(),
+                    Sweeping::revive.name(),
                     // Of unordered events.
                     TargetActivities::provision.name(),
                 ],

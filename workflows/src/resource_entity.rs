@@ -391,6 +391,14 @@ impl Entity for ResourceEntity {
         }
     }
 
+    fn wants_local(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::Notify(_)))
+    }
+
+    fn is_to_record(&self, locals_in_a_row: u32) -> bool {
+        self.machine.policy.limits.is_to_record(locals_in_a_row)
+    }
+
     fn due(&self, length: RunLength) -> ContinueAsNew {
         self.residence.judge(self.machine.policy.limits.continue_as_new(length))
     }

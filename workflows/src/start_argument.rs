@@ -96,13 +96,13 @@ pub(crate) fn carry<S: Serialize, M: Serialize>(
     machine: &M,
 ) -> Result<RawValue, serde_json::Error> {
     let started = Started { start, residence: residence.of_next_run() };
-    let plain = raw_json::write(&Carried { started: &started, carried: machine })?;
-    if raw_json::bytes(&plain).len() <= PLAIN_BYTES_MAX {
-        return Ok(plain);
+    let json = serde_json::to_vec(machine)?;
+    if json.len() <= PLAIN_BYTES_MAX {
+        return raw_json::write(&Carried { started: &started, carried: machine });
     }
-    let mut deflated = ZlibEncoder::new(Vec::new(), Compression::fast());
-    let data = serde_json::to_writer(&mut deflated, machine)
-        .and_then(|()| deflated.flush().and_then(|()| deflated.finish()).map_err(serde_json::Error::io))?;
+    // At once, not piece by piece as it is written: this is done while nothing else of the entity goes on.
+    let mut deflated = ZlibEncoder::new(Vec::with_capacity(json.len() / 8), Compression::fast());
+    let data = deflated.write_all(&json).and_then(|()| deflated.finish()).map_err(serde_json::Error::io)?;
     let mut machine = Payload { data, ..Payload::default() };
     machine.metadata.insert("encoding".to_owned(), b"binary/plain".to_vec());
     machine.metadata.insert("compression".to_owned(), b"zlib".to_vec());

@@ -1,4 +1,5 @@
-//! The workflow of one sweep over a namespace: looks, compares with what was known, tells what is new. A schedule starts one
+//! The workflow of one sweep over a namespace: looks, starts the entities of targets that do not run, compares
+//! with what was known, tells what is new. A schedule starts one
 //! after the other; what each remembers is its result, which the server hands to the next.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
@@ -27,6 +28,13 @@ impl Sweep {
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<Ledger> {
         let seen = context.execute_activity(Sweeping::look, (), activity_options::sweeping()).await?;
+        if !seen.targets_not_running.is_empty() {
+            let revived =
+                context.execute_activity(Sweeping::revive, seen.targets_not_running, activity_options::sweeping());
+            // One that could not be started is found by the next sweep as well: what else there is to tell does not wait for it.
+            // The failure itself is in the history, and in the worker's log.
+            drop(revived.await);
+        }
         let mut ledger = seen.ledger;
         let news = ledger.take(seen.found, seen.tally, &seen.unanswered, seen.cursor);
         context.execute_activity(Sweeping::announce, news, activity_options::sweeping()).await?;

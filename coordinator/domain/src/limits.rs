@@ -27,6 +27,11 @@ pub struct EntityLimits {
     pub continue_as_new_events_forced: u32,
     /// Signals in one run after which it continues as new with calls under way (the server takes 10,000).
     pub signals_max: u32,
+    /// Local activities that an entity runs one after the other before it lets the server record what they did. A workflow
+    /// task that is under way when 100 signals have come is done again by the server's order, so it has to be short. What was
+    /// recorded before there was such a limit has none.
+    #[serde(default = "without_limit")]
+    pub local_activities_in_a_row_max: u32,
     /// Open orders of a customer, after which an event ends as rejected with `backlog_full`.
     pub open_orders_max: usize,
     /// State of a customer in bytes, after which an event ends as rejected with `backlog_full`.
@@ -49,6 +54,7 @@ impl Default for EntityLimits {
             continue_as_new_events: 500,
             continue_as_new_events_forced: 2_000,
             signals_max: 5_000,
+            local_activities_in_a_row_max: 4,
             open_orders_max: 1_000,
             state_bytes_max: 1024 * 1024,
             tickets_max: 5_000,
@@ -58,6 +64,11 @@ impl Default for EntityLimits {
             event_bytes_max: 16 * 1024,
         }
     }
+}
+
+/// What an entity that knows of no limit goes by: so did all, once.
+const fn without_limit() -> u32 {
+    u32::MAX
 }
 
 /// How long a run has become.
@@ -94,6 +105,11 @@ impl EntityLimits {
             ContinueAsNew::No
         }
     }
+
+    /// Whether an entity that ran so many local activities one after the other lets the server record them before the next.
+    pub fn is_to_record(&self, local_activities_in_a_row: u32) -> bool {
+        local_activities_in_a_row >= self.local_activities_in_a_row_max
+    }
 }
 
 #[cfg(test)]
@@ -112,5 +128,19 @@ mod tests {
         assert_eq!(at(1, 5_000), ContinueAsNew::Now);
         let suggested = RunLength { history_events: 1, signals: 0, suggested: true };
         assert_eq!(limits.continue_as_new(suggested), ContinueAsNew::Now);
+    }
+
+    #[test]
+    fn what_local_activities_did_is_recorded_after_some_of_them() {
+        let limits = EntityLimits::default();
+        assert!(!limits.is_to_record(limits.local_activities_in_a_row_max - 1));
+        assert!(limits.is_to_record(limits.local_activities_in_a_row_max));
+    }
+
+    #[test]
+    fn limits_that_were_recorded_before_there_was_this_one_go_without_it() {
+        let recorded: EntityLimits = serde_json::from_str("{\"signals_max\":7}").unwrap();
+        assert_eq!((recorded.signals_max, recorded.journal_max), (7, EntityLimits::default().journal_max));
+        assert!(!recorded.is_to_record(1_000_000));
     }
 }

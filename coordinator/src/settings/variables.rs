@@ -229,4 +229,12 @@ pub const VARIABLES: &[Variable] = &[
         "Signals in one run after which it continues as new with calls under way: 1 to 9,000 (the server refuses them \
          from 10,000).",
     ),
+    variable(
+        "INTERLOCK_LIMITS_LOCAL_ACTIVITIES_IN_A_ROW_MAX",
+        "limits.local_activities_in_a_row_max",
+        None,
+        "4",
+        "Admissions and sendings that an entity runs one after the other before it lets the server record them: a workflow \
+         task that is under way when 100 signals have come is done again.",
+    ),
 ];

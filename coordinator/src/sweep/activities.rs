@@ -1,10 +1,12 @@
 //! The activities of a sweep, as the SDK wants them.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use interlock_domain::ids::TargetId;
 use interlock_domain::sweep::{Ledger, News};
-use interlock_workflows::{AnnounceActivity, LookActivity, SweepSeen};
+use interlock_workflows::{AnnounceActivity, LookActivity, ReviveActivity, SweepSeen};
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
 use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
@@ -16,6 +18,7 @@ use tonic::{IntoRequest, Status};
 
 use super::Sweeper;
 use crate::metrics::MetricName;
+use crate::targets::Targets;
 
 /// Implements [`interlock_workflows::Sweeping`].
 pub struct SweepActivities(pub Sweeper);
@@ -46,6 +49,27 @@ impl SweepActivities {
     pub async fn announce(self: Arc<Self>, _context: ActivityContext, news: News) -> Result<(), ActivityError> {
         self.0.announce(&news).await;
         Ok(())
+    }
+
+    /// Starts the entities of targets again.
+    #[activity(definition = ReviveActivity)]
+    pub async fn revive(
+        self: Arc<Self>,
+        _context: ActivityContext,
+        targets: BTreeSet<TargetId>,
+    ) -> Result<(), ActivityError> {
+        match Targets::new(self.0.installation.clone()).revive(&targets).await {
+            Ok(revived) => {
+                for target in revived {
+                    tracing::warn!(%target, "the entity of a target did not run; it was started again");
+                }
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(code = %error.code(), %error, "the entity of a target cannot be started again");
+                Err(error.into())
+            }
+        }
     }
 }
 

@@ -46,6 +46,7 @@ pub(super) struct Look<'a> {
     until: Instant,
     pub(super) seen: Seen,
     unanswered: BTreeSet<String>,
+    targets_not_running: BTreeSet<TargetId>,
 }
 
 /// What an entity lists of an order, as far as a sweep wants to know.
@@ -110,6 +111,7 @@ impl Sweeper {
             until: Instant::now() + LOOK_TIME,
             seen: Seen::default(),
             unanswered: BTreeSet::new(),
+            targets_not_running: BTreeSet::new(),
         };
         look.at_customers(customers).await;
         look.at_resources().await;
@@ -125,9 +127,10 @@ impl Sweeper {
         }
         let outcome = if cursor.is_none() && look.unanswered.is_empty() { "complete" } else { "partial" };
         self.metrics.count(MetricName::SweepsRun, &[("outcome", outcome)]);
+        let Look { seen, unanswered, targets_not_running, .. } = look;
         let mut tally = Tally::default();
-        look.seen.orders.iter().for_each(|order| tally.add(order));
-        Ok(SweepSeen { ledger, found, tally, unanswered: look.unanswered, cursor })
+        seen.orders.iter().for_each(|order| tally.add(order));
+        Ok(SweepSeen { ledger, found, tally, unanswered, cursor, targets_not_running })
     }
 
     /// The customers with open orders, from where a cursor says, and where the next sweep goes on.
@@ -284,7 +287,14 @@ impl Look<'_> {
     }
 
     async fn at_targets(&mut self) {
-        let views = match Targets::new(self.sweeper.installation.clone()).list().await {
+        let targets = Targets::new(self.sweeper.installation.clone());
+        match targets.not_running().await {
+            Ok(not_running) => self.targets_not_running = not_running,
+            Err(error) => {
+                tracing::warn!(code = %error.code(), %error, "a sweep cannot see whether the entities of targets run");
+            }
+        }
+        let views = match targets.list().await {
             Ok(views) => views,
             Err(error) => {
                 tracing::warn!(code = %error.code(), %error, "a sweep cannot see how targets stand");

@@ -94,14 +94,28 @@ impl Targets {
         failed
     }
 
-    /// Starts again the entities that somebody terminated, so that no queue is left closed by one that is no more. Says
-    /// which they were.
+    /// The targets that are configured here and whose entities do not run.
+    ///
+    /// # Errors
+    /// [`EntityCallError`], the first.
+    pub async fn not_running(&self) -> Result<BTreeSet<TargetId>, EntityCallError> {
+        let mut not_running = BTreeSet::new();
+        for target in self.client.targets() {
+            if !self.client.runs(target).await? {
+                not_running.insert(target.clone());
+            }
+        }
+        Ok(not_running)
+    }
+
+    /// Starts again those of these entities that somebody terminated, so that no queue is left closed by one that is no more.
+    /// Says which they were.
     ///
     /// # Errors
     /// [`EntityCallError`], the first; the others are started all the same.
-    pub async fn revive(&self) -> Result<Vec<TargetId>, EntityCallError> {
+    pub async fn revive(&self, targets: &BTreeSet<TargetId>) -> Result<Vec<TargetId>, EntityCallError> {
         let (mut revived, mut failed) = (Vec::new(), None);
-        for target in self.client.targets() {
+        for target in targets {
             match self.client.revive(target).await {
                 Ok(true) => revived.push(target.clone()),
                 Ok(false) => {}

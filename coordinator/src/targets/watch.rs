@@ -1,5 +1,5 @@
-//! What a jobs worker does for targets beside their entities: it tells them what is configured, starts them again where
-//! somebody terminated them, and shows how they stand as metrics.
+//! What a jobs worker does for targets beside their entities: it tells them what is configured, and shows how they stand as
+//! metrics. That they run is seen to by the sweep.
 
 use std::time::Duration;
 
@@ -24,14 +24,6 @@ pub async fn watch_over(targets: Targets, metrics: Metrics) {
         tracing::error!(%error, "target entities were not told what is configured");
     }
     loop {
-        match targets.revive().await {
-            Ok(revived) => {
-                for target in revived {
-                    tracing::warn!(%target, "the entity of a target did not run; it was started again");
-                }
-            }
-            Err(error) => tracing::warn!(%error, "it cannot be seen whether the entities of targets run"),
-        }
         match targets.list().await {
             Ok(views) => views.iter().for_each(|view| show(&metrics, view)),
             Err(error) => tracing::warn!(%error, "it cannot be seen how targets stand"),

@@ -16,11 +16,12 @@ use interlock_domain::ids::{CustomerId, TenantId};
 use interlock_domain::limits::EntityLimits;
 use interlock_workflows::names;
 use serde_json::{Value, json};
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use temporalio_common::protos::temporal::api::history::v1::{HistoryEvent, history_event::Attributes};
 
 use crate::events::{Customer, event};
 use crate::scene::Scene;
-use crate::temporal_calls::{RawEntity, failed_tasks, json_payload};
+use crate::temporal_calls::{RawEntity, event_types, failed_tasks, json_payload};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::{until, until_within};
 
@@ -98,6 +99,11 @@ fn attempt_max(history: &[HistoryEvent]) -> i32 {
     attempts.max().unwrap_or(0)
 }
 
+/// How many signals came in one run.
+fn signals(history: &[HistoryEvent]) -> usize {
+    event_types(history).into_iter().filter(|of| *of == EventType::WorkflowExecutionSignaled).count()
+}
+
 /// Kills the workers again and again, and restarts the server when a third and when two thirds of the events were sent.
 async fn kill_meanwhile(bed: &mut Testbed, events: usize, sent: &AtomicUsize, is_over: &AtomicBool) -> usize {
     let share = u32::try_from(events.min(EVENTS_STATED)).unwrap();
@@ -155,7 +161,13 @@ async fn check_runs(entity: &RawEntity) {
     let runs = entity.runs().await;
     let longest = runs.iter().map(Vec::len).max().unwrap();
     let attempts = runs.iter().map(|run| attempt_max(run)).max().unwrap();
-    println!("{} runs, the longest of {longest} events; no task was tried more than {attempts} times", runs.len());
+    let signals = runs.iter().map(|run| signals(run)).max().unwrap();
+    let again: usize = runs.iter().map(|run| failed_tasks(run).len()).sum();
+    println!(
+        "{} runs, the longest of {longest} events, the most signals in one {signals}; no task was tried more than {attempts} \
+         times, {again} had to be done again",
+        runs.len()
+    );
     assert!(attempts < 4, "a workflow task was tried {attempts} times");
     for run in &runs {
         let failed: Vec<String> =

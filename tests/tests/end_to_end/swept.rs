@@ -4,15 +4,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule};
+use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule, Seed};
 use interlock_coordinator::settings::SweepSettings;
+use interlock_domain::ids::{OrderId, ResourceId};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use interlock_domain::ids::ResourceId;
-
-use crate::events::{Customer, assigned, event, unassigned};
+use crate::command::done;
+use crate::events::{Customer, assigned, changed, event, unassigned};
 use crate::scene::{Scene, number};
 use crate::temporal_calls::RawEntity;
 use crate::testbed::{Testbed, Wanted, run};
@@ -222,6 +222,97 @@ fn a_holder_without_open_orders_is_known_again_when_its_resource_was_terminated_
             .await;
             scene.done(&holds(&a1, "voucher.returned")).await;
             scene.completed(&[waits]).await;
+        }
+        bed.stop().await;
+    });
+}
+
+#[test]
+fn orders_that_wait_for_each_other_and_a_target_that_is_not_called_are_told_by_the_sweep() {
+    run(async {
+        let listener = Listener::start().await;
+        let bed = bed("swept-ring", &listener).await;
+        {
+            let scene = Scene::on(&bed);
+            let ring = ring_of_two(&scene).await;
+            let alert = listener.alert("raised", "ring_of_waits").await;
+            assert_eq!(alert["data"]["tenant_id"], json!(scene.tenant));
+            let told = alert["data"]["detail"].as_str().unwrap();
+            assert!(ring.iter().all(|order| told.contains(order.as_str())), "{told}");
+            // It changes no order: the ring is a person's matter.
+            let why = done(&scene, &["order", "why", ring[1].as_str()]).await;
+            assert!(why.contains("This is a ring"), "{why}");
+
+            done(&scene, &["target", "pause", "crm", "--reason", "new release"]).await;
+            let alert = listener.alert("raised", "target_parked").await;
+            assert_eq!((&alert["data"]["target"], &alert["data"]["order_id"]), (&json!("crm"), &Value::Null));
+            done(&scene, &["target", "resume", "crm", "--reason", "it is done"]).await;
+            listener.alert("cleared", "target_parked").await;
+
+            done(&scene, &["order", "cancel", ring[0].as_str(), "--reason", "nobody gives way"]).await;
+            listener.alert("cleared", "ring_of_waits").await;
+            for code in ["ring_of_waits", "target_parked"] {
+                assert_eq!(listener.alerts("raised", code).len(), 1, "{code} was told more than once");
+            }
+        }
+        bed.stop().await;
+    });
+}
+
+/// A is to get B's SIM and keep its number; B is to get A's number and keep its SIM. Nobody gives anything up, so that no
+/// probe breaks this ring.
+async fn ring_of_two(scene: &Scene<'_>) -> [OrderId; 2] {
+    let (a, b) = (Scene::newcomer("A"), Scene::newcomer("B"));
+    let (of_a, of_b) = (number(), number());
+    let iccid = |customer: &Customer| format!("8901{}", customer.imsi);
+    let activated = |customer: &Customer, number: &str| {
+        let data = json!({"imsi": customer.imsi, "iccid": iccid(customer), "msisdn": number, "profile": "default"});
+        event("subscriber.activated", &customer.id, &data)
+    };
+    let seed = |customer: &Customer| Seed {
+        imsi: customer.imsi.clone(),
+        iccid: Some(iccid(customer)),
+        sim_only: true,
+        msisdn: None,
+    };
+    scene.bed.hss.seed(&[seed(&a), seed(&b)]).unwrap();
+    scene.done(&activated(&a, &of_a)).await;
+    scene.done(&activated(&b, &of_b)).await;
+    let swap = json!({"old_imsi": a.imsi, "new_imsi": b.imsi, "msisdn": of_a});
+    let swaps = scene.submit(&event("sim.swapped", &a.id, &swap)).await;
+    [swaps, scene.submit(&activated(&b, &of_a)).await]
+}
+
+#[test]
+fn two_who_swap_their_numbers_are_no_ring_even_while_the_target_is_not_called() {
+    run(async {
+        let listener = Listener::start().await;
+        let bed = bed("swept-swap", &listener).await;
+        {
+            let scene = Scene::on(&bed);
+            let (a, b) = (scene.customer("A"), scene.customer("B"));
+            let (one, two) = (number(), number());
+            scene.done(&assigned(&a, &one)).await;
+            scene.done(&assigned(&b, &two)).await;
+            done(&scene, &["target", "pause", "hss", "--reason", "new release"]).await;
+            let swaps = [scene.submit(&changed(&a, &one, &two)).await, scene.submit(&changed(&b, &two, &one)).await];
+            // One of them lets its release go first, and that release waits for the target: so it is said, across customers.
+            for order in &swaps {
+                until(format!("{order} to lead to the target"), || async {
+                    let why = done(&scene, &["order", "why", order.as_str()]).await;
+                    (why.contains("waits for hss to answer") && !why.contains("This is a ring")).then_some(())
+                })
+                .await;
+            }
+            // Sweeps have seen it by now and do not speak of a ring.
+            let alert = listener.alert("raised", "target_parked").await;
+            assert_eq!(alert["data"]["target"], "hss");
+            assert_eq!(listener.alerts("raised", "ring_of_waits"), [Value::Null; 0]);
+
+            done(&scene, &["target", "resume", "hss", "--reason", "it is done"]).await;
+            scene.completed(&swaps).await;
+            scene.judge(&[&one, &two]);
+            assert_eq!(listener.alerts("raised", "ring_of_waits"), [Value::Null; 0]);
         }
         bed.stop().await;
     });

@@ -4,106 +4,25 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use interlock_adapters::sandbox::{Action, Applied, Effect, Knobs, Pattern, Received, Rule, Sandbox};
-use interlock_adapters::{OutageSettings, TargetSettings};
-use interlock_coordinator::targets::Targets;
-use interlock_domain::ids::OrderId;
-use interlock_domain::target::Rate;
+use interlock_adapters::sandbox::{Applied, Effect};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::applied_log::applied_at_ms;
 use crate::command::{done, interlock};
-use crate::events::{Customer, event};
+use crate::events::Customer;
+use crate::outage::{
+    CONCURRENCY, DRAIN_LIMIT, FAILURES, ORDERS, STAGE, all_wait, asked, bed, comes_back, goes_down, standing, times_ms,
+    tuned, until_it_is, watched,
+};
 use crate::scene::Scene;
-use crate::temporal_calls::RawEntity;
-use crate::testbed::{Testbed, Wanted, run};
-use crate::waiting::{until, until_within};
+use crate::testbed::{Testbed, run};
+use crate::waiting::until_within;
 
 /// Steps that wait for the target that is down: 2,000 over 60 s, where `INTERLOCK_TEST_WAITING=2000
 /// INTERLOCK_TEST_DOWN_S=60` ask for it.
 const WAITING: usize = 300;
 /// How long it is watched that nothing happens.
 const DOWN_S: usize = 15;
-/// Orders of each customer.
-const ORDERS: usize = 5;
-/// Calls to the HSS at a time.
-const CONCURRENCY: usize = 10;
-/// Failures in a row that open a breaker.
-const FAILURES: u32 = 5;
-/// How long each stage of the ramp lasts.
-const STAGE: Duration = Duration::from_secs(2);
-/// How long a drain may take.
-const DRAIN_LIMIT: Duration = Duration::from_mins(4);
-
-/// One step at one target each, so that what waits is counted easily.
-const EVENTS: &str = r#"
-[events."line.tuned"]
-steps = [{ role = "hss", operation = "update_service", with = { imsi = "{imsi}", settings = "{settings}" } }]
-[events."line.tuned".data]
-required = ["imsi", "settings"]
-properties.imsi = { type = "string", format = "imsi" }
-properties.settings = { type = "object" }
-
-[events."account.tuned"]
-steps = [{ role = "crm", operation = "update_service", with = { customer_id = "{@customer_id}", imsi = "{imsi}", settings = "{settings}" } }]
-[events."account.tuned".data]
-required = ["imsi", "settings"]
-properties.imsi = { type = "string", format = "imsi" }
-properties.settings = { type = "object" }
-"#;
-
-fn tuned(event_type: &str, customer: &Customer, value: usize) -> Value {
-    event(event_type, &customer.id, &json!({"imsi": customer.imsi, "settings": {"ue_ambr_dl": value}}))
-}
-
-/// A bed whose HSS is watched: soon down, soon probed, soon called again.
-async fn bed(name: &str, protect: fn(&str, &mut TargetSettings)) -> Testbed {
-    Testbed::start(name, Wanted { more_events: EVENTS.to_owned(), protect: Some(protect), ..Wanted::default() }).await
-}
-
-pub fn watched(target: &str, settings: &mut TargetSettings) {
-    if target == "hss" {
-        settings.concurrency = Some(CONCURRENCY);
-    }
-    settings.outage = OutageSettings {
-        failures: FAILURES,
-        open_for: Duration::from_secs(1),
-        probe_first: Duration::from_secs(1),
-        probe_cap: Duration::from_secs(4),
-        ramp_stage: STAGE,
-        ..OutageSettings::default()
-    };
-}
-
-/// The target answers nothing but that it is out of service.
-pub fn goes_down(sandbox: &Sandbox) {
-    let refuse = Action::Refuse { status: 503, body: Value::Null, retry_after_s: None };
-    sandbox.add_rule(Rule::always(Pattern::default(), refuse));
-}
-
-pub fn comes_back(sandbox: &Sandbox) {
-    sandbox.set_knobs(Knobs::default());
-}
-
-/// What the HSS was asked by steps, and by probes.
-fn asked(hss: &Sandbox) -> (usize, usize) {
-    let is_probe = |received: &Received| received.path.contains("ping");
-    let (probes, steps): (Vec<_>, Vec<_>) = hss.received().into_iter().partition(is_probe);
-    (steps.len(), probes.len())
-}
-
-/// How a target stands.
-async fn standing(bed: &Testbed, target: &str) -> Option<Value> {
-    Targets::new(bed.platform.installation.clone()).show(&target.parse().unwrap()).await.ok()
-}
-
-pub async fn until_it_is(bed: &Testbed, target: &str, state: &str) -> Value {
-    until_within(DRAIN_LIMIT, format!("{target} is {state}"), || async {
-        standing(bed, target).await.filter(|view| view["state"] == state && view["limit_pending"] == false)
-    })
-    .await
-}
 
 /// The history events of these customers' entities, where all of them are at rest: their steps are scheduled.
 async fn events_of(scene: &Scene<'_>, customers: &[Customer]) -> Option<i64> {
@@ -125,11 +44,6 @@ fn values(log: &[Applied]) -> BTreeMap<String, Vec<u64>> {
         }
     }
     values
-}
-
-fn times_ms(log: &[Applied]) -> Vec<i64> {
-    let updates = log.iter().filter(|entry| matches!(entry.effect, Effect::ServiceUpdated { .. }));
-    updates.map(applied_at_ms).collect()
 }
 
 fn from_environment(name: &str, otherwise: usize) -> usize {
@@ -177,18 +91,6 @@ fn what_waits_for_a_target_that_is_down_costs_nothing_and_goes_on_in_order_and_i
         in_a_ramp(&times_ms(&log), &closed);
         bed.stop().await;
     });
-}
-
-/// Orders that wait for the HSS, several of each customer.
-async fn all_wait(scene: &Scene<'_>, count: usize) -> (Vec<Customer>, Vec<OrderId>) {
-    let customers: Vec<Customer> = (0..count / ORDERS).map(|place| scene.customer(&format!("W{place}"))).collect();
-    let mut orders = Vec::new();
-    for value in 1..=ORDERS {
-        for customer in &customers {
-            orders.push(scene.submit(&tuned("line.tuned", customer, value)).await);
-        }
-    }
-    (customers, orders)
 }
 
 /// What had happened by a moment.
@@ -241,28 +143,6 @@ fn in_a_ramp(times_ms: &[i64], view: &Value) {
         eprintln!("{rate} per second for {lasted_s:.1} s: {applied} applied in all, {allowed:.0} allowed");
         assert!(f64::from(u32::try_from(applied).unwrap()) <= allowed + 1.0, "{applied}, not {allowed}");
     }
-}
-
-#[test]
-fn a_target_entity_that_was_terminated_while_its_queue_stood_at_0_is_revived() {
-    run(async {
-        let bed = bed("target-terminated", watched).await;
-        let scene = Scene::on(&bed);
-        until_it_is(&bed, "hss", "closed").await;
-        goes_down(&bed.hss);
-        let (_, orders) = all_wait(&scene, 10).await;
-        until_it_is(&bed, "hss", "open").await;
-        let route = bed.platform.installation.routing.target(&"hss".parse().unwrap());
-        RawEntity::new(&bed.platform, route).terminate().await;
-        comes_back(&bed.hss);
-        let targets = Targets::new(bed.platform.installation.clone());
-        // The jobs worker may have been quicker.
-        let revived = targets.revive().await.unwrap();
-        assert!(revived.len() <= 1, "{revived:?}");
-        until_it_is(&bed, "hss", "closed").await;
-        scene.completed(&orders).await;
-        bed.stop().await;
-    });
 }
 
 #[test]
@@ -335,56 +215,4 @@ async fn call(bed: &Testbed, method: Method, path: &str, body: Option<&Value>) -
     };
     let answer = request.send().await.unwrap();
     (answer.status(), answer.json().await.unwrap())
-}
-
-/// What the HSS is sent at most in the test of shares, in requests per second.
-const RATE: u32 = 10;
-/// Orders of the noisy tenant, and of the quiet one.
-const NOISY: usize = 150;
-const QUIET: usize = 8;
-
-fn slow(target: &str, settings: &mut TargetSettings) {
-    if target == "hss" {
-        settings.rate_per_second = Some(Rate::per_second(RATE));
-    }
-}
-
-#[test]
-fn a_quiet_tenant_has_its_share_of_a_target_beside_a_noisy_one() {
-    run(async {
-        let bed = bed("target-shared", slow).await;
-        let (noisy, quiet) = (Scene::on(&bed), Scene::on(&bed));
-        assert_eq!(until_it_is(&bed, "hss", "closed").await["limit"], f64::from(RATE));
-        let mut noise = Vec::new();
-        for place in 0..NOISY {
-            noise.push(noisy.submit(&tuned("line.tuned", &noisy.customer(&format!("N{place}")), 1)).await);
-        }
-        until("the noisy tenant's first effects", || async { (times_ms(&bed.hss.log()).len() > 5).then_some(()) })
-            .await;
-        let customers: Vec<Customer> = (0..QUIET).map(|place| quiet.customer(&format!("Q{place}"))).collect();
-        let mut orders = Vec::new();
-        for customer in &customers {
-            orders.push(quiet.submit(&tuned("line.tuned", customer, 1)).await);
-        }
-        let ahead = times_ms(&bed.hss.log()).len();
-        quiet.completed(&orders).await;
-        let passed = times_ms(&bed.hss.log()).len() - ahead;
-        eprintln!("{passed} effects until {QUIET} of the quiet tenant were there, {ahead} of {NOISY} before");
-        // Turn by turn it would be twice its own; some were on their way already.
-        assert!(
-            passed <= 4 * QUIET + usize::try_from(RATE).unwrap(),
-            "{passed} effects, the quiet tenant's {QUIET} among them"
-        );
-        assert!(ahead + passed < NOISY, "the noisy tenant had no backlog any more");
-        noisy.completed(&noise).await;
-        keeps_its_rate(&times_ms(&bed.hss.log()));
-        bed.stop().await;
-    });
-}
-
-/// Over the whole, no more than the rate, and a second's worth at once on top.
-fn keeps_its_rate(times_ms: &[i64]) {
-    let seconds = (times_ms[times_ms.len() - 1] - times_ms[0]) / 1_000 + 1;
-    let allowed = (usize::try_from(seconds).unwrap() + 2) * usize::try_from(RATE).unwrap();
-    assert!(times_ms.len() <= allowed, "{} effects in {seconds} s, not {allowed}", times_ms.len());
 }

@@ -1,7 +1,7 @@
 //! Calls to Temporal as any client in any language can make them, also those that no client should.
 
 use interlock_coordinator::local::LocalPlatform;
-use interlock_domain::routing::EntityRoute;
+use interlock_domain::routing::{EntityRoute, NAMESPACE_DEFAULT};
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType};
@@ -15,8 +15,8 @@ use temporalio_common::protos::temporal::api::update::v1 as update;
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
-    SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
-    UpdateWorkflowExecutionRequest,
+    ListWorkflowExecutionsRequest, SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest,
+    TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
 use tonic::IntoRequest;
 use uuid::Uuid;
@@ -205,6 +205,29 @@ impl RawEntity {
     pub async fn exists(&self) -> bool {
         self.described().await.is_some()
     }
+}
+
+/// The histories of all executions of a workflow type that have completed, as far as the server's visibility knows by now.
+pub async fn completed_histories(platform: &LocalPlatform, workflow_type: &str) -> Vec<Vec<HistoryEvent>> {
+    let mut client = platform.installation.client.clone();
+    let request = ListWorkflowExecutionsRequest {
+        namespace: NAMESPACE_DEFAULT.to_owned(),
+        query: format!("WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Completed'"),
+        ..Default::default()
+    };
+    let executions = client.list_workflow_executions(request.into_request()).await.unwrap().into_inner().executions;
+    let mut histories = Vec::with_capacity(executions.len());
+    for execution in executions {
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: NAMESPACE_DEFAULT.to_owned(),
+            execution: execution.execution,
+            ..Default::default()
+        };
+        let answer = client.get_workflow_execution_history(request.into_request()).await.unwrap().into_inner();
+        assert!(answer.next_page_token.is_empty(), "a history longer than a page");
+        histories.push(answer.history.unwrap().events);
+    }
+    histories
 }
 
 /// The run that this one continues.

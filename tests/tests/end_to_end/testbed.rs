@@ -81,6 +81,8 @@ pub struct Wanted {
     pub settings: Option<SettingsChange>,
     /// The variables by which a process outside, such as a command, is told the same.
     pub environment: Vec<(&'static str, String)>,
+    /// Settings of the server that differ from those of an embedded one, as key and JSON value.
+    pub dynamic_config: Vec<(&'static str, &'static str)>,
 }
 
 /// Interlock on this machine, and its targets.
@@ -144,6 +146,8 @@ impl Testbed {
         options.leases = !wanted.without_leases;
         options.tuning.cached_entities_max = wanted.cached_entities_max.unwrap_or(options.tuning.cached_entities_max);
         options.server = server_options(name, wanted.db_file);
+        let dynamic_config = wanted.dynamic_config.into_iter();
+        options.server.dynamic_config = dynamic_config.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         if let Some(workloads) = wanted.worker_processes {
             let binary = PathBuf::from(env!("CARGO_BIN_EXE_interlock-under-test"));
             options.workers = WorkerHosting::Processes { binary, workloads };

@@ -105,6 +105,7 @@ impl Target {
         if let Some(standing) = &stands {
             let (actor, reason) = person(standing);
             if standing.state == "paused" {
+                self.note(now, "still_paused", Some(actor.clone()), Some(reason.clone()));
                 self.enter(now, TargetState::Paused { until: standing.until, actor, reason });
                 return;
             }

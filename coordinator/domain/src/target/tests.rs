@@ -157,6 +157,8 @@ fn what_a_person_ordered_outlives_the_entity() {
         reason: "the vendor asks".to_owned(),
     };
     assert_eq!(scene.target.state, paused);
+    let line = scene.target.history.back().unwrap();
+    assert_eq!((line.what.as_str(), line.who.as_deref()), ("still_paused", Some("anna")));
 
     let limited = Standing { limited_to: Some(Rate::per_second(3)), ..Standing::of(Limit(Some(Rate::per_second(3)))) };
     let mut scene = Scene::new(rate(9));

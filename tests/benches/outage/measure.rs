@@ -1,0 +1,192 @@
+//! What an outage costs those who wait, and those who do not.
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::Parser;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule};
+
+use crate::stage::{AT_A_TIME, Customer, RAMP_STAGE, Stage, until};
+use crate::{Failure, drain, pace};
+
+/// Calls to the HSS at a time.
+const CALLS: usize = 10;
+/// How long the machine may take to come to rest, or to drain beyond what the ramp allows.
+const PATIENCE: Duration = Duration::from_mins(20);
+/// Longer than a step that was not let through waits before it goes back to its queue.
+const QUIET: Duration = Duration::from_secs(6);
+/// The first customer of each measurement at the CRM: beyond all those that wait for the HSS.
+const BEFORE: usize = 10_000_000;
+const MEANWHILE: usize = 20_000_000;
+
+/// A target is down while many steps wait for it: what waiting costs, whether another target notices, and how they drain.
+#[derive(Parser)]
+#[command(name = "outage")]
+pub struct Outage {
+    /// Steps that wait for the target that is down.
+    #[arg(long, default_value_t = 10_000)]
+    steps: usize,
+    /// Orders of each customer.
+    #[arg(long, default_value_t = 5)]
+    orders: usize,
+    /// For how long it is down after all of them have come.
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    outage: Duration,
+    /// Requests a second that the target is sent at most.
+    #[arg(long, default_value_t = 50)]
+    rate: u32,
+    /// What cargo says to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What had happened by a moment.
+#[derive(Debug, Clone, Copy)]
+struct Happened {
+    attempts: usize,
+    probes: usize,
+    events: i64,
+}
+
+/// What was measured.
+pub struct Report {
+    steps: usize,
+    customers: usize,
+    outage: Duration,
+    before: Happened,
+    after: Happened,
+    pace_without: f64,
+    pace_meanwhile: f64,
+    drain: Duration,
+    drain_allowed: Duration,
+    out_of_order: usize,
+}
+
+impl Outage {
+    /// Carries it out.
+    pub async fn measure(&self) -> Result<Report, Failure> {
+        let stage = Stage::set_up(self.rate, CALLS).await?;
+        let report = self.measure_on(&stage).await;
+        stage.take_down().await?;
+        report
+    }
+
+    async fn measure_on(&self, stage: &Stage) -> Result<Report, Failure> {
+        let customers: Vec<Customer> = (0..self.steps.div_ceil(self.orders.max(1))).map(Customer::numbered).collect();
+        stage.seed(&customers)?;
+        until_it_is(stage, "closed").await?;
+        eprintln!("The other target, without an outage.");
+        let pace_without = pace::at_crm(stage, BEFORE, self.outage).await?;
+
+        let refuse = Action::Refuse { status: 503, body: serde_json::Value::Null, retry_after_s: None };
+        stage.hss.add_rule(Rule::always(Pattern::default(), refuse));
+        eprintln!("The HSS is down; {} steps come to wait for it.", self.steps);
+        self.submit_all(stage, &customers).await?;
+        let before = at_rest(stage, &customers).await?;
+        eprintln!("The other target, during the outage.");
+        let pace_meanwhile = pace::at_crm(stage, MEANWHILE, self.outage).await?;
+        let after = at_rest(stage, &customers).await?;
+
+        stage.hss.set_knobs(Knobs::default());
+        eprintln!("The HSS is back; what waited drains.");
+        until(PATIENCE, "all steps to be applied", || async {
+            Ok((drain::applied(&stage.hss.log()) >= self.steps).then_some(()))
+        })
+        .await?;
+        let log = stage.hss.log();
+        let (first_ms, last_ms) = drain::first_and_last_ms(&log)?.ok_or("nothing was applied")?;
+        Ok(Report {
+            steps: self.steps,
+            customers: customers.len(),
+            outage: self.outage,
+            before,
+            after,
+            pace_without,
+            pace_meanwhile,
+            drain: Duration::from_millis(u64::try_from(last_ms - first_ms)?),
+            drain_allowed: drain::shortest(self.steps, self.rate, RAMP_STAGE),
+            out_of_order: drain::out_of_order(&log),
+        })
+    }
+
+    /// The first order of each customer, then the second of each, and so on.
+    async fn submit_all(&self, stage: &Stage, customers: &[Customer]) -> Result<(), Failure> {
+        for value in 1..=self.orders {
+            let left = self.steps - (value - 1) * customers.len();
+            let sent = customers
+                .iter()
+                .take(left)
+                .map(|customer| async move { stage.submit(&customer.tuned("line.tuned", value)).await.map(|_| ()) });
+            stream::iter(sent).buffer_unordered(AT_A_TIME).try_collect::<()>().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn until_it_is(stage: &Stage, state: &str) -> Result<(), Failure> {
+    until(PATIENCE, &format!("the HSS to be {state}"), || async {
+        let view = stage.standing("hss").await;
+        Ok(view.filter(|view| view["state"] == state && view["limit_pending"] == false).map(|_| ()))
+    })
+    .await
+}
+
+/// Waits until the target is parked, all entities are at rest, and two looks a while apart see the same.
+async fn at_rest(stage: &Stage, customers: &[Customer]) -> Result<Happened, Failure> {
+    until(PATIENCE, "all to be at rest", || async {
+        if stage.standing("hss").await.is_none_or(|view| view["limit"] != 0.0) {
+            return Ok(None);
+        }
+        let Some(events) = stage.history_events(customers).await? else { return Ok(None) };
+        let (attempts, _) = asked(stage);
+        tokio::time::sleep(QUIET).await;
+        let (attempts_now, probes) = asked(stage);
+        let is_quiet = attempts == attempts_now && stage.history_events(customers).await? == Some(events);
+        Ok(is_quiet.then_some(Happened { attempts, probes, events }))
+    })
+    .await
+}
+
+/// What the HSS was asked by steps, and by probes.
+fn asked(stage: &Stage) -> (usize, usize) {
+    let received = stage.hss.received();
+    let probes = received.iter().filter(|request| request.path.contains("ping")).count();
+    (received.len() - probes, probes)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { before, after, .. } = self;
+        writeln!(
+            f,
+            "{} steps of {} customers waited for a target that was down, {} s of it watched.",
+            self.steps,
+            self.customers,
+            self.outage.as_secs()
+        )?;
+        writeln!(
+            f,
+            "  attempts      {} as it went down, {} while it was down, beside {} probes",
+            before.attempts,
+            after.attempts - before.attempts,
+            after.probes - before.probes
+        )?;
+        writeln!(f, "  history       {} events while it was down", after.events - before.events)?;
+        writeln!(
+            f,
+            "  other target  {:.2} of its rate without an outage ({:.0} and {:.0} orders a second)",
+            self.pace_meanwhile / self.pace_without,
+            self.pace_meanwhile,
+            self.pace_without
+        )?;
+        writeln!(
+            f,
+            "  drain         {:.2} of the time that its ramp and rate allow ({:.0} and {:.0} s)",
+            self.drain.as_secs_f64() / self.drain_allowed.as_secs_f64(),
+            self.drain.as_secs_f64(),
+            self.drain_allowed.as_secs_f64()
+        )?;
+        write!(f, "  order         {} of {} customers out of order", self.out_of_order, self.customers)
+    }
+}

@@ -1,0 +1,124 @@
+//! What tests of outages play with: event types of one step, targets that go down and come back, and how they stand.
+
+use std::time::Duration;
+
+use interlock_adapters::sandbox::{Action, Applied, Effect, Knobs, Pattern, Received, Rule, Sandbox};
+use interlock_adapters::{OutageSettings, TargetSettings};
+use interlock_coordinator::settings::SweepSettings;
+use interlock_coordinator::targets::Targets;
+use interlock_domain::ids::OrderId;
+use serde_json::{Value, json};
+
+use crate::applied_log::applied_at_ms;
+use crate::events::{Customer, event};
+use crate::scene::Scene;
+use crate::testbed::{Testbed, Wanted};
+use crate::waiting::until_within;
+
+/// Orders of each customer.
+pub const ORDERS: usize = 5;
+/// Calls to the HSS at a time.
+pub const CONCURRENCY: usize = 10;
+/// Failures in a row that open a breaker.
+pub const FAILURES: u32 = 5;
+/// How long each stage of the ramp lasts.
+pub const STAGE: Duration = Duration::from_secs(2);
+/// How long a drain may take.
+pub const DRAIN_LIMIT: Duration = Duration::from_mins(4);
+
+/// One step at one target each, so that what waits is counted easily.
+pub const EVENTS: &str = r#"
+[events."line.tuned"]
+steps = [{ role = "hss", operation = "update_service", with = { imsi = "{imsi}", settings = "{settings}" } }]
+[events."line.tuned".data]
+required = ["imsi", "settings"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.settings = { type = "object" }
+
+[events."account.tuned"]
+steps = [{ role = "crm", operation = "update_service", with = { customer_id = "{@customer_id}", imsi = "{imsi}", settings = "{settings}" } }]
+[events."account.tuned".data]
+required = ["imsi", "settings"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.settings = { type = "object" }
+"#;
+
+/// An event of one of these types.
+pub fn tuned(event_type: &str, customer: &Customer, value: usize) -> Value {
+    event(event_type, &customer.id, &json!({"imsi": customer.imsi, "settings": {"ue_ambr_dl": value}}))
+}
+
+/// A bed that is swept every second, whose targets are protected so.
+pub async fn bed(name: &str, protect: fn(&str, &mut TargetSettings)) -> Testbed {
+    Testbed::start(name, wanted(protect)).await
+}
+
+/// What such a bed differs in from the shared one.
+pub fn wanted(protect: fn(&str, &mut TargetSettings)) -> Wanted {
+    let sweep = SweepSettings { interval: Duration::from_secs(1), ..SweepSettings::default() };
+    Wanted { more_events: EVENTS.to_owned(), protect: Some(protect), sweep: Some(sweep), ..Wanted::default() }
+}
+
+/// The HSS is soon down, soon probed, soon called again.
+pub fn watched(target: &str, settings: &mut TargetSettings) {
+    if target == "hss" {
+        settings.concurrency = Some(CONCURRENCY);
+    }
+    settings.outage = OutageSettings {
+        failures: FAILURES,
+        open_for: Duration::from_secs(1),
+        probe_first: Duration::from_secs(1),
+        probe_cap: Duration::from_secs(4),
+        ramp_stage: STAGE,
+        ..OutageSettings::default()
+    };
+}
+
+/// The target answers nothing but that it is out of service.
+pub fn goes_down(sandbox: &Sandbox) {
+    let refuse = Action::Refuse { status: 503, body: Value::Null, retry_after_s: None };
+    sandbox.add_rule(Rule::always(Pattern::default(), refuse));
+}
+
+/// The target answers as ever.
+pub fn comes_back(sandbox: &Sandbox) {
+    sandbox.set_knobs(Knobs::default());
+}
+
+/// What the HSS was asked by steps, and by probes.
+pub fn asked(hss: &Sandbox) -> (usize, usize) {
+    let is_probe = |received: &Received| received.path.contains("ping");
+    let (probes, steps): (Vec<_>, Vec<_>) = hss.received().into_iter().partition(is_probe);
+    (steps.len(), probes.len())
+}
+
+/// How a target stands.
+pub async fn standing(bed: &Testbed, target: &str) -> Option<Value> {
+    Targets::new(bed.platform.installation.clone()).show(&target.parse().unwrap()).await.ok()
+}
+
+/// Waits until a target is in a state, and the server knows.
+pub async fn until_it_is(bed: &Testbed, target: &str, state: &str) -> Value {
+    until_within(DRAIN_LIMIT, format!("{target} is {state}"), || async {
+        standing(bed, target).await.filter(|view| view["state"] == state && view["limit_pending"] == false)
+    })
+    .await
+}
+
+/// When services were updated, in order.
+pub fn times_ms(log: &[Applied]) -> Vec<i64> {
+    let updates = log.iter().filter(|entry| matches!(entry.effect, Effect::ServiceUpdated { .. }));
+    updates.map(applied_at_ms).collect()
+}
+
+/// Orders that wait for the HSS, several of each customer.
+pub async fn all_wait(scene: &Scene<'_>, count: usize) -> (Vec<Customer>, Vec<OrderId>) {
+    let customers: Vec<Customer> = (0..count / ORDERS).map(|place| scene.customer(&format!("W{place}"))).collect();
+    let mut orders = Vec::new();
+    for value in 1..=ORDERS {
+        for customer in &customers {
+            orders.push(scene.submit(&tuned("line.tuned", customer, value)).await);
+        }
+    }
+    (customers, orders)
+}
