@@ -18,6 +18,7 @@ pub(crate) fn missing(options: &WorkerOptions, needs: &Needs) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[allow(dead_code, reason = "an activity of the test is registered, and never called")]
 mod tests {
     use interlock_domain::message::ProvisionRequest;
     use interlock_domain::outcome::Outcome;
@@ -28,10 +29,10 @@ mod tests {
     use super::*;
 
     /// Half of what a target's queue needs.
-    struct Half;
+    pub struct Half;
 
     #[activities]
-    #[allow(missing_docs, reason = "a test")]
+    #[allow(missing_docs, clippy::unused_async, reason = "only its registration is looked at")]
     impl Half {
         #[activity(definition = ProvisionActivity)]
         pub async fn provision(

@@ -37,7 +37,7 @@ use self::arguments::{Arguments, Command, GlobalArguments, SettingsFlag};
 use self::output::{Output, OutputFormat};
 use crate::fault::Fault;
 use crate::settings::{Settings, SettingsSources};
-use crate::telemetry;
+use crate::telemetry::{self, Color};
 
 /// Runs the program with these arguments, the first of which is its own name (whatever that is: installed as
 /// `temporal-interlock` it is `temporal interlock`).
@@ -89,76 +89,41 @@ fn wrong_use(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 }
 
 fn execute(arguments: Arguments, output: Output) -> Result<ExitCode, Fault> {
-    let global = arguments.global;
-    match arguments.command {
+    let (global, command) = (arguments.global, arguments.command);
+    let settings = match &command {
         // Completions must work whatever the settings are.
-        Command::Completions(command) => completions::run(&command),
+        Command::Completions(command) => return completions::run(command),
         // An error is explained whatever the settings are: they may be what is wrong.
+        Command::Errors(command) => return errors::run(command, output),
+        Command::Demo(_) => prepare_quietly(&global)?,
+        Command::Gateway(command) => prepare_with(&global, command.settings_flags())?,
+        Command::CodecServer(command) => prepare_with(&global, command.settings_flags())?,
+        _ => prepare(&global)?,
+    };
+    runtime()?.block_on(Box::pin(carry_out(command, settings, output, global.color)))
+}
+
+/// Carries out a command that has its settings.
+async fn carry_out(command: Command, settings: Settings, output: Output, color: Color) -> Result<ExitCode, Fault> {
+    match command {
+        Command::Completions(command) => completions::run(&command),
         Command::Errors(command) => errors::run(&command, output),
-        Command::Catalog(command) => {
-            prepare(&global)?;
-            catalog::run(&command, output)
-        }
-        Command::Route(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(route::run(&command, &settings, output))
-        }
-        Command::Bootstrap(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(bootstrap::run(&command, settings, output))
-        }
-        Command::Sandbox(command) => {
-            prepare(&global)?;
-            runtime()?.block_on(sandbox::run(&command, output))
-        }
-        Command::Demo(command) => {
-            let settings = prepare_quietly(&global)?;
-            runtime()?.block_on(demo::run(&command, settings, output, global.color))
-        }
-        Command::Dev(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(dev::run(&command, settings, output))
-        }
-        Command::Worker(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(worker::run(&command, settings, output))
-        }
-        Command::Gateway(command) => {
-            let settings = prepare_with(&global, command.settings_flags())?;
-            runtime()?.block_on(gateway::run(&command, settings, output))
-        }
-        Command::CodecServer(command) => {
-            let settings = prepare_with(&global, command.settings_flags())?;
-            runtime()?.block_on(codec_server::run(&command, settings, output))
-        }
-        Command::Submit(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(submit::run(&command, settings, output))
-        }
-        Command::Sweep(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(sweep::run(&command, settings, output))
-        }
-        Command::Customer(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(customer::run(&command, settings, output))
-        }
-        Command::Resource(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(resource::run(&command, settings, output))
-        }
-        Command::Target(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(target::run(&command, settings, output))
-        }
-        Command::Tenant(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(tenant::run(&command, settings, output))
-        }
-        Command::Order(command) => {
-            let settings = prepare(&global)?;
-            runtime()?.block_on(order::run(&command, settings, output))
-        }
+        Command::Catalog(command) => catalog::run(&command, output),
+        Command::Route(command) => Box::pin(route::run(&command, &settings, output)).await,
+        Command::Bootstrap(command) => Box::pin(bootstrap::run(&command, settings, output)).await,
+        Command::Sandbox(command) => Box::pin(sandbox::run(&command, output)).await,
+        Command::Demo(command) => Box::pin(demo::run(&command, settings, output, color)).await,
+        Command::Dev(command) => Box::pin(dev::run(&command, settings, output)).await,
+        Command::Worker(command) => Box::pin(worker::run(&command, settings, output)).await,
+        Command::Gateway(command) => Box::pin(gateway::run(&command, settings, output)).await,
+        Command::CodecServer(command) => Box::pin(codec_server::run(&command, settings, output)).await,
+        Command::Submit(command) => Box::pin(submit::run(&command, settings, output)).await,
+        Command::Sweep(command) => Box::pin(sweep::run(&command, settings, output)).await,
+        Command::Customer(command) => Box::pin(customer::run(&command, settings, output)).await,
+        Command::Resource(command) => Box::pin(resource::run(&command, settings, output)).await,
+        Command::Target(command) => Box::pin(target::run(&command, settings, output)).await,
+        Command::Tenant(command) => Box::pin(tenant::run(&command, settings, output)).await,
+        Command::Order(command) => Box::pin(order::run(&command, settings, output)).await,
     }
 }
 

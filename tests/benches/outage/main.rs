@@ -17,7 +17,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match measure::Outage::parse().measure().await {
+    match Box::pin(measure::Outage::parse().measure()).await {
         Ok(report) => {
             println!("{report}");
             ExitCode::SUCCESS

@@ -31,8 +31,8 @@ pub struct Outage {
     #[arg(long, default_value_t = 5)]
     orders: usize,
     /// For how long it is down after all of them have come.
-    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
-    outage: Duration,
+    #[arg(long = "outage", default_value = "60s", value_parser = humantime::parse_duration)]
+    down_for: Duration,
     /// Requests a second that the target is sent at most.
     #[arg(long, default_value_t = 50)]
     rate: u32,
@@ -66,7 +66,7 @@ pub struct Report {
 impl Outage {
     /// Carries it out.
     pub async fn measure(&self) -> Result<Report, Failure> {
-        let stage = Stage::set_up(self.rate, CALLS).await?;
+        let stage = Box::pin(Stage::set_up(self.rate, CALLS)).await?;
         let report = self.measure_on(&stage).await;
         stage.take_down().await?;
         report
@@ -77,7 +77,7 @@ impl Outage {
         stage.seed(&customers)?;
         until_it_is(stage, "closed").await?;
         eprintln!("The other target, without an outage.");
-        let pace_without = pace::at_crm(stage, BEFORE, self.outage).await?;
+        let pace_without = pace::at_crm(stage, BEFORE, self.down_for).await?;
 
         let refuse = Action::Refuse { status: 503, body: serde_json::Value::Null, retry_after_s: None };
         stage.hss.add_rule(Rule::always(Pattern::default(), refuse));
@@ -85,7 +85,7 @@ impl Outage {
         self.submit_all(stage, &customers).await?;
         let before = at_rest(stage, &customers).await?;
         eprintln!("The other target, during the outage.");
-        let pace_meanwhile = pace::at_crm(stage, MEANWHILE, self.outage).await?;
+        let pace_meanwhile = pace::at_crm(stage, MEANWHILE, self.down_for).await?;
         let after = at_rest(stage, &customers).await?;
 
         stage.hss.set_knobs(Knobs::default());
@@ -99,7 +99,7 @@ impl Outage {
         Ok(Report {
             steps: self.steps,
             customers: customers.len(),
-            outage: self.outage,
+            outage: self.down_for,
             before,
             after,
             pace_without,

@@ -91,7 +91,7 @@ impl Stage {
         let (hss, crm) =
             (sandbox::hss(SandboxOptions::default()).await?, sandbox::crm(SandboxOptions::default()).await?);
         let mut options = LocalOptions::from_environment()?;
-        options.settings.log.level = "error".to_owned();
+        "error".clone_into(&mut options.settings.log.level);
         for (target, adapter, sandbox) in [("hss", AdapterKind::Pyhss, &hss), ("crm", AdapterKind::Json, &crm)] {
             let mut settings = TargetSettings::new(adapter, sandbox.base_url().parse()?);
             if target == "hss" {
@@ -102,7 +102,7 @@ impl Stage {
             options.settings.targets.insert(target.parse()?, settings);
         }
         options.catalog = format!("{REFERENCE_TEXT}{EVENTS}");
-        let platform = LocalPlatform::start(options, &|sentence| eprintln!("{sentence}")).await?;
+        let platform = Box::pin(LocalPlatform::start(options, &|sentence| eprintln!("{sentence}"))).await?;
         Ok(Self { platform, hss, crm, tenant: TenantId::default() })
     }
 

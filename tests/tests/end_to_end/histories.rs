@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use interlock_workflows::{CustomerEntity, ResourceEntity, Sweep, TargetEntity};
 use temporalio_client::WorkflowHistory;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
-use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
+use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions, WorkflowReplayerOptionsBuilder};
 
 use self::corpus::{RELEASE, Recorded, all, is_to_be_recorded, of_release};
 use self::recorder::Recorder;
@@ -56,9 +56,9 @@ const PATHS: [&str; 27] = [
 fn replayer() -> WorkflowReplayer {
     let options = WorkflowReplayerOptions::new()
         .register_workflow::<CustomerEntity>()
-        .and_then(|options| options.register_workflow::<ResourceEntity>())
-        .and_then(|options| options.register_workflow::<TargetEntity>())
-        .and_then(|options| options.register_workflow::<Sweep>())
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ResourceEntity>)
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<TargetEntity>)
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<Sweep>)
         .unwrap();
     WorkflowReplayer::new(options.build()).unwrap()
 }

@@ -59,7 +59,7 @@ async fn kill_workers() -> Aftermath {
     second_attempts(&bed, &begun).await;
     kill_provisioning(&mut bed).await;
     let twice = ends(&bed, &begun).await;
-    bed.stop().await;
+    Box::pin(bed.stop()).await;
     Aftermath { once, twice, noticed_by }
 }
 

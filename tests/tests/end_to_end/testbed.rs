@@ -137,6 +137,7 @@ impl Testbed {
         let workers_per_queue = wanted.workers_per_queue.and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN);
         for workload in [&mut options.settings.workers.entity, &mut options.settings.workers.resource] {
             workload.workers_per_queue = Some(workers_per_queue);
+            workload.cached_entities = wanted.cached_entities_max.and_then(NonZeroUsize::new);
         }
         if let Some(change) = wanted.settings {
             change(&mut options.settings);
@@ -144,7 +145,6 @@ impl Testbed {
         let catalog = catalog() + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
-        options.tuning.cached_entities_max = wanted.cached_entities_max.unwrap_or(options.tuning.cached_entities_max);
         options.server = server_options(name, wanted.db_file);
         let dynamic_config = wanted.dynamic_config.into_iter();
         options.server.dynamic_config = dynamic_config.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();

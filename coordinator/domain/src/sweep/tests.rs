@@ -182,7 +182,9 @@ fn what_waits_is_counted_over_a_whole_circle_and_told_at_its_end() {
     let at = |customer, at: &str, ms| WaitingOrder { wait: Some(wait(at, ms)), ..waiting(customer, 0) };
     let counted = |orders: Vec<WaitingOrder>| {
         let mut tally = Tally::default();
-        orders.iter().for_each(|order| tally.add(order));
+        for order in &orders {
+            tally.add(order);
+        }
         tally
     };
     let mut ledger = Ledger::default();

@@ -15,6 +15,7 @@ use crate::this::event::Event;
 use crate::this::ids::{CustomerRef, Incarnation, Timestamp};
 use crate::this::limits::EntityLimits;
 use crate::this::message::{Envelope, ToCustomer, ToResource};
+use crate::this::routing::Home;
 use crate::this::target::{
     BreakerReport, BreakerTransition, Finding, Input as ToTarget, MaintenanceWindow, ProbeAnswer, Rate, Target,
     TargetAction, TargetActionKind, TargetRules,
@@ -38,7 +39,7 @@ pub fn in_the_simulator(reading: &mut Reading) {
             let wanted = if random.u8(0..4) == 0 { &optional } else { &due };
             match random.choice(wanted) {
                 Some(action) => {
-                    world.perform(action, &mut seen).unwrap_or_else(|fault| panic!("seed {seed}: {fault:?}"))
+                    world.perform(action, &mut seen).unwrap_or_else(|fault| panic!("seed {seed}: {fault:?}"));
                 }
                 None if due.is_empty() => break,
                 None => {}
@@ -107,6 +108,7 @@ fn look_at_local(reading: &mut Reading, local: &LocalRun) {
                 admitted: admitted.collect(),
                 limits: EntityLimits::default(),
                 attributes_registered: true,
+                home: Some(Home { generation: 2, task_queue: "interlock.entity.03".to_owned() }),
             };
             reading.both_ways::<_, previous::customer::AdmissionAnswer>("plans", &answer);
         }
@@ -120,7 +122,8 @@ fn to_customer(reading: &mut Reading, message: &ToCustomer) {
 }
 
 fn to_resource(reading: &mut Reading, message: &ToResource) {
-    let envelope = Envelope::new(message.clone());
+    let home = Home { generation: 2, task_queue: "interlock.resource.03".to_owned() };
+    let envelope = Envelope::new(message.clone()).with_home(Some(home)).sent_at(NOW);
     reading
         .both_ways::<_, previous::message::Envelope<previous::message::ToResource>>("messages to resources", &envelope);
 }

@@ -47,18 +47,18 @@ impl Reading {
         *self.samples.entry(what).or_default() += 1;
         let old: Old = match serde_json::from_value(written.clone()) {
             Ok(old) => old,
-            Err(error) => return self.fault(what, format!("the previous build cannot read it: {error}")),
+            Err(error) => return self.fault(what, &format!("the previous build cannot read it: {error}")),
         };
         let of_old = serde_json::to_value(old).unwrap();
         for lost in lost(&of_old, &written) {
-            self.fault(what, format!("the previous build reads it otherwise than this one wrote it: {lost}"));
+            self.fault(what, &format!("the previous build reads it otherwise than this one wrote it: {lost}"));
         }
         let back: New = match serde_json::from_value(of_old.clone()) {
             Ok(back) => back,
-            Err(error) => return self.fault(what, format!("what the previous build wrote cannot be read: {error}")),
+            Err(error) => return self.fault(what, &format!("what the previous build wrote cannot be read: {error}")),
         };
         for lost in lost(&of_old, &serde_json::to_value(back).unwrap()) {
-            self.fault(what, format!("it is read otherwise than the previous build wrote it: {lost}"));
+            self.fault(what, &format!("it is read otherwise than the previous build wrote it: {lost}"));
         }
         self.with_unknown_fields::<New, Old>(what, &written);
     }
@@ -78,12 +78,12 @@ impl Reading {
             // Of a table of orders, leases or the like neither can.
             let (old, new) = (serde_json::from_value::<Old>(extended.clone()), serde_json::from_value::<New>(extended));
             if let (Ok(_), Err(error)) = (old, new) {
-                self.fault(what, format!("an unknown field is refused at {}: {error}", without_numbers(&pointer)));
+                self.fault(what, &format!("an unknown field is refused at {}: {error}", without_numbers(&pointer)));
             }
         }
     }
 
-    fn fault(&mut self, what: &'static str, fault: String) {
+    fn fault(&mut self, what: &'static str, fault: &str) {
         self.faults.insert(format!("{what}: {fault}"));
     }
 

@@ -11,7 +11,7 @@ use crate::this::limits::EntityLimits;
 use crate::this::message::ClaimAnswer;
 use crate::this::order::OrderState;
 use crate::this::outcome::{HolderAnswer, Outcome};
-use crate::this::sweep::{Cause, Finding, Ledger};
+use crate::this::sweep::{Cause, Finding, Ledger, Tally};
 use crate::this::target::{Limit, ProbeAnswer, Standing};
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -68,7 +68,7 @@ fn sweeps(reading: &mut Reading) {
         detail: "because".to_owned(),
     };
     let mut ledger = Ledger::default();
-    let news = ledger.take(Cause::ALL.map(finding).into(), &[].into(), Some("there".to_owned()));
+    let news = ledger.take(Cause::ALL.map(finding).into(), Tally::default(), &[].into(), Some("there".to_owned()));
     reading.both_ways::<_, previous::sweep::News>("news of sweeps", &news);
     reading.both_ways::<_, previous::sweep::Ledger>("ledgers of sweeps", &ledger);
 }

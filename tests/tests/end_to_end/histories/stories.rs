@@ -45,7 +45,7 @@ pub async fn tell(recorder: &Recorder) {
         swept(recorder, &bed).await;
     }
     bed.stop().await;
-    short_runs(recorder).await;
+    Box::pin(short_runs(recorder)).await;
 }
 
 async fn handed_over(recorder: &Recorder, scene: &Scene<'_>) {
