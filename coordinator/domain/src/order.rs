@@ -10,7 +10,7 @@ use crate::retry::RetryPolicy;
 /// How far back an event's own time is believed, in milliseconds: 24 hours before its acceptance.
 pub const OCCURRED_AT_BACK_MS_MAX: i64 = 24 * 60 * 60 * 1000;
 
-/// What sorts lanes and resource queues: `(occurred_at, sequence, accepted_at, order id)`.
+/// What sorts lanes and resource queues: `(occurred_at, sequence, accepted_at, arrival, order id)`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OrderKey {
     /// The event's `time`, clamped to the 24 hours before acceptance and never after it; else the acceptance time.
@@ -19,8 +19,18 @@ pub struct OrderKey {
     pub sequence: String,
     /// When the entity took the event in.
     pub accepted_at: Timestamp,
+    /// How many events the entity had accepted with this one: of those that it takes in within the same millisecond the first
+    /// one goes first. 0 where it was accepted by a build that did not count. Between customers it says nothing, and is only as
+    /// good as the order's id.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub arrival: u64,
     /// The order, so that no two keys are equal.
     pub order: OrderId,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl OrderKey {
@@ -37,7 +47,13 @@ impl OrderKey {
             Some(text) => text.to_owned(),
             None => String::new(),
         };
-        Self { occurred_at, sequence, accepted_at, order }
+        Self { occurred_at, sequence, accepted_at, arrival: 0, order }
+    }
+
+    /// The same, of the event that the entity accepted as its `arrival`-th.
+    #[must_use]
+    pub fn arrived(self, arrival: u64) -> Self {
+        Self { arrival, ..self }
     }
 }
 

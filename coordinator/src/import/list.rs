@@ -1,7 +1,7 @@
 //! A list of who has what: CSV, read as a stream and cut into parts, the same parts each time.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use interlock_domain::error_code::ErrorCode;
@@ -67,16 +67,11 @@ impl ListFile {
     /// [`Fault`] `list_unreadable`, also where the first line does not name the columns; each part may end in one.
     pub fn parts(&self) -> Result<impl Iterator<Item = Result<ListPart, Fault>> + Send + use<>, Fault> {
         let file = File::open(&self.path).map_err(|error| unreadable(&self.path, &error))?;
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(true)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(BufReader::new(file));
-        let header = reader.byte_headers().map_err(|error| unreadable(&self.path, &error))?;
-        if header.iter().ne(COLUMNS.map(str::as_bytes)) {
+        let mut rows = rows(BufReader::new(file)).peekable();
+        let header = rows.next().transpose().map_err(|error| unreadable(&self.path, &error))?;
+        if header.is_none_or(|header| header.fields.iter().ne(COLUMNS.map(str::as_bytes))) {
             return Err(unreadable(&self.path, &"its first line is not 'kind,id,customer'"));
         }
-        let mut rows = reader.into_byte_records().peekable();
         let (path, lines_per_part, mut number) = (self.path.clone(), self.lines_per_part, 0);
         Ok(std::iter::from_fn(move || {
             rows.peek()?;
@@ -84,7 +79,7 @@ impl ListFile {
             let mut bytes = 0;
             while part.leases.len() < lines_per_part {
                 // What would make the part too large begins the next one.
-                let too_large = |row: &csv::ByteRecord| bytes > 0 && bytes + row.as_slice().len() > PART_BYTES_MAX;
+                let too_large = |row: &Row| bytes > 0 && bytes + row.fields.as_slice().len() > PART_BYTES_MAX;
                 if rows.peek().is_some_and(|row| row.as_ref().is_ok_and(too_large)) {
                     break;
                 }
@@ -92,7 +87,7 @@ impl ListFile {
                     None => break,
                     Some(Err(error)) => return Some(Err(unreadable(&path, &error))),
                     Some(Ok(row)) => {
-                        bytes += row.as_slice().len();
+                        bytes += row.fields.as_slice().len();
                         match lease(&row) {
                             Ok(lease) => part.leases.push(lease),
                             Err(problem) => part.bad.push(problem),
@@ -106,9 +101,42 @@ impl ListFile {
     }
 }
 
+/// A line that is not empty.
+struct Row {
+    /// Its number, from 1.
+    line: u64,
+    /// What stands between the commas.
+    fields: csv::ByteRecord,
+}
+
+/// The rows of a list. Each line is read by itself: an id has no line break, and a reader of several lines does not say on which
+/// of them a row begins where empty ones come before.
+fn rows(list: impl BufRead + Send) -> impl Iterator<Item = Result<Row, csv::Error>> + Send {
+    let mark = b"\xef\xbb\xbf";
+    (1..).zip(list.split(b'\n')).filter_map(move |(line, read)| {
+        let text = match read {
+            Ok(text) => text,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let text = if line == 1 { text.strip_prefix(mark).unwrap_or(&text) } else { &text };
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .buffer_capacity(text.len().max(1))
+            .from_reader(text);
+        let mut fields = csv::ByteRecord::new();
+        match reader.read_byte_record(&mut fields) {
+            Ok(true) => Some(Ok(Row { line, fields })),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    })
+}
+
 /// What a row says.
-fn lease(row: &csv::ByteRecord) -> Result<ListedLease, LineProblem> {
-    let line = row.position().map_or(0, csv::Position::line);
+fn lease(Row { line, fields: row }: &Row) -> Result<ListedLease, LineProblem> {
+    let line = *line;
     let bad = |detail: String| LineProblem { line, code: ErrorCode::LineMalformed.into(), detail };
     if row.as_slice().len() > LINE_BYTES_MAX {
         return Err(bad(format!("the line has {} bytes, the limit is {LINE_BYTES_MAX}", row.as_slice().len())));

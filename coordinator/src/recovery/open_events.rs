@@ -173,12 +173,13 @@ fn open_orders<'a>(
     };
     let waiting = customer.inbox.iter().map(|waiting| acknowledged(waiting.key.clone(), &waiting.event));
     let mut open: Vec<OpenOrder<'a>> = orders.chain(waiting).collect();
-    for submitted in &run.untaken {
+    for (arrival, submitted) in (customer.counts.accepted + 1..).zip(&run.untaken) {
         match &submitted.event {
             Ok(event) => {
                 let order = event.order_id(&me.tenant, event.half);
                 if customer.state_of(&order).is_none() {
-                    let key = OrderKey::new(event.time, event.sequence.as_deref(), submitted.at, order);
+                    let key =
+                        OrderKey::new(event.time, event.sequence.as_deref(), submitted.at, order).arrived(arrival);
                     open.push(acknowledged(key, event));
                 }
             }

@@ -54,7 +54,10 @@ fn the_machine_comes_to_the_very_state_that_the_run_handed_over() {
     for pair in runs.windows(2) {
         let replayed = replay(&me, &pair[0]);
         assert_eq!(replayed.diverged, None);
-        let (came_to, handed_over) = (json!(replayed.customer), json!(pair[1].carried.as_deref().unwrap()));
+        let mut replayed = replayed.customer;
+        // The runs were recorded by a build that did not note it.
+        replayed.leases.values_mut().for_each(|lease| lease.used_at = None);
+        let (came_to, handed_over) = (json!(replayed), json!(pair[1].carried.as_deref().unwrap()));
         assert_eq!(came_to, handed_over, "run {}", pair[0].run_id);
     }
 }

@@ -13,7 +13,9 @@ mod stories;
 
 use std::collections::BTreeSet;
 
-use interlock_workflows::{CustomerEntity, ResourceEntity, Sweep, TargetEntity};
+use interlock_workflows::{
+    CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity, TenantEntity,
+};
 use temporalio_client::WorkflowHistory;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions, WorkflowReplayerOptionsBuilder};
@@ -23,7 +25,7 @@ use self::recorder::Recorder;
 use crate::testbed::run;
 
 /// What is recorded of each release.
-const PATHS: [&str; 27] = [
+const PATHS: [&str; 30] = [
     "handed-over.giving",
     "handed-over.receiving",
     "handed-over.number",
@@ -47,6 +49,9 @@ const PATHS: [&str; 27] = [
     "reborn.number",
     "reasserted.customer",
     "swept.sweep",
+    "on-boarded.tenant",
+    "imported.list",
+    "imported.part",
     "continued.customer",
     "continued.number",
     "continued-in-doubt.customer",
@@ -59,6 +64,9 @@ fn replayer() -> WorkflowReplayer {
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ResourceEntity>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<TargetEntity>)
         .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<Sweep>)
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<TenantEntity>)
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ResourceImport>)
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<ResourceImportPart>)
         .unwrap();
     WorkflowReplayer::new(options.build()).unwrap()
 }

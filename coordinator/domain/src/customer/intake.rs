@@ -33,7 +33,7 @@ impl Customer {
             self.reject(now, Some(&order), Some(&event), &rejection);
             return;
         }
-        let key = OrderKey::new(event.time, event.sequence.as_deref(), now, order);
+        let key = OrderKey::new(event.time, event.sequence.as_deref(), now, order).arrived(self.counts.accepted);
         self.weight_bytes += event.bytes;
         let fixed = if let Local::Admitting(count) = self.local { count } else { 0 };
         let place = self.inbox.iter().skip(fixed).take_while(|waiting| waiting.key < key).count();

@@ -361,3 +361,19 @@ fn a_late_event_of_a_type_without_claims_does_what_the_catalog_says() {
         assert_eq!(a.state_of(&order_id("e0")), Some(expected));
     }
 }
+
+#[test]
+fn events_of_the_same_millisecond_are_taken_in_the_order_in_which_they_came() {
+    let ids: Vec<String> = (0..12).map(|number| format!("e{number}")).collect();
+    let mut a = customer();
+    for id in &ids {
+        a.step(NOW, Input::Submitted(Ok(event(id))));
+    }
+    let taken: Vec<&str> = a.inbox.iter().map(|waiting| waiting.event.id.as_str()).collect();
+    assert_eq!(taken, ids);
+    // An event's own time still counts for more.
+    let mut earlier = event("earlier");
+    earlier.time = Some(Timestamp(NOW.0 - 1));
+    a.step(NOW, Input::Submitted(Ok(earlier)));
+    assert_eq!(a.inbox[1].event.id, "earlier", "the first one is being admitted");
+}

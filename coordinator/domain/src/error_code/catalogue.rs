@@ -162,7 +162,7 @@ catalogue! {
             "Nothing is recorded in a namespace: Interlock was never prepared there."
             => "Run 'interlock bootstrap' with the same settings and connection, then start again.";
         PrefixDisagrees = "prefix_disagrees":
-            "An installation with another prefix is recorded in a namespace. Two would share its workflows."
+            "An installation with another prefix is recorded in a namespace, and two would share its workflows."
             => "Set INTERLOCK_PREFIX to what is recorded, or give this installation another namespace.";
         ShardCountDisagrees = "shard_count_disagrees":
             "The count of queue shards that is set is not the one that is recorded in a namespace."

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 /// A field that neither build has.
 const UNKNOWN: &str = "a_field_of_another_build";
+/// What only this build says, and says only where an operator asks for it: not while the previous build runs as well. What
+/// stands here stands in CHANGELOG.md, too.
+const NEW: [&str; 1] = ["lease_imported"];
 /// The longest word that counts as one of a fixed set: the name of a state, a variant, a mode.
 const WORD_MAX: usize = 32;
 
@@ -41,7 +44,7 @@ impl Reading {
         Old: Serialize + DeserializeOwned,
     {
         let written = serde_json::to_value(sample).unwrap();
-        if !self.is_news(what, &written) {
+        if !self.is_news(what, &written) || says_what_is_new(&written) {
             return;
         }
         *self.samples.entry(what).or_default() += 1;
@@ -60,7 +63,7 @@ impl Reading {
         for lost in lost(&of_old, &serde_json::to_value(back).unwrap()) {
             self.fault(what, &format!("it is read otherwise than the previous build wrote it: {lost}"));
         }
-        self.with_unknown_fields::<New, Old>(what, &written);
+        self.with_unknown_fields::<New, Old>(what, &written, &of_old);
     }
 
     /// Where the previous build passes over fields that it does not know, this one must too: the next build may write some.
@@ -68,12 +71,15 @@ impl Reading {
         &mut self,
         what: &'static str,
         written: &Value,
+        of_old: &Value,
     ) {
         // One of many orders or tickets stands for all of them.
         let mut tried = BTreeSet::new();
         for pointer in objects(written).into_iter().filter(|pointer| tried.insert(without_numbers(pointer))) {
             let mut extended = written.clone();
-            let Some(Value::Object(object)) = extended.pointer_mut(&pointer) else { continue };
+            // What the previous build has not got at all it passes over.
+            let known_to_old = of_old.pointer(&pointer).is_some();
+            let Some(Value::Object(object)) = extended.pointer_mut(&pointer).filter(|_| known_to_old) else { continue };
             object.insert(UNKNOWN.to_owned(), Value::Bool(true));
             // Of a table of orders, leases or the like neither can.
             let (old, new) = (serde_json::from_value::<Old>(extended.clone()), serde_json::from_value::<New>(extended));
@@ -94,6 +100,18 @@ impl Reading {
         let before = seen.len();
         seen.extend(found);
         seen.len() > before || before == 0
+    }
+}
+
+/// Whether it says something that the previous build does not know.
+fn says_what_is_new(written: &Value) -> bool {
+    match written {
+        Value::String(word) => NEW.contains(&word.as_str()),
+        Value::Array(values) => values.iter().any(says_what_is_new),
+        Value::Object(fields) => {
+            fields.keys().any(|name| NEW.contains(&name.as_str())) || fields.values().any(says_what_is_new)
+        }
+        _ => false,
     }
 }
 

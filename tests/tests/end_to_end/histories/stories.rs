@@ -42,7 +42,8 @@ pub async fn tell(recorder: &Recorder) {
         unordered_and_rejected(recorder, &scene).await;
         terminated_customer(recorder, &scene).await;
         terminated_number(recorder, &scene).await;
-        swept(recorder, &bed).await;
+        tenant_with_a_list(recorder, &scene).await;
+        keep_one_that_is_over(recorder, &bed, names::SWEEP, "swept.sweep").await;
     }
     bed.stop().await;
     Box::pin(short_runs(recorder)).await;
@@ -206,11 +207,32 @@ async fn terminated_number(recorder: &Recorder, scene: &Scene<'_>) {
     recorder.keep_customer("reasserted.customer", scene, &a2).await;
 }
 
-/// A sweep that the schedule began, and that is over.
-async fn swept(recorder: &Recorder, bed: &Testbed) {
+/// A tenant comes and goes, and brings a list of who has what.
+async fn tenant_with_a_list(recorder: &Recorder, scene: &Scene<'_>) {
+    let name = scene.tenant.as_str();
+    done(scene, &["tenant", "onboard", name, "--reason", "new"]).await;
+    let list = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(list.path(), "kind,id,customer\nmsisdn,447700900001,bulk-1\nmsisdn,447700900002,bulk-2\n").unwrap();
+    done(scene, &["resource", "import", list.path().to_str().unwrap()]).await;
+    done(scene, &["tenant", "offboard", name, "--reason", "gone"]).await;
+    let route = scene.bed.platform.installation.routing.tenant_entity(&scene.tenant);
+    let tenant = RawEntity::new(&scene.bed.platform, route);
+    until("the tenant to have left", || async {
+        let shown = done(scene, &["tenant", "show", name, "--output", "json"]).await;
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        (shown["state"] == "left").then_some(())
+    })
+    .await;
+    recorder.keep_entity("on-boarded.tenant", &tenant).await;
+    keep_one_that_is_over(recorder, scene.bed, names::RESOURCE_IMPORT, "imported.list").await;
+    keep_one_that_is_over(recorder, scene.bed, names::RESOURCE_IMPORT_PART, "imported.part").await;
+}
+
+/// Of workflows of a type that come to an end, one that has.
+async fn keep_one_that_is_over(recorder: &Recorder, bed: &Testbed, workflow_type: &str, name: &str) {
     let client = bed.platform.installation.client_for("default").unwrap();
-    let workflow_id = until("a sweep that is over", || async {
-        let query = format!("WorkflowType = '{}' AND ExecutionStatus = 'Completed'", names::SWEEP);
+    let workflow_id = until(format!("a {workflow_type} that is over"), || async {
+        let query = format!("WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Completed'");
         let request = ListWorkflowExecutionsRequest {
             namespace: client.namespace(),
             query,
@@ -222,7 +244,7 @@ async fn swept(recorder: &Recorder, bed: &Testbed) {
     .await;
     let mut route = bed.platform.installation.routing.target(&"hss".parse().unwrap());
     route.workflow_id = workflow_id;
-    recorder.keep("swept.sweep", RawEntity::new(&bed.platform, route).history("").await);
+    recorder.keep(name, RawEntity::new(&bed.platform, route).history("").await);
 }
 
 /// Runs that end soon: with nothing under way, with a call under way, and a target that is away meanwhile.
