@@ -47,6 +47,18 @@ fn open_in(me: &CustomerRef, runs: &[RecordedRun]) -> OpenEvents {
     open_events(me, runs, &dead)
 }
 
+/// Leaves out what the build that recorded the runs did not note.
+fn strip(state: &mut Value, names: &[&str]) {
+    match state {
+        Value::Object(fields) => {
+            fields.retain(|name, _| !names.contains(&name.as_str()));
+            fields.values_mut().for_each(|field| strip(field, names));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| strip(value, names)),
+        _ => {}
+    }
+}
+
 #[test]
 fn the_machine_comes_to_the_very_state_that_the_run_handed_over() {
     let (me, runs) = in_the_middle();
@@ -54,10 +66,8 @@ fn the_machine_comes_to_the_very_state_that_the_run_handed_over() {
     for pair in runs.windows(2) {
         let replayed = replay(&me, &pair[0]);
         assert_eq!(replayed.diverged, None);
-        let mut replayed = replayed.customer;
-        // The runs were recorded by a build that did not note it.
-        replayed.leases.values_mut().for_each(|lease| lease.used_at = None);
-        let (came_to, handed_over) = (json!(replayed), json!(pair[1].carried.as_deref().unwrap()));
+        let (mut came_to, handed_over) = (json!(replayed.customer), json!(pair[1].carried.as_deref().unwrap()));
+        strip(&mut came_to, &["arrival", "used_at"]);
         assert_eq!(came_to, handed_over, "run {}", pair[0].run_id);
     }
 }
