@@ -138,8 +138,8 @@ pub fn provisioning_worker(
 }
 
 /// Options of a worker that runs entities: what their machines see is told to whoever watches. To be called on the thread that
-/// the worker runs on. (An interceptor of the SDK could hand over who watches, too. With one registered, histories were seen
-/// that could not be replayed.)
+/// the worker runs on. (An interceptor of the SDK could hand over who watches, too. With one registered, a history was once seen that
+/// could not be replayed, and it was not found out why.)
 fn watched(
     task_queue: &str,
     tuning: &WorkerTuning,

@@ -25,7 +25,8 @@ pub(super) struct RouteCommand {
     #[command(flatten)]
     connection: ConnectionFlags,
     /// The tenant
-    tenant: String,
+    #[arg(value_name = "TENANT")]
+    name: String,
     /// A customer's id, or a resource as KIND/ID. A customer whose id has a slash is written customer/ID
     entity: Option<String>,
 }
@@ -50,7 +51,7 @@ struct TenantRoute {
 
 /// Where INTERLOCK_QUEUE_SHARDS is set Temporal is not asked; otherwise what is recorded there counts.
 pub(super) async fn run(command: &RouteCommand, settings: &Settings, output: Output) -> Result<ExitCode, Fault> {
-    let tenant: TenantId = command.tenant.parse().map_err(|error| bad_id("tenant", &command.tenant, &error))?;
+    let tenant: TenantId = command.name.parse().map_err(|error| bad_id("tenant", &command.name, &error))?;
     let routing = routing(command, settings).await?;
     let entity = command.entity.as_deref().map(|entity| entity_route(&routing, &tenant, entity)).transpose()?;
     output.one(&tenant_route(&routing, tenant, entity), text)?;

@@ -5,9 +5,6 @@ use serde_json::{Map, Value};
 use super::containers::Container;
 use super::manifests::{deploy, documents, strings};
 
-/// What another part of `deploy/` brings: its files are looked for once its folder is there.
-const ARRIVING: [&str; 2] = ["prometheus", "grafana"];
-
 fn services() -> Map<String, Value> {
     documents(&deploy("compose.yaml"))[0]["services"].as_object().unwrap().clone()
 }
@@ -60,8 +57,7 @@ fn what_a_service_waits_for_and_mounts_is_there() {
                 assert!(volumes.contains_key(&here), "{name} mounts the volume {here}");
                 continue;
             };
-            let arriving = ARRIVING.iter().any(|of| path.starts_with(of) && !deploy(of).exists());
-            assert!(arriving || deploy(path).exists(), "{name} mounts {here}");
+            assert!(deploy(path).exists(), "{name} mounts {here}");
         }
     }
 }
