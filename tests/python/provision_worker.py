@@ -19,12 +19,14 @@ import argparse
 import asyncio
 import http.client
 import json
+import os
 import random
 import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
 from temporalio import activity
@@ -318,5 +320,15 @@ async def main() -> int:
     return 0
 
 
+def leave(code: int) -> NoReturn:
+    """Ends the process without tearing down the interpreter.
+
+    The SDK's own threads may still let go of Python objects by then, and crash it: temporalio/sdk-python#300.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    leave(asyncio.run(main()))

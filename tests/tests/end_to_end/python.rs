@@ -28,7 +28,7 @@ fn a_producer_in_python_that_knows_only_the_wire_contract_sees_the_hand_over() {
         arguments.extend(named.iter().flat_map(|(name, value)| [*name, *value]));
         let output = python(&arguments, Some(&sdk)).output().await.unwrap();
         let (said, faults) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{said}\n{faults}");
+        assert!(output.status.success(), "{}\n{said}\n{faults}", output.status);
         let expected = [
             format!("{} holds msisdn/{number}", a1.id),
             format!("{} waits for msisdn/{number}", a2.id),
