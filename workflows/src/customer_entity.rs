@@ -25,7 +25,7 @@ use temporalio_workflow::{
 
 use crate::definitions::{LocalActivities, Sending, TargetActivities};
 use crate::identity::{self, CustomerIdentity};
-use crate::life::{Begun, Entity, live, regardless};
+use crate::life::{Begun, Entity, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::patience::local_until_done;
 use crate::start_argument::{self, StartArgument};
@@ -48,7 +48,7 @@ pub struct CustomerEntity {
     signals: u32,
     /// Where it is to live.
     residence: Residence,
-    /// Why the state of the run before cannot be read: nothing may go on then.
+    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
     unreadable: Option<String>,
 }
 
@@ -91,11 +91,8 @@ impl CustomerEntity {
         let began = identity::start_time(view);
         let CustomerIdentity { me, start, misidentified } = identity::of_customer(view.workflow_id(), &argument);
         let continued = view.continued_from_run_id().is_some();
-        let (machine, unreadable) = match continued.then(|| start_argument::carried::<Customer>(&argument)) {
-            Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (Customer::new(me, Incarnation(began.0)), Some(start_argument::unread(&fault))),
-            None => (Customer::new(me, Incarnation(began.0)), None),
-        };
+        let blank = || Customer::new(me, Incarnation(began.0));
+        let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
         let mut entity = Self {
             machine,
             start,
@@ -118,22 +115,9 @@ impl CustomerEntity {
     /// Carries out what the machine wants done, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
-        if let Some(fault) = context.state(|entity| entity.unreadable.clone()) {
-            context.force_task_fail(format!("the state of the run before cannot be read: {fault}"));
-            std::future::pending::<()>().await;
-        }
         live(context).await;
-        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.residence, &entity.machine));
-        match argument {
-            Ok(argument) => {
-                let options = context.state(|entity| moving::next_run(&entity.residence));
-                context.continue_as_new(argument, options).map(|never| match never {})
-            }
-            Err(fault) => {
-                context.force_task_fail(format!("the state cannot be written: {fault}"));
-                std::future::pending().await
-            }
-        }
+        let (argument, options) = next_run(context).await;
+        context.continue_as_new(argument, options).map(|never| match never {})
     }
 
     /// One CloudEvent in structured JSON. Whatever it is, it ends as one order or one rejected event.
@@ -349,6 +333,18 @@ impl Entity for CustomerEntity {
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
         self.residence.judge(self.machine.limits.continue_as_new(length))
+    }
+
+    fn unreadable(&self) -> Option<&str> {
+        self.unreadable.as_deref()
+    }
+
+    fn residence(&self) -> &Residence {
+        &self.residence
+    }
+
+    fn carry(&self) -> Result<RawValue, serde_json::Error> {
+        start_argument::carry(&self.start, &self.residence, &self.machine)
     }
 
     fn is_idle(&self) -> bool {

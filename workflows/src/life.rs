@@ -23,9 +23,13 @@ use std::time::Duration;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::observation::Observation;
-use temporalio_workflow::{TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext};
+use interlock_domain::routing::Residence;
+use temporalio_common::data_converters::RawValue;
+use temporalio_workflow::{
+    ContinueAsNewOptions, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+};
 
-use crate::{identity, watched};
+use crate::{identity, moving, watched};
 
 /// What an entity's shell says of itself.
 pub(crate) trait Entity: Sized + 'static {
@@ -60,6 +64,15 @@ pub(crate) trait Entity: Sized + 'static {
     fn is_to_record(&self, _locals_in_a_row: u32) -> bool {
         false
     }
+    /// Why the machine cannot go on, where that is so: what it knew cannot be read, and would be lost.
+    fn unreadable(&self) -> Option<&str>;
+    /// Where it is to live.
+    fn residence(&self) -> &Residence;
+    /// The argument for the next run: all that the machine knows.
+    ///
+    /// # Errors
+    /// Where that cannot be written as JSON.
+    fn carry(&self) -> Result<RawValue, serde_json::Error>;
     /// Whether a run of this length is to end.
     fn due(&self, length: RunLength) -> ContinueAsNew;
     /// Whether the machine has nothing under way.
@@ -162,6 +175,9 @@ struct Life<'a, E: Entity> {
 
 /// Carries out what the machine wants done, until the run has become long and nothing is under way.
 pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
+    if let Some(fault) = context.state(|entity| entity.unreadable().map(str::to_owned)) {
+        fail::<E, ()>(context, fault).await;
+    }
     let mut life = Life {
         context,
         clock: identity::now(context.workflow_time()),
@@ -195,6 +211,20 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
             return;
         }
     }
+}
+
+/// What the next run begins with, and where it is.
+pub(crate) async fn next_run<E: Entity>(context: &WorkflowContext<E>) -> (RawValue, ContinueAsNewOptions) {
+    match context.state(E::carry) {
+        Ok(argument) => (argument, context.state(|entity| moving::next_run(entity.residence()))),
+        Err(fault) => fail(context, format!("the state cannot be written: {fault}")).await,
+    }
+}
+
+/// Fails this workflow task, now and whenever it is tried again: nothing is lost, and another version of the code may go on.
+async fn fail<E: Entity, T>(context: &WorkflowContext<E>, fault: String) -> T {
+    context.force_task_fail(fault);
+    std::future::pending().await
 }
 
 /// A token of its own: who cancels an entity does not stop it.

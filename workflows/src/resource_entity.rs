@@ -21,7 +21,7 @@ use temporalio_workflow::{
 
 use crate::definitions::{LocalActivities, LookUp, Notification, TargetActivities};
 use crate::identity::{self, ResourceIdentity};
-use crate::life::{Begun, Entity, live, regardless};
+use crate::life::{Begun, Entity, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::patience::local_until_done;
 use crate::start_argument::{self, StartArgument};
@@ -54,7 +54,7 @@ pub struct ResourceEntity {
     is_closing: bool,
     /// Where it is to live.
     residence: Residence,
-    /// Why the state of the run before cannot be read: nothing may go on then.
+    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
     unreadable: Option<String>,
 }
 
@@ -105,12 +105,11 @@ impl ResourceEntity {
         let began = identity::start_time(view);
         let ResourceIdentity { realm, id, start } = identity::of_resource(view.workflow_id(), &argument);
         let continued = view.continued_from_run_id().is_some();
-        let (machine, unreadable) = match continued.then(|| start_argument::carried::<Resource>(&argument)) {
-            Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (Resource::new(realm, id), Some(start_argument::unread(&fault))),
-            None if start_argument::had_earlier_life(&argument) => (Resource::reborn(realm, id), None),
-            None => (Resource::new(realm, id), None),
+        let blank = || {
+            let new = if start_argument::had_earlier_life(&argument) { Resource::reborn } else { Resource::new };
+            new(realm, id)
         };
+        let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
         let mut entity = Self {
             machine,
             start,
@@ -136,22 +135,9 @@ impl ResourceEntity {
     /// Carries out what the machine wants done, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
-        if let Some(fault) = context.state(|entity| entity.unreadable.clone()) {
-            context.force_task_fail(format!("the state of the run before cannot be read: {fault}"));
-            std::future::pending::<()>().await;
-        }
         live(context).await;
-        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.residence, &entity.machine));
-        match argument {
-            Ok(argument) => {
-                let options = context.state(|entity| moving::next_run(&entity.residence));
-                context.continue_as_new(argument, options).map(|never| match never {})
-            }
-            Err(fault) => {
-                context.force_task_fail(format!("the state cannot be written: {fault}"));
-                std::future::pending().await
-            }
-        }
+        let (argument, options) = next_run(context).await;
+        context.continue_as_new(argument, options).map(|never| match never {})
     }
 
     /// An envelope with a ticket: answered at once.
@@ -401,6 +387,18 @@ impl Entity for ResourceEntity {
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
         self.residence.judge(self.machine.policy.limits.continue_as_new(length))
+    }
+
+    fn unreadable(&self) -> Option<&str> {
+        self.unreadable.as_deref()
+    }
+
+    fn residence(&self) -> &Residence {
+        &self.residence
+    }
+
+    fn carry(&self) -> Result<RawValue, serde_json::Error> {
+        start_argument::carry(&self.start, &self.residence, &self.machine)
     }
 
     fn is_idle(&self) -> bool {

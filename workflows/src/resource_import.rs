@@ -20,7 +20,7 @@ use temporalio_workflow::{
 };
 
 use crate::definitions::Importing;
-use crate::life::{Begun, Entity, live, regardless};
+use crate::life::{Begun, Entity, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, identity, names, raw_json};
@@ -86,7 +86,7 @@ pub struct ResourceImport {
     signals: u32,
     /// Where it is to live.
     residence: Residence,
-    /// Why the state of the run before cannot be read: nothing may go on then.
+    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
     unreadable: Option<String>,
 }
 
@@ -120,12 +120,9 @@ impl ResourceImport {
         let tenant = start.as_ref().and_then(|start| start.tenant_id.parse::<TenantId>().ok());
         let blank = || ImportProgress::new(tenant.clone().unwrap_or_default(), identity::start_time(view));
         let continued = view.continued_from_run_id().is_some();
-        let (machine, unreadable) = match continued.then(|| start_argument::carried::<ImportProgress>(&argument)) {
-            Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (blank(), Some(start_argument::unread(&fault))),
-            None if tenant.is_none() => (blank(), Some("the start argument names no tenant".to_owned())),
-            None => (blank(), None),
-        };
+        let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
+        let nameless = || tenant.is_none().then(|| "the start argument names no tenant".to_owned());
+        let unreadable = unreadable.or_else(nameless);
         let nobody = || StartArgument { tenant_id: String::new(), entity_id: String::new() };
         let mut import = Self {
             machine,
@@ -147,25 +144,12 @@ impl ResourceImport {
     /// Has the parts imported that come in, until the list has come to its end.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<ImportTally> {
-        if let Some(fault) = context.state(|import| import.unreadable.clone()) {
-            context.force_task_fail(format!("the import cannot begin: {fault}"));
-            std::future::pending::<()>().await;
-        }
         live(context).await;
         if context.state(|import| import.machine.is_done()) {
             return Ok(context.state(|import| import.machine.tally));
         }
-        let argument = context.state(|import| start_argument::carry(&import.start, &import.residence, &import.machine));
-        match argument {
-            Ok(argument) => {
-                let options = context.state(|import| moving::next_run(&import.residence));
-                context.continue_as_new(argument, options).map(|never| match never {})
-            }
-            Err(fault) => {
-                context.force_task_fail(format!("the state cannot be written: {fault}"));
-                std::future::pending().await
-            }
-        }
+        let (argument, options) = next_run(context).await;
+        context.continue_as_new(argument, options).map(|never| match never {})
     }
 
     /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
@@ -306,6 +290,18 @@ impl Entity for ResourceImport {
     fn due(&self, _length: RunLength) -> ContinueAsNew {
         let by_length = if self.machine.run_is_over() { ContinueAsNew::WhenIdle } else { ContinueAsNew::No };
         self.residence.judge(by_length)
+    }
+
+    fn unreadable(&self) -> Option<&str> {
+        self.unreadable.as_deref()
+    }
+
+    fn residence(&self) -> &Residence {
+        &self.residence
+    }
+
+    fn carry(&self) -> Result<RawValue, serde_json::Error> {
+        start_argument::carry(&self.start, &self.residence, &self.machine)
     }
 
     fn is_idle(&self) -> bool {

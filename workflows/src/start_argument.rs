@@ -111,10 +111,22 @@ pub(crate) fn carry<S: Serialize, M: Serialize>(
     Ok(argument)
 }
 
-/// The machine that the run before handed over.
-///
-/// # Errors
-/// Where this version of the code cannot read it: nothing may go on then, since leases would be lost.
+/// The machine of a run: the one that the run before handed over, or a new one. Beside it, why the former cannot be read by
+/// this version of the code, where that is so: nothing may go on then, since leases would be lost.
+pub(crate) fn machine<M: DeserializeOwned>(
+    continued: bool,
+    argument: &RawValue,
+    blank: impl FnOnce() -> M,
+) -> (M, Option<String>) {
+    if !continued {
+        return (blank(), None);
+    }
+    match carried(argument) {
+        Ok(machine) => (machine, None),
+        Err(fault) => (blank(), Some(unread(&fault))),
+    }
+}
+
 pub(crate) fn carried<M: DeserializeOwned>(argument: &RawValue) -> Result<M, serde_json::Error> {
     #[derive(Deserialize)]
     struct Read<M> {
@@ -132,8 +144,9 @@ pub(crate) fn carried<M: DeserializeOwned>(argument: &RawValue) -> Result<M, ser
 }
 
 /// Why a state cannot be read, with nothing of what stands in it: what a workflow task fails with is not encrypted.
-pub(crate) fn unread(fault: &serde_json::Error) -> String {
-    format!("{:?} error at line {} column {}", fault.classify(), fault.line(), fault.column())
+fn unread(fault: &serde_json::Error) -> String {
+    let (line, column) = (fault.line(), fault.column());
+    format!("the state of the run before cannot be read: {:?} error at line {line} column {column}", fault.classify())
 }
 
 #[cfg(test)]
@@ -199,7 +212,7 @@ mod tests {
         let argument = raw_json::write(&serde_json::json!({"carried": "12065551234"})).unwrap();
         let fault = carried::<Vec<u8>>(&argument).unwrap_err();
         assert!(fault.to_string().contains("12065551234"), "else there is nothing to leave out");
-        assert_eq!(unread(&fault), "Data error at line 1 column 24");
+        assert_eq!(unread(&fault), "the state of the run before cannot be read: Data error at line 1 column 24");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use temporalio_workflow::{
 };
 
 use crate::definitions::{LimitSetting, TargetProbe, TargetUpkeep};
-use crate::life::{Begun, Entity, live, regardless};
+use crate::life::{Begun, Entity, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::{activity_options, identity, names, raw_json, start_argument};
 
@@ -53,7 +53,7 @@ pub struct TargetEntity {
     undecodable: u32,
     /// Where it is to live.
     residence: Residence,
-    /// Why the state of the run before cannot be read: nothing may go on then.
+    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
     unreadable: Option<String>,
 }
 
@@ -76,11 +76,7 @@ impl TargetEntity {
         let began = identity::start_time(view);
         let continued = view.continued_from_run_id().is_some();
         let blank = || Target::new(named(view.workflow_id()), rules_of(&argument), began);
-        let (machine, unreadable) = match continued.then(|| start_argument::carried::<Target>(&argument)) {
-            Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (blank(), Some(start_argument::unread(&fault))),
-            None => (blank(), None),
-        };
+        let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
         let mut entity = Self {
             machine,
             inbox: VecDeque::new(),
@@ -101,25 +97,9 @@ impl TargetEntity {
     /// Carries out what the machine wants done, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
-        if let Some(fault) = context.state(|entity| entity.unreadable.clone()) {
-            context.force_task_fail(format!("the state of the run before cannot be read: {fault}"));
-            std::future::pending::<()>().await;
-        }
         live(context).await;
-        let argument = context.state(|entity| {
-            let target = entity.machine.name.to_string();
-            start_argument::carry(&json!({ "target": target }), &entity.residence, &entity.machine)
-        });
-        match argument {
-            Ok(argument) => {
-                let options = context.state(|entity| moving::next_run(&entity.residence));
-                context.continue_as_new(argument, options).map(|never| match never {})
-            }
-            Err(fault) => {
-                context.force_task_fail(format!("the state cannot be written: {fault}"));
-                std::future::pending().await
-            }
-        }
+        let (argument, options) = next_run(context).await;
+        context.continue_as_new(argument, options).map(|never| match never {})
     }
 
     /// An envelope with what a worker process says of its breaker.
@@ -275,6 +255,19 @@ impl Entity for TargetEntity {
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
         self.residence.judge(self.machine.rules.limits.continue_as_new(length))
+    }
+
+    fn unreadable(&self) -> Option<&str> {
+        self.unreadable.as_deref()
+    }
+
+    fn residence(&self) -> &Residence {
+        &self.residence
+    }
+
+    fn carry(&self) -> Result<RawValue, serde_json::Error> {
+        let start = json!({ "target": self.machine.name });
+        start_argument::carry(&start, &self.residence, &self.machine)
     }
 
     fn is_idle(&self) -> bool {

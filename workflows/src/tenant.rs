@@ -18,7 +18,7 @@ use temporalio_workflow::{
 };
 
 use crate::definitions::TenantUpkeep;
-use crate::life::{Begun, Entity, live, regardless};
+use crate::life::{Begun, Entity, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, identity, names, raw_json, search_attributes};
@@ -70,7 +70,7 @@ pub struct TenantEntity {
     answers: BTreeMap<u64, Result<TenantActionDone, Refusal>>,
     /// Where it is to live.
     residence: Residence,
-    /// Why the state of the run before cannot be read: nothing may go on then.
+    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
     unreadable: Option<String>,
 }
 
@@ -94,12 +94,7 @@ impl TenantEntity {
         let name = named(view.workflow_id());
         let continued = view.continued_from_run_id().is_some();
         let start = StartArgument { tenant_id: name.to_string(), entity_id: name.to_string() };
-        let blank = || Tenant::new(name, began);
-        let (machine, unreadable) = match continued.then(|| start_argument::carried::<Tenant>(&argument)) {
-            Some(Ok(machine)) => (machine, None),
-            Some(Err(fault)) => (blank(), Some(start_argument::unread(&fault))),
-            None => (blank(), None),
-        };
+        let (machine, unreadable) = start_argument::machine(continued, &argument, || Tenant::new(name, began));
         let mut entity = Self {
             machine,
             start,
@@ -120,22 +115,9 @@ impl TenantEntity {
     /// Carries out what the machine wants done, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
-        if let Some(fault) = context.state(|entity| entity.unreadable.clone()) {
-            context.force_task_fail(format!("the state of the run before cannot be read: {fault}"));
-            std::future::pending::<()>().await;
-        }
         live(context).await;
-        let argument = context.state(|entity| start_argument::carry(&entity.start, &entity.residence, &entity.machine));
-        match argument {
-            Ok(argument) => {
-                let options = context.state(|entity| moving::next_run(&entity.residence));
-                context.continue_as_new(argument, options).map(|never| match never {})
-            }
-            Err(fault) => {
-                context.force_task_fail(format!("the state cannot be written: {fault}"));
-                std::future::pending().await
-            }
-        }
+        let (argument, options) = next_run(context).await;
+        context.continue_as_new(argument, options).map(|never| match never {})
     }
 
     /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
@@ -250,6 +232,18 @@ impl Entity for TenantEntity {
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
         self.residence.judge(EntityLimits::default().continue_as_new(length))
+    }
+
+    fn unreadable(&self) -> Option<&str> {
+        self.unreadable.as_deref()
+    }
+
+    fn residence(&self) -> &Residence {
+        &self.residence
+    }
+
+    fn carry(&self) -> Result<RawValue, serde_json::Error> {
+        start_argument::carry(&self.start, &self.residence, &self.machine)
     }
 
     fn is_idle(&self) -> bool {

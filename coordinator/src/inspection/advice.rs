@@ -14,7 +14,11 @@ pub(super) fn next(link: &Link) -> Option<String> {
     let customer = || link.customer_id.as_ref().map_or_else(|| "the holder".to_owned(), ToString::to_string);
     let target = link.target.as_deref().unwrap_or("the target");
     let release = || format!("interlock resource release {}{tenant} --force --reason …", resource());
-    let next = match link.waits_for.as_deref()? {
+    let waits_for = link.waits_for.as_deref()?;
+    if let ("target" | "settling" | "window", Some(next)) = (waits_for, at_target(link)) {
+        return Some(next);
+    }
+    let next = match waits_for {
         _ if link.in_ring => format!(
             "none of the orders in this ring can go on before another one: decide which one gives way, then: \
              interlock order cancel {order}{tenant} --reason … (that one or another; or release-first, where it is to \
@@ -25,7 +29,7 @@ pub(super) fn next(link: &Link) -> Option<String> {
         }
         "person" => format!("find out who has {}, then: {}", resource(), release()),
         "target" => format!(
-            "nothing, if {target} is known to be down or slow: the call is made again by itself; else see \
+            "nothing, if {target} is known to be slow or to fail now and then: the call is made again by itself; else see \
              interlock target show {target}"
         ),
         "event" => format!(
@@ -47,4 +51,22 @@ pub(super) fn next(link: &Link) -> Option<String> {
         _ => return None,
     };
     Some(next)
+}
+
+/// What to do about a target that is not called, or not as often as there are calls.
+fn at_target(link: &Link) -> Option<String> {
+    let target = link.target.as_deref()?;
+    Some(match link.target_state.as_deref()? {
+        "paused" => format!("once it may be called again: interlock target resume {target} --reason …"),
+        "maintenance" => format!(
+            "nothing: it is called again when the maintenance is over; earlier with: interlock target resume {target} \
+             --reason …"
+        ),
+        "open" | "probing" => format!(
+            "nothing, if {target} is known to be down: it is asked again and again, and called once it answers; to have \
+             it asked at once: interlock target resume {target} --reason …"
+        ),
+        "ramping" => "nothing: it is called more and more, and what waits has its turn".to_owned(),
+        _ => return None,
+    })
 }

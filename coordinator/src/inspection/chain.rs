@@ -3,8 +3,8 @@
 //!
 //! An order asks its customer why it waits. Where that ends at a lease, the resource is asked who holds it; the holder's
 //! customer, why it keeps it; where an open order keeps it, that order is asked in turn. The chain ends at what is no
-//! order: a target, a person, a window, a margin of time, an event that has not come in; or where it comes back to an order
-//! that it has passed: a ring.
+//! order: a target (which is asked whether it is called), a person, a window, a margin of time, an event that has not come
+//! in; or where it comes back to an order that it has passed: a ring.
 
 use interlock_domain::error_code::ErrorCode;
 mod answers;
@@ -15,7 +15,7 @@ use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 pub(super) use self::answers::{Answer, OrderLink, Question};
 pub use self::link::{Link, Why};
 
-use self::answers::{Keeping, ResourceState};
+use self::answers::{Keeping, ResourceState, TargetStands};
 use self::link::of_order;
 use super::advice;
 
@@ -54,6 +54,9 @@ impl Chain {
         let Some((question, parent)) = self.open.pop() else { return };
         self.asked += 1;
         match (question, answer) {
+            // That it is waited for is told already; how it stands is more than that.
+            (Question::Target { .. }, Answer::Target(stands)) => self.target(parent, &stands),
+            (Question::Target { .. }, _) => {}
             (question, Answer::Forbidden) => self.forbidden(&question, parent),
             (question, Answer::Unanswered { code, detail }) => self.unanswered(&question, parent, code, &detail),
             (Question::Order { tenant, .. }, Answer::Order(links)) => self.order(&tenant, parent, links),
@@ -126,7 +129,25 @@ impl Chain {
                     self.open.push((Question::Order { tenant: tenant.clone(), order }, Some(index)));
                 }
             }
+            Some("target" | "settling") => {
+                if let Some(target) = link.target.as_ref().and_then(|target| target.parse().ok()) {
+                    self.open.push((Question::Target { tenant: tenant.clone(), target }, Some(index)));
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Says of the link that waits for a target how that stands.
+    fn target(&mut self, waits: Option<usize>, stands: &TargetStands) {
+        let Some(link) = waits.map(|index| &mut self.links[index]) else { return };
+        link.target_state = Some(stands.state.clone());
+        if stands.state == "maintenance" {
+            link.waits_for = Some("window".to_owned());
+        }
+        if !stands.is_free() {
+            let stands = stands.sentence(link.target.as_deref().unwrap_or("The target"));
+            link.detail = Some(link.detail.take().map_or(stands.clone(), |detail| format!("{detail} {stands}")));
         }
     }
 
@@ -227,6 +248,8 @@ impl Chain {
                 "event",
                 "The holder's entity does not run: it must come back, or its lease be released by force.",
             ),
+            // Of a target that does not say how it stands there is nothing to add.
+            Question::Target { .. } => return,
         };
         self.push(parent, link);
     }

@@ -73,6 +73,11 @@ impl Inspection {
                 let answer = self.query(&what, &entity, names::KEEPS, &argument).await;
                 answer.and_then(|keeping| read(&what, keeping)).map(Answer::Keeps)
             }
+            Question::Target { target, .. } => self
+                .target(target)
+                .await
+                .and_then(|state| read(&format!("The target {target}"), state))
+                .map(Answer::Target),
         };
         match answered {
             Ok(answer) => answer,

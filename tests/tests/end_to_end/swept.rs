@@ -31,7 +31,7 @@ properties.settings = { type = "object" }
 /// A kind of which no target knows who has it: the next life of its entity waits for the holder to say so.
 const VOUCHERS: &str = r#"
 [resources.voucher]
-orphan_settle = "60s"
+orphan_settle = "20s"
 fresh_wait = "0s"
 [events."voucher.taken"]
 claims = [{ mode = "assign", resource = "voucher/{code}" }]

@@ -162,6 +162,9 @@ fn a_person_pauses_limits_and_resumes_a_target() {
             scene.done(&tuned("account.tuned", &customer, value)).await;
         }
         assert_eq!(asked(&bed.hss).0, 0);
+        let why = done(&scene, &["order", "why", order.as_str()]).await;
+        assert!(why.contains("hss is paused") && why.contains("by anna: new release"), "{why}");
+        assert!(why.contains("next: once it may be called again: interlock target resume hss"), "{why}");
         assert!(done(&scene, &["target", "list"]).await.contains("paused"));
         assert!(done(&scene, &["target", "show", "hss"]).await.contains("new release"));
         let paused_again = interlock(&scene, &["target", "limit", "hss", "0", "--reason", "none"]).await;

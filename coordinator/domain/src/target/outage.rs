@@ -195,7 +195,7 @@ impl Target {
     }
 
     /// The end of the maintenance that `now` is in, of several the last, and what is done then.
-    fn maintenance_now(&self, now: Timestamp) -> Option<(Timestamp, String)> {
+    pub(super) fn maintenance_now(&self, now: Timestamp) -> Option<(Timestamp, String)> {
         let ends = self.rules.maintenance.iter().filter_map(|window| Some((window.ends_after(now)?, &window.reason)));
         let (until, reason) = ends.max_by_key(|(end, _)| *end)?;
         (self.maintenance_left_until != Some(until)).then(|| (until, reason.clone()))

@@ -454,3 +454,29 @@ fn the_view_says_state_limit_and_why() {
         view["history"].as_array().unwrap().iter().map(|line| line["what"].as_str().unwrap()).collect();
     assert_eq!(whats, ["began", "opened"]);
 }
+
+#[test]
+fn the_view_says_why_it_is_not_called_and_who_said_so() {
+    let because = |scene: &Scene| {
+        let view = scene.target.view();
+        (view.reason, view.actor)
+    };
+    let said = |reason: &str, actor: Option<&str>| (Some(reason.to_owned()), actor.map(str::to_owned));
+    let mut scene = Scene::closed(TargetRules::default());
+    assert_eq!(because(&scene), (None, None), "it is called");
+    scene.act("1", TargetActionKind::Limit { per_second: Some(Rate::per_second(3)) }).unwrap();
+    assert_eq!(because(&scene), said("because", Some("anna")));
+    scene.up = false;
+    scene.report("w1", BreakerTransition::Opened);
+    assert_eq!((scene.state(), because(&scene)), ("open", said("refused", None)));
+    scene.up = true;
+    scene.pass(5_000);
+    assert_eq!((scene.state(), because(&scene)), ("ramping", said("refused", None)), "that is why it is a ramp");
+    scene.act("2", TargetActionKind::Pause { until: None }).unwrap();
+    assert_eq!((scene.state(), because(&scene)), ("paused", said("because", Some("anna"))));
+    scene.act("3", TargetActionKind::Resume).unwrap();
+    assert_eq!((scene.state(), because(&scene)), ("ramping", (None, None)), "the outage before the pause is no reason");
+    let mut scene = Scene::closed(window(1_000, 1_000));
+    scene.pass(1_500);
+    assert_eq!((scene.state(), because(&scene)), ("maintenance", said("new release", None)));
+}

@@ -15,6 +15,13 @@ pub struct TargetView {
     pub state: &'static str,
     /// Since when.
     pub since: String,
+    /// Why it is not called, or less than configured: a person's reason, that of the maintenance window, or the failure by
+    /// which it counts as down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who said so, where it was a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// Until when it is paused or in maintenance, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
@@ -98,10 +105,13 @@ impl Target {
             up: probe.up,
             detail: probe.detail.clone(),
         };
+        let (reason, actor) = self.because();
         TargetView {
             target: self.name.clone(),
             state: self.state.name(),
             since: self.since.to_rfc3339(),
+            reason: reason.filter(|reason| !reason.is_empty()),
+            actor,
             until: until.map(Timestamp::to_rfc3339),
             next_probe_at: next_probe_at.map(Timestamp::to_rfc3339),
             limit: self.told.unwrap_or(Limit::NONE),
@@ -132,5 +142,28 @@ impl Target {
                 })
                 .collect(),
         }
+    }
+
+    /// Why it stands as it does, and who said so.
+    fn because(&self) -> (Option<String>, Option<String>) {
+        match &self.state {
+            TargetState::Paused { actor, reason, .. } => (Some(reason.clone()), Some(actor.clone())),
+            TargetState::Maintenance { .. } => (self.maintenance_now(self.seen_at).map(|(_, reason)| reason), None),
+            TargetState::Open { .. } | TargetState::Probing | TargetState::Ramping { .. } => (self.failure(), None),
+            TargetState::Closed => {
+                let limited = self.limited.as_ref();
+                (limited.map(|limited| limited.reason.clone()), limited.map(|limited| limited.actor.clone()))
+            }
+        }
+    }
+
+    /// The failure by which it counts as down, or is still let through little by little.
+    fn failure(&self) -> Option<String> {
+        let since_it_was_well = self.history.iter().rev().take_while(|entry| {
+            !matches!(entry.what.as_str(), "closed" | "began" | "resumed" | "pause_over" | "maintenance_over")
+        });
+        let mut failures = since_it_was_well.filter(|entry| matches!(entry.what.as_str(), "opened" | "reopened"));
+        let probed = self.last_probe.as_ref().filter(|probe| !probe.up).map(|probe| probe.detail.clone());
+        failures.next().and_then(|entry| entry.detail.clone()).or(probed)
     }
 }

@@ -1,6 +1,6 @@
 //! What a chain asks, and what it is answered.
 
-use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId};
 use serde::Deserialize;
 
 /// What the chain wants to know.
@@ -12,13 +12,18 @@ pub(in crate::inspection) enum Question {
     Resource { tenant: TenantId, resource: ResourceId },
     /// Why a customer keeps a lease.
     Keeps { tenant: TenantId, customer: CustomerId, resource: ResourceId },
+    /// Whether a target is called, for which an order of this tenant waits.
+    Target { tenant: TenantId, target: TargetId },
 }
 
 impl Question {
-    /// The tenant whose entity would answer.
+    /// The tenant whose entity would answer, or whose order asks.
     pub(in crate::inspection) fn tenant(&self) -> &TenantId {
         match self {
-            Self::Order { tenant, .. } | Self::Resource { tenant, .. } | Self::Keeps { tenant, .. } => tenant,
+            Self::Order { tenant, .. }
+            | Self::Resource { tenant, .. }
+            | Self::Keeps { tenant, .. }
+            | Self::Target { tenant, .. } => tenant,
         }
     }
 }
@@ -32,6 +37,8 @@ pub(in crate::inspection) enum Answer {
     Resource(ResourceState),
     /// Whether and why the customer keeps the lease.
     Keeps(Keeping),
+    /// How the target stands.
+    Target(TargetStands),
     /// Whoever was asked does not know, or is not there.
     NeverSeen,
     /// Nobody answered: a stable code and a sentence.
@@ -85,4 +92,53 @@ pub(in crate::inspection) struct Keeping {
     pub since: Option<String>,
     pub order_id: Option<OrderId>,
     pub detail: Option<String>,
+}
+
+/// Whether a target is called, of what its entity shows.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(in crate::inspection) struct TargetStands {
+    pub state: String,
+    pub since: Option<String>,
+    pub until: Option<String>,
+    pub next_probe_at: Option<String>,
+    pub limit: Option<f64>,
+    pub reason: Option<String>,
+    pub actor: Option<String>,
+}
+
+impl TargetStands {
+    /// Whether it is called as often as there are calls: there is nothing to say of it then.
+    pub(super) fn is_free(&self) -> bool {
+        self.state == "closed" && self.limit.is_none()
+    }
+
+    /// How it stands, in a sentence.
+    pub(super) fn sentence(&self, target: &str) -> String {
+        let mut sentence = match (self.state.as_str(), self.limit) {
+            ("closed", Some(limit)) => format!("{target} is sent {limit} requests a second at most"),
+            ("open" | "probing", _) => format!("{target} is down and is not called"),
+            ("ramping", Some(limit)) => {
+                format!("{target} was down and is called again little by little, {limit} a second for now")
+            }
+            ("ramping", None) => format!("{target} was down and is called again little by little"),
+            ("maintenance", _) => format!("{target} is in maintenance and is not called"),
+            ("paused", _) => format!("{target} is paused and is not called"),
+            (state, _) => format!("{target} is {state}"),
+        };
+        let told = [
+            ("since", self.since.as_ref().filter(|_| self.state != "closed")),
+            ("until", self.until.as_ref()),
+            ("by", self.actor.as_ref()),
+        ];
+        for (word, what) in told {
+            sentence.extend(what.map(|what| format!(", {word} {what}")));
+        }
+        sentence.extend(self.next_probe_at.as_ref().map(|at| format!("; it is asked next at {at}")));
+        sentence.extend(self.reason.as_ref().map(|reason| format!(": {reason}")));
+        if !sentence.ends_with('.') {
+            sentence.push('.');
+        }
+        sentence
+    }
 }

@@ -33,6 +33,10 @@ pub struct Link {
     pub holder: Option<String>,
     /// The target.
     pub target: Option<String>,
+    /// Whether that is called, where it waits for it: `closed` (it is), `open` or `probing` (it is down), `ramping`,
+    /// `maintenance` or `paused`; null where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_state: Option<String>,
     /// Since when it waits for that, RFC 3339.
     pub since: Option<String>,
     /// A stable code, where it is held or was not answered.
@@ -76,6 +80,7 @@ pub(super) fn of_order(tenant: &TenantId, said: &OrderLink) -> Link {
         resource: said.resource.clone(),
         holder: None,
         target: said.target.clone(),
+        target_state: None,
         since: said.since.clone(),
         code: said.code.clone(),
         detail: said.detail.clone(),
@@ -107,6 +112,7 @@ impl Link {
                 link.holder = Some(customer.to_string());
                 link.resource = Some(resource.clone());
             }
+            Question::Target { target, .. } => link.target = Some(target.to_string()),
         }
         link
     }

@@ -11,6 +11,7 @@ struct World {
     orders: BTreeMap<String, Value>,
     resources: BTreeMap<String, Value>,
     keeps: BTreeMap<(String, String), Value>,
+    targets: BTreeMap<String, Value>,
     forbidden: Option<TenantId>,
 }
 
@@ -66,6 +67,7 @@ impl World {
             Question::Keeps { customer, resource, .. } => {
                 read(self.keeps.get(&(customer.to_string(), resource.to_string())), Answer::Keeps)
             }
+            Question::Target { target, .. } => read(self.targets.get(target.as_str()), Answer::Target),
         }
     }
 
@@ -270,6 +272,7 @@ fn a_chain_without_end_is_cut_off_and_says_so() {
                 let keeping = json!({"holds": true, "order_id": order(customer.as_str(), number as u32)});
                 Answer::Keeps(serde_json::from_value(keeping).unwrap())
             }
+            Question::Target { .. } => unreachable!("nobody waits for a target"),
         });
     }
     assert_eq!(number, QUESTIONS_MAX);
@@ -283,4 +286,46 @@ fn an_order_that_is_over_waits_for_nothing() {
     let why = world.why(&a);
     assert_eq!(short(&why), ["0 A nothing"]);
     assert_eq!(why.chain[0].next, None);
+}
+
+#[test]
+fn of_a_target_that_is_not_called_it_is_told_why_and_what_to_do() {
+    let a = order("A", 1);
+    let stands = |stands: Value| {
+        let stands_in_maintenance = stands["state"] == "maintenance";
+        let mut world = World::default().order(&a, &[waits_for_target(&a)]);
+        world.targets.insert("hss".to_owned(), stands);
+        let why = world.why(&a);
+        assert_eq!(why.chain.len(), 1, "it is no link more");
+        let link = why.chain.into_iter().next().unwrap();
+        let waits_for = if stands_in_maintenance { "window" } else { "target" };
+        assert_eq!(link.waits_for.as_deref(), Some(waits_for));
+        (link.detail.unwrap_or_default(), link.next.unwrap())
+    };
+    let since = "2026-01-01T00:00:00.000Z";
+    let (detail, next) = stands(json!({
+        "state": "paused", "since": since, "limit": 0.0, "actor": "anna", "reason": "new release",
+    }));
+    assert_eq!(detail, format!("hss is paused and is not called, since {since}, by anna: new release."));
+    assert!(next.contains("interlock target resume hss"), "{next}");
+    let (detail, next) = stands(json!({"state": "maintenance", "until": "2026-01-01T04:00:00.000Z", "limit": 0.0}));
+    assert_eq!(detail, "hss is in maintenance and is not called, until 2026-01-01T04:00:00.000Z.");
+    assert!(next.starts_with("nothing: it is called again when"), "{next}");
+    let (detail, next) = stands(json!({"state": "open", "next_probe_at": since, "limit": 0.0, "reason": "no answer."}));
+    assert_eq!(detail, format!("hss is down and is not called; it is asked next at {since}: no answer."));
+    assert!(next.contains("asked at once"), "{next}");
+    let (detail, _) = stands(json!({"state": "ramping", "limit": 4.0}));
+    assert_eq!(detail, "hss was down and is called again little by little, 4 a second for now.");
+    let (detail, _) = stands(json!({"state": "closed", "limit": 2.5, "since": since}));
+    assert_eq!(detail, "hss is sent 2.5 requests a second at most.");
+    let (detail, next) = stands(json!({"state": "closed", "limit": null}));
+    assert_eq!(detail, "", "there is nothing to say of it");
+    assert!(next.contains("interlock target show hss"), "{next}");
+}
+
+#[test]
+fn a_target_that_does_not_answer_how_it_stands_is_waited_for_all_the_same() {
+    let a = order("A", 1);
+    let why = World::default().order(&a, &[waits_for_target(&a)]).why(&a);
+    assert_eq!((short(&why), why.chain[0].target_state.as_deref()), (vec!["0 A target".to_owned()], None));
 }
