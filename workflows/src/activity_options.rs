@@ -113,18 +113,27 @@ pub(crate) fn upkeep(interrupt: &WorkflowCancellationToken) -> ActivityOptions {
 /// How long a look at all that waits may take: a sweep looks at so much only as it can see in half of that.
 pub const SWEEPING_TIMEOUT: Duration = Duration::from_mins(2);
 
+/// How long the activities of a sweep may take, and an attempt of them.
+const SWEEPING_TIMEOUTS: ActivityCloseTimeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
+    schedule_to_close: SWEEPING_TIMEOUT.saturating_mul(2),
+    start_to_close: SWEEPING_TIMEOUT,
+};
+
 /// Options of the activities of a sweep. What fails again and again is left to the next sweep.
 pub(crate) fn sweeping() -> ActivityOptions {
-    let timeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
-        schedule_to_close: SWEEPING_TIMEOUT * 2,
-        start_to_close: SWEEPING_TIMEOUT,
-    };
-    let retry = RetryPolicy::builder()
-        .initial_interval(Duration::from_secs(1))
-        .backoff_coefficient(2.0)
-        .maximum_attempts(3)
-        .build();
-    ActivityOptions::with_close_timeouts(timeouts).retry_policy(retry).build()
+    ActivityOptions::with_close_timeouts(SWEEPING_TIMEOUTS).retry_policy(sweeping_retries()).build()
+}
+
+/// Options of telling what a sweep found: an attempt says how far it is, and the next one goes on there.
+pub(crate) fn announcing() -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(SWEEPING_TIMEOUTS)
+        .heartbeat_timeout(HEARTBEAT_TIMEOUT)
+        .retry_policy(sweeping_retries())
+        .build()
+}
+
+fn sweeping_retries() -> RetryPolicy {
+    RetryPolicy::builder().initial_interval(Duration::from_secs(1)).backoff_coefficient(2.0).maximum_attempts(3).build()
 }
 
 /// How long one attempt at a part of an import may take; a worker that is silent is found by its heartbeat long before.

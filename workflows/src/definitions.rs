@@ -3,7 +3,7 @@
 //! Every input says whose it is: the tenant is part of it.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_domain::customer::{Admission, AdmissionAnswer};
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, TargetId, TenantId};
@@ -11,7 +11,7 @@ use interlock_domain::import::PartReport;
 use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResource};
 use interlock_domain::order::Authority;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
-use interlock_domain::sweep::{Finding, Ledger, News, Tally};
+use interlock_domain::sweep::{Cause, Finding, Ledger, News, Tally};
 use interlock_domain::target::{ProbeAnswer, Standing};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
@@ -76,16 +76,23 @@ pub struct TargetProbe {
 pub struct SweepSeen {
     /// What sweeps have found so far.
     pub ledger: Ledger,
-    /// What is worth telling now.
+    /// What is worth telling now, as far as it can be remembered.
     pub found: Vec<Finding>,
+    /// How many others there are of each cause.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<Cause, u64>,
     /// How much there is of what waits, as far as this one saw.
     #[serde(default)]
     pub tally: Tally,
-    /// Who did not answer.
+    /// Who did not answer, of those of whom something is known.
     pub unanswered: BTreeSet<String>,
+    /// Whether it could not be found out who waits, so that only targets were looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub customers_unseen: bool,
     /// Where the next sweep goes on; none where all was looked at.
     pub cursor: Option<String>,
-    /// Targets whose entities do not run: somebody terminated them, perhaps while the target's queue stood still.
+    /// Targets whose entities do not run, and could not be started again by the look: somebody terminated them, perhaps while
+    /// the target's queue stood still.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub targets_not_running: BTreeSet<TargetId>,
 }
@@ -159,7 +166,8 @@ pub struct Sweeping;
 #[activity_definitions]
 #[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
 impl Sweeping {
-    /// Looks at all that waits in the namespace, and has those say it again who wait for what nobody knows of.
+    /// Looks at all that waits in the namespace, has those say it again who wait for what nobody knows of, and starts the
+    /// entities of targets again that do not run.
     #[activity(name = "sweep")]
     pub fn look() -> SweepSeen {
         unimplemented!()
@@ -171,7 +179,7 @@ impl Sweeping {
         unimplemented!()
     }
 
-    /// Starts the entities of these targets again, where they do not run. Each asks how its target and its queue stand.
+    /// Tries once more to start the entities of these targets again. Each asks how its target and its queue stand.
     #[activity(name = "revive_targets")]
     pub fn revive(targets: BTreeSet<TargetId>) {
         unimplemented!()

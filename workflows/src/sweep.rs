@@ -1,9 +1,8 @@
-//! The workflow of one sweep over a namespace: looks, starts the entities of targets that do not run, compares
-//! with what was known, tells what is new. A schedule starts one
+//! The workflow of one sweep over a namespace: looks, compares with what was known, tells what is new. A schedule starts one
 //! after the other; what each remembers is its result, which the server hands to the next.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
-use interlock_domain::sweep::Ledger;
+use interlock_domain::sweep::{Ledger, News};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult};
@@ -24,7 +23,8 @@ impl Sweep {
         Self
     }
 
-    /// One sweep. What could not be told is tried again; in the end it fails, and the next sweep finds the same again.
+    /// One sweep. Where nothing could be looked at it fails, and the next one finds what it did not. What was seen is remembered
+    /// in any case, also where not all of it could be told: nothing is told twice.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<Ledger> {
         let seen = context.execute_activity(Sweeping::look, (), activity_options::sweeping()).await?;
@@ -36,8 +36,14 @@ impl Sweep {
             drop(revived.await);
         }
         let mut ledger = seen.ledger;
-        let news = ledger.take(seen.found, seen.tally, &seen.unanswered, seen.cursor);
-        context.execute_activity(Sweeping::announce, news, activity_options::sweeping()).await?;
+        let news = News {
+            left_out: seen.left_out,
+            customers_unseen: seen.customers_unseen,
+            ..ledger.take(seen.found, seen.tally, &seen.unanswered, seen.cursor)
+        };
+        // The activity counts and logs what it cannot tell. Where even that fails, worker after worker, the failure is in the
+        // history, and what stands is in the next sweep's numbers.
+        drop(context.execute_activity(Sweeping::announce, news, activity_options::announcing()).await);
         Ok(ledger)
     }
 }

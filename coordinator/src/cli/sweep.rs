@@ -36,10 +36,13 @@ pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Outp
         loop {
             let mut ledger = Ledger::default();
             ledger.cursor = cursor.take();
-            let seen = sweeper.look(ledger, !command.dry_run).await?;
-            findings.extend(seen.found.iter().map(told));
-            unanswered.extend(seen.unanswered);
-            cursor = seen.cursor;
+            let looked = sweeper.look(ledger, !command.dry_run).await;
+            findings.extend(looked.found.iter().map(told));
+            unanswered.extend(looked.unanswered);
+            if let Some(error) = looked.blind {
+                return Err(error.into());
+            }
+            cursor = looked.cursor;
             if cursor.is_none() {
                 break;
             }

@@ -49,15 +49,22 @@ pub enum MetricName {
     HistoryLength,
     /// What the last sweep of a `namespace` by this process found, and is not over, by `cause`.
     SweepFindings,
+    /// What that sweep found besides, and cannot be remembered, by `namespace` and `cause`: no alert is raised for it.
+    SweepFindingsLeftOut,
     /// Alerts that were raised, by `cause`.
     AlertsRaised,
     /// Alerts that were cleared, by `cause`: over all processes those raised less these are what there is now.
     AlertsCleared,
+    /// Alerts that the webhook did not take, by `cause`: raised or cleared, they are in the log.
+    AlertsUndelivered,
     /// Sweeps of this process, by `outcome`: complete, partial (the next one goes on), failed.
     SweepsRun,
     /// When this process last told of a sweep of a `namespace`, in seconds since 1970. What several processes say of
     /// sweeps, the one with the highest says as it is now.
     SweepTime,
+    /// When this process last told what a whole circle of sweeps of a `namespace` counted, in seconds since 1970: likewise for
+    /// [`OrdersOpen`](Self::OrdersOpen), [`OrdersWaiting`](Self::OrdersWaiting) and [`OldestWait`](Self::OldestWait).
+    SweepCircleTime,
 }
 
 const SECONDS: &[f64] =
@@ -66,7 +73,7 @@ const EVENTS: &[f64] = &[50.0, 100.0, 200.0, 400.0, 600.0, 1000.0, 1500.0, 2000.
 
 impl MetricName {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::EventsIngested,
         Self::EventsRejected,
         Self::RequestsThrottled,
@@ -87,6 +94,9 @@ impl MetricName {
         Self::AlertsCleared,
         Self::SweepsRun,
         Self::SweepTime,
+        Self::SweepFindingsLeftOut,
+        Self::AlertsUndelivered,
+        Self::SweepCircleTime,
     ];
 
     /// The name, without what the exporter adds.
@@ -112,6 +122,9 @@ impl MetricName {
             Self::AlertsCleared => "interlock_alerts_cleared",
             Self::SweepsRun => "interlock_sweeps_run",
             Self::SweepTime => "interlock_sweep_time_seconds",
+            Self::SweepFindingsLeftOut => "interlock_sweep_findings_left_out",
+            Self::AlertsUndelivered => "interlock_alerts_undelivered",
+            Self::SweepCircleTime => "interlock_sweep_circle_time_seconds",
         }
     }
 
@@ -127,7 +140,9 @@ impl MetricName {
             | Self::TargetState
             | Self::TargetLimit
             | Self::SweepFindings
-            | Self::SweepTime => MetricKind::Gauge,
+            | Self::SweepFindingsLeftOut
+            | Self::SweepTime
+            | Self::SweepCircleTime => MetricKind::Gauge,
             Self::EventsIngested
             | Self::EventsRejected
             | Self::RequestsThrottled
@@ -135,6 +150,7 @@ impl MetricName {
             | Self::StepsAttempted
             | Self::AlertsRaised
             | Self::AlertsCleared
+            | Self::AlertsUndelivered
             | Self::SweepsRun => MetricKind::Counter,
         }
     }

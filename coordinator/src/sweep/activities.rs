@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use interlock_domain::attempt::INTERRUPTED;
 use interlock_domain::ids::TargetId;
 use interlock_domain::sweep::{Ledger, News};
 use interlock_workflows::{AnnounceActivity, LookActivity, ReviveActivity, SweepSeen};
@@ -13,11 +14,11 @@ use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExec
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
 use temporalio_macros::activities;
+use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tonic::{IntoRequest, Status};
 
 use super::Sweeper;
-use crate::metrics::MetricName;
 use crate::targets::Targets;
 
 /// Implements [`interlock_workflows::Sweeping`].
@@ -34,21 +35,20 @@ impl SweepActivities {
             run_id: info.workflow_run_id.clone().unwrap_or_default(),
         };
         let ledger = self.0.remembered(execution).await?;
-        match self.0.look(ledger, true).await {
-            Ok(seen) => Ok(seen),
-            Err(error) => {
-                self.0.metrics.count(MetricName::SweepsRun, &[("outcome", "failed")]);
-                tracing::warn!(code = %error.code(), %error, "a sweep cannot look at what waits");
-                Err(error.into())
-            }
+        let looked = tokio::select! {
+            looked = self.0.look(ledger, true) => looked,
+            () = context.cancelled() => return Err(interrupted("The worker is told to stop, and the look is not over.")),
+        };
+        if let Some(error) = &looked.blind {
+            tracing::warn!(code = %error.code(), %error, "a sweep cannot look at what waits");
         }
+        Ok(looked.bounded())
     }
 
     /// Tells what is new.
     #[activity(definition = AnnounceActivity)]
-    pub async fn announce(self: Arc<Self>, _context: ActivityContext, news: News) -> Result<(), ActivityError> {
-        self.0.announce(&news).await;
-        Ok(())
+    pub async fn announce(self: Arc<Self>, context: ActivityContext, news: News) -> Result<(), ActivityError> {
+        self.0.announce(&context, &news).await
     }
 
     /// Starts the entities of targets again.
@@ -71,6 +71,11 @@ impl SweepActivities {
             }
         }
     }
+}
+
+/// A failure after which another worker goes on.
+pub(super) fn interrupted(detail: &str) -> ActivityError {
+    ActivityError::application(ApplicationFailure::builder(detail).type_name(INTERRUPTED.to_owned()).build())
 }
 
 impl Sweeper {

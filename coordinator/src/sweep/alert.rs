@@ -1,23 +1,34 @@
 //! Telling what is new: a log line, a count, and a CloudEvent to the webhook where one is configured.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use backon::{ExponentialBuilder, Retryable};
+use futures_util::StreamExt;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::Timestamp;
-use interlock_domain::sweep::{Cause, Finding, News};
+use interlock_domain::sweep::{Finding, News};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::Url;
+use temporalio_common::data_converters::PayloadConversionError;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use uuid::Uuid;
 
+use super::activities::interrupted;
+use super::webhook::{NotTaken, Webhook};
 use super::{Sweeper, gauges};
-use crate::fault::with_causes;
 use crate::metrics::MetricName;
 
-/// How long the webhook may take to take an alert.
-const WEBHOOK_LIMIT: Duration = Duration::from_secs(5);
-/// How often an alert is posted until it is taken.
-const POSTED_MAX: usize = 3;
+/// For how long alerts are posted: half of what an attempt may take. What was not posted by then is in the log.
+const POSTING_TIME: Duration = Duration::from_mins(1);
+/// How often an attempt says how far it is.
+const SIGN_EVERY: Duration = Duration::from_secs(2);
+
+/// How far telling is; the attempt after this one goes on there.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Told {
+    /// Whether all was logged and counted.
+    logged: bool,
+    /// How many alerts were posted, or given up, from the first.
+    posted: usize,
+}
 
 /// Whether something began or is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,48 +48,98 @@ impl Change {
 }
 
 impl Sweeper {
-    /// Tells what is new, and how many there are of each cause.
-    pub async fn announce(&self, news: &News) {
-        for cause in Cause::ALL {
-            let standing = u32::try_from(news.standing.get(&cause).copied().unwrap_or(0)).unwrap_or(u32::MAX);
-            let labels = [("cause", cause.code().as_str()), ("namespace", self.namespace.as_str())];
-            self.metrics.gauge(MetricName::SweepFindings, f64::from(standing), &labels);
+    /// Tells what is new, and how many there are of each cause. A webhook that does not take alerts keeps nobody from going
+    /// on: they are logged, and counted as not told.
+    ///
+    /// # Errors
+    /// A retryable failure where this worker is told to stop before all was posted: the next one goes on there.
+    pub(super) async fn announce(&self, context: &ActivityContext, news: &News) -> Result<(), ActivityError> {
+        gauges::show(&self.metrics, &self.namespace, news);
+        let raised = news.raised.iter().map(|finding| (Change::Raised, finding));
+        let alerts: Vec<(Change, &Finding)> =
+            raised.chain(news.cleared.iter().map(|finding| (Change::Cleared, finding))).collect();
+        let mut told = told_before(context);
+        if !told.logged {
+            alerts.iter().for_each(|(change, finding)| self.note(*change, finding));
+            if !news.left_out.is_empty() {
+                tracing::warn!(left_out = ?news.left_out, "a sweep found more than can be remembered");
+            }
+            told.logged = true;
+            say(context, told).await;
         }
-        if let Some(tally) = &news.tally {
-            gauges::show(&self.metrics, &self.namespace, tally);
-        }
-        let now = Timestamp(chrono::Utc::now().timestamp_millis());
-        let namespace = [("namespace", self.namespace.as_str())];
-        self.metrics.gauge(MetricName::SweepTime, gauges::seconds(now), &namespace);
-        for finding in &news.raised {
-            self.metrics.count(MetricName::AlertsRaised, &[("cause", finding.cause.code().as_str())]);
-            log(Change::Raised, finding);
-            self.post(Change::Raised, finding).await;
-        }
-        for finding in &news.cleared {
-            self.metrics.count(MetricName::AlertsCleared, &[("cause", finding.cause.code().as_str())]);
-            log(Change::Cleared, finding);
-            self.post(Change::Cleared, finding).await;
+        match &self.webhook {
+            Some(webhook) => self.post(context, webhook, &alerts, told).await,
+            None => Ok(()),
         }
     }
 
-    /// Posts an alert, where there is somebody to post to. One that is not taken is in the log.
-    async fn post(&self, change: Change, finding: &Finding) {
-        let Some(webhook) = &self.installation.settings.alerts.webhook else { return };
-        let event = cloud_event(&self.namespace, change, finding);
-        let posted = (|| post(webhook, &event)).retry(ExponentialBuilder::default().with_max_times(POSTED_MAX - 1));
-        if let Err(error) = posted.await {
-            let code = ErrorCode::AlertUndelivered;
-            tracing::warn!(%code, alert = %finding.key(), error = %with_causes(&error), "an alert was not taken");
+    /// Logs and counts an alert.
+    fn note(&self, change: Change, finding: &Finding) {
+        let name = match change {
+            Change::Raised => MetricName::AlertsRaised,
+            Change::Cleared => MetricName::AlertsCleared,
+        };
+        self.metrics.count(name, &[("cause", finding.cause.code().as_str())]);
+        log(change, finding);
+    }
+
+    /// Posts the alerts that were not posted before.
+    async fn post(
+        &self,
+        context: &ActivityContext,
+        webhook: &Webhook,
+        alerts: &[(Change, &Finding)],
+        mut told: Told,
+    ) -> Result<(), ActivityError> {
+        let until = Instant::now() + POSTING_TIME;
+        let left = alerts.get(told.posted..).unwrap_or_default();
+        let events: Vec<Value> =
+            left.iter().map(|(change, finding)| cloud_event(&self.namespace, *change, finding)).collect();
+        let mut posted = std::pin::pin!(webhook.post_all(events, until, context.cancelled()));
+        let mut signs = tokio::time::interval(SIGN_EVERY);
+        loop {
+            tokio::select! {
+                taken = posted.next() => match (taken, alerts.get(told.posted)) {
+                    (Some(taken), Some((_, finding))) => {
+                        taken.unwrap_or_else(|why| self.not_taken(finding, &why));
+                        told.posted += 1;
+                    }
+                    _ => break,
+                },
+                _ = signs.tick() => say(context, told).await,
+            }
         }
+        say(context, told).await;
+        if told.posted < alerts.len() {
+            return Err(interrupted("The worker is told to stop, and not all alerts are posted."));
+        }
+        Ok(())
+    }
+
+    fn not_taken(&self, finding: &Finding, why: &NotTaken) {
+        self.metrics.count(MetricName::AlertsUndelivered, &[("cause", finding.cause.code().as_str())]);
+        tracing::warn!(code = %ErrorCode::AlertUndelivered, alert = %finding.key(), error = %why, "an alert was not taken");
     }
 }
 
-async fn post(webhook: &Url, event: &Value) -> Result<(), reqwest::Error> {
-    interlock_adapters::install_crypto_provider();
-    let client = reqwest::Client::builder().timeout(WEBHOOK_LIMIT).build()?;
-    let request = client.post(webhook.clone()).header("content-type", "application/cloudevents+json");
-    request.body(event.to_string()).send().await?.error_for_status().map(|_| ())
+/// Says that the attempt lives, and how far it is.
+async fn say(context: &ActivityContext, told: Told) {
+    let said: Result<(), PayloadConversionError> = context.record_heartbeat(Some(told)).await;
+    if let Err(error) = said {
+        tracing::error!(%error, "a heartbeat could not be written");
+    }
+}
+
+/// How far the attempts before were.
+fn told_before(context: &ActivityContext) -> Told {
+    match context.heartbeat_details().deserialize::<Option<Told>>() {
+        Ok(told) => told.flatten().unwrap_or_default(),
+        Err(error) => {
+            // All may be told again.
+            tracing::warn!(%error, "the heartbeat of the attempt before cannot be read");
+            Told::default()
+        }
+    }
 }
 
 /// What people and programs are told of a finding.
@@ -126,6 +187,9 @@ fn log(change: Change, finding: &Finding) {
 
 #[cfg(test)]
 mod tests {
+    use interlock_domain::ids::Timestamp;
+    use interlock_domain::sweep::Cause;
+
     use super::*;
 
     #[test]

@@ -2,6 +2,7 @@
 //! looked at by the next sweep, or, where it is a matter of one customer, not at all until some of it has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -11,7 +12,8 @@ use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, Target
 use interlock_domain::message::Delivery;
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress};
 use interlock_domain::sweep::{
-    LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, TargetSeen, Wait, WaitingOrder, findings, to_say_again,
+    Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings,
+    to_say_again,
 };
 use interlock_workflows::{SweepSeen, names};
 use serde::Deserialize;
@@ -24,7 +26,6 @@ use uuid::Uuid;
 use super::Sweeper;
 use crate::inspection::{Inspection, InspectionError, of_status};
 use crate::metrics::MetricName;
-use crate::targets::Targets;
 
 /// The most customers that one sweep asks: a page of the server's visibility store. The next sweep goes on with the next page.
 pub const CUSTOMERS_MAX: i32 = 1_000;
@@ -38,6 +39,11 @@ pub const RINGS_ASKED_MAX: usize = 25;
 pub(super) const ASKED_AT_A_TIME: usize = 8;
 /// After this long nobody else is asked: those who were not count as not having answered.
 const LOOK_TIME: Duration = Duration::from_secs(45);
+/// How long the visibility store may take to list customers.
+const LIST_TIME: Duration = Duration::from_secs(10);
+/// How long it may take to have customers say again what they have and want; who was not asked by then is asked by the next
+/// sweep. Together with the rest less than an attempt may take.
+const ASKING_TIME: Duration = Duration::from_secs(20);
 
 /// A look in progress.
 pub(super) struct Look<'a> {
@@ -45,8 +51,42 @@ pub(super) struct Look<'a> {
     pub(super) inspection: Inspection,
     until: Instant,
     pub(super) seen: Seen,
-    unanswered: BTreeSet<String>,
+    pub(super) unanswered: BTreeSet<String>,
+}
+
+/// What a look came to.
+pub struct Looked {
+    /// What was known before.
+    ledger: Ledger,
+    /// All that is worth telling.
+    pub found: Vec<Finding>,
+    /// How much there is of what waits, as far as this look saw.
+    tally: Tally,
+    /// All who did not answer.
+    pub unanswered: BTreeSet<String>,
+    /// Where the next look goes on; none where all was looked at.
+    pub cursor: Option<String>,
+    /// Targets whose entities do not run, and were not started again.
     targets_not_running: BTreeSet<TargetId>,
+    /// Why it could not be found out who waits, where that is so: only targets were looked at then.
+    pub blind: Option<InspectionError>,
+}
+
+impl Looked {
+    /// The same as an activity may answer it: no more than can be remembered.
+    pub fn bounded(self) -> SweepSeen {
+        let Bounded { found, left_out, unanswered } = self.ledger.bound(self.found, &self.unanswered);
+        SweepSeen {
+            ledger: self.ledger,
+            found,
+            left_out,
+            tally: self.tally,
+            unanswered,
+            customers_unseen: self.blind.is_some(),
+            cursor: self.cursor,
+            targets_not_running: self.targets_not_running,
+        }
+    }
 }
 
 /// What an entity lists of an order, as far as a sweep wants to know.
@@ -98,39 +138,40 @@ struct ShownWaiter {
 
 impl Sweeper {
     /// One look: what it saw, judged, beside what was known. With `asks`, those are asked to say it again of whom nobody
-    /// knows.
-    ///
-    /// # Errors
-    /// [`InspectionError`] where it cannot be found out who waits at all. Of single entities that do not answer, what was
-    /// known of them stays.
-    pub async fn look(&self, ledger: Ledger, asks: bool) -> Result<SweepSeen, InspectionError> {
-        let (customers, cursor) = self.customers(ledger.cursor.as_deref()).await?;
+    /// knows, and entities of targets are started again that do not run. Of single entities that do not answer, what was known
+    /// of them stays; where it cannot be found out who waits at all, all that was known stays.
+    pub async fn look(&self, ledger: Ledger, asks: bool) -> Looked {
         let mut look = Look {
             sweeper: self,
             inspection: Inspection::new(self.installation.clone()),
             until: Instant::now() + LOOK_TIME,
             seen: Seen::default(),
             unanswered: BTreeSet::new(),
-            targets_not_running: BTreeSet::new(),
         };
-        look.at_customers(customers).await;
-        look.at_resources().await;
-        look.at_terminated().await;
-        look.for_rings().await;
-        if self.namespace == self.installation.routing.settings().namespace {
-            look.at_targets().await;
-        }
+        let is_home = self.namespace == self.installation.routing.settings().namespace;
+        let targets_not_running = if is_home { look.at_targets(asks).await } else { BTreeSet::new() };
+        let (cursor, blind) = match self.customers(ledger.cursor.as_deref()).await {
+            Ok((customers, cursor)) => {
+                look.at_those_who_wait(customers).await;
+                (cursor, None)
+            }
+            // The next sweep goes on at the same place: the circle is not over, and nothing is believed to be.
+            Err(error) => (Some(ledger.cursor.clone().unwrap_or_default()), Some(error)),
+        };
         let now = now();
         let found = findings(&self.rules(), now, &look.seen);
         if asks {
             self.have_said_again(to_say_again(&self.rules(), now, &look.seen)).await;
         }
-        let outcome = if cursor.is_none() && look.unanswered.is_empty() { "complete" } else { "partial" };
+        let outcome = match (&blind, &cursor) {
+            (Some(_), _) => "failed",
+            (None, None) if look.unanswered.is_empty() => "complete",
+            (None, _) => "partial",
+        };
         self.metrics.count(MetricName::SweepsRun, &[("outcome", outcome)]);
-        let Look { seen, unanswered, targets_not_running, .. } = look;
         let mut tally = Tally::default();
-        seen.orders.iter().for_each(|order| tally.add(order));
-        Ok(SweepSeen { ledger, found, tally, unanswered, cursor, targets_not_running })
+        look.seen.orders.iter().for_each(|order| tally.add(order));
+        Looked { ledger, found, tally, unanswered: look.unanswered, cursor, targets_not_running, blind }
     }
 
     /// The customers with open orders, from where a cursor says, and where the next sweep goes on.
@@ -145,7 +186,8 @@ impl Sweeper {
             ),
         };
         let mut client = self.installation.client.clone();
-        let page = client.list_workflow_executions(request.into_request()).await;
+        let asked = tokio::time::timeout(LIST_TIME, client.list_workflow_executions(request.into_request()));
+        let page = asked.await.map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?;
         let page = page.map_err(|status| of_status("The list of customers", &status))?.into_inner();
         let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
         let customers = ids.filter_map(|id| match id.parse() {
@@ -158,17 +200,33 @@ impl Sweeper {
 
     /// Asks customers to say again what they have and want of resources. Who cannot be asked is asked by the next sweep.
     async fn have_said_again(&self, asked: BTreeSet<(TenantId, CustomerId, ResourceId)>) {
-        for (tenant, customer, resource) in asked {
-            let entity = self.installation.entities.customer(&tenant, &customer);
-            let argument = json!({ "resource": resource });
-            let request_id = Uuid::new_v4().to_string();
-            match self.installation.entities.signal(&entity, names::REASSERT, &argument, &request_id).await {
-                Ok(Delivery::Delivered) => {
-                    tracing::info!(%tenant, %customer, %resource, "it is to say again what it has and wants");
-                }
-                Ok(Delivery::Lost) => tracing::info!(%tenant, %customer, %resource, "it does not run any more"),
-                Err(error) => tracing::warn!(%tenant, %customer, %resource, %error, "it cannot be asked to say again"),
+        let until = Instant::now() + ASKING_TIME;
+        let left_out = AtomicUsize::new(0);
+        let left_out_of = &left_out;
+        let asked = futures_util::stream::iter(asked).map(|(tenant, customer, resource)| async move {
+            if Instant::now() > until {
+                left_out_of.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.have_one_say_again(&tenant, &customer, &resource).await;
             }
+        });
+        asked.buffer_unordered(ASKED_AT_A_TIME).collect::<()>().await;
+        let left_out = left_out.into_inner();
+        if left_out > 0 {
+            tracing::warn!(left_out, "not all who should say again what they have and want were asked in time");
+        }
+    }
+
+    async fn have_one_say_again(&self, tenant: &TenantId, customer: &CustomerId, resource: &ResourceId) {
+        let entity = self.installation.entities.customer(tenant, customer);
+        let argument = json!({ "resource": resource });
+        let request_id = Uuid::new_v4().to_string();
+        match self.installation.entities.signal(&entity, names::REASSERT, &argument, &request_id).await {
+            Ok(Delivery::Delivered) => {
+                tracing::info!(%tenant, %customer, %resource, "it is to say again what it has and wants");
+            }
+            Ok(Delivery::Lost) => tracing::info!(%tenant, %customer, %resource, "it does not run any more"),
+            Err(error) => tracing::warn!(%tenant, %customer, %resource, %error, "it cannot be asked to say again"),
         }
     }
 }
@@ -176,6 +234,14 @@ impl Sweeper {
 impl Look<'_> {
     pub(super) fn is_over(&self) -> bool {
         Instant::now() > self.until
+    }
+
+    /// Looks at customers and at all that their orders wait for.
+    async fn at_those_who_wait(&mut self, customers: Vec<CustomerRef>) {
+        self.at_customers(customers).await;
+        self.at_resources().await;
+        self.at_terminated().await;
+        self.for_rings().await;
     }
 
     async fn at_customers(&mut self, customers: Vec<CustomerRef>) {
@@ -285,37 +351,6 @@ impl Look<'_> {
             }
         }
     }
-
-    async fn at_targets(&mut self) {
-        let targets = Targets::new(self.sweeper.installation.clone());
-        match targets.not_running().await {
-            Ok(not_running) => self.targets_not_running = not_running,
-            Err(error) => {
-                tracing::warn!(code = %error.code(), %error, "a sweep cannot see whether the entities of targets run");
-            }
-        }
-        let views = match targets.list().await {
-            Ok(views) => views,
-            Err(error) => {
-                tracing::warn!(code = %error.code(), %error, "a sweep cannot see how targets stand");
-                return;
-            }
-        };
-        for view in views {
-            let Some(target) = view["target"].as_str().and_then(|target| target.parse().ok()) else { continue };
-            match (view["state"].as_str(), view["since"].as_str().and_then(time)) {
-                (Some(state), Some(since)) => self.seen.targets.push(TargetSeen {
-                    target,
-                    state: state.to_owned(),
-                    since,
-                    is_called: matches!(state, "closed" | "ramping"),
-                }),
-                _ => {
-                    self.unanswered.insert(format!(" {target}"));
-                }
-            }
-        }
-    }
 }
 
 async fn orders_of(inspection: &Inspection, customer: &CustomerRef) -> Result<Vec<WaitingOrder>, InspectionError> {
@@ -354,7 +389,7 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(what: &str, answer: Value) ->
     })
 }
 
-fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<Timestamp> {
     chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| Timestamp(time.timestamp_millis()))
 }
 

@@ -3,20 +3,23 @@
 
 mod activities;
 mod alert;
+mod at_targets;
 mod gauges;
 mod look;
 mod runs;
 mod terminated;
+mod webhook;
 
 pub use activities::SweepActivities;
 pub(crate) use alert::told;
-pub use look::{CUSTOMERS_MAX, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
+pub use look::{CUSTOMERS_MAX, Looked, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
 pub use terminated::{TERMINATED_MAX, TERMINATED_SEEN_FOR};
 
 use interlock_domain::sweep::SweepRules;
 
 use crate::installation::Installation;
 use crate::metrics::Metrics;
+use webhook::Webhook;
 
 /// Sweeps one namespace.
 #[derive(Clone)]
@@ -24,12 +27,15 @@ pub struct Sweeper {
     installation: Installation,
     metrics: Metrics,
     namespace: String,
+    /// Where alerts are posted, if anywhere.
+    webhook: Option<Webhook>,
 }
 
 impl Sweeper {
     /// Sweeps this namespace.
     pub fn new(installation: Installation, metrics: Metrics, namespace: String) -> Self {
-        Self { installation, metrics, namespace }
+        let webhook = installation.settings.alerts.webhook.clone().map(Webhook::new);
+        Self { installation, metrics, namespace, webhook }
     }
 
     /// The installation that it is part of.

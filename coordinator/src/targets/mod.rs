@@ -139,7 +139,16 @@ impl Targets {
     /// # Errors
     /// [`InspectionError`] where it cannot be found out which there are.
     pub async fn list(&self) -> Result<Vec<Value>, InspectionError> {
-        let names = self.names().await?;
+        Ok(self.show_all(&self.names().await?).await)
+    }
+
+    /// The targets that are configured here, sorted.
+    pub(crate) fn configured(&self) -> BTreeSet<TargetId> {
+        self.client.targets().cloned().collect()
+    }
+
+    /// How these targets stand; of one that does not answer why not, under `unanswered`.
+    pub(crate) async fn show_all(&self, names: &BTreeSet<TargetId>) -> Vec<Value> {
         let inspection = &Inspection::new(self.installation.clone());
         let asked = names.iter().map(|target| async move {
             inspection.target(target).await.unwrap_or_else(|error| {
@@ -150,7 +159,7 @@ impl Targets {
                 })
             })
         });
-        Ok(futures_util::future::join_all(asked).await)
+        futures_util::future::join_all(asked).await
     }
 
     /// Carries out a person's action.

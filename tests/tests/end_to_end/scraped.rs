@@ -40,7 +40,9 @@ fn what_entities_and_steps_did_is_counted() {
         at_least(worker, "interlock_orders_open", &["state=\"held\""], 1.0);
         at_least(worker, "interlock_orders_waiting", &["cause=\"person\""], 1.0);
         at_least(worker, "interlock_oldest_wait_seconds", &["target=\"hss\"", "cause=\"person\""], 0.001);
-        at_least(worker, "interlock_sweep_time_seconds", &["namespace=\"default\""], 1_500_000_000.0);
+        for time in ["interlock_sweep_time_seconds", "interlock_sweep_circle_time_seconds"] {
+            at_least(worker, time, &["namespace=\"default\""], 1_500_000_000.0);
+        }
         at_least(gateway, "interlock_events_ingested_total", &["outcome=\"rejected\""], 1.0);
         at_least(gateway, "interlock_events_rejected_total", &["at=\"gateway\"", "code=\"invalid_data\""], 1.0);
     });

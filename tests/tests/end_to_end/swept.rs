@@ -7,6 +7,7 @@ use std::time::Duration;
 use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule, Seed};
 use interlock_coordinator::settings::SweepSettings;
 use interlock_domain::ids::{OrderId, ResourceId};
+use interlock_workflows::names;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,9 +15,13 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::command::done;
 use crate::events::{Customer, assigned, changed, event, unassigned};
 use crate::scene::{Scene, number};
-use crate::temporal_calls::RawEntity;
+use crate::temporal_calls::{RawEntity, completed_histories};
 use crate::testbed::{Testbed, Wanted, run};
-use crate::waiting::until;
+use crate::waiting::{until, until_within};
+
+/// How long alerts may be posted until they are given up, with a margin: a sweep's time for it twice, since it may begin before
+/// all orders are overdue.
+const POSTED_LIMIT: Duration = Duration::from_mins(4);
 
 /// An order that should be done within a second.
 const DUE_SOON: &str = r#"
@@ -56,6 +61,19 @@ struct Listener {
 }
 
 impl Listener {
+    /// One that takes connections, and answers nothing.
+    async fn start_hanging() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/alerts", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                open.push(stream);
+            }
+        });
+        Self { url, taken: Arc::default() }
+    }
+
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/alerts", listener.local_addr().unwrap());
@@ -253,6 +271,78 @@ fn orders_that_wait_for_each_other_and_a_target_that_is_not_called_are_told_by_t
             listener.alert("cleared", "ring_of_waits").await;
             for code in ["ring_of_waits", "target_parked"] {
                 assert_eq!(listener.alerts("raised", code).len(), 1, "{code} was told more than once");
+            }
+        }
+        bed.stop().await;
+    });
+}
+
+#[test]
+fn a_ring_is_broken_by_letting_the_release_of_one_order_go_first() {
+    run(async {
+        let listener = Listener::start().await;
+        let bed = bed("swept-release-first", &listener).await;
+        {
+            let scene = Scene::on(&bed);
+            // B has a second subscription: for it it wants A's number, and keeps its own, which A wants in place of that.
+            let (a, b) = (scene.customer("A"), scene.customer("B"));
+            let second = Customer { id: b.id.clone(), ..scene.customer("B") };
+            let (of_a, of_b) = (number(), number());
+            scene.done(&assigned(&a, &of_a)).await;
+            scene.done(&assigned(&b, &of_b)).await;
+            let changes = scene.submit(&changed(&a, &of_a, &of_b)).await;
+            let wants = scene.submit(&assigned(&second, &of_a)).await;
+            let alert = listener.alert("raised", "ring_of_waits").await;
+            let told = alert["data"]["detail"].as_str().unwrap();
+            assert!(told.contains(changes.as_str()) && told.contains(wants.as_str()), "{told}");
+
+            done(&scene, &["order", "release-first", changes.as_str(), "--reason", "the ring"]).await;
+            scene.completed(&[wants]).await;
+            listener.alert("cleared", "ring_of_waits").await;
+            scene.done(&unassigned(&b, &of_b)).await;
+            scene.completed(&[changes]).await;
+            scene.judge(&[&of_a, &of_b]);
+            let expected = [format!("{}+", a.imsi), format!("{}-", a.imsi), format!("{}+", second.imsi)];
+            assert_eq!(scene.registrations(&of_a), expected);
+        }
+        bed.stop().await;
+    });
+}
+
+/// So many alerts that a webhook which hangs cannot be waited for with each of them.
+const MANY: usize = 40;
+
+#[test]
+fn a_webhook_that_hangs_keeps_no_sweep_from_ending_and_each_alert_is_told_once() {
+    run(async {
+        let listener = Listener::start_hanging().await;
+        let bed = bed("swept-hanging", &listener).await;
+        {
+            let scene = Scene::on(&bed);
+            let refuse = Action::Refuse { status: 503, body: Value::Null, retry_after_s: None };
+            bed.crm.add_rule(Rule::always(Pattern::default(), refuse));
+            for index in 0..MANY {
+                let customer = Scene::newcomer(&format!("late{index}"));
+                scene.submit(&event("account.tuned", &customer.id, &json!({"settings": {"value": 1}}))).await;
+            }
+            let counted = async |name: &str| {
+                let text = bed.platform.metrics_text().await.unwrap();
+                let is_it = |line: &&str| line.starts_with(name) && line.contains("order_overdue");
+                let value = |line: &str| line.rsplit(' ').next()?.parse::<f64>().ok();
+                text.lines().filter(is_it).filter_map(value).sum::<f64>()
+            };
+            until_within(POSTED_LIMIT, "every alert to be given up", || async {
+                (counted("interlock_alerts_undelivered_total").await >= MANY as f64).then_some(())
+            })
+            .await;
+            // What was told is remembered: the sweeps after that have nothing to tell.
+            let before = completed_histories(&bed.platform, names::SWEEP).await.len();
+            until("more sweeps", || async {
+                (completed_histories(&bed.platform, names::SWEEP).await.len() > before + 2).then_some(())
+            })
+            .await;
+            for name in ["interlock_alerts_raised_total", "interlock_alerts_undelivered_total"] {
+                assert_eq!(counted(name).await as usize, MANY, "{name}");
             }
         }
         bed.stop().await;

@@ -606,7 +606,9 @@ catalogue! {
             => "Add the origin of the Temporal UI to [codec.server] cors_origins, or with --cors-origin.";
     }
     Alert ("Alerts", "What the sweep finds, once a minute: each is logged, counted and, where '[alerts] webhook' is set, posted \
-        once when it begins and once when it is over.") {
+        once when it begins and once when it is over. An alert is posted again, with the same id, only where it was not \
+        answered with yes; for that there is a minute a sweep. Of a thousand findings and more the first are told, and the \
+        others counted ('interlock_sweep_findings_left_out').") {
         OrderOverdue = "order_overdue": "An open order is past the time by which its event type says it should be done."
             => "See what it waits for: 'interlock order why ID'.";
         HolderNotRunning = "holder_not_running": "Orders wait for a lease, and the entity of its holder does not run."
@@ -621,8 +623,9 @@ catalogue! {
                 'interlock order cancel ID'.";
         TargetParked = "target_parked": "A target has not been called for long: it is down, in maintenance or paused."
             => "See why ('interlock target show NAME'); where it is well again, 'interlock target resume NAME'.";
-        AlertUndelivered = "alert_undelivered": "The webhook for alerts did not take one."
-            => "Check '[alerts] webhook' and what answers there; the alert is in the log.";
+        AlertUndelivered = "alert_undelivered":
+            "The webhook for alerts did not take one, or took so long with others that it was not posted."
+            => "Check '[alerts] webhook' and what answers there; the alert is in the log, and is not posted again.";
     }
     Import ("Importing leases", "Lines of 'interlock resource import FILE.csv'; a bad line does not stop the others.") {
         ListUnreadable = "list_unreadable": "The list of who has what cannot be read."

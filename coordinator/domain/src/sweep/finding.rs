@@ -84,12 +84,12 @@ impl Finding {
         format!("{} {tenant} {about}", self.cause.code())
     }
 
-    /// Whose entities must answer before it is believed that it is over.
-    pub(super) fn is_about(&self, unanswered: &str) -> bool {
+    /// Whose entities must answer before it is believed that it is over: `TENANT CUSTOMER`, `TENANT KIND/ID`, ` TARGET`.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = String> {
         let tenant = self.tenant.as_ref().map_or("", TenantId::as_str);
         let customer = self.order.as_ref().map(|order| format!("{tenant} {}", order.customer()));
         let resource = self.resource.as_ref().map(|resource| format!("{tenant} {resource}"));
         let target = self.target.as_ref().map(|target| format!(" {target}"));
-        [customer, resource, target].into_iter().flatten().any(|subject| subject == unanswered)
+        [customer, resource, target].into_iter().flatten()
     }
 }

@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Finding, Tally};
-
-/// The most findings that are remembered, and told, at a time; of more the first by their keys.
-pub const FINDINGS_MAX: usize = 1_000;
+use super::{Cause, FINDINGS_MAX, Finding, Tally};
 
 /// What sweeps have found and is not over, from one sweep to the next.
 ///
@@ -47,6 +44,12 @@ pub struct News {
     /// How much there is of what waits, where this sweep ends a circle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tally: Option<Tally>,
+    /// How many more this sweep found of each cause, that cannot be remembered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<Cause, u64>,
+    /// Whether this sweep could not find out who waits, and looked at nobody but targets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub customers_unseen: bool,
 }
 
 impl Ledger {
@@ -72,7 +75,7 @@ impl Ledger {
             }
         }
         for known in self.known.values_mut() {
-            if unanswered.iter().any(|subject| known.finding.is_about(subject)) {
+            if known.finding.subjects().any(|subject| unanswered.contains(&subject)) {
                 known.circle = circle;
             }
         }
@@ -94,6 +97,16 @@ impl Ledger {
         for known in self.known.values() {
             *standing.entry(known.finding.cause).or_default() += 1;
         }
-        News { raised, cleared, standing, tally }
+        News { raised, cleared, standing, tally, ..News::default() }
+    }
+
+    /// Whether this is known and not over.
+    pub(super) fn knows(&self, finding: &Finding) -> bool {
+        self.known.contains_key(&finding.key())
+    }
+
+    /// What is known and not over, in the order of the keys.
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.known.values().map(|known| &known.finding)
     }
 }

@@ -4,6 +4,7 @@
 //! A sweep changes no order. Where a resource's entity forgot who waits there, the customers are asked to say it again
 //! ([`to_say_again`]), which changes nothing where it is known.
 
+mod bounds;
 mod finding;
 mod ledger;
 mod seen;
@@ -11,8 +12,9 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use bounds::{Bounded, FINDINGS_BYTES_MAX, FINDINGS_MAX, FINDINGS_OF_CAUSE_BYTES_MAX, FINDINGS_OF_CAUSE_MAX};
 pub use finding::{Cause, Finding};
-pub use ledger::{FINDINGS_MAX, Ledger, News};
+pub use ledger::{Ledger, News};
 pub use seen::{
     LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, TerminatedResource, Wait, WaitingOrder, findings,
     to_say_again,
