@@ -15,6 +15,7 @@ use temporalio_sdk::activities::ActivityContext;
 use crate::clock;
 use crate::entity_client::EntityCallError;
 use crate::request_id;
+use crate::search_attribute_gate::Registration;
 use crate::worker_context::WorkerContext;
 
 /// How long all claims of a batch together may take to be answered.
@@ -55,8 +56,11 @@ pub(crate) async fn admit(
         }
     });
     let admitted: Result<Vec<_>, EntityCallError> = join_all(admitted).await.into_iter().collect();
-    let attributes_registered = worker.entities.has_search_attributes();
-    let home = worker.entities.routing().home(&worker.entities.customer(tenant, &admission.customer.customer).route);
+    let route = worker.entities.customer(tenant, &admission.customer.customer).route;
+    // Where the server does not say, they are taken to be there: `bootstrap` registers them, and names that are unknown are
+    // refused as such by a server that answers at all. Left out, an order that waits would be found by nobody.
+    let attributes_registered = worker.entities.search_attributes().of(&route.namespace).await != Registration::Missing;
+    let home = worker.entities.routing().home(&route);
     Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered, home })
 }
 

@@ -36,6 +36,7 @@ use thiserror::Error;
 use tonic::{Code, Request, Status};
 
 use crate::failure_text::failure_text;
+use crate::search_attribute_gate::{Registration, SearchAttributeGate};
 use crate::sending_lanes::SendingLanes;
 use crate::target_client::TargetClient;
 use crate::tenant_gate::TenantGate;
@@ -110,16 +111,15 @@ pub struct EntityTarget {
 pub struct EntityClient {
     client: Client,
     routing: Arc<Routing>,
-    search_attributes: bool,
+    search_attributes: SearchAttributeGate,
     lanes: SendingLanes,
     tenants: Arc<TenantGate>,
 }
 
 impl EntityClient {
-    /// Reaches entities through this connection. `search_attributes` says whether `InterlockTenant`,
-    /// `InterlockEntityKind` and `InterlockState` are registered on the server: a start that sets unknown ones is refused,
-    /// and an entity that sets them is stuck.
-    pub fn new(client: Client, routing: Arc<Routing>, search_attributes: bool) -> Self {
+    /// Reaches entities through this connection.
+    pub fn new(client: Client, routing: Arc<Routing>) -> Self {
+        let search_attributes = SearchAttributeGate::new(client.clone());
         let tenants = Arc::new(TenantGate::new(client.clone(), Arc::clone(&routing)));
         Self { client, routing, search_attributes, lanes: SendingLanes::new(), tenants }
     }
@@ -148,9 +148,9 @@ impl EntityClient {
         TargetClient::new(self.client.clone(), Arc::clone(&self.routing), rules)
     }
 
-    /// Whether Interlock's search attributes are registered on the server.
-    pub fn has_search_attributes(&self) -> bool {
-        self.search_attributes
+    /// Whether Interlock's search attributes are registered in the namespaces.
+    pub fn search_attributes(&self) -> &SearchAttributeGate {
+        &self.search_attributes
     }
 
     /// Where everything is.
@@ -216,7 +216,7 @@ impl EntityClient {
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
             signal_name: signal.to_owned(),
             signal_input: Some(self.payloads(entity, message).await?),
-            search_attributes: self.search_attributes(entity)?,
+            search_attributes: self.search_attributes_of(entity).await?,
             priority: Some(priority(route)),
             ..Default::default()
         };
@@ -323,7 +323,7 @@ impl EntityClient {
             request_id: update_id.to_owned(),
             workflow_id_reuse_policy: birth.reuse_policy(entity).into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
-            search_attributes: self.search_attributes(entity)?,
+            search_attributes: self.search_attributes_of(entity).await?,
             priority: Some(priority(route)),
             ..Default::default()
         };
@@ -395,9 +395,10 @@ impl EntityClient {
             .map_err(|fault| unreadable(entity, fault.to_string()))
     }
 
-    /// The search attributes of an entity: no personal data.
-    fn search_attributes(&self, entity: &EntityTarget) -> Result<Option<SearchAttributes>, EntityCallError> {
-        if !self.search_attributes {
+    /// The search attributes that an entity is started with: no personal data. None where it is not known that the server takes
+    /// them: a customer's entity sets them itself when it admits its first event.
+    async fn search_attributes_of(&self, entity: &EntityTarget) -> Result<Option<SearchAttributes>, EntityCallError> {
+        if self.search_attributes.of(&entity.route.namespace).await != Registration::Registered {
             return Ok(None);
         }
         let kind = match entity.route.workflow_id.parse() {

@@ -1,4 +1,4 @@
-//! Telling the ledger who has what, line by line.
+//! Telling the ledger who has what, line by line. A worker that is told to stop takes no more lines, and another one goes on.
 //!
 //! How far an attempt is goes with its signs of life, so that the next one goes on there. Lines that were told and not
 //! recorded are told again under the same update id, and answered as the first time: the counts stay exact.
@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
+use interlock_domain::attempt::INTERRUPTED;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, TenantId};
 use interlock_domain::import::{LineProblem, ListedLease, PartReport};
@@ -27,6 +28,8 @@ use crate::worker_context::WorkerContext;
 const LINES_AT_ONCE: usize = 16;
 /// How long a resource may take to answer; without workers none does.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// The pause before another worker goes on with what this one left.
+const AT_ONCE: Duration = Duration::from_millis(100);
 /// How often an attempt says how far it is.
 const SIGN_EVERY: Duration = Duration::from_secs(1);
 
@@ -49,7 +52,7 @@ enum Line {
 /// Imports a part, from where the attempt before was.
 ///
 /// # Errors
-/// A retryable failure where Temporal or a resource does not answer.
+/// A retryable failure where Temporal or a resource does not answer, and where the attempt is cancelled or its worker drains.
 pub(crate) async fn import_part(
     worker: &WorkerContext,
     context: &ActivityContext,
@@ -58,17 +61,23 @@ pub(crate) async fn import_part(
     let PartInput { tenant, part } = input;
     let lines = unpack(&part.data).map_err(|fault| again("part_unreadable", fault.to_string(), None))?;
     let mut reached = reached_before(context);
+    let (total, cancelled) = (lines.len(), context.cancelled());
     let told = lines.into_iter().skip(reached.lines).map(|line| {
         let tenant = &tenant;
         async move { (line.line, import_line(worker, context, tenant, &line).await) }
     });
-    // In the order of the list, so that what is done is known by its number.
-    let mut told = std::pin::pin!(stream::iter(told).buffered(LINES_AT_ONCE));
+    // In the order of the list, so that what is done is known by its number. Those under way are waited for in any case.
+    let mut told = std::pin::pin!(stream::iter(told).take_until(cancelled).buffered(LINES_AT_ONCE));
     let mut signs = tokio::time::interval(SIGN_EVERY);
     loop {
         tokio::select! {
             line = told.next() => match line {
-                None => return Ok(reached.report),
+                None if reached.lines >= total => return Ok(reached.report),
+                None => {
+                    say(context, &reached).await;
+                    let detail = format!("The attempt was cancelled after {} of {total} lines.", reached.lines);
+                    return Err(again(INTERRUPTED, detail, Some(AT_ONCE)));
+                }
                 Some((number, Ok(became))) => reached.take(number, became),
                 Some((_, Err(error))) => {
                     say(context, &reached).await;

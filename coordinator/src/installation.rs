@@ -4,22 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use interlock_activities::EntityClient;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{InstallationRecord, Routing};
-use temporalio_client::grpc::OperatorService;
 use temporalio_client::{Client, ClientOptions, Connection, NamespacedClient, RetryOptions};
 use temporalio_common::data_converters::DataConverter;
-use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
-use tonic::IntoRequest;
 
 use crate::bootstrap;
 use crate::codec::{KeyRing, data_converter};
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
 use crate::fault::{Fault, with_causes};
 use crate::settings::Settings;
-use crate::temporal_server::SEARCH_ATTRIBUTES;
 
 /// How long a call on behalf of a waiting person or producer is tried again by the client itself.
 const IMPATIENCE: Duration = Duration::from_millis(1_500);
@@ -84,8 +81,10 @@ impl Installation {
         record: &InstallationRecord,
     ) -> Result<Self, Fault> {
         let routing = Arc::new(settings.routing_as_recorded(&catalog, &client.namespace(), record)?);
-        let search_attributes = has_search_attributes(&client, &routing.namespaces()).await;
-        let entities = EntityClient::new(client.clone(), Arc::clone(&routing), search_attributes);
+        let entities = EntityClient::new(client.clone(), Arc::clone(&routing));
+        // Who is started first need not wait for it.
+        let namespaces = routing.namespaces();
+        join_all(namespaces.iter().map(|namespace| entities.search_attributes().of(namespace))).await;
         let (settings, catalog) = (Arc::new(settings), Arc::new(catalog));
         Ok(Self { settings, catalog, routing, client, entities, connecting, clients: Arc::default() })
     }
@@ -172,26 +171,4 @@ fn brief_retries() -> RetryOptions {
     let mut retries = RetryOptions::default();
     retries.max_elapsed_time = Some(IMPATIENCE);
     retries
-}
-
-/// Whether the search attributes are registered in every namespace: a start that sets unknown ones is refused. Where
-/// this cannot be asked, they are left out; nothing but finding entities in lists depends on them.
-async fn has_search_attributes(client: &Client, namespaces: &BTreeSet<String>) -> bool {
-    for namespace in namespaces {
-        let request = ListSearchAttributesRequest { namespace: namespace.clone() };
-        match client.clone().list_search_attributes(request.into_request()).await {
-            Ok(answer) => {
-                let known = answer.into_inner().custom_attributes;
-                if !SEARCH_ATTRIBUTES.iter().all(|attribute| known.contains_key(*attribute)) {
-                    tracing::warn!(namespace, "Interlock's search attributes are not registered; they are left out");
-                    return false;
-                }
-            }
-            Err(status) => {
-                tracing::warn!(namespace, %status, "search attributes cannot be listed; they are left out");
-                return false;
-            }
-        }
-    }
-    true
 }

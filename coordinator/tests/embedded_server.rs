@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use interlock_activities::{Registration, SearchAttributeGate};
 use interlock_coordinator::connection::{ConnectionFlags, connect};
 use interlock_coordinator::fault::Fault;
 use interlock_coordinator::settings::Settings;
@@ -14,7 +15,7 @@ use interlock_coordinator::temporal_server::{
 };
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use temporalio_client::Connection;
+use temporalio_client::{Client, ClientOptions, Connection};
 use temporalio_common::protos::temporal::api::operatorservice::v1::ListSearchAttributesRequest;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeNamespaceRequest, RegisterNamespaceRequest,
@@ -104,6 +105,34 @@ async fn the_search_attributes_are_there_when_the_server_is_ready() {
         }
     }
     server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn search_attributes_that_a_namespace_has_not_registered_are_told_from_an_answer_that_does_not_come() {
+    let mut server = EmbeddedServer::start(&cli().await, EmbeddedServerOptions::default()).await.unwrap();
+    let client = Client::new(connection(&server).await, ClientOptions::new("default").build()).unwrap();
+    let register = RegisterNamespaceRequest {
+        namespace: "bare".to_owned(),
+        workflow_execution_retention_period: Some(prost_wkt_types::Duration { seconds: 86_400, nanos: 0 }),
+        ..Default::default()
+    };
+    connection(&server).await.workflow_service().register_namespace(register.into_request()).await.unwrap();
+    let gate = SearchAttributeGate::new(client.clone());
+    assert_eq!(gate.of("default").await, Registration::Registered);
+    assert_eq!(gate.of("nowhere").await, Registration::Unknown);
+    let bare = async {
+        // The server takes a moment to know of the namespace.
+        loop {
+            let asked = SearchAttributeGate::new(client.clone()).of("bare").await;
+            if asked != Registration::Unknown {
+                return asked;
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(LIMIT, bare).await.unwrap(), Registration::Missing);
+    server.kill().await.unwrap();
+    let unanswered = SearchAttributeGate::new(client).of("default").await;
+    assert_eq!((unanswered, gate.of("default").await), (Registration::Unknown, Registration::Registered));
 }
 
 #[tokio::test]

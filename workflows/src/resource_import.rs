@@ -69,7 +69,7 @@ impl ResourceImportPart {
     }
 }
 
-/// The workflow `ResourceImport`: answers an [`ImportTally`] when every line of its list was imported.
+/// The workflow `ResourceImport`: answers an [`ImportTally`] when every line of its list was imported, or nobody brings the rest.
 #[workflow]
 pub struct ResourceImport {
     machine: ImportProgress,
@@ -92,8 +92,8 @@ pub struct ResourceImport {
 
 /// What comes in.
 pub(crate) enum CameIn {
-    /// How far it is; the answer is kept under this number.
-    Asked(u64),
+    /// How far it is, and how long it is to wait for who asks; the answer is kept under this number.
+    Asked(u64, Option<u64>),
     /// A part, whose answer is kept under this number.
     Part(u64, Box<ImportPart>),
     /// The list has come to its end after so many parts; the answer is kept under this number.
@@ -102,6 +102,16 @@ pub(crate) enum CameIn {
     Home(ToldHome),
     /// A part is over; none where it ended before it was done.
     Ended(u64, Option<ImportTally>),
+    /// It is time to look whether anybody brings the rest of the list.
+    Woke,
+}
+
+/// The argument of the update `begin`.
+#[derive(Default, Deserialize)]
+struct Begins {
+    /// How long it is to wait for the rest of the list, in milliseconds; for ever where nothing is said, as by earlier builds.
+    #[serde(default)]
+    gives_up_after_ms: Option<u64>,
 }
 
 /// The argument of the update `complete`.
@@ -141,11 +151,11 @@ impl ResourceImport {
         import
     }
 
-    /// Has the parts imported that come in, until the list has come to its end.
+    /// Has the parts imported that come in, until the list has come to its end, or nobody has brought the rest for long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<ImportTally> {
         live(context).await;
-        if context.state(|import| import.machine.is_done()) {
+        if context.state(|import| import.machine.is_done() || import.machine.is_abandoned()) {
             return Ok(context.state(|import| import.machine.tally));
         }
         let (argument, options) = next_run(context).await;
@@ -162,13 +172,15 @@ impl ResourceImport {
         }
     }
 
-    /// Somebody brings the list. Answers how far the import is.
+    /// Somebody brings the list: `{"gives_up_after_ms":N}`. Answers how far the import is.
     #[update(name = "begin")]
     pub async fn begin_again(
         context: &mut WorkflowContext<Self>,
-        _argument: RawValue,
+        argument: RawValue,
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        Self::answered(context, CameIn::Asked).await
+        // Who says nothing that can be read is waited for without end, as before anybody could say it.
+        let Begins { gives_up_after_ms } = raw_json::read(&argument).unwrap_or_default();
+        Self::answered(context, |number| CameIn::Asked(number, gives_up_after_ms)).await
     }
 
     /// A part of the list. Answers a [`PartAnswer`](interlock_domain::import::PartAnswer).
@@ -218,6 +230,7 @@ impl ResourceImport {
         json!({
             "began_at": machine.began_at, "received": machine.received, "failed": machine.failed, "open": machine.open,
             "waiting": machine.waiting.as_ref().map(|part| part.number), "tally": machine.tally, "parts": machine.parts, "done": machine.is_done(),
+            "abandoned": machine.is_abandoned(),
         })
     }
 }
@@ -235,9 +248,18 @@ impl Entity for ResourceImport {
         !self.inbox.is_empty()
     }
 
-    fn feed(&mut self, _now: Timestamp, input: CameIn) {
+    fn feed(&mut self, now: Timestamp, input: CameIn) {
+        match input {
+            CameIn::Asked(_, gives_up_after_ms) => self.machine.heard(now, gives_up_after_ms),
+            CameIn::Part(..) | CameIn::Complete(..) => self.machine.heard(now, None),
+            CameIn::Home(_) | CameIn::Ended(..) | CameIn::Woke => {}
+        }
         let effects = match input {
-            CameIn::Asked(number) => {
+            CameIn::Woke => {
+                self.machine.woke(now);
+                Vec::new()
+            }
+            CameIn::Asked(number, _) => {
                 self.answers.insert(number, self.shown());
                 Vec::new()
             }
@@ -310,5 +332,13 @@ impl Entity for ResourceImport {
 
     fn signals(&self) -> u32 {
         self.signals
+    }
+
+    fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
+        self.machine.wake_at()
+    }
+
+    fn woke() -> Option<CameIn> {
+        Some(CameIn::Woke)
     }
 }

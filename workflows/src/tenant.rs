@@ -8,7 +8,7 @@ use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, EntityLimits, RunLength};
 use interlock_domain::routing::{Residence, tenant_of_workflow};
-use interlock_domain::tenant::{Effect, Input, Step, StepFault, Tenant, TenantAction, TenantActionDone};
+use interlock_domain::tenant::{Effect, Input, Step, StepFault, Tenant, TenantAction, TenantActionDone, TenantOutlook};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
@@ -30,6 +30,9 @@ pub struct TenantStep {
     pub tenant: TenantId,
     /// What is to be prepared; none to count the customers with open orders.
     pub step: Option<Step>,
+    /// What is set for the tenant by whoever on-boards it: who has other settings does not prepare it. None where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlook: Option<TenantOutlook>,
 }
 
 /// What a tenant's activities answer.
@@ -211,9 +214,11 @@ impl Entity for TenantEntity {
         };
         let (context, interrupt) = (context.clone(), interrupt.clone());
         Begun::Call(Box::pin(async move {
-            let tenant = context.state(|entity| entity.machine.name.clone());
+            let (tenant, outlook) =
+                context.state(|entity| (entity.machine.name.clone(), entity.machine.outlook.clone()));
             let options = activity_options::upkeep(&interrupt);
-            let asked = context.execute_activity(TenantUpkeep::tenant_step, TenantStep { tenant, step }, options);
+            let wanted = TenantStep { tenant, step, outlook };
+            let asked = context.execute_activity(TenantUpkeep::tenant_step, wanted, options);
             let answer = match asked.await {
                 Ok(answer) => answer,
                 Err(_) if interrupt.is_cancelled() => return None,

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use interlock_activities::{EntityCallError, EntityTarget};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TenantId, Timestamp};
-use interlock_domain::import::{ImportPart, ImportTally, PARTS_AT_ONCE, PartAnswer, PartReport};
+use interlock_domain::import::{GIVES_UP_AFTER_MS, ImportPart, ImportTally, PARTS_AT_ONCE, PartAnswer, PartReport};
 use interlock_workflows::{StartArgument, names, pack, part_workflow_id};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
 use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
@@ -83,7 +83,7 @@ impl ImportRunner {
     /// [`Fault`] `list_unreadable`, `import_stalled` or `import_part_failed`; the same list again goes on where it was.
     pub async fn run(&self, list: &ListFile, told: &mut (dyn ImportTold + Send)) -> Result<ImportTally, Fault> {
         let import = self.import(list.digest());
-        let standing: Standing = self.call(&import, names::BEGIN, &json!({})).await?;
+        let standing: Standing = self.call(&import, names::BEGIN, &begins()).await?;
         let mut under_way =
             UnderWay { runner: self, import: &import, standing, open: VecDeque::new(), done: Done::default() };
         let mut parts = 0;
@@ -297,7 +297,7 @@ impl UnderWay<'_> {
                     unknown += 1;
                     // A part that waits has no workflow yet; where it does not wait, its workflow was forgotten since.
                     if unknown.is_multiple_of(8) {
-                        self.standing = self.runner.call(self.import, names::BEGIN, &json!({})).await?;
+                        self.standing = self.runner.call(self.import, names::BEGIN, &begins()).await?;
                         let is_known =
                             self.standing.open.contains_key(&number) || self.standing.waiting == Some(number);
                         if !is_known {
@@ -318,6 +318,11 @@ impl UnderWay<'_> {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
+}
+
+/// What an import is told by whoever brings the list.
+fn begins() -> Value {
+    json!({ "gives_up_after_ms": GIVES_UP_AFTER_MS })
 }
 
 fn execution(workflow_id: &str) -> WorkflowExecution {

@@ -1,5 +1,6 @@
 //! Looking at a tenant.
 
+use interlock_activities::Registration;
 use interlock_domain::ids::TenantId;
 use interlock_workflows::names;
 use serde_json::Value;
@@ -20,9 +21,18 @@ impl Inspection {
     /// How many customers of a tenant have open orders, as far as Temporal's visibility store knows by now.
     ///
     /// # Errors
-    /// [`InspectionError`].
+    /// [`InspectionError`]; `search_attributes_missing` and `temporal_unavailable` where this process does not know that entities
+    /// show their state: none that is found is not none that is there.
     pub async fn customers_with_open_orders(&self, tenant: &TenantId) -> Result<u64, InspectionError> {
         let namespace = self.installation.routing.namespace(tenant);
+        match self.installation.entities.search_attributes().of(namespace).await {
+            Registration::Registered => {}
+            Registration::Missing => return Err(InspectionError::NotRegistered(namespace.to_owned())),
+            Registration::Unknown => {
+                let reason = "it does not say whether search attributes are registered".to_owned();
+                return Err(InspectionError::Away(reason));
+            }
+        }
         let client = self.installation.client_for(namespace);
         let what = || format!("The tenant {tenant}");
         let client = client.map_err(|fault| InspectionError::Refused { what: what(), reason: fault.message })?;

@@ -23,7 +23,7 @@ impl TenantActivities {
         step: TenantStep,
     ) -> Result<TenantStepAnswer, ActivityError> {
         Ok(match step.step {
-            Some(wanted) => match self.0.prepare(&step.tenant, wanted).await {
+            Some(wanted) => match self.0.prepare(&step.tenant, wanted, step.outlook.as_ref()).await {
                 Ok(detail) => TenantStepAnswer::Done { detail },
                 Err(fault) => TenantStepAnswer::Failed { fault },
             },

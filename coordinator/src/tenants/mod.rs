@@ -11,7 +11,7 @@ use interlock_activities::EntityCallError;
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::tenant_of_workflow;
-use interlock_domain::tenant::{TenantAction, TenantActionDone, TenantActionKind};
+use interlock_domain::tenant::{TenantAction, TenantActionDone, TenantActionKind, TenantOutlook};
 use interlock_workflows::names;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -139,7 +139,9 @@ impl Tenants {
         words: ActionWords,
     ) -> Result<TenantActionTaken, ActionError> {
         let what = format!("The tenant {tenant}");
-        let action = TenantAction { action_id: words.action_id, kind, actor: words.actor, reason: words.reason };
+        let outlook = Some(TenantOutlook::of(&self.installation.routing, tenant));
+        let action =
+            TenantAction { action_id: words.action_id, kind, actor: words.actor, reason: words.reason, outlook };
         let entity = self.installation.entities.tenant(tenant);
         let asked = self.installation.entities.update_with_start(&entity, names::ACT, &action, &action.action_id);
         let answer: Answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {

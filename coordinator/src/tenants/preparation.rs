@@ -7,7 +7,7 @@ use interlock_adapters::AdapterRegistry;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::outcome::Outcome;
-use interlock_domain::tenant::{Step, StepFault};
+use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
 use temporalio_client::NamespacedClient;
 use temporalio_client::grpc::{OperatorService, WorkflowService};
 use temporalio_common::protos::temporal::api::enums::v1::{IndexedValueType, TaskQueueType};
@@ -19,6 +19,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tonic::{Code, IntoRequest};
 
+use crate::bootstrap::record;
 use crate::inspection::Inspection;
 use crate::installation::Installation;
 use crate::schedules;
@@ -42,14 +43,27 @@ impl Preparation {
         Self { installation, adapters }
     }
 
-    /// Prepares one thing, and says in a sentence what was found or done.
+    /// Prepares one thing, and says in a sentence what was found or done. `wanted` is what is set for the tenant by whoever
+    /// on-boards it, where they said.
     ///
     /// # Errors
-    /// [`StepFault`]; it may be tried again.
-    pub async fn prepare(&self, tenant: &TenantId, step: Step) -> Result<String, StepFault> {
+    /// [`StepFault`]; it may be tried again. `tenant_settings_differ` where this process has other settings.
+    pub async fn prepare(
+        &self,
+        tenant: &TenantId,
+        step: Step,
+        wanted: Option<&TenantOutlook>,
+    ) -> Result<String, StepFault> {
+        if let Some(wanted) = wanted {
+            TenantOutlook::of(&self.installation.routing, tenant).agrees_with(wanted)?;
+        }
         let namespace = self.installation.routing.namespace(tenant).to_owned();
         match step {
-            Step::Namespace => self.namespace(&namespace).await,
+            Step::Namespace => {
+                let detail = self.namespace(&namespace).await?;
+                self.recorded(&namespace).await?;
+                Ok(detail)
+            }
             Step::SearchAttributes => self.search_attributes(&namespace).await,
             Step::Schedules => {
                 let ensured = schedules::ensure_in(&self.installation, &namespace).await;
@@ -92,6 +106,16 @@ impl Preparation {
             Err(status) if status.code() == Code::AlreadyExists => Ok(format!("the namespace '{namespace}' is there")),
             Err(status) => Err(fault(ErrorCode::NamespaceMissing, status.message())),
         }
+    }
+
+    /// The installation is recorded there, as that which this is: no process would work there otherwise.
+    async fn recorded(&self, namespace: &str) -> Result<(), StepFault> {
+        let records = record::read_all(&self.installation.client, [namespace.to_owned()]).await;
+        let records = records.map_err(|unreadable| fault(unreadable.code, unreadable.message))?;
+        let prefix = &self.installation.routing.settings().prefix;
+        // The count of shards may be about to change, here before or after elsewhere.
+        let agreed = interlock_domain::routing::agreed(&records, prefix, None);
+        agreed.map(|_| ()).map_err(|disagreement| fault(disagreement.code(), disagreement.to_string()))
     }
 
     /// The search attributes are registered there; those that are missing are added.

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use interlock_adapters::sandbox::Seed;
 use interlock_coordinator::worker_pool::Workload;
@@ -11,11 +12,11 @@ use tempfile::NamedTempFile;
 use crate::command::{Said, interlock};
 use crate::events::{assigned, unassigned};
 use crate::scene::{Scene, number};
-use crate::testbed::{Testbed, Wanted, run, shared};
+use crate::testbed::{SettingsChange, Testbed, Wanted, run, shared};
 use crate::waiting::{until, until_within};
 
 /// How long an import may take until it is somewhere, on a busy machine.
-const LIMIT: std::time::Duration = std::time::Duration::from_mins(10);
+const LIMIT: Duration = Duration::from_mins(10);
 
 /// How many lines the large list has; more where somebody has the time (`INTERLOCK_IMPORT_LINES=25000`).
 fn lines() -> usize {
@@ -96,6 +97,47 @@ fn an_import_goes_on_where_it_was_when_worker_and_command_are_killed() {
             }
             let again = import(&scene, list.path(), &["--lines-per-part", &per_part]).await;
             assert_eq!(counts(&told(&again).1), [0, total as u64, 0, 0], "the same holder again is no change");
+        }
+        bed.stop().await;
+    });
+}
+
+/// Lines of the one part in whose middle a worker is told to stop.
+const LONG_PART: usize = 3_000;
+
+#[test]
+fn a_worker_that_is_told_to_stop_leaves_the_rest_of_a_part_to_another_one() {
+    run(async {
+        let drain_soon: SettingsChange = Box::new(|settings| settings.workers.drain = Duration::from_secs(1));
+        let processes = Some(vec![Workload::All]);
+        let wanted = Wanted { worker_processes: processes, settings: Some(drain_soon), ..Wanted::default() };
+        let mut bed = Testbed::start("import-drained", wanted).await;
+        let list = list((0..LONG_PART).map(line_of));
+        let first = bed.platform.worker_processes.remove(0);
+        let tenant;
+        {
+            let scene = Scene::on(&bed);
+            tenant = scene.tenant.clone();
+            let importing = import(&scene, list.path(), &[]);
+            let resource = scene.number_entity(&format!("4477{:08}", 100));
+            let begun =
+                until_within(LIMIT, "the import to have begun", || async { resource.exists().await.then_some(()) });
+            tokio::select! {
+                said = importing => panic!("it was too fast: {}", said.stdout),
+                () = begun => {}
+            }
+            // It drains for a second, and ends then: it does not tell the rest.
+            first.stop().await.unwrap();
+            let last = scene.number_entity(&format!("4477{:08}", LONG_PART - 1));
+            assert!(!last.exists().await, "it went on to the end of the part");
+        }
+        bed.platform.start_worker_process(Workload::All).await.unwrap();
+        {
+            let scene = Scene { bed: &bed, tenant };
+            let said = import(&scene, list.path(), &[]).await;
+            let (problems, summary) = told(&said);
+            assert_eq!((said.code, problems), (0, vec![]), "{}", said.stderr);
+            assert_eq!(counts(&summary), [LONG_PART as u64, 0, 0, 0], "each line was told once: {summary}");
         }
         bed.stop().await;
     });

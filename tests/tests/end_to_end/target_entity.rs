@@ -155,10 +155,14 @@ fn a_target_entity_that_was_terminated_is_revived_although_nobody_can_find_out_w
         let scene = Scene::on(&bed);
         until_it_is(&bed, "hss", "closed").await;
         goes_down(&bed.hss);
-        let (_, orders) = all_wait(&scene, 10).await;
+        let (customers, orders) = all_wait(&scene, 10).await;
         until_it_is(&bed, "hss", "open").await;
+        // Lists will find them although nobody could ask whether search attributes are registered.
+        let waits = scene.entity(&customers[0].id.parse().unwrap());
+        until("it to be shown that it waits", || async { (waits.shown_state().await? == "waiting").then_some(()) })
+            .await;
         let swept = interlock(&scene, &["sweep", "--dry-run"]).await;
-        assert!(swept.code == 1 && swept.stderr.contains("temporal_"), "{}", swept.stderr);
+        assert!(swept.code == 1 && swept.stderr.contains("rate limit"), "{}", swept.stderr);
         entity_of(&bed, "hss").terminate().await;
         comes_back(&bed.hss);
         let view = until_it_is(&bed, "hss", "closed").await;

@@ -201,6 +201,12 @@ impl RawEntity {
         Some(self.described().await?.workflow_execution_info?.task_queue)
     }
 
+    /// What lists show of it: its search attribute `InterlockState`, as its own workflow has set it.
+    pub async fn shown_state(&self) -> Option<String> {
+        let attributes = self.described().await?.workflow_execution_info?.search_attributes?;
+        serde_json::from_slice(&attributes.indexed_fields.get("InterlockState")?.data).ok()
+    }
+
     /// Whether it was ever started.
     pub async fn exists(&self) -> bool {
         self.described().await.is_some()

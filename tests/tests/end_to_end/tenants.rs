@@ -1,8 +1,16 @@
 //! Tenants come and go.
 
 use interlock_adapters::{AdapterKind, TargetSettings};
+use interlock_coordinator::actions::ActionWords;
+use interlock_coordinator::tenants::Tenants;
+use interlock_domain::routing::TenantSettings;
+use interlock_domain::tenant::TenantActionKind;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DeleteWorkflowExecutionRequest;
+use tonic::IntoRequest;
 
 use crate::command::{call, done, interlock};
 use crate::events::{assigned, unassigned};
@@ -52,6 +60,71 @@ fn on_boarding_prepares_and_checks_all_that_a_tenant_needs() {
         assert!(listed.contains(name), "{listed}");
         let customer = scene.customer("A");
         scene.done(&assigned(&customer, &number())).await;
+    });
+}
+
+#[test]
+fn a_worker_with_other_settings_of_the_tenant_does_not_prepare_it() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let name = scene.tenant.as_str();
+        let config = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        std::fs::write(config.path(), format!("[tenants.{name}]\nplan = \"enterprise\"\n")).unwrap();
+        let file = config.path().to_str().unwrap();
+        let onboard = ["tenant", "onboard", name, "--reason", "new", "--output", "json"];
+        let said = interlock(&scene, &[&onboard[..], &["--config", file]].concat()).await;
+        let view: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!((said.code, view["state"].as_str()), (1, Some("onboarding")), "{view}");
+        let step = &view["steps"][0];
+        assert_eq!((&step["state"], &step["code"]), (&json!("failed"), &json!("tenant_settings_differ")));
+        let detail = step["detail"].as_str().unwrap();
+        assert!(detail.contains("plan: 'free' for the worker, 'enterprise'"), "{detail}");
+        done(&scene, &onboard).await;
+    });
+}
+
+#[test]
+fn a_namespace_in_which_nothing_is_recorded_is_told() {
+    run(async {
+        let blue = TenantSettings { namespace: Some("blue".to_owned()), ..TenantSettings::default() };
+        let wanted = Wanted { tenants: vec![("blue", blue)], ..Wanted::default() };
+        let bed = Testbed::start("tenant-unrecorded", wanted).await;
+        let mut client = bed.platform.installation.client_for("blue").unwrap();
+        let record = WorkflowExecution { workflow_id: "interlock/installation".to_owned(), run_id: String::new() };
+        let deletion =
+            DeleteWorkflowExecutionRequest { namespace: "blue".to_owned(), workflow_execution: Some(record) };
+        client.delete_workflow_execution(deletion.into_request()).await.unwrap();
+        let tenants = Tenants::new(bed.platform.installation.clone());
+        let tenant = "blue".parse().unwrap();
+        let words = ActionWords { action_id: "1".to_owned(), actor: "ann".to_owned(), reason: "new".to_owned() };
+        tenants.act(&tenant, TenantActionKind::Onboard, words).await.unwrap();
+        until("it to be told", || async {
+            let view = tenants.show(&tenant).await.ok()?;
+            assert_eq!(view["state"], "onboarding", "{view}");
+            (view["steps"][0]["code"] == "not_bootstrapped").then_some(())
+        })
+        .await;
+        bed.stop().await;
+    });
+}
+
+#[test]
+fn a_tenant_whose_open_orders_cannot_be_counted_does_not_leave() {
+    run(async {
+        // The server answers no question to its visibility store.
+        let away = vec![("frontend.namespaceRPS.visibility", "0")];
+        let bed = Testbed::start("tenant-unseen", Wanted { dynamic_config: away, ..Wanted::default() }).await;
+        {
+            let scene = Scene::on(&bed);
+            done(&scene, &["tenant", "offboard", scene.tenant.as_str(), "--reason", "it leaves"]).await;
+            let view = until("it to be told", || async {
+                let view = shown(&scene).await;
+                (!view["drain_fault"].is_null()).then_some(view)
+            })
+            .await;
+            assert_eq!((&view["state"], &view["refuses_events"]), (&json!("leaving"), &json!(false)), "{view}");
+        }
+        bed.stop().await;
     });
 }
 

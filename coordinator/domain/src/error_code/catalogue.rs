@@ -244,7 +244,7 @@ catalogue! {
         SearchAttributesMissing = "search_attributes_missing":
             "The namespace has not registered Interlock's search attributes, so nothing is found by its state."
             => "Register InterlockTenant, InterlockEntityKind and InterlockState, each of type Keyword ('temporal operator \
-             search-attribute create'), and restart the workers; until then name a customer.";
+             search-attribute create'); workers notice within a minute. Until then name a customer.";
         BadCursor = "bad_cursor": "The cursor is none that a list gave."
             => "Take 'next_cursor' of the page before, or begin again without a cursor.";
         StateNotOpen = "state_not_open": "The state is none of an open order."
@@ -650,6 +650,9 @@ catalogue! {
             => "See the message; it is tried again by itself.";
         NamespaceMissing = "namespace_missing": "The tenant's namespace is not there, and could not be registered."
             => "Register it with Temporal, or correct 'namespace' in [tenants.NAME]; it is looked at again by itself.";
+        TenantSettingsDiffer = "tenant_settings_differ":
+            "A worker has other settings of the tenant than whoever on-boards it: of its namespace, plan, spread or targets."
+            => "Give all processes the same [tenants.NAME], and start the workers again; the step is tried again by itself.";
         QueueNotConfigured = "queue_not_configured": "The server did not take the tenant's share of a target's queue."
             => "See the message; a server that knows no fairness weights refuses them. It is tried again by itself.";
         TargetUnanswered = "target_unanswered": "A target of the tenant does not answer."

@@ -1,8 +1,11 @@
 //! The progress of one import: which parts of a list came, which are under way, and what became of their lines. Pure:
 //! the workflow `ResourceImport` is a shell around [`ImportProgress`].
 
+mod patience;
 #[cfg(test)]
 mod tests;
+
+pub use patience::{GIVES_UP_AFTER_MS, Patience};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -156,6 +159,9 @@ pub struct ImportProgress {
     /// Parts begun in this run.
     #[serde(default)]
     pub begun_in_run: u32,
+    /// How long it waits for the rest of the list.
+    #[serde(default)]
+    pub patience: Patience,
 }
 
 impl ImportProgress {
@@ -171,6 +177,7 @@ impl ImportProgress {
             tally: ImportTally::default(),
             parts: None,
             begun_in_run: 0,
+            patience: Patience::default(),
         }
     }
 
@@ -233,9 +240,9 @@ impl ImportProgress {
         self.open.is_empty()
     }
 
-    /// Whether this run is to end as soon as nothing is under way: it is long enough, or all is done.
+    /// Whether this run is to end as soon as nothing is under way: it is long enough, all is done, or nobody brings the rest.
     pub fn run_is_over(&self) -> bool {
-        self.begun_in_run >= PARTS_PER_RUN || self.is_done()
+        self.begun_in_run >= PARTS_PER_RUN || self.is_done() || self.is_abandoned()
     }
 
     /// Whether every line of the list was imported.

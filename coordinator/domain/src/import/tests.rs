@@ -78,3 +78,45 @@ fn an_import_is_done_when_the_list_has_come_to_its_end_and_every_part_is_done() 
     empty.complete(0);
     assert!(empty.is_done());
 }
+
+const WEEK: u64 = GIVES_UP_AFTER_MS;
+const BEGAN: crate::ids::Timestamp = crate::ids::Timestamp(1_000_000);
+
+#[test]
+fn an_import_whose_command_does_not_come_back_gives_up_a_week_after_anything_came_in() {
+    let mut import = progress();
+    import.heard(BEGAN, Some(WEEK));
+    import.part(part(0));
+    import.heard(BEGAN.plus_ms(5), None);
+    let first = import.wake_at().unwrap();
+    assert_eq!(first, BEGAN.plus_ms(WEEK), "what comes in moves no timer");
+    import.ended(0, Some(seeded(10)));
+    import.woke(first);
+    assert_eq!((import.is_abandoned(), import.wake_at()), (false, Some(BEGAN.plus_ms(WEEK + 5))));
+    let mut import: ImportProgress = serde_json::from_str(&serde_json::to_string(&import).unwrap()).unwrap();
+    import.woke(BEGAN.plus_ms(WEEK + 4));
+    assert!(!import.is_abandoned(), "too early");
+    import.woke(BEGAN.plus_ms(WEEK + 5));
+    assert!(import.is_abandoned() && import.run_is_over() && !import.is_done());
+    assert_eq!((import.wake_at(), import.tally.seeded), (None, 10));
+}
+
+#[test]
+fn a_part_under_way_is_waited_for_before_an_import_gives_up() {
+    let mut import = progress();
+    import.heard(BEGAN, Some(WEEK));
+    import.part(part(0));
+    import.woke(BEGAN.plus_ms(WEEK));
+    assert_eq!((import.is_abandoned(), import.wake_at()), (false, Some(BEGAN.plus_ms(2 * WEEK))));
+}
+
+#[test]
+fn an_import_that_a_build_before_began_waits_for_ever_as_it_did() {
+    let mut import = progress();
+    import.heard(BEGAN, None);
+    assert_eq!(import.wake_at(), None);
+    let mut done = progress();
+    done.heard(BEGAN, Some(WEEK));
+    done.complete(0);
+    assert_eq!(done.wake_at(), None, "there is nothing to wait for");
+}

@@ -4,10 +4,12 @@
 //! A tenant that was never on-boarded works by its settings alone. On-boarding prepares and checks what it needs, step by
 //! step; a step that fails is tried again. Off-boarding lets open orders end, and then refuses new events.
 
+mod outlook;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub use outlook::TenantOutlook;
 pub use state::*;
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,9 @@ pub struct TenantAction {
     pub actor: String,
     /// Why.
     pub reason: String,
+    /// What whoever does it has set for the tenant; none where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlook: Option<TenantOutlook>,
 }
 
 /// What a person may do with a tenant.
@@ -139,6 +144,9 @@ impl Tenant {
                 TenantActionKind::Offboard { at_once: true } => ("offboard_at_once", TenantState::Left),
             };
             self.note(now, what, Some(action.actor.clone()), Some(action.reason.clone()));
+            if action.kind == TenantActionKind::Onboard {
+                self.outlook.clone_from(&action.outlook);
+            }
             self.enter(now, state);
         }
         let effects = self.go_on(now);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Effect, StepFault};
+use super::{Effect, StepFault, TenantOutlook};
 use crate::ids::{TenantId, Timestamp};
 
 /// Lines of a tenant's history that are kept, and actions that are recognised.
@@ -130,6 +130,9 @@ pub struct Tenant {
     /// What those who take events in were told last.
     #[serde(default)]
     pub shown_closed: bool,
+    /// What is set for it by whoever on-boarded it: workers that have other settings do not prepare it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlook: Option<TenantOutlook>,
     /// How the steps of on-boarding stand; those that are missing were not begun.
     #[serde(default)]
     pub steps: BTreeMap<Step, StepEntry>,
@@ -168,6 +171,7 @@ impl Tenant {
             since: now,
             closed: false,
             shown_closed: false,
+            outlook: None,
             steps: BTreeMap::new(),
             customers_left: None,
             drain_fault: None,

@@ -8,7 +8,7 @@ fn tenant() -> Tenant {
 }
 
 fn action(id: &str, kind: TenantActionKind) -> TenantAction {
-    TenantAction { action_id: id.to_owned(), kind, actor: "ann".to_owned(), reason: "r".to_owned() }
+    TenantAction { action_id: id.to_owned(), kind, actor: "ann".to_owned(), reason: "r".to_owned(), outlook: None }
 }
 
 fn fault() -> StepFault {
@@ -42,6 +42,19 @@ fn on_boarding_does_its_steps_in_order_and_the_tenant_is_active() {
     assert_eq!(blue.state, TenantState::Active);
     let (again, effects) = blue.act(NOW, &action("1", TenantActionKind::Onboard));
     assert!(again.unwrap().repeated && effects.is_empty() && blue.state == TenantState::Active);
+}
+
+#[test]
+fn what_whoever_on_boards_it_has_set_is_kept_for_the_workers_that_prepare_it() {
+    let mut blue = tenant();
+    let outlook = TenantOutlook { namespace: "blue".to_owned(), ..TenantOutlook::default() };
+    let onboard = TenantAction { outlook: Some(outlook.clone()), ..action("1", TenantActionKind::Onboard) };
+    assert!(blue.act(NOW, &onboard).0.is_ok());
+    let carried: Tenant = serde_json::from_str(&serde_json::to_string(&blue).unwrap()).unwrap();
+    assert_eq!(carried.outlook, Some(outlook));
+    // A build before wrote none, and whoever says none is believed.
+    acts(&mut blue, NOW, "2", TenantActionKind::Onboard);
+    assert_eq!(blue.outlook, None);
 }
 
 #[test]

@@ -1,0 +1,161 @@
+//! Whether Interlock's search attributes can be used in a namespace. A start that sets unknown ones is refused, and an entity that
+//! sets them is stuck; without them nobody finds who waits.
+//!
+//! It is asked by a question to the visibility store, as whoever starts workflows may ask it (the operator's service, which lists
+//! attributes, is closed on Temporal Cloud). What is registered once stays so; what is not is asked again, at most once a minute,
+//! when it is next needed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use temporalio_client::Client;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsRequest;
+use tonic::{Code, Request, Status};
+
+/// After how long it is asked again whether attributes are registered that were not.
+const MISSING_FOR: Duration = Duration::from_mins(1);
+/// After how long it is asked again where there was no answer.
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
+/// How long an answer may take: events wait for it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// Names all three, and finds nobody.
+const QUESTION: &str = "InterlockTenant = 'nobody' AND InterlockEntityKind = 'nobody' AND InterlockState = 'nobody'";
+
+/// What is known of the search attributes of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Registration {
+    /// They can be used.
+    Registered,
+    /// The server does not know them.
+    Missing,
+    /// The server did not say.
+    #[default]
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    registration: Registration,
+    /// When it was asked last.
+    at: Option<Instant>,
+}
+
+impl Seen {
+    fn is_to_be_asked(self, now: Instant) -> bool {
+        let holds = match self.registration {
+            Registration::Registered => return false,
+            Registration::Missing => MISSING_FOR,
+            Registration::Unknown => UNKNOWN_FOR,
+        };
+        self.at.is_none_or(|at| now.saturating_duration_since(at) >= holds)
+    }
+
+    /// What is known after this answer: where there is none, what was known before.
+    fn after(self, answer: Registration, now: Instant) -> Self {
+        let registration = if answer == Registration::Unknown { self.registration } else { answer };
+        Self { registration, at: Some(now) }
+    }
+}
+
+/// Knows in which namespaces they are registered.
+#[derive(Clone)]
+pub struct SearchAttributeGate {
+    client: Client,
+    seen: Arc<Mutex<BTreeMap<String, Seen>>>,
+}
+
+impl SearchAttributeGate {
+    /// Asks through this connection.
+    pub fn new(client: Client) -> Self {
+        Self { client, seen: Arc::default() }
+    }
+
+    /// What is known of a namespace; asked where it is not known that they are registered, and was not asked lately.
+    pub async fn of(&self, namespace: &str) -> Registration {
+        {
+            let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let seen = all.entry(namespace.to_owned()).or_default();
+            let now = Instant::now();
+            if !seen.is_to_be_asked(now) {
+                return seen.registration;
+            }
+            // Who comes meanwhile takes what is known, and waits for nothing.
+            seen.at = Some(now);
+        }
+        let answer = self.ask(namespace).await;
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = all.entry(namespace.to_owned()).or_default();
+        *seen = seen.after(answer, Instant::now());
+        seen.registration
+    }
+
+    async fn ask(&self, namespace: &str) -> Registration {
+        let request = CountWorkflowExecutionsRequest { namespace: namespace.to_owned(), query: QUESTION.to_owned() };
+        let mut client = self.client.clone();
+        let asked = client.count_workflow_executions(Request::new(request));
+        let answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+            Ok(answer) => answer.map(|_| ()),
+            Err(_) => Err(Status::deadline_exceeded("no answer in time")),
+        };
+        let registration = judged(&answer);
+        match (registration, answer) {
+            (Registration::Missing, _) => {
+                tracing::warn!(namespace, "Interlock's search attributes are not registered; they are left out");
+            }
+            (Registration::Unknown, Err(status)) => {
+                tracing::warn!(namespace, %status, "it is not answered whether search attributes are registered");
+            }
+            _ => {}
+        }
+        registration
+    }
+}
+
+/// A query that names what is not registered is refused as such; any other failure says nothing of it.
+fn judged(answer: &Result<(), Status>) -> Registration {
+    match answer {
+        Ok(()) => Registration::Registered,
+        Err(status) if status.code() == Code::InvalidArgument && status.message().contains("Interlock") => {
+            Registration::Missing
+        }
+        Err(_) => Registration::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refused_name_says_that_attributes_are_missing() {
+        let refused = Status::invalid_argument("invalid query: invalid search attribute: InterlockTenant");
+        assert_eq!(judged(&Err(refused)), Registration::Missing);
+        assert_eq!(judged(&Ok(())), Registration::Registered);
+        for status in [
+            Status::resource_exhausted("namespace rate limit exceeded"),
+            Status::unavailable("away"),
+            Status::invalid_argument("namespace is not set"),
+            Status::unimplemented("no"),
+        ] {
+            assert_eq!(judged(&Err(status)), Registration::Unknown);
+        }
+    }
+
+    #[test]
+    fn it_is_asked_again_while_it_is_not_known_that_they_are_registered_and_not_more_often_than_is_said() {
+        let now = Instant::now();
+        let seen = Seen::default();
+        assert!(seen.is_to_be_asked(now));
+        for (answer, holds) in [(Registration::Missing, MISSING_FOR), (Registration::Unknown, UNKNOWN_FOR)] {
+            let seen = seen.after(answer, now);
+            assert!(!seen.is_to_be_asked(now + holds.saturating_sub(Duration::from_millis(1))), "{answer:?}");
+            assert!(seen.is_to_be_asked(now + holds), "{answer:?}");
+        }
+        let registered = seen.after(Registration::Registered, now);
+        assert!(!registered.is_to_be_asked(now + MISSING_FOR * 1_000));
+        let missing = seen.after(Registration::Missing, now).after(Registration::Unknown, now + MISSING_FOR);
+        assert_eq!(missing.registration, Registration::Missing, "no answer is none");
+    }
+}

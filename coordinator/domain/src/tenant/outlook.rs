@@ -1,0 +1,88 @@
+//! What is set for a tenant, as one process has it. Settings are no part of a tenant's workflow: whoever on-boards it says what
+//! theirs come to, and a worker that has others does not prepare it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::StepFault;
+use crate::error_code::ErrorCode;
+use crate::ids::TenantId;
+use crate::routing::Routing;
+
+/// What the settings of a process come to for a tenant. As text, so that another build can read it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TenantOutlook {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its plan.
+    pub plan: String,
+    /// Over how many shards its entities are spread.
+    pub spread: u16,
+    /// The targets that roles stand for, where they are not their own.
+    pub targets: BTreeMap<String, String>,
+}
+
+impl TenantOutlook {
+    /// By this routing.
+    pub fn of(routing: &Routing, tenant: &TenantId) -> Self {
+        let settings = routing.tenant(tenant);
+        Self {
+            namespace: routing.namespace(tenant).to_owned(),
+            plan: settings.plan.as_str().to_owned(),
+            spread: settings.spread.get(),
+            targets: settings.targets.iter().map(|(role, target)| (role.to_string(), target.to_string())).collect(),
+        }
+    }
+
+    /// That this is what whoever on-boards the tenant has, too.
+    ///
+    /// # Errors
+    /// [`StepFault`] `tenant_settings_differ`, which says in what.
+    pub fn agrees_with(&self, wanted: &Self) -> Result<(), StepFault> {
+        let pairs = [
+            ("namespace", self.namespace.clone(), wanted.namespace.clone()),
+            ("plan", self.plan.clone(), wanted.plan.clone()),
+            ("spread", self.spread.to_string(), wanted.spread.to_string()),
+            ("targets", self.targets_in_words(), wanted.targets_in_words()),
+        ];
+        let differ = pairs.into_iter().filter(|(_, here, there)| here != there);
+        let words: Vec<String> = differ
+            .map(|(what, here, there)| format!("{what}: '{here}' for the worker, '{there}' for who on-boards it"))
+            .collect();
+        if words.is_empty() {
+            return Ok(());
+        }
+        Err(StepFault { code: ErrorCode::TenantSettingsDiffer.into(), detail: words.join("; ") })
+    }
+
+    fn targets_in_words(&self) -> String {
+        let words: Vec<String> = self.targets.iter().map(|(role, target)| format!("{role}={target}")).collect();
+        words.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_other_settings_is_told_in_what_they_differ() {
+        let targets = |target: &str| BTreeMap::from([("hss".to_owned(), target.to_owned())]);
+        let here = TenantOutlook {
+            namespace: "default".to_owned(),
+            plan: "free".to_owned(),
+            spread: 1,
+            targets: targets("hss-east"),
+        };
+        assert_eq!(here.agrees_with(&here.clone()), Ok(()));
+        let there = TenantOutlook { namespace: "blue".to_owned(), targets: targets("hss-west"), ..here.clone() };
+        let fault = here.agrees_with(&there).unwrap_err();
+        assert_eq!(fault.code.to_string(), "tenant_settings_differ");
+        for part in ["namespace: 'default' for the worker, 'blue'", "hss=hss-east", "hss=hss-west"] {
+            assert!(fault.detail.contains(part), "{part} in {}", fault.detail);
+        }
+        assert!(!fault.detail.contains("plan"), "{}", fault.detail);
+    }
+}
