@@ -2,7 +2,7 @@
 //! sets them is stuck; without them nobody finds who waits.
 //!
 //! It is asked by a question to the visibility store, as whoever starts workflows may ask it (the operator's service, which lists
-//! attributes, is closed on Temporal Cloud). What is registered once stays so; what is not is asked again, at most once a minute,
+//! attributes, is closed on Temporal Cloud). What is registered once stays so; what is not is asked again, at most every 15 s,
 //! when it is next needed.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::CountWorkflow
 use tonic::{Code, Request, Status};
 
 /// After how long it is asked again whether attributes are registered that were not.
-const MISSING_FOR: Duration = Duration::from_mins(1);
+const MISSING_FOR: Duration = Duration::from_secs(15);
 /// After how long it is asked again where there was no answer.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// How long an answer may take: events wait for it.

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use interlock_adapters::sandbox::Seed;
 use interlock_coordinator::worker_pool::Workload;
-use serde_json::Value;
+use interlock_workflows::{ResourceImport, names};
+use serde_json::{Value, json};
 use tempfile::NamedTempFile;
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
 
 use crate::command::{Said, interlock};
 use crate::events::{assigned, unassigned};
+use crate::replayed::replays;
 use crate::scene::{Scene, number};
+use crate::temporal_calls::{RawEntity, event_types};
 use crate::testbed::{SettingsChange, Testbed, Wanted, run, shared};
 use crate::waiting::{until, until_within};
 
@@ -140,6 +144,32 @@ fn a_worker_that_is_told_to_stop_leaves_the_rest_of_a_part_to_another_one() {
             assert_eq!(counts(&summary), [LONG_PART as u64, 0, 0, 0], "each line was told once: {summary}");
         }
         bed.stop().await;
+    });
+}
+
+#[test]
+fn an_import_whose_command_does_not_come_back_ends_and_the_same_list_begins_anew() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let installation = &scene.bed.platform.installation;
+        let mut import = installation.entities.tenant(&scene.tenant);
+        import.route = installation.routing.import(&scene.tenant, "abandoned");
+        import.start.entity_id = "import/abandoned".to_owned();
+        // As the command begins it, which waits for a week.
+        let begins = json!({ "gives_up_after_ms": 1_000 });
+        for round in ["first", "second"] {
+            let standing: Value =
+                installation.entities.update_with_start(&import, names::BEGIN, &begins, round).await.unwrap();
+            assert_eq!((&standing["received"], &standing["abandoned"]), (&json!(0), &json!(false)), "{standing}");
+            let workflow = RawEntity::new(&scene.bed.platform, import.route.clone());
+            let runs = until("the import to end", || async {
+                let runs = workflow.runs().await;
+                let last = event_types(runs.first()?).pop();
+                (last == Some(EventType::WorkflowExecutionCompleted)).then_some(runs)
+            })
+            .await;
+            replays::<ResourceImport>(runs).await;
+        }
     });
 }
 
