@@ -2,26 +2,25 @@
 //! looked at by the next sweep, or, where it is a matter of one customer, not at all until some of it has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TargetId, TenantId, Timestamp};
-use interlock_domain::message::Delivery;
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress};
 use interlock_domain::sweep::{
     Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings,
     to_say_again,
 };
-use interlock_workflows::{SweepSeen, names};
+use interlock_workflows::SweepSeen;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
-use tonic::IntoRequest;
-use uuid::Uuid;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse,
+};
+use tonic::{Code, IntoRequest, Status};
 
 use super::Sweeper;
 use crate::inspection::{Inspection, InspectionError, of_status};
@@ -41,9 +40,6 @@ pub(super) const ASKED_AT_A_TIME: usize = 8;
 const LOOK_TIME: Duration = Duration::from_secs(45);
 /// How long the visibility store may take to list customers.
 const LIST_TIME: Duration = Duration::from_secs(10);
-/// How long it may take to have customers say again what they have and want; who was not asked by then is asked by the next
-/// sweep. Together with the rest less than an attempt may take.
-const ASKING_TIME: Duration = Duration::from_secs(20);
 
 /// A look in progress.
 pub(super) struct Look<'a> {
@@ -176,7 +172,7 @@ impl Sweeper {
 
     /// The customers with open orders, from where a cursor says, and where the next sweep goes on.
     async fn customers(&self, cursor: Option<&str>) -> Result<(Vec<CustomerRef>, Option<String>), InspectionError> {
-        let request = ListWorkflowExecutionsRequest {
+        let mut request = ListWorkflowExecutionsRequest {
             namespace: self.namespace.clone(),
             page_size: CUSTOMERS_MAX,
             next_page_token: cursor.and_then(|cursor| URL_SAFE_NO_PAD.decode(cursor).ok()).unwrap_or_default(),
@@ -185,10 +181,14 @@ impl Sweeper {
                  ('waiting', 'held')"
             ),
         };
-        let mut client = self.installation.client.clone();
-        let asked = tokio::time::timeout(LIST_TIME, client.list_workflow_executions(request.into_request()));
-        let page = asked.await.map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?;
-        let page = page.map_err(|status| of_status("The list of customers", &status))?.into_inner();
+        let mut listed = self.list(request.clone()).await?;
+        if listed.as_ref().is_err_and(|status| status.code() == Code::InvalidArgument) && cursor.is_some() {
+            // Of another version of the server, or another store. What this circle counted before is counted twice, once.
+            tracing::warn!("the place where the last sweep stopped is not known any more; this one begins anew");
+            request.next_page_token.clear();
+            listed = self.list(request).await?;
+        }
+        let page = listed.map_err(|status| of_status("The list of customers", &status))?;
         let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
         let customers = ids.filter_map(|id| match id.parse() {
             Ok(EntityAddress::Customer(customer)) => Some(customer),
@@ -198,36 +198,15 @@ impl Sweeper {
         Ok((customers.collect(), next.map(|token| URL_SAFE_NO_PAD.encode(token))))
     }
 
-    /// Asks customers to say again what they have and want of resources. Who cannot be asked is asked by the next sweep.
-    async fn have_said_again(&self, asked: BTreeSet<(TenantId, CustomerId, ResourceId)>) {
-        let until = Instant::now() + ASKING_TIME;
-        let left_out = AtomicUsize::new(0);
-        let left_out_of = &left_out;
-        let asked = futures_util::stream::iter(asked).map(|(tenant, customer, resource)| async move {
-            if Instant::now() > until {
-                left_out_of.fetch_add(1, Ordering::Relaxed);
-            } else {
-                self.have_one_say_again(&tenant, &customer, &resource).await;
-            }
-        });
-        asked.buffer_unordered(ASKED_AT_A_TIME).collect::<()>().await;
-        let left_out = left_out.into_inner();
-        if left_out > 0 {
-            tracing::warn!(left_out, "not all who should say again what they have and want were asked in time");
-        }
-    }
-
-    async fn have_one_say_again(&self, tenant: &TenantId, customer: &CustomerId, resource: &ResourceId) {
-        let entity = self.installation.entities.customer(tenant, customer);
-        let argument = json!({ "resource": resource });
-        let request_id = Uuid::new_v4().to_string();
-        match self.installation.entities.signal(&entity, names::REASSERT, &argument, &request_id).await {
-            Ok(Delivery::Delivered) => {
-                tracing::info!(%tenant, %customer, %resource, "it is to say again what it has and wants");
-            }
-            Ok(Delivery::Lost) => tracing::info!(%tenant, %customer, %resource, "it does not run any more"),
-            Err(error) => tracing::warn!(%tenant, %customer, %resource, %error, "it cannot be asked to say again"),
-        }
+    /// What the visibility store answers, where it does in time.
+    async fn list(
+        &self,
+        request: ListWorkflowExecutionsRequest,
+    ) -> Result<Result<ListWorkflowExecutionsResponse, Status>, InspectionError> {
+        let mut client = self.installation.client.clone();
+        let asked = tokio::time::timeout(LIST_TIME, client.list_workflow_executions(request.into_request())).await;
+        let answer = asked.map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?;
+        Ok(answer.map(tonic::Response::into_inner))
     }
 }
 

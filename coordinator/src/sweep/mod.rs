@@ -7,6 +7,7 @@ mod at_targets;
 mod gauges;
 mod look;
 mod runs;
+mod say_again;
 mod terminated;
 mod webhook;
 

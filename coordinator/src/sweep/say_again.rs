@@ -1,0 +1,53 @@
+//! Having customers say again what they have and want of resources that know nothing of it. It changes nothing where it is known.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use interlock_domain::ids::{CustomerId, ResourceId, TenantId};
+use interlock_domain::message::Delivery;
+use interlock_workflows::names;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Sweeper;
+use super::look::ASKED_AT_A_TIME;
+
+/// How long it may take to have customers say again what they have and want; who was not asked by then is asked by the next
+/// sweep. Together with the rest less than an attempt may take.
+const ASKING_TIME: Duration = Duration::from_secs(20);
+
+impl Sweeper {
+    /// Asks customers to say again what they have and want of resources. Who cannot be asked is asked by the next sweep.
+    pub(super) async fn have_said_again(&self, asked: BTreeSet<(TenantId, CustomerId, ResourceId)>) {
+        let until = Instant::now() + ASKING_TIME;
+        let left_out = AtomicUsize::new(0);
+        let left_out_of = &left_out;
+        let asked = futures_util::stream::iter(asked).map(|(tenant, customer, resource)| async move {
+            if Instant::now() > until {
+                left_out_of.fetch_add(1, Ordering::Relaxed);
+            } else {
+                self.have_one_say_again(&tenant, &customer, &resource).await;
+            }
+        });
+        asked.buffer_unordered(ASKED_AT_A_TIME).collect::<()>().await;
+        let left_out = left_out.into_inner();
+        if left_out > 0 {
+            tracing::warn!(left_out, "not all who should say again what they have and want were asked in time");
+        }
+    }
+
+    async fn have_one_say_again(&self, tenant: &TenantId, customer: &CustomerId, resource: &ResourceId) {
+        let entity = self.installation.entities.customer(tenant, customer);
+        let argument = json!({ "resource": resource });
+        let request_id = Uuid::new_v4().to_string();
+        match self.installation.entities.signal(&entity, names::REASSERT, &argument, &request_id).await {
+            Ok(Delivery::Delivered) => {
+                tracing::info!(%tenant, %customer, %resource, "it is to say again what it has and wants");
+            }
+            Ok(Delivery::Lost) => tracing::info!(%tenant, %customer, %resource, "it does not run any more"),
+            Err(error) => tracing::warn!(%tenant, %customer, %resource, %error, "it cannot be asked to say again"),
+        }
+    }
+}
