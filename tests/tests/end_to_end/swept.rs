@@ -57,6 +57,7 @@ properties.settings = { type = "object" }
 /// One customer gives a voucher up once it is granted another; one is to have two.
 const EXCHANGES: &str = r#"
 [events."voucher.exchanged"]
+distinct = ["old", "new"]
 claims = [
   { mode = "assign", resource = "voucher/{new}" },
   { mode = "release", resource = "voucher/{old}", release_when = "granted" },
@@ -70,6 +71,7 @@ required = ["old", "new"]
 properties.old = { type = "string" }
 properties.new = { type = "string" }
 [events."voucher.joined"]
+distinct = ["old", "new"]
 claims = [{ mode = "assign", resource = "voucher/{new}" }, { mode = "assign", resource = "voucher/{old}" }]
 steps = [{ role = "crm", operation = "add_number", with = { customer_id = "{@customer_id}", msisdn = "{old}" }, resources = ["voucher/{old}", "voucher/{new}"] }]
 [events."voucher.joined".data]
