@@ -351,8 +351,9 @@ mod tests {
         assert!(other.headers().get("access-control-allow-origin").is_none());
         assert_eq!(code(other).await, (403, json!("origin_forbidden")));
 
-        // What a browser asks first.
-        let asked = request(Method::OPTIONS, server.url() + "/decode")
+        // What a browser asks first: never with a token.
+        let of_bearers = self::server(&["alpha"]).await;
+        let asked = request(Method::OPTIONS, of_bearers.url() + "/decode")
             .header("Origin", "https://temporal.example")
             .header("Access-Control-Request-Method", "POST")
             .header("Access-Control-Request-Headers", "content-type,x-namespace,authorization")
