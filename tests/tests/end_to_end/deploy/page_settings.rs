@@ -17,7 +17,8 @@ fn settings_of(page: &str) -> Vec<(String, String)> {
     blocks
         .filter_map(|block| {
             let name = block.lines().next()?.strip_prefix("# ")?.trim();
-            name.ends_with(".toml").then(|| (name.to_owned(), block.to_owned()))
+            name.strip_suffix(".toml")?;
+            Some((name.to_owned(), block.to_owned()))
         })
         .collect()
 }
