@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::output::Output;
 use super::show::{ShowArguments, bad_id};
-use super::tables::{list, table, text, waiting_for};
+use super::tables::{ended, list, table, text, waiting_for};
 use crate::fault::Fault;
 use crate::settings::Settings;
 
@@ -51,5 +51,6 @@ fn customer_text(view: &Value) -> String {
     for entry in list(view, "journal") {
         journal.add_row(["at", "what", "type", "order_id", "code"].map(|name| text(entry, name)));
     }
-    format!("customer {}\n\n{orders}\n\n{leases}\n\n{journal}", text(view, "customer_id"))
+    let ended = ended(view).map(|ended| format!("\n{ended}")).unwrap_or_default();
+    format!("customer {}{ended}\n\n{orders}\n\n{leases}\n\n{journal}", text(view, "customer_id"))
 }

@@ -10,9 +10,10 @@ use url::form_urlencoded;
 use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
+use super::targets;
 use super::views::allowed;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
-use crate::inspection::why::Why;
+use crate::inspection::why::{Asked, Why};
 
 /// A page of the open orders of a tenant. Without a customer it is eventually consistent.
 #[utoipa::path(
@@ -65,7 +66,10 @@ pub(super) async fn why(
 ) -> Result<Json<Why>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let order: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
-    let may_ask = |tenant: &_| gateway.access.check(&headers, tenant, Need::Read).is_ok();
+    let may_ask = |asked: Asked<'_>| match asked {
+        Asked::Tenant(tenant) => gateway.access.check(&headers, tenant, Need::Read).is_ok(),
+        Asked::Target(target) => targets::allowed(&gateway, &headers, target, Need::Read).is_ok(),
+    };
     Ok(Json(gateway.inspection.why(&tenant, &order, may_ask).await?))
 }
 
