@@ -60,7 +60,9 @@ impl Sweeper {
             raised.chain(news.cleared.iter().map(|finding| (Change::Cleared, finding))).collect();
         let mut told = told_before(context);
         if !told.logged {
-            alerts.iter().for_each(|(change, finding)| self.note(*change, finding));
+            for (change, finding) in &alerts {
+                self.note(*change, finding);
+            }
             if !news.left_out.is_empty() {
                 tracing::warn!(left_out = ?news.left_out, "a sweep found more than can be remembered");
             }

@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     async fn server(answer: ResponseTemplate) -> MockServer {
         let server = MockServer::start().await;

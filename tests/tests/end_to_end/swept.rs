@@ -338,7 +338,7 @@ fn a_ring_is_broken_by_letting_the_release_of_one_order_go_first() {
 }
 
 /// So many alerts that a webhook which hangs cannot be waited for with each of them.
-const MANY: usize = 40;
+const MANY: u32 = 40;
 
 #[test]
 fn a_webhook_that_hangs_keeps_no_sweep_from_ending_and_each_alert_is_told_once() {
@@ -360,7 +360,7 @@ fn a_webhook_that_hangs_keeps_no_sweep_from_ending_and_each_alert_is_told_once()
                 text.lines().filter(is_it).filter_map(value).sum::<f64>()
             };
             until_within(POSTED_LIMIT, "every alert to be given up", || async {
-                (counted("interlock_alerts_undelivered_total").await >= MANY as f64).then_some(())
+                (counted("interlock_alerts_undelivered_total").await >= f64::from(MANY)).then_some(())
             })
             .await;
             // What was told is remembered: the sweeps after that have nothing to tell.
@@ -370,7 +370,7 @@ fn a_webhook_that_hangs_keeps_no_sweep_from_ending_and_each_alert_is_told_once()
             })
             .await;
             for name in ["interlock_alerts_raised_total", "interlock_alerts_undelivered_total"] {
-                assert_eq!(counted(name).await as usize, MANY, "{name}");
+                assert!((counted(name).await - f64::from(MANY)).abs() < 0.5, "{name}: {}", counted(name).await);
             }
         }
         bed.stop().await;
