@@ -106,6 +106,8 @@ fn an_import_goes_on_where_it_was_when_worker_and_command_are_killed() {
     });
 }
 
+/// How long a worker that drains may take until it is gone: lines under way are waited for.
+const GONE_LIMIT: Duration = Duration::from_secs(30);
 /// Lines of the one part in whose middle a worker is told to stop.
 const LONG_PART: usize = 3_000;
 
@@ -113,11 +115,12 @@ const LONG_PART: usize = 3_000;
 fn a_worker_that_is_told_to_stop_leaves_the_rest_of_a_part_to_another_one() {
     run(async {
         let drain_soon: SettingsChange = Box::new(|settings| settings.workers.drain = Duration::from_secs(1));
-        let processes = Some(vec![Workload::All]);
+        // Those that answer the lines go on.
+        let processes = Some(vec![Workload::Jobs, Workload::Entity, Workload::Resource]);
         let wanted = Wanted { worker_processes: processes, settings: Some(drain_soon), ..Wanted::default() };
         let mut bed = Testbed::start("import-drained", wanted).await;
         let list = list((0..LONG_PART).map(line_of));
-        let first = bed.platform.worker_processes.remove(0);
+        let mut first = bed.platform.worker_processes.remove(0);
         let tenant;
         {
             let scene = Scene::on(&bed);
@@ -131,11 +134,13 @@ fn a_worker_that_is_told_to_stop_leaves_the_rest_of_a_part_to_another_one() {
                 () = begun => {}
             }
             // It drains for a second, and ends then: it does not tell the rest.
-            first.stop().await.unwrap();
+            first.ask_to_drain().unwrap();
+            let ended = tokio::time::timeout(GONE_LIMIT, first.ended()).await.expect("it ends within its grace period");
+            assert!(ended.unwrap().success());
             let last = scene.number_entity(&format!("4477{:08}", LONG_PART - 1));
             assert!(!last.exists().await, "it went on to the end of the part");
         }
-        bed.platform.start_worker_process(Workload::All).await.unwrap();
+        bed.platform.start_worker_process(Workload::Jobs).await.unwrap();
         {
             let scene = Scene { bed: &bed, tenant };
             let said = import(&scene, list.path(), &[]).await;
