@@ -175,6 +175,55 @@ async fn what_cannot_be_taken_is_a_problem_with_a_stable_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_call_at_all_is_a_problem_with_a_stable_code_too() {
+    let mut options = options();
+    options.workers = WorkerHosting::Nobody;
+    let platform = platform(options).await;
+    let (http, gateway) = (reqwest::Client::new(), platform.gateway_url());
+    let url = |path: &str| format!("{gateway}{path}");
+    let problem = |answer: Response| async {
+        let content_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        let (status, body) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert_eq!(content_type, "application/problem+json", "{status} {body}");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert!(body["next"].as_str().is_some_and(|next| !next.is_empty()), "{body}");
+        assert_eq!(body["status"], status);
+        (status, body["code"].as_str().unwrap().to_owned())
+    };
+    let nowhere = http.get(url("/v1/nowhere")).send().await.unwrap();
+    assert_eq!(problem(nowhere).await, (404, "no_such_call".to_owned()));
+    for (path, allowed) in
+        [("/v1/tenants/default/orders", "GET,HEAD"), ("/v1/targets/hss/actions", "POST"), ("/healthz", "GET,HEAD")]
+    {
+        let answer = http.delete(url(path)).send().await.unwrap();
+        assert_eq!(answer.headers()["allow"], allowed, "{path}");
+        assert_eq!(problem(answer).await, (405, "method_not_allowed".to_owned()), "{path}");
+    }
+    for path in [
+        "/v1/tenants/%ff",
+        "/v1/tenants/default/customers/%ff",
+        "/v1/tenants/default/orders/%ff/why",
+        "/v1/targets/%ff",
+    ] {
+        let answer = http.get(url(path)).send().await.unwrap();
+        assert_eq!(problem(answer).await, (400, "bad_id".to_owned()), "{path}");
+    }
+    let order = "A1~00000000-0000-0000-0000-000000000000";
+    let large = " ".repeat(4 * 1024 * 1024 + 1);
+    for (path, code) in [
+        ("/v1/tenants/default/events".to_owned(), "event_too_large"),
+        (format!("/v1/tenants/default/orders/{order}/actions"), "body_too_large"),
+        ("/v1/tenants/default/resources/msisdn/1206/actions".to_owned(), "body_too_large"),
+        ("/v1/tenants/default/actions".to_owned(), "body_too_large"),
+        ("/v1/targets/hss/actions".to_owned(), "body_too_large"),
+    ] {
+        let answer = http.post(url(&path)).body(large.clone()).send().await.unwrap();
+        assert_eq!(problem(answer).await, (413, code.to_owned()), "{path}");
+    }
+    platform.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_opens_its_tenant_and_its_role_and_no_other() {
     let mut options = options();
     options.workers = WorkerHosting::Nobody;

@@ -1,7 +1,7 @@
 //! Finding orders, and why they wait.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::OrderId;
@@ -10,6 +10,7 @@ use url::form_urlencoded;
 use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
+use super::request::PathParts;
 use super::views::allowed;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 use crate::inspection::why::Why;
@@ -37,7 +38,7 @@ use crate::inspection::why::Why;
 )]
 pub(super) async fn list(
     State(gateway): State<Gateway>,
-    Path(tenant): Path<String>,
+    PathParts(tenant): PathParts<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<OrderPage>, Problem> {
@@ -60,7 +61,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn why(
     State(gateway): State<Gateway>,
-    Path((tenant, order_id)): Path<(String, String)>,
+    PathParts((tenant, order_id)): PathParts<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Why>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
