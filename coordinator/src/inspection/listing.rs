@@ -1,9 +1,11 @@
-//! Finding open orders: of one customer by asking its entity, of a tenant by asking each entity that says it has some.
+//! Finding open orders: of one customer by asking its entity, of a tenant by asking each entity that says it has some; after
+//! them those that stand alone ([`super::standing_alone`]).
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, TargetId, TenantId};
 use interlock_domain::order::OrderState;
 use interlock_workflows::names;
@@ -19,9 +21,9 @@ pub const LIMIT_DEFAULT: usize = 100;
 /// The most orders that a page may have.
 pub const LIMIT_MAX: usize = 1_000;
 /// How many entities are asked at a time.
-const ASKED_AT_A_TIME: usize = 8;
+pub(super) const ASKED_AT_A_TIME: usize = 8;
 /// After this long a page ends, however few orders it has: somebody waits for it, and can go on from there.
-const PAGE_TIME: Duration = Duration::from_secs(5);
+pub(super) const PAGE_TIME: Duration = Duration::from_secs(5);
 
 /// Which open orders are wanted; all where nothing is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,8 +51,16 @@ impl OrderFilter {
     }
 
     /// Whether no other than held orders are wanted: only those have a code.
-    fn held_only(&self) -> bool {
+    pub(super) fn held_only(&self) -> bool {
         self.code.is_some() || (!self.states.is_empty() && self.states.iter().all(|s| *s == OrderState::Held))
+    }
+
+    /// Whether an order that stands alone may be wanted: it waits for no turn and no lease, is not due by any time, and is held
+    /// only where somebody paused its activity.
+    pub(super) fn may_stand_alone(&self) -> bool {
+        let may_be = |state: &OrderState| *state != OrderState::Pending;
+        let has_state = self.states.is_empty() || self.states.iter().any(may_be);
+        has_state && !self.overdue && self.code.as_ref().is_none_or(|code| ErrorCode::Paused == code.as_str())
     }
 
     /// The argument of the entity's query, but for the place.
@@ -81,7 +91,8 @@ impl OrderFilter {
 /// A page of open orders.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct OrderPage {
-    /// The orders: those of a customer by their order keys, the customers from younger to older runs of their entities.
+    /// The orders: those of a customer by their order keys, the customers from younger to older runs of their entities; last,
+    /// from younger to older, those that stand alone, with `stands_alone`.
     #[schema(value_type = Vec<Object>)]
     pub orders: Vec<Value>,
     /// Where the list goes on; null at its end. A page may be short, even empty, and not the last one.
@@ -126,7 +137,8 @@ impl Listed {
 
 impl Inspection {
     /// A page of the open orders of a tenant, of at most `limit` (1 to [`LIMIT_MAX`]), from where `cursor` says, or from the
-    /// begin. Without a customer it is eventually consistent: it depends on Temporal's visibility store.
+    /// begin. Without a customer it is eventually consistent: it depends on Temporal's visibility store. With one, only what
+    /// stands alone does.
     ///
     /// # Errors
     /// [`InspectionError`]: `bad_cursor`, `search_attributes_missing`, `temporal_busy`, `temporal_unavailable`; for one
@@ -169,20 +181,42 @@ impl Inspection {
         limit: usize,
         cursor: &Cursor,
     ) -> Result<OrderPage, InspectionError> {
-        if cursor.entity.is_some() || cursor.after.as_ref().is_some_and(|after| after.customer() != *customer) {
+        if !cursor.is_of(customer) {
             return Err(InspectionError::BadCursor);
         }
-        let began = Instant::now();
-        let (mut orders, mut after) = (Vec::new(), cursor.after.clone());
-        loop {
-            let listed = self.listed(tenant, customer, filter, after.as_ref(), limit).await?;
-            let (taken, next) = listed.taken(filter, limit - orders.len(), Utc::now());
-            orders.extend(taken);
+        let mut round = Round::new(self, tenant, filter, limit);
+        let (mut after, mut never_seen) = (cursor.after.clone(), None);
+        while !cursor.alone {
+            let listed = match self.listed(tenant, customer, filter, after.as_ref(), limit).await {
+                // All its orders may stand alone: then it has no entity.
+                Err(error @ InspectionError::NeverSeen(_)) if round.page.orders.is_empty() && after.is_none() => {
+                    never_seen = Some(error);
+                    break;
+                }
+                listed => listed?,
+            };
+            round.progressed = true;
+            let (taken, next) = listed.taken(filter, limit - round.page.orders.len(), Utc::now());
+            round.page.orders.extend(taken);
             after = next;
-            if after.is_none() || orders.len() >= limit || began.elapsed() > PAGE_TIME {
-                let next_cursor = after.map(|after| Cursor::after(after).to_text());
-                return Ok(OrderPage { orders, next_cursor, unanswered: Vec::new() });
+            match &after {
+                None => break,
+                Some(after) if round.is_over() => {
+                    let next_cursor = Some(Cursor::after(after.clone()).to_text());
+                    return Ok(OrderPage { next_cursor, ..round.page });
+                }
+                Some(_) => {}
             }
+        }
+        let from = if cursor.alone { cursor.clone() } else { Cursor::alone(&[]) };
+        match round.add_those_alone(from).await {
+            Ok(next_cursor) => round.page.next_cursor = next_cursor,
+            // What its entity said is told even where the others cannot be found.
+            Err(error) => round.page.unanswered.push(Unanswered::alone(customer.clone(), &error)),
+        }
+        match never_seen {
+            Some(error) if round.page == OrderPage::default() => Err(error),
+            _ => Ok(round.page),
         }
     }
 
@@ -195,14 +229,12 @@ impl Inspection {
     ) -> Result<OrderPage, InspectionError> {
         let namespace = self.installation.routing.namespace(tenant);
         let question = visibility::question(tenant, filter.held_only());
-        let page = OrderPage::default();
-        let mut round =
-            Round { inspection: self, tenant, filter, limit, began: Instant::now(), progressed: false, page };
-        loop {
+        let mut round = Round::new(self, tenant, filter, limit);
+        while !cursor.alone {
             let client = self.installation.client.clone();
             let found = visibility::find(client, namespace, tenant, &question, cursor.token()?).await?;
             let (entities, exact) = match &cursor.entity {
-                Some(place) => visibility::from_place(found.entities, place),
+                Some(place) => visibility::from_place(found.entities, place, |found| &found.place),
                 None => (found.entities, false),
             };
             let after = cursor.after.clone().filter(|_| exact);
@@ -211,13 +243,16 @@ impl Inspection {
                 return Ok(OrderPage { next_cursor, ..round.page });
             }
             if found.next.is_empty() {
-                return Ok(round.page);
+                cursor = Cursor::alone(&[]);
+                break;
             }
             cursor = Cursor::page(&found.next);
             if round.is_over() {
                 return Ok(OrderPage { next_cursor: Some(cursor.to_text()), ..round.page });
             }
         }
+        let next_cursor = round.add_those_alone(cursor).await?;
+        Ok(OrderPage { next_cursor, ..round.page })
     }
 
     async fn listed(
@@ -237,19 +272,26 @@ impl Inspection {
 }
 
 /// The making of one page of a tenant's orders.
-struct Round<'a> {
-    inspection: &'a Inspection,
-    tenant: &'a TenantId,
-    filter: &'a OrderFilter,
+pub(super) struct Round<'a> {
+    pub(super) inspection: &'a Inspection,
+    pub(super) tenant: &'a TenantId,
+    pub(super) filter: &'a OrderFilter,
     limit: usize,
-    began: Instant,
-    /// Whether any entity was heard, so that each page leads on, however slow all is.
-    progressed: bool,
-    page: OrderPage,
+    pub(super) began: Instant,
+    /// Whether any entity was heard, or any order that stands alone, so that each page leads on, however slow all is.
+    pub(super) progressed: bool,
+    pub(super) page: OrderPage,
+}
+
+impl<'a> Round<'a> {
+    fn new(inspection: &'a Inspection, tenant: &'a TenantId, filter: &'a OrderFilter, limit: usize) -> Self {
+        let page = OrderPage::default();
+        Self { inspection, tenant, filter, limit, began: Instant::now(), progressed: false, page }
+    }
 }
 
 impl Round<'_> {
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.page.orders.len() >= self.limit || (self.progressed && self.began.elapsed() > PAGE_TIME)
     }
 
@@ -302,8 +344,14 @@ impl Round<'_> {
 }
 
 impl Unanswered {
-    fn new(customer_id: CustomerId, error: &InspectionError) -> Self {
+    pub(super) fn new(customer_id: CustomerId, error: &InspectionError) -> Self {
         Self { customer_id, code: error.code().into(), detail: format!("{error}.") }
+    }
+
+    /// Only what stands alone is missing.
+    fn alone(customer_id: CustomerId, error: &InspectionError) -> Self {
+        let detail = format!("Those that stand alone cannot be found: {error}.");
+        Self { customer_id, code: error.code().into(), detail }
     }
 }
 
@@ -354,5 +402,18 @@ mod tests {
         assert!(held_only(&[], Some("refused_by_target")));
         assert!(!held_only(&[], None));
         assert!(!held_only(&[OrderState::Held, OrderState::Pending], None));
+    }
+
+    #[test]
+    fn what_stands_alone_is_looked_for_only_where_it_may_be_wanted() {
+        let may = |states: &[OrderState], code: Option<&str>, overdue| {
+            let code = code.map(str::to_owned);
+            OrderFilter { states: states.to_vec(), code, overdue, ..OrderFilter::default() }.may_stand_alone()
+        };
+        assert!(may(&[], None, false) && may(&[OrderState::Held], Some("paused"), false));
+        assert!(may(&[OrderState::Pending, OrderState::InProgress], None, false));
+        assert!(!may(&[OrderState::Pending], None, false));
+        assert!(!may(&[], Some("refused_by_target"), false));
+        assert!(!may(&[], None, true));
     }
 }

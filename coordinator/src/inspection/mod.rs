@@ -26,6 +26,7 @@ mod chain;
 mod cursor;
 pub mod listing;
 mod standalone;
+mod standing_alone;
 mod target;
 mod tenant;
 mod visibility;
