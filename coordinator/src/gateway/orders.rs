@@ -15,7 +15,9 @@ use super::views::allowed;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 use crate::inspection::why::Why;
 
-/// A page of the open orders of a tenant. Without a customer it is eventually consistent.
+/// A page of the open orders of a tenant: those of entities, then those that stand alone (`stands_alone`: an event type without
+/// ordering, one step, no claim), for which there are no actions. Eventually consistent, but for those of entities where
+/// a customer is named.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/orders",
