@@ -1,18 +1,17 @@
 //! Finding open orders: of one customer by asking its entity, of a tenant by asking each entity that says it has some; after
-//! them those that stand alone ([`super::standing_alone`]).
+//! them those that stand alone.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
-use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{CustomerId, OrderId, TargetId, TenantId};
-use interlock_domain::order::OrderState;
+use interlock_domain::ids::{CustomerId, OrderId, TenantId};
 use interlock_workflows::names;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::cursor::Cursor;
+pub use super::order_filter::OrderFilter;
 use super::visibility::{self, Found};
 use super::{Inspection, InspectionError};
 
@@ -24,69 +23,6 @@ pub const LIMIT_MAX: usize = 1_000;
 pub(super) const ASKED_AT_A_TIME: usize = 8;
 /// After this long a page ends, however few orders it has: somebody waits for it, and can go on from there.
 pub(super) const PAGE_TIME: Duration = Duration::from_secs(5);
-
-/// Which open orders are wanted; all where nothing is said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OrderFilter {
-    /// Those in one of these states; in any, where it is empty.
-    pub states: Vec<OrderState>,
-    /// Those of this customer.
-    pub customer: Option<CustomerId>,
-    /// Those that wait at this target, or are held there.
-    pub target: Option<TargetId>,
-    /// Those that are held with this code.
-    pub code: Option<String>,
-    /// Only those that are past their `due_at`.
-    pub overdue: bool,
-}
-
-impl OrderFilter {
-    /// A state by its name on the wire.
-    ///
-    /// # Errors
-    /// [`InspectionError::NotOpen`]: it is no state of an open order, and only those are listed.
-    pub fn state(name: &str) -> Result<OrderState, InspectionError> {
-        let state = serde_json::from_value::<OrderState>(json!(name)).ok();
-        state.filter(|state| !state.is_terminal()).ok_or_else(|| InspectionError::NotOpen(name.to_owned()))
-    }
-
-    /// Whether no other than held orders are wanted: only those have a code.
-    pub(super) fn held_only(&self) -> bool {
-        self.code.is_some() || (!self.states.is_empty() && self.states.iter().all(|s| *s == OrderState::Held))
-    }
-
-    /// Whether an order that stands alone may be wanted: it waits for no turn and no lease, is not due by any time, and is held
-    /// only where somebody paused its activity.
-    pub(super) fn may_stand_alone(&self) -> bool {
-        let may_be = |state: &OrderState| *state != OrderState::Pending;
-        let has_state = self.states.is_empty() || self.states.iter().any(may_be);
-        has_state && !self.overdue && self.code.as_ref().is_none_or(|code| ErrorCode::Paused == code.as_str())
-    }
-
-    /// The argument of the entity's query, but for the place.
-    fn argument(&self, after: Option<&OrderId>, limit: usize) -> Value {
-        let mut argument = json!({ "limit": limit });
-        if !self.states.is_empty() {
-            argument["states"] = json!(self.states);
-        }
-        for (name, value) in [
-            ("target", self.target.as_ref().map(TargetId::as_str)),
-            ("code", self.code.as_deref()),
-            ("after", after.map(OrderId::as_str)),
-        ] {
-            if let Some(value) = value {
-                argument[name] = value.into();
-            }
-        }
-        argument
-    }
-
-    /// Whether an order that its entity listed is wanted: what entities are not asked for.
-    fn wants(&self, order: &Value, now: DateTime<Utc>) -> bool {
-        let due = || order["due_at"].as_str().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
-        !self.overdue || due().is_some_and(|due| due < now)
-    }
-}
 
 /// A page of open orders.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
@@ -185,32 +121,22 @@ impl Inspection {
             return Err(InspectionError::BadCursor);
         }
         let mut round = Round::new(self, tenant, filter, limit);
-        let (mut after, mut never_seen) = (cursor.after.clone(), None);
-        while !cursor.alone {
-            let listed = match self.listed(tenant, customer, filter, after.as_ref(), limit).await {
+        let mut never_seen = None;
+        if !cursor.alone {
+            match round.add_those_of(customer, cursor.after.clone()).await {
+                Ok(None) => {}
+                Ok(Some(after)) => {
+                    return Ok(OrderPage { next_cursor: Some(Cursor::after(after).to_text()), ..round.page });
+                }
                 // All its orders may stand alone: then it has no entity.
-                Err(error @ InspectionError::NeverSeen(_)) if round.page.orders.is_empty() && after.is_none() => {
-                    never_seen = Some(error);
-                    break;
-                }
-                listed => listed?,
-            };
-            round.progressed = true;
-            let (taken, next) = listed.taken(filter, limit - round.page.orders.len(), Utc::now());
-            round.page.orders.extend(taken);
-            after = next;
-            match &after {
-                None => break,
-                Some(after) if round.is_over() => {
-                    let next_cursor = Some(Cursor::after(after.clone()).to_text());
-                    return Ok(OrderPage { next_cursor, ..round.page });
-                }
-                Some(_) => {}
+                Err(error @ InspectionError::NeverSeen(_)) => never_seen = Some(error),
+                Err(error) => return Err(error),
             }
         }
         let from = if cursor.alone { cursor.clone() } else { Cursor::alone(&[]) };
         match round.add_those_alone(from).await {
             Ok(next_cursor) => round.page.next_cursor = next_cursor,
+            Err(error @ InspectionError::BadCursor) => return Err(error),
             // What its entity said is told even where the others cannot be found.
             Err(error) => round.page.unanswered.push(Unanswered::alone(customer.clone(), &error)),
         }
@@ -295,6 +221,24 @@ impl Round<'_> {
         self.page.orders.len() >= self.limit || (self.progressed && self.began.elapsed() > PAGE_TIME)
     }
 
+    /// Adds the orders of a customer's entity to the page. Says after which to go on, where the page is over before all were told.
+    async fn add_those_of(
+        &mut self,
+        customer: &CustomerId,
+        mut after: Option<OrderId>,
+    ) -> Result<Option<OrderId>, InspectionError> {
+        loop {
+            let listed = self.inspection.listed(self.tenant, customer, self.filter, after.as_ref(), self.limit).await?;
+            self.progressed = true;
+            let (taken, next) = listed.taken(self.filter, self.limit - self.page.orders.len(), Utc::now());
+            self.page.orders.extend(taken);
+            if next.is_none() || self.is_over() {
+                return Ok(next);
+            }
+            after = next;
+        }
+    }
+
     /// Asks these entities, some at a time, and adds what they answer to the page, in their order. Says at which to go on,
     /// and after which of its orders, where the page is over before all were heard.
     async fn ask_each(
@@ -357,6 +301,8 @@ impl Unanswered {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn order(number: u32) -> OrderId {
@@ -378,42 +324,5 @@ mod tests {
         assert_eq!(taken(listed(3, None), 2), (2, Some(order(1))));
         assert_eq!(taken(listed(3, Some(order(2))), 3), (3, Some(order(2))));
         assert_eq!(taken(listed(3, Some(order(2))), 1), (1, Some(order(0))));
-    }
-
-    #[test]
-    fn an_order_is_overdue_once_its_time_is_past() {
-        let now = Utc::now();
-        let due = |at: DateTime<Utc>| json!({"due_at": at.to_rfc3339()});
-        let overdue = OrderFilter { overdue: true, ..OrderFilter::default() };
-        let second = chrono::TimeDelta::seconds(1);
-        assert!(overdue.wants(&due(now - second), now));
-        assert!(!overdue.wants(&due(now + second), now));
-        assert!(!overdue.wants(&json!({}), now));
-        assert!(OrderFilter::default().wants(&json!({}), now));
-    }
-
-    #[test]
-    fn only_entities_with_held_orders_are_asked_where_no_other_can_be_wanted() {
-        let held_only = |states: &[OrderState], code: Option<&str>| {
-            let code = code.map(str::to_owned);
-            OrderFilter { states: states.to_vec(), code, ..OrderFilter::default() }.held_only()
-        };
-        assert!(held_only(&[OrderState::Held], None));
-        assert!(held_only(&[], Some("refused_by_target")));
-        assert!(!held_only(&[], None));
-        assert!(!held_only(&[OrderState::Held, OrderState::Pending], None));
-    }
-
-    #[test]
-    fn what_stands_alone_is_looked_for_only_where_it_may_be_wanted() {
-        let may = |states: &[OrderState], code: Option<&str>, overdue| {
-            let code = code.map(str::to_owned);
-            OrderFilter { states: states.to_vec(), code, overdue, ..OrderFilter::default() }.may_stand_alone()
-        };
-        assert!(may(&[], None, false) && may(&[OrderState::Held], Some("paused"), false));
-        assert!(may(&[OrderState::Pending, OrderState::InProgress], None, false));
-        assert!(!may(&[OrderState::Pending], None, false));
-        assert!(!may(&[], Some("refused_by_target"), false));
-        assert!(!may(&[], None, true));
     }
 }

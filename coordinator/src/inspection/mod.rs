@@ -25,6 +25,7 @@ mod advice;
 mod chain;
 mod cursor;
 pub mod listing;
+mod order_filter;
 mod standalone;
 mod standing_alone;
 mod target;

@@ -450,6 +450,20 @@ fn orders_that_stand_alone_are_listed_with_the_others_until_they_are_done() {
     });
 }
 
+#[test]
+fn a_server_that_has_no_standalone_activities_lists_the_orders_of_entities() {
+    run(async {
+        let dynamic_config = vec![("activity.enableStandalone", "false")];
+        let bed = Testbed::start("without-standalone", Wanted { dynamic_config, ..Wanted::default() }).await;
+        let scene = Scene::on(&bed);
+        let (holder, waiting, number) = (scene.customer("holder"), scene.customer("A"), number());
+        scene.done(&assigned(&holder, &number)).await;
+        let order = scene.submit(&assigned(&waiting, &number)).await;
+        assert_eq!(listed(&scene, "orders", 1).await, [order.to_string()]);
+        assert_eq!(listed(&scene, &format!("orders?customer={}", waiting.id), 1).await, [order.to_string()]);
+    });
+}
+
 /// How long it takes is told, and not judged: it depends on the machine.
 #[test]
 fn a_customer_with_a_thousand_open_orders_is_listed_completely_and_each_is_explained() {
