@@ -353,6 +353,10 @@ fn a_customer_that_does_not_answer_is_named_and_the_others_are_listed() {
         assert_eq!(output.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&output.stdout).contains(order.as_str()), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(silent.as_str()), "{output:?}");
+        let output = interlock(&scene, &["sweep", "--dry-run"]).await;
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(&format!("{silent} (tenant {})", scene.tenant)), "{told}");
         scene.entity(&silent).terminate().await;
     });
 }
