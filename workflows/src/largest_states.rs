@@ -7,12 +7,16 @@ use interlock_domain::catalog::{Catalog, PlanContext};
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, Customer, Effect, Input};
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
-use interlock_domain::limits::EntityLimits;
+use interlock_domain::limits::{EntityLimits, QUEUED_NAMES_BYTES_MAX};
 use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{ClaimMode, OrderKey};
 use interlock_domain::outcome::Outcome;
 use interlock_domain::resource::Resource;
 use interlock_domain::routing::Residence;
+use interlock_domain::target::{
+    self, BreakerReport, BreakerTransition, OPEN_BREAKERS_MAX, TARGET_HISTORY_MAX, Target, TargetAction,
+    TargetActionKind, TargetRules,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -222,8 +226,8 @@ fn what_waits_for_admission_counts_as_what_it_becomes() {
     assert_eq!(busy.machine.orders.len() as u64 + counts.rejected, 1_000);
 }
 
-/// A resource for which so many tickets wait as may.
-fn crowd(mut customer: impl FnMut(usize) -> String) -> Resource {
+/// A resource for which so many tickets wait as may, and how many that are.
+fn crowd(mut customer: impl FnMut(usize) -> String) -> (Resource, usize) {
     let id: ResourceId = "msisdn/12065550100".parse().unwrap();
     let mut resource = Resource::new("operator".parse().unwrap(), id.clone());
     let limits = EntityLimits::default();
@@ -244,22 +248,50 @@ fn crowd(mut customer: impl FnMut(usize) -> String) -> Resource {
             policy: policy.clone(),
         };
         let (answer, _) = resource.claim(NOW, ticket);
-        let is_full = matches!(answer, ClaimAnswer::QueueFull { .. });
-        assert_eq!(is_full, number == limits.tickets_max, "ticket {number}: {answer:?}");
+        if let ClaimAnswer::QueueFull { tickets_max } = answer {
+            return (resource, tickets_max);
+        }
     }
-    resource
+    panic!("more tickets wait than may");
 }
 
 #[test]
 fn a_resource_with_all_the_tickets_that_it_may_have_can_travel() {
-    fits("5,000 tickets", &crowd(|number| format!("customer-{number:07}")));
+    // Up to names of 122 bytes.
+    let (resource, tickets) = crowd(|number| format!("customer-{number:0113}"));
+    assert_eq!(tickets, EntityLimits::default().tickets_max);
+    fits("5,000 tickets", &resource);
 }
 
 #[test]
 fn a_resource_whose_claimants_have_the_longest_names_can_travel() {
     let mut noise = Noise(3);
-    let resource = crowd(|_| noise.text(CUSTOMER_ID_BYTES_MAX));
-    let bytes = bytes_of(&resource);
-    println!("5,000 tickets with names of noise travel as {bytes} bytes");
-    assert!(bytes <= PAYLOAD_BYTES_MAX, "{bytes} bytes");
+    let (resource, tickets) = crowd(|_| noise.text(CUSTOMER_ID_BYTES_MAX));
+    assert_eq!(tickets, QUEUED_NAMES_BYTES_MAX / CUSTOMER_ID_BYTES_MAX);
+    fits("tickets with the longest names", &resource);
+    let mut noise = Noise(4);
+    let (resource, tickets) = crowd(|_| noise.text(122));
+    assert_eq!(tickets, EntityLimits::default().tickets_max);
+    fits("5,000 tickets with names of noise", &resource);
+}
+
+#[test]
+fn a_target_entity_with_all_that_it_remembers_can_travel() {
+    let mut noise = Noise(5);
+    let mut target = Target::new("hss".parse().unwrap(), TargetRules::default(), NOW);
+    target.step(NOW, target::Input::Woke);
+    for number in 0..2 * TARGET_HISTORY_MAX.max(OPEN_BREAKERS_MAX) {
+        let kind = if number % 2 == 0 { TargetActionKind::Pause { until: None } } else { TargetActionKind::Resume };
+        let (action_id, actor, reason) = (noise.text(200), noise.text(1_000), noise.text(1_000));
+        let action = TargetAction { action_id, kind, actor, reason };
+        target.act(NOW, &action).0.unwrap();
+        let report = BreakerReport {
+            process: noise.text(200),
+            transition: BreakerTransition::Opened,
+            reason: noise.text(1_000),
+        };
+        target.step(NOW, target::Input::Reported(report));
+    }
+    assert_eq!((target.history.len(), target.open_breakers.len()), (TARGET_HISTORY_MAX, OPEN_BREAKERS_MAX));
+    fits("a target entity", &target);
 }

@@ -10,6 +10,9 @@ pub const REMEMBERED_MS_MAX: i64 = 30 * 24 * 60 * 60 * 1000;
 pub const SENDING_BATCH_MAX: usize = 64;
 /// The most resources for which an entity remembers what it settled last or gave back last.
 pub const RESOURCES_REMEMBERED_MAX: usize = 1_000;
+/// The most that the names of those who wait at a resource take together, in bytes of customer ids: longer names are fewer
+/// tickets than [`EntityLimits::tickets_max`]. With it a full queue travels in half of what the server takes as one payload.
+pub const QUEUED_NAMES_BYTES_MAX: usize = 600 * 1024;
 /// The most steps of unordered orders that run side by side.
 pub const UNORDERED_RUNNING_MAX: usize = 200;
 

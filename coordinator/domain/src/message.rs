@@ -107,7 +107,7 @@ pub enum ClaimAnswer {
     Finished,
     /// The queue is at its limit.
     QueueFull {
-        /// The limit, in tickets.
+        /// So many wait, and no more may.
         tickets_max: usize,
     },
     /// No answer came in time; the claim was sent as a message too, and a grant will come as one.
@@ -316,7 +316,7 @@ pub enum Notice {
     QueueFull {
         /// The ticket.
         ticket: TicketId,
-        /// The limit, in tickets.
+        /// So many wait, and no more may.
         tickets_max: usize,
     },
     /// A probe reaches the holder.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::output::Output;
 use super::show::{ShowArguments, bad_id};
-use super::tables::{list, table, text, waiting_for};
+use super::tables::{ended, list, table, text, waiting_for};
 use crate::fault::Fault;
 use crate::settings::Settings;
 
@@ -54,7 +54,9 @@ fn customer_text(view: &Value) -> String {
             ["at", "what", "type", "order_id", "code", "actor", "reason", "detail"].map(|name| text(entry, name)),
         );
     }
-    format!("customer {}\n\n{orders}\n\n{}\n\n{leases}\n\n{journal}", text(view, "customer_id"), lanes(view))
+    let ended = ended(view).map(|ended| format!("\n{ended}")).unwrap_or_default();
+    let lanes = lanes(view);
+    format!("customer {}{ended}\n\n{orders}\n\n{lanes}\n\n{leases}\n\n{journal}", text(view, "customer_id"))
 }
 
 /// The open orders at each target, in the order of their turns there.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::age::age_of;
 use super::output::{Output, OutputFormat};
 use super::show::{ShowArguments, bad_id, installation};
-use super::tables::{list, table, text};
+use super::tables::{ended, list, table, text};
 use super::words::WordsArguments;
 use crate::actions::{Actions, ForceRequest};
 use crate::fault::Fault;
@@ -125,7 +125,8 @@ fn resource_text(view: &Value) -> String {
         (None, _) => String::new(),
     };
     let history = history_text(list(view, "history"));
-    format!("resource {}: {holder}{waits}\n\n{queue}\n\n{history}", text(view, "resource"))
+    let ended = ended(view).map(|ended| format!("\n{ended}")).unwrap_or_default();
+    format!("resource {}: {holder}{waits}{ended}\n\n{queue}\n\n{history}", text(view, "resource"))
 }
 
 /// What a resource waits for, in words.

@@ -36,6 +36,12 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// How the entity ended that showed this, where it did: nothing of it goes on then.
+pub(super) fn ended(view: &Value) -> Option<String> {
+    let ended = view.get("entity_ended").and_then(Value::as_str)?;
+    Some(format!("its entity was {ended}: nothing of this goes on (see: interlock errors entity_ended)"))
+}
+
 /// What an order waits for, in words.
 pub(super) fn waiting_for(order: &Value) -> String {
     let Some(waiting) = order.get("waiting_for").filter(|waiting| !waiting.is_null()) else { return "–".to_owned() };

@@ -190,6 +190,7 @@ fn target_text(view: &Value) -> String {
     let pending = if view["limit_pending"] == true { ", being told another" } else { "" };
     lines.push(format!("limit      {} per second on the server{pending}, configured: {configured}", limit(view)));
     for (name, what) in [
+        ("down_since", "down since"),
         ("reason", "because"),
         ("actor", "by"),
         ("limited_to", "limited to"),

@@ -11,9 +11,10 @@ use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
 use super::request::PathParts;
+use super::targets;
 use super::views::allowed;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
-use crate::inspection::why::Why;
+use crate::inspection::why::{Asked, Why};
 
 /// A page of the open orders of a tenant: those of entities, then those that stand alone (`stands_alone`: an event type without
 /// ordering, one step, no claim), for which there are no actions. Eventually consistent, but for those of entities where
@@ -68,7 +69,10 @@ pub(super) async fn why(
 ) -> Result<Json<Why>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let order: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
-    let may_ask = |tenant: &_| gateway.access.check(&headers, tenant, Need::Read).is_ok();
+    let may_ask = |asked: Asked<'_>| match asked {
+        Asked::Tenant(tenant) => gateway.access.check(&headers, tenant, Need::Read).is_ok(),
+        Asked::Target(target) => targets::allowed(&gateway, &headers, target, Need::Read).is_ok(),
+    };
     Ok(Json(gateway.inspection.why(&tenant, &order, may_ask).await?))
 }
 

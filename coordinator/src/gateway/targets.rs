@@ -140,7 +140,7 @@ fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {
 }
 
 /// Whether the caller may look at, or act on, what all these tenants share.
-fn allowed(gateway: &Gateway, headers: &HeaderMap, target: &TargetId, need: Need) -> Result<(), Problem> {
+pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, target: &TargetId, need: Need) -> Result<(), Problem> {
     gateway.access.check_role(headers, need)?;
     gateway.targets.tenants_of(target).iter().try_for_each(|tenant| gateway.access.check(headers, tenant, need))
 }

@@ -1,5 +1,6 @@
 //! What to do about that for which an order waits, in the end: mostly the command that mends it.
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
 
 use super::chain::Link;
@@ -24,6 +25,15 @@ pub(super) fn next(link: &Link) -> Option<String> {
              interlock order cancel {order}{tenant} --reason … (that one or another; or release-first, where it is to \
              give its old number up at once)"
         ),
+        "person" if link.code.as_deref() == Some(ErrorCode::EntityEnded.as_str()) => {
+            let force =
+                link.resource.as_ref().filter(|_| link.order_id.is_none()).map(|_| format!(", or {}", release()));
+            format!(
+                "bring it back: interlock customer recover {}{tenant}{}",
+                link.customer_id.as_ref().map_or("ID", |customer| customer.as_str()),
+                force.unwrap_or_default()
+            )
+        }
         "person" if link.order_id.is_some() => {
             format!("mend the cause, then: interlock order retry {order}{tenant} --reason … (or skip, amend, cancel)")
         }

@@ -59,6 +59,7 @@ impl Chain {
             (Question::Target { .. }, _) => {}
             (question, Answer::Forbidden) => self.forbidden(&question, parent),
             (question, Answer::Unanswered { code, detail }) => self.unanswered(&question, parent, code, &detail),
+            (question, Answer::Ended { ended, links }) => self.ended(&question, parent, ended, links),
             (Question::Order { tenant, .. }, Answer::Order(links)) => self.order(&tenant, parent, links),
             (Question::Resource { tenant, resource }, Answer::Resource(state)) => {
                 self.resource(&tenant, resource, parent, state);
@@ -226,6 +227,39 @@ impl Chain {
         link.holder = Some(customer.to_string());
         link.customer_id = Some(customer);
         link.resource = Some(resource);
+        self.push(parent, link);
+    }
+
+    /// The entity that was asked has ended: what it says of itself is how it was then.
+    fn ended(&mut self, question: &Question, parent: Option<usize>, ended: &str, links: Vec<OrderLink>) {
+        let first = links.into_iter().next();
+        let link = match (question, first) {
+            // Nobody waits for an order that is over.
+            (Question::Order { tenant, .. }, Some(first)) if first.waits_for.is_none() => of_order(tenant, &first),
+            (Question::Order { tenant, order }, first) => {
+                let customer = order.customer();
+                let mut link =
+                    first.map_or_else(|| Link::of_question(question, "person", ""), |first| of_order(tenant, &first));
+                link.waits_for = Some("person".to_owned());
+                link.code = Some(ErrorCode::EntityEnded.into());
+                link.detail = Some(format!("The entity of {customer} was {ended}: none of its orders goes on."));
+                link
+            }
+            (Question::Resource { .. }, _) => {
+                let detail = format!(
+                    "The resource's entity was {ended}; those who have it or wait for it are asked by the next sweep to \
+                     say so again."
+                );
+                Link::of_question(question, "settling", &detail)
+            }
+            (Question::Keeps { customer, .. }, _) => {
+                let detail = format!("The entity of {customer} was {ended} while it had the lease.");
+                let mut link = Link::of_question(question, "person", &detail);
+                link.code = Some(ErrorCode::EntityEnded.into());
+                link
+            }
+            (Question::Target { .. }, _) => return,
+        };
         self.push(parent, link);
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use interlock_activities::EntityTarget;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId};
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
@@ -19,11 +19,13 @@ use tonic::{Code, IntoRequest, Status};
 
 use crate::fault::Fault;
 use crate::installation::Installation;
+use entity_run::{CallUnderWay, EntityRun};
 use standalone::standalone_view;
 
 mod advice;
 mod chain;
 mod cursor;
+mod entity_run;
 pub mod listing;
 mod order_filter;
 mod standalone;
@@ -122,7 +124,8 @@ impl Inspection {
     /// [`InspectionError`].
     pub async fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> Result<Value, InspectionError> {
         let entity = self.installation.entities.customer(tenant, customer);
-        self.query(&format!("The customer {customer}"), &entity, names::STATE, &Value::Null).await
+        let (view, run) = self.ask(&format!("The customer {customer}"), &entity, names::STATE, &Value::Null).await?;
+        Ok(with_end(view, &run))
     }
 
     /// The state of a resource: the body of `GET …/resources/{kind}/{id}`.
@@ -131,7 +134,8 @@ impl Inspection {
     /// [`InspectionError`].
     pub async fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> Result<Value, InspectionError> {
         let entity = self.installation.entities.resource(tenant, resource);
-        self.query(&format!("The resource {resource}"), &entity, names::STATE, &Value::Null).await
+        let (view, run) = self.ask(&format!("The resource {resource}"), &entity, names::STATE, &Value::Null).await?;
+        Ok(with_end(view, &run))
     }
 
     /// What a resource said of itself last in a run that is over, as long as the namespace retains it.
@@ -144,7 +148,8 @@ impl Inspection {
         execution: WorkflowExecution,
     ) -> Result<Value, InspectionError> {
         let what = format!("The terminated resource {}", execution.workflow_id);
-        self.query_execution(&what, namespace, execution, names::STATE, &Value::Null).await
+        let (view, _run) = self.ask_execution(&what, namespace, execution, names::STATE, &Value::Null).await?;
+        Ok(view)
     }
 
     /// One order, of an entity or standing alone: the body of `GET …/orders/{order_id}`.
@@ -154,9 +159,12 @@ impl Inspection {
     pub async fn order(&self, tenant: &TenantId, order: &OrderId) -> Result<Value, InspectionError> {
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
-        let answer = match self.query(&what, &entity, names::ORDER, &json!({ "order_id": order })).await {
-            Ok(Value::Null) | Err(InspectionError::NeverSeen(_)) => None,
-            Ok(view) => Some(view),
+        let answer = match self.ask(&what, &entity, names::ORDER, &json!({ "order_id": order })).await {
+            Ok((Value::Null, _)) | Err(InspectionError::NeverSeen(_)) => None,
+            Ok((mut view, run)) => {
+                self.show_call(&mut view["waiting_for"], &run).await;
+                Some(with_end(view, &run))
+            }
             Err(error) => return Err(error),
         };
         match answer {
@@ -182,6 +190,25 @@ impl Inspection {
         self.query(&format!("The customer {customer}"), &entity, names::ORDERS, &json!({ "limit": limit })).await
     }
 
+    /// Says of an order that waits for its target how the call fares.
+    async fn show_call(&self, waiting_for: &mut Value, run: &EntityRun) {
+        if !matches!(waiting_for["waits_for"].as_str(), Some("target" | "settling")) {
+            return;
+        }
+        let target = waiting_for["target"].as_str().and_then(|target| target.parse().ok());
+        if let Some(target) = target
+            && let Some(call) = self.call_at(run, &target).await
+        {
+            call.show_in(waiting_for);
+        }
+    }
+
+    async fn call_at(&self, run: &EntityRun, target: &TargetId) -> Option<CallUnderWay> {
+        let installation = &self.installation;
+        let queue = installation.routing.provisioning_queue(target);
+        run.call_at(&installation.client.options().data_converter, &queue).await
+    }
+
     async fn query(
         &self,
         what: &str,
@@ -189,18 +216,29 @@ impl Inspection {
         query: &str,
         argument: &Value,
     ) -> Result<Value, InspectionError> {
-        let execution = WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() };
-        self.query_execution(what, &entity.route.namespace, execution, query, argument).await
+        self.ask(what, entity, query, argument).await.map(|(answer, _run)| answer)
     }
 
-    async fn query_execution(
+    /// What an entity answers, and how its run stands: one that ended answers as well.
+    async fn ask(
+        &self,
+        what: &str,
+        entity: &EntityTarget,
+        query: &str,
+        argument: &Value,
+    ) -> Result<(Value, EntityRun), InspectionError> {
+        let execution = WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() };
+        self.ask_execution(what, &entity.route.namespace, execution, query, argument).await
+    }
+
+    async fn ask_execution(
         &self,
         what: &str,
         namespace: &str,
         execution: WorkflowExecution,
         query: &str,
         argument: &Value,
-    ) -> Result<Value, InspectionError> {
+    ) -> Result<(Value, EntityRun), InspectionError> {
         let refused = |reason: String| InspectionError::Refused { what: what.to_owned(), reason };
         let converter = &self.installation.client.options().data_converter;
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
@@ -217,32 +255,41 @@ impl Inspection {
         };
         let mut client = self.installation.client.clone();
         let asked = async {
-            self.until_at_rest(namespace, execution).await?;
-            client.query_workflow(request.into_request()).await
+            let run = self.until_at_rest(namespace, execution).await?;
+            Ok::<_, Status>((client.query_workflow(request.into_request()).await?.into_inner(), run))
         };
-        let answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
-            Ok(Ok(answer)) => answer.into_inner(),
+        let (answer, run) = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+            Ok(Ok(answered)) => answered,
             Ok(Err(status)) => return Err(of_status(what, &status)),
             Err(_) => return Err(InspectionError::NoWorker(what.to_owned())),
         };
         let payloads = answer.query_result.ok_or_else(|| refused("there was no answer in the answer".to_owned()))?;
-        converter.from_payloads(&context, payloads.payloads).await.map_err(|error| refused(error.to_string()))
+        let answer = converter.from_payloads(&context, payloads.payloads).await;
+        Ok((answer.map_err(|error| refused(error.to_string()))?, run))
     }
 
     /// Waits until the entity has no workflow task open. A query that meets an open task is answered in it, also while a
     /// local activity of it is under way; the SDK's core (0.10) then may hear of the activity's result later than a
     /// replay does, and may lose a task.
-    async fn until_at_rest(&self, namespace: &str, execution: WorkflowExecution) -> Result<(), Status> {
+    async fn until_at_rest(&self, namespace: &str, execution: WorkflowExecution) -> Result<EntityRun, Status> {
         let request = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(execution) };
         loop {
             let mut client = self.installation.client.clone();
             let described = client.describe_workflow_execution(request.clone().into_request()).await?.into_inner();
             if described.pending_workflow_task.is_none() {
-                return Ok(());
+                return Ok(EntityRun::of(described));
             }
             tokio::time::sleep(REST_PAUSE).await;
         }
     }
+}
+
+/// A view, with how its entity ended, where that is so: nothing of what it shows goes on.
+fn with_end(mut view: Value, run: &EntityRun) -> Value {
+    if let (Some(ended), Some(fields)) = (run.ended(), view.as_object_mut()) {
+        fields.insert("entity_ended".to_owned(), json!(ended));
+    }
+    view
 }
 
 /// What Temporal says, as what it means for whoever asked for `what`.

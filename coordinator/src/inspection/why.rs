@@ -1,6 +1,7 @@
 //! Why an order waits: asks the entities what the chain wants to know.
 
-use interlock_domain::ids::{OrderId, TenantId};
+use chrono::Utc;
+use interlock_domain::ids::{OrderId, TargetId, TenantId};
 use interlock_workflows::names;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +12,15 @@ pub use super::chain::{Link, Why};
 use super::chain::{Answer, Chain, OrderLink, Question};
 use super::{Inspection, InspectionError};
 
+/// What an answer of the chain is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// Entities of this tenant.
+    Tenant(&'a TenantId),
+    /// Who stopped or limited this target, and why; how it stands may be known to whoever waits for it.
+    Target(&'a TargetId),
+}
+
 /// What a customer entity says of one of its orders.
 #[derive(Deserialize)]
 struct OwnChain {
@@ -19,7 +29,7 @@ struct OwnChain {
 
 impl Inspection {
     /// Why an order waits: the body of `GET …/orders/{order_id}/why`. Entities of tenants that `may_ask` says no to are
-    /// not asked; the chain ends there, and says so.
+    /// not asked; the chain ends there, and says so. What persons said of targets that it says no to is left out.
     ///
     /// The chain is put together of answers that entities give one after the other. So a ring is believed only where it is
     /// seen twice.
@@ -30,7 +40,7 @@ impl Inspection {
         &self,
         tenant: &TenantId,
         order: &OrderId,
-        may_ask: impl Fn(&TenantId) -> bool,
+        may_ask: impl Fn(Asked<'_>) -> bool,
     ) -> Result<Why, InspectionError> {
         let first = self.why_once(tenant, order, &may_ask).await?;
         if first.ring { self.why_once(tenant, order, &may_ask).await } else { Ok(first) }
@@ -40,17 +50,23 @@ impl Inspection {
         &self,
         tenant: &TenantId,
         order: &OrderId,
-        may_ask: &impl Fn(&TenantId) -> bool,
+        may_ask: &impl Fn(Asked<'_>) -> bool,
     ) -> Result<Why, InspectionError> {
         let mut chain = Chain::of(tenant.clone(), order.clone());
         let links = match self.own_chain(tenant, order).await? {
-            Some(links) => links,
+            Some(answer) => answer,
             // It stands alone, or was never seen.
-            None => vec![alone(&self.order(tenant, order).await?)],
+            None => Answer::Order(vec![alone(&self.order(tenant, order).await?)]),
         };
-        chain.hear(Answer::Order(links));
+        chain.hear(links);
         while let Some(question) = chain.question() {
-            let answer = if may_ask(question.tenant()) { self.answer(&question).await } else { Answer::Forbidden };
+            let answer = match &question {
+                question if !may_ask(Asked::Tenant(question.tenant())) => Answer::Forbidden,
+                Question::Target { target, .. } if !may_ask(Asked::Target(target)) => {
+                    self.answer(&question).await.without_persons()
+                }
+                question => self.answer(question).await,
+            };
             chain.hear(answer);
         }
         Ok(chain.done())
@@ -59,19 +75,30 @@ impl Inspection {
     async fn answer(&self, question: &Question) -> Answer {
         let answered = match question {
             Question::Order { tenant, order } => {
-                self.own_chain(tenant, order).await.map(|links| links.map_or(Answer::NeverSeen, Answer::Order))
+                self.own_chain(tenant, order).await.map(|answer| answer.unwrap_or(Answer::NeverSeen))
             }
-            Question::Resource { tenant, resource } => self
-                .resource(tenant, resource)
-                .await
-                .and_then(|state| read(&format!("The resource {resource}"), state))
-                .map(Answer::Resource),
+            Question::Resource { tenant, resource } => {
+                let what = format!("The resource {resource}");
+                let entity = self.installation.entities.resource(tenant, resource);
+                match self.ask(&what, &entity, names::STATE, &Value::Null).await {
+                    Ok((state, run)) => run.ended().map_or_else(
+                        || read(&what, state).map(Answer::Resource),
+                        |ended| Ok(Answer::Ended { ended, links: Vec::new() }),
+                    ),
+                    Err(error) => Err(error),
+                }
+            }
             Question::Keeps { tenant, customer, resource } => {
                 let what = format!("The customer {customer}");
                 let entity = self.installation.entities.customer(tenant, customer);
                 let argument = json!({ "resource": resource });
-                let answer = self.query(&what, &entity, names::KEEPS, &argument).await;
-                answer.and_then(|keeping| read(&what, keeping)).map(Answer::Keeps)
+                match self.ask(&what, &entity, names::KEEPS, &argument).await {
+                    Ok((keeping, run)) => run.ended().map_or_else(
+                        || read(&what, keeping).map(Answer::Keeps),
+                        |ended| Ok(Answer::Ended { ended, links: Vec::new() }),
+                    ),
+                    Err(error) => Err(error),
+                }
             }
             Question::Target { target, .. } => self
                 .target(target)
@@ -87,14 +114,26 @@ impl Inspection {
     }
 
     /// An order's chain within its customer; none where the customer does not know it.
-    async fn own_chain(&self, tenant: &TenantId, order: &OrderId) -> Result<Option<Vec<OrderLink>>, InspectionError> {
+    async fn own_chain(&self, tenant: &TenantId, order: &OrderId) -> Result<Option<Answer>, InspectionError> {
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
-        match self.query(&what, &entity, names::WHY, &json!({ "order_id": order })).await {
-            Ok(answer) => Ok(read::<Option<OwnChain>>(&what, answer)?.map(|own| own.links)),
-            Err(InspectionError::NeverSeen(_)) => Ok(None),
-            Err(error) => Err(error),
+        let (answer, run) = match self.ask(&what, &entity, names::WHY, &json!({ "order_id": order })).await {
+            Ok(answered) => answered,
+            Err(InspectionError::NeverSeen(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(OwnChain { mut links }) = read(&what, answer)? else { return Ok(None) };
+        if let Some(ended) = run.ended() {
+            return Ok(Some(Answer::Ended { ended, links }));
         }
+        for link in links.iter_mut().filter(|link| link.waits_for_call()) {
+            let target = link.target.as_ref().and_then(|target| target.parse().ok());
+            let Some(target) = target else { continue };
+            if let Some(call) = self.call_at(&run, &target).await.and_then(|call| call.sentence(Utc::now())) {
+                link.tell(&call);
+            }
+        }
+        Ok(Some(Answer::Order(links)))
     }
 }
 

@@ -19,6 +19,7 @@ const QUIET: Duration = Duration::from_secs(6);
 /// The first customer of each measurement at the CRM: beyond all those that wait for the HSS.
 const BEFORE: usize = 10_000_000;
 const MEANWHILE: usize = 20_000_000;
+const AFTERWARDS: usize = 30_000_000;
 
 /// A target is down while many steps wait for it: what waiting costs, whether another target notices, and how they drain.
 #[derive(Parser)]
@@ -56,8 +57,9 @@ pub struct Report {
     outage: Duration,
     before: Happened,
     after: Happened,
-    pace_without: f64,
+    pace_before: f64,
     pace_meanwhile: f64,
+    pace_afterwards: f64,
     drain: Duration,
     drain_allowed: Duration,
     out_of_order: usize,
@@ -77,7 +79,7 @@ impl Outage {
         stage.seed(&customers)?;
         until_it_is(stage, "closed").await?;
         eprintln!("The other target, without an outage.");
-        let pace_without = pace::at_crm(stage, BEFORE, self.down_for).await?;
+        let pace_before = pace::at_crm(stage, BEFORE, self.down_for).await?;
 
         let refuse = Action::Refuse { status: 503, body: serde_json::Value::Null, retry_after_s: None };
         stage.hss.add_rule(Rule::always(Pattern::default(), refuse));
@@ -94,6 +96,9 @@ impl Outage {
             Ok((drain::applied(&stage.hss.log()) >= self.steps).then_some(()))
         })
         .await?;
+        // The same once more without an outage: what grew slower by itself, with all that is there by now, is not its doing.
+        eprintln!("The other target, after the outage.");
+        let pace_afterwards = pace::at_crm(stage, AFTERWARDS, self.down_for).await?;
         let log = stage.hss.log();
         let (first_ms, last_ms) = drain::first_and_last_ms(&log)?.ok_or("nothing was applied")?;
         Ok(Report {
@@ -102,8 +107,9 @@ impl Outage {
             outage: self.down_for,
             before,
             after,
-            pace_without,
+            pace_before,
             pace_meanwhile,
+            pace_afterwards,
             drain: Duration::from_millis(u64::try_from(last_ms - first_ms)?),
             drain_allowed: drain::shortest(self.steps, self.rate, RAMP_STAGE),
             out_of_order: drain::out_of_order(&log),
@@ -175,10 +181,11 @@ impl fmt::Display for Report {
         writeln!(f, "  history       {} events while it was down", after.events - before.events)?;
         writeln!(
             f,
-            "  other target  {:.2} of its rate without an outage ({:.0} and {:.0} orders a second)",
-            self.pace_meanwhile / self.pace_without,
+            "  other target  {:.2} of its rate before and after the outage ({:.0} orders a second, {:.0} before, {:.0} after)",
+            self.pace_meanwhile / f64::midpoint(self.pace_before, self.pace_afterwards),
             self.pace_meanwhile,
-            self.pace_without
+            self.pace_before,
+            self.pace_afterwards
         )?;
         writeln!(
             f,

@@ -1,5 +1,6 @@
 //! Nobody should terminate an entity; somebody will.
 
+use crate::command::done;
 use crate::events::{assigned, unassigned};
 use crate::scene::{Scene, number};
 use crate::testbed::{run, shared};
@@ -50,5 +51,30 @@ fn a_customer_terminated_in_the_middle_of_its_assign_gets_the_number_in_its_next
         scene.judge(&[&number]);
         let expected = [format!("{}+", a1.imsi), format!("{}-", a1.imsi), format!("{}+", a2.imsi)];
         assert_eq!(scene.registrations(&number), expected);
+    });
+}
+
+#[test]
+fn a_terminated_customer_and_who_waits_for_it_say_so_and_what_to_do() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
+        scene.done(&assigned(&a1, &number)).await;
+        let waits = scene.submit(&assigned(&a2, &number)).await;
+        scene.is_waiting_for(&a2, &number).await;
+        let order = waits.as_str();
+        assert!(!done(&scene, &["customer", "show", &a1.id]).await.contains("was terminated"));
+
+        scene.entity(&a1.id.parse().unwrap()).terminate().await;
+        let why = done(&scene, &["order", "why", order]).await;
+        assert!(why.contains(&format!("The entity of {} was terminated while it had the lease.", a1.id)), "{why}");
+        assert!(why.contains(&format!("next: bring it back: interlock customer recover {}", a1.id)), "{why}");
+        assert!(done(&scene, &["customer", "show", &a1.id]).await.contains("its entity was terminated"));
+
+        scene.entity(&a2.id.parse().unwrap()).terminate().await;
+        let why = done(&scene, &["order", "why", order]).await;
+        assert!(why.contains("waits for a person") && why.contains("[entity_ended]"), "{why}");
+        assert!(why.contains(&format!("interlock customer recover {}", a2.id)), "{why}");
+        assert!(done(&scene, &["order", "show", order]).await.contains("its entity was terminated"));
     });
 }

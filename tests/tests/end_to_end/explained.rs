@@ -133,6 +133,14 @@ fn a_hand_over_that_waits_is_explained_over_the_lease_and_its_holder_down_to_the
         assert_eq!((&first["resource"], &first["holder"]), (&json!(format!("msisdn/{number}")), &json!(a1.id)));
         assert_eq!((&last["order_id"], &last["target"]), (&json!(gives_up), &json!("hss")));
         assert!(last["since"].is_string() && last["detail"].is_string(), "{why:#}");
+        until("the failing call to be told", || async {
+            let why = said(&scene, &["order", "why", waits.as_str()]).await;
+            let shown = scene.order(&gives_up).await?;
+            let waiting_for = &shown["waiting_for"];
+            let is_told = why.contains("the last one failed") && why.contains("503");
+            (is_told && waiting_for["attempt"].as_u64()? > 1 && waiting_for["last_failure"].is_string()).then_some(())
+        })
+        .await;
 
         let told = said(&scene, &["order", "why", waits.as_str()]).await;
         let lines: Vec<&str> = told.lines().collect();

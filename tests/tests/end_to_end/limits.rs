@@ -1,8 +1,8 @@
 //! The limits hold: however many events come for one customer, whoever dies meanwhile, each of them ends in exactly one
 //! terminal state, and no entity is stuck.
 //!
-//! `INTERLOCK_LIMIT_EVENTS=12000` sends as many as the stated limits are about; by default it is a tenth of that, with the
-//! limits and the pauses between the deaths scaled by the same.
+//! As many events are sent as the stated limits are about. `INTERLOCK_LIMIT_EVENTS=1200` sends fewer, with the limits and the
+//! pauses between the deaths scaled by the same.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,13 +22,11 @@ use temporalio_common::protos::temporal::api::history::v1::{HistoryEvent, histor
 use crate::events::{Customer, event};
 use crate::scene::Scene;
 use crate::temporal_calls::{RawEntity, event_types, failed_tasks, json_payload};
-use crate::testbed::{Testbed, Wanted, run};
+use crate::testbed::{Testbed, Wanted, run_alone};
 use crate::waiting::{until, until_within};
 
 /// The events that the stated limits are about.
 const EVENTS_STATED: usize = 12_000;
-/// The events that are sent where nobody says.
-const EVENTS: usize = 1_200;
 /// The signals that the server takes for one run.
 const SIGNALS_MAX: usize = 10_000;
 /// So many are sent side by side.
@@ -52,7 +50,7 @@ properties.settings = { type = "object" }
 "#;
 
 fn events_wanted() -> usize {
-    std::env::var("INTERLOCK_LIMIT_EVENTS").map_or(EVENTS, |events| events.parse().expect("a number of events"))
+    std::env::var("INTERLOCK_LIMIT_EVENTS").map_or(EVENTS_STATED, |events| events.parse().expect("a number of events"))
 }
 
 fn tuned(customer: &Customer, value: usize) -> Value {
@@ -178,7 +176,7 @@ async fn check_runs(entity: &RawEntity) {
 
 #[test]
 fn every_event_of_a_flood_ends_once_although_the_target_is_down_workers_die_and_the_server_restarts() {
-    run(async {
+    run_alone(async {
         let events = events_wanted();
         let limits = EntityLimits {
             continue_as_new_events: 50,
@@ -244,8 +242,8 @@ async fn flood(bed: &mut Testbed, events: usize, limits: EntityLimits) {
 
 #[test]
 fn what_comes_while_no_worker_runs_at_all_is_kept_and_ends_once_they_run() {
-    run(async {
-        let events = (events_wanted() / 2).min(SIGNALS_MAX);
+    run_alone(async {
+        let events = events_wanted().min(SIGNALS_MAX);
         let directory = tempfile::tempdir().unwrap();
         let wanted = Wanted {
             db_file: Some(directory.path().join("temporal.sqlite")),

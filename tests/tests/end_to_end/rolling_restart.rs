@@ -8,6 +8,7 @@ use interlock_adapters::sandbox::Knobs;
 use interlock_coordinator::inspection::Inspection;
 use interlock_coordinator::installation::Installation;
 use interlock_coordinator::local::{LocalPlatform, WorkerProcess};
+use interlock_coordinator::settings::{SlotSupply, WorkloadSettings};
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, TenantId};
@@ -199,6 +200,40 @@ fn several_workers_of_one_process_serve_one_queue() {
             orders.push(scene.submit(&assigned(customer, &number())).await);
         }
         scene.completed(&orders).await;
+        bed.stop().await;
+    });
+}
+
+#[test]
+fn workers_whose_slots_go_by_memory_and_cpu_do_the_same_work() {
+    run(async {
+        // The machine of a test is busy with other tests: slots are to be had all the same.
+        let by_resources = WorkloadSettings {
+            slots: Some(SlotSupply::ResourceBased),
+            target_memory: Some(1.0),
+            target_cpu: Some(1.0),
+            ..WorkloadSettings::default()
+        };
+        let wanted = Wanted {
+            settings: Some(Box::new(move |settings| {
+                let workers = &mut settings.workers;
+                for of in [&mut workers.entity, &mut workers.resource, &mut workers.provisioning, &mut workers.jobs] {
+                    *of = by_resources;
+                }
+            })),
+            ..Wanted::default()
+        };
+        let bed = Testbed::start("slots-by-resources", wanted).await;
+        let about = bed.platform.standing().unwrap().about();
+        let queues = about["task_queues"].as_array().unwrap();
+        assert!(queues.iter().all(|queue| queue["slots"].to_string().contains("resource_based")), "{about:#}");
+        let scene = Scene::on(&bed);
+        let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
+        scene.done(&assigned(&a1, &number)).await;
+        let second = scene.submit(&assigned(&a2, &number)).await;
+        scene.done(&unassigned(&a1, &number)).await;
+        scene.completed(&[second]).await;
+        scene.judge(&[&number]);
         bed.stop().await;
     });
 }

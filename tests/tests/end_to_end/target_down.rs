@@ -15,14 +15,13 @@ use crate::outage::{
     tuned, until_it_is, watched,
 };
 use crate::scene::Scene;
-use crate::testbed::{Testbed, run};
+use crate::testbed::{Testbed, run, run_alone};
 use crate::waiting::until_within;
 
-/// Steps that wait for the target that is down: 2,000 over 60 s, where `INTERLOCK_TEST_WAITING=2000
-/// INTERLOCK_TEST_DOWN_S=60` ask for it.
-const WAITING: usize = 300;
-/// How long it is watched that nothing happens.
-const DOWN_S: usize = 15;
+/// Steps that wait for the target that is down; `INTERLOCK_TEST_WAITING` for another count.
+const WAITING: usize = 2_000;
+/// How long it is watched that nothing happens, in seconds; `INTERLOCK_TEST_DOWN_S` for another span.
+const DOWN_S: usize = 60;
 
 /// The history events of these customers' entities, where all of them are at rest: their steps are scheduled.
 async fn events_of(scene: &Scene<'_>, customers: &[Customer]) -> Option<i64> {
@@ -52,7 +51,7 @@ fn from_environment(name: &str, otherwise: usize) -> usize {
 
 #[test]
 fn what_waits_for_a_target_that_is_down_costs_nothing_and_goes_on_in_order_and_in_a_ramp() {
-    run(async {
+    run_alone(async {
         let bed = bed("target-down", watched).await;
         let scene = Scene::on(&bed);
         until_it_is(&bed, "hss", "closed").await;

@@ -16,7 +16,7 @@ use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{ShardCount, TenantSettings};
 use tokio::runtime::Runtime;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 
 /// How long after it was sent a request may still land at a sandbox of these tests; of a real target it is more.
 const MAX_APPLY_DELAY: Duration = Duration::from_secs(2);
@@ -30,9 +30,23 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 static SHARED: OnceCell<Testbed> = OnceCell::const_new();
 
-/// Runs a test to its end.
+/// Who runs: many tests side by side, or one alone. First come, first served.
+static RUNNING: RwLock<()> = RwLock::const_new(());
+
+/// Runs a test to its end, beside others.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
-    RUNTIME.block_on(test)
+    RUNTIME.block_on(async {
+        let _beside_others = RUNNING.read().await;
+        test.await
+    })
+}
+
+/// Runs a test to its end while no other one runs: it takes the whole machine, and others would be too slow for their limits.
+pub fn run_alone<T>(test: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(async {
+        let _alone = RUNNING.write().await;
+        test.await
+    })
 }
 
 /// The testbed that tests share. Nobody kills anything of it, or changes what others depend on.

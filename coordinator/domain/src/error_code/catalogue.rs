@@ -237,6 +237,8 @@ catalogue! {
     Inspection ("Showing and explaining", "Commands and calls that show customers, resources and orders.") {
         NeverSeen = "never_seen": "It was never seen, or its history is gone."
             => "Check the id and the tenant; an event that was accepted a moment ago may need another.";
+        EntityEnded = "entity_ended": "The entity does not run any more: somebody terminated it, and what it shows is how it was then."
+            => "Bring back what it had not ended: 'interlock customer recover ID'.";
         NoWorker = "no_worker": "It did not answer: no worker serves its queue, or all are busy."
             => "Start workers ('interlock worker --workload all'), then ask again.";
         TemporalBusy = "temporal_busy": "Temporal answers no more such questions just now."

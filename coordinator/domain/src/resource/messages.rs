@@ -3,6 +3,7 @@
 use super::granting::contested_wait_ms;
 use super::{Holder, HolderName, QueuedTicket, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
+use crate::limits::QUEUED_NAMES_BYTES_MAX;
 use crate::message::{Asker, ClaimAnswer, GiveBack, Notice, Probe, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, ResourcePolicy};
 
@@ -126,8 +127,10 @@ impl Resource {
         if self.holder.as_ref().is_some_and(|holder| holder.incarnation.is_some() && earlier(holder)) {
             self.orphaned(now);
         }
-        if self.queue.len() >= self.policy.limits.tickets_max {
-            return Some(ClaimAnswer::QueueFull { tickets_max: self.policy.limits.tickets_max });
+        let names: usize = self.queue.values().map(|queued| queued.ticket.claimant.customer.as_str().len()).sum();
+        let is_room_for_name = names + ticket.claimant.customer.as_str().len() <= QUEUED_NAMES_BYTES_MAX;
+        if self.queue.len() >= self.policy.limits.tickets_max || !is_room_for_name {
+            return Some(ClaimAnswer::QueueFull { tickets_max: self.queue.len() });
         }
         self.enqueue(now, ticket);
         None

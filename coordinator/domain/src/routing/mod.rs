@@ -324,16 +324,17 @@ impl Routing {
 
 fn check_realms(settings: &RoutingSettings) -> Result<(), RoutingError> {
     let Some((kind, realm)) = settings.realms.first_key_value() else { return Ok(()) };
-    let namespace = |tenant: &TenantSettings| tenant.namespace.clone().unwrap_or_else(|| settings.namespace.clone());
-    let mut namespaces = settings.tenants.values().map(namespace);
-    match (namespaces.next(), namespaces) {
-        (Some(one), mut others) => match others.find(|other| *other != one) {
-            Some(other) => {
-                Err(RoutingError::RealmSpansNamespaces { kind: kind.clone(), realm: realm.clone(), one, other })
-            }
-            None => Ok(()),
-        },
-        (None, _) => Ok(()),
+    // Tenants of whom nothing is set live in the connection's namespace, and they are in the realm as well.
+    let one = &settings.namespace;
+    let mut namespaces = settings.tenants.values().filter_map(|tenant| tenant.namespace.as_ref());
+    match namespaces.find(|namespace| *namespace != one) {
+        Some(other) => Err(RoutingError::RealmSpansNamespaces {
+            kind: kind.clone(),
+            realm: realm.clone(),
+            one: one.clone(),
+            other: other.clone(),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -58,7 +58,12 @@ fn a_shared_realm_must_not_span_namespaces() {
     let tenants: BTreeMap<_, _> = [(tenant("a"), in_namespace("one")), (tenant("b"), in_namespace("two"))].into();
     let realms: BTreeMap<_, _> = [("msisdn".parse().unwrap(), "shared".parse().unwrap())].into();
     let shared = RoutingSettings { tenants: tenants.clone(), realms, ..RoutingSettings::default() };
-    assert_eq!(Routing::new(shared).unwrap_err().code(), "realm_spans_namespaces");
+    assert_eq!(Routing::new(shared.clone()).unwrap_err().code(), "realm_spans_namespaces");
+    // Who is not configured lives in the connection's namespace, and has the same numbers.
+    let one = BTreeMap::from([(tenant("a"), in_namespace("one"))]);
+    let alone = RoutingSettings { tenants: one, ..shared };
+    assert_eq!(Routing::new(alone.clone()).unwrap_err().code(), "realm_spans_namespaces");
+    assert!(Routing::new(RoutingSettings { namespace: "one".to_owned(), ..alone }).is_ok());
     let apart = routing(RoutingSettings { tenants, ..RoutingSettings::default() });
     assert_eq!(apart.customer(&tenant("a"), &"c".parse().unwrap()).namespace, "one");
     assert_eq!(apart.customer(&tenant("b"), &"c".parse().unwrap()).namespace, "two");

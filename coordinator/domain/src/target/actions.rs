@@ -129,6 +129,8 @@ impl Target {
         };
         self.note(now, what, Some(actor.clone()), Some(detail));
         self.limited = rate.map(|rate| Limited { rate, actor, reason });
+        // Whatever an earlier life was told, this is the last word.
+        self.note_unread = false;
         self.tell_anew = true;
         Ok(())
     }

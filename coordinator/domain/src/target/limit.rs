@@ -10,8 +10,8 @@ use crate::ids::Timestamp;
 const RATE_MAX: f64 = 1_000_000.0;
 /// How long the server is left alone after it could not be told a limit, in milliseconds.
 const TOLD_AGAIN_AFTER_MS: u64 = 5_000;
-/// The most of a reason that is kept on the server, in characters.
-const REASON_CHARACTERS_MAX: usize = 200;
+/// The most that the server keeps beside a limit, in bytes.
+const NOTE_BYTES_MAX: usize = 1_000;
 
 /// Requests per second, to a thousandth; on the wire a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,6 +118,19 @@ impl Standing {
     pub fn of(limit: Limit) -> Self {
         Self { limit, state: String::new(), limited_to: None, until: None, actor: None, reason: None }
     }
+
+    /// The same, with a person's words cut until the server takes it.
+    fn shortened(mut self) -> Self {
+        for characters in [200, 50, 10, 0] {
+            if serde_json::to_string(&self).is_ok_and(|json| json.len() <= NOTE_BYTES_MAX) {
+                break;
+            }
+            for words in [&mut self.actor, &mut self.reason].into_iter().flatten() {
+                *words = words.chars().take(characters).collect();
+            }
+        }
+        self
+    }
 }
 
 impl Target {
@@ -139,12 +152,17 @@ impl Target {
         }
     }
 
+    /// Whether what stands beside the limit on the server is being read: the probe under way brings it.
+    pub(super) fn reads_note(&self) -> bool {
+        self.note_unread && self.probe != ProbeCourse::Idle
+    }
+
     /// Tells the server the limit, where it was last told another, one telling at a time.
     pub(super) fn tell_limit(&mut self, now: Timestamp) -> Option<Effect> {
         let limit = self.wanted()?;
         let too_soon = self.tell_again_at.is_some_and(|at| now < at);
         let is_told = self.told == Some(limit) && !self.tell_anew;
-        if self.telling.is_some() || is_told || too_soon {
+        if self.reads_note() || self.telling.is_some() || is_told || too_soon {
             return None;
         }
         self.tell_again_at = None;
@@ -193,8 +211,7 @@ impl Target {
             standing.actor = Some(actor.clone());
             standing.reason = Some(reason.clone());
         }
-        standing.reason = standing.reason.map(|reason| reason.chars().take(REASON_CHARACTERS_MAX).collect());
-        standing
+        standing.shortened()
     }
 
     /// Begins again what was under way when the run before ended.

@@ -7,6 +7,9 @@ use super::{
 };
 use crate::ids::Timestamp;
 
+/// For how many times the span that a breaker stays open its process counts, when it is not heard of again.
+const OPENINGS_HEARD: u64 = 12;
+
 impl Target {
     pub(super) fn configured(&mut self, now: Timestamp, rules: TargetRules) {
         if rules != self.rules {
@@ -45,7 +48,7 @@ impl Target {
         match self.state {
             // While it is let through little by little, one process is enough.
             TargetState::Ramping { .. } => self.open(now, "reopened", reason),
-            TargetState::Closed if self.open_breakers.len() >= self.rules.open_processes as usize => {
+            TargetState::Closed if self.processes_failing(now) >= self.rules.open_processes as usize => {
                 self.open(now, "opened", reason);
             }
             // What it is asked will show; what is parked already stays so.
@@ -53,10 +56,23 @@ impl Target {
         }
     }
 
+    /// How many processes say that it fails. A breaker that opens again and again is heard of each time; of one that was not
+    /// heard of for so long the process may be gone.
+    fn processes_failing(&self, now: Timestamp) -> usize {
+        let heard_ms = self.rules.breaker_open_ms.saturating_mul(OPENINGS_HEARD);
+        self.open_breakers.values().filter(|breaker| breaker.since.plus_ms(heard_ms) >= now).count()
+    }
+
     fn open(&mut self, now: Timestamp, what: &str, reason: String) {
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-        self.enter(now, TargetState::Open { probe_at: now.plus_ms(self.back_off_ms()) });
+        self.down(now);
         self.note(now, what, None, Some(reason));
+    }
+
+    /// It is down, and is probed when the back-off is over.
+    fn down(&mut self, now: Timestamp) {
+        self.down_since.get_or_insert(now);
+        self.enter(now, TargetState::Open { probe_at: now.plus_ms(self.back_off_ms()) });
     }
 
     /// How long to wait before the next probe: it doubles with each failure in a row, up to the cap.
@@ -74,6 +90,7 @@ impl Target {
             Finding::Down { detail } | Finding::NotAsked { detail } => (false, detail),
         };
         self.last_probe = Some(LastProbe { at: now, up, detail: detail.clone() });
+        self.read_note(answer.stands.as_ref());
         if !is_of_use || self.state != TargetState::Probing {
             return;
         }
@@ -90,7 +107,22 @@ impl Target {
         } else {
             // An outage of days is one line in the history, not one for each probe.
             self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-            self.enter(now, TargetState::Open { probe_at: now.plus_ms(self.back_off_ms()) });
+            self.down(now);
+        }
+    }
+
+    /// What an earlier life of this entity left beside the limit on the server: a person's limit still holds.
+    fn read_note(&mut self, standing: Option<&Standing>) {
+        // While nothing else is known it is asked again; but what a person ordered meanwhile does not wait for that.
+        if standing.is_none() && self.fresh {
+            return;
+        }
+        let unread = std::mem::take(&mut self.note_unread);
+        if let (true, None, Some(standing)) = (unread, &self.limited, standing)
+            && let Some(rate) = standing.limited_to
+        {
+            let (actor, reason) = person_of(standing);
+            self.limited = Some(Limited { rate, actor, reason });
         }
     }
 
@@ -98,20 +130,11 @@ impl Target {
     fn begun(&mut self, now: Timestamp, up: bool, detail: String, stands: Option<Standing>) {
         self.fresh = false;
         self.note(now, "began", None, None);
-        let person = |standing: &Standing| {
-            let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
-            (said(&standing.actor), said(&standing.reason))
-        };
-        if let Some(standing) = &stands {
-            let (actor, reason) = person(standing);
-            if standing.state == "paused" {
-                self.note(now, "still_paused", Some(actor.clone()), Some(reason.clone()));
-                self.enter(now, TargetState::Paused { until: standing.until, actor, reason });
-                return;
-            }
-            if let (None, Some(rate)) = (&self.limited, standing.limited_to) {
-                self.limited = Some(Limited { rate, actor, reason });
-            }
+        if let Some(standing) = stands.as_ref().filter(|standing| standing.state == "paused") {
+            let (actor, reason) = person_of(standing);
+            self.note(now, "still_paused", Some(actor.clone()), Some(reason.clone()));
+            self.enter(now, TargetState::Paused { until: standing.until, actor, reason });
+            return;
         }
         if !up {
             return self.open(now, "opened", detail);
@@ -136,6 +159,7 @@ impl Target {
 
     fn close(&mut self, now: Timestamp) {
         self.failures_in_a_row = 0;
+        self.down_since = None;
         // What the breakers of processes that are gone said is of no use any more.
         self.open_breakers.clear();
         self.enter(now, TargetState::Closed);
@@ -207,4 +231,10 @@ impl Target {
         }
         self.rules.maintenance.iter().filter_map(|window| window.begins_after(now)).min()
     }
+}
+
+/// Who ordered what stands beside a limit, and why.
+fn person_of(standing: &Standing) -> (String, String) {
+    let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
+    (said(&standing.actor), said(&standing.reason))
 }

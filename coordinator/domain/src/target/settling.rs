@@ -70,7 +70,7 @@ impl World {
         let telling = self.under_way.iter().filter(|effect| matches!(effect, Effect::SetLimit { .. })).count();
         let probing = self.under_way.iter().filter(|effect| matches!(effect, Effect::Probe)).count();
         assert!(telling <= 1 && probing <= 1, "one thing of a kind at a time: {:?}", self.under_way);
-        let is_settled = telling == 0 && target.told_in_vain.is_none() && !target.fresh;
+        let is_settled = telling == 0 && target.told_in_vain.is_none() && !target.fresh && !target.reads_note();
         if is_settled {
             assert_eq!(Some(self.server), target.wanted(), "the queue stands otherwise than {:?} wants", target.state);
         }

@@ -26,12 +26,19 @@ pub struct Target {
     pub state: TargetState,
     /// Since when it is in this state.
     pub since: Timestamp,
+    /// Since when it counts as down, until it is called as often as before: over all probes and ramps of one outage.
+    #[serde(default)]
+    pub down_since: Option<Timestamp>,
     /// When it was told something last, or woken.
     #[serde(default)]
     pub seen_at: Timestamp,
     /// Whether nothing is known yet of how its queue stands on the server.
     #[serde(default)]
     pub fresh: bool,
+    /// Whether what an earlier life of this entity left beside the limit on the server was not read yet: until then the
+    /// limit is not told, which would overwrite it.
+    #[serde(default)]
+    pub note_unread: bool,
     /// The rate that a person set.
     #[serde(default)]
     pub limited: Option<Limited>,
@@ -196,8 +203,10 @@ impl Target {
             rules,
             state: TargetState::Probing,
             since: now,
+            down_since: None,
             seen_at: now,
             fresh: true,
+            note_unread: true,
             limited: None,
             told: None,
             tell_anew: false,
@@ -230,7 +239,7 @@ impl Target {
             TargetState::Paused { until, .. } => *until,
             TargetState::Closed | TargetState::Probing => None,
         };
-        let to_tell = self.tell_again_at.filter(|_| self.telling.is_none());
+        let to_tell = self.tell_again_at.filter(|_| self.telling.is_none() && !self.reads_note());
         let to_ask = self.ask_again_at.filter(|_| self.probe == ProbeCourse::Idle);
         [by_state, to_tell, to_ask, self.next_maintenance(now)].into_iter().flatten().min()
     }

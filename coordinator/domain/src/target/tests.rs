@@ -146,11 +146,11 @@ fn what_a_person_ordered_outlives_the_entity() {
         until: Some(Timestamp(START + 60_000)),
         actor: Some("anna".to_owned()),
         reason: Some("the vendor asks".to_owned()),
-        limited_to: None,
+        limited_to: Some(Rate::per_second(3)),
         limit: Limit::STOPPED,
     };
     let mut scene = Scene::new(TargetRules::default());
-    scene.stands(standing, TargetRules::default());
+    scene.stands(standing.clone(), TargetRules::default());
     let paused = TargetState::Paused {
         until: Some(Timestamp(START + 60_000)),
         actor: "anna".to_owned(),
@@ -159,6 +159,9 @@ fn what_a_person_ordered_outlives_the_entity() {
     assert_eq!(scene.target.state, paused);
     let line = scene.target.history.back().unwrap();
     assert_eq!((line.what.as_str(), line.who.as_deref()), ("still_paused", Some("anna")));
+    scene.act("r", TargetActionKind::Resume).unwrap();
+    scene.pass(60_000);
+    assert_eq!((scene.state(), scene.told.last()), ("closed", Some(&Limit(Some(Rate::per_second(3))))));
 
     let limited = Standing { limited_to: Some(Rate::per_second(3)), ..Standing::of(Limit(Some(Rate::per_second(3)))) };
     let mut scene = Scene::new(rate(9));
@@ -479,4 +482,86 @@ fn the_view_says_why_it_is_not_called_and_who_said_so() {
     let mut scene = Scene::closed(window(1_000, 1_000));
     scene.pass(1_500);
     assert_eq!((scene.state(), because(&scene)), ("maintenance", said("new release", None)));
+}
+
+#[test]
+fn a_persons_limit_outlives_the_entity_also_where_the_next_life_is_told_to_pause_first() {
+    let mut target = Target::new("hss".parse().unwrap(), TargetRules::default(), Timestamp(START));
+    assert_eq!(target.step(Timestamp(START), Input::Woke), [Effect::Probe]);
+    let action = |id: &str, kind| TargetAction {
+        action_id: id.to_owned(),
+        kind,
+        actor: "anna".to_owned(),
+        reason: "because".to_owned(),
+    };
+    let (answer, effects) = target.act(Timestamp(START), &action("1", TargetActionKind::Pause { until: None }));
+    assert_eq!((answer.unwrap().state.as_str(), effects), ("paused", vec![]), "what stands there is read first");
+    let limited = Standing { limited_to: Some(Rate::per_second(3)), ..Standing::of(Limit(Some(Rate::per_second(3)))) };
+    let answer = ProbeAnswer { finding: Finding::Up, stands: Some(limited) };
+    let told = target.step(Timestamp(START + 5), Input::Probed(answer));
+    let [Effect::SetLimit { limit, standing }] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((*limit, standing.limited_to), (Limit::STOPPED, Some(Rate::per_second(3))));
+    assert_eq!(target.state.name(), "paused");
+
+    // One whose queue cannot be read stops the calls all the same.
+    let mut blind = Target::new("hss".parse().unwrap(), TargetRules::default(), Timestamp(START));
+    blind.step(Timestamp(START), Input::Woke);
+    blind.act(Timestamp(START), &action("1", TargetActionKind::Pause { until: None })).0.unwrap();
+    let not_asked = Finding::NotAsked { detail: "no worker".to_owned() };
+    let told = blind.step(Timestamp(START + 5), Input::Probed(ProbeAnswer { finding: not_asked, stands: None }));
+    assert!(matches!(told.as_slice(), [Effect::SetLimit { limit: Limit::STOPPED, .. }]), "{told:?}");
+}
+
+#[test]
+fn an_outage_is_one_however_often_it_is_probed_or_fails_again_in_its_ramp() {
+    let mut scene = Scene::closed(rate(8));
+    scene.pass(1_000);
+    let began = scene.now;
+    scene.up = false;
+    scene.report("w1", BreakerTransition::Opened);
+    scene.pass(600_000);
+    assert!(scene.probes > 5);
+    let view = scene.target.view();
+    assert_eq!((view.since.clone(), view.down_since), (began.to_rfc3339(), Some(began.to_rfc3339())));
+    scene.up = true;
+    while scene.state() != "ramping" {
+        scene.pass(1_000);
+    }
+    assert_ne!(scene.target.view().since, began.to_rfc3339());
+    scene.report("w1", BreakerTransition::Opened);
+    assert_eq!((scene.state(), scene.target.view().since), ("open", began.to_rfc3339()));
+    scene.pass(600_000);
+    let view = scene.target.view();
+    assert_eq!((view.state, view.down_since), ("closed", None));
+}
+
+#[test]
+fn a_process_that_is_not_heard_of_any_more_does_not_count() {
+    let rules = TargetRules { open_processes: 2, breaker_open_ms: 1_000, ..TargetRules::default() };
+    let mut scene = Scene::closed(rules.clone());
+    scene.report("p1", BreakerTransition::Opened);
+    scene.pass(12_001);
+    scene.report("p2", BreakerTransition::Opened);
+    assert_eq!(scene.state(), "closed", "p1 was killed, and p2 is its next life");
+    let mut scene = Scene::closed(rules);
+    scene.report("p1", BreakerTransition::Opened);
+    scene.pass(12_000);
+    scene.report("p2", BreakerTransition::Opened);
+    assert_eq!(scene.state(), "open");
+}
+
+#[test]
+fn what_a_person_says_fits_beside_the_limit_on_the_server() {
+    let long = |words: &str| words.repeat(1_000 / words.len());
+    for words in ["a", "ü", "\u{1}", "\""] {
+        let mut scene = Scene::closed(TargetRules::default());
+        let kind = TargetActionKind::Pause { until: Some(Timestamp(i64::MAX)) };
+        let action = TargetAction { action_id: "1".to_owned(), kind, actor: long(words), reason: long(words) };
+        let (answer, effects) = scene.target.act(scene.now, &action);
+        answer.unwrap();
+        let [Effect::SetLimit { standing, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+        let note = serde_json::to_string(standing).unwrap();
+        assert!(note.len() <= 1_000, "{}", note.len());
+        assert!(standing.reason.as_ref().is_some_and(|reason| reason.chars().count() >= 50), "{standing:?}");
+    }
 }

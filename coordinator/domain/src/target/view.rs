@@ -13,8 +13,11 @@ pub struct TargetView {
     /// `closed`: it is called; `open`, `probing`: it is down; `ramping`: it is called again, little by little; `maintenance`;
     /// `paused`.
     pub state: &'static str,
-    /// Since when.
+    /// Since when. Where it is down, since the outage began, over all its probes.
     pub since: String,
+    /// Since when it counts as down, until it is called as often as before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub down_since: Option<String>,
     /// Why it is not called, or less than configured: a person's reason, that of the maintenance window, or the failure by
     /// which it counts as down.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,10 +109,15 @@ impl Target {
             detail: probe.detail.clone(),
         };
         let (reason, actor) = self.because();
+        let since = match self.state {
+            TargetState::Open { .. } | TargetState::Probing => self.down_since.unwrap_or(self.since),
+            _ => self.since,
+        };
         TargetView {
             target: self.name.clone(),
             state: self.state.name(),
-            since: self.since.to_rfc3339(),
+            since: since.to_rfc3339(),
+            down_since: self.down_since.map(Timestamp::to_rfc3339),
             reason: reason.filter(|reason| !reason.is_empty()),
             actor,
             until: until.map(Timestamp::to_rfc3339),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::cli::output::Output;
 use crate::cli::show::{ShowArguments, bad_id};
-use crate::cli::tables::{list, table, text, waiting_for};
+use crate::cli::tables::{ended, list, table, text, waiting_for};
 use crate::fault::Fault;
 use crate::settings::Settings;
 
@@ -32,6 +32,14 @@ fn order_text(view: &Value) -> String {
         head.add_row([name.to_owned(), text(view, field)]);
     }
     head.add_row(["waits for".to_owned(), waiting_for(view)]);
+    for (name, field) in [("attempt", "attempt"), ("failed", "last_failure"), ("next attempt", "next_attempt_at")] {
+        if !view["waiting_for"][field].is_null() {
+            head.add_row([name.to_owned(), text(&view["waiting_for"], field)]);
+        }
+    }
+    if let Some(ended) = ended(view) {
+        head.add_row(["entity".to_owned(), ended]);
+    }
     let mut steps = table(&["step", "target", "state", "attempts", "outcome"]);
     for step in list(view, "steps") {
         steps.add_row(["name", "target", "state", "attempts", "outcome"].map(|name| text(step, name)));

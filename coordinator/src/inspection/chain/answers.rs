@@ -39,12 +39,25 @@ pub(in crate::inspection) enum Answer {
     Keeps(Keeping),
     /// How the target stands.
     Target(TargetStands),
+    /// The entity that was asked has ended and nothing of it goes on: how, and what it knew of the order that was asked
+    /// about.
+    Ended { ended: &'static str, links: Vec<OrderLink> },
     /// Whoever was asked does not know, or is not there.
     NeverSeen,
     /// Nobody answered: a stable code and a sentence.
     Unanswered { code: String, detail: String },
     /// Whoever asks may not ask that tenant.
     Forbidden,
+}
+
+impl Answer {
+    /// The same without what persons said.
+    pub(in crate::inspection) fn without_persons(self) -> Self {
+        match self {
+            Self::Target(stands) => Self::Target(TargetStands { reason: None, actor: None, ..stands }),
+            other => other,
+        }
+    }
 }
 
 /// One link of an order's chain within its customer, as the entity says it.
@@ -62,6 +75,21 @@ pub(in crate::inspection) struct OrderLink {
     pub since: Option<String>,
     pub code: Option<String>,
     pub detail: Option<String>,
+}
+
+impl OrderLink {
+    /// Whether it waits for a call at its target.
+    pub(in crate::inspection) fn waits_for_call(&self) -> bool {
+        matches!(self.waits_for.as_deref(), Some("target" | "settling"))
+    }
+
+    /// Says one thing more.
+    pub(in crate::inspection) fn tell(&mut self, sentence: &str) {
+        self.detail = Some(match self.detail.take() {
+            Some(detail) => format!("{detail} {sentence}"),
+            None => sentence.to_owned(),
+        });
+    }
 }
 
 /// What of a resource's state matters here.

@@ -329,3 +329,41 @@ fn a_target_that_does_not_answer_how_it_stands_is_waited_for_all_the_same() {
     let why = World::default().order(&a, &[waits_for_target(&a)]).why(&a);
     assert_eq!((short(&why), why.chain[0].target_state.as_deref()), (vec!["0 A target".to_owned()], None));
 }
+
+#[test]
+fn who_was_terminated_says_nothing_that_goes_on() {
+    let (a, b) = (order("A", 1), order("B", 1));
+    let mut chain = Chain::of(tenant(), a.clone());
+    let ended =
+        |links: Vec<Value>| Answer::Ended { ended: "terminated", links: serde_json::from_value(json!(links)).unwrap() };
+    chain.question().unwrap();
+    chain.hear(ended(vec![waits_for_target(&a)]));
+    assert_eq!(chain.question(), None, "nobody is asked further");
+    let why = chain.done();
+    assert_eq!((short(&why), why.chain[0].code.as_deref()), (vec!["0 A person".to_owned()], Some("entity_ended")));
+    assert!(why.chain[0].next.as_ref().unwrap().contains("interlock customer recover A --tenant blue"));
+
+    // One that holds what another waits for.
+    let world = World::default().order(&b, &[waits_for_lease(&b, "msisdn/1")]).held_by("msisdn/1", "A", json!({}));
+    let mut chain = Chain::of(tenant(), b.clone());
+    while let Some(question) = chain.question() {
+        let is_holder = matches!(question, Question::Keeps { .. });
+        chain.hear(if is_holder { ended(Vec::new()) } else { world.answer(&question) });
+    }
+    let why = chain.done();
+    let next = why.chain[1].next.clone().unwrap();
+    assert!(next.contains("customer recover A --tenant blue, or interlock resource release msisdn/1"), "{next}");
+
+    // An order that was over before is over.
+    let mut chain = Chain::of(tenant(), a.clone());
+    chain.question().unwrap();
+    chain.hear(ended(vec![json!({"order_id": a, "state": "completed"})]));
+    assert_eq!(short(&chain.done()), ["0 A nothing"]);
+}
+
+#[test]
+fn what_persons_said_of_a_target_is_left_out_for_who_may_not_see_it() {
+    let stands = TargetStands { state: "paused".to_owned(), actor: Some("anna".to_owned()), ..TargetStands::default() };
+    let Answer::Target(shown) = Answer::Target(stands).without_persons() else { unreachable!() };
+    assert_eq!((shown.state.as_str(), shown.actor), ("paused", None));
+}

@@ -1,0 +1,164 @@
+//! What Temporal says of an entity's run, beside what the entity says itself: whether it still runs, and how its calls
+//! fare, of whose attempts an entity knows nothing.
+
+use chrono::{DateTime, Utc};
+use interlock_activities::failure_text;
+use interlock_domain::ids::Timestamp;
+use serde_json::{Value, json};
+use temporalio_common::data_converters::DataConverter;
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
+use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
+
+/// The activity by which steps call targets.
+const CALL: &str = "provision";
+
+/// A run of an entity.
+pub(super) struct EntityRun {
+    status: WorkflowExecutionStatus,
+    calls: Vec<PendingActivityInfo>,
+}
+
+/// A call that is under way, or waits for its next attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CallUnderWay {
+    /// The attempt that is made, or comes next; from 1.
+    attempt: i32,
+    /// Why the last one failed.
+    last_failure: Option<String>,
+    /// When the next one is made, where it waits.
+    next_attempt_at: Option<Timestamp>,
+}
+
+impl EntityRun {
+    /// What a description of it says.
+    pub(super) fn of(described: DescribeWorkflowExecutionResponse) -> Self {
+        let status =
+            described.workflow_execution_info.map_or(WorkflowExecutionStatus::Unspecified, |info| info.status());
+        let is_call = |call: &PendingActivityInfo| call.activity_type.as_ref().is_some_and(|kind| kind.name == CALL);
+        let calls = described.pending_activities.into_iter().filter(is_call).collect();
+        Self { status, calls }
+    }
+
+    /// How it ended, where it did and no other run follows it: nothing of the entity goes on then.
+    pub(super) fn ended(&self) -> Option<&'static str> {
+        match self.status {
+            WorkflowExecutionStatus::Terminated => Some("terminated"),
+            WorkflowExecutionStatus::TimedOut => Some("timed out"),
+            WorkflowExecutionStatus::Failed => Some("failed"),
+            WorkflowExecutionStatus::Canceled => Some("cancelled"),
+            WorkflowExecutionStatus::Completed => Some("completed"),
+            WorkflowExecutionStatus::Running
+            | WorkflowExecutionStatus::Paused
+            | WorkflowExecutionStatus::ContinuedAsNew
+            | WorkflowExecutionStatus::Unspecified => None,
+        }
+    }
+
+    /// The call on a target's queue; none where there is none, or several, of which it cannot be told which is whose.
+    pub(super) async fn call_at(&self, converter: &DataConverter, queue: &str) -> Option<CallUnderWay> {
+        let mut calls = self.calls.iter().filter(|call| queue_of(call) == Some(queue));
+        let (Some(call), None) = (calls.next(), calls.next()) else { return None };
+        let last_failure = match call.last_failure.clone() {
+            Some(failure) => Some(failure_text(converter, failure).await),
+            None => None,
+        };
+        let next = call.next_attempt_schedule_time.as_ref();
+        let next_attempt_at = next.map(|at| Timestamp(at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000));
+        Some(CallUnderWay { attempt: call.attempt, last_failure, next_attempt_at })
+    }
+}
+
+fn queue_of(call: &PendingActivityInfo) -> Option<&str> {
+    call.activity_options.as_ref()?.task_queue.as_ref().map(|queue| queue.name.as_str())
+}
+
+impl CallUnderWay {
+    /// It, in a sentence; none where it is the first attempt, of which there is nothing to say.
+    pub(super) fn sentence(&self, now: DateTime<Utc>) -> Option<String> {
+        let failure = self.last_failure.as_deref()?;
+        let next = self.next_attempt_at.filter(|at| at.0 > now.timestamp_millis());
+        let next = next.map(|at| format!(", to be made at {}", at.to_rfc3339())).unwrap_or_default();
+        Some(format!("This is attempt {}{next}; the last one failed: {}.", self.attempt, failure.trim_end_matches('.')))
+    }
+
+    /// Says it in an order's view, beside what that waits for.
+    pub(super) fn show_in(&self, waiting_for: &mut Value) {
+        waiting_for["attempt"] = json!(self.attempt);
+        waiting_for["last_failure"] = json!(self.last_failure);
+        waiting_for["next_attempt_at"] = json!(self.next_attempt_at.map(Timestamp::to_rfc3339));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::protos::temporal::api::activity::v1::ActivityOptions;
+    use temporalio_common::protos::temporal::api::common::v1::ActivityType;
+    use temporalio_common::protos::temporal::api::failure::v1::Failure;
+    use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+    use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
+
+    use super::*;
+
+    fn call(activity: &str, queue: &str, attempt: i32, failure: Option<&str>) -> PendingActivityInfo {
+        let task_queue = TaskQueue { name: queue.to_owned(), ..TaskQueue::default() };
+        PendingActivityInfo {
+            activity_type: Some(ActivityType { name: activity.to_owned() }),
+            attempt,
+            last_failure: failure.map(|message| Failure { message: message.to_owned(), ..Failure::default() }),
+            activity_options: Some(ActivityOptions { task_queue: Some(task_queue), ..ActivityOptions::default() }),
+            ..PendingActivityInfo::default()
+        }
+    }
+
+    fn run(status: WorkflowExecutionStatus, pending_activities: Vec<PendingActivityInfo>) -> EntityRun {
+        let info = WorkflowExecutionInfo { status: status.into(), ..WorkflowExecutionInfo::default() };
+        EntityRun::of(DescribeWorkflowExecutionResponse {
+            workflow_execution_info: Some(info),
+            pending_activities,
+            ..DescribeWorkflowExecutionResponse::default()
+        })
+    }
+
+    #[test]
+    fn a_run_that_others_follow_is_not_the_end() {
+        assert_eq!(run(WorkflowExecutionStatus::Terminated, Vec::new()).ended(), Some("terminated"));
+        for goes_on in [WorkflowExecutionStatus::Running, WorkflowExecutionStatus::ContinuedAsNew] {
+            assert_eq!(run(goes_on, Vec::new()).ended(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_one_call_at_a_target_is_told() {
+        let hss = "interlock.provisioning-hss";
+        let calls = vec![
+            call(CALL, hss, 3, Some("503 Service Unavailable.")),
+            call(CALL, "interlock.provisioning-crm", 1, None),
+            call("look_up", hss, 9, None),
+        ];
+        let run = run(WorkflowExecutionStatus::Running, calls);
+        let converter = DataConverter::default();
+        let told = run.call_at(&converter, hss).await.unwrap();
+        let now = DateTime::from_timestamp_millis(0).unwrap();
+        assert_eq!(told.sentence(now).unwrap(), "This is attempt 3; the last one failed: 503 Service Unavailable.");
+        let later = CallUnderWay { next_attempt_at: Some(Timestamp(1_000)), ..told };
+        assert!(later.sentence(now).unwrap().contains("attempt 3, to be made at 1970-01-01T00:00:01.000Z;"));
+        let mut waiting_for = json!({"waits_for": "target"});
+        later.show_in(&mut waiting_for);
+        assert_eq!(
+            (&waiting_for["attempt"], &waiting_for["next_attempt_at"]),
+            (&json!(3), &json!("1970-01-01T00:00:01.000Z"))
+        );
+        let at_crm = run.call_at(&converter, "interlock.provisioning-crm").await.unwrap();
+        assert_eq!(at_crm.sentence(now), None, "it never failed");
+        assert_eq!(run.call_at(&converter, "interlock.provisioning-billing").await, None);
+    }
+
+    #[tokio::test]
+    async fn of_several_calls_at_a_target_none_is_told() {
+        let queue = "interlock.provisioning-hss";
+        let calls = vec![call(CALL, queue, 1, None), call(CALL, queue, 2, None)];
+        let run = run(WorkflowExecutionStatus::Running, calls);
+        assert_eq!(run.call_at(&DataConverter::default(), queue).await, None);
+    }
+}
