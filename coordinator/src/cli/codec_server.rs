@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::arguments::SettingsFlag;
 use super::output::Output;
-use crate::codec::{KeyRing, LoopbackOrigin, start_server};
+use crate::codec::{KeyRing, LoopbackOrigin, may_serve, start_server};
 use crate::fault::Fault;
-use crate::settings::Settings;
+use crate::settings::{CodecServerSettings, Settings};
 use crate::shutdown;
 
 /// `codec-server`.
@@ -29,6 +29,21 @@ impl CodecServerCommand {
     pub(super) fn settings_flags(&self) -> Vec<SettingsFlag> {
         self.listen.iter().map(|listen| ("--listen", "codec.server.listen", listen.clone())).collect()
     }
+
+    /// The settings of the server, with what the flags add to them.
+    fn of_server(&self, settings: Settings) -> CodecServerSettings {
+        let mut of_server = settings.codec.server;
+        of_server.cors_origins.extend(self.cors_origin.iter().map(|origin| origin.trim_end_matches('/').to_owned()));
+        of_server
+    }
+
+    /// Whether it would serve, were there keys.
+    ///
+    /// # Errors
+    /// [`Fault`] as [`may_serve`] has it.
+    pub(super) fn check(&self, settings: Settings) -> Result<(), Fault> {
+        may_serve(&self.of_server(settings))
+    }
 }
 
 /// What is printed once it listens.
@@ -41,9 +56,7 @@ struct Listening {
 pub(super) async fn run(command: &CodecServerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let ending = shutdown::on_signals()?;
     let ring = Arc::new(KeyRing::from_settings(&settings.codec)?);
-    let mut of_server = settings.codec.server;
-    of_server.cors_origins.extend(command.cors_origin.iter().map(|origin| origin.trim_end_matches('/').to_owned()));
-    let server = start_server(ring, &of_server, LoopbackOrigin::default()).await?;
+    let server = start_server(ring, &command.of_server(settings), LoopbackOrigin::default()).await?;
     let listening = Listening { codec_server: server.url() };
     output.line(&listening, |it| format!("codec server listens at {}", it.codec_server))?;
     ending.cancelled().await;

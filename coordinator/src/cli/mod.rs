@@ -72,6 +72,26 @@ pub fn check_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<
     }
 }
 
+/// As [`check_arguments`], and that a service would begin with these settings, beside those that its own flags set: one that
+/// others could reach, and that knows no tokens, refuses to.
+///
+/// # Errors
+/// What is wrong with them, as a person is told it.
+pub fn check_service(arguments: impl IntoIterator<Item = OsString>, sources: SettingsSources) -> Result<(), String> {
+    let parsed = match Arguments::try_parse_from(arguments) {
+        Err(error) if is_wrong_use(&error) => return Err(error.to_string()),
+        Err(_) => return Ok(()),
+        Ok(parsed) => parsed,
+    };
+    let with = |flags: Vec<SettingsFlag>| Settings::load(&SettingsSources { flags, ..sources });
+    let checked = match parsed.command {
+        Command::Gateway(command) => with(command.settings_flags()).map(drop),
+        Command::CodecServer(command) => with(command.settings_flags()).and_then(|settings| command.check(settings)),
+        _ => Ok(()),
+    };
+    checked.map_err(|fault| fault.to_string())
+}
+
 fn is_wrong_use(error: &clap::Error) -> bool {
     !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }

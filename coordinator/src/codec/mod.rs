@@ -16,4 +16,4 @@ mod server;
 pub use key::{CodecKey, KEY_BYTES, KeyId};
 pub use key_ring::{CodecError, KeyRing};
 pub use payload_codec::{AtRest, data_converter};
-pub use server::{LoopbackOrigin, start as start_server};
+pub use server::{LoopbackOrigin, may_serve, start as start_server};

@@ -16,6 +16,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use interlock_adapters::secret::SecretMissing;
 use interlock_domain::error_code::ErrorCode;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -55,7 +56,7 @@ struct CodecServer {
 ///
 /// # Errors
 /// [`Fault`] `codec_without_keys`, `codec_server_without_tokens` where others could reach it and no token is configured,
-/// `setting_invalid` for an origin that is none, or `listen_failed`.
+/// `codec_token_missing` where one is not in its place, `setting_invalid` for an origin that is none, or `listen_failed`.
 pub async fn start(
     ring: Arc<KeyRing>,
     settings: &CodecServerSettings,
@@ -64,6 +65,22 @@ pub async fn start(
     if ring.ids().next().is_none() {
         return Err(Fault::wrong_use(ErrorCode::CodecWithoutKeys, "The codec server has no keys."));
     }
+    may_serve(settings)?;
+    let tokens = settings.tokens.iter().map(known).collect::<Result<Vec<_>, _>>().map_err(|missing| {
+        let message = format!("A token of the codec server cannot be read: {missing}.");
+        Fault::wrong_use(ErrorCode::CodecTokenMissing, message)
+    })?;
+    let server =
+        CodecServer { ring, tokens: Arc::new(tokens), origins: Arc::new(settings.cors_origins.clone()), loopback };
+    HttpService::start(settings.listen, router(server)).await
+}
+
+/// Whether it would serve with these settings.
+///
+/// # Errors
+/// [`Fault`] `codec_server_without_tokens` where others could reach it and no token is configured, `setting_invalid` for an
+/// origin that is none.
+pub fn may_serve(settings: &CodecServerSettings) -> Result<(), Fault> {
     if settings.tokens.is_empty() && !settings.listen.ip().is_loopback() {
         return Err(Fault::wrong_use(
             ErrorCode::CodecServerWithoutTokens,
@@ -81,13 +98,7 @@ pub async fn start(
             ),
         ));
     }
-    let server = CodecServer {
-        ring,
-        tokens: Arc::new(settings.tokens.iter().map(known).collect()),
-        origins: Arc::new(settings.cors_origins.clone()),
-        loopback,
-    };
-    HttpService::start(settings.listen, router(server)).await
+    Ok(())
 }
 
 /// Scheme, host and port, as browsers send them; without a path, and never any origin at all.
@@ -95,11 +106,11 @@ fn is_origin(origin: &str) -> bool {
     url::Url::parse(origin).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == origin)
 }
 
-fn known(token: &CodecToken) -> ([u8; 32], String) {
+fn known(token: &CodecToken) -> Result<([u8; 32], String), SecretMissing> {
     use secrecy::ExposeSecret as _;
-    let digest: [u8; 32] = Sha256::digest(token.token.expose_secret().as_bytes()).into();
+    let digest: [u8; 32] = Sha256::digest(token.token.read()?.expose_secret().as_bytes()).into();
     let name = token.name.clone().unwrap_or_else(|| format!("token {}", hex::encode(&digest[..4])));
-    (digest, name)
+    Ok((digest, name))
 }
 
 fn router(server: CodecServer) -> Router {
@@ -315,6 +326,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_token_may_be_in_a_file_and_is_missed_where_there_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("proxy");
+        let settings = json!({"listen": "127.0.0.1:0", "tokens": [{"token": {"file": file}}]});
+        let settings: CodecServerSettings = serde_json::from_value(settings).unwrap();
+        let started = || start(Arc::new(ring(&["1"], Some("1"))), &settings, LoopbackOrigin::default());
+        assert_eq!(started().await.err().unwrap().code, ErrorCode::CodecTokenMissing);
+        std::fs::write(&file, "alpha\n").unwrap();
+        let server = started().await.unwrap();
+        let call = || post(server.url() + "/decode", &encrypted());
+        assert_eq!(call().bearer_auth("alpha").send().await.unwrap().status(), 200);
+        assert_eq!(code(call().bearer_auth("of a user").send().await.unwrap()).await, (401, json!("token_unknown")));
+    }
+
+    #[tokio::test]
     async fn only_web_pages_of_the_allowed_origin_may_call() {
         let server = server(&[]).await;
         let from = |origin: &str| post(server.url() + "/decode", &encrypted()).header("Origin", origin);
@@ -325,8 +351,9 @@ mod tests {
         assert!(other.headers().get("access-control-allow-origin").is_none());
         assert_eq!(code(other).await, (403, json!("origin_forbidden")));
 
-        // What a browser asks first.
-        let asked = request(Method::OPTIONS, server.url() + "/decode")
+        // What a browser asks first: never with a token.
+        let of_bearers = self::server(&["alpha"]).await;
+        let asked = request(Method::OPTIONS, of_bearers.url() + "/decode")
             .header("Origin", "https://temporal.example")
             .header("Access-Control-Request-Method", "POST")
             .header("Access-Control-Request-Headers", "content-type,x-namespace,authorization")

@@ -17,7 +17,8 @@ use super::access::Need;
 use super::problem::Problem;
 use super::request::{self, PathParts};
 use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, EventResult, EventStatus, Ingested, binary_event, events_of_json};
-use crate::metrics::{MetricName, code_label};
+use crate::metrics::rejections::{self, RejectedAt};
+use crate::metrics::{MetricName, Metrics};
 
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);
@@ -63,11 +64,18 @@ pub(super) async fn submit(
     for result in &ingested.results {
         gateway.metrics.count(MetricName::EventsIngested, &[("outcome", result.status.as_str())]);
         if let (EventStatus::Rejected, Some(code)) = (result.status, &result.code) {
-            let labels = [("code", code_label(code)), ("at", "gateway")];
-            gateway.metrics.count(MetricName::EventsRejected, &labels);
+            rejections::count(&gateway.metrics, code, RejectedAt::Gateway);
         }
     }
     answer(ingested)
+}
+
+/// Shows what this gateway counts of events, all of it 0.
+pub(super) fn begin_counting(metrics: &Metrics) {
+    for status in EventStatus::ALL {
+        metrics.begin(MetricName::EventsIngested, &[("outcome", status.as_str())]);
+    }
+    rejections::begin(metrics, RejectedAt::Gateway);
 }
 
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Value>, Problem> {

@@ -101,6 +101,7 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
         throttle: Arc::new(Throttle::new(settings.events_per_second_max)),
         metrics: metrics.clone(),
     };
+    events::begin_counting(metrics);
     let stop = CancellationToken::new();
     let about = about(installation.catalog.digest().to_owned(), stop.clone());
     let router = router(gateway, about, readiness(installation.client.clone(), stop.clone()));

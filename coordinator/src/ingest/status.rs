@@ -19,6 +19,9 @@ pub enum EventStatus {
 }
 
 impl EventStatus {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Accepted, Self::Rejected, Self::Unknown];
+
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -43,8 +43,11 @@ pub enum MetricName {
     BreakerState,
     /// 1 for the `state` that a `target` is in, 0 for all others.
     TargetState,
-    /// The limit of a `target`'s queue on the server, in requests per second over all namespaces; -1 where there is none.
+    /// The limit of a `target`'s queue on the server, in requests per second over all namespaces; -1 where there is none,
+    /// NaN where it is not known what the server was told.
     TargetLimit,
+    /// 1 where the server cannot be told the limit of a `target`'s queue, 0 where it can.
+    TargetLimitFault,
     /// How long the histories of runs had become when they continued as new, in events, by `entity`.
     HistoryLength,
     /// What the last sweep of a `namespace` by this process found, and is not over, by `cause`.
@@ -66,7 +69,7 @@ const EVENTS: &[f64] = &[50.0, 100.0, 200.0, 400.0, 600.0, 1000.0, 1500.0, 2000.
 
 impl MetricName {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::EventsIngested,
         Self::EventsRejected,
         Self::RequestsThrottled,
@@ -81,6 +84,7 @@ impl MetricName {
         Self::BreakerState,
         Self::TargetState,
         Self::TargetLimit,
+        Self::TargetLimitFault,
         Self::HistoryLength,
         Self::SweepFindings,
         Self::AlertsRaised,
@@ -106,6 +110,7 @@ impl MetricName {
             Self::BreakerState => "interlock_breaker_state",
             Self::TargetState => "interlock_target_state",
             Self::TargetLimit => "interlock_target_limit",
+            Self::TargetLimitFault => "interlock_target_limit_fault",
             Self::HistoryLength => "interlock_history_length",
             Self::SweepFindings => "interlock_sweep_findings",
             Self::AlertsRaised => "interlock_alerts_raised",
@@ -126,6 +131,7 @@ impl MetricName {
             | Self::BreakerState
             | Self::TargetState
             | Self::TargetLimit
+            | Self::TargetLimitFault
             | Self::SweepFindings
             | Self::SweepTime => MetricKind::Gauge,
             Self::EventsIngested

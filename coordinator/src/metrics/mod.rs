@@ -1,6 +1,7 @@
 //! Metrics: the Temporal SDK's own and Interlock's, in one registry, read at one `/metrics`.
 
 mod metric_name;
+pub(crate) mod rejections;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,7 +22,6 @@ use tokio::task::AbortHandle;
 
 pub use metric_name::{MetricKind, MetricName};
 pub use watch::Watch;
-pub(crate) use watch::code_label;
 
 use crate::fault::{Fault, with_causes};
 
@@ -90,6 +90,13 @@ impl Metrics {
     pub fn count(&self, name: MetricName, labels: &[(&'static str, &str)]) {
         debug_assert_eq!(name.kind(), MetricKind::Counter);
         self.inner.meter.counter(MetricParameters::from(name.as_str())).add(1, &self.attributes(labels));
+    }
+
+    /// Shows a counter as 0 before anything was counted. Prometheus sees no increase in a counter that appears with a count in
+    /// it: so whatever an alert waits for the first of begins thus.
+    pub fn begin(&self, name: MetricName, labels: &[(&'static str, &str)]) {
+        debug_assert_eq!(name.kind(), MetricKind::Counter);
+        self.inner.meter.counter(MetricParameters::from(name.as_str())).add(0, &self.attributes(labels));
     }
 
     /// Sets a gauge. Labels are bounded sets of words, such as the configured targets, never an entity's id.

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_domain::error_code::ReasonCode;
 use interlock_domain::observation::{BreakerState, Observation, Observer};
 use interlock_domain::routing::Routing;
 
+use super::rejections::{self, RejectedAt};
 use super::{MetricName, Metrics};
-
-/// The label of a code that is none of the catalogue: a target's, or another build's.
-const CODE_OTHER: &str = "other";
 
 /// Makes metrics of what is seen.
 pub struct Watch {
@@ -25,11 +22,6 @@ impl Watch {
     }
 }
 
-/// The label of a code.
-pub(crate) fn code_label(code: &ReasonCode) -> &'static str {
-    code.known().map_or(CODE_OTHER, interlock_domain::error_code::ErrorCode::as_str)
-}
-
 impl Observer for Watch {
     fn observe(&self, observation: &Observation) {
         let metrics = &self.metrics;
@@ -38,7 +30,7 @@ impl Observer for Watch {
                 let plan = self.routing.tenant(tenant).plan.as_str();
                 metrics.count(MetricName::OrdersEnded, &[("state", state.as_str()), ("tenant_plan", plan)]);
                 if let Some(code) = rejected {
-                    metrics.count(MetricName::EventsRejected, &[("code", code_label(code)), ("at", "entity")]);
+                    rejections::count(metrics, code, RejectedAt::Entity);
                 }
             }
             Observation::LeaseGranted { kind, waited_ms } => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use interlock_adapters::Secret;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -72,8 +73,8 @@ impl Default for CodecServerSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CodecToken {
-    /// The token as it stands in the header `Authorization: Bearer …`.
-    pub token: SecretString,
+    /// The token as it stands in the header `Authorization: Bearer …`, or where it is.
+    pub token: Secret,
     /// Who its bearer is, for the log.
     #[serde(default)]
     pub name: Option<String>,

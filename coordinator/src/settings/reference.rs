@@ -39,7 +39,7 @@ tenants = ["blue"]
 [codec.server]              # 'interlock codec-server'
 cors_origins = ["https://temporal.example"]       # whose web pages may call it: the Temporal UI's
 [[codec.server.tokens]]     # who may call it. Without any, it serves loopback only
-token = "…"
+token = { file = "/run/secrets/interlock/codec" }
 name = "support"            # who is written into its log
 
 [tenants.blue]

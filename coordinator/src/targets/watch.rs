@@ -39,7 +39,12 @@ fn show(metrics: &Metrics, view: &Value) {
         let value = if name == state { 1.0 } else { 0.0 };
         metrics.gauge(MetricName::TargetState, value, &[("target", target), ("state", name)]);
     }
-    metrics.gauge(MetricName::TargetLimit, view["limit"].as_f64().unwrap_or(NO_LIMIT), &[("target", target)]);
+    let cannot_be_told = view["limit_fault"].is_string();
+    // No limit, and one that is not known, are both null in a view; while the server is told another, or cannot be, it is not known.
+    let is_unknown = cannot_be_told || view["limit_pending"] == true;
+    let unlimited = if is_unknown { f64::NAN } else { NO_LIMIT };
+    metrics.gauge(MetricName::TargetLimit, view["limit"].as_f64().unwrap_or(unlimited), &[("target", target)]);
+    metrics.gauge(MetricName::TargetLimitFault, f64::from(u8::from(cannot_be_told)), &[("target", target)]);
 }
 
 #[cfg(test)]
@@ -53,6 +58,11 @@ mod tests {
         let metrics = Metrics::start().unwrap();
         show(&metrics, &json!({"target": "hss", "state": "open", "limit": 0.0}));
         show(&metrics, &json!({"target": "crm", "state": "closed", "limit": null}));
+        let fault = "deadline exceeded";
+        show(
+            &metrics,
+            &json!({"target": "mail", "state": "open", "limit": null, "limit_pending": true, "limit_fault": fault}),
+        );
         show(&metrics, &json!({"target": "sms", "state": null, "unanswered": {}}));
         let text = metrics.text().await.unwrap();
         let has = |name: &str, labels: [&str; 2], value: &str| {
@@ -64,6 +74,9 @@ mod tests {
         assert!(has("interlock_target_state{", ["target=\"hss\"", "state=\"closed\""], "} 0"), "{text}");
         assert!(has("interlock_target_limit{", ["target=\"hss\"", ""], "} 0"), "{text}");
         assert!(has("interlock_target_limit{", ["target=\"crm\"", ""], "} -1"), "{text}");
+        assert!(has("interlock_target_limit_fault{", ["target=\"crm\"", ""], "} 0"), "{text}");
+        assert!(has("interlock_target_limit_fault{", ["target=\"mail\"", ""], "} 1"), "{text}");
+        assert!(has("interlock_target_limit{", ["target=\"mail\"", ""], "} NaN"), "what was told is not known: {text}");
         assert!(!text.contains("target=\"sms\""), "{text}");
     }
 }

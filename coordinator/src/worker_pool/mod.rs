@@ -31,6 +31,7 @@ pub use workload::{ShardRange, Workload};
 
 use crate::fault::{Fault, with_causes};
 use crate::installation::Installation;
+use crate::metrics::rejections::{self, RejectedAt};
 use crate::metrics::{Metrics, Watch};
 use crate::schedules;
 use crate::sweep::{SweepActivities, Sweeper};
@@ -101,6 +102,9 @@ impl WorkerPool {
     ) -> Result<Self, Fault> {
         let queues = queues(installation, &options)?;
         let context = context(installation, &options, metrics);
+        if options.workload.queue_kinds().contains(&QueueKind::Entity) {
+            rejections::begin(metrics, RejectedAt::Entity);
+        }
         let runtime = Arc::new(metrics.runtime()?);
         let standing = Arc::new(standing(installation, &options, &queues));
         let connections = connections(installation, standing.workers_max()).await?;

@@ -47,6 +47,19 @@ fn what_entities_and_steps_did_is_counted() {
 }
 
 #[test]
+fn what_an_alert_waits_for_the_first_of_is_counted_from_0() {
+    run(async {
+        let [worker, gateway] = &seen().await.metrics;
+        for (text, at) in [(worker, "at=\"entity\""), (gateway, "at=\"gateway\"")] {
+            let full = value(text, "interlock_events_rejected_total", &["code=\"backlog_full\"", at]);
+            assert_eq!(full.map(|count| count.to_string()).as_deref(), Some("0"), "{text}");
+        }
+        let unknown = value(gateway, "interlock_events_ingested_total", &["outcome=\"unknown\""]);
+        assert_eq!(unknown.map(|count| count.to_string()).as_deref(), Some("0"), "{gateway}");
+    });
+}
+
+#[test]
 fn what_is_replayed_is_not_counted_again() {
     run(async {
         // With one entity in memory at a time each of the others is replayed whenever something comes for it.

@@ -338,9 +338,9 @@ catalogue! {
         TooLate = "too_late": "A younger event of this type was applied already."
             => "Nothing, where the younger one is right; else send the event anew with a later time.";
         BacklogFull = "backlog_full": "The customer has as many open orders, or as much state, as one may have."
-            => "See what they wait for ('interlock customer show ID'), and send it again when some are done.";
+            => "See what they wait for ('interlock customer show ID'), and send it anew, with another id, when some are done.";
         QueueFull = "queue_full": "As many tickets wait at a resource as may."
-            => "See who holds it ('interlock resource show KIND/ID'), and send the event again when fewer wait.";
+            => "See who holds it ('interlock resource show KIND/ID'), and send the event anew, with another id, when fewer wait.";
         UndecodableMessage = "undecodable_message": "An entity sent a message that this version cannot read."
             => "Run the same version everywhere; where it stays so, report it.";
     }
@@ -606,6 +606,8 @@ catalogue! {
         CodecServerWithoutTokens = "codec_server_without_tokens":
             "The codec server is to listen where others can reach it, and no token is configured."
             => "Configure [[codec.server.tokens]], or listen on a loopback address.";
+        CodecTokenMissing = "codec_token_missing": "A token of the codec server cannot be read."
+            => "Set the environment variable, or write the file, that the message names.";
         CodecRequestUnreadable = "codec_request_unreadable": "The body of a call to the codec server is no JSON of payloads."
             => "Send what Temporal's remote codec protocol says.";
         OriginForbidden = "origin_forbidden": "A web page of an origin that nobody allowed calls the codec server."

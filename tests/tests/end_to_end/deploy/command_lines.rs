@@ -2,12 +2,31 @@
 
 use std::ffi::OsString;
 
-use interlock_coordinator::cli::check_arguments;
+use interlock_coordinator::cli::{check_arguments, check_service};
+use interlock_coordinator::settings::SettingsSources;
 
 /// What is wrong with the arguments of `interlock`, without its name.
 pub(super) fn fault(arguments: &[String]) -> Option<String> {
     let own_name = std::iter::once(OsString::from("interlock"));
     check_arguments(own_name.chain(arguments.iter().map(OsString::from))).err()
+}
+
+/// What is wrong with them, and why a service would not begin with them where nothing else is configured.
+pub(super) fn fault_alone(arguments: &[String]) -> Option<String> {
+    let own_name = std::iter::once(OsString::from("interlock"));
+    let arguments = own_name.chain(arguments.iter().map(OsString::from));
+    check_service(arguments, SettingsSources::default()).err()
+}
+
+#[test]
+fn a_service_that_would_refuse_to_begin_is_found() {
+    let line = |text: &str| fault_alone(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    assert_eq!(line("codec-server --listen 127.0.0.1:8089 --cors-origin https://temporal.example"), None);
+    assert_eq!(line("gateway"), None);
+    for refused in ["codec-server --listen 0.0.0.0:8081", "codec-server --cors-origin *", "gateway --listen 0.0.0.0:80"]
+    {
+        assert!(line(refused).is_some(), "{refused}");
+    }
 }
 
 #[test]

@@ -69,7 +69,8 @@ fn each_of_interlocks_services_is_locked_in_and_has_time_to_drain() {
         assert_eq!(service["cap_drop"], serde_json::json!(["ALL"]), "{name}");
         assert!(!service["user"].as_str().unwrap().starts_with('0'), "{name}");
         let grace: u64 = service["stop_grace_period"].as_str().unwrap().trim_end_matches('s').parse().unwrap();
-        assert!(grace > super::scaling::drain_of_a_worker().as_secs(), "{name}: {grace} s");
+        let drain = super::scaling::drain_of_a_worker("compose/interlock.toml", &strings(&service["command"]));
+        assert!(grace > drain.as_secs(), "{name}: {grace} s for {drain:?}");
         let version = concat!("interlock:", env!("CARGO_PKG_VERSION"), "}");
         assert!(service["image"].as_str().unwrap().ends_with(version), "{name}");
     }

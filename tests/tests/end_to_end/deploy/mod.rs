@@ -8,6 +8,7 @@ mod dockerfile;
 mod kustomizations;
 mod manifests;
 mod network;
+mod page_settings;
 mod pages;
 mod scaling;
 mod security;

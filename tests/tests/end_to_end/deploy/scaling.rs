@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use interlock_coordinator::http_service;
+use interlock_domain::catalog::{ATTEMPT_TIMEOUT_MS, REFERENCE_TEXT};
 use interlock_domain::routing::{QueueKind, QueuePrefix, ShardCount};
 use serde_json::Value;
 
@@ -10,9 +11,15 @@ use super::kustomizations::{deleted, is_meant};
 use super::manifests::{Manifest, base, objects, strings};
 use super::settings_file::load;
 
-/// How long a worker of the base may take to end in good order: what it does, then its HTTP service.
-pub(super) fn drain_of_a_worker() -> Duration {
-    load("kubernetes/base/interlock.toml").workers.drain + http_service::DRAIN
+/// How long a worker may take to end in good order: what it does; where it calls targets, a call that it sent at the end of
+/// that; then its HTTP service.
+pub(super) fn drain_of_a_worker(settings: &str, arguments: &[String]) -> Duration {
+    let sets_another = |line: &str| !line.trim_start().starts_with('#') && line.contains("attempt_timeout =");
+    assert!(!REFERENCE_TEXT.lines().any(sets_another), "the catalog's longest attempt is not the default");
+    let calls_targets =
+        ["all", "provisioning", "jobs"].iter().any(|workload| arguments.contains(&(*workload).to_owned()));
+    let sent = if calls_targets { Duration::from_millis(ATTEMPT_TIMEOUT_MS) } else { Duration::ZERO };
+    load(settings).workers.drain + sent + http_service::DRAIN
 }
 
 fn drain_of_a_gateway() -> Duration {
@@ -26,8 +33,9 @@ fn a_pod_has_more_time_to_end_than_it_takes() {
         let seconds = |value: &Value| Duration::from_secs(value.as_u64().unwrap_or_default());
         let grace = seconds(&pod.spec["terminationGracePeriodSeconds"]);
         let before = seconds(&pod.container()["lifecycle"]["preStop"]["sleep"]["seconds"]);
-        let is_worker = strings(&pod.container()["args"])[0] == "worker";
-        let drain = if is_worker { drain_of_a_worker() } else { drain_of_a_gateway() };
+        let arguments = strings(&pod.container()["args"]);
+        let of_worker = || drain_of_a_worker("kubernetes/base/interlock.toml", &arguments);
+        let drain = if arguments[0] == "worker" { of_worker() } else { drain_of_a_gateway() };
         assert!(grace > before + drain, "{}: {grace:?} for {before:?} and {drain:?}", deployment.name);
     }
 }
