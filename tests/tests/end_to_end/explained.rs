@@ -87,6 +87,12 @@ fn ids(orders: &Value) -> Vec<&str> {
     orders.as_array().unwrap().iter().map(|order| order["order_id"].as_str().unwrap()).collect()
 }
 
+/// A list has so many orders now.
+async fn has_as_many(scene: &Scene<'_>, query: &str, count: usize) {
+    let (status, page) = get(scene, query).await;
+    assert_eq!((status, ids(&page["orders"]).len()), (StatusCode::OK, count), "{query}: {page:#}");
+}
+
 /// All orders of a list, sorted, page by page.
 async fn walked(scene: &Scene<'_>, query: &str, limit: usize) -> Vec<String> {
     let (mut walked, mut cursor) = (Vec::new(), String::new());
@@ -252,12 +258,7 @@ fn a_held_order_is_found_by_its_state_and_target_and_says_how_it_is_mended() {
             ("orders?overdue=true".to_owned(), 0),
             (format!("orders?customer={}", waiting.id), 1),
         ] {
-            let (status, page) = get(&scene, &query).await;
-            assert_eq!(
-                (status, page["orders"].as_array().unwrap().len()),
-                (StatusCode::OK, count),
-                "{query}: {page:#}"
-            );
+            has_as_many(&scene, &query, count).await;
         }
 
         let listed = said(&scene, &["order", "list", "--state", "held", "--target", "hss"]).await;
@@ -369,6 +370,15 @@ fn a_customer_that_does_not_answer_is_named_and_the_others_are_listed() {
     });
 }
 
+/// Pauses the target of orders that stand alone.
+async fn pause_notify(scene: &Scene<'_>) {
+    said(scene, &["target", "pause", "notify", "--reason", "new release"]).await;
+    until("the target to be paused", || async {
+        said(scene, &["target", "list"]).await.contains("new release").then_some(())
+    })
+    .await;
+}
+
 /// Submits an event whose order stands alone, and says which that is.
 async fn submit_alone(scene: &Scene<'_>, customer: &Customer) -> OrderId {
     let taken = scene.bed.platform.submit(&scene.tenant, quota_exceeded(customer, &number())).await;
@@ -397,11 +407,7 @@ fn orders_that_stand_alone_are_listed_with_the_others_until_they_are_done() {
         let (waits_alone, never_seen) = (scene.customer("B"), scene.customer("C"));
         scene.done(&assigned(&holder, &number)).await;
         let of_entity = scene.submit(&assigned(&waiting, &number)).await;
-        said(&scene, &["target", "pause", "notify", "--reason", "new release"]).await;
-        until("the target to be paused", || async {
-            said(&scene, &["target", "list"]).await.contains("new release").then_some(())
-        })
-        .await;
+        pause_notify(&scene).await;
         let one = submit_alone(&scene, &waiting).await;
         let two = submit_alone(&scene, &waits_alone).await;
         let others = submit_alone(&other_tenant, &waits_alone).await;
@@ -434,8 +440,7 @@ fn orders_that_stand_alone_are_listed_with_the_others_until_they_are_done() {
             (format!("orders?customer={}", waiting.id), 2),
             (format!("orders?customer={}", waits_alone.id), 1),
         ] {
-            let (status, page) = get(&scene, &query).await;
-            assert_eq!((status, ids(&page["orders"]).len()), (StatusCode::OK, count), "{query}: {page:#}");
+            has_as_many(&scene, &query, count).await;
         }
         let (status, _) = get(&scene, &format!("orders?customer={}", never_seen.id)).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
