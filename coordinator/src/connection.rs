@@ -2,7 +2,7 @@
 //!
 //! The SDK reads environment and file; this module only lays the flags over what it read.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use interlock_domain::error_code::ErrorCode;
@@ -22,43 +22,59 @@ const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
 /// The first and the longest pause between two attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// The least time for an attempt: with less than that left there is no other one.
+const LAST_ATTEMPT: Duration = Duration::from_secs(1);
+
 /// How long a start waits for Temporal to come up, so that a deployment's processes may start in any order.
 pub const STARTUP_LIMIT: Duration = Duration::from_mins(1);
+/// How long a question or an action waits for Temporal: somebody waits for what comes of it, and can ask again.
+pub const ASKING_LIMIT: Duration = Duration::from_secs(10);
+
+/// The heading of Temporal's flags in the help. It stands at each of them: one for the whole group would go on to the flags
+/// that a command declares after it.
+pub(crate) const HEADING: &str = "Connection to Temporal (as in the Temporal CLI)";
 
 /// Temporal's own flags, with Temporal's own names and meanings.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Connection to Temporal (as in the Temporal CLI)")]
 pub struct ConnectionFlags {
     /// Address of the Temporal service, HOST:PORT [default: that of the profile, else localhost:7233]
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, help_heading = HEADING, value_name = "HOST:PORT")]
     pub address: Option<String>,
     /// Namespace [default: that of the profile, else default]
-    #[arg(long, short = 'n')]
+    #[arg(long, help_heading = HEADING, short = 'n')]
     pub namespace: Option<String>,
     /// Profile in temporal.toml
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     pub profile: Option<String>,
     /// API key; better given by TEMPORAL_API_KEY, since others can see a command line
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     pub api_key: Option<String>,
     /// Whether to use TLS [default: yes where an API key or another TLS option is set]
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, help_heading = HEADING, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub tls: Option<bool>,
     /// File of the client's certificate
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
     pub tls_cert_path: Option<String>,
     /// File of the client's private key
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
     pub tls_key_path: Option<String>,
     /// File of the server's CA certificate
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
     pub tls_ca_path: Option<String>,
     /// Server name to expect in the server's certificate
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = HEADING, value_name = "NAME")]
     pub tls_server_name: Option<String>,
+    /// How long to wait for Temporal where it does not answer, e.g. 30s [default: 10s; worker, gateway and bootstrap: 1m]
+    #[arg(long = "client-connect-timeout", help_heading = HEADING, value_name = "DURATION", value_parser = wait)]
+    pub connect_timeout: Option<Duration>,
     /// Whether the flags are all there is: environment and profiles are not read.
     #[arg(skip)]
     pub own_server: bool,
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    let wait = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if wait.is_zero() { Err("no time at all: nothing could be reached".to_owned()) } else { Ok(wait) }
 }
 
 impl ConnectionFlags {
@@ -117,7 +133,7 @@ impl ConnectionFlags {
     }
 }
 
-/// Connects, waiting up to `limit` for a server that is not up yet. Nothing is encrypted that goes through this: see
+/// Connects, waiting up to `limit` for a server that is not up yet, or for as long as the flags say. Nothing is encrypted that goes through this: see
 /// [`connect_with`].
 ///
 /// # Errors
@@ -141,23 +157,26 @@ pub async fn connect_with(
     client.data_converter = converter;
     connection.retry_options = retries;
     let target = connection.target.to_string();
+    let until = Instant::now() + flags.connect_timeout.unwrap_or(limit);
+    let left = || until.saturating_duration_since(Instant::now());
     let attempt = || async {
         let connecting = Client::connect(connection.clone(), client.clone());
-        match tokio::time::timeout(ATTEMPT_LIMIT, connecting).await {
+        let limit = left().min(ATTEMPT_LIMIT);
+        match tokio::time::timeout(limit, connecting).await {
             Ok(Ok(client)) => Ok(client),
             Ok(Err(error)) => Err(connect_fault(&target, &error)),
-            Err(_) => Err(unreachable_fault(&target, &format!("no answer within {} s", ATTEMPT_LIMIT.as_secs()))),
+            Err(_) => Err(unreachable_fault(&target, &format!("no answer within {:.1} s", limit.as_secs_f32()))),
         }
     };
     let pauses = ExponentialBuilder::default()
         .with_min_delay(PAUSES.0)
         .with_max_delay(PAUSES.1)
         .with_jitter()
-        .with_total_delay(Some(limit))
         .without_max_times();
     let connected = attempt
         .retry(pauses)
         .when(|fault: &Fault| fault.code == UNREACHABLE)
+        .adjust(|_, pause| left().checked_sub(LAST_ATTEMPT).and_then(|spare| Some(pause?.min(spare))))
         .notify(|fault, pause| tracing::warn!(pause_ms = pause.as_millis(), "{} Trying again.", fault.message))
         .await?;
     tracing::debug!(%target, "connected to Temporal");
@@ -248,5 +267,18 @@ mod tests {
         let fault = connect(&flags, Duration::from_millis(300)).await.err().unwrap();
         assert_eq!((fault.code, fault.exit_code()), (ErrorCode::TemporalUnreachable, 1));
         assert!(fault.message.contains(&port.to_string()), "{fault}");
+    }
+
+    /// What takes connections and says nothing is away as well.
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_is_waited_for_as_long_as_the_flag_says_and_no_longer() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut flags = ConnectionFlags::to_server(silent.local_addr().unwrap().to_string());
+        flags.connect_timeout = Some(wait("1500ms").unwrap());
+        let began = Instant::now();
+        let fault = connect(&flags, STARTUP_LIMIT).await.err().unwrap();
+        assert_eq!(fault.code, ErrorCode::TemporalUnreachable);
+        assert!((Duration::from_millis(1_400)..Duration::from_secs(8)).contains(&began.elapsed()), "{fault}");
+        assert!(wait("0s").is_err() && wait("soon").is_err());
     }
 }

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use interlock_domain::catalog::REFERENCE_TEXT;
 use nix::sys::signal::{Signal, kill};
@@ -87,6 +88,30 @@ fn help_goes_to_stdout_and_is_no_error() {
     let output = interlock(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     assert!(stdout(&output).contains("catalog"));
+}
+
+#[test]
+fn who_asks_is_told_soon_that_temporal_is_away() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    for (more, most_s) in [(["--client-connect-timeout", "300ms"].as_slice(), 5), ([].as_slice(), 20)] {
+        let arguments = ["order", "list", "-o", "json", "--log-level", "off", "--address", &address];
+        let began = Instant::now();
+        let output = interlock(&[arguments.as_slice(), more].concat(), &[]);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let fault: serde_json::Value = serde_json::from_str(&stderr(&output)).unwrap();
+        assert_eq!(fault["code"], "temporal_unreachable");
+        assert!(began.elapsed().as_secs() < most_s, "{more:?}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn flags_of_a_command_stand_apart_from_those_of_the_connection() {
+    let output = interlock(&["target", "pause", "--help"], &[]);
+    let help = stdout(&output);
+    let (own, connection) = help.split_once("Connection to Temporal").unwrap();
+    assert!(own.contains("--reason") && own.contains("--for"), "{help}");
+    assert!(connection.contains("--address") && !connection.contains("--reason"), "{help}");
 }
 
 #[test]

@@ -174,6 +174,54 @@ async fn what_cannot_be_taken_is_a_problem_with_a_stable_code() {
     platform.stop().await.unwrap();
 }
 
+/// Status and code of a problem; of what is none its body.
+async fn problem_of(answer: Response) -> (u16, String) {
+    let is_problem = answer.headers().get("content-type").is_some_and(|value| value == "application/problem+json");
+    let (status, body) = (answer.status().as_u16(), answer.text().await.unwrap());
+    let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+    match problem["code"].as_str().filter(|_| is_problem && problem["status"] == status) {
+        Some(code) => (status, code.to_owned()),
+        None => (status, format!("no problem: {body}")),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_call_at_all_is_a_problem_with_a_stable_code_too() {
+    let mut options = options();
+    options.workers = WorkerHosting::Nobody;
+    let platform = platform(options).await;
+    let order = "A1~00000000-0000-0000-0000-000000000000";
+    let large = " ".repeat(4 * 1024 * 1024 + 1);
+    let expected = [
+        ("GET", "/v1/nowhere".to_owned(), 404, "no_such_call"),
+        ("DELETE", "/v1/tenants/default/orders".to_owned(), 405, "method_not_allowed"),
+        ("DELETE", "/v1/targets/hss/actions".to_owned(), 405, "method_not_allowed"),
+        ("DELETE", "/healthz".to_owned(), 405, "method_not_allowed"),
+        ("GET", "/v1/tenants/%ff".to_owned(), 400, "bad_id"),
+        ("GET", "/v1/tenants/default/customers/%ff".to_owned(), 400, "bad_id"),
+        ("GET", "/v1/tenants/default/resources/msisdn/%ff".to_owned(), 400, "bad_id"),
+        ("GET", "/v1/tenants/default/orders/%ff/why".to_owned(), 400, "bad_id"),
+        ("GET", "/v1/targets/%ff".to_owned(), 400, "bad_id"),
+        ("POST", "/v1/tenants/default/events".to_owned(), 413, "event_too_large"),
+        ("POST", format!("/v1/tenants/default/orders/{order}/actions"), 413, "body_too_large"),
+        ("POST", "/v1/tenants/default/resources/msisdn/1206/actions".to_owned(), 413, "body_too_large"),
+        ("POST", "/v1/tenants/default/actions".to_owned(), 413, "body_too_large"),
+        ("POST", "/v1/targets/hss/actions".to_owned(), 413, "body_too_large"),
+    ];
+    let mut told = Vec::new();
+    for (method, path, ..) in &expected {
+        let url = format!("{}{path}", platform.gateway_url());
+        let call = reqwest::Client::new().request(method.parse().unwrap(), url);
+        let call = if *method == "POST" { call.body(large.clone()) } else { call };
+        let answer = call.send().await.unwrap();
+        assert_eq!(answer.status() == StatusCode::METHOD_NOT_ALLOWED, answer.headers().contains_key("allow"), "{path}");
+        told.push((*method, path.clone(), problem_of(answer).await));
+    }
+    let expected = expected.map(|(method, path, status, code)| (method, path, (status, code.to_owned())));
+    assert_eq!(told, expected);
+    platform.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_opens_its_tenant_and_its_role_and_no_other() {
     let mut options = options();

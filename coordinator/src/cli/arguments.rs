@@ -161,13 +161,47 @@ pub(super) fn asks_for_json(arguments: &[OsString]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use clap::CommandFactory;
 
     use super::*;
+    use crate::connection::{ConnectionFlags, HEADING};
 
     #[test]
     fn the_arguments_are_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    /// The flags under a heading of a command's help.
+    fn under<'a>(command: &'a clap::Command, heading: &str) -> BTreeSet<&'a str> {
+        let arguments = command.get_arguments().filter(|argument| argument.get_help_heading() == Some(heading));
+        arguments.map(|argument| argument.get_id().as_str()).collect()
+    }
+
+    fn walk<'a>(command: &'a clap::Command, visit: &mut impl FnMut(&'a clap::Command)) {
+        visit(command);
+        command.get_subcommands().for_each(|inner| walk(inner, visit));
+    }
+
+    #[test]
+    fn only_connection_flags_stand_under_their_heading() {
+        let connection = ConnectionFlags::augment_args(clap::Command::new("connection"));
+        let connection: BTreeSet<&str> =
+            connection.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        let all = Arguments::command();
+        let (mut connecting, mut with_own_flags) = (0, 0);
+        walk(&all, &mut |command| {
+            let found = under(command, HEADING);
+            if found.is_empty() {
+                return;
+            }
+            assert_eq!(found, connection, "interlock … {}", command.get_name());
+            connecting += 1;
+            with_own_flags +=
+                usize::from(command.get_arguments().any(|argument| argument.get_help_heading().is_none()));
+        });
+        assert!(connecting > 20 && with_own_flags > 15, "{connecting} {with_own_flags}");
     }
 
     #[test]

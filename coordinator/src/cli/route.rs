@@ -15,7 +15,7 @@ use temporalio_client::NamespacedClient;
 
 use super::output::Output;
 use crate::bootstrap;
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect};
+use crate::connection::{ASKING_LIMIT, ConnectionFlags, connect};
 use crate::fault::Fault;
 use crate::settings::Settings;
 
@@ -63,7 +63,7 @@ async fn routing(command: &RouteCommand, settings: &Settings) -> Result<Routing,
         let (_, client) = command.connection.options()?;
         (client.namespace, InstallationRecord::new(settings.prefix.clone(), shards))
     } else {
-        let client = connect(&command.connection, STARTUP_LIMIT).await?;
+        let client = connect(&command.connection, ASKING_LIMIT).await?;
         (client.namespace(), bootstrap::recorded(&client, settings).await?)
     };
     settings.routing_as_recorded(&settings.catalog()?, &namespace, &record)

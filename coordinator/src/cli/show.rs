@@ -3,7 +3,7 @@
 use clap::Args;
 use interlock_domain::error_code::ErrorCode;
 
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
+use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::fault::Fault;
 use crate::inspection::Inspection;
 use crate::installation::{Installation, Patience};
@@ -33,7 +33,7 @@ pub(super) async fn inspection(connection: &ConnectionFlags, settings: Settings)
 /// The installation that these flags and the settings name.
 pub(super) async fn installation(connection: &ConnectionFlags, settings: Settings) -> Result<Installation, Fault> {
     let catalog = settings.catalog()?;
-    Box::pin(Installation::connect(connection, settings, catalog, Patience::Brief, STARTUP_LIMIT)).await
+    Box::pin(Installation::connect(connection, settings, catalog, Patience::Brief, ASKING_LIMIT)).await
 }
 
 /// Says that this is no id of such a thing.

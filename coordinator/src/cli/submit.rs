@@ -13,7 +13,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use super::output::{Output, OutputFormat};
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
+use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::fault::Fault;
 use crate::ingest::{EventResult, EventStatus, Ingest, events_of_json};
 use crate::installation::{Installation, Patience};
@@ -56,7 +56,7 @@ pub(super) async fn run(command: &SubmitCommand, settings: Settings, output: Out
     let tenant = settings.tenant.clone();
     let catalog = settings.catalog()?;
     let mut source = Source::open(command).await?;
-    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Brief, STARTUP_LIMIT);
+    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Brief, ASKING_LIMIT);
     let ingest = Ingest::new(connected.await?);
     let progress = progress(source.bytes);
     let mut tally = Tally::default();

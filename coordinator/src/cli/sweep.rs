@@ -26,6 +26,7 @@ pub(super) struct SweepCommand {
 }
 
 /// Looks at all that waits, in all namespaces, and prints what is worth an alert. It raises none: the scheduled sweeps do.
+/// Exit code 1 where somebody did not answer: what there is to find of them is missing.
 pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let installation = installation(&command.connection, settings).await?;
     let metrics = Metrics::start()?;
@@ -50,18 +51,112 @@ pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Outp
     }
     let swept = json!({ "findings": findings, "unanswered": unanswered });
     output.one(&swept, in_words)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(u8::from(!list(&swept, "unanswered").is_empty())))
 }
 
 fn in_words(swept: &Value) -> String {
-    let mut findings = table(&["code", "since", "detail", "next"]);
-    for finding in list(swept, "findings") {
-        findings.add_row(["code", "since", "detail", "next"].map(|name| text(finding, name)));
+    let mut parts = Vec::new();
+    if list(swept, "findings").is_empty() {
+        parts.push("Nothing is worth an alert.".to_owned());
+    } else {
+        let mut findings = table(&["code", "tenant", "about", "since", "detail", "next"]);
+        for finding in list(swept, "findings") {
+            let field = |name| text(finding, name);
+            let row =
+                [field("code"), field("tenant_id"), about(finding), field("since"), field("detail"), next(finding)];
+            findings.add_row(row);
+        }
+        parts.push(findings.to_string());
     }
-    match (list(swept, "findings").is_empty(), list(swept, "unanswered").len()) {
-        (true, 0) => "Nothing is worth an alert.".to_owned(),
-        (true, silent) => format!("Nothing is worth an alert; {silent} did not answer."),
-        (false, 0) => findings.to_string(),
-        (false, silent) => format!("{findings}\n{silent} did not answer."),
+    let silent: Vec<String> = list(swept, "unanswered").iter().filter_map(Value::as_str).map(silent).collect();
+    if !silent.is_empty() {
+        parts.push(format!("{} did not answer:\n{}", silent.len(), silent.join("\n")));
+    }
+    parts.join("\n\n")
+}
+
+/// What a finding is about: the order, the resource at which it waits, the target; as many of them as it names.
+fn about(finding: &Value) -> String {
+    let named = ["order_id", "resource", "target"].map(|name| finding[name].as_str());
+    let named: Vec<&str> = named.into_iter().flatten().collect();
+    if named.is_empty() { "–".to_owned() } else { named.join(" at ") }
+}
+
+/// What to do next: what the catalogue of errors says, its commands with what the finding names, so that they can be run as
+/// they stand.
+fn next(finding: &Value) -> String {
+    let sentence = text(finding, "next");
+    // Commands stand between single quotes.
+    let parts = sentence.split('\'').map(|part| match part.strip_prefix("interlock ") {
+        Some(command) => format!("interlock {}", concrete(command, finding)),
+        None => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("'")
+}
+
+fn concrete(command: &str, finding: &Value) -> String {
+    let placeholder = match command.split(' ').next() {
+        Some("order") => ("ID", "order_id"),
+        Some("resource") => ("KIND/ID", "resource"),
+        Some("target") => ("NAME", "target"),
+        _ => ("", ""),
+    };
+    let words = command.split(' ').map(|word| match finding[placeholder.1].as_str() {
+        Some(known) if word == placeholder.0 => known,
+        _ => word,
+    });
+    let command = words.collect::<Vec<_>>().join(" ");
+    match finding["tenant_id"].as_str() {
+        Some(tenant) => format!("{command} --tenant {tenant}"),
+        None => command,
+    }
+}
+
+/// Who did not answer, in words: of a tenant a customer or a resource; a target is nobody's.
+fn silent(subject: &str) -> String {
+    match subject.split_once(' ') {
+        Some(("", target)) => format!("  target {target}"),
+        Some((tenant, subject)) => format!("  {subject} (tenant {tenant})"),
+        None => format!("  {subject}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_finding_says_whose_it_is_what_it_is_about_and_what_to_run() {
+        let finding = |code: &str, next: &str| {
+            json!({"code": code, "tenant_id": "blue", "order_id": null, "resource": null, "target": null, "next": next,
+                   "since": "2026-01-01T00:00:00Z", "detail": "It is so."})
+        };
+        let mut overdue = finding("order_overdue", "See what it waits for: 'interlock order why ID'.");
+        overdue["order_id"] = "A1~x".into();
+        let mut orphan = finding("holder_not_running", "Bring it back ('interlock resource release KIND/ID --force').");
+        orphan["resource"] = "msisdn/1206".into();
+        let mut parked = finding("target_parked", "See why ('interlock target show NAME').");
+        (parked["target"], parked["tenant_id"]) = ("hss".into(), Value::Null);
+        let shown = in_words(&json!({"findings": [overdue, orphan, parked], "unanswered": []}));
+        let line = |code: &str| shown.lines().find(|line| line.starts_with(&format!(" {code}"))).unwrap_or_default();
+        for (code, parts) in [
+            ("order_overdue", ["blue", "A1~x", "'interlock order why A1~x --tenant blue'."]),
+            ("holder_not_running", ["blue", "msisdn/1206", "release msisdn/1206 --force --tenant blue')."]),
+            ("target_parked", ["–", "hss", "('interlock target show hss')."]),
+        ] {
+            for part in parts {
+                assert!(line(code).contains(part), "{part} in {shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn those_who_did_not_answer_are_named() {
+        let shown = in_words(&json!({"findings": [], "unanswered": [" hss", "blue A1", "blue msisdn/1206"]}));
+        for part in
+            ["Nothing is worth an alert.", "3 did not answer", "target hss", "A1 (tenant blue)", "msisdn/1206 (tenant"]
+        {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
     }
 }

@@ -144,17 +144,26 @@ fn millis(duration: Duration) -> u64 {
 }
 
 fn list_text(views: &[Value]) -> String {
-    let mut table = table(&["target", "state", "since", "limit/s", "last probe"]);
+    let mut table = table(&["target", "state", "since", "limit/s", "because", "last probe"]);
     for view in views {
         if view["state"].is_null() {
             let why = text(&view["unanswered"], "detail");
-            table.add_row([text(view, "target"), "unanswered".to_owned(), "–".to_owned(), "–".to_owned(), why]);
+            let dash = || "–".to_owned();
+            table.add_row([text(view, "target"), "unanswered".to_owned(), dash(), dash(), why, dash()]);
         } else {
             let age = age_of(view, "since", Utc::now()).unwrap_or_default();
-            table.add_row([text(view, "target"), text(view, "state"), age, limit(view), probe(view)]);
+            table.add_row([text(view, "target"), text(view, "state"), age, limit(view), because(view), probe(view)]);
         }
     }
     table.to_string()
+}
+
+/// Why it stands as it does, and who said so where it was a person.
+fn because(view: &Value) -> String {
+    match &view["actor"] {
+        Value::Null => text(view, "reason"),
+        _ => format!("{} ({})", text(view, "reason"), text(view, "actor")),
+    }
 }
 
 fn limit(view: &Value) -> String {
@@ -235,5 +244,18 @@ mod tests {
         assert!(shown.contains("limit      0 per second on the server, configured: 5"), "{shown}");
         assert!(shown.contains("connection refused") && shown.contains("opened"), "{shown}");
         assert!(list_text(&[view]).contains("open"));
+    }
+
+    #[test]
+    fn a_list_of_targets_says_why_each_stands_as_it_does() {
+        let since = "2026-01-01T00:00:00Z";
+        let shown = list_text(&[
+            json!({"target": "hss", "state": "paused", "since": since, "reason": "new release", "actor": "anna"}),
+            json!({"target": "crm", "state": "open", "since": since, "reason": "connection refused"}),
+            json!({"target": "sms", "state": null, "unanswered": {"detail": "The target sms did not answer."}}),
+        ]);
+        for part in ["new release (anna)", "connection refused", "The target sms did not answer."] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
     }
 }

@@ -126,9 +126,16 @@ fn named(arguments: &NameArguments, settings: &Settings) -> Result<TenantId, Fau
 }
 
 fn list_text(views: &[Value]) -> String {
-    let mut table = table(&["tenant", "state", "since", "plan", "namespace", "managed"]);
+    let mut table = table(&["tenant", "state", "since", "plan", "namespace", "managed", "detail"]);
     for view in views {
-        table.add_row(["tenant", "state", "since", "plan", "namespace", "managed"].map(|name| text(view, name)));
+        let mut row = ["tenant", "state", "since", "plan", "namespace", "managed"].map(|name| text(view, name));
+        let detail = if view["state"].is_null() {
+            "unanswered".clone_into(&mut row[1]);
+            text(&view["unanswered"], "detail")
+        } else {
+            text(&view["drain_fault"], "detail")
+        };
+        table.add_row(row.into_iter().chain([detail]));
     }
     table.to_string()
 }
@@ -171,6 +178,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_tenant_that_does_not_answer_is_listed_with_why() {
+        let why = json!({"code": "no_worker", "detail": "The tenant red did not answer."});
+        let shown = list_text(&[
+            json!({"tenant": "blue", "state": "active", "plan": "pro", "namespace": "default", "managed": false}),
+            json!({"tenant": "red", "state": null, "unanswered": why}),
+        ]);
+        let line = |part: &str| shown.lines().find(|line| line.contains(part)).unwrap_or_default();
+        assert!(line("blue").contains("active") && !line("blue").contains("answer"), "{shown}");
+        assert!(
+            line("red").contains("unanswered") && line("red").contains("The tenant red did not answer."),
+            "{shown}"
+        );
+    }
 
     #[test]
     fn a_tenant_is_shown_with_its_steps_and_what_is_left() {

@@ -2,17 +2,18 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
+use super::request::{self, PathParts};
 use crate::actions::{ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest};
 
 /// The body of a call that acts on an order.
@@ -64,18 +65,19 @@ pub(super) struct ResourceActionBody {
         (status = 403, description = "The token may not act for this tenant", body = Problem),
         (status = 404, description = "Never seen", body = Problem),
         (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
+        (status = 413, description = "body_too_large", body = Problem),
         (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
     )
 )]
 pub(super) async fn on_order(
     State(gateway): State<Gateway>,
-    Path((tenant, order_id)): Path<(String, String)>,
+    PathParts((tenant, order_id)): PathParts<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ActionTaken>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let order_id: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
-    let body: OrderActionBody = read(&body)?;
+    let body: OrderActionBody = request::action(body)?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     let action = OrderAction::of_name(&body.action, body.data)?;
     Ok(Json(gateway.actions.on_order(&tenant, &OrderRequest { order_id, action, words }).await?))
@@ -98,19 +100,20 @@ pub(super) async fn on_order(
             description = "Refused, with the reason: still_registered, holder_has_open_orders, authority_unanswered, …",
             body = Problem
         ),
+        (status = 413, description = "body_too_large", body = Problem),
         (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
     )
 )]
 pub(super) async fn on_resource(
     State(gateway): State<Gateway>,
-    Path((tenant, kind, id)): Path<(String, String, String)>,
+    PathParts((tenant, kind, id)): PathParts<(String, String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<ForceTaken>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
     let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
-    let body: ResourceActionBody = read(&body)?;
+    let body: ResourceActionBody = request::action(body)?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     if body.action != "force_release" {
         let detail = format!("There is no action '{}' on resources; there is: force_release.", body.action);
@@ -124,14 +127,6 @@ fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<Tenan
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(headers, &tenant, Need::Operate)?;
     Ok(tenant)
-}
-
-/// Reads the body of an action.
-pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        let detail = format!("The body is no action: {error}.");
-        Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail)
-    })
 }
 
 /// Who acts, and why; without a name the caller.
@@ -188,7 +183,7 @@ mod tests {
     #[test]
     fn a_body_with_a_field_too_many_is_no_action() {
         let body = Bytes::from_static(br#"{"action_id":"x","action":"retry","reason":"r","resaon":"r"}"#);
-        let problem = read::<OrderActionBody>(&body).err().unwrap();
+        let problem = request::action::<OrderActionBody>(Ok(body)).err().unwrap();
         assert_eq!((problem.status, problem.code), (400, ErrorCode::BadAction));
     }
 }

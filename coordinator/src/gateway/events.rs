@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use interlock_domain::error_code::ErrorCode;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
+use super::request::{self, PathParts};
 use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, EventResult, EventStatus, Ingested, binary_event, events_of_json};
 use crate::metrics::rejections::{self, RejectedAt};
 use crate::metrics::{MetricName, Metrics};
@@ -47,7 +48,7 @@ pub(super) struct Results {
 )]
 pub(super) async fn submit(
     State(gateway): State<Gateway>,
-    Path(tenant): Path<String>,
+    PathParts(tenant): PathParts<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
@@ -120,13 +121,11 @@ fn too_large(detail: String) -> Problem {
 }
 
 fn unreadable_body(error: &BytesRejection) -> Problem {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = format!("The body is longer than {} bytes.", super::BODY_BYTES_MAX);
-        let next = "Send smaller batches; one event may have 16 KiB by default.";
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::EventTooLarge, detail).with_next(next);
+    let problem = request::unreadable(error, ErrorCode::EventTooLarge);
+    if problem.code == ErrorCode::EventTooLarge {
+        return problem.with_next("Send smaller batches; one event may have 16 KiB by default.");
     }
-    let detail = format!("The body cannot be read: {error}.");
-    Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BodyUnreadable, detail)
+    problem
 }
 
 fn throttled(gateway: &Gateway, wait: Duration) -> Problem {

@@ -5,6 +5,7 @@ mod actions;
 mod events;
 mod orders;
 mod problem;
+mod request;
 mod targets;
 mod tenants;
 mod throttle;
@@ -140,10 +141,15 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
         .with_state(gateway)
         .split_for_parts();
     let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "There is no such call.") };
+    let wrong_method = || async {
+        let detail = "The call is there, but not by this method; the header 'Allow' says by which.";
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, detail)
+    };
     calls
         .route("/openapi.json", get(|| async move { axum::Json(description) }))
         .merge(health::router(about, readiness, metrics))
         .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(traced::traced))
 }

@@ -1,7 +1,7 @@
 //! Finding orders, and why they wait.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::OrderId;
@@ -10,12 +10,15 @@ use url::form_urlencoded;
 use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
+use super::request::PathParts;
 use super::targets;
 use super::views::allowed;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 use crate::inspection::why::{Asked, Why};
 
-/// A page of the open orders of a tenant. Without a customer it is eventually consistent.
+/// A page of the open orders of a tenant: those of entities, then those that stand alone (`stands_alone`: an event type without
+/// ordering, one step, no claim), for which there are no actions. Eventually consistent, but for those of entities where
+/// a customer is named.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/orders",
@@ -38,7 +41,7 @@ use crate::inspection::why::{Asked, Why};
 )]
 pub(super) async fn list(
     State(gateway): State<Gateway>,
-    Path(tenant): Path<String>,
+    PathParts(tenant): PathParts<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<OrderPage>, Problem> {
@@ -61,7 +64,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn why(
     State(gateway): State<Gateway>,
-    Path((tenant, order_id)): Path<(String, String)>,
+    PathParts((tenant, order_id)): PathParts<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Why>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;

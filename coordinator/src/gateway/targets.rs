@@ -3,7 +3,8 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use interlock_domain::error_code::ErrorCode;
@@ -14,8 +15,9 @@ use serde_json::Value;
 
 use super::Gateway;
 use super::access::Need;
-use super::actions::{read, words};
+use super::actions::words;
 use super::problem::Problem;
+use super::request::{self, PathParts};
 use crate::targets::TargetActionTaken;
 
 /// All targets.
@@ -82,7 +84,7 @@ pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> 
 )]
 pub(super) async fn show(
     State(gateway): State<Gateway>,
-    Path(name): Path<String>,
+    PathParts(name): PathParts<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let target: TargetId = name.parse().map_err(|error| Problem::bad_id("target", &error))?;
@@ -102,18 +104,19 @@ pub(super) async fn show(
         (status = 403, description = "The token is not for all tenants that call the target, or not to operate", body = Problem),
         (status = 404, description = "No such target is configured", body = Problem),
         (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
+        (status = 413, description = "body_too_large", body = Problem),
         (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
     )
 )]
 pub(super) async fn act(
     State(gateway): State<Gateway>,
-    Path(name): Path<String>,
+    PathParts(name): PathParts<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<TargetActionTaken>, Problem> {
     let target: TargetId = name.parse().map_err(|error| Problem::bad_id("target", &error))?;
     allowed(&gateway, &headers, &target, Need::Operate)?;
-    let body: TargetActionBody = read(&body)?;
+    let body: TargetActionBody = request::action(body)?;
     let kind = kind(&body)?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     Ok(Json(gateway.targets.act(&target, kind, words).await?))
@@ -147,7 +150,8 @@ mod tests {
     use super::*;
 
     fn read_kind(body: &'static str) -> Result<TargetActionKind, ErrorCode> {
-        let body: TargetActionBody = read(&Bytes::from_static(body.as_bytes())).map_err(|problem| problem.code)?;
+        let body: TargetActionBody =
+            request::action(Ok(Bytes::from_static(body.as_bytes()))).map_err(|problem| problem.code)?;
         kind(&body).map_err(|problem| problem.code)
     }
 

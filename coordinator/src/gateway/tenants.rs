@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
@@ -12,8 +13,9 @@ use serde_json::Value;
 
 use super::Gateway;
 use super::access::Need;
-use super::actions::{read, words};
+use super::actions::words;
 use super::problem::Problem;
+use super::request::{self, PathParts};
 use crate::tenants::TenantActionTaken;
 
 /// The body of a call that acts on a tenant.
@@ -47,7 +49,7 @@ pub(super) struct TenantActionBody {
 )]
 pub(super) async fn show(
     State(gateway): State<Gateway>,
-    Path(tenant): Path<String>,
+    PathParts(tenant): PathParts<String>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
@@ -65,18 +67,19 @@ pub(super) async fn show(
         (status = 200, description = "The tenant's state after it", body = TenantActionTaken),
         (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
         (status = 403, description = "The token is not for this tenant, or not to operate", body = Problem),
+        (status = 413, description = "body_too_large", body = Problem),
         (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
     )
 )]
 pub(super) async fn act(
     State(gateway): State<Gateway>,
-    Path(tenant): Path<String>,
+    PathParts(tenant): PathParts<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<TenantActionTaken>, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(&headers, &tenant, Need::Operate)?;
-    let body: TenantActionBody = read(&body)?;
+    let body: TenantActionBody = request::action(body)?;
     let kind = kind(&body)?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     Ok(Json(gateway.tenants.act(&tenant, kind, words).await?))
@@ -97,7 +100,8 @@ mod tests {
     use super::*;
 
     fn read_kind(body: &'static str) -> Result<TenantActionKind, ErrorCode> {
-        let body: TenantActionBody = read(&Bytes::from_static(body.as_bytes())).map_err(|problem| problem.code)?;
+        let body: TenantActionBody =
+            request::action(Ok(Bytes::from_static(body.as_bytes()))).map_err(|problem| problem.code)?;
         kind(&body).map_err(|problem| problem.code)
     }
 

@@ -1,7 +1,7 @@
 //! Looking at customers, resources and orders.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use serde_json::Value;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
+use super::request::PathParts;
 
 /// A customer: its open orders, lanes, leases and journal.
 #[utoipa::path(
@@ -23,7 +24,7 @@ use super::problem::Problem;
 )]
 pub(super) async fn customer(
     State(gateway): State<Gateway>,
-    Path((tenant, id)): Path<(String, String)>,
+    PathParts((tenant, id)): PathParts<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
@@ -44,7 +45,7 @@ pub(super) async fn customer(
 )]
 pub(super) async fn resource(
     State(gateway): State<Gateway>,
-    Path((tenant, kind, id)): Path<(String, String, String)>,
+    PathParts((tenant, kind, id)): PathParts<(String, String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
@@ -66,7 +67,7 @@ pub(super) async fn resource(
 )]
 pub(super) async fn order(
     State(gateway): State<Gateway>,
-    Path((tenant, order_id)): Path<(String, String)>,
+    PathParts((tenant, order_id)): PathParts<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;

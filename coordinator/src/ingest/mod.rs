@@ -30,6 +30,7 @@ use tracing::field::Empty;
 use uuid::Uuid;
 
 pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_json};
+pub(crate) use standalone::TENANT_ATTRIBUTE;
 pub use standalone::{StandaloneOrder, standalone_order};
 pub use status::{EventResult, EventStatus};
 

@@ -17,10 +17,14 @@ use interlock_workflows::activity_options::{HEARTBEAT_TIMEOUT, close_timeouts, e
 use temporalio_client::errors::StartActivityError;
 use temporalio_client::{ActivityIdConflictPolicy, ActivityIdReusePolicy, ActivityStartOptions};
 use temporalio_common::Priority;
+use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 use tonic::Status;
 
 use crate::fault::with_causes;
 use crate::installation::Installation;
+
+/// Whose an order is, so that lists find it.
+pub(crate) const TENANT_ATTRIBUTE: SearchAttributeKey<String> = SearchAttributeKey::keyword("InterlockTenant");
 
 /// An order that is one call.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +113,12 @@ impl StandaloneOrder {
     pub async fn start(&self, installation: &Installation) -> Result<(), EntityCallError> {
         let id = self.request.order.to_string();
         let client = installation.client_for(&self.namespace).map_err(|fault| unsent(&id, fault.to_string()))?;
-        match client.start_activity(TargetActivities::provision, self.request.clone(), self.options()).await {
+        let attributes = installation
+            .entities
+            .has_search_attributes()
+            .then(|| SearchAttributes::new([TENANT_ATTRIBUTE.value_set(self.request.tenant.to_string())]));
+        let options = self.options(attributes);
+        match client.start_activity(TargetActivities::provision, self.request.clone(), options).await {
             Ok(_) | Err(StartActivityError::AlreadyStarted { .. }) => Ok(()),
             Err(StartActivityError::Rpc(status)) => {
                 Err(EntityCallError::Refused { workflow_id: id, status: Box::new(status) })
@@ -118,7 +127,7 @@ impl StandaloneOrder {
         }
     }
 
-    fn options(&self) -> ActivityStartOptions {
+    fn options(&self, attributes: Option<SearchAttributes>) -> ActivityStartOptions {
         let timeouts = close_timeouts(&self.request, now());
         let mut priority = Priority::default();
         priority.fairness_key = Some(self.priority.fairness_key.clone());
@@ -131,6 +140,7 @@ impl StandaloneOrder {
             .id_conflict_policy(ActivityIdConflictPolicy::UseExisting)
             .summary(self.event_type.clone())
             .static_details(self.event_id.clone())
+            .maybe_search_attributes(attributes)
             .build()
     }
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use interlock_domain::ids::OrderId;
+use interlock_domain::ids::{CustomerId, OrderId};
 use serde::{Deserialize, Serialize};
 
 use super::InspectionError;
@@ -10,10 +10,13 @@ use super::InspectionError;
 /// The longest cursor that is read, in bytes. Ours hold a token of Temporal and two ids.
 const BYTES_MAX: usize = 4_096;
 
-/// A place in a list of orders. On the wire it is base64url of JSON, and nobody but this program reads it.
+/// A place in a list of orders, which has those of entities first and then those that stand alone. On the wire it is base64url of JSON, and nobody but this program reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cursor {
+    /// Whether the list has come to the orders that stand alone: pages and places are then those of activities.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
     /// Temporal's token of the page of entities, in base64url; empty for the first one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     page: String,
@@ -28,7 +31,7 @@ pub(super) struct Cursor {
 /// A place on a page of entities.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EntityPlace {
-    /// The workflow id.
+    /// The workflow id; of an order that stands alone its activity's id.
     pub workflow_id: String,
     /// When its run started, in milliseconds: pages go from younger to older ones, so that the place is found even where
     /// the entity itself is not on the page any more.
@@ -41,6 +44,11 @@ impl Cursor {
         Self { page: URL_SAFE_NO_PAD.encode(token), ..Self::default() }
     }
 
+    /// The begin of the page of activities that this token of Temporal names.
+    pub(super) fn alone(token: &[u8]) -> Self {
+        Self { alone: true, ..Self::page(token) }
+    }
+
     /// This order of the entity at which it stands was the last one shown.
     pub(super) fn after(order: OrderId) -> Self {
         Self { after: Some(order), ..Self::default() }
@@ -48,7 +56,7 @@ impl Cursor {
 
     /// The same page, going on at this entity, after this order of it.
     pub(super) fn at(&self, entity: EntityPlace, after: Option<OrderId>) -> Self {
-        Self { page: self.page.clone(), entity: Some(entity), after }
+        Self { alone: self.alone, page: self.page.clone(), entity: Some(entity), after }
     }
 
     /// Temporal's token.
@@ -57,6 +65,17 @@ impl Cursor {
     /// [`InspectionError::BadCursor`].
     pub(super) fn token(&self) -> Result<Vec<u8>, InspectionError> {
         URL_SAFE_NO_PAD.decode(&self.page).map_err(|_| InspectionError::BadCursor)
+    }
+
+    /// Whether it is a place in the list of this customer's orders.
+    pub(super) fn is_of(&self, customer: &CustomerId) -> bool {
+        let is_its = |order: &OrderId| order.customer() == *customer;
+        let place = self.entity.as_ref().map(|place| place.workflow_id.parse::<OrderId>());
+        match (self.alone, place) {
+            (true, Some(order)) => order.is_ok_and(|order| is_its(&order)),
+            (true, None) => true,
+            (false, place) => place.is_none() && self.after.as_ref().is_none_or(is_its),
+        }
     }
 
     /// Its form on the wire.
@@ -91,7 +110,22 @@ mod tests {
         assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
         assert_eq!(Cursor::parse(&text).unwrap(), cursor);
         assert_eq!(cursor.token().unwrap(), [0, 255, 1]);
+        let alone = Cursor::alone(&[7]).at(EntityPlace { workflow_id: "A~1".to_owned(), started_ms: 7 }, None);
+        assert!(alone.alone && Cursor::parse(&alone.to_text()).unwrap() == alone);
         assert_eq!(Cursor::default().token().unwrap(), [0; 0]);
+    }
+
+    #[test]
+    fn a_cursor_of_another_customer_s_list_is_told_from_its_own() {
+        let customer = |name: &str| name.parse::<CustomerId>().unwrap();
+        let order = OrderId::derive(&"t".parse().unwrap(), &customer("c"), "s", "1", None);
+        let place = EntityPlace { workflow_id: order.to_string(), started_ms: 7 };
+        for cursor in [Cursor::after(order.clone()), Cursor::alone(&[]).at(place.clone(), None)] {
+            assert!(cursor.is_of(&customer("c")) && !cursor.is_of(&customer("d")), "{cursor:?}");
+        }
+        assert!(Cursor::default().is_of(&customer("d")) && Cursor::alone(&[1]).is_of(&customer("d")));
+        // That is a place among the entities of a tenant.
+        assert!(!Cursor::page(&[]).at(place, None).is_of(&customer("c")));
     }
 
     #[test]

@@ -1,16 +1,17 @@
-//! Finding open orders: of one customer by asking its entity, of a tenant by asking each entity that says it has some.
+//! Finding open orders: of one customer by asking its entity, of a tenant by asking each entity that says it has some; after
+//! them those that stand alone.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
-use interlock_domain::ids::{CustomerId, OrderId, TargetId, TenantId};
-use interlock_domain::order::OrderState;
+use interlock_domain::ids::{CustomerId, OrderId, TenantId};
 use interlock_workflows::names;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::cursor::Cursor;
+pub use super::order_filter::OrderFilter;
 use super::visibility::{self, Found};
 use super::{Inspection, InspectionError};
 
@@ -19,69 +20,15 @@ pub const LIMIT_DEFAULT: usize = 100;
 /// The most orders that a page may have.
 pub const LIMIT_MAX: usize = 1_000;
 /// How many entities are asked at a time.
-const ASKED_AT_A_TIME: usize = 8;
+pub(super) const ASKED_AT_A_TIME: usize = 8;
 /// After this long a page ends, however few orders it has: somebody waits for it, and can go on from there.
-const PAGE_TIME: Duration = Duration::from_secs(5);
-
-/// Which open orders are wanted; all where nothing is said.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OrderFilter {
-    /// Those in one of these states; in any, where it is empty.
-    pub states: Vec<OrderState>,
-    /// Those of this customer.
-    pub customer: Option<CustomerId>,
-    /// Those that wait at this target, or are held there.
-    pub target: Option<TargetId>,
-    /// Those that are held with this code.
-    pub code: Option<String>,
-    /// Only those that are past their `due_at`.
-    pub overdue: bool,
-}
-
-impl OrderFilter {
-    /// A state by its name on the wire.
-    ///
-    /// # Errors
-    /// [`InspectionError::NotOpen`]: it is no state of an open order, and only those are listed.
-    pub fn state(name: &str) -> Result<OrderState, InspectionError> {
-        let state = serde_json::from_value::<OrderState>(json!(name)).ok();
-        state.filter(|state| !state.is_terminal()).ok_or_else(|| InspectionError::NotOpen(name.to_owned()))
-    }
-
-    /// Whether no other than held orders are wanted: only those have a code.
-    fn held_only(&self) -> bool {
-        self.code.is_some() || (!self.states.is_empty() && self.states.iter().all(|s| *s == OrderState::Held))
-    }
-
-    /// The argument of the entity's query, but for the place.
-    fn argument(&self, after: Option<&OrderId>, limit: usize) -> Value {
-        let mut argument = json!({ "limit": limit });
-        if !self.states.is_empty() {
-            argument["states"] = json!(self.states);
-        }
-        for (name, value) in [
-            ("target", self.target.as_ref().map(TargetId::as_str)),
-            ("code", self.code.as_deref()),
-            ("after", after.map(OrderId::as_str)),
-        ] {
-            if let Some(value) = value {
-                argument[name] = value.into();
-            }
-        }
-        argument
-    }
-
-    /// Whether an order that its entity listed is wanted: what entities are not asked for.
-    fn wants(&self, order: &Value, now: DateTime<Utc>) -> bool {
-        let due = || order["due_at"].as_str().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
-        !self.overdue || due().is_some_and(|due| due < now)
-    }
-}
+pub(super) const PAGE_TIME: Duration = Duration::from_secs(5);
 
 /// A page of open orders.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct OrderPage {
-    /// The orders: those of a customer by their order keys, the customers from younger to older runs of their entities.
+    /// The orders: those of a customer by their order keys, the customers from younger to older runs of their entities; last,
+    /// from younger to older, those that stand alone, with `stands_alone`.
     #[schema(value_type = Vec<Object>)]
     pub orders: Vec<Value>,
     /// Where the list goes on; null at its end. A page may be short, even empty, and not the last one.
@@ -126,7 +73,8 @@ impl Listed {
 
 impl Inspection {
     /// A page of the open orders of a tenant, of at most `limit` (1 to [`LIMIT_MAX`]), from where `cursor` says, or from the
-    /// begin. Without a customer it is eventually consistent: it depends on Temporal's visibility store.
+    /// begin. Without a customer it is eventually consistent: it depends on Temporal's visibility store. With one, only what
+    /// stands alone does.
     ///
     /// # Errors
     /// [`InspectionError`]: `bad_cursor`, `search_attributes_missing`, `temporal_busy`, `temporal_unavailable`; for one
@@ -169,20 +117,32 @@ impl Inspection {
         limit: usize,
         cursor: &Cursor,
     ) -> Result<OrderPage, InspectionError> {
-        if cursor.entity.is_some() || cursor.after.as_ref().is_some_and(|after| after.customer() != *customer) {
+        if !cursor.is_of(customer) {
             return Err(InspectionError::BadCursor);
         }
-        let began = Instant::now();
-        let (mut orders, mut after) = (Vec::new(), cursor.after.clone());
-        loop {
-            let listed = self.listed(tenant, customer, filter, after.as_ref(), limit).await?;
-            let (taken, next) = listed.taken(filter, limit - orders.len(), Utc::now());
-            orders.extend(taken);
-            after = next;
-            if after.is_none() || orders.len() >= limit || began.elapsed() > PAGE_TIME {
-                let next_cursor = after.map(|after| Cursor::after(after).to_text());
-                return Ok(OrderPage { orders, next_cursor, unanswered: Vec::new() });
+        let mut round = Round::new(self, tenant, filter, limit);
+        let mut never_seen = None;
+        if !cursor.alone {
+            match round.add_those_of(customer, cursor.after.clone()).await {
+                Ok(None) => {}
+                Ok(Some(after)) => {
+                    return Ok(OrderPage { next_cursor: Some(Cursor::after(after).to_text()), ..round.page });
+                }
+                // All its orders may stand alone: then it has no entity.
+                Err(error @ InspectionError::NeverSeen(_)) => never_seen = Some(error),
+                Err(error) => return Err(error),
             }
+        }
+        let from = if cursor.alone { cursor.clone() } else { Cursor::alone(&[]) };
+        match round.add_those_alone(from).await {
+            Ok(next_cursor) => round.page.next_cursor = next_cursor,
+            Err(error @ InspectionError::BadCursor) => return Err(error),
+            // What its entity said is told even where the others cannot be found.
+            Err(error) => round.page.unanswered.push(Unanswered::alone(customer.clone(), &error)),
+        }
+        match never_seen {
+            Some(error) if round.page == OrderPage::default() => Err(error),
+            _ => Ok(round.page),
         }
     }
 
@@ -195,14 +155,12 @@ impl Inspection {
     ) -> Result<OrderPage, InspectionError> {
         let namespace = self.installation.routing.namespace(tenant);
         let question = visibility::question(tenant, filter.held_only());
-        let page = OrderPage::default();
-        let mut round =
-            Round { inspection: self, tenant, filter, limit, began: Instant::now(), progressed: false, page };
-        loop {
+        let mut round = Round::new(self, tenant, filter, limit);
+        while !cursor.alone {
             let client = self.installation.client.clone();
             let found = visibility::find(client, namespace, tenant, &question, cursor.token()?).await?;
             let (entities, exact) = match &cursor.entity {
-                Some(place) => visibility::from_place(found.entities, place),
+                Some(place) => visibility::from_place(found.entities, place, |found| &found.place),
                 None => (found.entities, false),
             };
             let after = cursor.after.clone().filter(|_| exact);
@@ -211,13 +169,16 @@ impl Inspection {
                 return Ok(OrderPage { next_cursor, ..round.page });
             }
             if found.next.is_empty() {
-                return Ok(round.page);
+                cursor = Cursor::alone(&[]);
+                break;
             }
             cursor = Cursor::page(&found.next);
             if round.is_over() {
                 return Ok(OrderPage { next_cursor: Some(cursor.to_text()), ..round.page });
             }
         }
+        let next_cursor = round.add_those_alone(cursor).await?;
+        Ok(OrderPage { next_cursor, ..round.page })
     }
 
     async fn listed(
@@ -237,20 +198,45 @@ impl Inspection {
 }
 
 /// The making of one page of a tenant's orders.
-struct Round<'a> {
-    inspection: &'a Inspection,
-    tenant: &'a TenantId,
-    filter: &'a OrderFilter,
+pub(super) struct Round<'a> {
+    pub(super) inspection: &'a Inspection,
+    pub(super) tenant: &'a TenantId,
+    pub(super) filter: &'a OrderFilter,
     limit: usize,
-    began: Instant,
-    /// Whether any entity was heard, so that each page leads on, however slow all is.
-    progressed: bool,
-    page: OrderPage,
+    pub(super) began: Instant,
+    /// Whether any entity was heard, or any order that stands alone, so that each page leads on, however slow all is.
+    pub(super) progressed: bool,
+    pub(super) page: OrderPage,
+}
+
+impl<'a> Round<'a> {
+    fn new(inspection: &'a Inspection, tenant: &'a TenantId, filter: &'a OrderFilter, limit: usize) -> Self {
+        let page = OrderPage::default();
+        Self { inspection, tenant, filter, limit, began: Instant::now(), progressed: false, page }
+    }
 }
 
 impl Round<'_> {
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.page.orders.len() >= self.limit || (self.progressed && self.began.elapsed() > PAGE_TIME)
+    }
+
+    /// Adds the orders of a customer's entity to the page. Says after which to go on, where the page is over before all were told.
+    async fn add_those_of(
+        &mut self,
+        customer: &CustomerId,
+        mut after: Option<OrderId>,
+    ) -> Result<Option<OrderId>, InspectionError> {
+        loop {
+            let listed = self.inspection.listed(self.tenant, customer, self.filter, after.as_ref(), self.limit).await?;
+            self.progressed = true;
+            let (taken, next) = listed.taken(self.filter, self.limit - self.page.orders.len(), Utc::now());
+            self.page.orders.extend(taken);
+            if next.is_none() || self.is_over() {
+                return Ok(next);
+            }
+            after = next;
+        }
     }
 
     /// Asks these entities, some at a time, and adds what they answer to the page, in their order. Says at which to go on,
@@ -302,13 +288,21 @@ impl Round<'_> {
 }
 
 impl Unanswered {
-    fn new(customer_id: CustomerId, error: &InspectionError) -> Self {
+    pub(super) fn new(customer_id: CustomerId, error: &InspectionError) -> Self {
         Self { customer_id, code: error.code().into(), detail: format!("{error}.") }
+    }
+
+    /// Only what stands alone is missing.
+    fn alone(customer_id: CustomerId, error: &InspectionError) -> Self {
+        let detail = format!("Those that stand alone cannot be found: {error}.");
+        Self { customer_id, code: error.code().into(), detail }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn order(number: u32) -> OrderId {
@@ -330,29 +324,5 @@ mod tests {
         assert_eq!(taken(listed(3, None), 2), (2, Some(order(1))));
         assert_eq!(taken(listed(3, Some(order(2))), 3), (3, Some(order(2))));
         assert_eq!(taken(listed(3, Some(order(2))), 1), (1, Some(order(0))));
-    }
-
-    #[test]
-    fn an_order_is_overdue_once_its_time_is_past() {
-        let now = Utc::now();
-        let due = |at: DateTime<Utc>| json!({"due_at": at.to_rfc3339()});
-        let overdue = OrderFilter { overdue: true, ..OrderFilter::default() };
-        let second = chrono::TimeDelta::seconds(1);
-        assert!(overdue.wants(&due(now - second), now));
-        assert!(!overdue.wants(&due(now + second), now));
-        assert!(!overdue.wants(&json!({}), now));
-        assert!(OrderFilter::default().wants(&json!({}), now));
-    }
-
-    #[test]
-    fn only_entities_with_held_orders_are_asked_where_no_other_can_be_wanted() {
-        let held_only = |states: &[OrderState], code: Option<&str>| {
-            let code = code.map(str::to_owned);
-            OrderFilter { states: states.to_vec(), code, ..OrderFilter::default() }.held_only()
-        };
-        assert!(held_only(&[OrderState::Held], None));
-        assert!(held_only(&[], Some("refused_by_target")));
-        assert!(!held_only(&[], None));
-        assert!(!held_only(&[OrderState::Held, OrderState::Pending], None));
     }
 }

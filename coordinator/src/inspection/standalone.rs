@@ -12,7 +12,9 @@ use interlock_domain::order::OrderState;
 use interlock_domain::outcome::Outcome;
 use interlock_workflows::{TargetActivities, unanswered};
 use temporalio_client::errors::ActivityInteractionError;
-use temporalio_client::{ActivityDescribeOptions, ActivityExecutionInfoLike, ActivityExecutionStatus};
+use temporalio_client::{
+    ActivityDescribeOptions, ActivityExecutionInfoLike, ActivityExecutionStatus, PendingActivityState,
+};
 
 use super::{ANSWER_LIMIT, InspectionError, of_status};
 use crate::fault::with_causes;
@@ -25,6 +27,8 @@ struct Known {
     request: ProvisionRequest,
     status: ActivityExecutionStatus,
     attempt: u32,
+    /// Whether a worker has begun with it: an activity is at its first attempt from the begin.
+    begun: bool,
     /// When it was accepted.
     since: Timestamp,
     /// What became of it, where it is over.
@@ -42,6 +46,8 @@ pub(super) async fn standalone_view(
     let described = tokio::time::timeout(ANSWER_LIMIT, known(installation, tenant, order)).await;
     let what = format!("The order {order}");
     match described {
+        // Tenants may share a namespace: what is another one's was never seen.
+        Ok(Ok(known)) if known.request.tenant != *tenant => Ok(None),
         Ok(Ok(known)) => Ok(Some(view(order, &known))),
         Ok(Err(ActivityInteractionError::NotFound(_))) => Ok(None),
         Ok(Err(ActivityInteractionError::Rpc(status))) => Err(of_status(&what, &status)),
@@ -78,6 +84,7 @@ async fn known(
         request,
         status: description.status(),
         attempt: description.attempt(),
+        begun: description.attempt() > 1 || description.run_state() != PendingActivityState::Scheduled,
         since: description.schedule_time().map_or(Timestamp(0), timestamp),
         outcome,
         failure,
@@ -123,7 +130,7 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
 /// The state of the order, that of its step, and a code where it did not have its effect.
 fn states(known: &Known) -> (OrderState, &'static str, Option<String>) {
     match (known.status, &known.outcome) {
-        (ActivityExecutionStatus::Running, _) if known.attempt > 0 => (OrderState::InProgress, "running", None),
+        (ActivityExecutionStatus::Running, _) if known.begun => (OrderState::InProgress, "running", None),
         (ActivityExecutionStatus::Running, _) => (OrderState::Acknowledged, "open", None),
         (ActivityExecutionStatus::Paused, _) => (OrderState::Held, "held", Some(ErrorCode::Paused.into())),
         (ActivityExecutionStatus::Canceled | ActivityExecutionStatus::Terminated, _) => {
@@ -181,6 +188,7 @@ mod tests {
             },
             status,
             attempt: 1,
+            begun: true,
             since: Timestamp(0),
             outcome,
             failure: None,
@@ -195,6 +203,9 @@ mod tests {
         let running = known(ActivityExecutionStatus::Running, None);
         let running = view(&running.request.order.clone(), &running);
         assert!(matches!(running.waiting_for, Some(WaitingFor::Target { .. })), "{running:?}");
+        let waiting = Known { begun: false, ..known(ActivityExecutionStatus::Running, None) };
+        let waiting = view(&waiting.request.order.clone(), &waiting);
+        assert_eq!((waiting.state, waiting.steps[0].state.as_str()), (OrderState::Acknowledged, "open"));
         let late = known(ActivityExecutionStatus::TimedOut, Some(of_unanswered(Unanswered::NeverAttempted, true)));
         let late = view(&late.request.order.clone(), &late);
         assert_eq!((late.state, late.code.as_deref()), (OrderState::Cancelled, Some("expired")));

@@ -94,12 +94,17 @@ fn found(info: &WorkflowExecutionInfo, tenant: &TenantId) -> Option<Found> {
     if customer.tenant != *tenant {
         return None;
     }
-    let started = info.start_time.as_ref();
-    let started_ms = started.map_or(0, |time| time.seconds * 1_000 + i64::from(time.nanos) / 1_000_000);
+    let started_ms = info.start_time.as_ref().map_or(0, |time| milliseconds(time.seconds, time.nanos));
     Some(Found { customer: customer.customer, place: EntityPlace { workflow_id, started_ms } })
 }
 
-fn of_status(namespace: &str, resumed: bool, status: &Status) -> InspectionError {
+/// Temporal's time in milliseconds.
+pub(super) fn milliseconds(seconds: i64, nanos: i32) -> i64 {
+    seconds * 1_000 + i64::from(nanos) / 1_000_000
+}
+
+/// What the visibility store says, as what it means for whoever asked for a list.
+pub(super) fn of_status(namespace: &str, resumed: bool, status: &Status) -> InspectionError {
     let message = status.message();
     match status.code() {
         Code::InvalidArgument if message.contains("Interlock") => InspectionError::NotRegistered(namespace.to_owned()),
@@ -110,13 +115,13 @@ fn of_status(namespace: &str, resumed: bool, status: &Status) -> InspectionError
     }
 }
 
-/// Those entities of a page that a list which goes on at `place` has yet to show, and whether the first of them is the one
-/// at `place` itself. Where that one is not on the page any more, an entity whose run began in the same millisecond may be
+/// Those of a page that a list which goes on at `place` has yet to show, and whether the first of them is the one
+/// at `place` itself. Where that one is not on the page any more, another one that began in the same millisecond may be
 /// shown again; none is left out.
-pub(super) fn from_place(entities: Vec<Found>, place: &EntityPlace) -> (Vec<Found>, bool) {
-    match entities.iter().position(|found| found.place.workflow_id == place.workflow_id) {
-        Some(position) => (entities.into_iter().skip(position).collect(), true),
-        None => (entities.into_iter().filter(|found| found.place.started_ms <= place.started_ms).collect(), false),
+pub(super) fn from_place<T>(page: Vec<T>, place: &EntityPlace, of: impl Fn(&T) -> &EntityPlace) -> (Vec<T>, bool) {
+    match page.iter().position(|found| of(found).workflow_id == place.workflow_id) {
+        Some(position) => (page.into_iter().skip(position).collect(), true),
+        None => (page.into_iter().filter(|found| of(found).started_ms <= place.started_ms).collect(), false),
     }
 }
 
@@ -144,9 +149,10 @@ mod tests {
         let names = |(entities, exact): (Vec<Found>, bool)| {
             (entities.iter().map(|found| found.customer.to_string()).collect::<String>(), exact)
         };
-        assert_eq!(names(from_place(page(), &found("b", 7).place)), ("bc".to_owned(), true));
-        assert_eq!(names(from_place(page(), &found("gone", 7).place)), ("bc".to_owned(), false));
-        assert_eq!(names(from_place(page(), &found("gone", 6).place)), ("c".to_owned(), false));
+        let from = |place: &EntityPlace| names(from_place(page(), place, |found| &found.place));
+        assert_eq!(from(&found("b", 7).place), ("bc".to_owned(), true));
+        assert_eq!(from(&found("gone", 7).place), ("bc".to_owned(), false));
+        assert_eq!(from(&found("gone", 6).place), ("c".to_owned(), false));
     }
 
     #[test]

@@ -13,10 +13,10 @@ use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
 use tonic::IntoRequest;
 
-use crate::events::{Customer, assigned, event, service_updated, unassigned};
+use crate::events::{Customer, assigned, event, quota_exceeded, service_updated, unassigned};
 use crate::scene::{Scene, imsi, number, write_that_assigns, write_that_releases};
 use crate::temporal_calls::json_payload;
-use crate::testbed::{run, shared};
+use crate::testbed::{Testbed, Wanted, run, shared};
 use crate::waiting::until;
 
 /// Runs the command for a scene's tenant.
@@ -85,6 +85,27 @@ async fn start_where_nobody_serves(scene: &Scene<'_>, customer: &CustomerId) {
 
 fn ids(orders: &Value) -> Vec<&str> {
     orders.as_array().unwrap().iter().map(|order| order["order_id"].as_str().unwrap()).collect()
+}
+
+/// A list has so many orders now.
+async fn has_as_many(scene: &Scene<'_>, query: &str, count: usize) {
+    let (status, page) = get(scene, query).await;
+    assert_eq!((status, ids(&page["orders"]).len()), (StatusCode::OK, count), "{query}: {page:#}");
+}
+
+/// All orders of a list, sorted, page by page.
+async fn walked(scene: &Scene<'_>, query: &str, limit: usize) -> Vec<String> {
+    let (mut walked, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = get(scene, &format!("{query}{cursor}")).await;
+        assert_eq!(status, StatusCode::OK, "{page:#}");
+        assert!(page["orders"].as_array().unwrap().len() <= limit, "{page:#}");
+        walked.extend(ids(&page["orders"]).into_iter().map(str::to_owned));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    walked.sort();
+    walked
 }
 
 /// Refuses what fits, for good.
@@ -237,12 +258,7 @@ fn a_held_order_is_found_by_its_state_and_target_and_says_how_it_is_mended() {
             ("orders?overdue=true".to_owned(), 0),
             (format!("orders?customer={}", waiting.id), 1),
         ] {
-            let (status, page) = get(&scene, &query).await;
-            assert_eq!(
-                (status, page["orders"].as_array().unwrap().len()),
-                (StatusCode::OK, count),
-                "{query}: {page:#}"
-            );
+            has_as_many(&scene, &query, count).await;
         }
 
         let listed = said(&scene, &["order", "list", "--state", "held", "--target", "hss"]).await;
@@ -290,16 +306,7 @@ fn a_list_is_walked_by_its_cursor_and_has_each_order_once() {
         found.sort_unstable();
         assert_eq!(found, expected);
         for limit in [1, 5] {
-            let (mut walked, mut cursor) = (Vec::new(), String::new());
-            loop {
-                let (status, page) = get(&scene, &format!("orders?limit={limit}{cursor}")).await;
-                assert_eq!(status, StatusCode::OK, "{page:#}");
-                walked.extend(ids(&page["orders"]).into_iter().map(str::to_owned));
-                let Some(next) = page["next_cursor"].as_str() else { break };
-                assert!(page["orders"].as_array().unwrap().len() <= limit, "{page:#}");
-                cursor = format!("&cursor={next}");
-            }
-            walked.sort();
+            let walked = walked(&scene, &format!("orders?limit={limit}"), limit).await;
             assert_eq!(walked, expected, "by {limit}");
         }
         let output = interlock(&scene, &["order", "list", "--limit", "5"]).await;
@@ -355,7 +362,122 @@ fn a_customer_that_does_not_answer_is_named_and_the_others_are_listed() {
         assert_eq!(output.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&output.stdout).contains(order.as_str()), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(silent.as_str()), "{output:?}");
+        let output = interlock(&scene, &["sweep", "--dry-run"]).await;
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains(&format!("{silent} (tenant {})", scene.tenant)), "{told}");
         scene.entity(&silent).terminate().await;
+    });
+}
+
+/// Pauses the target of orders that stand alone.
+async fn pause_notify(scene: &Scene<'_>) {
+    said(scene, &["target", "pause", "notify", "--reason", "new release"]).await;
+    until("the target to be paused", || async {
+        said(scene, &["target", "list"]).await.contains("new release").then_some(())
+    })
+    .await;
+}
+
+/// Submits an event whose order stands alone, and says which that is.
+async fn submit_alone(scene: &Scene<'_>, customer: &Customer) -> OrderId {
+    let taken = scene.bed.platform.submit(&scene.tenant, quota_exceeded(customer, &number())).await;
+    assert_eq!((taken.status.as_str(), &taken.workflow_id), ("accepted", &None), "{taken:?}");
+    taken.order_id.unwrap()
+}
+
+/// The orders of a list, sorted, once it has as many.
+async fn listed(scene: &Scene<'_>, query: &str, count: usize) -> Vec<String> {
+    until(format!("{count} orders in {query}"), || async {
+        let (status, page) = get(scene, query).await;
+        assert_eq!(status, StatusCode::OK, "{query}: {page:#}");
+        let mut found: Vec<String> = ids(&page["orders"]).into_iter().map(str::to_owned).collect();
+        found.sort();
+        (found.len() == count).then_some(found)
+    })
+    .await
+}
+
+#[test]
+fn orders_that_stand_alone_are_listed_with_the_others_until_they_are_done() {
+    run(async {
+        let bed = Testbed::start("standing-alone", Wanted::default()).await;
+        let (scene, other_tenant) = (Scene::on(&bed), Scene::on(&bed));
+        let (holder, waiting, number) = (scene.customer("holder"), scene.customer("A"), number());
+        let (waits_alone, never_seen) = (scene.customer("B"), scene.customer("C"));
+        scene.done(&assigned(&holder, &number)).await;
+        let of_entity = scene.submit(&assigned(&waiting, &number)).await;
+        pause_notify(&scene).await;
+        let one = submit_alone(&scene, &waiting).await;
+        let two = submit_alone(&scene, &waits_alone).await;
+        let others = submit_alone(&other_tenant, &waits_alone).await;
+
+        let mut alone = [one.to_string(), two.to_string()];
+        alone.sort();
+        let mut all = vec![of_entity.to_string(), one.to_string(), two.to_string()];
+        all.sort();
+        assert_eq!(listed(&scene, "orders", 3).await, all);
+        assert_eq!(listed(&other_tenant, "orders", 1).await, [others.to_string()]);
+        let (_, page) = get(&scene, "orders?target=notify&state=acknowledged").await;
+        assert_eq!(page["next_cursor"], Value::Null, "{page:#}");
+        // The younger one comes first.
+        let listed_order = &page["orders"][0];
+        assert_eq!((&listed_order["order_id"], &listed_order["stands_alone"]), (&json!(two), &json!(true)), "{page:#}");
+        assert_eq!(listed_order["waiting_for"]["waits_for"], "target", "{page:#}");
+        let (_, shown) = get(&scene, &format!("orders/{two}")).await;
+        assert_eq!(
+            (&shown["state"], &shown["waiting_for"]),
+            (&listed_order["state"], &listed_order["waiting_for"]),
+            "{shown:#}"
+        );
+        for (query, count) in [
+            ("orders?target=notify".to_owned(), 2),
+            ("orders?target=hss".to_owned(), 0),
+            ("orders?state=acknowledged".to_owned(), 2),
+            ("orders?state=pending".to_owned(), 1),
+            ("orders?state=held".to_owned(), 0),
+            ("orders?overdue=true".to_owned(), 0),
+            (format!("orders?customer={}", waiting.id), 2),
+            (format!("orders?customer={}", waits_alone.id), 1),
+        ] {
+            has_as_many(&scene, &query, count).await;
+        }
+        let (status, _) = get(&scene, &format!("orders?customer={}", never_seen.id)).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        let (status, _) = get(&other_tenant, &format!("orders/{two}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "it is of another tenant");
+
+        let of_waiting: Vec<String> = all.iter().filter(|id| id.starts_with(&waiting.id)).cloned().collect();
+        let of_customer = format!("orders?limit=1&customer={}", waiting.id);
+        for (query, expected) in [("orders?limit=1", &all), (of_customer.as_str(), &of_waiting)] {
+            assert_eq!(&walked(&scene, query, 1).await, expected, "{query}");
+        }
+
+        let list = ["order", "list", "--target", "notify"];
+        let told = said(&scene, &list).await;
+        assert!(alone.iter().all(|order| told.contains(order)) && !told.contains(of_entity.as_str()), "{told}");
+        let output = interlock(&scene, &["order", "cancel", "--target", "notify", "--dry-run", "--reason", "r"]).await;
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && stderr.contains("2 orders that stand alone are left out"), "{stderr}");
+
+        said(&scene, &["target", "resume", "notify", "--reason", "it is there"]).await;
+        scene.completed(&[one, two]).await;
+        assert_eq!(listed(&scene, "orders", 1).await, [of_entity.to_string()]);
+        assert_eq!(said(&scene, &list).await.trim(), "no open order");
+    });
+}
+
+#[test]
+fn a_server_that_has_no_standalone_activities_lists_the_orders_of_entities() {
+    run(async {
+        let dynamic_config = vec![("activity.enableStandalone", "false")];
+        let bed = Testbed::start("without-standalone", Wanted { dynamic_config, ..Wanted::default() }).await;
+        let scene = Scene::on(&bed);
+        let (holder, waiting, number) = (scene.customer("holder"), scene.customer("A"), number());
+        scene.done(&assigned(&holder, &number)).await;
+        let order = scene.submit(&assigned(&waiting, &number)).await;
+        assert_eq!(listed(&scene, "orders", 1).await, [order.to_string()]);
+        assert_eq!(listed(&scene, &format!("orders?customer={}", waiting.id), 1).await, [order.to_string()]);
     });
 }
 

@@ -256,6 +256,8 @@ catalogue! {
     }
     Gateway ("The HTTP gateway", "As 'application/problem+json', beside the codes of the chapters below.") {
         NoSuchCall = "no_such_call": "There is no such call." => "See '/openapi.json'.";
+        MethodNotAllowed = "method_not_allowed": "The call is there, but not by this method."
+            => "Use a method that the header 'Allow' names; '/openapi.json' says what each does.";
         BadQuery = "bad_query": "The query of the address cannot be understood."
             => "Correct it; '/openapi.json' says which parameters each call has.";
         TokenMissing = "token_missing": "The call has no bearer token."
@@ -266,6 +268,8 @@ catalogue! {
             => "Use another token, or have [[gateway.tokens]] changed.";
         RoleForbidden = "role_forbidden": "The role of the token does not allow this call."
             => "Use another token, or have [[gateway.tokens]] changed.";
+        BodyTooLarge = "body_too_large": "The body of the call is longer than the gateway reads."
+            => "Send less: the body of an action has a few short fields.";
         BodyUnreadable = "body_unreadable": "The body of the request could not be read." => "Send the request again.";
         TooManyEvents = "too_many_events": "The tenant sends more events than it may."
             => "Wait as 'Retry-After' says, then send again.";

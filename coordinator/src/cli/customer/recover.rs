@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::show::bad_id;
 use crate::cli::tables::table;
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
+use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::fault::Fault;
 use crate::installation::{Installation, Patience};
 use crate::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
@@ -51,7 +51,7 @@ pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output
     let tenant = settings.tenant.clone();
     let catalog = settings.catalog()?;
     let connection = &arguments.connection;
-    let connected = Installation::connect(connection, settings, catalog, Patience::Brief, STARTUP_LIMIT);
+    let connected = Installation::connect(connection, settings, catalog, Patience::Brief, ASKING_LIMIT);
     let recovery = Recovery::new(connected.await?);
     let found = recovery.find(&tenant, &id, arguments.run.as_deref()).await?;
     let events = &found.open.events;

@@ -145,6 +145,7 @@ impl ActArguments {
             filter.states = vec![OrderState::Held];
         }
         let mut found = Found { orders: Vec::new(), is_missing_some: false };
+        let mut standing_alone = 0;
         let mut pages = std::pin::pin!(actions.inspection().all_orders(tenant, &filter));
         while let Some(page) = pages.next().await {
             let page = page?;
@@ -153,8 +154,14 @@ impl ActArguments {
                 eprintln!("warning: the orders of {customer} are missing: {detail} [{code}]");
                 found.is_missing_some = true;
             }
+            let (alone, of_entities): (Vec<_>, Vec<_>) =
+                page.orders.into_iter().partition(|order| order["stands_alone"] == true);
+            standing_alone += alone.len();
             let listed = |order: Value| Some((order["order_id"].as_str()?.parse().ok()?, Some(order)));
-            found.orders.extend(page.orders.into_iter().filter_map(listed));
+            found.orders.extend(of_entities.into_iter().filter_map(listed));
+        }
+        if standing_alone > 0 {
+            eprintln!("{standing_alone} orders that stand alone are left out: there are no actions for them.");
         }
         Ok(found)
     }

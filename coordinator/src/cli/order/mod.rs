@@ -24,7 +24,8 @@ pub(super) enum OrderCommand {
     Show(ShowArguments),
     /// Say why an order waits: the whole chain, across customers, and what to do next
     Why(ShowArguments),
-    /// List open orders: of one customer, or of all that say they have some (which lags behind by a moment)
+    /// List open orders: of one customer, or of all that say they have some (which lags behind by a moment); last those that
+    /// stand alone (no ordering, one step, no claim), for which there are no actions
     List(ListArguments),
     /// Do the held steps of orders again
     Retry(ActArguments),

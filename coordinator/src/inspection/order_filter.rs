@@ -1,0 +1,114 @@
+//! Which open orders a list is to have.
+
+use chrono::{DateTime, Utc};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{CustomerId, OrderId, TargetId};
+use interlock_domain::order::OrderState;
+use serde_json::{Value, json};
+
+use super::InspectionError;
+
+/// Which open orders are wanted; all where nothing is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrderFilter {
+    /// Those in one of these states; in any, where it is empty.
+    pub states: Vec<OrderState>,
+    /// Those of this customer.
+    pub customer: Option<CustomerId>,
+    /// Those that wait at this target, or are held there.
+    pub target: Option<TargetId>,
+    /// Those that are held with this code.
+    pub code: Option<String>,
+    /// Only those that are past their `due_at`.
+    pub overdue: bool,
+}
+
+impl OrderFilter {
+    /// A state by its name on the wire.
+    ///
+    /// # Errors
+    /// [`InspectionError::NotOpen`]: it is no state of an open order, and only those are listed.
+    pub fn state(name: &str) -> Result<OrderState, InspectionError> {
+        let state = serde_json::from_value::<OrderState>(json!(name)).ok();
+        state.filter(|state| !state.is_terminal()).ok_or_else(|| InspectionError::NotOpen(name.to_owned()))
+    }
+
+    /// Whether no other than held orders are wanted: only those have a code.
+    pub(super) fn held_only(&self) -> bool {
+        self.code.is_some() || (!self.states.is_empty() && self.states.iter().all(|s| *s == OrderState::Held))
+    }
+
+    /// Whether an order that stands alone may be wanted: it waits for no turn and no lease, is not due by any time, and is held
+    /// only where somebody paused its activity.
+    pub(super) fn may_stand_alone(&self) -> bool {
+        let may_be = |state: &OrderState| *state != OrderState::Pending;
+        let has_state = self.states.is_empty() || self.states.iter().any(may_be);
+        has_state && !self.overdue && self.code.as_ref().is_none_or(|code| ErrorCode::Paused == code.as_str())
+    }
+
+    /// The argument of the entity's query, but for the place.
+    pub(super) fn argument(&self, after: Option<&OrderId>, limit: usize) -> Value {
+        let mut argument = json!({ "limit": limit });
+        if !self.states.is_empty() {
+            argument["states"] = json!(self.states);
+        }
+        for (name, value) in [
+            ("target", self.target.as_ref().map(TargetId::as_str)),
+            ("code", self.code.as_deref()),
+            ("after", after.map(OrderId::as_str)),
+        ] {
+            if let Some(value) = value {
+                argument[name] = value.into();
+            }
+        }
+        argument
+    }
+
+    /// Whether an order that its entity listed is wanted: what entities are not asked for.
+    pub(super) fn wants(&self, order: &Value, now: DateTime<Utc>) -> bool {
+        let due = || order["due_at"].as_str().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
+        !self.overdue || due().is_some_and(|due| due < now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_overdue_once_its_time_is_past() {
+        let now = Utc::now();
+        let due = |at: DateTime<Utc>| json!({"due_at": at.to_rfc3339()});
+        let overdue = OrderFilter { overdue: true, ..OrderFilter::default() };
+        let second = chrono::TimeDelta::seconds(1);
+        assert!(overdue.wants(&due(now - second), now));
+        assert!(!overdue.wants(&due(now + second), now));
+        assert!(!overdue.wants(&json!({}), now));
+        assert!(OrderFilter::default().wants(&json!({}), now));
+    }
+
+    #[test]
+    fn only_entities_with_held_orders_are_asked_where_no_other_can_be_wanted() {
+        let held_only = |states: &[OrderState], code: Option<&str>| {
+            let code = code.map(str::to_owned);
+            OrderFilter { states: states.to_vec(), code, ..OrderFilter::default() }.held_only()
+        };
+        assert!(held_only(&[OrderState::Held], None));
+        assert!(held_only(&[], Some("refused_by_target")));
+        assert!(!held_only(&[], None));
+        assert!(!held_only(&[OrderState::Held, OrderState::Pending], None));
+    }
+
+    #[test]
+    fn what_stands_alone_is_looked_for_only_where_it_may_be_wanted() {
+        let may = |states: &[OrderState], code: Option<&str>, overdue| {
+            let code = code.map(str::to_owned);
+            OrderFilter { states: states.to_vec(), code, overdue, ..OrderFilter::default() }.may_stand_alone()
+        };
+        assert!(may(&[], None, false) && may(&[OrderState::Held], Some("paused"), false));
+        assert!(may(&[OrderState::Pending, OrderState::InProgress], None, false));
+        assert!(!may(&[OrderState::Pending], None, false));
+        assert!(!may(&[], Some("refused_by_target"), false));
+        assert!(!may(&[], None, true));
+    }
+}

@@ -1,0 +1,283 @@
+//! Finding the open orders that stand alone. Which there are Temporal's visibility store says, by their activities; how each of
+//! them stands is then asked of Temporal one by one, as for one order: the store is behind by a moment, and knows neither
+//! what an order is nor whether it was begun.
+
+use futures_util::StreamExt;
+use interlock_domain::customer::waiting::WaitingFor;
+use interlock_domain::customer::{ListedOrder, OrderView};
+use interlock_domain::ids::{OrderId, TenantId};
+use interlock_workflows::TargetActivities;
+use serde_json::{Value, json};
+use temporalio_client::Client;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::ActivityDefinition as _;
+use temporalio_common::protos::temporal::api::activity::v1::ActivityExecutionListInfo;
+use temporalio_common::protos::temporal::api::workflowservice::v1::ListActivityExecutionsRequest;
+use temporalio_common::search_attributes::SearchAttributes;
+use tonic::{Code, IntoRequest};
+
+use super::cursor::{Cursor, EntityPlace};
+use super::listing::{ASKED_AT_A_TIME, OrderFilter, PAGE_TIME, Round, Unanswered};
+use super::standalone::standalone_view;
+use super::visibility::{ENTITIES_PER_PAGE, from_place, milliseconds, of_status};
+use super::{ANSWER_LIMIT, InspectionError};
+use crate::ingest::TENANT_ATTRIBUTE;
+
+/// An order that was found.
+struct Found {
+    order: OrderId,
+    place: EntityPlace,
+}
+
+/// Orders that were found, younger ones first, and the server's token of the next page; empty for none.
+#[derive(Default)]
+struct FoundPage {
+    orders: Vec<Found>,
+    next: Vec<u8>,
+}
+
+/// The question for the open ones that a filter may let through, of a tenant where the namespace knows whose they are. The
+/// queue is that of the filter's target.
+fn question(tenant: Option<&TenantId>, filter: &OrderFilter, queue: Option<&str>) -> String {
+    let states = if filter.held_only() { "'Paused'" } else { "'Running', 'Paused'" };
+    let name = TargetActivities::provision.name();
+    let mut clauses = vec![format!("ActivityType = '{name}'"), format!("ExecutionStatus IN ({states})")];
+    // What cannot be written in a question is left out of it: whose the orders are is looked at again when they are here.
+    if let Some(tenant) = tenant.map(TenantId::as_str).filter(|tenant| is_quotable(tenant)) {
+        // An earlier build, or one that met a namespace without the attribute, did not say whose they are.
+        clauses.push(format!("(InterlockTenant = '{tenant}' OR InterlockTenant IS NULL)"));
+    }
+    if let Some(customer) = filter.customer.as_ref().filter(|customer| is_quotable(customer.as_str())) {
+        clauses.push(format!("ActivityId STARTS_WITH '{customer}~'"));
+    }
+    // The names of queues are percent-encoded.
+    clauses.extend(queue.map(|queue| format!("TaskQueue = '{queue}'")));
+    clauses.join(" AND ")
+}
+
+/// Temporal's visibility stores do not agree on how a quote or a backslash within a text is written.
+fn is_quotable(text: &str) -> bool {
+    !text.contains(|letter: char| letter.is_control() || matches!(letter, '\'' | '"' | '`' | '\\'))
+}
+
+/// The order that this is, where it may be one of this tenant that the filter lets through.
+fn found(info: &ActivityExecutionListInfo, tenant: &TenantId, filter: &OrderFilter) -> Option<Found> {
+    let order: OrderId = info.activity_id.parse().ok()?;
+    if filter.customer.as_ref().is_some_and(|customer| *customer != order.customer()) {
+        return None;
+    }
+    let attributes = info.search_attributes.as_ref().map(SearchAttributes::from_proto);
+    let said = attributes.and_then(|attributes| attributes.get(&TENANT_ATTRIBUTE));
+    if said.is_some_and(|said| said != tenant.as_str()) {
+        return None;
+    }
+    let started_ms = info.schedule_time.as_ref().map_or(0, |time| milliseconds(time.seconds, time.nanos));
+    Some(Found { order, place: EntityPlace { workflow_id: info.activity_id.clone(), started_ms } })
+}
+
+/// An order as lists show it; none where it is over, or the filter does not let it through.
+fn listed(view: OrderView, filter: &OrderFilter) -> Option<Value> {
+    let waiting = view.waiting_for.filter(|_| !view.state.is_terminal())?;
+    let since = waiting.since().to_owned();
+    let order = ListedOrder {
+        order_id: view.order_id,
+        event_id: view.event_id,
+        event_type: view.event_type,
+        customer_id: view.customer_id,
+        state: view.state,
+        target: waiting.target().cloned(),
+        code: view.code.or_else(|| WaitingFor::code(&waiting).map(str::to_owned)),
+        accepted_at: since.clone(),
+        since,
+        waiting_for: Some(waiting),
+        due_at: None,
+    };
+    let is_wanted = (filter.states.is_empty() || filter.states.contains(&order.state))
+        && (filter.target.is_none() || order.target == filter.target)
+        && (filter.code.is_none() || order.code == filter.code);
+    if !is_wanted {
+        return None;
+    }
+    let mut order = json!(order);
+    order["stands_alone"] = true.into();
+    Some(order)
+}
+
+impl Round<'_> {
+    /// Adds the orders that stand alone to the page, from where the cursor says, and says where the list goes on; where none can
+    /// be wanted nobody is asked.
+    ///
+    /// # Errors
+    /// [`InspectionError`], where it cannot be found out which there are.
+    pub(super) async fn add_those_alone(&mut self, mut cursor: Cursor) -> Result<Option<String>, InspectionError> {
+        if !self.filter.may_stand_alone() {
+            return Ok(None);
+        }
+        loop {
+            let page = self.find_those_alone(cursor.token()?).await?;
+            let orders = match &cursor.entity {
+                Some(place) => from_place(page.orders, place, |found| &found.place).0,
+                None => page.orders,
+            };
+            if let Some(stopped) = self.describe_each(orders).await {
+                return Ok(Some(cursor.at(stopped.place, None).to_text()));
+            }
+            if page.next.is_empty() {
+                return Ok(None);
+            }
+            cursor = Cursor::alone(&page.next);
+            // Whole pages may be of others: each leads on nevertheless.
+            if self.is_over() || self.began.elapsed() > PAGE_TIME {
+                return Ok(Some(cursor.to_text()));
+            }
+        }
+    }
+
+    async fn find_those_alone(&self, token: Vec<u8>) -> Result<FoundPage, InspectionError> {
+        let installation = &self.inspection.installation;
+        let namespace = installation.routing.namespace(self.tenant);
+        let queue = self.filter.target.as_ref().map(|target| installation.routing.provisioning_queue(target));
+        let known = installation.entities.has_search_attributes().then_some(self.tenant);
+        let question = question(known, self.filter, queue.as_deref());
+        find(installation.client.clone(), namespace, question, token, |info| found(info, self.tenant, self.filter))
+            .await
+    }
+
+    /// Looks at these orders, some at a time, and adds those that are wanted to the page. Says at which to go on, where the page
+    /// is over before.
+    async fn describe_each(&mut self, orders: Vec<Found>) -> Option<Found> {
+        let (inspection, tenant) = (self.inspection, self.tenant);
+        let described = futures_util::stream::iter(orders.into_iter().map(|found| async move {
+            let view = standalone_view(&inspection.installation, tenant, &found.order).await;
+            (found, view)
+        }));
+        let mut described = std::pin::pin!(described.buffered(ASKED_AT_A_TIME));
+        while let Some((found, view)) = described.next().await {
+            if self.is_over() {
+                return Some(found);
+            }
+            self.progressed = true;
+            match view {
+                Ok(view) => self.page.orders.extend(view.and_then(|view| listed(view, self.filter))),
+                Err(error) => self.page.unanswered.push(Unanswered::new(found.order.customer(), &error)),
+            }
+        }
+        None
+    }
+}
+
+/// One page of the answer to a question. A server that has no such activities has none of them open.
+async fn find(
+    mut client: Client,
+    namespace: &str,
+    question: String,
+    token: Vec<u8>,
+    found: impl Fn(&ActivityExecutionListInfo) -> Option<Found>,
+) -> Result<FoundPage, InspectionError> {
+    let resumed = !token.is_empty();
+    let request = ListActivityExecutionsRequest {
+        namespace: namespace.to_owned(),
+        page_size: ENTITIES_PER_PAGE,
+        next_page_token: token,
+        query: question,
+    };
+    let asked = tokio::time::timeout(ANSWER_LIMIT, client.list_activity_executions(request.into_request()));
+    let answer = asked.await.map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?;
+    match answer {
+        Ok(answer) => {
+            let answer = answer.into_inner();
+            Ok(FoundPage { orders: answer.executions.iter().filter_map(found).collect(), next: answer.next_page_token })
+        }
+        Err(status) if status.code() == Code::Unimplemented => Ok(FoundPage::default()),
+        Err(status) => Err(of_status(namespace, resumed, &status)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_domain::order::OrderState;
+
+    use super::*;
+
+    fn order(customer: &str) -> OrderId {
+        OrderId::derive(&"blue".parse().unwrap(), &customer.parse().unwrap(), "s", "1", None)
+    }
+
+    fn info(order: &OrderId, tenant: Option<&str>) -> ActivityExecutionListInfo {
+        let attributes = tenant.map(|tenant| SearchAttributes::new([TENANT_ATTRIBUTE.value_set(tenant.to_owned())]));
+        ActivityExecutionListInfo {
+            activity_id: order.to_string(),
+            search_attributes: attributes.map(|attributes| attributes.to_proto()),
+            ..ActivityExecutionListInfo::default()
+        }
+    }
+
+    fn view(state: OrderState) -> OrderView {
+        let since = "2026-01-01T00:00:00Z".to_owned();
+        OrderView {
+            order_id: order("A1"),
+            event_id: "1".to_owned(),
+            customer_id: "A1".parse().unwrap(),
+            event_type: "quota.exceeded".to_owned(),
+            state,
+            waiting_for: Some(WaitingFor::Target { target: "notify".parse().unwrap(), step: "send".to_owned(), since }),
+            due_at: None,
+            steps: Vec::new(),
+            claims: Vec::new(),
+            actions: Vec::new(),
+            code: None,
+            detail: None,
+        }
+    }
+
+    #[test]
+    fn those_are_asked_for_that_the_filter_may_let_through() {
+        let all = question(Some(&"blue".parse().unwrap()), &OrderFilter::default(), None);
+        assert_eq!(
+            all,
+            "ActivityType = 'provision' AND ExecutionStatus IN ('Running', 'Paused') AND \
+             (InterlockTenant = 'blue' OR InterlockTenant IS NULL)"
+        );
+        let customer = Some("A 1".parse().unwrap());
+        let held = OrderFilter { states: vec![OrderState::Held], customer, ..OrderFilter::default() };
+        let held = question(None, &held, Some("interlock.provisioning-sms"));
+        assert!(
+            held.contains("IN ('Paused') AND ActivityId STARTS_WITH 'A 1~' AND TaskQueue = 'interlock.p"),
+            "{held}"
+        );
+        let customer = Some(r"O'Neill\".parse().unwrap());
+        let quoted =
+            question(Some(&"o'neill".parse().unwrap()), &OrderFilter { customer, ..OrderFilter::default() }, None);
+        assert!(!quoted.contains("eill"), "{quoted}");
+    }
+
+    #[test]
+    fn nobody_is_shown_what_is_of_another_tenant_or_customer() {
+        let blue: TenantId = "blue".parse().unwrap();
+        let is_found = |info: &ActivityExecutionListInfo, filter: &OrderFilter| found(info, &blue, filter).is_some();
+        let all = OrderFilter::default();
+        assert!(is_found(&info(&order("A1"), Some("blue")), &all));
+        assert!(is_found(&info(&order("A1"), None), &all));
+        assert!(!is_found(&info(&order("A1"), Some("red")), &all));
+        let of_a1 = OrderFilter { customer: Some("A1".parse().unwrap()), ..OrderFilter::default() };
+        assert!(is_found(&info(&order("A1"), Some("blue")), &of_a1));
+        assert!(!is_found(&info(&order("A1~B"), Some("blue")), &of_a1));
+    }
+
+    #[test]
+    fn one_that_stands_alone_is_listed_as_any_other_until_it_is_over() {
+        let all = OrderFilter::default();
+        let order = listed(view(OrderState::Acknowledged), &all).unwrap();
+        assert_eq!((&order["target"], &order["stands_alone"]), (&json!("notify"), &json!(true)));
+        assert_eq!(order["since"], "2026-01-01T00:00:00Z");
+        assert_eq!(listed(view(OrderState::Completed), &all), None);
+        let filter = |states: &[OrderState], target: &str| OrderFilter {
+            states: states.to_vec(),
+            target: Some(target.parse().unwrap()),
+            ..OrderFilter::default()
+        };
+        assert!(listed(view(OrderState::Acknowledged), &filter(&[OrderState::Acknowledged], "notify")).is_some());
+        assert!(listed(view(OrderState::Acknowledged), &filter(&[OrderState::InProgress], "notify")).is_none());
+        assert!(listed(view(OrderState::Acknowledged), &filter(&[], "hss")).is_none());
+    }
+}
