@@ -148,6 +148,11 @@ impl EntityClient {
         TargetClient::new(self.client.clone(), Arc::clone(&self.routing), rules)
     }
 
+    /// Whether Interlock's search attributes are known to be registered in a namespace.
+    pub async fn has_search_attributes(&self, namespace: &str) -> bool {
+        self.search_attributes.of(namespace).await == Registration::Registered
+    }
+
     /// Whether Interlock's search attributes are registered in the namespaces.
     pub fn search_attributes(&self) -> &SearchAttributeGate {
         &self.search_attributes
@@ -398,7 +403,7 @@ impl EntityClient {
     /// The search attributes that an entity is started with: no personal data. None where it is not known that the server takes
     /// them: a customer's entity sets them itself when it admits its first event.
     async fn search_attributes_of(&self, entity: &EntityTarget) -> Result<Option<SearchAttributes>, EntityCallError> {
-        if self.search_attributes.of(&entity.route.namespace).await != Registration::Registered {
+        if !self.has_search_attributes(&entity.route.namespace).await {
             return Ok(None);
         }
         let kind = match entity.route.workflow_id.parse() {

@@ -115,7 +115,8 @@ impl StandaloneOrder {
         let client = installation.client_for(&self.namespace).map_err(|fault| unsent(&id, fault.to_string()))?;
         let attributes = installation
             .entities
-            .has_search_attributes()
+            .has_search_attributes(&self.namespace)
+            .await
             .then(|| SearchAttributes::new([TENANT_ATTRIBUTE.value_set(self.request.tenant.to_string())]));
         let options = self.options(attributes);
         match client.start_activity(TargetActivities::provision, self.request.clone(), options).await {

@@ -137,7 +137,7 @@ impl Round<'_> {
         let installation = &self.inspection.installation;
         let namespace = installation.routing.namespace(self.tenant);
         let queue = self.filter.target.as_ref().map(|target| installation.routing.provisioning_queue(target));
-        let known = installation.entities.has_search_attributes().then_some(self.tenant);
+        let known = installation.entities.has_search_attributes(namespace).await.then_some(self.tenant);
         let question = question(known, self.filter, queue.as_deref());
         find(installation.client.clone(), namespace, question, token, |info| found(info, self.tenant, self.filter))
             .await
