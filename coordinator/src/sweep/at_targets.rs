@@ -34,12 +34,10 @@ impl Look<'_> {
         for view in targets.show_all(&names).await {
             let Some(target) = view["target"].as_str().and_then(|target| target.parse().ok()) else { continue };
             match (view["state"].as_str(), view["since"].as_str().and_then(time)) {
-                (Some(state), Some(since)) => self.seen.targets.push(TargetSeen {
-                    target,
-                    state: state.to_owned(),
-                    since,
-                    is_called: matches!(state, "closed" | "ramping"),
-                }),
+                (Some(state), Some(since)) => {
+                    let down_since = view["down_since"].as_str().and_then(time);
+                    self.seen.targets.push(TargetSeen::of(target, state, since, down_since));
+                }
                 _ => {
                     self.unanswered.insert(format!(" {target}"));
                 }

@@ -89,10 +89,20 @@ pub struct TargetSeen {
     pub target: TargetId,
     /// Its state, in a word.
     pub state: String,
-    /// Since when.
+    /// Since when; in an outage, since that began.
     pub since: Timestamp,
-    /// Whether it is called, be it slowly.
+    /// Whether it is called as it should be, or was not long ago.
     pub is_called: bool,
+}
+
+impl TargetSeen {
+    /// A target as its view shows it: its state, since when, and since when it counts as down. One that answers its probes and
+    /// fails in each ramp again is in one outage all the time; the ramp in which it comes back ends that.
+    pub fn of(target: TargetId, state: &str, since: Timestamp, down_since: Option<Timestamp>) -> Self {
+        let is_called = state == "closed" || (state == "ramping" && down_since.is_none());
+        let in_outage = down_since.filter(|_| matches!(state, "open" | "probing" | "ramping"));
+        Self { target, state: state.to_owned(), since: in_outage.unwrap_or(since), is_called }
+    }
 }
 
 /// A resource whose entity was terminated, and who had its lease then.
@@ -269,6 +279,10 @@ fn parked(rules: &SweepRules, now: Timestamp, target: &TargetSeen) -> Option<Fin
         resource: None,
         target: Some(target.target.clone()),
         since: target.since,
-        detail: format!("It has not been called since {}; its state is '{}'.", target.since.to_rfc3339(), target.state),
+        detail: format!(
+            "It has not been called as it should be since {}; its state is '{}'.",
+            target.since.to_rfc3339(),
+            target.state
+        ),
     })
 }

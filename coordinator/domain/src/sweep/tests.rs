@@ -214,3 +214,20 @@ fn who_had_the_lease_of_a_terminated_entity_says_so_again_until_somebody_is_know
     assert_eq!(asked(running(&[], Some(("A", true)))), []);
     assert_eq!(asked(running(&[], Some(("B", true)))), []);
 }
+
+#[test]
+fn a_target_that_fails_again_in_each_ramp_is_in_one_outage() {
+    let (outage, since) = (Timestamp(1_000), Timestamp(9_000));
+    let seen = |state: &str, down_since| {
+        let seen = TargetSeen::of("hss".parse().unwrap(), state, since, down_since);
+        (seen.since, seen.is_called)
+    };
+    for state in ["open", "probing", "ramping"] {
+        assert_eq!(seen(state, Some(outage)), (outage, false), "{state}");
+    }
+    assert_eq!(seen("ramping", None), (since, true), "after a pause");
+    assert_eq!(seen("closed", None), (since, true));
+    for state in ["paused", "maintenance"] {
+        assert_eq!(seen(state, Some(outage)), (since, false), "{state}");
+    }
+}
