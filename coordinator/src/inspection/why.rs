@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 pub use super::chain::{Link, Why};
 
 use super::chain::{Answer, Chain, OrderLink, Question};
+use super::entity_run::EntityRun;
 use super::{Inspection, InspectionError};
 
 /// What an answer of the chain is about.
@@ -80,25 +81,15 @@ impl Inspection {
             Question::Resource { tenant, resource } => {
                 let what = format!("The resource {resource}");
                 let entity = self.installation.entities.resource(tenant, resource);
-                match self.ask(&what, &entity, names::STATE, &Value::Null).await {
-                    Ok((state, run)) => run.ended().map_or_else(
-                        || read(&what, state).map(Answer::Resource),
-                        |ended| Ok(Answer::Ended { ended, links: Vec::new() }),
-                    ),
-                    Err(error) => Err(error),
-                }
+                let answered = self.ask(&what, &entity, names::STATE, &Value::Null).await;
+                answered.and_then(|answered| unless_ended(&what, answered, Answer::Resource))
             }
             Question::Keeps { tenant, customer, resource } => {
                 let what = format!("The customer {customer}");
                 let entity = self.installation.entities.customer(tenant, customer);
                 let argument = json!({ "resource": resource });
-                match self.ask(&what, &entity, names::KEEPS, &argument).await {
-                    Ok((keeping, run)) => run.ended().map_or_else(
-                        || read(&what, keeping).map(Answer::Keeps),
-                        |ended| Ok(Answer::Ended { ended, links: Vec::new() }),
-                    ),
-                    Err(error) => Err(error),
-                }
+                let answered = self.ask(&what, &entity, names::KEEPS, &argument).await;
+                answered.and_then(|answered| unless_ended(&what, answered, Answer::Keeps))
             }
             Question::Target { target, .. } => self
                 .target(target)
@@ -151,6 +142,18 @@ fn alone(view: &Value) -> OrderLink {
         code: text(&view["code"]),
         detail: text(&view["detail"]),
         ..OrderLink::default()
+    }
+}
+
+/// What an entity answered; of one that has ended, that it has.
+fn unless_ended<T: DeserializeOwned>(
+    what: &str,
+    (answer, run): (Value, EntityRun),
+    answered: impl FnOnce(T) -> Answer,
+) -> Result<Answer, InspectionError> {
+    match run.ended() {
+        Some(ended) => Ok(Answer::Ended { ended, links: Vec::new() }),
+        None => read(what, answer).map(answered),
     }
 }
 

@@ -105,7 +105,7 @@ catalogue! {
         BadIdKey = "bad_id_key": "The key that hides resource ids is empty."
             => "Set INTERLOCK_ID_KEY to a secret text, or unset it.";
         RealmSpansNamespaces = "realm_spans_namespaces": "Tenants that share a realm are in different namespaces."
-            => "Give all tenants of the realm the same 'namespace'.";
+            => "Give all tenants of the realm the connection's 'namespace', in which those live of whom nothing is set.";
         NotAnEntity = "not_an_entity": "The text is no workflow id of an entity."
             => "Write TENANT/customer/ID or REALM/resource/KIND/ID, each part percent-encoded.";
         CatalogUnreadable = "catalog_unreadable": "The catalog file cannot be read."

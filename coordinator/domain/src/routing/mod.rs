@@ -63,17 +63,17 @@ pub enum RoutingError {
     IdKey,
     /// Tenants share a realm and have different namespaces, where a lease could not be handed from one to the other.
     #[error(
-        "the resource kind '{kind}' is shared (realm '{realm}'), but tenants have the namespaces '{one}' and '{other}'; \
-         give them one namespace, or the kind no realm"
+        "the resource kind '{kind}' is shared (realm '{realm}'), but tenants have the namespaces '{one}' (the connection's, \
+         where tenants live of whom nothing is set) and '{other}'; give them that of the connection, or the kind no realm"
     )]
     RealmSpansNamespaces {
         /// The kind.
         kind: ResourceKind,
         /// Its realm.
         realm: RealmId,
-        /// The namespace of one tenant.
+        /// The connection's namespace.
         one: String,
-        /// The namespace of another.
+        /// The namespace of a tenant.
         other: String,
     },
     /// The text is no workflow id of an entity.
