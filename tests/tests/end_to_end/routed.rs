@@ -10,7 +10,7 @@ use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
 use tonic::IntoRequest;
 
-use crate::events::{assigned, unassigned};
+use crate::events::{Customer, assigned, unassigned};
 use crate::scene::{Scene, number};
 use crate::temporal_calls::RawEntity;
 use crate::testbed::{Testbed, Wanted, run};
@@ -48,8 +48,9 @@ fn orders_of_many_tenants_land_on_the_queues_of_their_shards_and_those_of_a_spre
         assert!(used.len() > 1, "{used:?}");
         let scene = Scene { bed: &bed, tenant: BIG.0.parse().unwrap() };
         let mut queues = BTreeMap::<String, u32>::new();
-        for _ in 0..12 {
-            let customer = scene.customer("B");
+        for place in 0..12 {
+            // Always the same names: of others chance might leave a shard without any.
+            let customer = Customer { id: format!("B-{place}"), ..scene.customer("B") };
             scene.done(&assigned(&customer, &number())).await;
             let queue = scene.entity(&customer.id.parse().unwrap()).task_queue().await.unwrap();
             *queues.entry(queue).or_default() += 1;
