@@ -189,7 +189,8 @@ fn unreachable_fault(target: &str, reason: &str) -> Fault {
     Fault::failed(UNREACHABLE, format!("Temporal at {target} cannot be reached: {reason}."))
 }
 
-fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
+/// Why there is no connection.
+pub(crate) fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
     match error {
         ClientConnectError::InvalidUri(_)
         | ClientConnectError::InvalidHeaders(_)

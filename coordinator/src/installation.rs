@@ -9,7 +9,7 @@ use interlock_activities::EntityClient;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{InstallationRecord, Routing};
-use temporalio_client::{Client, ClientOptions, Connection, NamespacedClient, RetryOptions};
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, NamespacedClient, RetryOptions};
 use temporalio_common::data_converters::DataConverter;
 
 use crate::bootstrap;
@@ -114,6 +114,14 @@ impl Installation {
     /// Those of [`connect_with`].
     pub async fn another_connection(&self) -> Result<Connection, Fault> {
         Ok(self.connecting.client(STARTUP_LIMIT).await?.connection().clone())
+    }
+
+    /// How this process connects.
+    ///
+    /// # Errors
+    /// Those of [`ConnectionFlags::options`].
+    pub(crate) fn connection_options(&self) -> Result<ConnectionOptions, Fault> {
+        self.connecting.flags.options().map(|(connection, _client)| connection)
     }
 
     /// A client for one namespace, on this connection, with the same codec.

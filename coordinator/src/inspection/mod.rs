@@ -19,6 +19,7 @@ use tonic::{Code, IntoRequest, Status};
 
 use crate::fault::Fault;
 use crate::installation::Installation;
+use crate::worker_pool::one_at_a_time::IN_A_TASK;
 use entity_run::{CallUnderWay, EntityRun};
 use standalone::standalone_view;
 
@@ -253,10 +254,16 @@ impl Inspection {
             }),
             ..Default::default()
         };
-        let mut client = self.installation.client.clone();
         let asked = async {
-            let run = self.until_at_rest(namespace, execution).await?;
-            Ok::<_, Status>((client.query_workflow(request.into_request()).await?.into_inner(), run))
+            loop {
+                let run = self.until_at_rest(namespace, execution.clone()).await?;
+                match self.installation.client.clone().query_workflow(request.clone().into_request()).await {
+                    Ok(answer) => return Ok::<_, Status>((answer.into_inner(), run)),
+                    // It was at rest, and then no more.
+                    Err(status) if status.message().contains(IN_A_TASK) => {}
+                    Err(status) => return Err(status),
+                }
+            }
         };
         let (answer, run) = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
             Ok(Ok(answered)) => answered,
@@ -268,9 +275,8 @@ impl Inspection {
         Ok((answer.map_err(|error| refused(error.to_string()))?, run))
     }
 
-    /// Waits until the entity has no workflow task open. A query that meets an open task is answered in it, also while a
-    /// local activity of it is under way; the SDK's core (0.10) then may hear of the activity's result later than a
-    /// replay does, and may lose a task.
+    /// Waits until the entity has no workflow task open. A query that meets one is answered in it, also while a local activity
+    /// of it is under way, and costs history then: the task is over with the answer, and another one begins.
     async fn until_at_rest(&self, namespace: &str, execution: WorkflowExecution) -> Result<EntityRun, Status> {
         let request = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(execution) };
         loop {

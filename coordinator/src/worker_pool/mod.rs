@@ -1,6 +1,7 @@
 //! A pool of SDK workers in one process: one worker for each queue that the process serves, each on its own thread.
 
 mod deployment;
+pub(crate) mod one_at_a_time;
 mod standing;
 mod tuning;
 mod workload;
@@ -8,6 +9,7 @@ mod workload;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use interlock_activities::{
     WorkerContext, WorkerFault, WorkerThread, WorkerThreadError, WorkerTuning, entity_worker, jobs_worker,
     provisioning_worker, resource_worker, tenant_ops_worker,
@@ -37,6 +39,7 @@ use crate::schedules;
 use crate::sweep::{SweepActivities, Sweeper};
 use crate::targets::{Targets, watch_over};
 use crate::tenants::{Preparation, TenantActivities};
+use one_at_a_time::one_at_a_time;
 use standing::QueueStanding;
 
 /// Which queues a pool serves, and how.
@@ -272,11 +275,12 @@ fn standing(installation: &Installation, options: &WorkerPoolOptions, queues: &[
 
 /// So many connections: the SDK takes one worker for a queue on each.
 async fn connections(installation: &Installation, count: usize) -> Result<Vec<Connection>, Fault> {
-    let mut connections = vec![installation.client.connection().clone()];
-    while connections.len() < count {
-        connections.push(installation.another_connection().await?);
+    let mut beneath = vec![installation.client.connection().clone()];
+    while beneath.len() < count {
+        beneath.push(installation.another_connection().await?);
     }
-    Ok(connections)
+    let options = installation.connection_options()?;
+    try_join_all(beneath.into_iter().map(|connection| one_at_a_time(connection, &options))).await
 }
 
 /// The queues to serve, in each namespace of the installation.

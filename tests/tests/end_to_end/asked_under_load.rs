@@ -1,8 +1,11 @@
-//! Entities that are asked for their state all the time, as by people who wait for an order. Queries meet local activities
-//! under way then, and what the first execution heard late the replay hears early (`workflows/src/life.rs`).
+//! Entities that are asked for their state all the time, as by people who wait for an order: by Interlock, which waits until
+//! they are at rest, and as by Temporal's UI, which does not. Queries meet local activities under way then, and what the first
+//! execution heard late the replay hears early (`workflows/src/life.rs`); and a query that arrives beside a workflow task made
+//! the SDK's core forget the task (`coordinator/src/worker_pool/one_at_a_time/`).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use futures_util::future::join_all;
 use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::limits::EntityLimits;
 use serde_json::json;
@@ -13,8 +16,8 @@ use crate::temporal_calls::failed_tasks;
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// How many ask at the same time.
-const ASKERS: usize = 6;
+/// How many ask at the same time, in each of the two ways.
+const ASKERS: usize = 3;
 /// How often the number goes round.
 const ROUNDS: usize = 8;
 /// How often each customer's service changes meanwhile.
@@ -56,14 +59,18 @@ async fn under_load(bed: &Testbed) -> (TenantId, Vec<Customer>) {
     let customers: Vec<Customer> = (1..=3).map(|place| scene.customer(&format!("Q{place}"))).collect();
     let number = number();
     let done = AtomicBool::new(false);
-    let asked = AtomicU64::new(0);
+    let (asked, asked_at_once) = (AtomicU64::new(0), AtomicU64::new(0));
     let work = async {
         tokio::join!(go_round(&scene, &customers, &number), change_services(&scene, &customers));
         done.store(true, Ordering::Relaxed);
     };
-    let asking = (0..ASKERS).map(|asker| ask(&scene, &customers[asker % customers.len()], &number, &done, &asked));
-    tokio::join!(work, futures_util::future::join_all(asking));
-    println!("asked {} times", asked.load(Ordering::Relaxed));
+    let in_one_way = |asker: usize| ask(&scene, &customers[asker % customers.len()], &number, &done, &asked);
+    let in_the_other =
+        |asker: usize| ask_at_once(&scene, &customers[asker % customers.len()], &number, &done, &asked_at_once);
+    tokio::join!(work, join_all((0..ASKERS).map(in_one_way)), join_all((0..ASKERS).map(in_the_other)));
+    let answers = [asked, asked_at_once].map(AtomicU64::into_inner);
+    println!("answered {} times, and {} times at once", answers[0], answers[1]);
+    assert!(answers.iter().all(|count| *count > 0), "{answers:?}");
 
     scene.judge(&[&number]);
     for customer in &customers {
@@ -87,6 +94,16 @@ async fn ask(scene: &Scene<'_>, customer: &Customer, number: &str, done: &Atomic
             scene.bed.platform.customer(&scene.tenant, &customer),
             scene.bed.platform.resource(&scene.tenant, &resource)
         );
+        asked.fetch_add(u64::from(answers.0.is_ok()) + u64::from(answers.1.is_ok()), Ordering::Relaxed);
+    }
+}
+
+/// The same, as by Temporal's UI.
+async fn ask_at_once(scene: &Scene<'_>, customer: &Customer, number: &str, done: &AtomicBool, asked: &AtomicU64) {
+    let customer = scene.entity(&customer.id.parse().unwrap());
+    let number = scene.number_entity(number);
+    while !done.load(Ordering::Relaxed) {
+        let answers = tokio::join!(customer.query("state"), number.query("state"));
         asked.fetch_add(u64::from(answers.0.is_ok()) + u64::from(answers.1.is_ok()), Ordering::Relaxed);
     }
 }

@@ -10,13 +10,14 @@ use temporalio_common::protos::temporal::api::enums::v1::{
     WorkflowTaskFailedCause,
 };
 use temporalio_common::protos::temporal::api::history::v1::{HistoryEvent, history_event::Attributes};
+use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::update::v1 as update;
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
-    ListWorkflowExecutionsRequest, SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest,
-    TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
+    ListWorkflowExecutionsRequest, QueryWorkflowRequest, SignalWithStartWorkflowExecutionRequest,
+    SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
 use tonic::IntoRequest;
 use uuid::Uuid;
@@ -188,6 +189,22 @@ impl RawEntity {
             Some(update::outcome::Value::Success(answer)) => serde_json::from_slice(&answer.payloads[0].data).unwrap(),
             other => panic!("'{update}' was not answered: {other:?}"),
         }
+    }
+
+    /// Asks it at once, whatever it is busy with, as Temporal's UI does.
+    ///
+    /// # Errors
+    /// What the server says where it does not answer.
+    pub async fn query(&self, query: &str) -> Result<serde_json::Value, tonic::Status> {
+        let request = QueryWorkflowRequest {
+            namespace: self.route.namespace.clone(),
+            execution: Some(self.execution("")),
+            query: Some(WorkflowQuery { query_type: query.to_owned(), ..Default::default() }),
+            ..Default::default()
+        };
+        let answer = self.client.clone().query_workflow(request.into_request()).await?.into_inner();
+        let payloads = answer.query_result.map(|result| result.payloads).unwrap_or_default();
+        Ok(serde_json::from_slice(&payloads[0].data).unwrap())
     }
 
     /// The build of the workers that ran its last workflow task, where they are versioned.

@@ -1,0 +1,34 @@
+//! How workers talk to Temporal: so that the SDK's core has at most one task of a run at a time.
+//!
+//! A question (query) to a run that is at rest is a task of its own, which the server sends beside workflow tasks. It may be on
+//! its way while a signal starts a workflow task. And while that waits for a local activity, the SDK's core (0.10.1) takes the
+//! question's task in the place of the workflow task, which it forgets: that one times out, and what is recorded afterwards
+//! cannot be replayed. Whoever asks a busy entity, be it by the Temporal UI, could stop it for good. So questions wait here
+//! until the run's workflow task is answered, and the other way round. With a core that holds them apart by itself this
+//! module can go.
+
+mod passage;
+mod turns;
+
+use temporalio_client::{Connection, ConnectionOptions};
+
+use crate::connection::connect_fault;
+use crate::fault::Fault;
+use passage::Passage;
+
+/// What is answered to a question that would have had to wait too long.
+pub(crate) const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be asked now; ask again";
+
+/// A connection for workers that goes through `connection`: to the same server, in the same way.
+///
+/// # Errors
+/// [`Fault`] `temporal_unreachable`, `temporal_access_denied`.
+pub(super) async fn one_at_a_time(connection: Connection, options: &ConnectionOptions) -> Result<Connection, Fault> {
+    // What the connection beneath is made with (TLS, keys, addresses) is not for the one above it.
+    let above = ConnectionOptions::new(options.target.clone())
+        .identity(connection.identity().to_owned())
+        .dns_load_balancing(None)
+        .service_override(Passage::through(connection))
+        .build();
+    Connection::connect(above).await.map_err(|error| connect_fault(options.target.as_str(), &error))
+}

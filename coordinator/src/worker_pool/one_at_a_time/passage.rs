@@ -1,0 +1,390 @@
+//! Passes on the calls of workers, and holds tasks until it is their turn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http::HeaderMap;
+use prost::Message;
+use temporalio_client::callback_based::{CallbackBasedGrpcService, GrpcRequest, GrpcSuccessResponse};
+use temporalio_client::grpc::WorkflowService;
+use temporalio_client::{Connection, RetryOptions};
+use temporalio_common::protos::temporal::api::enums::v1::{QueryResultType, WorkflowTaskFailedCause};
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    PollWorkflowTaskQueueRequest, PollWorkflowTaskQueueResponse, RespondQueryTaskCompletedRequest,
+    RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest,
+};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, IntoRequest, Request, Response, Status};
+
+use super::IN_A_TASK;
+use super::turns::{Kind, Turns};
+
+/// How long a question waits for the workflow task of its run: much longer than one takes, and short enough that polls are
+/// not long held up by questions to a run whose local activity has to be tried again and again.
+const QUESTION_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a workflow task waits for the answer to a question: half of what the server gives it.
+const TASK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The calls that workers make.
+const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
+
+/// What lies between workers and the connection.
+pub(super) struct Passage {
+    connection: Connection,
+    turns: Turns,
+}
+
+/// Calls that are passed on as they are.
+macro_rules! passed_on {
+    ($connection:expr, $call:expr, $($name:literal => $method:ident,)*) => {
+        match $call.rpc.as_str() {
+            $($name => {
+                let mut connection = $connection.clone();
+                let answer = connection.$method(read($call)?).await?;
+                Ok(written(answer))
+            })*
+            other => Err(Status::unimplemented(format!("workers are not known to call {other}"))),
+        }
+    };
+}
+
+impl Passage {
+    /// The service of a connection above this one. Calls that fail are tried again there, and not here as well.
+    pub(super) fn through(mut connection: Connection) -> CallbackBasedGrpcService {
+        *connection.retry_options_mut() = RetryOptions::no_retries();
+        let passage = Arc::new(Self { connection, turns: Turns::default() });
+        CallbackBasedGrpcService { callback: Arc::new(move |call| Arc::clone(&passage).pass(call)) }
+    }
+
+    fn pass(self: Arc<Self>, call: GrpcRequest) -> BoxFuture<'static, Result<GrpcSuccessResponse, Status>> {
+        async move {
+            if call.service != SERVICE {
+                return Err(Status::unimplemented(format!("workers are not known to call {}", call.service)));
+            }
+            match call.rpc.as_str() {
+                "PollWorkflowTaskQueue" => self.poll(read(call)?).await.map(written),
+                "RespondWorkflowTaskCompleted" => self.complete(read(call)?).await.map(written),
+                "RespondWorkflowTaskFailed" => self.fail(read(call)?).await,
+                "RespondQueryTaskCompleted" => self.answer(read(call)?).await,
+                _ => self.pass_on(call).await,
+            }
+        }
+        .boxed()
+    }
+
+    /// A task, once it is its turn. A question that cannot wait any longer is answered here, and the poll had nothing.
+    async fn poll(
+        &self,
+        request: Request<PollWorkflowTaskQueueRequest>,
+    ) -> Result<Response<PollWorkflowTaskQueueResponse>, Status> {
+        let namespace = request.get_ref().namespace.clone();
+        let answer = self.connection.clone().poll_workflow_task_queue(request).await?;
+        let task = answer.get_ref();
+        if task.task_token.is_empty() {
+            return Ok(answer);
+        }
+        let run = task.workflow_execution.as_ref().map_or("", |execution| execution.run_id.as_str());
+        let (kind, patience) = match task.query {
+            Some(_) => (Kind::Question, QUESTION_PATIENCE),
+            None => (Kind::WorkflowTask, TASK_PATIENCE),
+        };
+        if self.turns.enter(run, &task.task_token, kind, patience).await {
+            return Ok(answer);
+        }
+        self.send_away(namespace, task.task_token.clone(), &task.poller_group_id).await?;
+        Ok(answer.map(|_| PollWorkflowTaskQueueResponse::default()))
+    }
+
+    /// Answers a question that it cannot be answered now.
+    async fn send_away(&self, namespace: String, task_token: Vec<u8>, poller_group_id: &str) -> Result<(), Status> {
+        let refusal = RespondQueryTaskCompletedRequest {
+            task_token,
+            completed_type: QueryResultType::Failed.into(),
+            error_message: IN_A_TASK.to_owned(),
+            namespace,
+            cause: WorkflowTaskFailedCause::Unspecified.into(),
+            poller_group_id: poller_group_id.to_owned(),
+            ..Default::default()
+        };
+        tracing::debug!("a question waited for {QUESTION_PATIENCE:?} and is sent away");
+        self.connection.clone().respond_query_task_completed(refusal.into_request()).await?;
+        Ok(())
+    }
+
+    async fn complete(
+        &self,
+        request: Request<RespondWorkflowTaskCompletedRequest>,
+    ) -> Result<Response<RespondWorkflowTaskCompletedResponse>, Status> {
+        let is_last = !request.get_ref().intermediate_page;
+        let token = request.get_ref().task_token.clone();
+        let answer = self.connection.clone().respond_workflow_task_completed(request).await;
+        if is_last {
+            let next = answer.as_ref().ok().and_then(|answer| answer.get_ref().workflow_task.as_ref());
+            let next = next.map(|next| next.task_token.as_slice()).filter(|token| !token.is_empty());
+            self.turns.leave(&token, next);
+        }
+        answer
+    }
+
+    async fn fail(&self, request: Request<RespondWorkflowTaskFailedRequest>) -> Result<GrpcSuccessResponse, Status> {
+        let token = request.get_ref().task_token.clone();
+        let answer = self.connection.clone().respond_workflow_task_failed(request).await;
+        self.turns.leave(&token, None);
+        answer.map(written)
+    }
+
+    async fn answer(&self, request: Request<RespondQueryTaskCompletedRequest>) -> Result<GrpcSuccessResponse, Status> {
+        let token = request.get_ref().task_token.clone();
+        let answer = self.connection.clone().respond_query_task_completed(request).await;
+        self.turns.leave(&token, None);
+        answer.map(written)
+    }
+
+    async fn pass_on(&self, call: GrpcRequest) -> Result<GrpcSuccessResponse, Status> {
+        passed_on!(self.connection, call,
+            "GetSystemInfo" => get_system_info,
+            "DescribeNamespace" => describe_namespace,
+            "GetWorkflowExecutionHistory" => get_workflow_execution_history,
+            "PollActivityTaskQueue" => poll_activity_task_queue,
+            "RecordActivityTaskHeartbeat" => record_activity_task_heartbeat,
+            "RespondActivityTaskCompleted" => respond_activity_task_completed,
+            "RespondActivityTaskFailed" => respond_activity_task_failed,
+            "RespondActivityTaskCanceled" => respond_activity_task_canceled,
+            "PollNexusTaskQueue" => poll_nexus_task_queue,
+            "RespondNexusTaskCompleted" => respond_nexus_task_completed,
+            "RespondNexusTaskFailed" => respond_nexus_task_failed,
+            "RecordWorkerHeartbeat" => record_worker_heartbeat,
+            "ShutdownWorker" => shutdown_worker,
+        )
+    }
+}
+
+/// A call as the connection takes it: with its metadata, but for what belongs to the transport it came by.
+fn read<M: Message + Default>(call: GrpcRequest) -> Result<Request<M>, Status> {
+    let message = M::decode(call.proto)
+        .map_err(|error| Status::internal(format!("the call {} cannot be read: {error}", call.rpc)))?;
+    let headers: HeaderMap = call.headers.iter().filter(|(name, _)| !is_of_transport(name.as_str())).fold(
+        HeaderMap::new(),
+        |mut headers, (name, value)| {
+            headers.append(name.clone(), value.clone());
+            headers
+        },
+    );
+    Ok(Request::from_parts(MetadataMap::from_headers(headers), Extensions::default(), message))
+}
+
+/// How long a call may take goes with it; all else that begins so does not.
+fn is_of_transport(header: &str) -> bool {
+    let of_http = ["te", "content-type", "content-length", "host", "user-agent"];
+    of_http.contains(&header) || (header.starts_with("grpc-") && header != "grpc-timeout")
+}
+
+fn written<M: Message>(answer: Response<M>) -> GrpcSuccessResponse {
+    let (metadata, message, _) = answer.into_parts();
+    let headers = metadata.into_headers();
+    let kept = headers.iter().filter(|(name, _)| !is_of_transport(name.as_str()));
+    let headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    GrpcSuccessResponse { headers, proto: message.encode_to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use temporalio_client::ConnectionOptions;
+    use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+    use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
+    use temporalio_common::protos::temporal::api::workflowservice::v1::{
+        DescribeNamespaceRequest, DescribeNamespaceResponse, GetSystemInfoResponse, ListNamespacesRequest,
+        PollActivityTaskQueueRequest, RespondQueryTaskCompletedResponse, RespondWorkflowTaskFailedResponse,
+    };
+    use tonic::Code;
+    use url::Url;
+
+    use super::*;
+    use crate::worker_pool::one_at_a_time::one_at_a_time;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// A server that has these tasks for whoever polls, and keeps what it is told.
+    #[derive(Default)]
+    struct Server {
+        tasks: Mutex<VecDeque<PollWorkflowTaskQueueResponse>>,
+        /// What it answers to the next completion.
+        next: Mutex<Option<PollWorkflowTaskQueueResponse>>,
+        refused: Mutex<Vec<String>>,
+        metadata: Mutex<Vec<HeaderMap>>,
+    }
+
+    impl Server {
+        fn has(tasks: impl IntoIterator<Item = PollWorkflowTaskQueueResponse>) -> Arc<Self> {
+            Arc::new(Self { tasks: Mutex::new(tasks.into_iter().collect()), ..Self::default() })
+        }
+
+        fn answer(&self, call: &GrpcRequest) -> Result<Vec<u8>, Status> {
+            self.metadata.lock().unwrap().push(call.headers.clone());
+            Ok(match call.rpc.as_str() {
+                "GetSystemInfo" => GetSystemInfoResponse::default().encode_to_vec(),
+                "PollWorkflowTaskQueue" => self.tasks.lock().unwrap().pop_front().unwrap_or_default().encode_to_vec(),
+                "RespondWorkflowTaskCompleted" => {
+                    let workflow_task = self.next.lock().unwrap().take();
+                    RespondWorkflowTaskCompletedResponse { workflow_task, ..Default::default() }.encode_to_vec()
+                }
+                "RespondWorkflowTaskFailed" => RespondWorkflowTaskFailedResponse::default().encode_to_vec(),
+                "RespondQueryTaskCompleted" => {
+                    let told = RespondQueryTaskCompletedRequest::decode(call.proto.clone()).unwrap();
+                    self.refused.lock().unwrap().push(told.error_message);
+                    RespondQueryTaskCompletedResponse::default().encode_to_vec()
+                }
+                "DescribeNamespace" => {
+                    DescribeNamespaceResponse { failover_version: 7, ..Default::default() }.encode_to_vec()
+                }
+                other => return Err(Status::not_found(format!("nobody has {other}"))),
+            })
+        }
+
+        /// A connection for workers to it.
+        async fn for_workers(self: &Arc<Self>) -> Connection {
+            let server = Arc::clone(self);
+            let callback = move |call: GrpcRequest| {
+                let answer = server.answer(&call);
+                async move { answer.map(|proto| GrpcSuccessResponse { headers: HeaderMap::new(), proto }) }.boxed()
+            };
+            let options = ConnectionOptions::new(Url::parse("http://server.invalid:7233").unwrap())
+                .identity("a worker".to_owned())
+                .dns_load_balancing(None)
+                .service_override(CallbackBasedGrpcService { callback: Arc::new(callback) })
+                .build();
+            let beneath = Connection::connect(options.clone()).await.unwrap();
+            one_at_a_time(beneath, &options).await.unwrap()
+        }
+    }
+
+    fn task(token: &str, run_id: &str) -> PollWorkflowTaskQueueResponse {
+        let execution = WorkflowExecution { workflow_id: "t/customer/A1".to_owned(), run_id: run_id.to_owned() };
+        PollWorkflowTaskQueueResponse {
+            task_token: token.into(),
+            workflow_execution: Some(execution),
+            ..Default::default()
+        }
+    }
+
+    fn question(token: &str, run_id: &str) -> PollWorkflowTaskQueueResponse {
+        let query = WorkflowQuery { query_type: "state".to_owned(), ..Default::default() };
+        PollWorkflowTaskQueueResponse { query: Some(query), ..task(token, run_id) }
+    }
+
+    /// The token of the task that a poll had.
+    async fn polled(connection: &Connection) -> String {
+        let mut connection = connection.clone();
+        let answer = connection.poll_workflow_task_queue(PollWorkflowTaskQueueRequest::default().into_request()).await;
+        String::from_utf8(answer.unwrap().into_inner().task_token).unwrap()
+    }
+
+    async fn completed(connection: &Connection, token: &str) {
+        let request = RespondWorkflowTaskCompletedRequest { task_token: token.into(), ..Default::default() };
+        connection.clone().respond_workflow_task_completed(request.into_request()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_is_handed_out_once_the_workflow_task_of_its_run_is_answered() {
+        let server = Server::has([task("task", "run"), question("question", "run")]);
+        let connection = server.for_workers().await;
+        assert_eq!(polled(&connection).await, "task");
+        let asking = tokio::spawn({
+            let connection = connection.clone();
+            async move { polled(&connection).await }
+        });
+        tokio::time::sleep(QUESTION_PATIENCE / 2).await;
+        assert!(!asking.is_finished());
+        completed(&connection, "task").await;
+        assert_eq!(asking.await.unwrap(), "question");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_waits_too_long_is_answered_so_and_the_poll_had_nothing() {
+        let server = Server::has([task("task", "run"), question("question", "run"), question("other", "another run")]);
+        let connection = server.for_workers().await;
+        assert_eq!(polled(&connection).await, "task");
+        assert_eq!(polled(&connection).await, "");
+        assert_eq!(*server.refused.lock().unwrap(), [IN_A_TASK]);
+        assert_eq!(polled(&connection).await, "other", "questions to other runs do not wait");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_waits_also_for_the_task_that_the_answer_to_the_one_before_brought() {
+        let server = Server::has([task("task", "run"), question("question", "run")]);
+        let connection = server.for_workers().await;
+        assert_eq!(polled(&connection).await, "task");
+        *server.next.lock().unwrap() = Some(task("next", "run"));
+        completed(&connection, "task").await;
+        assert_eq!(polled(&connection).await, "");
+        completed(&connection, "next").await;
+        server.tasks.lock().unwrap().push_back(question("question again", "run"));
+        assert_eq!(polled(&connection).await, "question again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_failed_and_an_answered_question_make_room() {
+        let server = Server::has([task("task", "run"), question("question", "run"), task("next task", "run")]);
+        let connection = server.for_workers().await;
+        assert_eq!(polled(&connection).await, "task");
+        let request = RespondWorkflowTaskFailedRequest { task_token: b"task".to_vec(), ..Default::default() };
+        connection.clone().respond_workflow_task_failed(request.into_request()).await.unwrap();
+        assert_eq!(polled(&connection).await, "question");
+
+        let waiting = tokio::spawn({
+            let connection = connection.clone();
+            async move { polled(&connection).await }
+        });
+        tokio::time::sleep(TASK_PATIENCE / 2).await;
+        assert!(!waiting.is_finished());
+        let request = RespondQueryTaskCompletedRequest { task_token: b"question".to_vec(), ..Default::default() };
+        connection.clone().respond_query_task_completed(request.into_request()).await.unwrap();
+        assert_eq!(waiting.await.unwrap(), "next task");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_of_a_completion_is_not_its_end() {
+        let server = Server::has([task("task", "run"), question("question", "run")]);
+        let connection = server.for_workers().await;
+        assert_eq!(polled(&connection).await, "task");
+        let request = RespondWorkflowTaskCompletedRequest {
+            task_token: b"task".to_vec(),
+            intermediate_page: true,
+            ..Default::default()
+        };
+        connection.clone().respond_workflow_task_completed(request.into_request()).await.unwrap();
+        assert_eq!(polled(&connection).await, "");
+    }
+
+    #[tokio::test]
+    async fn other_calls_go_through_with_their_time_limit_and_what_is_refused_is_refused() {
+        let server = Server::has([]);
+        let connection = server.for_workers().await;
+        let mut request = DescribeNamespaceRequest::default().into_request();
+        request.set_timeout(LONG);
+        let answer = connection.clone().describe_namespace(request).await.unwrap();
+        assert_eq!(answer.get_ref().failover_version, 7);
+        let metadata = server.metadata.lock().unwrap().pop().unwrap();
+        assert_eq!(metadata.get("grpc-timeout").unwrap(), "10000000u");
+
+        let request = PollActivityTaskQueueRequest::default().into_request();
+        let refused = connection.clone().poll_activity_task_queue(request).await.unwrap_err();
+        assert_eq!((refused.code(), refused.message()), (Code::NotFound, "nobody has PollActivityTaskQueue"));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_no_worker_is_known_to_make_is_refused_by_its_name() {
+        let connection = Server::has([]).for_workers().await;
+        let request = ListNamespacesRequest::default().into_request();
+        let refused = connection.clone().list_namespaces(request).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.message()),
+            (Code::Unimplemented, "workers are not known to call ListNamespaces")
+        );
+    }
+}
