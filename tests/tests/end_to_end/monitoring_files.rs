@@ -127,6 +127,28 @@ fn every_metric_that_alerts_and_dashboards_name_exists() {
     });
 }
 
+/// What Prometheus' own `promtool test rules` runs.
+#[test]
+fn every_alert_has_a_case_in_which_it_comes_of_metrics_that_alerts_name() {
+    let named: BTreeSet<String> = rules().iter().flat_map(|rule| metrics_of(rule["expr"].as_str().unwrap())).collect();
+    let mut come = BTreeSet::new();
+    let cases = yaml("prometheus/alerts.test.yml")["tests"].as_array().unwrap().clone();
+    for case in &cases {
+        for series in case["input_series"].as_array().unwrap() {
+            let series = series["series"].as_str().unwrap();
+            let metric = series.split('{').next().unwrap();
+            assert!(named.contains(metric), "{}: no alert is about {metric}", case["name"]);
+        }
+        for expected in case["alert_rule_test"].as_array().unwrap() {
+            if expected["exp_alerts"].as_array().is_some_and(|alerts| !alerts.is_empty()) {
+                come.insert(expected["alertname"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    let alerts = rules().iter().filter_map(|rule| rule["alert"].as_str().map(str::to_owned)).collect();
+    assert_eq!(come, alerts);
+}
+
 /// The minutes of a duration in PromQL: `30s`, `10m`, `1h`, `1d`.
 fn minutes(duration: &str) -> f64 {
     let (number, unit) = duration.split_at(duration.len() - 1);

@@ -1,4 +1,4 @@
-//! How workers talk to Temporal: so that the SDK's core has at most one task of a run at a time.
+//! How workers talk to Temporal: so that the SDK's core has no question to a run beside a workflow task of it.
 //!
 //! A question (query) to a run that is at rest is a task of its own, which the server sends beside workflow tasks. It may be on
 //! its way while a signal starts a workflow task. And while that waits for a local activity, the SDK's core (0.10.1) takes the
@@ -10,6 +10,8 @@
 mod passage;
 mod turns;
 
+use backon::{ExponentialBuilder, Retryable as _};
+use interlock_domain::error_code::ErrorCode;
 use temporalio_client::{Connection, ConnectionOptions};
 
 use crate::connection::connect_fault;
@@ -19,7 +21,8 @@ use passage::Passage;
 /// What is answered to a question that would have had to wait too long.
 pub(crate) const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be asked now; ask again";
 
-/// A connection for workers that goes through `connection`: to the same server, in the same way.
+/// A connection for workers that goes through `connection`, to the same server: with its keys, its TLS and its load balancing.
+/// It is tried again a few times where the server is away just now.
 ///
 /// # Errors
 /// [`Fault`] `temporal_unreachable`, `temporal_access_denied`.
@@ -30,5 +33,9 @@ pub(super) async fn one_at_a_time(connection: Connection, options: &ConnectionOp
         .dns_load_balancing(None)
         .service_override(Passage::through(connection))
         .build();
-    Connection::connect(above).await.map_err(|error| connect_fault(options.target.as_str(), &error))
+    let connecting = || async {
+        let connected = Connection::connect(above.clone()).await;
+        connected.map_err(|error| connect_fault(options.target.as_str(), &error))
+    };
+    connecting.retry(ExponentialBuilder::default()).when(|fault| fault.code == ErrorCode::TemporalUnreachable).await
 }

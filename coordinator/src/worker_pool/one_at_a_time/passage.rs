@@ -1,8 +1,10 @@
 //! Passes on the calls of workers, and holds tasks until it is their turn.
 
+use std::error::Error;
+use std::iter::successors;
 use std::sync::Arc;
-use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
@@ -16,16 +18,10 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
     RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse, RespondWorkflowTaskFailedRequest,
 };
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, IntoRequest, Request, Response, Status};
+use tonic::{Code, Extensions, IntoRequest, Request, Response, Status};
 
 use super::IN_A_TASK;
 use super::turns::{Kind, Turns};
-
-/// How long a question waits for the workflow task of its run: much longer than one takes, and short enough that polls are
-/// not long held up by questions to a run whose local activity has to be tried again and again.
-const QUESTION_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a workflow task waits for the answer to a question: half of what the server gives it.
-const TASK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The calls that workers make.
 const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
@@ -70,6 +66,7 @@ impl Passage {
                 "RespondQueryTaskCompleted" => self.answer(read(call)?).await,
                 _ => self.pass_on(call).await,
             }
+            .map_err(|status| refused(&status))
         }
         .boxed()
     }
@@ -86,19 +83,17 @@ impl Passage {
             return Ok(answer);
         }
         let run = task.workflow_execution.as_ref().map_or("", |execution| execution.run_id.as_str());
-        let (kind, patience) = match task.query {
-            Some(_) => (Kind::Question, QUESTION_PATIENCE),
-            None => (Kind::WorkflowTask, TASK_PATIENCE),
-        };
-        if self.turns.enter(run, &task.task_token, kind, patience).await {
+        let kind = if task.query.is_some() { Kind::Question } else { Kind::WorkflowTask };
+        if self.turns.enter(run, &task.task_token, kind).await {
             return Ok(answer);
         }
-        self.send_away(namespace, task.task_token.clone(), &task.poller_group_id).await?;
+        self.send_away(namespace, task.task_token.clone(), &task.poller_group_id).await;
+        // By this and nothing else the core knows a poll that had nothing.
         Ok(answer.map(|_| PollWorkflowTaskQueueResponse::default()))
     }
 
-    /// Answers a question that it cannot be answered now.
-    async fn send_away(&self, namespace: String, task_token: Vec<u8>, poller_group_id: &str) -> Result<(), Status> {
+    /// Answers a question that it cannot be answered now. Who asked may be gone by then.
+    async fn send_away(&self, namespace: String, task_token: Vec<u8>, poller_group_id: &str) {
         let refusal = RespondQueryTaskCompletedRequest {
             task_token,
             completed_type: QueryResultType::Failed.into(),
@@ -108,9 +103,9 @@ impl Passage {
             poller_group_id: poller_group_id.to_owned(),
             ..Default::default()
         };
-        tracing::debug!("a question waited for {QUESTION_PATIENCE:?} and is sent away");
-        self.connection.clone().respond_query_task_completed(refusal.into_request()).await?;
-        Ok(())
+        let answered = self.connection.clone().respond_query_task_completed(refusal.into_request()).await;
+        let fault = answered.err();
+        tracing::debug!(?fault, "a question cannot wait any longer for a workflow task, and is sent away");
     }
 
     async fn complete(
@@ -121,8 +116,12 @@ impl Passage {
         let token = request.get_ref().task_token.clone();
         let answer = self.connection.clone().respond_workflow_task_completed(request).await;
         if is_last {
+            // Where it failed and is tried again, the core has not let go of the task: it keeps questions waiting itself then.
             let next = answer.as_ref().ok().and_then(|answer| answer.get_ref().workflow_task.as_ref());
-            let next = next.map(|next| next.task_token.as_slice()).filter(|token| !token.is_empty());
+            let next = next.and_then(|next| {
+                let run = next.workflow_execution.as_ref()?;
+                Some((run.run_id.as_str(), next.task_token.as_slice())).filter(|(_, token)| !token.is_empty())
+            });
             self.turns.leave(&token, next);
         }
         answer
@@ -165,14 +164,28 @@ impl Passage {
 fn read<M: Message + Default>(call: GrpcRequest) -> Result<Request<M>, Status> {
     let message = M::decode(call.proto)
         .map_err(|error| Status::internal(format!("the call {} cannot be read: {error}", call.rpc)))?;
-    let headers: HeaderMap = call.headers.iter().filter(|(name, _)| !is_of_transport(name.as_str())).fold(
-        HeaderMap::new(),
-        |mut headers, (name, value)| {
-            headers.append(name.clone(), value.clone());
-            headers
-        },
-    );
-    Ok(Request::from_parts(MetadataMap::from_headers(headers), Extensions::default(), message))
+    Ok(Request::from_parts(MetadataMap::from_headers(passing(&call.headers)), Extensions::default(), message))
+}
+
+/// What the connection says of a call that failed, so that the client above makes of it what it would make of it beneath: the
+/// encoding of an answer that was read is none of its business, and that the connection broke off is told from who
+/// called giving up by an error that does not come through.
+fn refused(status: &Status) -> Status {
+    let broke_off = successors(status.source(), |&error| error.source()).any(<dyn Error>::is::<hyper::Error>);
+    let code = if broke_off && status.code() == Code::Cancelled { Code::Unavailable } else { status.code() };
+    let details = Bytes::copy_from_slice(status.details());
+    let metadata = MetadataMap::from_headers(passing(status.metadata().as_ref()));
+    Status::with_details_and_metadata(code, status.message(), details, metadata)
+}
+
+/// Headers without those of the transport that they came by.
+fn passing(headers: &HeaderMap) -> HeaderMap {
+    let passing = headers.iter().filter(|(name, _)| !is_of_transport(name.as_str()));
+    let mut passed = HeaderMap::new();
+    for (name, value) in passing {
+        passed.append(name.clone(), value.clone());
+    }
+    passed
 }
 
 /// How long a call may take goes with it; all else that begins so does not.
@@ -183,17 +196,18 @@ fn is_of_transport(header: &str) -> bool {
 
 fn written<M: Message>(answer: Response<M>) -> GrpcSuccessResponse {
     let (metadata, message, _) = answer.into_parts();
-    let headers = metadata.into_headers();
-    let kept = headers.iter().filter(|(name, _)| !is_of_transport(name.as_str()));
-    let headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    GrpcSuccessResponse { headers, proto: message.encode_to_vec() }
+    GrpcSuccessResponse { headers: passing(metadata.as_ref()), proto: message.encode_to_vec() }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::convert::Infallible;
     use std::sync::Mutex;
+    use std::time::Duration;
 
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
     use temporalio_client::ConnectionOptions;
     use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
     use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
@@ -201,13 +215,13 @@ mod tests {
         DescribeNamespaceRequest, DescribeNamespaceResponse, GetSystemInfoResponse, ListNamespacesRequest,
         PollActivityTaskQueueRequest, RespondQueryTaskCompletedResponse, RespondWorkflowTaskFailedResponse,
     };
-    use tonic::Code;
+    use tokio::io::AsyncWriteExt as _;
     use url::Url;
 
     use super::*;
     use crate::worker_pool::one_at_a_time::one_at_a_time;
 
-    const LONG: Duration = Duration::from_secs(10);
+    const A_WHILE: Duration = Duration::from_millis(500);
 
     /// A server that has these tasks for whoever polls, and keeps what it is told.
     #[derive(Default)]
@@ -237,6 +251,9 @@ mod tests {
                 "RespondQueryTaskCompleted" => {
                     let told = RespondQueryTaskCompletedRequest::decode(call.proto.clone()).unwrap();
                     self.refused.lock().unwrap().push(told.error_message);
+                    if told.task_token == b"expired" {
+                        return Err(Status::not_found("query task not found, or already expired"));
+                    }
                     RespondQueryTaskCompletedResponse::default().encode_to_vec()
                 }
                 "DescribeNamespace" => {
@@ -298,7 +315,7 @@ mod tests {
             let connection = connection.clone();
             async move { polled(&connection).await }
         });
-        tokio::time::sleep(QUESTION_PATIENCE / 2).await;
+        tokio::time::sleep(A_WHILE).await;
         assert!(!asking.is_finished());
         completed(&connection, "task").await;
         assert_eq!(asking.await.unwrap(), "question");
@@ -312,6 +329,15 @@ mod tests {
         assert_eq!(polled(&connection).await, "");
         assert_eq!(*server.refused.lock().unwrap(), [IN_A_TASK]);
         assert_eq!(polled(&connection).await, "other", "questions to other runs do not wait");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_nobody_waits_for_any_more_is_no_fault_of_the_poll() {
+        let server = Server::has([task("task", "run"), question("expired", "run")]);
+        let connection = server.for_workers().await;
+        assert_eq!(polled(&connection).await, "task");
+        assert_eq!(polled(&connection).await, "");
+        assert_eq!(*server.refused.lock().unwrap(), [IN_A_TASK]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -340,7 +366,7 @@ mod tests {
             let connection = connection.clone();
             async move { polled(&connection).await }
         });
-        tokio::time::sleep(TASK_PATIENCE / 2).await;
+        tokio::time::sleep(A_WHILE).await;
         assert!(!waiting.is_finished());
         let request = RespondQueryTaskCompletedRequest { task_token: b"question".to_vec(), ..Default::default() };
         connection.clone().respond_query_task_completed(request.into_request()).await.unwrap();
@@ -366,7 +392,7 @@ mod tests {
         let server = Server::has([]);
         let connection = server.for_workers().await;
         let mut request = DescribeNamespaceRequest::default().into_request();
-        request.set_timeout(LONG);
+        request.set_timeout(Duration::from_secs(10));
         let answer = connection.clone().describe_namespace(request).await.unwrap();
         assert_eq!(answer.get_ref().failover_version, 7);
         let metadata = server.metadata.lock().unwrap().pop().unwrap();
@@ -375,6 +401,38 @@ mod tests {
         let request = PollActivityTaskQueueRequest::default().into_request();
         let refused = connection.clone().poll_activity_task_queue(request).await.unwrap_err();
         assert_eq!((refused.code(), refused.message()), (Code::NotFound, "nobody has PollActivityTaskQueue"));
+    }
+
+    #[test]
+    fn what_is_said_of_a_failed_call_comes_through_without_the_encoding_of_its_answer() {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("grpc-encoding", "gzip".parse().unwrap());
+        metadata.insert("x-resource-exhausted-cause", "rps".parse().unwrap());
+        let details = Bytes::from_static(b"details");
+        let status = Status::with_details_and_metadata(Code::ResourceExhausted, "too many", details, metadata);
+        let told = refused(&status);
+        assert_eq!(
+            (told.code(), told.message(), told.details()),
+            (Code::ResourceExhausted, "too many", &b"details"[..])
+        );
+        assert!(told.metadata().get("grpc-encoding").is_none());
+        assert_eq!(told.metadata().get("x-resource-exhausted-cause").unwrap(), "rps");
+        assert_eq!(refused(&Status::cancelled("the caller gave up")).code(), Code::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_off_is_unavailable_and_so_tried_again() {
+        // What hyper says where a peer does not speak HTTP.
+        let (mut peer, end) = tokio::io::duplex(4096);
+        peer.write_all(b"nonsense\r\n\r\n").await.unwrap();
+        let nothing = service_fn(|_| async { Ok::<_, Infallible>(hyper::Response::new(String::new())) });
+        let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(end), nothing).await;
+        let fault = served.unwrap_err();
+
+        let status = Status::from_error(Box::new(fault));
+        let mut cancelled = Status::cancelled("operation was canceled");
+        cancelled.set_source(Arc::new(status));
+        assert_eq!(refused(&cancelled).code(), Code::Unavailable);
     }
 
     #[tokio::test]

@@ -7,16 +7,38 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// After this time a task is taken for one whose end was missed: the server itself gives up a workflow task after ten seconds.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(15);
+/// How many questions may wait at a time. Each of them holds a poll, and a worker may have no more than two.
+pub(super) const QUESTIONS_WAITING_MAX: usize = 2;
 
-/// What kind of task wants in.
+/// What kind of task it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A workflow task. It goes before questions, and is let in at last whatever is inside: the server counts on it.
+    /// A workflow task. It waits for a question only, goes before other questions, and is let in at last: the server counts on
+    /// it, and one that is inside is none any more for a server that sends another.
     WorkflowTask,
     /// A question by itself, which can be asked again.
     Question,
+}
+
+impl Kind {
+    /// How long the next one waits: much longer than a task takes, and so short that neither polls are held up by questions
+    /// to a run whose local activity is tried again and again, nor a workflow task comes too late to ask the server for
+    /// more time (the core does so when 8 of its 10 s are over).
+    fn patience(self) -> Duration {
+        match self {
+            Self::WorkflowTask => Duration::from_millis(1_500),
+            Self::Question => Duration::from_secs(1),
+        }
+    }
+
+    /// After this time one is taken for one whose end was missed: the server itself gives up a workflow task after 10 s, and
+    /// the core leaves questions unanswered that it cannot replay for.
+    fn forgotten_after(self) -> Duration {
+        match self {
+            Self::WorkflowTask => Duration::from_secs(15),
+            Self::Question => Duration::from_secs(5),
+        }
+    }
 }
 
 /// The tasks inside, at most one for each run.
@@ -32,6 +54,8 @@ struct Table {
     runs: BTreeMap<String, Run>,
     /// Whose each token is.
     run_of: BTreeMap<Vec<u8>, String>,
+    /// Questions that wait for their turn, of whatever run.
+    questions_waiting: usize,
 }
 
 #[derive(Debug, Default)]
@@ -44,15 +68,19 @@ struct Run {
 #[derive(Debug)]
 struct Inside {
     token: Vec<u8>,
+    kind: Kind,
     since: Instant,
 }
 
 impl Turns {
-    /// Waits for the turn of the task with this token, for as long as `patience`. Whether it may go in: a workflow task always
-    /// may in the end, a question only if nothing else is inside.
-    pub(super) async fn enter(&self, run: &str, token: &[u8], kind: Kind, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
-        let _waiting = (kind == Kind::WorkflowTask).then(|| Waiting::begin(self, run));
+    /// Waits for the turn of the task with this token. Whether it may go in: a workflow task always may in the end, a question
+    /// only if nothing else is inside by then.
+    pub(super) async fn enter(&self, run: &str, token: &[u8], kind: Kind) -> bool {
+        if self.table().take_turn(run, token, kind, Instant::now()) {
+            return true;
+        }
+        let until = Instant::now() + kind.patience();
+        let Some(_waiting) = Waiting::begin(self, run, kind) else { return false };
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             // From here on nothing is missed.
@@ -65,14 +93,21 @@ impl Turns {
             }
         }
         if kind == Kind::WorkflowTask {
-            self.table().put(run, token, Instant::now());
+            self.table().put(run, token, kind, Instant::now());
         }
         kind == Kind::WorkflowTask
     }
 
-    /// The core is done with a task, and has the next one of the same run at once where the server's answer brought it.
-    pub(super) fn leave(&self, token: &[u8], next: Option<&[u8]>) {
-        self.table().leave(token, next, Instant::now());
+    /// The core is done with a task. Where the server's answer brought a workflow task (its run and its token), it has that at
+    /// once.
+    pub(super) fn leave(&self, token: &[u8], next: Option<(&str, &[u8])>) {
+        {
+            let mut table = self.table();
+            table.leave(token);
+            if let Some((run, token)) = next {
+                table.put(run, token, Kind::WorkflowTask, Instant::now());
+            }
+        }
         self.changed.notify_waiters();
     }
 
@@ -84,19 +119,19 @@ impl Turns {
 impl Table {
     fn take_turn(&mut self, run: &str, token: &[u8], kind: Kind, now: Instant) -> bool {
         self.forget(now);
-        let free = self
-            .runs
-            .get(run)
-            .is_none_or(|run| run.inside.is_none() && (kind == Kind::WorkflowTask || run.waiting == 0));
+        let free = self.runs.get(run).is_none_or(|run| match kind {
+            Kind::WorkflowTask => run.inside.as_ref().is_none_or(|inside| inside.kind == Kind::WorkflowTask),
+            Kind::Question => run.inside.is_none() && run.waiting == 0,
+        });
         if free {
-            self.put(run, token, now);
+            self.put(run, token, kind, now);
         }
         free
     }
 
     /// Puts a task inside, in the place of the one that is there.
-    fn put(&mut self, run: &str, token: &[u8], now: Instant) {
-        let inside = Inside { token: token.to_vec(), since: now };
+    fn put(&mut self, run: &str, token: &[u8], kind: Kind, now: Instant) {
+        let inside = Inside { token: token.to_vec(), kind, since: now };
         let before = self.runs.entry(run.to_owned()).or_default().inside.replace(inside);
         if let Some(before) = before {
             self.run_of.remove(&before.token);
@@ -104,21 +139,18 @@ impl Table {
         self.run_of.insert(token.to_vec(), run.to_owned());
     }
 
-    fn leave(&mut self, token: &[u8], next: Option<&[u8]>, now: Instant) {
+    fn leave(&mut self, token: &[u8]) {
         // One that is not known was forgotten, or another one took its place.
         let Some(run) = self.run_of.remove(token) else { return };
         if let Some(of_run) = self.runs.get_mut(&run) {
             of_run.inside = None;
         }
-        match next {
-            Some(next) => self.put(&run, next, now),
-            None => self.tidy(&run),
-        }
+        self.tidy(&run);
     }
 
     /// Forgets tasks of which nobody heard any more.
     fn forget(&mut self, now: Instant) {
-        let is_old = |inside: &Inside| now.duration_since(inside.since) >= FORGOTTEN_AFTER;
+        let is_old = |inside: &Inside| now.duration_since(inside.since) >= inside.kind.forgotten_after();
         for run in self.runs.values_mut() {
             if let Some(old) = run.inside.take_if(|inside| is_old(inside)) {
                 self.run_of.remove(&old.token);
@@ -140,26 +172,38 @@ impl Run {
     }
 }
 
-/// A workflow task that waits, also one whose poll is given up meanwhile.
+/// A task that waits, until it waits no more or its poll is given up.
 struct Waiting<'a> {
     turns: &'a Turns,
-    run: String,
+    run: &'a str,
+    kind: Kind,
 }
 
 impl<'a> Waiting<'a> {
-    fn begin(turns: &'a Turns, run: &str) -> Self {
-        turns.table().runs.entry(run.to_owned()).or_default().waiting += 1;
-        Self { turns, run: run.to_owned() }
+    /// None where too many questions wait.
+    fn begin(turns: &'a Turns, run: &'a str, kind: Kind) -> Option<Self> {
+        let mut table = turns.table();
+        match kind {
+            Kind::WorkflowTask => table.runs.entry(run.to_owned()).or_default().waiting += 1,
+            Kind::Question if table.questions_waiting < QUESTIONS_WAITING_MAX => table.questions_waiting += 1,
+            Kind::Question => return None,
+        }
+        Some(Self { turns, run, kind })
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut table = self.turns.table();
-        if let Some(run) = table.runs.get_mut(&self.run) {
-            run.waiting = run.waiting.saturating_sub(1);
+        match self.kind {
+            Kind::WorkflowTask => {
+                if let Some(run) = table.runs.get_mut(self.run) {
+                    run.waiting = run.waiting.saturating_sub(1);
+                }
+                table.tidy(self.run);
+            }
+            Kind::Question => table.questions_waiting = table.questions_waiting.saturating_sub(1),
         }
-        table.tidy(&self.run);
         drop(table);
         self.turns.changed.notify_waiters();
     }
@@ -169,97 +213,154 @@ impl Drop for Waiting<'_> {
 mod tests {
     use std::sync::Arc;
 
+    use tokio::task::JoinHandle;
+
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(5);
-    const NOT_AT_ALL: Duration = Duration::ZERO;
+    /// Longer than a timer is inexact.
+    const MOMENT: Duration = Duration::from_millis(4);
+
+    fn entering(turns: &Arc<Turns>, run: &'static str, token: &'static str, kind: Kind) -> JoinHandle<bool> {
+        let turns = Arc::clone(turns);
+        tokio::spawn(async move { turns.enter(run, token.as_bytes(), kind).await })
+    }
+
+    fn assert_nothing_is_kept(turns: &Turns) {
+        let table = turns.table();
+        assert!(table.runs.is_empty() && table.run_of.is_empty() && table.questions_waiting == 0, "{table:?}");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_question_waits_for_the_workflow_task_of_its_run() {
         let turns = Arc::new(Turns::default());
-        assert!(turns.enter("run", b"task", Kind::WorkflowTask, NOT_AT_ALL).await);
-        let asking = tokio::spawn({
-            let turns = Arc::clone(&turns);
-            async move { turns.enter("run", b"question", Kind::Question, LONG).await }
-        });
-        tokio::time::sleep(LONG / 2).await;
+        assert!(turns.enter("run", b"task", Kind::WorkflowTask).await);
+        let asking = entering(&turns, "run", "question", Kind::Question);
+        tokio::time::sleep(Kind::Question.patience().saturating_sub(MOMENT)).await;
         assert!(!asking.is_finished());
-        assert!(turns.enter("another run", b"other question", Kind::Question, NOT_AT_ALL).await);
+        let began = Instant::now();
+        assert!(turns.enter("another run", b"other question", Kind::Question).await);
+        assert_eq!(began.elapsed(), Duration::ZERO, "of another run");
 
         turns.leave(b"task", None);
         assert!(asking.await.unwrap());
         turns.leave(b"question", None);
         turns.leave(b"other question", None);
-        assert!(turns.table().runs.is_empty() && turns.table().run_of.is_empty());
+        assert_nothing_is_kept(&turns);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_question_is_sent_away_when_its_time_is_up_and_leaves_nothing_behind() {
         let turns = Turns::default();
-        assert!(turns.enter("run", b"task", Kind::WorkflowTask, NOT_AT_ALL).await);
-        assert!(!turns.enter("run", b"question", Kind::Question, LONG).await);
+        assert!(turns.enter("run", b"task", Kind::WorkflowTask).await);
+        let began = Instant::now();
+        assert!(!turns.enter("run", b"question", Kind::Question).await);
+        assert!(began.elapsed() >= Kind::Question.patience() && began.elapsed() < Kind::Question.patience() + MOMENT);
         turns.leave(b"question", None);
-        assert!(!turns.enter("run", b"question", Kind::Question, NOT_AT_ALL).await, "the task is still inside");
+        assert!(!turns.enter("run", b"question", Kind::Question).await, "the task is still inside");
         turns.leave(b"task", None);
-        assert!(turns.table().runs.is_empty() && turns.table().run_of.is_empty());
+        assert_nothing_is_kept(&turns);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_task_that_an_answer_brings_is_inside_before_any_question() {
+    async fn more_questions_than_may_wait_are_sent_away_at_once() {
+        let turns = Arc::new(Turns::default());
+        assert!(turns.enter("run", b"task", Kind::WorkflowTask).await);
+        assert!(turns.enter("another run", b"other task", Kind::WorkflowTask).await);
+        let first = entering(&turns, "run", "first", Kind::Question);
+        let second = entering(&turns, "another run", "second", Kind::Question);
+        tokio::time::sleep(MOMENT).await;
+        assert_eq!(turns.table().questions_waiting, QUESTIONS_WAITING_MAX);
+        let began = Instant::now();
+        assert!(!turns.enter("run", b"third", Kind::Question).await);
+        assert!(turns.enter("a third run", b"fourth", Kind::Question).await, "it need not wait");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+
+        turns.leave(b"task", None);
+        assert!(first.await.unwrap());
+        let third = entering(&turns, "run", "third", Kind::Question);
+        tokio::time::sleep(MOMENT).await;
+        turns.leave(b"first", None);
+        assert!(third.await.unwrap(), "there was a place to wait again");
+        assert!(!second.await.unwrap());
+        for token in ["third", "fourth", "other task"] {
+            turns.leave(token.as_bytes(), None);
+        }
+        assert_nothing_is_kept(&turns);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_task_that_an_answer_brings_is_inside_before_any_question_whoever_was_inside_before() {
         let turns = Turns::default();
-        assert!(turns.enter("run", b"task", Kind::WorkflowTask, NOT_AT_ALL).await);
-        turns.leave(b"task", Some(b"next"));
-        assert!(!turns.enter("run", b"question", Kind::Question, NOT_AT_ALL).await);
+        assert!(turns.enter("run", b"task", Kind::WorkflowTask).await);
+        turns.leave(b"task", Some(("run", b"next")));
+        assert!(!turns.enter("run", b"question", Kind::Question).await);
+        // An answer that did not arrive, and the one that did.
         turns.leave(b"next", None);
-        assert!(turns.enter("run", b"question", Kind::Question, NOT_AT_ALL).await);
+        turns.leave(b"next", Some(("run", b"the one after")));
+        assert!(!turns.enter("run", b"question", Kind::Question).await);
+        turns.leave(b"the one after", None);
+        assert!(turns.enter("run", b"question", Kind::Question).await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_workflow_task_waits_for_a_question_goes_before_the_next_one_and_is_let_in_at_last() {
         let turns = Arc::new(Turns::default());
-        assert!(turns.enter("run", b"question", Kind::Question, NOT_AT_ALL).await);
-        let waiting = tokio::spawn({
-            let turns = Arc::clone(&turns);
-            async move { turns.enter("run", b"task", Kind::WorkflowTask, LONG).await }
-        });
-        tokio::time::sleep(LONG / 2).await;
+        assert!(turns.enter("run", b"question", Kind::Question).await);
+        let waiting = entering(&turns, "run", "task", Kind::WorkflowTask);
+        tokio::time::sleep(Kind::WorkflowTask.patience().saturating_sub(MOMENT)).await;
         assert!(!waiting.is_finished());
-        let next = tokio::spawn({
-            let turns = Arc::clone(&turns);
-            async move { turns.enter("run", b"next question", Kind::Question, LONG).await }
-        });
-        tokio::time::sleep(LONG / 10).await;
+        let next = entering(&turns, "run", "next question", Kind::Question);
+        tokio::time::sleep(MOMENT / 2).await;
         turns.leave(b"question", None);
         assert!(waiting.await.unwrap());
         assert!(!next.await.unwrap(), "the workflow task went before it and is inside");
-
-        assert!(turns.enter("run", b"task at last", Kind::WorkflowTask, LONG).await, "whatever is inside");
         turns.leave(b"task", None);
-        assert!(!turns.enter("run", b"question", Kind::Question, NOT_AT_ALL).await, "another task took its place");
+
+        assert!(turns.enter("run", b"question", Kind::Question).await);
+        let began = Instant::now();
+        assert!(turns.enter("run", b"task at last", Kind::WorkflowTask).await);
+        assert!(began.elapsed() >= Kind::WorkflowTask.patience());
+        turns.leave(b"question", None);
+        assert!(!turns.enter("run", b"question again", Kind::Question).await, "the task took its place");
         turns.leave(b"task at last", None);
-        assert!(turns.table().runs.is_empty() && turns.table().run_of.is_empty());
+        assert_nothing_is_kept(&turns);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_workflow_task_does_not_wait_for_one_that_the_server_has_given_up() {
+        let turns = Turns::default();
+        assert!(turns.enter("run", b"task", Kind::WorkflowTask).await);
+        let began = Instant::now();
+        assert!(turns.enter("run", b"next attempt", Kind::WorkflowTask).await);
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        turns.leave(b"task", None);
+        assert!(!turns.enter("run", b"question", Kind::Question).await, "the next attempt is inside");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_poll_that_is_given_up_waits_no_more() {
         let turns = Turns::default();
-        assert!(turns.enter("run", b"question", Kind::Question, NOT_AT_ALL).await);
-        let entering = turns.enter("run", b"task", Kind::WorkflowTask, LONG);
-        assert!(tokio::time::timeout(LONG / 2, entering).await.is_err());
+        assert!(turns.enter("run", b"question", Kind::Question).await);
+        let entering = turns.enter("run", b"task", Kind::WorkflowTask);
+        assert!(tokio::time::timeout(MOMENT, entering).await.is_err());
+        let entering = turns.enter("run", b"next question", Kind::Question);
+        assert!(tokio::time::timeout(MOMENT, entering).await.is_err());
         turns.leave(b"question", None);
-        assert!(turns.table().runs.is_empty());
-        assert!(turns.enter("run", b"next question", Kind::Question, NOT_AT_ALL).await);
+        assert_nothing_is_kept(&turns);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_task_whose_end_was_missed_is_forgotten_at_its_time_and_not_before() {
-        let turns = Turns::default();
-        assert!(turns.enter("run", b"task", Kind::WorkflowTask, NOT_AT_ALL).await);
-        tokio::time::sleep(FORGOTTEN_AFTER.checked_sub(Duration::from_millis(2)).unwrap()).await;
-        assert!(!turns.enter("run", b"question", Kind::Question, NOT_AT_ALL).await);
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        assert!(turns.enter("run", b"question", Kind::Question, NOT_AT_ALL).await);
-        turns.leave(b"task", None);
-        assert!(!turns.enter("run", b"next question", Kind::Question, NOT_AT_ALL).await);
+        for kind in [Kind::WorkflowTask, Kind::Question] {
+            let turns = Turns::default();
+            assert!(turns.enter("run", b"task", kind).await);
+            let before = kind.forgotten_after().saturating_sub(Kind::Question.patience() + MOMENT * 2);
+            tokio::time::sleep(before).await;
+            assert!(!turns.enter("run", b"question", Kind::Question).await, "{kind:?}");
+            tokio::time::sleep(MOMENT * 2).await;
+            assert!(turns.enter("run", b"question", Kind::Question).await, "{kind:?}");
+            turns.leave(b"task", None);
+            assert!(!turns.enter("run", b"next question", Kind::Question).await, "{kind:?}");
+        }
     }
 }
