@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How many questions may wait at a time. Each of them holds a poll, and a worker may have no more than two.
-pub(super) const QUESTIONS_WAITING_MAX: usize = 2;
+/// How many questions may wait at a time. Each of them holds a poll, and a worker that has little to do has few.
+const QUESTIONS_WAITING_MAX: usize = 2;
 
 /// What kind of task it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// How long the next one waits: much longer than a task takes, and so short that neither polls are held up by questions
+    /// How long one waits for its turn: much longer than a task takes, and so short that neither polls are held up by questions
     /// to a run whose local activity is tried again and again, nor a workflow task comes too late to ask the server for
     /// more time (the core does so when 8 of its 10 s are over).
     fn patience(self) -> Duration {
