@@ -260,7 +260,7 @@ impl Inspection {
                 match self.installation.client.clone().query_workflow(request.clone().into_request()).await {
                     Ok(answer) => return Ok::<_, Status>((answer.into_inner(), run)),
                     // It was at rest, and then no more.
-                    Err(status) if status.message().contains(IN_A_TASK) => {}
+                    Err(status) if status.message().contains(IN_A_TASK) => tokio::time::sleep(REST_PAUSE).await,
                     Err(status) => return Err(status),
                 }
             }

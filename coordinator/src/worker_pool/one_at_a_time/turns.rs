@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How many questions may wait at a time. Each of them holds a poll, and a worker that has little to do has few.
+/// How many questions may wait at a time, of all workers on a connection: all of them may be of one worker, each holds one of
+/// its polls, and a worker that has little to do has few.
 const QUESTIONS_WAITING_MAX: usize = 2;
 
 /// What kind of task it is.
