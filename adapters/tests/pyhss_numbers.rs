@@ -6,7 +6,7 @@
 mod hss;
 
 use hss::{Hss, call, number};
-use interlock_adapters::{Adapter, Call, Verification};
+use interlock_adapters::{Adapter, AdapterKind, Call, TargetSettings, Verification};
 use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ contract! {
         let assign = of("assign_number", &second.imsi, &listed);
         assert_eq!(hss.adapter.call(&assign).await, in_use_by(&first.imsi));
         assert_eq!(hss.adapter.verify(&assign).await, Verification::InUse { holder: Some(first.imsi.clone()) });
-        assert_eq!(hss.everybody_with(&listed).await, [first.imsi.clone()]);
+        assert_eq!(hss.everybody_with(&listed).await.join(" "), first.imsi);
         assert_eq!(hss.subscriber(&second.imsi).await["msisdn"], second.imsi.as_str());
     }
 
@@ -130,8 +130,8 @@ contract! {
         assert_eq!(hss.ims_subscriber(&numbers[0]).await, Value::Null);
         let left = hss.subscriber(&sim.imsi).await["msisdn"].as_str().unwrap().to_owned();
         assert!(numbers[1..].contains(&left), "{left}");
-        assert_eq!(hss.everybody_with(&numbers[1]).await, [sim.imsi.clone()]);
-        assert_eq!(hss.everybody_with(&numbers[2]).await, [sim.imsi]);
+        assert_eq!(hss.everybody_with(&numbers[1]).await.join(" "), sim.imsi);
+        assert_eq!(hss.everybody_with(&numbers[2]).await.join(" "), sim.imsi);
     }
 
     async fn no_release_is_confirmed_while_somebody_else_has_the_number(hss) {
@@ -144,7 +144,7 @@ contract! {
             let release = of("release_number", &mistyped.imsi, number);
             assert_eq!(hss.adapter.call(&release).await, in_use_by(&sim.imsi));
             assert_eq!(hss.adapter.verify(&release).await, Verification::InUse { holder: Some(sim.imsi.clone()) });
-            assert_eq!(hss.everybody_with(number).await, [sim.imsi.clone()]);
+            assert_eq!(hss.everybody_with(number).await.join(" "), sim.imsi);
         }
     }
 
@@ -159,7 +159,7 @@ contract! {
         let outcome = hss.adapter.call(&release).await;
         assert!(matches!(&outcome, Outcome::Ambiguous { .. }), "{outcome:?}");
         assert_eq!(hss.adapter.verify(&release).await, Verification::InUse { holder: Some(other.imsi.clone()) });
-        assert_eq!(hss.everybody_with(&doubled).await, [other.imsi]);
+        assert_eq!(hss.everybody_with(&doubled).await.join(" "), other.imsi);
     }
 
     async fn a_release_of_a_number_that_two_others_share_waits_for_a_person(hss) {
@@ -209,8 +209,8 @@ contract! {
         }
         let swap = call("swap_sim", json!({"old_imsi": old.imsi, "new_imsi": new.imsi, "msisdn": second}));
         assert_eq!(hss.adapter.call(&swap).await, Outcome::Done);
-        assert_eq!(hss.everybody_with(&first).await, [new.imsi.clone()]);
-        assert_eq!(hss.everybody_with(&second).await, [new.imsi.clone()]);
+        assert_eq!(hss.everybody_with(&first).await.join(" "), new.imsi);
+        assert_eq!(hss.everybody_with(&second).await.join(" "), new.imsi);
         assert_eq!(hss.adapter.call(&of("release_number", &old.imsi, &second)).await, in_use_by(&new.imsi));
     }
 
@@ -238,7 +238,59 @@ contract! {
         assert_eq!(hss.adapter.call(&set).await, Outcome::Done);
         assert_eq!(hss.subscriber(&sim.imsi).await["msisdn"], numbers[0].as_str());
         for number in &numbers {
-            assert_eq!(hss.everybody_with(number).await, [sim.imsi.clone()]);
+            assert_eq!(hss.everybody_with(number).await.join(" "), sim.imsi);
         }
     }
+}
+
+/// An HSS of which no more than two rows are read.
+async fn with_more_rows_than_are_read() -> (Hss, String, String) {
+    let sandboxed = Hss::sandbox().await;
+    let mut settings = TargetSettings::new(AdapterKind::Pyhss, sandboxed.base_url.parse().unwrap());
+    settings.scan_rows_max = 2;
+    let mut hss = Hss::with_settings(&settings);
+    hss.sandbox = sandboxed.sandbox;
+    let (sim, _) = hss.subscribe().await;
+    for _ in 0..3 {
+        hss.register("001019999999999", &number(), "").await;
+    }
+    let listed = number();
+    hss.register(&sim.imsi, &number(), &listed).await;
+    (hss, sim.imsi, listed)
+}
+
+#[tokio::test]
+async fn where_not_all_rows_are_read_nobody_is_said_to_have_no_number() {
+    let (hss, imsi, listed) = with_more_rows_than_are_read().await;
+    let answer = holder(&hss, &listed).await;
+    assert!(matches!(&answer, HolderAnswer::Unclear { detail } if detail.contains("scan incomplete")), "{answer:?}");
+    let (other, _) = hss.subscribe().await;
+    assert_eq!(code(&hss.adapter.call(&of("release_number", &other.imsi, &listed)).await), "scan_incomplete");
+    // What the look-ups find needs no reading.
+    let found = number();
+    assert_eq!(hss.adapter.call(&of("assign_number", &other.imsi, &found)).await, Outcome::Done);
+    assert_eq!(holder(&hss, &found).await, party(&other.imsi));
+    let release = of("release_number", &other.imsi, &found);
+    assert_eq!(hss.adapter.call(&release).await, Outcome::Done);
+    // That this step took it out is in the operation log.
+    assert_eq!(hss.adapter.verify(&release).await, Verification::Applied);
+    assert_eq!(hss.adapter.call(&release).await, Outcome::AlreadyDone);
+    // Its own row is found by the IMSI.
+    assert_eq!(hss.adapter.call(&of("release_number", &imsi, &listed)).await, Outcome::Done);
+    assert!(hss.everybody_with(&listed).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_list_is_not_read_again_for_each_call() {
+    let hss = Hss::sandbox().await;
+    let (sim, _) = hss.subscribe().await;
+    for _ in 0..5 {
+        let number = number();
+        for operation in ["assign_number", "release_number"] {
+            assert_eq!(hss.adapter.call(&of(operation, &sim.imsi, &number)).await, Outcome::Done);
+        }
+    }
+    let received = hss.sandbox.as_ref().unwrap().received();
+    let read = received.iter().filter(|request| request.path.starts_with("/ims_subscriber/list")).count();
+    assert_eq!(read, 1);
 }
