@@ -43,6 +43,7 @@ use interlock_domain::toml_text::TomlFault;
 use crate::adapter::{Adapter, Call, Capabilities, Verification};
 use crate::exchange::{Exchange, authentication_headers};
 use crate::registry::RegistryError;
+use crate::release;
 use crate::settings::{Authentication, TargetSettings};
 use attempt::Attempt;
 use auth::Auth;
@@ -113,6 +114,10 @@ impl DeclarativeAdapter {
         })
     }
 
+    fn can_find_holder(&self, resource: &ResourceId) -> bool {
+        self.connector.find_holder.contains_key(resource.kind())
+    }
+
     fn attempt(&self, timeout: Duration) -> Attempt<'_> {
         Attempt {
             exchange: &self.exchange,
@@ -173,23 +178,32 @@ impl Adapter for DeclarativeAdapter {
             };
         };
         let variables = variables::of_call(call, &self.parameters);
-        let outcome = self.attempt(call.timeout).carry_out(&operation.flow, &variables).await;
+        let begun = Instant::now();
+        let mut outcome = self.attempt(call.timeout).carry_out(&operation.flow, &variables).await;
+        if operation.releases {
+            outcome = release::confirm(self, call, outcome, begun, |resource| self.can_find_holder(resource)).await;
+        }
         tracing::debug!(target_name = %self.target, operation = call.operation, class = outcome.class(), "called");
         outcome
     }
 
     async fn verify(&self, call: &Call) -> Verification {
-        let question = self.connector.operations.get(&call.operation).and_then(|operation| operation.verify.as_ref());
-        let Some(question) = question else {
+        let operation = self.connector.operations.get(&call.operation);
+        let question = operation.and_then(|operation| Some((operation, operation.verify.as_ref()?)));
+        let Some((operation, question)) = question else {
             return Verification::Unclear { detail: "this operation cannot be read back".to_owned() };
         };
-        let variables = variables::of_call(call, &self.parameters);
-        match self.attempt(call.timeout).ask(question, &variables).await {
+        let (begun, variables) = (Instant::now(), variables::of_call(call, &self.parameters));
+        let verification = match self.attempt(call.timeout).ask(question, &variables).await {
             Ok((verdict, _)) => verdict.into_verification(),
             Err(outcome) => {
                 Verification::Unclear { detail: format!("reading back could not be asked: {}", outcome.class()) }
             }
+        };
+        if !operation.releases {
+            return verification;
         }
+        release::confirm_read_back(self, call, verification, begun, |resource| self.can_find_holder(resource)).await
     }
 
     async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {

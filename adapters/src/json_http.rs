@@ -6,8 +6,12 @@
 //! | was it carried out? | `GET {base_url}/operations/{idempotency_key}` | 200 `{"applied":true}` or `{"applied":false}`; for a release whose number is somebody else's `{"code":"in_use","holder":"…"}` |
 //! | who has it? | `GET {base_url}/holders/{kind}/{id}` | 200 `{"holder":"…"}` or `{"holder":null}` |
 //! | is it there? | `GET {base_url}/health` | any 2xx or 4xx |
+//!
+//! After an operation that the target's `releases` names, it is asked who has each resource of the step: the release is done only
+//! where nobody has it.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use http::{HeaderName, Method};
@@ -19,6 +23,7 @@ use serde_json::{Value, json};
 use crate::adapter::{Adapter, Call, Capabilities, OnAmbiguous, Verification};
 use crate::exchange::{Answer, Exchange, Failure, Request};
 use crate::registry::RegistryError;
+use crate::release;
 use crate::settings::TargetSettings;
 
 /// How long after it was sent a request may still land, where the settings do not say.
@@ -33,6 +38,7 @@ pub struct JsonHttpAdapter {
     exchange: Exchange,
     request_timeout: Duration,
     capabilities: Capabilities,
+    releases: BTreeSet<String>,
 }
 
 impl JsonHttpAdapter {
@@ -51,6 +57,7 @@ impl JsonHttpAdapter {
         Ok(Self {
             exchange: Exchange::new(target, settings)?,
             request_timeout: settings.timeout,
+            releases: settings.releases.clone(),
             capabilities: Capabilities {
                 fence: settings.fence,
                 verify: settings.verify,
@@ -105,10 +112,15 @@ impl Adapter for JsonHttpAdapter {
             body: Some(&body),
             timeout: call.timeout.min(self.request_timeout),
         };
-        match self.exchange.send(request).await {
+        let begun = Instant::now();
+        let outcome = match self.exchange.send(request).await {
             Ok(answer) => Self::outcome_of(&answer),
             Err(failure) => failure.of_write(),
+        };
+        if !self.releases.contains(&call.operation) {
+            return outcome;
         }
+        release::confirm(self, call, outcome, begun, |_| true).await
     }
 
     async fn verify(&self, call: &Call) -> Verification {
@@ -117,7 +129,8 @@ impl Adapter for JsonHttpAdapter {
         }
         let key = call.idempotency_key.to_string();
         let unclear = |detail: String| Verification::Unclear { detail };
-        match self.ask(&["operations", &key]).await {
+        let begun = Instant::now();
+        let verification = match self.ask(&["operations", &key]).await {
             Ok(answer) if answer.status.is_success() && text(&answer, "code") == Some("in_use") => {
                 Verification::InUse { holder: text(&answer, "holder").map(str::to_owned) }
             }
@@ -127,7 +140,11 @@ impl Adapter for JsonHttpAdapter {
                 _ => unclear(format!("'operations' was answered with status {}, not with 'applied'", answer.status)),
             },
             Err(outcome) => unclear(format!("'operations' could not be asked: {}", outcome.class())),
+        };
+        if !self.releases.contains(&call.operation) {
+            return verification;
         }
+        release::confirm_read_back(self, call, verification, begun, |_| true).await
     }
 
     async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {

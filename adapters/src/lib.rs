@@ -15,6 +15,7 @@ mod json_http;
 mod protection;
 mod pyhss;
 mod registry;
+mod release;
 pub mod sandbox;
 pub mod secret;
 mod settings;

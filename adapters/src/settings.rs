@@ -1,6 +1,6 @@
 //! The settings of one target: `[targets.NAME]` in `interlock.toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -112,6 +112,11 @@ pub struct TargetSettings {
     /// JSON only: whether it answers `GET operations/{idempotency_key}`. Default yes.
     #[serde(default = "yes")]
     pub verify: bool,
+    /// JSON only: the operations that give up what their step names, e.g. `["release_number"]`. Each is done only where
+    /// `GET holders/{kind}/{id}` then answers that nobody has it; a declarative target's file says `releases = true`. Default
+    /// none: a release is confirmed by its own answer, whatever identity it named.
+    #[serde(default)]
+    pub releases: BTreeSet<String>,
     /// JSON only: what is done after an attempt that may or may not have had its effect. Default: `verify` where it can be
     /// read back, else `resend` where it knows idempotency keys, else `hold`. `resend` without such keys may have its effect
     /// twice; `give_up` ends the step as `given_up_ambiguous`.
@@ -180,6 +185,7 @@ impl TargetSettings {
             idempotency_keys: true,
             verify: true,
             on_ambiguous: None,
+            releases: BTreeSet::new(),
             profiles: default_profiles(),
             ifc_path: default_ifc_path(),
             scan_rows_max: default_scan_rows_max(),

@@ -182,11 +182,11 @@ mod salesforce {
     }
 
     #[tokio::test]
-    async fn a_number_is_given_up_only_by_the_sim_that_has_it() {
+    async fn a_number_is_given_up_only_by_the_sim_that_has_it_and_another_one_is_named() {
         let record = |imsi: &str, active: bool| json(200, json!({"Imsi__c": imsi, "Active__c": active}));
         for (found, expected) in [
             (record("001010000000001", true), "done"),
-            (record("001010000000002", true), "already_done"),
+            (record("001010000000002", true), "in_use 001010000000002"),
             (record("001010000000001", false), "already_done"),
             (error(404, "NOT_FOUND"), "already_done"),
             (json(300, json!([])), "permanent several_records"),

@@ -53,7 +53,8 @@ fn read(mut root: Section<'_>, faults: &mut Faults<'_>) -> Connector {
     let defaults = defaults.map(|section| CapabilityKeys::read(section, faults)).unwrap_or_default();
     let shared = SharedRows::read(&mut root, &Scope::of_target(&names), faults);
     let requests = NamedRequests::read(&mut root, faults);
-    let surroundings = Surroundings { parameters: names, shared: Arc::new(shared), requests };
+    let has_find_holder = root.has("find_holder");
+    let surroundings = Surroundings { parameters: names, shared: Arc::new(shared), requests, has_find_holder };
     let operations = read_operations(&mut root, &defaults, &surroundings, faults);
     let find_holder = read_find_holder(&mut root, &surroundings, faults);
     let health = root.section("health", faults).and_then(|mut section| {

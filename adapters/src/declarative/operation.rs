@@ -27,6 +27,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) shared: Arc<SharedRows>,
     /// The requests that several places use.
     pub(super) requests: NamedRequests<'a>,
+    /// Whether the file says how to find who has a resource of some kind.
+    pub(super) has_find_holder: bool,
 }
 
 /// A request with the meanings of its answers.
@@ -85,6 +87,8 @@ pub(super) struct Operation {
     pub(super) flow: Flow,
     pub(super) verify: Option<Inquiry>,
     pub(super) capabilities: Capabilities,
+    /// It gives up what the step names: it is done only where `find_holder` then says that nobody has it.
+    pub(super) releases: bool,
 }
 
 impl Operation {
@@ -105,8 +109,15 @@ impl Operation {
         let own = section.section("capabilities", faults).map(|keys| CapabilityKeys::read(keys, faults));
         let capabilities = own.unwrap_or_default().or(defaults).check(has_verify, &section.spot, faults);
         section.take("describes").map(|entry| entry.text(faults));
+        let releases = section.flag("releases", faults) == Some(true);
+        faults.refuse(
+            releases && !surroundings.has_find_holder,
+            &section.spot,
+            ErrorCode::NotTogether,
+            "'releases' needs a [find_holder.KIND], which says who has it after the release.",
+        );
         section.finish(faults);
-        Some(Self { flow: flow?, verify, capabilities })
+        Some(Self { flow: flow?, verify, capabilities, releases })
     }
 }
 

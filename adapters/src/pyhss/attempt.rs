@@ -60,6 +60,11 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// The writes of this attempt are whole: what is answered from here on does not leave a part of the operation behind.
+    pub(super) fn settled(&mut self) {
+        self.changed = false;
+    }
+
     /// The writes of this attempt are taken back.
     pub(super) fn undone(&mut self) {
         self.changed = false;

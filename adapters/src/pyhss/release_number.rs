@@ -76,6 +76,8 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
         View::Others(holders) => return confirmed(holders, Outcome::AlreadyDone),
     };
     take_out(attempt, &number, &places).await?;
+    // The subscription has given it up, and that stays so whoever else has it.
+    attempt.settled();
     let others = match places.others(&[number.imsi.as_str()]) {
         // Of two subscribers that have it, PyHSS finds the other once ours has it no more.
         Holders::Nobody if places.is_shared => match attempt.reader.subscriber("msisdn", number.msisdn.as_str()).await?

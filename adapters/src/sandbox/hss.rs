@@ -20,7 +20,7 @@ use effects::{RowChange, changes_of};
 use operation_log::OperationLog;
 use questions::list;
 pub use seeds::{Seed, SeedError, Seeded};
-use table::{Table, Violation};
+use table::{LISTED, Table, Violation};
 use writes::stamped;
 
 /// The manners of the database behind PyHSS.
@@ -102,8 +102,9 @@ impl Model for Hss {
         }
         let taken = |column: &str| SeedError::Taken { imsi: imsi.to_owned(), column: column.to_owned() };
         if let Some(msisdn) = &seed.msisdn
-            && (self.look_up("ims_subscriber", "msisdn", msisdn).is_some()
-                || self.look_up("subscriber", "msisdn", msisdn).is_some())
+            && [("ims_subscriber", "msisdn"), ("ims_subscriber", LISTED), ("subscriber", "msisdn")]
+                .into_iter()
+                .any(|(table, column)| self.table(table).is_some_and(|table| table.has(column, msisdn)))
         {
             return Err(taken("msisdn"));
         }

@@ -281,6 +281,7 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
     table.insert("maintenance".into(), Value::try_from(&settings.maintenance).map_err(unwritten)?);
     table.insert("ifc_path".into(), settings.ifc_path.as_str().into());
     table.insert("scan_rows_max".into(), Value::Integer(settings.scan_rows_max.into()));
+    table.insert("releases".into(), Value::try_from(&settings.releases).map_err(unwritten)?);
     table.insert("fence".into(), Value::try_from(settings.fence).map_err(|error| failed(&error, ""))?);
     table.insert("profiles".into(), Value::try_from(&settings.profiles).map_err(|error| failed(&error, ""))?);
     Ok(table)

@@ -109,14 +109,18 @@ fn of_service(imsi: &str, columns: &Map<String, Value>) -> Vec<Effect> {
 /// Every number of a row of `ims_subscriber`, in either column: the primary one first, then its list. And whose they are.
 fn registered(row: Option<&Row>) -> (Vec<String>, String) {
     let (primary, list) = (text(row, "msisdn"), text(row, "msisdn_list").unwrap_or_default());
-    let listed = list.split([',', ';', ' ']).map(str::to_owned);
     let mut numbers: Vec<String> = Vec::new();
-    for number in primary.into_iter().chain(listed).filter(|number| !number.is_empty()) {
+    for number in primary.into_iter().filter(|number| !number.is_empty()).chain(listed_numbers(&list)) {
         if !numbers.contains(&number) {
             numbers.push(number);
         }
     }
     (numbers, text(row, "imsi").unwrap_or_default())
+}
+
+/// The numbers that a list holds.
+pub(super) fn listed_numbers(list: &str) -> Vec<String> {
+    list.split([',', ';', ' ']).filter(|number| !number.is_empty()).map(str::to_owned).collect()
 }
 
 /// A number that only moves from one column to the other stays with its holder, and has no effect of its own.

@@ -4,9 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::effects::listed_numbers;
+
 /// The columns that rows are looked up by, and that are unique in places. With them in an index, a sandbox with 100,000
 /// subscribers answers as fast as one with ten.
-const INDEXED: [&str; 3] = ["imsi", "msisdn", "iccid"];
+const INDEXED: [&str; 4] = ["imsi", "msisdn", "iccid", LISTED];
+/// The column of additional numbers: each is in the index. No look-up of PyHSS's uses it; seeds do.
+pub(super) const LISTED: &str = "msisdn_list";
 
 /// A row.
 pub(super) type Row = Map<String, Value>;
@@ -87,6 +91,11 @@ impl Table {
         if found.next().is_some() { None } else { self.rows.get(id) }
     }
 
+    /// Whether any row has this value in an indexed column.
+    pub(super) fn has(&self, column: &str, value: &str) -> bool {
+        !self.with(column, value).is_empty()
+    }
+
     fn with(&self, column: &str, value: &str) -> &BTreeSet<i64> {
         static NONE: BTreeSet<i64> = BTreeSet::new();
         let column = INDEXED.iter().find(|indexed| **indexed == column);
@@ -164,7 +173,14 @@ impl Table {
 
 /// Where a row stands in the index.
 fn entries(row: &Row) -> impl Iterator<Item = (&'static str, String)> {
-    INDEXED.iter().filter_map(|column| Some((*column, row.get(*column)?.as_str()?.to_owned())))
+    INDEXED.iter().flat_map(|column| {
+        let value = row.get(*column).and_then(Value::as_str);
+        let values = match value {
+            Some(list) if *column == LISTED => listed_numbers(list),
+            value => value.map(str::to_owned).into_iter().collect(),
+        };
+        values.into_iter().map(|value| (*column, value))
+    })
 }
 
 #[cfg(test)]

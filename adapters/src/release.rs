@@ -1,0 +1,90 @@
+//! What confirms a release at a target that can say who has a resource: that, after it, nobody has it.
+//!
+//! An answer such as "not registered under this identity" confirms nothing: the event may carry an old or mistyped one. So
+//! after a release was answered as done, or read back as done, the target is asked who has each resource of the step.
+
+use std::time::{Duration, Instant};
+
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::ResourceId;
+use interlock_domain::outcome::{HolderAnswer, Outcome};
+
+use crate::adapter::{Adapter, Call, Verification};
+
+/// Who has the resources of a release after it.
+enum After {
+    Nobody,
+    Party(String),
+    Unclear(String),
+    /// It could not be asked: a sentence for a person.
+    Unasked(String),
+}
+
+/// The outcome of a release that was answered so, once it is known who has its resources now. `is_known` says of which
+/// resources the target can be asked; `begun` is when the attempt began.
+pub(crate) async fn confirm(
+    adapter: &dyn Adapter,
+    call: &Call,
+    outcome: Outcome,
+    begun: Instant,
+    is_known: impl Fn(&ResourceId) -> bool + Send,
+) -> Outcome {
+    if !outcome.is_effective() {
+        return outcome;
+    }
+    match holder_after(adapter, call, begun, is_known).await {
+        After::Nobody => outcome,
+        After::Party(party) => Outcome::InUse { holder: Some(party) },
+        After::Unclear(detail) => Outcome::Permanent { code: ErrorCode::HolderUnclear.into(), detail },
+        // The release itself is sent again harmlessly, or read back.
+        After::Unasked(detail) => Outcome::Ambiguous { detail },
+    }
+}
+
+/// The same for what reading back says.
+pub(crate) async fn confirm_read_back(
+    adapter: &dyn Adapter,
+    call: &Call,
+    verification: Verification,
+    begun: Instant,
+    is_known: impl Fn(&ResourceId) -> bool + Send,
+) -> Verification {
+    if verification != Verification::Applied {
+        return verification;
+    }
+    match holder_after(adapter, call, begun, is_known).await {
+        After::Nobody => verification,
+        After::Party(party) => Verification::InUse { holder: Some(party) },
+        After::Unclear(detail) | After::Unasked(detail) => Verification::Unclear { detail },
+    }
+}
+
+async fn holder_after(
+    adapter: &dyn Adapter,
+    call: &Call,
+    begun: Instant,
+    is_known: impl Fn(&ResourceId) -> bool + Send,
+) -> After {
+    for resource in call.epochs.keys().filter(|resource| is_known(resource)) {
+        let left = call.timeout.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
+        match tokio::time::timeout(left, adapter.find_holder(&call.tenant, resource)).await {
+            Ok(Ok(HolderAnswer::Nobody)) => {}
+            Ok(Ok(HolderAnswer::Party { party })) => return After::Party(party),
+            Ok(Ok(HolderAnswer::Unclear { detail })) => return After::Unclear(detail),
+            Ok(Err(outcome)) => {
+                let class = outcome.class();
+                return After::Unasked(format!(
+                    "it was released, but who has the {} now could not be asked: {class}",
+                    resource.kind()
+                ));
+            }
+            Err(_) => {
+                return After::Unasked(format!(
+                    "it was released, but the attempt's time was over before it was asked who has the {} now",
+                    resource.kind()
+                ));
+            }
+        }
+    }
+    After::Nobody
+}

@@ -1,0 +1,126 @@
+//! What confirms a release at targets that are described by a file, and at those that speak plain JSON: that nobody has the
+//! resource after it.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod declarative;
+
+use declarative::{call, described, json, settings, word, words};
+use interlock_adapters::declarative::check;
+use interlock_adapters::{Adapter, AdapterKind, JsonHttpAdapter};
+use serde_json::json;
+use wiremock::matchers::{method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const FILE: &str = r#"
+describes = "A network"
+[capabilities]
+verify = true
+[[responses]]
+status = 503
+class = "unavailable"
+[[responses]]
+class = "ambiguous"
+[operations.release_number]
+releases = true
+[operations.release_number.request]
+method = "POST"
+path = "release"
+responses = [{ status = 200, class = "done" }, { status = 409, class = "already_done" }]
+[operations.release_number.verify]
+method = "GET"
+path = "released"
+responses = [{ status = 200, class = "applied" }]
+[find_holder.msisdn]
+method = "GET"
+path = "holders/msisdn/{{ resource.id }}"
+responses = [
+  { status = 200, body = { pointer = "/holder", equals = "several" }, class = "unclear", detail = "several have it" },
+  { status = 200, body = { pointer = "/holder", matches = "." }, class = "party", holder = "{{ body.holder }}" },
+  { status = 200, class = "nobody" },
+]
+"#;
+
+/// A target that answers a release so, and says who has the number afterwards.
+async fn target(released: u16, holder: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    let answers = [
+        ("POST", "/release", ResponseTemplate::new(released)),
+        ("POST", "/release_number", json(released, json!({"status": "already_done", "code": "already_done"}))),
+        ("GET", "/released", ResponseTemplate::new(200)),
+        ("GET", "/operations/00000000-0000-0000-0000-000000001234", json(200, json!({"applied": true}))),
+        ("GET", "/holders/msisdn/1", holder),
+    ];
+    for (verb, at, answer) in answers {
+        Mock::given(method(verb)).and(path(at)).respond_with(answer).mount(&server).await;
+    }
+    server
+}
+
+/// What a release is answered, what reading it back says, and the holder that is named.
+async fn judged(adapter: &dyn Adapter) -> (String, &'static str) {
+    let release = call("release_number", json!({"imsi": "I1", "msisdn": "1"}));
+    (words(&adapter.call(&release).await), word(&adapter.verify(&release).await))
+}
+
+fn held_by(holder: impl Into<Option<&'static str>>) -> ResponseTemplate {
+    let holder: Option<&str> = holder.into();
+    json(200, json!({"holder": holder}))
+}
+
+fn cases(released_before: &'static str) -> [(ResponseTemplate, &'static str, &'static str); 3] {
+    [
+        (held_by(None), released_before, "applied"),
+        (held_by("I2"), "in_use I2", "in_use"),
+        // It may be released: to send it again does no harm.
+        (ResponseTemplate::new(503), "ambiguous", "unclear"),
+    ]
+}
+
+#[tokio::test]
+async fn a_described_release_is_done_only_where_nobody_has_it_after_it() {
+    for (status, answer) in [(200, "done"), (409, "already_done")] {
+        for (holder, expected, read_back) in cases(answer) {
+            let server = target(status, holder).await;
+            let adapter = described(FILE, &server.uri()).unwrap();
+            assert_eq!(judged(&adapter).await, (expected.to_owned(), read_back));
+        }
+    }
+    let server = target(200, held_by("several")).await;
+    let adapter = described(FILE, &server.uri()).unwrap();
+    assert_eq!(judged(&adapter).await, ("permanent holder_unclear".to_owned(), "unclear"));
+    // Without the word, the answer counts, whatever the target has.
+    let server = target(200, held_by("I2")).await;
+    let adapter = described(&FILE.replace("releases = true", ""), &server.uri()).unwrap();
+    assert_eq!(judged(&adapter).await, ("done".to_owned(), "applied"));
+}
+
+#[tokio::test]
+async fn a_release_that_was_refused_asks_nobody() {
+    let server = target(503, held_by("I2")).await;
+    let adapter = described(FILE, &server.uri()).unwrap();
+    assert_eq!(judged(&adapter).await.0, "unavailable");
+    let requests = server.received_requests().await.unwrap();
+    assert_eq!(requests.iter().filter(|request| request.method.as_str() == "POST").count(), 1);
+    assert_eq!(requests.len(), 3, "the release, and a read-back that asks who has it");
+}
+
+#[tokio::test]
+async fn a_release_in_plain_json_is_done_only_where_nobody_has_it_after_it() {
+    for (holder, expected, read_back) in cases("already_done") {
+        let server = target(200, holder).await;
+        let mut settings = settings(&server.uri());
+        settings.adapter = AdapterKind::Json;
+        let trusting = JsonHttpAdapter::new(&"crm".parse().unwrap(), &settings).unwrap();
+        assert_eq!(judged(&trusting).await, ("already_done".to_owned(), "applied"));
+        settings.releases = ["release_number".to_owned()].into();
+        let adapter = JsonHttpAdapter::new(&"crm".parse().unwrap(), &settings).unwrap();
+        assert_eq!(judged(&adapter).await, (expected.to_owned(), read_back));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_say_who_has_it_cannot_promise_it() {
+    assert_eq!(check(FILE).len(), 0, "{:?}", check(FILE));
+    let faults = check(FILE.split("[find_holder").next().unwrap());
+    assert_eq!(faults.iter().map(|fault| fault.code.as_str()).collect::<Vec<_>>(), ["not_together"]);
+}
