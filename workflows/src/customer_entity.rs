@@ -12,6 +12,7 @@ use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::observation::Observation;
 use interlock_domain::order::Rejection;
+use interlock_domain::recording::{Cause, Edition};
 use interlock_domain::routing::Residence;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,6 +51,8 @@ pub struct CustomerEntity {
     residence: Residence,
     /// Why the machine cannot go on, where that is so: what it knew cannot be read.
     unreadable: Option<String>,
+    /// What the machine is told first in this run, and when the run began.
+    first: (Timestamp, Option<Input>),
 }
 
 /// The argument of a query about one order.
@@ -93,7 +96,12 @@ impl CustomerEntity {
         let continued = view.continued_from_run_id().is_some();
         let blank = || Customer::new(me, Incarnation(began.0));
         let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
-        let mut entity = Self {
+        let first = if continued {
+            Some(Input::Resumed)
+        } else {
+            misidentified.map(|claimed| Input::Misidentified { claimed })
+        };
+        Self {
             machine,
             start,
             inbox: VecDeque::new(),
@@ -103,13 +111,8 @@ impl CustomerEntity {
             signals: 0,
             residence: start_argument::residence(&argument),
             unreadable,
-        };
-        if continued {
-            entity.effects = entity.machine.step(began, Input::Resumed);
-        } else if let Some(claimed) = misidentified {
-            entity.effects = entity.machine.step(began, Input::Misidentified { claimed });
+            first: (began, first),
         }
-        entity
     }
 
     /// Carries out what the machine wants done, until the run has become long.
@@ -257,6 +260,27 @@ impl Entity for CustomerEntity {
     type Input = CameIn;
     type Effect = Effect;
     const WORKFLOW_TYPE: &'static str = names::CUSTOMER_ENTITY;
+    const HAS_LOCAL_ACTIVITIES: bool = true;
+
+    fn begin_run(&mut self, edition: Edition) {
+        self.machine.edition = edition;
+        if let (began, Some(first)) = (self.first.0, self.first.1.take()) {
+            self.effects = self.machine.step(began, first);
+        }
+    }
+
+    fn cause(&self, _now: Timestamp, input: &CameIn) -> Cause {
+        match input {
+            CameIn::Input(input) => input.cause(),
+            // It makes the machine do nothing.
+            CameIn::Home(_) => Cause::Message,
+            CameIn::Action(..) => Cause::Other,
+        }
+    }
+
+    fn is_local(effect: &Effect) -> bool {
+        matches!(effect, Effect::Admit(_) | Effect::Send(_))
+    }
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox
@@ -324,7 +348,7 @@ impl Entity for CustomerEntity {
     }
 
     fn wants_local(&self) -> bool {
-        self.effects.iter().any(|effect| matches!(effect, Effect::Admit(_) | Effect::Send(_)))
+        self.effects.iter().any(Self::is_local)
     }
 
     fn is_to_record(&self, locals_in_a_row: u32) -> bool {

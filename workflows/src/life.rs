@@ -10,6 +10,10 @@
 //! 2. A local result is fed with the time of the input before it.
 //! 3. Whether the run is to end is judged only when something else than a local result came in.
 //!
+//! A local activity also runs before its workflow task is recorded, and the task may have to be attempted again. So a local
+//! activity begins at once only if messages alone caused it; else the decision is recorded first ([`Recording`], design §4.15).
+//! Runs of 0.1.0 do without it until they continue as new ([`Edition`]).
+//!
 //! And a workflow task stays short, however much there is to do: the server keeps at most 100 signals that come while one is
 //! under way, and then has it done again from the start. Of an entity with a long inbox that is sent more all the time no task
 //! would ever end. So after some local activities in a row the task is left, and what they did is recorded.
@@ -23,6 +27,7 @@ use std::time::Duration;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::observation::Observation;
+use interlock_domain::recording::{Cause, Edition, Recording};
 use interlock_domain::routing::Residence;
 use temporalio_common::data_converters::RawValue;
 use temporalio_workflow::{
@@ -39,6 +44,11 @@ pub(crate) trait Entity: Sized + 'static {
     type Effect: 'static;
     /// Its workflow type.
     const WORKFLOW_TYPE: &'static str;
+    /// Whether it runs local activities.
+    const HAS_LOCAL_ACTIVITIES: bool = false;
+
+    /// The run begins, before any input is fed.
+    fn begin_run(&mut self, _edition: Edition) {}
 
     /// What the handlers took and the main routine did not yet.
     fn inbox(&mut self) -> &mut VecDeque<Self::Input>;
@@ -56,6 +66,18 @@ pub(crate) trait Entity: Sized + 'static {
         effect: Self::Effect,
         interrupt: &WorkflowCancellationToken,
     ) -> Begun<Self::Input>;
+    /// What an input rests on that is fed at this time.
+    fn cause(&self, _now: Timestamp, _input: &Self::Input) -> Cause {
+        Cause::Other
+    }
+    /// Whether an effect is a local activity.
+    fn is_local(_effect: &Self::Effect) -> bool {
+        false
+    }
+    /// Whether what a local activity sends depends on the workflow time of a task that may not be recorded yet.
+    fn rests_on_clock(_effect: &Self::Effect) -> bool {
+        false
+    }
     /// Whether a local activity is among what the machine wants done.
     fn wants_local(&self) -> bool {
         false
@@ -163,14 +185,28 @@ struct Life<'a, E: Entity> {
     local: Option<Task<E::Input>>,
     calls: Vec<Task<E::Input>>,
     alarm: Option<Alarm>,
-    /// Local activities that ended since something else happened.
+    /// Which behaviour the run began with.
+    edition: Edition,
+    /// Local activities that ended since something else happened: only runs of 0.1.0 go by it.
     locals_in_a_row: u32,
-    /// Under way while the server is to record what local activities did: nothing is begun meanwhile. It is never stopped
-    /// early, so that what a run does depends on the order alone in which it hears of things.
-    recording: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Whether local activities may begin in the present workflow task.
+    recording: Recording,
+    /// Local activities that were decided in a task that was not recorded then. They begin when [`Life::moment`] is over.
+    held: VecDeque<E::Effect>,
+    /// Under way while the server is to record what was decided. It is never stopped early, so that what a run does depends
+    /// on the order alone in which it hears of things.
+    moment: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Cancelled once the run is to end.
     interrupt: WorkflowCancellationToken,
     ending: bool,
+}
+
+/// The patch marker of runs that began with [`Edition::V0_2`].
+const PATCH: &str = "0.2.0";
+
+/// Which behaviour this run goes by: that of the worker that began it.
+fn edition_of<E: Entity>(context: &WorkflowContext<E>) -> Edition {
+    if !E::HAS_LOCAL_ACTIVITIES || context.patched(PATCH) { Edition::V0_2 } else { Edition::V0_1 }
 }
 
 /// Carries out what the machine wants done, until the run has become long and nothing is under way.
@@ -178,18 +214,24 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
     if let Some(fault) = context.state(|entity| entity.unreadable().map(str::to_owned)) {
         fail::<E, ()>(context, fault).await;
     }
+    let edition = edition_of(context);
+    context.state_mut(|entity| entity.begin_run(edition));
     let mut life = Life {
         context,
         clock: identity::now(context.workflow_time()),
         local: None,
         calls: Vec::new(),
         alarm: None,
+        edition,
         locals_in_a_row: 0,
-        recording: None,
+        recording: Recording::default(),
+        held: VecDeque::new(),
+        moment: None,
         interrupt: WorkflowCancellationToken::new(),
         ending: false,
     };
     loop {
+        life.begin_held().await;
         life.begin_effects().await;
         life.set_alarm();
         let happening = life.next().await;
@@ -236,33 +278,67 @@ impl<E: Entity> Life<'_, E> {
     /// Begins what the machine wants done, in its order. A run that is to end begins nothing: the next one does, and
     /// nobody doubts it.
     async fn begin_effects(&mut self) {
-        if self.ending || self.recording.is_some() || !self.context.state(E::has_effects) {
+        if self.ending || !self.context.state(E::has_effects) {
             return;
         }
-        if self.is_to_record() {
-            self.record().await;
-            return;
+        if self.edition == Edition::V0_1 {
+            if self.moment.is_some() {
+                return;
+            }
+            if self.is_row_to_record() {
+                self.record().await;
+                return;
+            }
         }
         for effect in self.context.state_mut(E::take_effects) {
-            match E::begin(self.context, effect, &self.interrupt) {
-                Begun::Local(future) => self.local = Some(Task::begin(future).await),
-                Begun::Call(future) => self.calls.push(Task::begin(future).await),
-                Begun::Done => {}
+            if self.is_to_record_first(&effect) {
+                self.held.push_back(effect);
+            } else {
+                self.begin(effect).await;
             }
+        }
+        if !self.held.is_empty() && self.moment.is_none() {
+            self.record().await;
         }
     }
 
-    fn is_to_record(&self) -> bool {
+    async fn begin(&mut self, effect: E::Effect) {
+        match E::begin(self.context, effect, &self.interrupt) {
+            Begun::Local(future) => self.local = Some(Task::begin(future).await),
+            Begun::Call(future) => self.calls.push(Task::begin(future).await),
+            Begun::Done => {}
+        }
+    }
+
+    /// Begins what was held back until the decision was recorded.
+    async fn begin_held(&mut self) {
+        if self.ending || self.moment.is_some() {
+            return;
+        }
+        while let Some(effect) = self.held.pop_front() {
+            self.begin(effect).await;
+        }
+    }
+
+    /// Whether the decision to do this is recorded before it is done. What is not a local activity is a command, which the
+    /// server takes together with the record of its task.
+    fn is_to_record_first(&self, effect: &E::Effect) -> bool {
+        let may_leave = self.recording.may_leave() && self.moment.is_none() && !E::rests_on_clock(effect);
+        self.edition >= Edition::V0_2 && E::is_local(effect) && !may_leave
+    }
+
+    /// Whether a run of 0.1.0 is to have recorded what local activities in a row did.
+    fn is_row_to_record(&self) -> bool {
         let in_a_row = self.locals_in_a_row;
         self.context.state(|entity| entity.wants_local() && entity.is_to_record(in_a_row))
     }
 
-    /// Leaves the workflow task for a moment: what was done in it is recorded then.
+    /// Leaves the workflow task for a moment: what was decided in it is recorded then.
     async fn record(&mut self) {
         let mut moment = self.ring_in(self.clock, MOMENT).timer;
         // Polled at once, so that the timer is set now.
         let _pending = std::future::poll_fn(|waker| Poll::Ready(moment.as_mut().poll(waker))).await;
-        self.recording = Some(moment);
+        self.moment = Some(moment);
     }
 
     fn is_nothing_under_way(&self) -> bool {
@@ -327,10 +403,10 @@ impl<E: Entity> Life<'_, E> {
                 self.alarm = None;
                 return Poll::Ready(Happening::Rang);
             }
-            if let Some(moment) = &mut self.recording
+            if let Some(moment) = &mut self.moment
                 && moment.as_mut().poll(waker).is_ready()
             {
-                self.recording = None;
+                self.moment = None;
                 return Poll::Ready(Happening::Recorded);
             }
             Poll::Pending
@@ -344,6 +420,7 @@ impl<E: Entity> Life<'_, E> {
             Happening::Local(input) => {
                 self.local = None;
                 self.locals_in_a_row += 1;
+                self.recording.local_ended();
                 self.feed(input);
                 if self.ending && self.is_nothing_under_way() {
                     // The run is not left on a local result: a moment later it is.
@@ -359,10 +436,20 @@ impl<E: Entity> Life<'_, E> {
         };
         self.locals_in_a_row = 0;
         self.clock = identity::now(self.context.workflow_time());
+        self.rest_on(input.as_ref());
         self.judge();
         self.feed(input);
         self.judge();
         self.ending && self.is_nothing_under_way()
+    }
+
+    /// Notes what this workflow task rests on so far.
+    fn rest_on(&mut self, input: Option<&E::Input>) {
+        let task = self.context.history_length();
+        match input.map(|input| self.context.state(|entity| entity.cause(self.clock, input))) {
+            Some(cause) => self.recording.took(task, cause),
+            None => self.recording.reached(task),
+        }
     }
 
     fn feed(&self, input: Option<E::Input>) {

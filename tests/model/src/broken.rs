@@ -52,6 +52,10 @@ pub enum Broken {
     IgnoresTheDead,
     /// §4.12: a resource entity does not know that an earlier life of it was terminated.
     IsNotToldOfItsDeath,
+    /// §4.15: effects leave before their cause is recorded, whatever it is, one after the other.
+    LeavesBeforeItsCause,
+    /// §4.7, §4.15: epochs come from workflow time, and request ids name the position of a message only.
+    NamesPositions,
     /// §4.12: customers say again what they want, and not what they have.
     KeepsQuietAboutItsLease,
 }

@@ -29,6 +29,7 @@ pub enum Sighting {
     RejectedEvent,
     FinishedTicket,
     ContinuedAsNew,
+    TaskLost,
     CustomerTerminated,
     ResourceTerminated,
     ResourceLost,

@@ -7,6 +7,7 @@ use crate::limits::RESOURCES_REMEMBERED_MAX;
 use crate::message::{Asker, ClaimAnswer, GiveBack, Ticket, ToResource};
 use crate::observation::Observation;
 use crate::order::{Claim, ClaimMode, OrderKey, Plan, ReleaseWhen};
+use crate::recording::Edition;
 
 /// The ticket of a claim.
 pub(super) fn ticket_of(
@@ -145,6 +146,8 @@ impl Customer {
             if self.waits_by(resource, ticket) {
                 // An old message, or one of an entity whose epochs are behind: that would wait for us, and we for it.
                 self.doubt(resource, Epoch(0));
+            } else {
+                self.give_back_again(resource, ticket, epoch);
             }
             return;
         }
@@ -244,13 +247,26 @@ impl Customer {
     }
 
     pub(super) fn decline(&mut self, resource: &ResourceId, ticket: Option<TicketId>, epoch: Epoch) {
-        if self.given_back.get(resource).is_some_and(|known| *known >= epoch) {
+        let is_old = self.given_back.get(resource).is_some_and(|known| *known >= epoch);
+        if is_old && self.edition < Edition::V0_2 {
             return;
         }
-        self.remember_given_back(resource, epoch);
+        if !is_old {
+            self.remember_given_back(resource, epoch);
+        }
         let message = ToResource::Decline { from: self.me.clone(), ticket, epoch, lost: None };
         self.outbox.push_back((resource.clone(), message));
         self.changed();
+    }
+
+    /// A grant came that is not above what was given back. Mostly it is a copy, and the resource knows; if not, it waits for
+    /// this epoch to come back.
+    fn give_back_again(&mut self, resource: &ResourceId, ticket: &TicketId, epoch: Epoch) {
+        if self.edition >= Edition::V0_2 && !self.leases.contains_key(resource) {
+            let (from, ticket) = (self.me.clone(), Some(ticket.clone()));
+            self.outbox.push_back((resource.clone(), ToResource::Decline { from, ticket, epoch, lost: None }));
+            self.changed();
+        }
     }
 
     /// A lease is gone: a grant not above its epoch is a duplicate.

@@ -44,6 +44,7 @@ use crate::limits::EntityLimits;
 use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
 use crate::outcome::Outcome;
+use crate::recording::Cause;
 use crate::routing::Home;
 
 /// What reaches a customer.
@@ -85,6 +86,23 @@ pub enum Input {
         /// What the start argument says.
         claimed: String,
     },
+}
+
+impl Input {
+    /// What the input rests on: whether its effects may leave before its workflow task is recorded. The epoch above which a
+    /// grant is taken after [`Input::Reassert`] is a workflow time.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Submitted(_) | Self::Told(_) => Cause::Message,
+            Self::Admitted(_)
+            | Self::Sent
+            | Self::StepEnded { .. }
+            | Self::StepInterrupted { .. }
+            | Self::Reassert { .. }
+            | Self::Resumed
+            | Self::Misidentified { .. } => Cause::Other,
+        }
+    }
 }
 
 impl Customer {

@@ -13,6 +13,7 @@ use crate::message::{Asker, GiveBack, Notice, ToResource};
 use crate::observation::Observation;
 use crate::order::{Claim, Late, OrderKey, OrderState, PlannedStep};
 use crate::outcome::Outcome;
+use crate::recording::Edition;
 use crate::trace_parent::{self, TraceParent};
 
 /// One customer entity.
@@ -72,6 +73,9 @@ pub struct Customer {
     pub shown: Option<ShownState>,
     /// Bytes of inbox and open orders as JSON, for the limit on state.
     pub weight_bytes: usize,
+    /// Which behaviour the present run began with.
+    #[serde(skip)]
+    pub edition: Edition,
     /// What the last step saw that is worth counting.
     #[serde(skip)]
     pub(super) observed: Vec<Observation>,
@@ -405,6 +409,7 @@ impl Customer {
             attributes_registered: false,
             shown: None,
             weight_bytes: 0,
+            edition: Edition::default(),
             observed: Vec::new(),
             revision: 0,
         }

@@ -79,10 +79,13 @@ impl Resource {
         self.probe_new_holder();
     }
 
-    /// The next epoch: `max(last + 1, workflow time in ms)`, so that it grows across the lives of this entity; and above what
-    /// claimants take no more.
+    /// The next epoch: `max(last + 1, time in ms)`, so that it grows across the lives of this entity; and above what
+    /// claimants take no more (design §4.7). The time is that at which the message was sent that leads to the grant, and
+    /// else workflow time, which is recorded before anybody is told of the grant. A message may have waited since before
+    /// this life's first grant was allowed, so the time is never before that.
     pub(super) fn raise_epoch(&mut self, now: Timestamp) {
-        let clock = u64::try_from(now.0).unwrap_or(0);
+        let time = self.said_at.map_or(now, |said_at| said_at.max(self.not_before));
+        let clock = u64::try_from(time.0).unwrap_or(0);
         self.epoch = Epoch((self.epoch.max(self.floor).0 + 1).max(clock));
     }
 

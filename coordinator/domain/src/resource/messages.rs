@@ -6,6 +6,7 @@ use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::limits::QUEUED_NAMES_BYTES_MAX;
 use crate::message::{Asker, ClaimAnswer, GiveBack, Notice, Probe, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, ResourcePolicy};
+use crate::recording::Edition;
 
 impl Resource {
     /// Takes a message from a customer.
@@ -231,6 +232,7 @@ impl Resource {
             self.settle_vacancy(now, how, looked_up);
         } else {
             self.given_back_of_an_earlier_life(epoch);
+            self.remind_of_younger_grant(from, epoch);
         }
         for id in finished {
             self.finish(id);
@@ -239,6 +241,15 @@ impl Resource {
             if !self.knows(&ticket.id) {
                 self.enqueue(now, ticket);
             }
+        }
+    }
+
+    /// The holder gives back an older lease than the one it has: perhaps it never heard of the younger one. It is told
+    /// again, and keeps the lease or gives it back.
+    fn remind_of_younger_grant(&mut self, from: &CustomerRef, given_back: Epoch) {
+        let is_younger = |holder: &Holder| holder.is(from) && holder.epoch > given_back && holder.orphaned_at.is_none();
+        if self.edition >= Edition::V0_2 && self.holder.as_ref().is_some_and(is_younger) {
+            self.tell_granted();
         }
     }
 

@@ -8,6 +8,7 @@ use super::{AnsweredForce, Forcing};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
 use crate::message::{Asker, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
+use crate::recording::Edition;
 
 /// One resource entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,12 @@ pub struct Resource {
     /// The epoch of an imported lease whose holder's entity was not told of it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold: Option<Epoch>,
+    /// Which behaviour the present run began with.
+    #[serde(skip)]
+    pub edition: Edition,
+    /// When the message was sent that is being taken, by its sender's clock.
+    #[serde(skip)]
+    pub(super) said_at: Option<Timestamp>,
 }
 
 /// Who has the resource.
@@ -235,6 +242,8 @@ impl Resource {
             settled: Epoch(0),
             floor: Epoch(0),
             untold: None,
+            edition: Edition::default(),
+            said_at: None,
         }
     }
 

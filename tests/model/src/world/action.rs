@@ -93,6 +93,10 @@ pub enum Action {
     GhostStops(usize),
     /// The time that a resource waits for has come.
     Wake(usize),
+    /// A customer's workflow task is not recorded, and attempted again.
+    LoseCustomerTask(usize),
+    /// A resource's workflow task is not recorded, and attempted again.
+    LoseResourceTask(usize),
     /// A customer's run continues as new.
     ContinueCustomer(usize),
     /// A resource's run continues as new.
@@ -127,6 +131,8 @@ impl Action {
                 | Self::NotifyAgain(_)
                 | Self::CallUnanswered(_)
                 | Self::Refused(_)
+                | Self::LoseCustomerTask(_)
+                | Self::LoseResourceTask(_)
                 | Self::ContinueCustomer(_)
                 | Self::ContinueResource(_)
                 | Self::TerminateCustomer(_)

@@ -10,6 +10,7 @@ use interlock_domain::message::{ClaimAnswer, Delivery, ToCustomer, ToResource};
 use interlock_domain::order::{OrderState, Rejection};
 
 use super::perform::Checked;
+use super::tasks::Taken;
 use super::{Action, CallRun, EventWork, LocalRun, Phase, Stray, World};
 use crate::broken::Broken;
 use crate::fingerprint::Tracked;
@@ -60,6 +61,8 @@ impl World {
     pub(super) fn tell_customer(&mut self, customer: usize, input: Input, seen: &mut Sightings) -> Checked {
         let now = Timestamp(self.now);
         let broken = self.scenario.broken.filter(|_| Broken::may_hide(&input));
+        let before = self.before_customer(customer);
+        let taken = Taken::Customer(Box::new(input.clone()));
         self.change_customer(customer, seen, |machine| {
             let hidden = broken.map(|broken| broken.before_customer(machine));
             let effects = machine.step(now, input);
@@ -67,7 +70,9 @@ impl World {
                 hidden.restore(machine);
             }
             effects
-        })
+        })?;
+        self.customer_took(customer, before, taken);
+        Ok(())
     }
 
     /// Changes a customer's machine, sees what became of its orders, and does what it wants.
@@ -229,10 +234,11 @@ impl World {
             }
             Action::LocalDone(customer) => {
                 let Some(local) = self.customers[customer].local.take() else { return Ok(()) };
-                let input = match local.get() {
-                    LocalRun::Send { .. } => Input::Sent,
-                    LocalRun::Admit { work, .. } => Input::Admitted(answer_of(work)),
+                let (input, sent) = match local.get() {
+                    LocalRun::Send { sent, .. } => (Input::Sent, *sent),
+                    LocalRun::Admit { work, .. } => (Input::Admitted(answer_of(work)), work.len()),
                 };
+                self.customer_local_ends(customer, sent);
                 self.tell_customer(customer, input, seen)
             }
             _ => Ok(()),

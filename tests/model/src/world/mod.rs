@@ -17,6 +17,7 @@ mod perform;
 mod persons;
 mod resources;
 mod rest;
+mod tasks;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::resource::Resource;
 
 pub use action::{Action, Call, PersonsChoice};
+pub use tasks::OpenTask;
 pub use truth::Truth;
 
 use crate::deed::assign_on;
@@ -75,6 +77,8 @@ pub struct CustomerSlot {
     pub entity: Option<Tracked<Customer>>,
     /// Its local activity under way.
     pub local: Option<Tracked<LocalRun>>,
+    /// The workflow task under way, where effects of it leave before it is recorded.
+    pub task: Option<Box<OpenTask<Customer>>>,
     /// Its calls under way.
     pub calls: BTreeMap<(OrderId, usize), CallRun>,
     /// What lists of entities show of it, once it showed something.
@@ -160,6 +164,8 @@ pub struct ResourceSlot {
     pub notifying: Option<Notifying>,
     /// Its look-up under way; set once the target was read.
     pub looking_up: Option<Option<HolderAnswer>>,
+    /// The workflow task under way, where effects of it leave before it is recorded.
+    pub task: Option<Box<OpenTask<Resource>>>,
 }
 
 /// A resource's local activity.
@@ -227,7 +233,8 @@ impl World {
     }
 
     fn empty(scenario: Scenario) -> Self {
-        let customer = CustomerSlot { entity: None, local: None, calls: BTreeMap::new(), shown: None, life: 0 };
+        let customer =
+            CustomerSlot { entity: None, local: None, task: None, calls: BTreeMap::new(), shown: None, life: 0 };
         let resources = scenario.resources.iter().map(|id| ResourceSlot::new(id.clone())).collect();
         let targets = Targets { overwrites: scenario.overwrites, ..Targets::default() };
         Self {
@@ -304,6 +311,7 @@ impl World {
     /// The first check that is red after it.
     pub fn perform(&mut self, action: &Action, seen: &mut Sightings) -> Result<(), Violation> {
         self.act(action, seen)?;
+        self.record_what_is_over();
         self.check_holders()
     }
 }

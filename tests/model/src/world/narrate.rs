@@ -24,11 +24,13 @@ impl World {
             }
             Action::LocalDone(customer)
             | Action::LocalAgain(customer)
+            | Action::LoseCustomerTask(customer)
             | Action::ContinueCustomer(customer)
             | Action::TerminateCustomer(customer)
             | Action::PassOn(customer, _) => self.customer_name(*customer),
             Action::NotifyDone(resource)
             | Action::NotifyAgain(resource)
+            | Action::LoseResourceTask(resource)
             | Action::LookUpRead(resource)
             | Action::LookUpDone(resource)
             | Action::ContinueResource(resource)

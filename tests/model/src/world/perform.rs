@@ -62,6 +62,8 @@ impl World {
             | Action::ContinueResource(_)
             | Action::TerminateCustomer(_)
             | Action::TerminateResource(_) => self.act_death(action, seen),
+            Action::LoseCustomerTask(customer) => self.lose_customer_task(*customer, seen),
+            Action::LoseResourceTask(resource) => self.lose_resource_task(*resource, seen),
             Action::LoseResource(resource) => self.lose_resource(*resource, seen),
             Action::LookAround(resource, customer) => self.look_around(*resource, *customer, seen),
             Action::Person(customer, order, choice) => self.person_decides(*customer, order, *choice, seen),

@@ -1,7 +1,7 @@
 //! What a person does.
 
 use interlock_domain::customer::{self, ActionKind, StepState};
-use interlock_domain::ids::{OrderId, Timestamp};
+use interlock_domain::ids::OrderId;
 use interlock_domain::limits::CLOCKS_APART_MS_MAX;
 use interlock_domain::order::ReleaseWhen;
 use interlock_domain::resource::{ForceRelease, Input};
@@ -75,8 +75,7 @@ impl World {
             actor: "operator".to_owned(),
             reason: "the model says so".to_owned(),
         };
-        let now = Timestamp(self.now);
-        self.change_customer(customer, seen, |machine| machine.act(now, &action).1)
+        self.person_acts(customer, action, seen)
     }
 
     /// A person who leaves out a release, or the step that undoes an assign, says that it counts as done.

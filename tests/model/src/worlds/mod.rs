@@ -21,6 +21,9 @@ pub fn mixes() -> Vec<(&'static str, Faults)> {
         ("copies", Faults { copied: 1, resubmitted: 1, ..none }),
         ("delays", Faults { delayed: 1, ..none }),
         ("reruns", Faults { rerun: 1, ..none }),
+        ("tasks lost", Faults { tasks_lost: 1, ..none }),
+        ("tasks lost, persons cancel", Faults { tasks_lost: 1, cancelled: 1, ..none }),
+        ("tasks lost, claims late", Faults { tasks_lost: 1, unanswered: 1, delayed: 1, ..none }),
         ("late answers", Faults { unanswered: 1, ..none }),
         ("ambiguous", Faults { ambiguous: 1, ..none }),
         ("continued", Faults { continued: 1, ..none }),
@@ -50,6 +53,7 @@ pub fn storm() -> Faults {
         customers_terminated: 0,
         resources_terminated: 0,
         resources_lost: 0,
+        tasks_lost: 2,
         continued: 3,
     }
 }
