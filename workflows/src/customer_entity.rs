@@ -24,11 +24,11 @@ use temporalio_workflow::{
     WorkflowResult,
 };
 
-use crate::definitions::{LocalActivities, Sending, TargetActivities};
+use crate::definitions::{LocalActivities, RecordedActivities, Sending, TargetActivities};
 use crate::identity::{self, CustomerIdentity};
-use crate::life::{Begun, Entity, live, next_run, regardless};
+use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
-use crate::patience::local_until_done;
+use crate::patience::{local_until_done, recorded_until_done};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, names, raw_json, search_attributes, unanswered};
 
@@ -278,10 +278,6 @@ impl Entity for CustomerEntity {
         }
     }
 
-    fn is_local(effect: &Effect) -> bool {
-        matches!(effect, Effect::Admit(_) | Effect::Send(_))
-    }
-
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox
     }
@@ -323,19 +319,39 @@ impl Entity for CustomerEntity {
         std::mem::take(&mut self.effects)
     }
 
-    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Effect,
+        interrupt: &WorkflowCancellationToken,
+        leaves: Leaves,
+    ) -> Begun<CameIn> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         match effect {
-            Effect::Admit(admission) => Begun::Local(Box::pin(async move {
-                let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
-                answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
-            })),
-            Effect::Send(messages) => Begun::Local(Box::pin(async move {
-                let from = context.state(|entity| entity.machine.me.clone());
-                let sending = Sending { from, messages };
-                let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
-                sent.map(|()| CameIn::Input(Input::Sent))
-            })),
+            Effect::Admit(admission) => match leaves {
+                Leaves::Within => Begun::Local(Box::pin(async move {
+                    let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
+                    answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
+                })),
+                Leaves::Recorded => Begun::Call(Box::pin(async move {
+                    let activity = || RecordedActivities::admit_recorded;
+                    let answer = recorded_until_done(context, activity, admission, interrupt).await;
+                    answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
+                })),
+            },
+            Effect::Send(messages) => {
+                let sending = Sending { from: context.state(|entity| entity.machine.me.clone()), messages };
+                match leaves {
+                    Leaves::Within => Begun::Local(Box::pin(async move {
+                        let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
+                        sent.map(|()| CameIn::Input(Input::Sent))
+                    })),
+                    Leaves::Recorded => Begun::Call(Box::pin(async move {
+                        let activity = || RecordedActivities::send_recorded;
+                        let sent = recorded_until_done(context, activity, sending, interrupt).await;
+                        sent.map(|()| CameIn::Input(Input::Sent))
+                    })),
+                }
+            }
             Effect::Show { state, is_first } => {
                 let tenant = context.state(|entity| entity.machine.me.tenant.to_string());
                 search_attributes::show_customer(&context, is_first.then_some(tenant), state);
@@ -348,7 +364,7 @@ impl Entity for CustomerEntity {
     }
 
     fn wants_local(&self) -> bool {
-        self.effects.iter().any(Self::is_local)
+        self.effects.iter().any(|effect| matches!(effect, Effect::Admit(_) | Effect::Send(_)))
     }
 
     fn is_to_record(&self, locals_in_a_row: u32) -> bool {

@@ -29,10 +29,11 @@ mod watched;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
-    AdmitActivity, AnnounceActivity, ImportPartActivity, Importing, LimitSetting, LocalActivities, LookActivity,
-    LookUp, LookUpActivity, Notification, NotifyActivity, ProbeActivity, ProvisionActivity, ReviveActivity,
-    SendActivity, Sending, SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep,
-    TenantStepActivity, TenantUpkeep,
+    AdmitActivity, AdmitRecordedActivity, AnnounceActivity, ImportPartActivity, Importing, LimitSetting,
+    LocalActivities, LookActivity, LookUp, LookUpActivity, Notification, NotifyActivity, NotifyRecordedActivity,
+    ProbeActivity, ProvisionActivity, RecordedActivities, ReviveActivity, SendActivity, SendRecordedActivity, Sending,
+    SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep, TenantStepActivity,
+    TenantUpkeep,
 };
 pub use needs::{Needs, Served};
 pub use resource_entity::{ResourceAction, ResourceEntity};

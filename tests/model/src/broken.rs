@@ -141,7 +141,10 @@ impl Broken {
                 machine.vacancy = Vacancy::Known;
                 resource::Input::Woke
             }
-            (Self::KeepsQuietAboutItsLease, resource::Input::Told(mut message)) => {
+            (
+                Self::KeepsQuietAboutItsLease,
+                resource::Input::Told(mut message) | resource::Input::Heard { mut message, .. },
+            ) => {
                 if let ToResource::Reassert { lease, .. } = &mut message {
                     *lease = None;
                 }

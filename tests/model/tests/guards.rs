@@ -146,3 +146,16 @@ fn a_dead_customer_that_nobody_notices_keeps_its_lease() {
     let checks = [Check::LockUp, Check::LeaseLeaked];
     turns_red(worlds::trace_13(), Broken::IgnoresTheDead, &checks);
 }
+
+#[test]
+fn a_grant_that_leaves_before_its_timer_is_recorded_is_made_twice() {
+    let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked, Check::EpochGrows];
+    turns_red(worlds::trace_21(), Broken::LeavesBeforeItsCause, &checks);
+}
+
+#[test]
+fn a_grant_named_by_its_position_is_told_once_with_an_epoch_that_nobody_has() {
+    // No release of B follows, in which it would be told again that it holds.
+    let world = with(worlds::hand(), Faults { tasks_lost: 1, ..Faults::default() });
+    turns_red(world, Broken::NamesPositions, &[Check::LeaseLeaked, Check::LockUp]);
+}

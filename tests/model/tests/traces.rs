@@ -112,3 +112,13 @@ fn trace_14_a_forced_release_waits_for_the_living_holder() {
 fn trace_14_a_forced_release_waits_for_a_holder_who_swaps_numbers() {
     holds(&worlds::trace_14_swap(), &[Sighting::ForceRefused, Sighting::ForcedRelease]);
 }
+
+#[test]
+fn trace_21_a_grant_by_a_timer_is_recorded_before_anybody_is_told() {
+    holds(&worlds::trace_21(), &[Sighting::Grant, Sighting::TaskLost, Sighting::LateAnswer]);
+}
+
+#[test]
+fn trace_22_a_grant_has_the_same_epoch_in_every_attempt() {
+    holds(&worlds::trace_22(), &[Sighting::HandOver, Sighting::TaskLost]);
+}

@@ -127,3 +127,18 @@ fn all_worlds_hold_where_resources_are_lost_and_messages_come_late() {
 fn all_worlds_hold_where_resources_are_terminated() {
     all_worlds_hold("resource terminated", &[Sighting::ResourceTerminated, Sighting::LookUp]);
 }
+
+#[test]
+fn all_worlds_hold_where_workflow_tasks_are_lost_after_their_effects_left() {
+    all_worlds_hold("tasks lost", &[Sighting::TaskLost, Sighting::HandOver]);
+}
+
+#[test]
+fn all_worlds_hold_where_workflow_tasks_are_lost_and_persons_cancel_orders() {
+    all_worlds_hold("tasks lost, persons cancel", &[Sighting::TaskLost, Sighting::PersonActed]);
+}
+
+#[test]
+fn all_worlds_hold_where_workflow_tasks_are_lost_and_claims_come_late() {
+    all_worlds_hold("tasks lost, claims late", &[Sighting::TaskLost, Sighting::LateAnswer, Sighting::StrayMessage]);
+}

@@ -124,5 +124,7 @@ pub fn traces() -> Vec<Scenario> {
         trace_13_unused(),
         trace_14(),
         trace_14_swap(),
+        trace_21(),
+        trace_22(),
     ]
 }

@@ -163,3 +163,19 @@ pub fn trace_14_swap() -> Scenario {
     let start = Scenario::new("trace 14, overwriting").has("A", "N1").overwriting();
     start.event("A", 2, changed("N1", "N2")).event("B", 1, assign("N1")).may_wait().with("", faults)
 }
+
+/// 21: a fresh resource's timer grants B and tells it; the workflow task is lost, and C's older claim has come as a message.
+pub fn trace_21() -> Scenario {
+    let faults = Faults { tasks_lost: 1, unanswered: 1, ..Faults::default() };
+    let mut world = Scenario::new("trace 21").event("B", 2, assign("N1")).event("C", 1, assign("N1")).may_wait();
+    world.fresh_wait = true;
+    world.with("", faults)
+}
+
+/// 22: a number comes back and is granted; the workflow task is lost, and attempted again later. Then it comes back again.
+pub fn trace_22() -> Scenario {
+    let faults = Faults { tasks_lost: 1, ..Faults::default() };
+    let start = Scenario::new("trace 22").has("A", "N1").event("A", 1, release("N1"));
+    let passed_on = start.event("B", 2, assign("N1")).event("B", 3, release("N1"));
+    passed_on.event("C", 4, assign("N1")).ends_with("N1", "C").with("", faults)
+}
