@@ -16,7 +16,7 @@ use crate::events::{Customer, assigned, event, happened, unassigned};
 use crate::lossy_proxy::{Fate, Loss, LossyProxy, Moment};
 use crate::scene::{Scene, number, write_that_begins_to_assign};
 use crate::testbed::{Testbed, Wanted, run};
-use crate::waiting::{until, until_true};
+use crate::waiting::until;
 
 /// The workflow task time-out of the entities of these tests: after it, the server has a lost task done again.
 const TASK_TIMEOUT: Duration = Duration::from_secs(3);

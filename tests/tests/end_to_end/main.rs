@@ -40,6 +40,7 @@ mod hostile_events;
 mod house;
 mod imported;
 mod killed_in_doubt;
+mod killed_under_load;
 mod limits;
 mod logs;
 mod lost_completions;
