@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use interlock_adapters::sandbox::{Action, Rule};
 use interlock_coordinator::connection::ConnectionFlags;
 use interlock_coordinator::installation::{Installation, Patience};
@@ -12,6 +13,7 @@ use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::ResourceId;
 use serde_json::json;
 
+use crate::command::done;
 use crate::events::{Customer, assigned, event, happened, unassigned};
 use crate::lossy_proxy::{Fate, Loss, LossyProxy, Moment};
 use crate::scene::{Scene, number, write_that_begins_to_assign};
@@ -155,6 +157,90 @@ fn a_number_whose_grant_was_told_in_a_lost_task_can_be_given_back() {
         let expected = [(&a, '+'), (&a, '-'), (&b, '+'), (&b, '-'), (&c, '+')];
         assert_eq!(scene.registrations(&number), expected.map(|(who, what)| format!("{}{what}", who.imsi)));
         assert_eq!(scene.holder(&number).await, Some(c.id.clone()));
+        lossy.bed.stop().await;
+    });
+}
+
+/// Whose completion is lost in a hand-over.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    /// The holder, that gives the number up.
+    Holder,
+    /// The customer that gets it next.
+    Next,
+    /// The customer whose order is cancelled while it waits.
+    Cancelled,
+    /// The number.
+    Number,
+}
+
+/// A whole hand-over, in which the completion after the entity sent such a message is lost. Meanwhile an older claim comes, and
+/// a person cancels a younger one.
+async fn a_hand_over_with(lossy: &LossyBed, of: Of, message: &str, fate: Fate) {
+    let scene = Scene::on(&lossy.bed);
+    let [a, b, c, d] = ["A", "B", "C", "D"].map(|name| scene.customer(name));
+    let number = number();
+    scene.done(&assigned(&a, &number)).await;
+    let entity = |customer: &Customer| {
+        let id = customer.id.parse().unwrap();
+        scene.bed.platform.installation.routing.customer(&scene.tenant, &id).workflow_id
+    };
+    let of = match of {
+        Of::Holder => entity(&a),
+        Of::Next => entity(&b),
+        Of::Cancelled => entity(&d),
+        Of::Number => workflow_id(&scene, &format!("msisdn/{number}").parse().unwrap()),
+    };
+    let older = happened(assigned(&c, &number), 60_000, chrono::Utc::now());
+    // What it says of itself names this number, and no other one.
+    let contains = [message.to_owned(), number.clone()];
+    let when = Moment::After { to: None, contains: contains.to_vec() };
+    let loss = lossy.proxy.lose(Loss { of, when, fate });
+    let gets = scene.submit(&assigned(&b, &number)).await;
+    scene.is_waiting_for(&b, &number).await;
+    let cancelled = scene.submit(&assigned(&d, &number)).await;
+    scene.is_waiting_for(&d, &number).await;
+    let loses = scene.submit(&unassigned(&a, &number)).await;
+    done(&scene, &["order", "cancel", cancelled.as_str(), "--reason", "a test"]).await;
+    lossy.proxy.until_lost(loss).await;
+    let gets_too = scene.submit(&older).await;
+    scene.completed(&[loses]).await;
+    let is_completed = async |order| scene.order(order).await.is_some_and(|shown| shown["state"] == "completed");
+    let b_is_first = until("somebody to get the number", || async {
+        if is_completed(&gets).await {
+            return Some(true);
+        }
+        is_completed(&gets_too).await.then_some(false)
+    })
+    .await;
+    let (first, last) = if b_is_first { (&b, &c) } else { (&c, &b) };
+    let released = scene.submit(&unassigned(first, &number)).await;
+    scene.completed(&[released, gets, gets_too]).await;
+    assert_eq!(scene.end_of(&cancelled).await, "cancelled");
+    scene.judge(&[&number]);
+    let expected = [(&a, '+'), (&a, '-'), (first, '+'), (first, '-'), (last, '+')];
+    assert_eq!(scene.registrations(&number), expected.map(|(who, what)| format!("{}{what}", who.imsi)));
+    assert_eq!(scene.holder(&number).await, Some(last.id.clone()));
+}
+
+#[test]
+fn a_hand_over_ends_well_whichever_completion_is_lost_in_it() {
+    run(async {
+        let lossy = LossyBed::start("lost-table").await;
+        let lost = Fate::Lost { for_at_least: REFUSED_FOR };
+        let late = Fate::Held { by: Duration::from_secs(2) };
+        let cases = [
+            (Of::Next, "claim", lost),
+            (Of::Holder, "\"give_back\"", lost),
+            (Of::Holder, "\"give_back\"", Fate::AnswerLost),
+            (Of::Cancelled, "\"withdraw\"", lost),
+            (Of::Cancelled, "\"withdraw\"", late),
+            (Of::Number, "\"lease_granted\"", lost),
+            (Of::Number, "\"lease_granted\"", Fate::AnswerLost),
+            (Of::Number, "\"lease_granted\"", late),
+        ];
+        let all = cases.map(|(of, message, fate)| Box::pin(a_hand_over_with(&lossy, of, message, fate)));
+        join_all(all).await;
         lossy.bed.stop().await;
     });
 }

@@ -4,7 +4,7 @@
 //! the server's store is away), what the activity sent stays sent, and the server has the task done again: later, and with
 //! everything that came meanwhile. The proxy makes that happen at a chosen point, on a real server and with real workers.
 //!
-//! It forwards every other call as it is, and remembers the messages to entities that the server accepted.
+//! It forwards every other call as it is, and reads the messages to entities that the server accepts.
 
 mod loss;
 mod messages;
@@ -28,7 +28,6 @@ use tokio::task::JoinSet;
 use crate::waiting::until_true;
 pub use loss::{Fate, Loss, Moment};
 use loss::{Losses, Sentence};
-pub use messages::Message;
 use wire::{Body, unavailable};
 
 /// The largest frame and window of a connection: histories of several MB pass.
@@ -51,7 +50,6 @@ struct Shared {
 #[derive(Default)]
 struct State {
     losses: Losses,
-    messages: Vec<Message>,
 }
 
 impl Shared {
@@ -89,16 +87,6 @@ impl LossyProxy {
     pub async fn until_lost(&self, loss: usize) {
         let what = format!("the lost completion: {}", self.shared.state().losses.described(loss));
         until_true(&what, || self.shared.state().losses.is_lost(loss)).await;
-    }
-
-    /// Whether the completion was lost.
-    pub fn is_lost(&self, loss: usize) -> bool {
-        self.shared.state().losses.is_lost(loss)
-    }
-
-    /// The messages to an entity that the server accepted through the proxy, in order.
-    pub fn messages_to(&self, workflow_id: &str) -> Vec<Message> {
-        self.shared.state().messages.iter().filter(|message| message.to == workflow_id).cloned().collect()
     }
 }
 
@@ -163,7 +151,6 @@ async fn forward(request: Request<Incoming>, sender: SendRequest<Body>, shared: 
     if is_accepted {
         for message in sent {
             state.losses.heard(&message);
-            state.messages.push(message);
         }
     }
     if sentence == Sentence::LoseTheAnswer {
