@@ -13,7 +13,7 @@ use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::ResourceId;
 use serde_json::json;
 
-use crate::command::done;
+use crate::command::interlock;
 use crate::events::{Customer, assigned, event, happened, unassigned};
 use crate::lossy_proxy::{Fate, Loss, LossyProxy, Moment};
 use crate::scene::{Scene, number, write_that_begins_to_assign};
@@ -201,7 +201,12 @@ async fn a_hand_over_with(lossy: &LossyBed, of: Of, message: &str, fate: Fate) {
     let cancelled = scene.submit(&assigned(&d, &number)).await;
     scene.is_waiting_for(&d, &number).await;
     let loses = scene.submit(&unassigned(&a, &number)).await;
-    done(&scene, &["order", "cancel", cancelled.as_str(), "--reason", "a test"]).await;
+    // An action whose task is lost is not answered, and a person asks again.
+    let is_cancelled = || async {
+        interlock(&scene, &["order", "cancel", cancelled.as_str(), "--reason", "a test"]).await;
+        scene.order(&cancelled).await.filter(|shown| shown["state"] == "cancelled")
+    };
+    until("the order to be cancelled", is_cancelled).await;
     lossy.proxy.until_lost(loss).await;
     let gets_too = scene.submit(&older).await;
     scene.completed(&[loses]).await;

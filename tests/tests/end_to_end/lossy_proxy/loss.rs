@@ -16,11 +16,9 @@ pub struct Loss {
     pub fate: Fate,
 }
 
-/// Which completion of an entity, counted from when the loss was ordered.
+/// Which completion of an entity, after the loss was ordered.
 #[derive(Debug, Clone)]
 pub enum Moment {
-    /// The n-th one; 0 is the next one.
-    Nth(usize),
     /// The first one after the server accepted a message through the proxy: where the entity itself sent it by a local
     /// activity, that is the completion of the task in which it did.
     After {
@@ -59,8 +57,10 @@ pub(super) enum Sentence {
 }
 
 enum Progress {
-    /// So many completions to go; none: a message is awaited first.
-    Waiting(Option<usize>),
+    /// Until the message was accepted; then the next completion is the one.
+    Waiting {
+        is_next: bool,
+    },
     Losing {
         token: Vec<u8>,
         since: Instant,
@@ -76,11 +76,7 @@ pub(super) struct Losses {
 
 impl Losses {
     pub(super) fn add(&mut self, loss: Loss) -> usize {
-        let progress = match loss.when {
-            Moment::Nth(n) => Progress::Waiting(Some(n)),
-            Moment::After { .. } => Progress::Waiting(None),
-        };
-        self.ordered.push((loss, progress));
+        self.ordered.push((loss, Progress::Waiting { is_next: false }));
         self.ordered.len() - 1
     }
 
@@ -100,11 +96,11 @@ impl Losses {
     /// A message was accepted.
     pub(super) fn heard(&mut self, message: &Message) {
         for (loss, progress) in &mut self.ordered {
-            if let (Moment::After { to, contains }, Progress::Waiting(None)) = (&loss.when, &progress)
+            if let (Moment::After { to, contains }, Progress::Waiting { is_next: false }) = (&loss.when, &progress)
                 && to.as_ref().is_none_or(|to| *to == message.to)
                 && contains.iter().all(|part| message.text.contains(part) || message.name == *part)
             {
-                *progress = Progress::Waiting(Some(0));
+                *progress = Progress::Waiting { is_next: true };
             }
         }
     }
@@ -120,11 +116,7 @@ impl Losses {
                         _ => Sentence::Pass,
                     };
                 }
-                Progress::Waiting(Some(to_go)) if loss.of == *owner => {
-                    if *to_go > 0 {
-                        *to_go -= 1;
-                        continue;
-                    }
+                Progress::Waiting { is_next: true } if loss.of == *owner => {
                     *progress = Progress::Losing { token: token.to_vec(), since: Instant::now() };
                     return match loss.fate {
                         Fate::Lost { .. } => Sentence::Refuse,
