@@ -216,6 +216,20 @@ pub(super) fn fixed_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> 
     fixed
 }
 
+/// The arguments of a step that carry the party of a claim, and are no part of a resource that the step names. Sorted.
+pub(super) fn party_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> {
+    let parties: Vec<&Template> = rule.claims.iter().filter_map(|claim| claim.party.as_ref()).collect();
+    let named: Vec<&Template> = step.resources.iter().filter_map(|(_, pattern)| pattern.template()).collect();
+    let carries = |argument: &Argument| match argument {
+        Argument::Text(template) => parties.contains(&template) && !named.contains(&template),
+        _ => false,
+    };
+    let mut arguments: Vec<String> =
+        step.with.iter().filter(|(_, argument)| carries(argument)).map(|(name, _)| name.clone()).collect();
+    arguments.sort();
+    arguments
+}
+
 fn fields_of_template(template: &Template) -> impl Iterator<Item = &FieldPath> {
     template.pieces.iter().filter_map(|piece| match piece {
         Piece::Field(path) => Some(path),

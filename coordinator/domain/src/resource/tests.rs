@@ -33,7 +33,7 @@ pub(super) fn ticket(customer: &str, key: i64, mode: ClaimMode) -> Ticket {
 }
 
 pub(super) fn give_back(customer: &str, epoch: Epoch, how: GiveBack) -> Input {
-    Input::Told(ToResource::GiveBack { from: who(customer), epoch, how, tickets: vec![], finished: vec![] })
+    Input::Told(ToResource::GiveBack { from: who(customer), epoch, how, tickets: vec![], finished: vec![], proof: None, registered_to: None })
 }
 
 fn epoch_of(answer: &ClaimAnswer) -> Epoch {
@@ -48,7 +48,7 @@ fn the_oldest_ticket_is_granted_when_the_lease_comes_back_and_the_epoch_grows() 
     let mut n = resource();
     let first = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
     assert_eq!(first, Epoch(1_000_000), "not below the clock");
-    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch: first }));
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch: first, party: None }));
     assert_eq!(n.claim(NOW, ticket("C", 3, ClaimMode::Assign)).0, ClaimAnswer::Queued);
     assert_eq!(n.claim(NOW, ticket("B", 2, ClaimMode::Assign)).0, ClaimAnswer::Queued);
     let effects = n.step(NOW, give_back("A", first, GiveBack::Released));
@@ -81,7 +81,7 @@ fn an_older_ticket_and_a_release_of_another_make_it_ask_the_holder() {
     assert!(matches!(messages[0].1.notice, Notice::LeaseRecalled { .. }));
     let epoch = n.epoch;
     n.step(NOW, Input::Notified(vec![crate::message::Delivery::Delivered]));
-    let effects = n.step(NOW, Input::Told(ToResource::Used { from: who("B"), epoch }));
+    let effects = n.step(NOW, Input::Told(ToResource::Used { from: who("B"), epoch, party: None }));
     let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(messages[0].0, who("A"));
     assert!(matches!(messages[0].1.notice, Notice::NotHolder { .. }));
