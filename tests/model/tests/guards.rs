@@ -146,3 +146,13 @@ fn a_dead_customer_that_nobody_notices_keeps_its_lease() {
     let checks = [Check::LockUp, Check::LeaseLeaked];
     turns_red(worlds::trace_13(), Broken::IgnoresTheDead, &checks);
 }
+
+#[test]
+fn a_release_that_counts_as_done_under_one_identity_lets_the_next_holder_wait_for_ever() {
+    let checks = [Check::ReleaseBeforeWrite, Check::LeaseLeaked];
+    let broken = Broken::ConfirmsUnderOneIdentity;
+    let worlds = [worlds::trace_18, worlds::trace_18_mistyped, worlds::trace_18_two_sims, worlds::trace_18_all];
+    for world in worlds {
+        turns_red(world(), broken, &checks);
+    }
+}

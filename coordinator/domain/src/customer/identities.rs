@@ -82,9 +82,7 @@ impl Order {
     /// Whether a person may say under which identity a step goes, though a claim names it too: a release of the order waits
     /// for just that.
     pub(super) fn may_name_another_identity(&self, step: &OrderStep, argument: &str) -> bool {
-        let waits = |step: &OrderStep| {
-            matches!(&step.state, StepState::Held { code, .. } if *code == ErrorCode::ReleaseUnconfirmed)
-        };
+        let waits = |step: &OrderStep| matches!(&step.state, StepState::Held { code, .. } if *code == ErrorCode::ReleaseUnconfirmed);
         let carries = step.planned.party_arguments.iter().flatten().any(|carrying| carrying == argument);
         carries && self.steps.iter().any(waits)
     }
@@ -144,7 +142,8 @@ impl Customer {
             Registered::Another(party) => {
                 let resources = self.orders[id].steps[index].planned.resources.clone();
                 self.leave_to_its_holder(id, index, &resources, Some(&party));
-                let detail = format!("{found} That is not this customer, as far as the ledger knows: it is left there.");
+                let detail =
+                    format!("{found} That is not this customer, as far as the ledger knows: it is left there.");
                 self.note_identity(now, id, detail);
             }
             Registered::Unclear => {

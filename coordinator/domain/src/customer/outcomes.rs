@@ -201,14 +201,7 @@ impl Customer {
     }
 
     /// A step failed for good: the catalog says what follows.
-    pub(super) fn step_failed(
-        &mut self,
-        now: Timestamp,
-        id: &OrderId,
-        index: usize,
-        code: ReasonCode,
-        detail: String,
-    ) {
+    pub(super) fn step_failed(&mut self, now: Timestamp, id: &OrderId, index: usize, code: ReasonCode, detail: String) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let step = &order.steps[index];
         // A release is never left out by a rule: only a person may say that it counts as confirmed.

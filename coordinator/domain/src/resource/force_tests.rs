@@ -68,7 +68,18 @@ fn given_back(n: &mut Resource, customer: &str) -> Vec<Effect> {
     let epoch = n.epoch;
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
     let (how, tickets, finished) = (GiveBack::Forced, Vec::new(), Vec::new());
-    n.step(NOW, Input::Told(ToResource::GiveBack { from: who(customer), epoch, how, tickets, finished, proof: None, registered_to: None }))
+    n.step(
+        NOW,
+        Input::Told(ToResource::GiveBack {
+            from: who(customer),
+            epoch,
+            how,
+            tickets,
+            finished,
+            proof: None,
+            registered_to: None,
+        }),
+    )
 }
 
 fn refused(n: &Resource, action_id: &str) -> String {
@@ -178,7 +189,18 @@ fn a_lease_that_comes_back_is_granted_while_the_target_is_asked_for_nothing() {
     n.step(NOW, force("x", false, &policy));
     let epoch = n.epoch;
     let (how, tickets, finished) = (GiveBack::Released, Vec::new(), Vec::new());
-    let effects = n.step(NOW, Input::Told(ToResource::GiveBack { from: who("A"), epoch, how, tickets, finished, proof: None, registered_to: None }));
+    let effects = n.step(
+        NOW,
+        Input::Told(ToResource::GiveBack {
+            from: who("A"),
+            epoch,
+            how,
+            tickets,
+            finished,
+            proof: None,
+            registered_to: None,
+        }),
+    );
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
     assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
