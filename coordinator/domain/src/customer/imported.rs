@@ -17,6 +17,9 @@ impl Customer {
             return;
         }
         if let Some(lease) = self.leases.get_mut(resource) {
+            if lease.epoch <= epoch && lease.party.is_none() {
+                lease.party = party;
+            }
             lease.epoch = lease.epoch.max(epoch);
             self.changed();
             return;

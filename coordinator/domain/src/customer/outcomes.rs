@@ -166,8 +166,10 @@ impl Customer {
         } else if assigns.is_empty() {
             // What we were to release is registered to another: there is nothing of ours to release.
             self.leave_to_its_holder(id, index, &releases, None);
-        } else if self.is_registered_to_us(id, index, holder.as_deref()) {
-            // Nobody else has it: the event named another identity than the target has.
+        } else if self.is_registered_to_us(id, index, holder.as_deref()) || self.takes_and_gives_up(id, index, &assigns)
+        {
+            // Nobody else has it: the event named another identity than the target has. Or what is in the way may be of what
+            // the step locks or gives up, and no look-up of what it takes would find that.
             let detail = self.orders[id].steps[index].under_another_identity(&whom);
             self.set_step(id, index, StepState::Held { code: ErrorCode::InUse.into(), detail });
         } else {
@@ -180,6 +182,12 @@ impl Customer {
                 order.started &= order.had_effect();
             }
         }
+    }
+
+    /// Whether a step that takes something names something else, too: a SIM swap.
+    fn takes_and_gives_up(&self, id: &OrderId, index: usize, assigns: &[ResourceId]) -> bool {
+        let planned = &self.orders[id].steps[index].planned;
+        planned.party_arguments.is_some() && planned.resources.len() > assigns.len()
     }
 
     /// Leaves a release out, since somebody else has what it names: the leases go back, and say whom the target named.

@@ -267,3 +267,19 @@ fn an_order_that_an_earlier_build_planned_goes_on_as_that_build_did() {
         "{effects:?}"
     );
 }
+
+#[test]
+fn a_sim_swap_of_what_the_target_has_under_another_identity_waits_for_a_person() {
+    let mut a = has_under("I1");
+    let claims = [(ClaimMode::Lock, number()), (ClaimMode::Assign, sim("I2")), (ClaimMode::Release, sim("I9"))];
+    let named: Vec<ResourceId> = claims.iter().map(|(_, resource)| resource.clone()).collect();
+    let mut swap = naming(plan(&claims, vec![step("hss.swap", &named, &[])]), "I9");
+    swap.steps[0].party_arguments = Some(Vec::new());
+    let answers = vec![(sim("I2"), granted(3)), (sim("I9"), granted(4))];
+    admit(&mut a, "e", swap, answers);
+    assert_eq!(a.step(NOW, in_use("e", Some("I7"))), vec![]);
+    let StepState::Held { code, detail } = &a.orders[&order_id("e")].steps[0].state else { panic!() };
+    assert_eq!(*code, ErrorCode::InUse);
+    assert!(detail.contains("I7"), "{detail}");
+    assert!(a.leases.contains_key(&sim("I2")), "the new SIM is not what is contested");
+}
