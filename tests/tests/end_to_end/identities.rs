@@ -53,7 +53,7 @@ fn after_a_sim_swap_a_release_that_names_the_old_sim_releases_the_number_under_t
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
-        let new_sim = scene.customer("unused").imsi;
+        let new_sim = imsi();
         scene.done(&assigned(&a1, &number)).await;
         scene.done(&swapped(&a1, &new_sim, &number)).await;
         let release = scene.submit(&unassigned(&a1, &number)).await;
