@@ -1,5 +1,6 @@
 //! What confirms a release: the HSS has the number for nobody, whatever identity the event named.
 
+use interlock_adapters::sandbox::Seed;
 use serde_json::{Value, json};
 
 use crate::events::{Customer, assigned, event, unassigned};
@@ -54,6 +55,9 @@ fn after_a_sim_swap_a_release_that_names_the_old_sim_releases_the_number_under_t
         let scene = Scene::on(shared().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
         let new_sim = imsi();
+        let sim =
+            Seed { imsi: new_sim.clone(), iccid: Some("8988211000000000018".to_owned()), sim_only: true, msisdn: None };
+        scene.bed.hss.seed(&[sim]).unwrap();
         scene.done(&assigned(&a1, &number)).await;
         scene.done(&swapped(&a1, &new_sim, &number)).await;
         let release = scene.submit(&unassigned(&a1, &number)).await;
