@@ -159,3 +159,13 @@ fn a_grant_named_by_its_position_is_told_once_with_an_epoch_that_nobody_has() {
     let world = with(worlds::hand(), Faults { tasks_lost: 1, ..Faults::default() });
     turns_red(world, Broken::NamesPositions, &[Check::LeaseLeaked, Check::LockUp]);
 }
+
+#[test]
+fn a_release_that_counts_as_done_under_one_identity_lets_the_next_holder_wait_for_ever() {
+    let checks = [Check::ReleaseBeforeWrite, Check::LeaseLeaked];
+    let broken = Broken::ConfirmsUnderOneIdentity;
+    let worlds = [worlds::trace_18, worlds::trace_18_mistyped, worlds::trace_18_two_sims, worlds::trace_18_all];
+    for world in worlds {
+        turns_red(world(), broken, &checks);
+    }
+}

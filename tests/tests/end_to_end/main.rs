@@ -38,6 +38,7 @@ mod histories;
 mod history_events;
 mod hostile_events;
 mod house;
+mod identities;
 mod imported;
 mod killed_in_doubt;
 mod killed_under_load;

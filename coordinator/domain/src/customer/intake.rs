@@ -220,6 +220,8 @@ impl Customer {
             dispatches: 0,
             maybe_sent: false,
             amendments: 0,
+            identity: None,
+            left_out_by: None,
             outcome: None,
             compensates: None,
             since: now,

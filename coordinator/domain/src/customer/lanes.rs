@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::identities::step_key;
 use super::{ClaimState, Customer, Effect, Order, OrderStep, StepState};
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::limits::UNORDERED_RUNNING_MAX;
@@ -218,6 +219,7 @@ impl Customer {
 
     /// A step begins. With all its leases held its order has started, and goes first from now on.
     fn begin(&mut self, now: Timestamp, id: &OrderId, index: usize) {
+        self.go_by_the_identity_of_the_lease(now, id, index);
         let starts = self.orders.get(id).is_some_and(|order| self.has_all_leases(order));
         if let Some(order) = self.orders.get_mut(id) {
             order.started |= starts;
@@ -240,7 +242,7 @@ impl Customer {
             target: planned.target.clone(),
             operation: planned.operation.clone(),
             data: planned.data.clone(),
-            idempotency_key: id.step_key(&step.key_name()),
+            idempotency_key: step_key(id, step),
             epoch: planned.resources.iter().find_map(epoch_of).map(|(_, epoch)| epoch),
             epochs: planned.resources.iter().filter_map(epoch_of).collect(),
             dispatch: step.dispatches,

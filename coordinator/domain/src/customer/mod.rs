@@ -11,6 +11,7 @@ mod tests;
 mod actions;
 mod claims;
 mod ending;
+mod identities;
 mod imported;
 mod intake;
 mod lanes;
@@ -154,8 +155,8 @@ impl Customer {
             self.reassert();
             self.supersede();
             self.skip_what_is_not_held();
-            self.settle_claims();
-            self.settle_leases();
+            self.settle_claims(now);
+            self.settle_leases(now);
             self.stop_compensations();
             self.ask_for_tickets();
             self.end_orders(now);

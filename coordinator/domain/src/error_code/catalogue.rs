@@ -441,6 +441,10 @@ catalogue! {
             => "Retry the step when the target is back.";
         InUse = "in_use": "The target has the resource registered to somebody else."
             => "See who has it at the target; then retry the step, or cancel the order.";
+        ReleaseUnconfirmed = "release_unconfirmed":
+            "The target has the resource under another identity than the one that the release named."
+            => "See who has it at the target. If it is this customer, amend the order with that identity; if the release \
+                counts as done, skip the step; if the target was put right, retry it.";
         GivenUpAmbiguous = "given_up_ambiguous":
             "It is not known whether the call had its effect, and sending it again late is worse than never."
             => "Look at the target, where it matters.";

@@ -54,6 +54,22 @@ impl Resource {
     /// The target says that this party has the resource.
     pub(super) fn registered(&mut self, now: Timestamp, party: &str) {
         self.note(now, "looked_up", Some(party.to_owned()), None, None);
+        self.is_with(now, party);
+    }
+
+    /// A release found the resource registered to this party. Where an authority can be asked, it is asked.
+    pub(super) fn found_registered(&mut self, now: Timestamp, party: &str) {
+        if self.policy.authority.is_some() {
+            self.vacancy = Vacancy::ToLookUp;
+            return;
+        }
+        self.note(now, "registered", Some(party.to_owned()), None, None);
+        self.vacancy = Vacancy::Known;
+        self.is_with(now, party);
+    }
+
+    /// A party has the resource: the customer in the queue that goes by this name, or somebody whom only the target knows.
+    fn is_with(&mut self, now: Timestamp, party: &str) {
         let matching = self.queue.values().map(|queued| &queued.ticket).find(|t| t.party.as_deref() == Some(party));
         if let Some(ticket) = matching.cloned() {
             self.queue.remove(&ticket.key);
@@ -97,7 +113,7 @@ impl Resource {
             .collect();
         for ticket in others {
             self.queue.remove(&ticket.key);
-            let notice = Notice::NotHolder { ticket: ticket.id };
+            let notice = Notice::NotHolder { ticket: ticket.id, party: Some(party.to_owned()) };
             let message = ToCustomer { resource: self.id.clone(), incarnation: ticket.incarnation, notice };
             self.tell(ticket.claimant, message);
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnsweredForce, Forcing};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
-use crate::message::{Asker, Ticket, ToCustomer};
+use crate::message::{Asker, LeaseProof, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
 use crate::recording::Edition;
 
@@ -196,7 +196,7 @@ pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
     /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `force_asked`, `forced`, `force_refused`, `orphaned`, `declined`, `seeded`,
-    /// `looked_up`, `imported`, `told`.
+    /// `looked_up`, `imported`, `told`, `registered` (a release found it registered to that party), `renamed`.
     pub what: String,
     /// The customer or party.
     pub who: Option<String>,
@@ -206,6 +206,9 @@ pub struct HistoryEntry {
     pub epoch: Epoch,
     /// A sentence for a person, where there is more to say.
     pub detail: Option<String>,
+    /// What it rests on, for a lease that came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<LeaseProof>,
 }
 
 /// Entries of a resource's history that are kept.
@@ -266,7 +269,8 @@ impl Resource {
         order: Option<OrderId>,
         detail: Option<String>,
     ) {
-        self.history.push_back(HistoryEntry { at, what: what.to_owned(), who, order, epoch: self.epoch, detail });
+        let (what, epoch, proof) = (what.to_owned(), self.epoch, None);
+        self.history.push_back(HistoryEntry { at, what, who, order, epoch, detail, proof });
         while self.history.len() > HISTORY_MAX {
             self.history.pop_front();
         }

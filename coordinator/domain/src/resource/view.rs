@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{HolderName, Resource, Vacancy};
 use crate::ids::{Epoch, ResourceId, Timestamp};
+use crate::message::{LeaseProof, StepProof};
 
 /// The body of `GET …/resources/{kind}/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -83,6 +84,39 @@ pub struct HistoryView {
     /// More of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What it rests on, for a lease that came back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofView>,
+}
+
+/// What a change of a lease rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProofView {
+    /// The order that caused it.
+    pub order_id: String,
+    /// The call on which it rests; absent where none was needed.
+    #[serde(flatten)]
+    pub step: Option<StepProof>,
+    /// When that was recorded, RFC 3339.
+    pub at: String,
+    /// The person who decided it instead of the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// That person's reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl From<&LeaseProof> for ProofView {
+    fn from(proof: &LeaseProof) -> Self {
+        Self {
+            order_id: proof.order.to_string(),
+            step: proof.step.clone(),
+            at: proof.at.to_rfc3339(),
+            actor: proof.actor.clone(),
+            reason: proof.reason.clone(),
+        }
+    }
 }
 
 impl Resource {
@@ -114,6 +148,7 @@ impl Resource {
             order_id: entry.order.as_ref().map(ToString::to_string),
             epoch: entry.epoch,
             detail: entry.detail.clone(),
+            proof: entry.proof.as_ref().map(ProofView::from),
         });
         ResourceView {
             resource: self.id.clone(),

@@ -154,7 +154,7 @@ impl World {
                 let (epoch, order) = (epoch.0 % 1_000_000, self.order(&asker.key.order));
                 format!("LeaseRecalled {resource} from {customer}, epoch ..{epoch}, for {order}")
             }
-            Notice::NotHolder { ticket } => {
+            Notice::NotHolder { ticket, .. } => {
                 format!("NotHolder of {resource} to {customer} for {}", self.order_of_ticket(ticket.as_str()))
             }
             other => format!("{} of {resource} to {customer}", first_word(other)),

@@ -9,6 +9,7 @@ use interlock_domain::resource::{HolderName, Vacancy};
 use super::World;
 use super::lanes::{has_open_step, may_use, waits_for_lease_or_behind};
 use super::perform::Checked;
+use crate::target::owner_of;
 use crate::violation::{Check, Violation};
 
 /// What an order waits for.
@@ -139,7 +140,9 @@ impl World {
         }
         let own = machine.me.customer.as_str();
         for ((target, resource), party) in &self.targets.registered {
-            let Some(index) = self.scenario.resource_index(resource).filter(|_| party == own) else { continue };
+            let Some(index) = self.scenario.resource_index(resource).filter(|_| owner_of(party) == own) else {
+                continue;
+            };
             let excused = self.truth.is_excused(index)
                 || self.truth.unledgered.contains(&index)
                 || self.truth.resources_died.contains(&index)
@@ -161,7 +164,7 @@ impl World {
             return true;
         }
         ledger.holder.as_ref().is_some_and(|holder| match &holder.who {
-            HolderName::Party(party) => party == machine.me.customer.as_str(),
+            HolderName::Party(party) => owner_of(party) == machine.me.customer.as_str(),
             HolderName::Customer(customer) => {
                 *customer == machine.me && holder.incarnation != Some(machine.incarnation)
             }
@@ -300,7 +303,7 @@ impl World {
         for (resource, customer) in &self.scenario.expected {
             let id = &self.scenario.resources[*resource];
             let expected = customer.map(|customer| self.scenario.customers[customer].customer.as_str());
-            let registered: BTreeSet<&str> = self.targets.parties(id).map(String::as_str).collect();
+            let registered: BTreeSet<&str> = self.targets.parties(id).map(|party| owner_of(party)).collect();
             if registered != expected.into_iter().collect() {
                 let detail = format!("{id} is registered to {registered:?}, not {expected:?}");
                 return Err(Violation::new(Check::Expectation, detail));
