@@ -70,6 +70,9 @@ struct AskedToReassert {
     /// Of which resource; of all where there is none.
     #[serde(default)]
     resource: Option<ResourceId>,
+    /// Whether the two were seen to contradict each other for longer than messages take.
+    #[serde(default)]
+    lasting: bool,
 }
 
 /// What comes in.
@@ -148,7 +151,8 @@ impl CustomerEntity {
     #[signal(name = "reassert")]
     pub fn reassert(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
         let input = match raw_json::read::<AskedToReassert>(&argument) {
-            Ok(AskedToReassert { resource }) => Input::Reassert { resource },
+            Ok(AskedToReassert { resource: Some(resource), lasting: true }) => Input::SettleDifference { resource },
+            Ok(AskedToReassert { resource, .. }) => Input::Reassert { resource },
             Err(fault) => Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
                 format!("A signal 'reassert' came that cannot be read: {fault}."),
@@ -243,6 +247,12 @@ impl CustomerEntity {
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         let AskedResource { resource } = raw_json::read(&argument)?;
         Ok(json!(self.machine.keeps(&resource)))
+    }
+
+    /// All leases that this customer has: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
+    #[query(name = "leases")]
+    pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+        json!(self.machine.leases_held())
     }
 }
 

@@ -19,8 +19,9 @@ use super::look::ASKED_AT_A_TIME;
 const ASKING_TIME: Duration = Duration::from_secs(20);
 
 impl Sweeper {
-    /// Asks customers to say again what they have and want of resources. Who cannot be asked is asked by the next sweep.
-    pub(super) async fn have_said_again(&self, asked: BTreeSet<(TenantId, CustomerId, ResourceId)>) {
+    /// Asks customers to say again what they have and want of resources. Who cannot be asked is asked by the next sweep. Where
+    /// `lasting`, they were seen to contradict the resources for longer than messages take.
+    pub(super) async fn have_said_again(&self, asked: BTreeSet<(TenantId, CustomerId, ResourceId)>, lasting: bool) {
         let until = Instant::now() + ASKING_TIME;
         let left_out = AtomicUsize::new(0);
         let left_out_of = &left_out;
@@ -28,7 +29,7 @@ impl Sweeper {
             if Instant::now() > until {
                 left_out_of.fetch_add(1, Ordering::Relaxed);
             } else {
-                self.have_one_say_again(&tenant, &customer, &resource).await;
+                self.have_one_say_again(&tenant, &customer, &resource, lasting).await;
             }
         });
         asked.buffer_unordered(ASKED_AT_A_TIME).collect::<()>().await;
@@ -38,13 +39,14 @@ impl Sweeper {
         }
     }
 
-    async fn have_one_say_again(&self, tenant: &TenantId, customer: &CustomerId, resource: &ResourceId) {
+    async fn have_one_say_again(&self, tenant: &TenantId, customer: &CustomerId, resource: &ResourceId, lasting: bool) {
         let entity = self.installation.entities.customer(tenant, customer);
-        let argument = json!({ "resource": resource });
+        let argument =
+            if lasting { json!({ "resource": resource, "lasting": true }) } else { json!({ "resource": resource }) };
         let request_id = Uuid::new_v4().to_string();
         match self.installation.entities.signal(&entity, names::REASSERT, &argument, &request_id).await {
             Ok(Delivery::Delivered) => {
-                tracing::info!(%tenant, %customer, %resource, "it is to say again what it has and wants");
+                tracing::info!(%tenant, %customer, %resource, lasting, "it is to say again what it has and wants");
             }
             Ok(Delivery::Lost) => tracing::info!(%tenant, %customer, %resource, "it does not run any more"),
             Err(error) => tracing::warn!(%tenant, %customer, %resource, %error, "it cannot be asked to say again"),

@@ -237,7 +237,7 @@ impl Scenario {
             self.authority |= self.start.iter().any(|(_, _, start)| *start != Start::Assigned);
             self.fresh_wait = true;
         }
-        if faults.customers_terminated > 0 {
+        if faults.customers_terminated > 0 || faults.leases_forgotten > 0 {
             self.authority = true;
         }
         self

@@ -34,6 +34,8 @@ pub enum Sighting {
     ResourceLost,
     LeaseReasserted,
     TicketsReasserted,
+    LeaseForgotten,
+    Disowned,
     Rerun,
     LateAnswer,
     StrayMessage,

@@ -31,7 +31,7 @@ pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;
 pub use view::*;
 pub use visibility::ShownState;
-pub use why::{Chain, Keeping, Link};
+pub use why::{Chain, HeldOf, Keeping, LeasesHeld, Link};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,6 +78,11 @@ pub enum Input {
         /// The resource; none for all.
         resource: Option<ResourceId>,
     },
+    /// The sweep saw, for longer than messages take, that this customer and a resource contradict each other about its lease.
+    SettleDifference {
+        /// The resource.
+        resource: ResourceId,
+    },
     /// A new run begins: what was under way is to be started again.
     Resumed,
     /// The workflow id says that this entity is not who its start argument says: every event is rejected.
@@ -101,6 +106,7 @@ impl Customer {
             Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
             Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
             Input::Reassert { resource } => self.reassert_later(now, resource),
+            Input::SettleDifference { resource } => self.settle_difference(now, resource),
             Input::Misidentified { claimed } => self.misidentified = Some(claimed),
             Input::Resumed => {}
         }

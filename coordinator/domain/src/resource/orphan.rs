@@ -32,6 +32,11 @@ impl Resource {
         if self.looking_up || !self.orphan_is_quiet(now) || to_be_looked_up {
             return;
         }
+        if self.policy.authority.is_none() && self.holder.as_ref().is_some_and(|holder| holder.disowned) {
+            // The customer lives and does not have it, and nobody can be asked.
+            self.vacate(now, "disowned");
+            return;
+        }
         let Some(customer) = self.holder.as_ref().and_then(Holder::customer).cloned() else { return };
         let newer = self.queue.values().find(|queued| queued.ticket.claimant == customer);
         if let Some(ticket) = newer.map(|queued| queued.ticket.clone()) {

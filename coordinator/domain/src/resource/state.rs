@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnsweredForce, Forcing};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
-use crate::message::{Asker, Ticket, ToCustomer};
+use crate::message::{Asker, HeldLease, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
 
 /// One resource entity.
@@ -69,6 +69,20 @@ pub struct Resource {
     /// The epoch of an imported lease whose holder's entity was not told of it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold: Option<Epoch>,
+    /// Another customer than the holder that says to hold it: it is granted to nobody else before that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rival: Option<Rival>,
+}
+
+/// A customer that says to hold the resource, and whom this entity does not know as its holder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rival {
+    /// Who.
+    pub who: CustomerRef,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// The lease that it says to hold.
+    pub lease: HeldLease,
 }
 
 /// Who has the resource.
@@ -94,6 +108,9 @@ pub struct Holder {
     pub recalled: Option<Asker>,
     /// Whether a look-up was made for this orphan.
     pub looked_up: bool,
+    /// Whether the customer lives and says, for longer than messages take, that it holds nothing: an orphan of another kind.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disowned: bool,
 }
 
 /// The ticket by which a holder was granted.
@@ -129,6 +146,7 @@ impl Holder {
             orphaned_at: None,
             recalled: None,
             looked_up: false,
+            disowned: false,
         }
     }
 
@@ -145,6 +163,7 @@ impl Holder {
             orphaned_at: None,
             recalled: None,
             looked_up: false,
+            disowned: false,
         }
     }
 
@@ -189,7 +208,7 @@ pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
     /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `force_asked`, `forced`, `force_refused`, `orphaned`, `declined`, `seeded`,
-    /// `looked_up`, `imported`, `told`.
+    /// `looked_up`, `imported`, `told`, `reasserted`, `contradicted`, `disowned`.
     pub what: String,
     /// The customer or party.
     pub who: Option<String>,
@@ -235,6 +254,7 @@ impl Resource {
             settled: Epoch(0),
             floor: Epoch(0),
             untold: None,
+            rival: None,
         }
     }
 

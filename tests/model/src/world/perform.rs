@@ -63,6 +63,11 @@ impl World {
             | Action::TerminateCustomer(_)
             | Action::TerminateResource(_) => self.act_death(action, seen),
             Action::LoseResource(resource) => self.lose_resource(*resource, seen),
+            Action::ForgetLease(resource, customer) => {
+                self.forget_lease(*resource, *customer, seen);
+                Ok(())
+            }
+            Action::SettleDifference(resource, customer) => self.settle_difference(*resource, *customer, seen),
             Action::LookAround(resource, customer) => self.look_around(*resource, *customer, seen),
             Action::Person(customer, order, choice) => self.person_decides(*customer, order, *choice, seen),
             Action::Force(resource, insists) => self.force(*resource, *insists, seen),
