@@ -96,7 +96,7 @@ pub mod names {
     pub const LEASES: &str = "leases";
     /// Signal to a customer: say again what it has and wants of a resource, `{"resource":"KIND/ID"}`, or of all, `{}`. For
     /// whoever notices that a resource's entity was terminated. With `"lasting":true`, the sweep saw that the two contradict each
-    /// other for longer than messages take.
+    /// other for longer than messages take; `"above"` is the epoch by which the resource says that it is held then.
     pub const REASSERT: &str = "reassert";
     /// Signal to an entity: go and live on this task queue as soon as nothing is under way; a
     /// [`Home`](interlock_domain::routing::Home).

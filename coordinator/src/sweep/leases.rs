@@ -110,7 +110,8 @@ impl Sweeper {
         self.begin_counts(said.values().flatten().map(|compared| compared.resource.kind()));
         let now = now();
         let news = ledger.judge(&self.rules(), now, &said);
-        self.have_said_again(ledger.to_settle(&self.rules(), now), true).await;
+        let asked = ledger.to_settle(&self.rules(), now).into_iter().map(|(asked, above)| (asked, Some(above)));
+        self.have_said_again(asked.collect()).await;
         LeasesSeen { ledger, news }
     }
 

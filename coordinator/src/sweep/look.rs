@@ -158,7 +158,8 @@ impl Sweeper {
         let now = now();
         let found = findings(&self.rules(), now, &look.seen);
         if asks {
-            self.have_said_again(to_say_again(&self.rules(), now, &look.seen), false).await;
+            let asked = to_say_again(&self.rules(), now, &look.seen);
+            self.have_said_again(asked.into_iter().map(|asked| (asked, None)).collect()).await;
         }
         let outcome = match (&blind, &cursor) {
             (Some(_), _) => "failed",

@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_code::ErrorCode;
 use crate::event::Event;
-use crate::ids::{CustomerRef, Incarnation, OrderId, ResourceId, Timestamp};
+use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use crate::limits::EntityLimits;
 use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
@@ -82,6 +82,8 @@ pub enum Input {
     SettleDifference {
         /// The resource.
         resource: ResourceId,
+        /// The epoch by which the resource says that somebody holds it: where this customer holds nothing, it does not take it.
+        above: Epoch,
     },
     /// A new run begins: what was under way is to be started again.
     Resumed,
@@ -106,7 +108,7 @@ impl Customer {
             Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
             Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
             Input::Reassert { resource } => self.reassert_later(now, resource),
-            Input::SettleDifference { resource } => self.settle_difference(now, resource),
+            Input::SettleDifference { resource, above } => self.settle_difference(now, resource, above),
             Input::Misidentified { claimed } => self.misidentified = Some(claimed),
             Input::Resumed => {}
         }

@@ -23,9 +23,10 @@ impl Customer {
     }
 
     /// The sweep saw a resource contradict this customer for longer than messages take: the resource is told what is so here,
-    /// and that it is to believe it.
-    pub(super) fn settle_difference(&mut self, now: Timestamp, resource: ResourceId) {
-        self.reassert_above(resource.clone(), Epoch(u64::try_from(now.0).unwrap_or(0)));
+    /// and that it is to believe it. `above` is the epoch by which the resource says that somebody holds it: it may be ahead of the
+    /// clock.
+    pub(super) fn settle_difference(&mut self, now: Timestamp, resource: ResourceId, above: Epoch) {
+        self.reassert_above(resource.clone(), above.max(Epoch(u64::try_from(now.0).unwrap_or(0))));
         if self.to_reassert.contains_key(&resource) {
             self.contradicting.insert(resource);
         }

@@ -76,8 +76,7 @@ fn the_authority_is_asked_before_the_next_one_is_granted_what_its_holder_does_no
     n.step(NOW.plus_ms(SETTLE_MS), Input::LookedUp(HolderAnswer::Nobody));
     assert_eq!(holder(&n).unwrap().0, "B");
     // The target has it registered to A, who forgot it: nobody else gets it before A releases it.
-    let party = "001010000000001".to_owned();
-    registered.holder.as_mut().unwrap().party = Some(party.clone());
+    let party = "imsi-A".to_owned();
     registered.step(NOW.plus_ms(SETTLE_MS), Input::LookedUp(HolderAnswer::Party { party }));
     assert_eq!(holder(&registered).unwrap().0, "A");
 }
@@ -111,8 +110,8 @@ fn a_holder_that_missed_its_later_grant_is_told_of_it_and_one_that_has_a_later_l
     let (mut n, epoch) = held_by_a(None);
     let before = n.clone();
     let effects = n.step(NOW, lasting("A", Some(Epoch(epoch.0 - 1)), vec![]));
-    let [(to, Notice::LeaseGranted { epoch: told, .. })] = told(&effects)[..] else { panic!("{effects:?}") };
-    assert!(to == "A" && told == epoch);
+    let notices = told(&effects);
+    assert!(matches!(&notices[..], [(to, Notice::LeaseGranted { epoch: again, .. })] if to == "A" && *again == epoch));
     assert_eq!(holder(&n), holder(&before));
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
     n.step(NOW, lasting("A", Some(Epoch(epoch.0 + 5)), vec![]));

@@ -286,13 +286,17 @@ impl LeaseLedger {
         news
     }
 
-    /// The customers that are to tell which resource what they hold of it.
-    pub fn to_settle(&self, rules: &SweepRules, now: Timestamp) -> BTreeSet<(TenantId, CustomerId, ResourceId)> {
+    /// The customers that are to tell which resource what they hold of it, each with the epoch by which the resource says that it
+    /// is held.
+    pub fn to_settle(&self, rules: &SweepRules, now: Timestamp) -> BTreeMap<(TenantId, CustomerId, ResourceId), Epoch> {
         let lasting = self.suspects.values().filter(|suspect| suspect.lasts(rules, now));
         lasting
             .flat_map(|Suspect { difference, .. }| {
-                let resource = &difference.resource;
-                difference.to_ask().map(move |(tenant, customer)| (tenant.clone(), customer.clone(), resource.clone()))
+                let (resource, above) = (&difference.resource, difference.holder.as_ref().map(|holder| holder.epoch));
+                let asked = move |(tenant, customer): (&TenantId, &CustomerId)| {
+                    ((tenant.clone(), customer.clone(), resource.clone()), above.unwrap_or_default())
+                };
+                difference.to_ask().map(asked)
             })
             .collect()
     }

@@ -50,8 +50,10 @@ impl World {
         if self.machine(customer).is_none() {
             return Ok(());
         }
+        let holder = self.resources[resource].entity.get().holder.as_ref();
+        let above = holder.map(|holder| holder.epoch).unwrap_or_default();
         let resource = self.scenario.resources[resource].clone();
-        self.tell_customer(customer, Input::SettleDifference { resource }, seen)
+        self.tell_customer(customer, Input::SettleDifference { resource, above }, seen)
     }
 
     /// Whether a customer may forget a lease: no call of it is under way, and it is registered nowhere that a look-up does not see.

@@ -114,7 +114,7 @@ fn a_customer_that_a_resource_contradicts_for_long_says_that_it_is_to_be_believe
     let mut a = customer();
     admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
     a.step(NOW, done("e1", 0));
-    let effects = a.step(NOW, Input::SettleDifference { resource: number() });
+    let effects = a.step(NOW, Input::SettleDifference { resource: number(), above: Epoch(7) });
     assert_eq!(said(&effects), [(number(), Some(Epoch(7)), now_as_epoch(), vec![])]);
     assert_eq!(is_lasting(&effects), [true]);
     a.step(NOW, Input::Sent);
@@ -126,10 +126,24 @@ fn a_customer_that_lost_its_lease_while_a_call_is_under_way_says_so_only_when_th
     let mut a = customer();
     admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
     a.leases.clear();
-    assert_eq!(said(&a.step(NOW, Input::SettleDifference { resource: number() })), [], "its request may still land");
+    assert_eq!(
+        said(&a.step(NOW, Input::SettleDifference { resource: number(), above: Epoch(7) })),
+        [],
+        "its request may still land"
+    );
     let effects = a.step(NOW, done("e1", 0));
     assert_eq!(said(&effects).first().map(|said| said.1), Some(None));
     assert_eq!(is_lasting(&effects), [true]);
+}
+
+#[test]
+fn a_customer_that_holds_nothing_does_not_take_what_the_resource_says_that_it_holds_even_where_that_is_ahead_of_the_clock()
+ {
+    let mut a = customer();
+    let ahead = Epoch(now_as_epoch().0 + 1_000);
+    let effects = a.step(NOW, Input::SettleDifference { resource: number(), above: ahead });
+    assert_eq!(said(&effects), [(number(), None, ahead, vec![])]);
+    assert_eq!(a.given_back[&number()], ahead);
 }
 
 #[test]
