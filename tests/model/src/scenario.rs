@@ -257,6 +257,7 @@ impl Scenario {
             || faults.cancelled > 0
             || faults.forced > 0
             || faults.customers_terminated > 0
+            || faults.leases_forgotten > 0
             || faults.resources_terminated > 0
             || (faults.ambiguous > 0 && !self.verifies)
     }

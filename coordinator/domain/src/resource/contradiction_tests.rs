@@ -75,10 +75,14 @@ fn the_authority_is_asked_before_the_next_one_is_granted_what_its_holder_does_no
     let mut registered = n.clone();
     n.step(NOW.plus_ms(SETTLE_MS), Input::LookedUp(HolderAnswer::Nobody));
     assert_eq!(holder(&n).unwrap().0, "B");
-    // The target has it registered to A, who forgot it: nobody else gets it before A releases it.
-    let party = "imsi-A".to_owned();
-    registered.step(NOW.plus_ms(SETTLE_MS), Input::LookedUp(HolderAnswer::Party { party }));
-    assert_eq!(holder(&registered).unwrap().0, "A");
+    // The target has it registered to A, who forgot it: A is told, and nobody else gets it before A releases it.
+    let answer = HolderAnswer::Party { party: "imsi-A".to_owned() };
+    let effects = registered.step(NOW.plus_ms(SETTLE_MS), Input::LookedUp(answer));
+    let (who, later) = holder(&registered).unwrap();
+    assert!(who == "A" && later > ABOVE, "{who} by {later}");
+    let notices = told(&effects);
+    assert!(matches!(&notices[..], [(to, Notice::LeaseImported { epoch, .. })] if to == "A" && *epoch == later));
+    assert!(registered.holder.as_ref().unwrap().orphaned_at.is_none());
 }
 
 #[test]
