@@ -31,7 +31,7 @@ pub fn mixes() -> Vec<(&'static str, Faults)> {
         ("resource terminated", Faults { resources_terminated: 1, ..none }),
         ("resource lost", Faults { resources_lost: 1, ..none }),
         ("lease forgotten", Faults { leases_forgotten: 1, ..none }),
-        ("lease forgotten, messages late", Faults { leases_forgotten: 1, delayed: 1, copied: 1, ..none }),
+        ("lease forgotten, messages late", Faults { leases_forgotten: 1, delayed: 1, ..none }),
         ("resource lost, messages late", Faults { resources_lost: 1, delayed: 1, copied: 1, ..none }),
     ]
 }
