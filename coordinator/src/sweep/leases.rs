@@ -286,21 +286,28 @@ impl Comparison<'_> {
         let mut customers = said;
         for who in to_ask {
             if !customers.contains_key(&who) {
-                let answer = self.keeps(&who, &resource).await?;
+                let answer = self.keeps(&who, &resource).await.ok()?;
                 customers.insert(who, answer);
             }
         }
         Some(Compared { resource, holder, under_way, customers })
     }
 
-    /// What a customer says of a resource, and whether it runs; none where it does not answer.
-    async fn keeps(&self, (tenant, customer): &Who, resource: &ResourceId) -> Option<Option<CustomerSaid>> {
+    /// What a customer says of a resource; none where it does not run.
+    ///
+    /// # Errors
+    /// [`InspectionError`] where it does not answer, or says less than can be compared.
+    async fn keeps(
+        &self,
+        (tenant, customer): &Who,
+        resource: &ResourceId,
+    ) -> Result<Option<CustomerSaid>, InspectionError> {
         let route = self.sweeper.installation.routing.customer(tenant, customer);
         let argument = json!({ "resource": resource });
         let asked = self.inspection.ask_running(&route.namespace, &route.workflow_id, names::KEEPS, &argument);
-        let Some(answer) = asked.await.ok()? else { return Some(None) };
-        let ShownKeeping { epoch, incarnation, under_way } = read("The customer", answer).ok()?;
-        Some(Some(CustomerSaid { incarnation, epoch, under_way }))
+        let Some(answer) = asked.await? else { return Ok(None) };
+        let ShownKeeping { epoch, incarnation, under_way } = read("The customer", answer)?;
+        Ok(Some(CustomerSaid { incarnation, epoch, under_way }))
     }
 }
 
