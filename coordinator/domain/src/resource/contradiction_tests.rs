@@ -96,6 +96,16 @@ fn a_holder_that_lost_its_lease_and_wants_it_is_granted_it_again_by_a_later_epoc
 }
 
 #[test]
+fn what_a_holder_that_lost_its_lease_claimed_meanwhile_waits_on() {
+    let (mut n, _) = held_by_a(Some(hss()));
+    let policy = n.policy.clone();
+    let release = Ticket { policy, ..ticket("A", 9, ClaimMode::Release) };
+    assert_eq!(n.claim(NOW, release).0, ClaimAnswer::Queued);
+    n.step(NOW, lasting("A", None, vec![]));
+    assert_eq!(n.queue.len(), 1);
+}
+
+#[test]
 fn what_the_target_has_registered_stays_its_holders_where_nobody_can_be_asked() {
     let (mut n, epoch) = held_by_a(None);
     n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch }));

@@ -199,8 +199,11 @@ impl Resource {
             self.declined(now);
             return;
         }
-        self.orphaned(now);
+        let who = self.holder.as_ref().and_then(Holder::customer).map(ToString::to_string);
+        self.note(now, "disowned", who, None, None);
+        // Its tickets wait on, as it lives.
         if let Some(holder) = &mut self.holder {
+            holder.orphaned_at = Some(now);
             holder.disowned = true;
             holder.ticket = None;
             holder.recalled = None;
