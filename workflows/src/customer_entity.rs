@@ -7,7 +7,7 @@ use interlock_domain::attempt::{is_settled_failure, of_unanswered};
 use interlock_domain::customer::{Action, ActionDone, AdmissionAnswer, Customer, Effect, Input, OrderFilter, Refusal};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
-use interlock_domain::ids::{Incarnation, OrderId, ResourceId, Timestamp};
+use interlock_domain::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::observation::Observation;
@@ -73,6 +73,12 @@ struct AskedToReassert {
     /// Of which resource; of all where there is none.
     #[serde(default)]
     resource: Option<ResourceId>,
+    /// Whether the two were seen to contradict each other for longer than messages take.
+    #[serde(default)]
+    lasting: bool,
+    /// Then: the epoch by which the resource says that somebody holds it.
+    #[serde(default)]
+    above: Epoch,
 }
 
 /// What comes in.
@@ -151,7 +157,10 @@ impl CustomerEntity {
     #[signal(name = "reassert")]
     pub fn reassert(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
         let input = match raw_json::read::<AskedToReassert>(&argument) {
-            Ok(AskedToReassert { resource }) => Input::Reassert { resource },
+            Ok(AskedToReassert { resource: Some(resource), lasting: true, above }) => {
+                Input::SettleDifference { resource, above }
+            }
+            Ok(AskedToReassert { resource, .. }) => Input::Reassert { resource },
             Err(fault) => Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
                 format!("A signal 'reassert' came that cannot be read: {fault}."),
@@ -246,6 +255,12 @@ impl CustomerEntity {
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         let AskedResource { resource } = raw_json::read(&argument)?;
         Ok(json!(self.machine.keeps(&resource)))
+    }
+
+    /// All leases that this customer has: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
+    #[query(name = "leases")]
+    pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+        json!(self.machine.leases_held())
     }
 }
 

@@ -12,7 +12,7 @@ use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResour
 use interlock_domain::order::Authority;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::recording::{Receipted, Requested};
-use interlock_domain::sweep::{Cause, Finding, Ledger, News, Tally};
+use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, News, Tally};
 use interlock_domain::target::{ProbeAnswer, Standing};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
@@ -100,6 +100,18 @@ pub struct SweepSeen {
     /// the target's queue stood still.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub targets_not_running: BTreeSet<TargetId>,
+    /// What resources and customers said of leases; none where a worker of an earlier build looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leases: Option<LeasesSeen>,
+}
+
+/// What came of comparing resources with customers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeasesSeen {
+    /// What is to be remembered of leases now.
+    pub ledger: LeaseLedger,
+    /// What is new.
+    pub news: LeaseNews,
 }
 
 /// The activities that entities run within their own workflow tasks: short, idempotent, of Temporal itself.

@@ -286,6 +286,10 @@ pub enum ToResource {
         above: Epoch,
         /// The tickets by which it wants the resource.
         tickets: Vec<Ticket>,
+        /// Whether the two were seen to contradict each other for longer than messages take. Only then does the resource
+        /// believe a customer that contradicts it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lasting: bool,
     },
     /// Refuses a forced release.
     ForceRefused {

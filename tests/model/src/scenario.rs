@@ -258,7 +258,7 @@ impl Scenario {
             self.authority |= self.start.iter().any(|(_, _, start)| *start != Start::Assigned);
             self.fresh_wait = true;
         }
-        if faults.customers_terminated > 0 {
+        if faults.customers_terminated > 0 || faults.leases_forgotten > 0 {
             self.authority = true;
         }
         self
@@ -278,6 +278,7 @@ impl Scenario {
             || faults.cancelled > 0
             || faults.forced > 0
             || faults.customers_terminated > 0
+            || faults.leases_forgotten > 0
             || faults.resources_terminated > 0
             || (faults.ambiguous > 0 && !self.verifies)
     }

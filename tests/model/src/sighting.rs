@@ -35,6 +35,8 @@ pub enum Sighting {
     ResourceLost,
     LeaseReasserted,
     TicketsReasserted,
+    LeaseForgotten,
+    Disowned,
     Rerun,
     LateAnswer,
     StrayMessage,

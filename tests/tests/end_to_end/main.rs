@@ -26,6 +26,7 @@ mod calls_under_way;
 mod catalog_events;
 mod changeover;
 mod continue_as_new;
+mod contradictions;
 mod control;
 mod deploy;
 mod doubt;

@@ -32,7 +32,7 @@ pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;
 pub use view::*;
 pub use visibility::ShownState;
-pub use why::{Chain, Keeping, Link};
+pub use why::{Chain, HeldOf, Keeping, LeasesHeld, Link};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_code::ErrorCode;
 use crate::event::Event;
-use crate::ids::{CustomerRef, Incarnation, OrderId, ResourceId, Timestamp};
+use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use crate::limits::EntityLimits;
 use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
@@ -80,6 +80,13 @@ pub enum Input {
         /// The resource; none for all.
         resource: Option<ResourceId>,
     },
+    /// The sweep saw, for longer than messages take, that this customer and a resource contradict each other about its lease.
+    SettleDifference {
+        /// The resource.
+        resource: ResourceId,
+        /// The epoch by which the resource says that somebody holds it: where this customer holds nothing, it does not take it.
+        above: Epoch,
+    },
     /// A new run begins: what was under way is to be started again.
     Resumed,
     /// The workflow id says that this entity is not who its start argument says: every event is rejected.
@@ -100,6 +107,7 @@ impl Input {
             | Self::StepEnded { .. }
             | Self::StepInterrupted { .. }
             | Self::Reassert { .. }
+            | Self::SettleDifference { .. }
             | Self::Resumed
             | Self::Misidentified { .. } => Cause::Other,
         }
@@ -120,6 +128,7 @@ impl Customer {
             Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
             Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
             Input::Reassert { resource } => self.reassert_later(now, resource),
+            Input::SettleDifference { resource, above } => self.settle_difference(now, resource, above),
             Input::Misidentified { claimed } => self.misidentified = Some(claimed),
             Input::Resumed => {}
         }

@@ -51,6 +51,9 @@ pub struct Customer {
     /// a grant: said when nothing waits for admission.
     #[serde(default)]
     pub to_reassert: BTreeMap<ResourceId, Epoch>,
+    /// Those of them that were seen to contradict this customer for longer than messages take.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub contradicting: BTreeSet<ResourceId>,
     /// Per resource, the highest epoch given back or declined.
     pub given_back: BTreeMap<ResourceId, Epoch>,
     /// Per resource, the key of the last settled assign or release.
@@ -426,6 +429,7 @@ impl Customer {
             early_recalls: BTreeMap::new(),
             early_notices: Vec::new(),
             to_reassert: BTreeMap::new(),
+            contradicting: BTreeSet::new(),
             given_back: BTreeMap::new(),
             settled: BTreeMap::new(),
             applied: BTreeMap::new(),

@@ -51,6 +51,7 @@ impl Resource {
     /// Grants the lease to whoever is next, if it may be granted.
     pub(super) fn grant_next(&mut self, now: Timestamp) {
         self.pursue_force(now);
+        self.give_way_to_rival(now);
         self.settle_orphan(now);
         let asks_who_has_it = self.looking_up && !self.look_up_is_for_force && !self.look_up_is_stale;
         if self.holder.is_some() || asks_who_has_it || now < self.not_before {

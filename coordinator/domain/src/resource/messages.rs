@@ -1,6 +1,7 @@
 //! What customers tell a resource.
 
 use super::granting::contested_wait_ms;
+use super::reassert::Said;
 use super::{Holder, HolderName, QueuedTicket, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::limits::QUEUED_NAMES_BYTES_MAX;
@@ -43,8 +44,8 @@ impl Resource {
                 }
                 self.force_the_dead(now);
             }
-            ToResource::Reassert { from, incarnation, lease, above, tickets } => {
-                self.reasserted(now, &from, incarnation, lease, above, tickets);
+            ToResource::Reassert { from, incarnation, lease, above, tickets, lasting } => {
+                self.reasserted(now, Said { from, incarnation, lease, above, lasting }, tickets);
             }
             ToResource::Used { from, epoch, party } => self.used(now, &from, epoch, party),
             ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
@@ -238,6 +239,7 @@ impl Resource {
             }
             self.settle_vacancy(now, how, looked_up);
         } else {
+            self.forget_rival(from);
             self.given_back_of_an_earlier_life(epoch);
             self.remind_of_younger_grant(from, epoch);
         }

@@ -32,6 +32,11 @@ impl Resource {
         if self.looking_up || !self.orphan_is_quiet(now) || to_be_looked_up {
             return;
         }
+        if self.policy.authority.is_none() && self.holder.as_ref().is_some_and(|holder| holder.disowned) {
+            // The customer lives and does not have it, and nobody can be asked.
+            self.vacate(now, "disowned");
+            return;
+        }
         let Some(customer) = self.holder.as_ref().and_then(Holder::customer).cloned() else { return };
         let newer = self.queue.values().find(|queued| queued.ticket.claimant == customer);
         if let Some(ticket) = newer.map(|queued| queued.ticket.clone()) {
@@ -79,6 +84,9 @@ impl Resource {
         if let Some(orphan) = &mut self.holder {
             orphan.looked_up = true;
             if orphan.party.as_deref() == Some(party) {
+                if orphan.disowned {
+                    self.own_again(now);
+                }
                 return;
             }
         }
@@ -87,6 +95,21 @@ impl Resource {
         self.holder =
             Some(Holder { looked_up: true, ..Holder::registered(who, Some(party.to_owned()), self.epoch, now) });
         self.answer_other_parties(party);
+    }
+
+    /// The target has it registered to the holder, who lives and does not know: it is told, as of a lease by a list.
+    fn own_again(&mut self, now: Timestamp) {
+        self.raise_epoch(now);
+        self.settled = self.epoch;
+        let epoch = self.epoch;
+        let Some(holder) = &mut self.holder else { return };
+        (holder.epoch, holder.used, holder.disowned, holder.orphaned_at) = (epoch, true, false, None);
+        let party = holder.party.clone();
+        let Some(customer) = holder.customer().cloned() else { return };
+        self.note(now, "told", Some(customer.to_string()), None, None);
+        self.tell_holder(customer, Notice::LeaseImported { epoch, party });
+        self.answer_releases();
+        self.probe_new_holder();
     }
 
     /// Grants the lease to whom the target names: it has the resource already.

@@ -65,6 +65,8 @@ pub struct World {
     pub ghosts: Vec<Ghost>,
     /// Customers that are to be asked what they have and want of a resource whose entity was lost: resource, customer.
     pub to_look_around: BTreeSet<(usize, usize)>,
+    /// Customers whom the sweep saw contradict a resource: resource, customer.
+    pub to_settle: BTreeSet<(usize, usize)>,
     /// Faults that may still happen.
     pub left: Faults,
     /// What really happened, for the checks.
@@ -250,6 +252,7 @@ impl World {
             strays: Vec::new(),
             ghosts: Vec::new(),
             to_look_around: BTreeSet::new(),
+            to_settle: BTreeSet::new(),
             left: Faults::default(),
             truth: Truth { unledgered: scenario.unledgered(), ..Truth::default() },
             scenario: Arc::new(scenario),
@@ -311,6 +314,7 @@ impl World {
         self.strays.hash(&mut hasher);
         self.ghosts.hash(&mut hasher);
         self.to_look_around.hash(&mut hasher);
+        self.to_settle.hash(&mut hasher);
         self.left.hash(&mut hasher);
         self.truth.hash(&mut hasher);
         hasher.finish()

@@ -47,7 +47,9 @@ impl World {
             Action::GhostSends(index) | Action::GhostStops(index) => {
                 self.order(&self.ghosts[*index].call.request.order)
             }
-            Action::LookAround(resource, customer) => {
+            Action::LookAround(resource, customer)
+            | Action::ForgetLease(resource, customer)
+            | Action::SettleDifference(resource, customer) => {
                 format!("{} at {}", self.scenario.resources[*resource].id(), self.customer_name(*customer))
             }
             Action::Person(_, order, choice) => format!("{choice:?} {}", self.order(order)),

@@ -107,7 +107,8 @@ impl World {
             let living = holder.customer().and_then(|customer| self.scenario.customer_index(customer));
             let living = living.and_then(|customer| self.machine(customer));
             let living = living.filter(|customer| holder.incarnation == Some(customer.incarnation));
-            let known = living.is_none_or(|customer| customer.leases.get(id).is_some_and(|l| l.epoch == holder.epoch));
+            let known = holder.disowned
+                || living.is_none_or(|customer| customer.leases.get(id).is_some_and(|l| l.epoch == holder.epoch));
             if !known {
                 let detail = format!("{id} has a holder of epoch {}, who does not know", holder.epoch);
                 return Err(Violation::new(Check::LeaseLeaked, detail));
@@ -166,7 +167,7 @@ impl World {
         ledger.holder.as_ref().is_some_and(|holder| match &holder.who {
             HolderName::Party(party) => owner_of(party) == machine.me.customer.as_str(),
             HolderName::Customer(customer) => {
-                *customer == machine.me && holder.incarnation != Some(machine.incarnation)
+                *customer == machine.me && (holder.disowned || holder.incarnation != Some(machine.incarnation))
             }
         })
     }
@@ -272,7 +273,8 @@ impl World {
         };
         let living = holder.customer().and_then(|customer| self.scenario.customer_index(customer));
         let living = living.and_then(|living| Some((living, self.machine(living)?)));
-        let living = living.filter(|(_, machine)| Some(machine.incarnation) == holder.incarnation);
+        let knows = |machine: &Customer| Some(machine.incarnation) == holder.incarnation && !holder.disowned;
+        let living = living.filter(|(_, machine)| knows(machine));
         let Some((living, machine)) = living else {
             // Who is dead, or was never heard of, may have it for good; its next life may not wait for itself.
             let own = holder.customer().is_some_and(|customer| *customer == self.scenario.customers[waiting]);
