@@ -61,7 +61,7 @@ fn outcome(raw: u8) -> Outcome {
     match raw % 7 {
         0 | 1 => Outcome::Done,
         2 => Outcome::AlreadyDone,
-        3 => Outcome::InUse { holder: (raw % 2 == 0).then(|| "B".to_owned()) },
+        3 => Outcome::InUse { holder: raw.is_multiple_of(2).then(|| "B".to_owned()) },
         4 => Outcome::Permanent { code: ReasonCode::of_target("refused"), detail },
         5 => Outcome::Ambiguous { detail },
         _ => Outcome::unavailable(detail),
