@@ -89,6 +89,8 @@ pub(crate) enum Failure {
     NotSent(String),
     /// It may have.
     MaybeSent(String),
+    /// It was answered, by more than is read.
+    AnswerTooLong(String),
 }
 
 /// The HTTP side of one target.
@@ -190,7 +192,7 @@ impl Exchange {
         // A connection made, but an answer cut short: the request has been there.
         while let Some(chunk) = response.chunk().await.map_err(|error| Failure::MaybeSent(describe(error)))? {
             if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(Failure::MaybeSent(format!("the answer is longer than {ANSWER_BYTES_MAX} bytes")));
+                return Err(Failure::AnswerTooLong(format!("the answer is longer than {ANSWER_BYTES_MAX} bytes")));
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -220,13 +222,14 @@ impl Failure {
         match self {
             Self::NotSent(_) => "not_sent",
             Self::MaybeSent(_) => "maybe_sent",
+            Self::AnswerTooLong(_) => "answer_too_long",
         }
     }
 
     /// What happened, in a sentence.
     pub(crate) fn detail(&self) -> &str {
         match self {
-            Self::NotSent(detail) | Self::MaybeSent(detail) => detail,
+            Self::NotSent(detail) | Self::MaybeSent(detail) | Self::AnswerTooLong(detail) => detail,
         }
     }
 
@@ -234,14 +237,16 @@ impl Failure {
     pub(crate) fn of_write(self) -> Outcome {
         match self {
             Self::NotSent(detail) => Outcome::unavailable(detail),
-            Self::MaybeSent(detail) => Outcome::Ambiguous { detail },
+            Self::MaybeSent(detail) | Self::AnswerTooLong(detail) => Outcome::Ambiguous { detail },
         }
     }
 
     /// The outcome where the request was a question: nothing was changed.
     pub(crate) fn of_read(self) -> Outcome {
         match self {
-            Self::NotSent(detail) | Self::MaybeSent(detail) => Outcome::unavailable(detail),
+            Self::NotSent(detail) | Self::MaybeSent(detail) | Self::AnswerTooLong(detail) => {
+                Outcome::unavailable(detail)
+            }
         }
     }
 }

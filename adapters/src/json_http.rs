@@ -3,7 +3,7 @@
 //! | what | request | answer |
 //! | --- | --- | --- |
 //! | an operation | `POST {base_url}/{operation}`, `{"tenant","target","operation","data","idempotency_key","epoch","epochs","attempt"}`, headers `Idempotency-Key`, `X-Interlock-Epoch` | 2xx done (with `"status":"already_done"`: it was so); 202 accepted, to be verified; 409 by `code`: `already_done`, `in_use` (with `holder`); other 4xx permanent, with `code` and `detail` |
-//! | was it carried out? | `GET {base_url}/operations/{idempotency_key}` | 200 `{"applied":true}` or `{"applied":false}` |
+//! | was it carried out? | `GET {base_url}/operations/{idempotency_key}` | 200 `{"applied":true}` or `{"applied":false}`; for a release whose number is somebody else's `{"code":"in_use","holder":"…"}` |
 //! | who has it? | `GET {base_url}/holders/{kind}/{id}` | 200 `{"holder":"…"}` or `{"holder":null}` |
 //! | is it there? | `GET {base_url}/health` | any 2xx or 4xx |
 
@@ -118,6 +118,9 @@ impl Adapter for JsonHttpAdapter {
         let key = call.idempotency_key.to_string();
         let unclear = |detail: String| Verification::Unclear { detail };
         match self.ask(&["operations", &key]).await {
+            Ok(answer) if answer.status.is_success() && text(&answer, "code") == Some("in_use") => {
+                Verification::InUse { holder: text(&answer, "holder").map(str::to_owned) }
+            }
             Ok(answer) => match field(&answer, "applied").and_then(Value::as_bool) {
                 Some(true) if answer.status.is_success() => Verification::Applied,
                 Some(false) if answer.status.is_success() => Verification::NotApplied,
@@ -150,7 +153,7 @@ impl JsonHttpAdapter {
         if let Some(outcome) = answer.outcome_of_refusal() {
             return outcome;
         }
-        let says = |name| field(answer, name).and_then(Value::as_str);
+        let says = |name| text(answer, name);
         match answer.status.as_u16() {
             202 => {
                 Outcome::Ambiguous { detail: "the target took the call, and did not confirm it yet (202)".to_owned() }
@@ -173,6 +176,10 @@ impl JsonHttpAdapter {
 
 fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a Value> {
     answer.body.as_ref()?.get(name)
+}
+
+fn text<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    field(answer, name).and_then(Value::as_str)
 }
 
 /// The target's own code where it is one (snake case), else one made of the status.

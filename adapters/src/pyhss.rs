@@ -6,6 +6,7 @@
 //!   write, and a 500, are settled by reading the row back ([`attempt`]).
 //! - Each write carries an `operation_id`, derived from the step's idempotency key, which PyHSS stores in the same
 //!   transaction. [`PyhssAdapter::verify`](crate::Adapter::verify) looks for it in the operation log.
+//! - Additional numbers stand in `ims_subscriber.msisdn_list`, for which it has no look-up ([`places`], [`sightings`]).
 //! - It accepts a second `subscriber` with the same number, and then finds neither by it. So a number is only written
 //!   after both tables were asked, and read back afterwards ([`assign_number`]).
 //! - `subscriber.msisdn` cannot be emptied: a subscriber without a number has its own IMSI there, the *placeholder*.
@@ -17,11 +18,14 @@ mod assign_number;
 mod attempt;
 mod create_subscriber;
 mod find_holder;
+mod own_rows;
+mod places;
 mod reader;
 mod release_number;
 mod remove_subscriber;
 mod row;
 mod service;
+mod sightings;
 mod swap_sim;
 
 use std::collections::BTreeMap;
@@ -39,6 +43,7 @@ use crate::registry::RegistryError;
 use crate::settings::TargetSettings;
 use attempt::Attempt;
 use reader::Reader;
+use sightings::Sightings;
 
 /// The longest that one request may take. PyHSS waits 30 s for a connection to its database; then its look-ups answer
 /// `null`, as they do for a row that is not there. A request that is over before cannot be misled by that.
@@ -54,6 +59,7 @@ pub struct PyhssAdapter {
     profiles: BTreeMap<String, Map<String, Value>>,
     ifc_path: String,
     scan_rows_max: u32,
+    sightings: Sightings,
 }
 
 /// What reading back says of an operation.
@@ -79,6 +85,7 @@ impl PyhssAdapter {
             profiles: settings.profiles.clone(),
             ifc_path: settings.ifc_path.clone(),
             scan_rows_max: settings.scan_rows_max,
+            sightings: Sightings::default(),
         })
     }
 
@@ -99,11 +106,10 @@ impl PyhssAdapter {
     /// Whether the operation log has the write that completes this call's operation.
     async fn is_recorded(&self, call: &Call) -> Result<bool, Outcome> {
         let completing_write = match call.operation.as_str() {
-            "assign_number" => assign_number::COMPLETING_WRITE,
             "create_subscriber" => create_subscriber::COMPLETING_WRITE,
             "remove_subscriber" => remove_subscriber::COMPLETING_WRITE,
             "update_service" | "set_enabled" => service::COMPLETING_WRITE,
-            // A number must be given up, and a SIM must be in its place, now: that it was so once is not enough.
+            // A number must be registered or given up, and a SIM in its place, now: that it was so once is not enough.
             _ => return Ok(false),
         };
         Attempt::new(self, call).is_recorded(completing_write).await

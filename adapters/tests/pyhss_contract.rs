@@ -3,6 +3,7 @@
 //! What a locked one does is looked at where `PYHSS_LOCKED_URL` and `PYHSS_PROVISIONING_KEY` name one.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[macro_use]
 mod hss;
 
 use hss::{Hss, call, digits, number};
@@ -10,24 +11,6 @@ use interlock_adapters::{Adapter, Verification};
 use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Value, json};
-
-/// Makes two tests of each case.
-macro_rules! contract {
-    ($($(#[$doc:meta])* async fn $name:ident($hss:ident) $body:block)*) => {
-        mod cases {
-            use super::*;
-            $($(#[$doc])* pub async fn $name($hss: &Hss) $body)*
-        }
-        mod against_the_sandbox {
-            $(#[tokio::test] async fn $name() { super::cases::$name(&super::Hss::sandbox().await).await; })*
-        }
-        mod against_a_running_pyhss {
-            $(#[tokio::test] async fn $name() {
-                if let Some(hss) = super::Hss::running() { super::cases::$name(&hss).await; }
-            })*
-        }
-    };
-}
 
 fn msisdn(number: &str) -> ResourceId {
     format!("msisdn/{number}").parse().unwrap()
@@ -334,13 +317,14 @@ contract! {
         assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(HolderAnswer::Nobody));
     }
 
-    async fn a_release_never_touches_what_somebody_else_has(hss) {
+    async fn a_release_of_what_somebody_else_has_names_them_and_touches_nothing(hss) {
         let (first, _) = hss.subscribe().await;
         let (second, _) = hss.subscribe().await;
         let number = number();
         hss.adapter.call(&call("assign_number", json!({"imsi": first.imsi, "msisdn": number}))).await;
         let release = call("release_number", json!({"imsi": second.imsi, "msisdn": number}));
-        assert_eq!(hss.adapter.call(&release).await, Outcome::AlreadyDone);
+        assert_eq!(hss.adapter.call(&release).await, in_use_by(&first.imsi));
+        assert_eq!(hss.adapter.verify(&release).await, Verification::InUse { holder: Some(first.imsi.clone()) });
         assert_eq!(hss.ims_subscriber(&number).await["imsi"], first.imsi.as_str());
         assert_eq!(hss.subscriber(&first.imsi).await["msisdn"], number.as_str());
     }

@@ -1,31 +1,42 @@
 //! `assign_number`: the subscription gets the number, in `subscriber` and in `ims_subscriber`.
+//!
+//! The first number of a subscription is the primary one, in both tables. A further one is added to the list of its row: PyHSS
+//! finds no row by an IMSI that has two, so a phone with two rows cannot register.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
 use serde_json::{Map, Value};
 
 use super::Standing;
-use super::arguments::{self, Msisdn, Number};
+use super::arguments::{self, Number};
 use super::attempt::{Attempt, Written};
+use super::places::{Holders, Places};
 use super::row::{ImsSubscriber, Subscriber};
+use super::sightings::Freshness;
 
-/// The write after which all is in place.
-pub(super) const COMPLETING_WRITE: &str = "put ims_subscriber";
+/// What `ims_subscriber.msisdn_list` takes, in characters.
+const LIST_CHARS_MAX: usize = 1_200;
 
-/// What both tables say of the number, seen from the subscription that wants it.
+/// What the tables say, seen from the subscription that wants the number.
 struct View {
     subscriber: Subscriber,
-    ims_subscriber: Option<ImsSubscriber>,
+    /// Whether a row of its own has the number.
+    is_registered: bool,
 }
 
 impl View {
-    fn is_in_place(&self, msisdn: &Msisdn) -> bool {
-        self.subscriber.has_number(msisdn.as_str()) && self.ims_subscriber.is_some()
+    /// The number is registered, and `subscriber` has one of the subscription's numbers.
+    fn is_in_place(&self) -> bool {
+        self.is_registered && self.subscriber.number().is_some()
     }
 }
 
-/// Asks both tables; `Err(holder)` inside where somebody else has the number.
-async fn look(attempt: &Attempt<'_>, number: &Number) -> Result<Result<View, Option<String>>, Outcome> {
+/// Looks at every place; `Err(holder)` inside where somebody else has the number.
+async fn look(
+    attempt: &Attempt<'_>,
+    number: &Number,
+    freshness: Freshness,
+) -> Result<Result<View, Option<String>>, Outcome> {
     let (imsi, msisdn) = (number.imsi.as_str(), number.msisdn.as_str());
     let Some(subscriber) = attempt.reader.subscriber("imsi", imsi).await? else {
         return Err(Outcome::Permanent {
@@ -33,37 +44,33 @@ async fn look(attempt: &Attempt<'_>, number: &Number) -> Result<Result<View, Opt
             detail: "the HSS has no subscriber with this IMSI: create it first".to_owned(),
         });
     };
-    let ims_subscriber = attempt.reader.ims_subscriber(msisdn).await?;
-    if let Some(row) = &ims_subscriber
-        && row.imsi.as_deref() != Some(imsi)
-    {
-        return Ok(Err(row.imsi.clone()));
-    }
-    match attempt.reader.subscriber("msisdn", msisdn).await? {
-        Some(other) if other.subscriber_id != subscriber.subscriber_id => Ok(Err(other.imsi)),
-        // Ours has it, and yet it is not found by it: two have it.
-        None if subscriber.has_number(msisdn) => Ok(Err(None)),
-        _ => Ok(Ok(View { subscriber, ims_subscriber })),
-    }
+    let places: Places = attempt.reader.places(msisdn, Some(imsi), freshness).await?;
+    Ok(match places.others(&[imsi]) {
+        Holders::One(holder) => Err(Some(holder)),
+        Holders::Unclear(_) => Err(None),
+        Holders::Nobody if places.is_shared => Err(None),
+        Holders::Nobody => Ok(View { subscriber, is_registered: !places.ims_subscribers_of(imsi).is_empty() }),
+    })
 }
 
 pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
     let number: Number = arguments::read(attempt.call)?;
-    Ok(match look(attempt, &number).await? {
+    Ok(match look(attempt, &number, Freshness::Now).await? {
         Err(holder) => Standing::HeldBy(holder),
-        Ok(view) if view.is_in_place(&number.msisdn) => Standing::InPlace,
+        Ok(view) if view.is_in_place() => Standing::InPlace,
         Ok(_) => Standing::Missing,
     })
 }
 
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     let number: Number = arguments::read(attempt.call)?;
-    let view = match look(attempt, &number).await? {
+    let view = match look(attempt, &number, Freshness::Hint).await? {
         Err(holder) => return Ok(Outcome::InUse { holder }),
-        Ok(view) if view.is_in_place(&number.msisdn) => return Ok(Outcome::AlreadyDone),
+        Ok(view) if view.is_in_place() => return Ok(Outcome::AlreadyDone),
         Ok(view) => view,
     };
-    if !view.subscriber.has_number(number.msisdn.as_str()) {
+    let takes_primary = view.subscriber.number().is_none();
+    if takes_primary {
         patch_number(attempt, &view.subscriber, number.msisdn.as_str(), "patch subscriber").await?;
         // PyHSS accepts a number that another subscriber has; the look-up then finds nobody.
         if attempt.reader.subscriber("msisdn", number.msisdn.as_str()).await?.is_none() {
@@ -71,22 +78,60 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
             return Ok(Outcome::InUse { holder: None });
         }
     }
-    if view.ims_subscriber.is_some() {
+    if view.is_registered {
         return Ok(Outcome::Done);
     }
-    match put_ims_subscriber(attempt, &number).await {
+    let registered = match row_to_extend(attempt, &view.subscriber, &number).await? {
+        Some(row) => add_to_list(attempt, &row, number.msisdn.as_str()).await,
+        None => put_ims_subscriber(attempt, &number).await,
+    };
+    match registered {
         Ok(Written::Applied) => Ok(Outcome::Done),
         Ok(Written::Conflict) => {
-            take_back(attempt, &view.subscriber).await?;
+            if takes_primary {
+                take_back(attempt, &view.subscriber).await?;
+            }
             let holder = attempt.reader.ims_subscriber(number.msisdn.as_str()).await?.and_then(|row| row.imsi);
             Ok(Outcome::InUse { holder })
         }
         Err(refused @ Outcome::Permanent { .. }) => {
-            take_back(attempt, &view.subscriber).await?;
+            if takes_primary {
+                take_back(attempt, &view.subscriber).await?;
+            }
             Err(refused)
         }
         Err(outcome) => Err(outcome),
     }
+}
+
+/// The row of the subscription to which a further number is added; none where it has no row.
+async fn row_to_extend(
+    attempt: &Attempt<'_>,
+    subscriber: &Subscriber,
+    number: &Number,
+) -> Result<Option<ImsSubscriber>, Outcome> {
+    let primary: Vec<&str> = subscriber.number().into_iter().collect();
+    let own = attempt.reader.own_rows(number.imsi.as_str(), &primary, Freshness::Hint).await?;
+    Ok(own.rows.into_iter().next())
+}
+
+async fn add_to_list(attempt: &mut Attempt<'_>, row: &ImsSubscriber, msisdn: &str) -> Result<Written, Outcome> {
+    let mut listed: Vec<&str> = row.listed().collect();
+    listed.push(msisdn);
+    let list = listed.join(",");
+    if list.len() > LIST_CHARS_MAX {
+        return Err(Outcome::Permanent {
+            code: ErrorCode::RefusedByTarget.into(),
+            detail: format!(
+                "the HSS's list of additional numbers takes {LIST_CHARS_MAX} characters: release one first"
+            ),
+        });
+    }
+    let mut columns = Map::from_iter([("msisdn_list".to_owned(), Value::from(list))]);
+    if row.primary().is_none() {
+        columns.insert("msisdn".to_owned(), msisdn.into());
+    }
+    attempt.patch("ims_subscriber", row.ims_subscriber_id, &columns, "patch ims_subscriber").await
 }
 
 async fn put_ims_subscriber(attempt: &mut Attempt<'_>, number: &Number) -> Result<Written, Outcome> {
@@ -97,7 +142,7 @@ async fn put_ims_subscriber(attempt: &mut Attempt<'_>, number: &Number) -> Resul
     columns.insert("msisdn_list".to_owned(), msisdn.into());
     columns.insert("ifc_path".to_owned(), attempt.reader.adapter.ifc_path.as_str().into());
     let found_at = ["ims_subscriber", "ims_subscriber_msisdn", msisdn];
-    attempt.put("ims_subscriber", &columns, &found_at, COMPLETING_WRITE).await
+    attempt.put("ims_subscriber", &columns, &found_at, "put ims_subscriber").await
 }
 
 /// Gives the subscriber back the number that it had, so that a refused assignment leaves nothing behind.

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::PyhssAdapter;
 use super::arguments::{Imsi, Msisdn};
+use super::places::Holders;
 use super::reader::Reader;
+use super::sightings::Freshness;
 
 /// How long all questions together may take.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_mins(1);
@@ -37,26 +39,19 @@ pub(super) async fn find_holder(adapter: &PyhssAdapter, resource: &ResourceId) -
 }
 
 async fn holder_of_number(reader: &Reader<'_>, msisdn: &Msisdn) -> Result<HolderAnswer, Outcome> {
-    let msisdn = msisdn.as_str();
-    let registered = reader.ims_subscriber(msisdn).await?;
-    let named = reader.subscriber("msisdn", msisdn).await?;
-    let unclear = |detail: &str| Ok(HolderAnswer::Unclear { detail: detail.to_owned() });
-    match (registered.map(|row| row.imsi), named.map(|row| row.imsi)) {
-        (Some(None), _) | (_, Some(None)) => unclear("the number is registered to a row without an IMSI"),
-        (Some(Some(registered)), Some(Some(named))) if registered != named => {
-            unclear("ims_subscriber and subscriber name different holders")
-        }
-        (_, Some(Some(party))) => Ok(HolderAnswer::Party { party }),
-        (Some(Some(party)), None) => match reader.subscriber("imsi", &party).await? {
-            Some(row) if row.has_number(msisdn) => unclear("several subscribers have the number"),
-            _ => Ok(HolderAnswer::Party { party }),
+    let places = reader.places(msisdn.as_str(), None, Freshness::Now).await?;
+    Ok(match places.holders() {
+        Holders::One(party) => HolderAnswer::Party { party },
+        Holders::Unclear(detail) => HolderAnswer::Unclear { detail },
+        Holders::Nobody if places.is_whole => HolderAnswer::Nobody,
+        Holders::Nobody => HolderAnswer::Unclear {
+            detail: format!(
+                "scan incomplete: it is nobody's primary number, and the HSS has more rows than the {} that are read for \
+                 additional numbers (scan_rows_max): import the ledger from the HSS, or see whether a row lists it",
+                reader.adapter.scan_rows_max
+            ),
         },
-        (None, None) => match reader.subscribers_with(msisdn).await?.as_slice() {
-            [] => Ok(HolderAnswer::Nobody),
-            [party] => Ok(HolderAnswer::Party { party: party.clone() }),
-            _ => unclear("several subscribers have the number"),
-        },
-    }
+    })
 }
 
 fn id_of<T: DeserializeOwned>(resource: &ResourceId) -> Result<T, Outcome> {

@@ -9,15 +9,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::PyhssAdapter;
 use super::row::{ImsSubscriber, Sim, Subscriber};
-use crate::exchange::{Failure, Request};
+use super::{PyhssAdapter, REQUEST_TIMEOUT_MAX};
+use crate::exchange::{Answer, Failure, Request};
 
 /// How many entries of the operation log PyHSS keeps, and how many are asked for at a time.
 const LOG_ENTRIES_MAX: usize = 1_000;
 const LOG_PAGE_ENTRIES: usize = 200;
-/// How many subscribers are asked for at a time.
-const LIST_PAGE_ROWS: u32 = 1_000;
 
 /// Asks questions until its time is over.
 pub(super) struct Reader<'a> {
@@ -61,22 +59,31 @@ impl<'a> Reader<'a> {
             .map_err(|error| not_pyhss(&format!("a row of {} cannot be read: {error}", path[0])))
     }
 
-    /// The IMSIs of all subscribers that have a number, from the whole list: PyHSS's own look-up finds nobody where two
-    /// have it. Goes no further than the target's `scan_rows_max`.
-    pub(super) async fn subscribers_with(&self, msisdn: &str) -> Result<Vec<String>, Outcome> {
-        let mut holders = Vec::new();
-        for page in 0..self.adapter.scan_rows_max.div_ceil(LIST_PAGE_ROWS) {
-            let query = [("page", page.to_string()), ("page_size", LIST_PAGE_ROWS.to_string())];
-            let body = self.ask(&["subscriber", "list"], &query).await?;
-            let rows: Vec<Subscriber> = serde_json::from_value(body)
-                .map_err(|error| not_pyhss(&format!("the list of subscribers cannot be read: {error}")))?;
-            let is_last = rows.len() < LIST_PAGE_ROWS as usize;
-            holders.extend(rows.into_iter().filter(|row| row.has_number(msisdn)).filter_map(|row| row.imsi));
-            if is_last {
-                break;
-            }
-        }
-        Ok(holders)
+    /// The row of `ims_subscriber` with this id.
+    pub(super) async fn ims_subscriber_at(&self, id: i64) -> Result<Option<ImsSubscriber>, Outcome> {
+        self.row(&["ims_subscriber", &id.to_string()]).await
+    }
+
+    /// The first `rows_max` rows of a table, and whether those are all. They are asked for in one request, which PyHSS
+    /// answers by one statement: between the pages of several requests, rows move, and the one that matters could be missed.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        table: &str,
+        rows_max: u32,
+    ) -> Result<(Vec<T>, bool), Outcome> {
+        let timeout = self.left("look-up")?.min(REQUEST_TIMEOUT_MAX);
+        let query = [("page", "0".to_owned()), ("page_size", rows_max.saturating_add(1).to_string())];
+        let path = [table, "list"];
+        let request = Request { method: Method::GET, path: &path, query: &query, headers: &[], body: None, timeout };
+        let answer = match self.adapter.exchange.send(request).await {
+            Err(Failure::AnswerTooLong(_)) => return Ok((Vec::new(), false)),
+            answered => answered.map_err(Failure::of_read)?,
+        };
+        let mut rows: Vec<T> = serde_json::from_value(answer_of(answer)?)
+            .map_err(|error| not_pyhss(&format!("the list of {table} cannot be read: {error}")))?;
+        let is_whole = rows.len() <= rows_max as usize;
+        rows.truncate(rows_max as usize);
+        Ok((rows, is_whole))
     }
 
     /// Whether the operation log has a write with this id.
@@ -101,26 +108,36 @@ impl<'a> Reader<'a> {
         let timeout = self.request_timeout("look-up")?;
         let request = Request { method: Method::GET, path, query, headers: &[], body: None, timeout };
         let answer = self.adapter.exchange.send(request).await.map_err(Failure::of_read)?;
-        if let Some(outcome) = answer.outcome_of_refusal() {
-            return Err(outcome);
-        }
-        let reason = reason_of(answer.body.as_ref());
-        match (answer.status.as_u16(), answer.body) {
-            (200, Some(body)) => Ok(body),
-            // The look-ups of `ims_subscriber` say "not there" so.
-            (400, Some(Value::Null)) => Ok(Value::Null),
-            (400 | 500..=599, _) => Err(Outcome::Transient { detail: format!("PyHSS could not look it up: {reason}") }),
-            (status, _) => Err(not_pyhss(&format!("a look-up was answered with status {status} and no JSON for it"))),
-        }
+        answer_of(answer)
     }
 
     /// How long a request may take now.
     pub(super) fn request_timeout(&self, name: &str) -> Result<Duration, Outcome> {
+        Ok(self.left(name)?.min(self.adapter.request_timeout))
+    }
+
+    /// How much of the attempt's time is left.
+    pub(super) fn left(&self, name: &str) -> Result<Duration, Outcome> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Outcome::Transient { detail: format!("the attempt's time was over before its {name}") });
         }
-        Ok(left.min(self.adapter.request_timeout))
+        Ok(left)
+    }
+}
+
+/// The body of the answer to a question, `null` where a row is not there.
+fn answer_of(answer: Answer) -> Result<Value, Outcome> {
+    if let Some(outcome) = answer.outcome_of_refusal() {
+        return Err(outcome);
+    }
+    let reason = reason_of(answer.body.as_ref());
+    match (answer.status.as_u16(), answer.body) {
+        (200, Some(body)) => Ok(body),
+        // The look-ups of `ims_subscriber` say "not there" so.
+        (400, Some(Value::Null)) => Ok(Value::Null),
+        (400 | 500..=599, _) => Err(Outcome::Transient { detail: format!("PyHSS could not look it up: {reason}") }),
+        (status, _) => Err(not_pyhss(&format!("a look-up was answered with status {status} and no JSON for it"))),
     }
 }
 

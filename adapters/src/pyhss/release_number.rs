@@ -1,46 +1,177 @@
 //! `release_number`: the subscription gives the number up, in `ims_subscriber` and in `subscriber`.
+//!
+//! A release is confirmed only where, after it, nobody has the number. What somebody else has registered is not touched: they
+//! are named. A row that has other numbers is kept, and where the primary one goes, another takes its place.
 
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
+use serde_json::{Map, Value};
 
 use super::Standing;
 use super::arguments::{self, Number};
 use super::assign_number::patch_number;
-use super::attempt::Attempt;
-use super::row::{ImsSubscriber, Subscriber};
+use super::attempt::{Attempt, Written};
+use super::own_rows::OwnRows;
+use super::places::{Holders, Places};
+use super::row::ImsSubscriber;
+use super::sightings::Freshness;
 
-/// The rows of the subscription that still have the number.
-struct Remains {
-    ims_subscriber: Option<ImsSubscriber>,
-    subscriber: Option<Subscriber>,
+/// The writes that take a number out of a row of `ims_subscriber`.
+const DELETE_ROW: &str = "delete ims_subscriber";
+const PATCH_ROW: &str = "patch ims_subscriber";
+
+/// Where the number is, seen from the subscription that is to give it up.
+enum View {
+    /// It has it; somebody else may have it, too.
+    Ours(Places),
+    /// It has it not.
+    Others(Holders),
 }
 
-/// Only rows of our own subscription: what somebody else has registered is never touched.
-async fn look(attempt: &Attempt<'_>, number: &Number) -> Result<Remains, Outcome> {
+/// Looks at every place. "Nobody" is said only where it is known.
+async fn look(attempt: &Attempt<'_>, number: &Number) -> Result<View, Outcome> {
     let (imsi, msisdn) = (number.imsi.as_str(), number.msisdn.as_str());
-    let ims_subscriber = attempt.reader.ims_subscriber(msisdn).await?.filter(|row| row.imsi.as_deref() == Some(imsi));
-    let subscriber = attempt.reader.subscriber("imsi", imsi).await?.filter(|row| row.has_number(msisdn));
-    Ok(Remains { ims_subscriber, subscriber })
+    for freshness in [Freshness::Hint, Freshness::Now] {
+        let places = attempt.reader.places(msisdn, Some(imsi), freshness).await?;
+        if !places.ims_subscribers_of(imsi).is_empty() || places.subscriber_of(imsi).is_some() {
+            return Ok(View::Ours(places));
+        }
+        match places.others(&[imsi]) {
+            Holders::Nobody if freshness == Freshness::Hint => {}
+            Holders::Nobody if !places.is_whole && !was_taken_by_this_step(attempt).await? => {
+                return Err(Outcome::Permanent {
+                    code: ErrorCode::ScanIncomplete.into(),
+                    detail: format!(
+                        "the HSS does not have {msisdn} under {imsi}, nor as anybody's primary number, and it has more \
+                         rows than the {} that are read for additional numbers",
+                        attempt.reader.adapter.scan_rows_max
+                    ),
+                });
+            }
+            holders => return Ok(View::Others(holders)),
+        }
+    }
+    Ok(View::Others(Holders::Nobody))
+}
+
+/// Whether an earlier attempt of this step took the number out of a row: then that is where it was.
+async fn was_taken_by_this_step(attempt: &Attempt<'_>) -> Result<bool, Outcome> {
+    Ok(attempt.is_recorded(DELETE_ROW).await? || attempt.is_recorded(PATCH_ROW).await?)
 }
 
 pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
     let number: Number = arguments::read(attempt.call)?;
-    let remains = look(attempt, &number).await?;
-    let released = remains.ims_subscriber.is_none() && remains.subscriber.is_none();
-    Ok(if released { Standing::InPlace } else { Standing::Missing })
+    Ok(match look(attempt, &number).await? {
+        View::Ours(_) => Standing::Missing,
+        View::Others(Holders::Nobody) => Standing::InPlace,
+        View::Others(Holders::One(holder)) => Standing::HeldBy(Some(holder)),
+        View::Others(Holders::Unclear(detail)) => return Err(unclear(detail)),
+    })
 }
 
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     let number: Number = arguments::read(attempt.call)?;
-    let remains = look(attempt, &number).await?;
-    if remains.ims_subscriber.is_none() && remains.subscriber.is_none() {
-        return Ok(Outcome::AlreadyDone);
+    let places = match look(attempt, &number).await? {
+        View::Ours(places) => places,
+        View::Others(holders) => return confirmed(holders, Outcome::AlreadyDone),
+    };
+    take_out(attempt, &number, &places).await?;
+    let others = match places.others(&[number.imsi.as_str()]) {
+        // Of two subscribers that have it, PyHSS finds the other once ours has it no more.
+        Holders::Nobody if places.is_shared => match attempt.reader.subscriber("msisdn", number.msisdn.as_str()).await?
+        {
+            Some(row) => row
+                .imsi
+                .map_or_else(|| Holders::Unclear("a subscriber without an IMSI has it".to_owned()), Holders::One),
+            None => Holders::Unclear("more than two subscribers had the number".to_owned()),
+        },
+        others => others,
+    };
+    confirmed(others, Outcome::Done)
+}
+
+/// What is answered once the subscription does not have the number.
+fn confirmed(others: Holders, outcome: Outcome) -> Result<Outcome, Outcome> {
+    match others {
+        Holders::Nobody => Ok(outcome),
+        Holders::One(holder) => Ok(Outcome::InUse { holder: Some(holder) }),
+        Holders::Unclear(detail) => Err(unclear(detail)),
     }
-    if let Some(row) = remains.ims_subscriber {
-        attempt.delete("ims_subscriber", row.ims_subscriber_id, "delete ims_subscriber").await?;
+}
+
+fn unclear(detail: String) -> Outcome {
+    Outcome::Permanent { code: ErrorCode::HolderUnclear.into(), detail }
+}
+
+/// Takes the number out of every row of the subscription.
+async fn take_out(attempt: &mut Attempt<'_>, number: &Number, places: &Places) -> Result<(), Outcome> {
+    let (imsi, msisdn) = (number.imsi.as_str(), number.msisdn.as_str());
+    let subscriber = places.subscriber_of(imsi);
+    let mut left = Vec::new();
+    let mut are_all = true;
+    if subscriber.is_some() {
+        let own: OwnRows = attempt.reader.own_rows(imsi, &[msisdn], Freshness::Hint).await?;
+        let own = if own.are_all { own } else { attempt.reader.own_rows(imsi, &[msisdn], Freshness::Now).await? };
+        are_all = own.are_all;
+        let numbers = own.rows.iter().flat_map(ImsSubscriber::numbers).filter(|number| *number != msisdn);
+        left = numbers.map(str::to_owned).collect();
     }
-    if let Some(row) = remains.subscriber {
-        // The placeholder: PyHSS takes no empty number, and the IMSI is nobody else's.
-        patch_number(attempt, &row, number.imsi.as_str(), "patch subscriber").await?;
+    for (index, row) in places.ims_subscribers_of(imsi).into_iter().enumerate() {
+        take_out_of_row(attempt, row, msisdn, index).await?;
     }
-    Ok(Outcome::Done)
+    let Some(subscriber) = subscriber else { return Ok(()) };
+    if left.is_empty() && !are_all {
+        // Of several rows that nothing else finds, the last one is found by the IMSI.
+        let last = attempt.reader.ims_subscriber_of(imsi).await?;
+        left.extend(last.iter().flat_map(ImsSubscriber::numbers).map(str::to_owned));
+    }
+    let mut next = None;
+    for candidate in left {
+        let named = attempt.reader.subscriber("msisdn", &candidate).await?;
+        if named.is_none_or(|row| row.subscriber_id == subscriber.subscriber_id) {
+            next = Some(candidate);
+            break;
+        }
+    }
+    // The placeholder: PyHSS takes no empty number, and the IMSI is nobody else's.
+    patch_number(attempt, subscriber, next.as_deref().unwrap_or(imsi), "patch subscriber").await
+}
+
+/// Takes the number out of a row, which is removed where it has no other.
+async fn take_out_of_row(
+    attempt: &mut Attempt<'_>,
+    row: &ImsSubscriber,
+    msisdn: &str,
+    index: usize,
+) -> Result<(), Outcome> {
+    let name = |name: &str| if index == 0 { name.to_owned() } else { format!("{name} {index}") };
+    let id = row.ims_subscriber_id;
+    let left: Vec<&str> = row.numbers().into_iter().filter(|number| *number != msisdn).collect();
+    if left.is_empty() {
+        return attempt.delete("ims_subscriber", id, &name(DELETE_ROW)).await;
+    }
+    let is_primary = row.primary() == Some(msisdn);
+    let lists_primary = row.listed().any(|listed| Some(listed) == row.primary());
+    let next = if is_primary { Some(free_primary(attempt, &left, id).await?) } else { None };
+    let listed = row.listed().filter(|listed| *listed != msisdn && (lists_primary || Some(*listed) != next));
+    let mut columns = Map::from_iter([("msisdn_list".to_owned(), Value::from(listed.collect::<Vec<_>>().join(",")))]);
+    if let Some(next) = next {
+        columns.insert("msisdn".to_owned(), next.into());
+    }
+    match attempt.patch("ims_subscriber", id, &columns, &name(PATCH_ROW)).await? {
+        Written::Applied => Ok(()),
+        Written::Conflict => {
+            Err(unclear(format!("the other numbers of row {id} of ims_subscriber are primary elsewhere")))
+        }
+    }
+}
+
+/// The first of these numbers that is no other row's primary one.
+async fn free_primary<'n>(attempt: &Attempt<'_>, numbers: &[&'n str], id: i64) -> Result<&'n str, Outcome> {
+    for number in numbers {
+        if attempt.reader.ims_subscriber(number).await?.is_none_or(|row| row.ims_subscriber_id == id) {
+            return Ok(*number);
+        }
+    }
+    Err(unclear(format!("every other number of row {id} of ims_subscriber is the primary one of another row")))
 }

@@ -6,6 +6,7 @@ use interlock_domain::outcome::Outcome;
 use super::Standing;
 use super::arguments::{self, Subscription};
 use super::attempt::Attempt;
+use super::sightings::Freshness;
 
 /// The write after which all is in place.
 pub(super) const COMPLETING_WRITE: &str = "delete subscriber";
@@ -23,7 +24,8 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     let Some(subscriber) = attempt.reader.subscriber("imsi", imsi.as_str()).await? else {
         return Ok(Outcome::AlreadyDone);
     };
-    let registered = attempt.reader.ims_subscriber_of(imsi.as_str()).await?.is_some_and(|row| row.msisdn.is_some());
+    let own = attempt.reader.own_rows(imsi.as_str(), &[], Freshness::Now).await?;
+    let registered = own.rows.iter().any(|row| !row.numbers().is_empty());
     if registered || subscriber.number().is_some() {
         // Removing a number that no lease of this order names could take it from under somebody's feet.
         return Err(Outcome::Permanent {

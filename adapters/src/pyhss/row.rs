@@ -41,7 +41,39 @@ impl Subscriber {
 pub(super) struct ImsSubscriber {
     pub(super) ims_subscriber_id: i64,
     pub(super) msisdn: Option<String>,
+    /// Additional numbers, between commas; the primary one may be among them.
+    #[serde(default)]
+    pub(super) msisdn_list: Option<String>,
     pub(super) imsi: Option<String>,
+}
+
+impl ImsSubscriber {
+    /// The number by which PyHSS finds the row.
+    pub(super) fn primary(&self) -> Option<&str> {
+        self.msisdn.as_deref().filter(|msisdn| !msisdn.is_empty())
+    }
+
+    /// The numbers of its list, as they stand there.
+    pub(super) fn listed(&self) -> impl Iterator<Item = &str> {
+        let pieces = self.msisdn_list.as_deref().unwrap_or_default().split([',', ';', ' ']);
+        pieces.map(|piece| piece.trim().trim_start_matches('+')).filter(|piece| !piece.is_empty())
+    }
+
+    /// Every number that it has, in either column, the primary one first.
+    pub(super) fn numbers(&self) -> Vec<&str> {
+        let mut numbers: Vec<&str> = self.primary().into_iter().collect();
+        for listed in self.listed() {
+            if !numbers.contains(&listed) {
+                numbers.push(listed);
+            }
+        }
+        numbers
+    }
+
+    /// Whether it has this number, in either column.
+    pub(super) fn has_number(&self, msisdn: &str) -> bool {
+        self.primary() == Some(msisdn) || self.listed().any(|listed| listed == msisdn)
+    }
 }
 
 /// Whether a row has all these columns with these values. PyHSS's databases write booleans as 0 and 1 in places.
@@ -73,6 +105,18 @@ mod tests {
         };
         assert_eq!(row("001010000000001").number(), None);
         assert_eq!(row("12065551234").number(), Some("12065551234"));
+    }
+
+    #[test]
+    fn the_numbers_of_a_row_stand_in_two_columns() {
+        let row: ImsSubscriber = serde_json::from_value(
+            json!({"ims_subscriber_id": 1, "imsi": "001", "msisdn": "1", "msisdn_list": "+2, 1,,3"}),
+        )
+        .unwrap();
+        assert_eq!(row.numbers(), ["1", "2", "3"]);
+        assert!(row.has_number("1") && row.has_number("3") && !row.has_number("23"));
+        let bare = json!({"ims_subscriber_id": 1, "imsi": null, "msisdn": "", "msisdn_list": null});
+        assert!(serde_json::from_value::<ImsSubscriber>(bare).unwrap().numbers().is_empty());
     }
 
     #[test]

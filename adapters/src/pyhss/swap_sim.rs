@@ -1,4 +1,4 @@
-//! `swap_sim`: the subscription moves to another SIM and keeps its number.
+//! `swap_sim`: the subscription moves to another SIM and keeps its numbers, in every row of the old one.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
@@ -7,14 +7,19 @@ use serde_json::{Map, Value};
 use super::Standing;
 use super::arguments::{self, SimSwap};
 use super::attempt::{Attempt, Written};
+use super::places::Holders;
 use super::row::{ImsSubscriber, Sim, Subscriber};
+use super::sightings::Freshness;
+
+/// The most rows of one subscription that are moved.
+const ROWS_MAX: usize = 100;
 
 /// What the tables say, seen from the swap.
 enum View {
     /// The new IMSI is another subscription's, or the number is.
     Taken(Option<String>),
     /// What is still to be changed.
-    Open { subscriber: Option<Subscriber>, ims_subscriber: Option<ImsSubscriber> },
+    Open { subscriber: Option<Subscriber>, ims_subscribers: Vec<ImsSubscriber> },
 }
 
 async fn look(attempt: &Attempt<'_>, swap: &SimSwap, sim: &Sim) -> Result<View, Outcome> {
@@ -32,13 +37,20 @@ async fn look(attempt: &Attempt<'_>, swap: &SimSwap, sim: &Sim) -> Result<View, 
             });
         }
     };
-    // Only the number that the step names is under its lease; others of the subscription are not touched.
-    let ims_subscriber = match attempt.reader.ims_subscriber(swap.msisdn.as_str()).await? {
-        Some(row) if row.imsi.as_deref() == Some(old_imsi) && old_imsi != new_imsi => Some(row),
-        Some(row) if row.imsi.as_deref() != Some(new_imsi) => return Ok(View::Taken(row.imsi)),
-        _ => None,
-    };
-    Ok(View::Open { subscriber, ims_subscriber })
+    let msisdn = swap.msisdn.as_str();
+    let places = attempt.reader.places(msisdn, None, Freshness::Hint).await?;
+    match places.others(&[old_imsi, new_imsi]) {
+        Holders::Nobody => {}
+        Holders::One(holder) => return Ok(View::Taken(Some(holder))),
+        Holders::Unclear(_) => return Ok(View::Taken(None)),
+    }
+    let mut ims_subscribers = Vec::new();
+    if old_imsi != new_imsi {
+        let number = subscriber.as_ref().and_then(Subscriber::number);
+        let numbers: Vec<&str> = number.into_iter().chain([msisdn]).collect();
+        ims_subscribers = attempt.reader.own_rows(old_imsi, &numbers, Freshness::Now).await?.rows;
+    }
+    Ok(View::Open { subscriber, ims_subscribers })
 }
 
 async fn new_sim(attempt: &Attempt<'_>, swap: &SimSwap) -> Result<Sim, Outcome> {
@@ -53,7 +65,7 @@ pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome>
     let sim = new_sim(attempt, &swap).await?;
     Ok(match look(attempt, &swap, &sim).await? {
         View::Taken(holder) => Standing::HeldBy(holder),
-        View::Open { subscriber: None, ims_subscriber: None } => Standing::InPlace,
+        View::Open { subscriber: None, ims_subscribers } if ims_subscribers.is_empty() => Standing::InPlace,
         View::Open { .. } => Standing::Missing,
     })
 }
@@ -61,10 +73,12 @@ pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome>
 pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     let swap: SimSwap = arguments::read(attempt.call)?;
     let sim = new_sim(attempt, &swap).await?;
-    let (subscriber, ims_subscriber) = match look(attempt, &swap, &sim).await? {
+    let (subscriber, ims_subscribers) = match look(attempt, &swap, &sim).await? {
         View::Taken(holder) => return Ok(Outcome::InUse { holder }),
-        View::Open { subscriber: None, ims_subscriber: None } => return Ok(Outcome::AlreadyDone),
-        View::Open { subscriber, ims_subscriber } => (subscriber, ims_subscriber),
+        View::Open { subscriber: None, ims_subscribers } if ims_subscribers.is_empty() => {
+            return Ok(Outcome::AlreadyDone);
+        }
+        View::Open { subscriber, ims_subscribers } => (subscriber, ims_subscribers),
     };
     let new_imsi = Value::from(swap.new_imsi.as_str());
     if let Some(row) = subscriber {
@@ -77,12 +91,18 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
             return Ok(Outcome::InUse { holder: Some(swap.new_imsi.to_string()) });
         }
     }
-    if let Some(row) = ims_subscriber {
-        let columns = Map::from_iter([("imsi".to_owned(), new_imsi)]);
-        if let Written::Conflict =
-            attempt.patch("ims_subscriber", row.ims_subscriber_id, &columns, "patch ims_subscriber").await?
-        {
+    let columns = Map::from_iter([("imsi".to_owned(), new_imsi)]);
+    let mut rows = ims_subscribers;
+    let mut moved = 0;
+    while let Some(row) = rows.pop() {
+        let name = if moved == 0 { "patch ims_subscriber".to_owned() } else { format!("patch ims_subscriber {moved}") };
+        if let Written::Conflict = attempt.patch("ims_subscriber", row.ims_subscriber_id, &columns, &name).await? {
             return Ok(Outcome::InUse { holder: None });
+        }
+        moved += 1;
+        if rows.is_empty() && moved < ROWS_MAX && swap.old_imsi != swap.new_imsi {
+            // Of several rows that nothing else finds, the last one is found by the IMSI.
+            rows.extend(attempt.reader.ims_subscriber_of(swap.old_imsi.as_str()).await?);
         }
     }
     Ok(Outcome::Done)

@@ -52,14 +52,14 @@ pub enum Effect {
         /// Who had it.
         imsi: String,
     },
-    /// HSS: an `ims_subscriber` with this number appeared. The last effect of an assignment.
+    /// HSS: a row of `ims_subscriber` got this number, as its primary one or in its list. The last effect of an assignment.
     NumberAssigned {
         /// The number.
         msisdn: String,
         /// Who has it now.
         imsi: String,
     },
-    /// HSS: the `ims_subscriber` with this number is gone. The first effect of a release.
+    /// HSS: a row of `ims_subscriber` has this number no more, in neither column. The first effect of a release.
     NumberReleased {
         /// The number.
         msisdn: String,

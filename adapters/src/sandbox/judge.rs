@@ -25,8 +25,8 @@ impl fmt::Display for HandOverFault {
     }
 }
 
-/// Who has a number, in which table.
-type Holders = BTreeMap<String, BTreeSet<(&'static str, String)>>;
+/// Who has a number, in which table, and in how many of its rows.
+type Holders = BTreeMap<String, BTreeMap<(&'static str, String), usize>>;
 
 /// Goes through the log of a sandbox HSS and finds every write that broke a hand-over. It needs nothing but the log.
 pub fn hand_over_faults(log: &[Applied]) -> Vec<HandOverFault> {
@@ -45,10 +45,10 @@ pub fn hand_over_faults(log: &[Applied]) -> Vec<HandOverFault> {
             Effect::SimSwapped { old_imsi, new_imsi, .. } => {
                 // One customer under two names: for whom else has the number, the new one stands for both at once.
                 for of_number in holders.values_mut() {
-                    *of_number = std::mem::take(of_number)
-                        .into_iter()
-                        .map(|(table, imsi)| (table, if imsi == *old_imsi { new_imsi.clone() } else { imsi }))
-                        .collect();
+                    for ((table, imsi), rows) in std::mem::take(of_number) {
+                        let imsi = if imsi == *old_imsi { new_imsi.clone() } else { imsi };
+                        *of_number.entry((table, imsi)).or_default() += rows;
+                    }
                 }
             }
             _ => {}
@@ -60,16 +60,21 @@ pub fn hand_over_faults(log: &[Applied]) -> Vec<HandOverFault> {
 fn give(holders: &mut Holders, table: &'static str, msisdn: &str, imsi: &str, seq: u64) -> Option<HandOverFault> {
     let of_number = holders.entry(msisdn.to_owned()).or_default();
     let others: BTreeSet<&String> =
-        of_number.iter().map(|(_, holder)| holder).filter(|holder| *holder != imsi).collect();
+        of_number.keys().map(|(_, holder)| holder).filter(|holder| *holder != imsi).collect();
     let held_by: Vec<String> = others.into_iter().cloned().collect();
-    of_number.insert((table, imsi.to_owned()));
+    *of_number.entry((table, imsi.to_owned())).or_default() += 1;
     let fault = HandOverFault { seq, msisdn: msisdn.to_owned(), imsi: imsi.to_owned(), held_by };
     (!fault.held_by.is_empty()).then_some(fault)
 }
 
 fn take(holders: &mut Holders, table: &'static str, msisdn: &str, imsi: &str) {
-    if let Some(of_number) = holders.get_mut(msisdn) {
-        of_number.remove(&(table, imsi.to_owned()));
+    let Some(of_number) = holders.get_mut(msisdn) else { return };
+    let place = (table, imsi.to_owned());
+    match of_number.get_mut(&place) {
+        Some(rows) if *rows > 1 => *rows -= 1,
+        _ => {
+            of_number.remove(&place);
+        }
     }
 }
 
@@ -118,6 +123,15 @@ mod tests {
         let faults = hand_over_faults(&log);
         assert_eq!(faults.len(), 1);
         assert_eq!(faults[0].to_string(), "entry 4: A2 got 12065551234 while A1 still had it");
+    }
+
+    #[test]
+    fn a_number_in_two_rows_of_one_sim_is_given_up_with_the_second() {
+        let doubled = [of("number_assigned", "A1"), of("number_assigned", "A1"), of("number_released", "A1")];
+        let early = log(&[&doubled[..], &[of("number_assigned", "A2")]].concat());
+        assert_eq!(hand_over_faults(&early).len(), 1);
+        let late = log(&[&doubled[..], &[of("number_released", "A1"), of("number_assigned", "A2")]].concat());
+        assert_eq!(hand_over_faults(&late), vec![]);
     }
 
     #[test]

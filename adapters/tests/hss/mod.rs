@@ -11,6 +11,25 @@ use interlock_domain::ids::{Epoch, TargetId};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+/// Makes two tests of each case: against the sandbox, and against a running PyHSS.
+#[allow(unused_macros, reason = "not every test binary has a contract")]
+macro_rules! contract {
+    ($($(#[$doc:meta])* async fn $name:ident($hss:ident) $body:block)*) => {
+        mod cases {
+            use super::*;
+            $($(#[$doc])* pub async fn $name($hss: &Hss) $body)*
+        }
+        mod against_the_sandbox {
+            $(#[tokio::test] async fn $name() { super::cases::$name(&super::Hss::sandbox().await).await; })*
+        }
+        mod against_a_running_pyhss {
+            $(#[tokio::test] async fn $name() {
+                if let Some(hss) = super::Hss::running() { super::cases::$name(&hss).await; }
+            })*
+        }
+    };
+}
+
 /// An HSS, its adapter, and plain HTTP to look behind the adapter's back.
 pub struct Hss {
     pub base_url: String,
@@ -148,6 +167,31 @@ impl Hss {
 
     pub async fn subscriber(&self, imsi: &str) -> Value {
         self.get(&format!("/subscriber/imsi/{imsi}")).await
+    }
+
+    /// Registers numbers behind the adapter's back: the row of `ims_subscriber`.
+    pub async fn register(&self, imsi: &str, primary: &str, list: &str) -> Value {
+        let row = json!({"imsi": imsi, "msisdn": primary, "msisdn_list": list, "ifc_path": "default_ifc.xml"});
+        let (status, row) = self.send("PUT", "/ims_subscriber/", Some(row)).await;
+        assert_eq!(status, 200, "{row}");
+        row
+    }
+
+    /// Every IMSI that has a number, in whichever column of whichever row: all rows are looked at.
+    pub async fn everybody_with(&self, number: &str) -> Vec<String> {
+        let has = |row: &Value| {
+            let list = row["msisdn_list"].as_str().unwrap_or_default();
+            row["msisdn"] == number || list.split(',').any(|listed| listed.trim() == number)
+        };
+        let mut holders = Vec::new();
+        for table in ["ims_subscriber", "subscriber"] {
+            let rows = self.get(&format!("/{table}/list?page=0&page_size=0")).await;
+            let with = rows.as_array().unwrap().iter().filter(|row| has(row));
+            holders.extend(with.map(|row| row["imsi"].as_str().unwrap_or("no IMSI").to_owned()));
+        }
+        holders.sort_unstable();
+        holders.dedup();
+        holders
     }
 
     pub async fn ims_subscriber(&self, msisdn: &str) -> Value {

@@ -106,17 +106,77 @@ fn of_service(imsi: &str, columns: &Map<String, Value>) -> Vec<Effect> {
     effects
 }
 
-fn of_ims_subscriber(change: &RowChange<'_>) -> Vec<Effect> {
-    let side = |row| (text(row, "msisdn"), text(row, "imsi").unwrap_or_default());
-    let ((old_msisdn, old_imsi), (new_msisdn, new_imsi)) = (side(change.before), side(change.after));
-    let mut effects = Vec::new();
-    if old_msisdn == new_msisdn {
-        if old_imsi != new_imsi && old_msisdn.is_some() {
-            effects.push(Effect::SimSwapped { table: "ims_subscriber".to_owned(), old_imsi, new_imsi });
+/// Every number of a row of `ims_subscriber`, in either column: the primary one first, then its list. And whose they are.
+fn registered(row: Option<&Row>) -> (Vec<String>, String) {
+    let (primary, list) = (text(row, "msisdn"), text(row, "msisdn_list").unwrap_or_default());
+    let listed = list.split([',', ';', ' ']).map(str::to_owned);
+    let mut numbers: Vec<String> = Vec::new();
+    for number in primary.into_iter().chain(listed).filter(|number| !number.is_empty()) {
+        if !numbers.contains(&number) {
+            numbers.push(number);
         }
-        return effects;
     }
-    effects.extend(old_msisdn.map(|msisdn| Effect::NumberReleased { msisdn, imsi: old_imsi }));
-    effects.extend(new_msisdn.map(|msisdn| Effect::NumberAssigned { msisdn, imsi: new_imsi }));
+    (numbers, text(row, "imsi").unwrap_or_default())
+}
+
+/// A number that only moves from one column to the other stays with its holder, and has no effect of its own.
+fn of_ims_subscriber(change: &RowChange<'_>) -> Vec<Effect> {
+    let ((old, old_imsi), (new, new_imsi)) = (registered(change.before), registered(change.after));
+    let is_same_row = change.before.is_some() && change.after.is_some();
+    let keeps_a_number = old.iter().any(|msisdn| new.contains(msisdn));
+    let mut effects: Vec<Effect> = old
+        .iter()
+        .filter(|msisdn| !new.contains(msisdn))
+        .map(|msisdn| Effect::NumberReleased { msisdn: msisdn.clone(), imsi: old_imsi.clone() })
+        .collect();
+    if is_same_row && keeps_a_number && old_imsi != new_imsi {
+        let table = "ims_subscriber".to_owned();
+        effects.push(Effect::SimSwapped { table, old_imsi, new_imsi: new_imsi.clone() });
+    }
+    let added = new.iter().filter(|msisdn| !old.contains(msisdn));
+    effects.extend(added.map(|msisdn| Effect::NumberAssigned { msisdn: msisdn.clone(), imsi: new_imsi.clone() }));
     effects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::IMS_SUBSCRIBER;
+    use super::*;
+
+    fn effects(before: Option<(&str, &str, &str)>, after: Option<(&str, &str, &str)>) -> Vec<Value> {
+        let row = |(imsi, msisdn, list): (&str, &str, &str)| -> Row {
+            json!({"imsi": imsi, "msisdn": msisdn, "msisdn_list": list}).as_object().unwrap().clone()
+        };
+        let (before, after) = (before.map(row), after.map(row));
+        let change = RowChange { schema: &IMS_SUBSCRIBER, id: 1, before: before.as_ref(), after: after.as_ref() };
+        changes_of(&change).into_iter().map(|change| serde_json::to_value(change.effect).unwrap()).collect()
+    }
+
+    fn released(msisdn: &str, imsi: &str) -> Value {
+        json!({"effect": "number_released", "msisdn": msisdn, "imsi": imsi})
+    }
+
+    fn assigned(msisdn: &str, imsi: &str) -> Value {
+        json!({"effect": "number_assigned", "msisdn": msisdn, "imsi": imsi})
+    }
+
+    #[test]
+    fn a_number_counts_once_in_whichever_column_it_stands() {
+        assert_eq!(effects(None, Some(("A", "1", "1, 2"))), [assigned("1", "A"), assigned("2", "A")]);
+        assert_eq!(effects(Some(("A", "1", "1,2")), None), [released("1", "A"), released("2", "A")]);
+        assert_eq!(effects(Some(("A", "1", "1,2")), Some(("A", "1", "1,3"))), [released("2", "A"), assigned("3", "A")]);
+    }
+
+    #[test]
+    fn a_number_that_moves_to_the_other_column_is_neither_released_nor_assigned() {
+        assert_eq!(effects(Some(("A", "1", "1,2")), Some(("A", "2", "2"))), [released("1", "A")]);
+        let moved = effects(Some(("A", "1", "2")), Some(("A", "2", "1")));
+        assert_eq!(moved, [json!({"effect": "row_changed", "table": "ims_subscriber", "id": 1})]);
+    }
+
+    #[test]
+    fn a_row_with_another_sim_keeps_its_numbers() {
+        let swapped = json!({"effect": "sim_swapped", "table": "ims_subscriber", "old_imsi": "A", "new_imsi": "B"});
+        assert_eq!(effects(Some(("A", "1", "1,2")), Some(("B", "1", "1,2"))), [swapped]);
+    }
 }

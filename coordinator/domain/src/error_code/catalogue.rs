@@ -481,6 +481,12 @@ catalogue! {
             => "Amend the order with a value that it takes.";
         NumberStillAssigned = "number_still_assigned": "The subscription still has a number."
             => "Release the number, then retry the step.";
+        HolderUnclear = "holder_unclear": "The target has the number for several subscribers, or for a row that names none."
+            => "Put right at the target who has the number, then retry the step. If nobody has it there any more, skip the step.";
+        ScanIncomplete = "scan_incomplete":
+            "The target's look-ups find the number nowhere, and it has too many rows to read the additional numbers of them all."
+            => "See whether a row of the target lists the number. If so, amend the step with its identity; if not, skip the \
+                step. Raise the target's 'scan_rows_max', so that the rows can be read.";
         RowInUse = "row_in_use": "The target does not remove a row to which others point."
             => "Remove what points to it at the target, then retry the step.";
     }
