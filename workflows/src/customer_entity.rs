@@ -29,7 +29,7 @@ use crate::life::{Begun, Entity, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::patience::local_until_done;
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, names, raw_json, search_attributes, unanswered};
+use crate::{activity_options, names, raw_json, reset, search_attributes, unanswered};
 
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
 #[workflow]
@@ -366,12 +366,22 @@ async fn provision(
 ) -> Option<Input> {
     let queue = identity::provisioning_queue(context.task_queue(), &request.target);
     let options = activity_options::provision(queue, &request, identity::now(context.workflow_time()), &interrupt);
-    let expires = request.expires_at.is_some();
+    let (expires, proof) = (request.expires_at.is_some(), request.proof);
+    let mut request = request;
+    // The run that was reset may have sent it, unseen by this one.
+    request.maybe_sent |= reset::is_of_reset_run(&context.info());
     match context.execute_activity(TargetActivities::provision, request, options).await {
-        Ok(outcome) => Some(Input::StepEnded { order, step, outcome }),
+        Ok(answer) if answer.is_proven(proof) => Some(Input::StepEnded { order, step, outcome: answer.outcome }),
+        Ok(answer) => {
+            let said = format!("completed as {}", answer.outcome.class());
+            Some(Input::StepEndedByHand { order, step, said })
+        }
         // The next run begins it as if it had not begun.
         Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
         Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
+        Err(failure) if proof.is_some() && let Some(said) = unanswered::by_hand(&failure) => {
+            Some(Input::StepEndedByHand { order, step, said: said.to_owned() })
+        }
         Err(failure) => {
             let outcome = of_unanswered(unanswered::of_call(&failure), expires);
             Some(Input::StepEnded { order, step, outcome })

@@ -19,6 +19,7 @@ mod patience;
 mod raw_json;
 mod resource_entity;
 mod resource_import;
+mod reset;
 mod search_attributes;
 mod start_argument;
 mod sweep;

@@ -22,3 +22,15 @@ pub fn unanswered(cause: Option<&IncomingError>) -> Unanswered<'_> {
 pub(crate) fn of_call(failure: &ActivityExecutionError) -> Unanswered<'_> {
     unanswered(failure.cause())
 }
+
+/// What a person did who ended a call in Temporal, where somebody did: a worker of Interlock answers an outcome, or fails so
+/// that another attempt is made.
+pub(crate) fn by_hand(failure: &ActivityExecutionError) -> Option<&'static str> {
+    match failure {
+        ActivityExecutionError::Serialization(_) => Some("completed with what is no outcome"),
+        ActivityExecutionError::Failed(_) => {
+            matches!(failure.cause(), Some(IncomingError::Application(_)) | None).then_some("failed")
+        }
+        _ => None,
+    }
+}

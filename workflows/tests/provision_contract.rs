@@ -62,6 +62,7 @@ fn request() -> ProvisionRequest {
         epochs: BTreeMap::from([("msisdn/12065551234".parse().unwrap(), epoch)]),
         dispatch: 1,
         maybe_sent: true,
+        proof: Some(Uuid::nil()),
         attempt_timeout_ms: 30_000,
         retry: RetryPolicy::default(),
         expires_at: Some(Timestamp(1_795_162_181_944)),

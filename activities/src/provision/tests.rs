@@ -100,6 +100,7 @@ fn request() -> ProvisionRequest {
         epochs: std::collections::BTreeMap::new(),
         dispatch: 0,
         maybe_sent: false,
+        proof: None,
         attempt_timeout_ms: 40,
         retry: RetryPolicy::default(),
         expires_at: None,

@@ -180,6 +180,7 @@ mod tests {
                 epochs: std::collections::BTreeMap::new(),
                 dispatch: 0,
                 maybe_sent: false,
+                proof: None,
                 attempt_timeout_ms: 1,
                 retry: interlock_domain::retry::RetryPolicy::default(),
                 expires_at: None,

@@ -66,6 +66,15 @@ pub enum Input {
         /// What became of it.
         outcome: Outcome,
     },
+    /// A step's call ended with a result that no worker gave: a person completed or failed it in Temporal.
+    StepEndedByHand {
+        /// The order.
+        order: OrderId,
+        /// The step's index in it.
+        step: usize,
+        /// What the result said, in a few words without personal data.
+        said: String,
+    },
     /// A step's call was cancelled, and is over: its request may have been sent.
     StepInterrupted {
         /// The order.
@@ -93,18 +102,23 @@ impl Customer {
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         self.observed.clear();
         let resumed = matches!(input, Input::Resumed);
+        let mut called_again = None;
         match input {
             Input::Submitted(event) => self.submitted(now, event),
             Input::Admitted(answer) => self.admitted(now, answer),
             Input::Sent => self.sent(),
             Input::Told(message) => self.told(now, message),
             Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
+            Input::StepEndedByHand { order, step, said } => {
+                called_again = self.step_ended_by_hand(now, &order, step, &said);
+            }
             Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
             Input::Reassert { resource } => self.reassert_later(now, resource),
             Input::Misidentified { claimed } => self.misidentified = Some(claimed),
             Input::Resumed => {}
         }
         let mut effects = if resumed { self.under_way_again() } else { Vec::new() };
+        effects.extend(called_again);
         self.advance(now, &mut effects);
         self.show(resumed, &mut effects);
         effects
