@@ -50,6 +50,8 @@ pub struct CustomerEntity {
     residence: Residence,
     /// Why the machine cannot go on, where that is so: what it knew cannot be read.
     unreadable: Option<String>,
+    /// Whether this run came of a reset: what it calls may have been sent before. It decides no command.
+    is_of_reset_run: bool,
 }
 
 /// The argument of a query about one order.
@@ -103,6 +105,7 @@ impl CustomerEntity {
             signals: 0,
             residence: start_argument::residence(&argument),
             unreadable,
+            is_of_reset_run: reset::is_of_reset_run(view),
         };
         if continued {
             entity.effects = entity.machine.step(began, Input::Resumed);
@@ -369,7 +372,7 @@ async fn provision(
     let (expires, proof) = (request.expires_at.is_some(), request.proof);
     let mut request = request;
     // The run that was reset may have sent it, unseen by this one.
-    request.maybe_sent |= reset::is_of_reset_run(&context.info());
+    request.maybe_sent |= context.state(|entity| entity.is_of_reset_run);
     match context.execute_activity(TargetActivities::provision, request, options).await {
         Ok(answer) if answer.is_proven(proof) => Some(Input::StepEnded { order, step, outcome: answer.outcome }),
         Ok(answer) => {
@@ -379,7 +382,10 @@ async fn provision(
         // The next run begins it as if it had not begun.
         Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
         Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
-        Err(failure) if proof.is_some() && let Some(said) = unanswered::by_hand(&failure) => {
+        Err(failure)
+            if proof.is_some()
+                && let Some(said) = unanswered::by_hand(&failure) =>
+        {
             Some(Input::StepEndedByHand { order, step, said: said.to_owned() })
         }
         Err(failure) => {

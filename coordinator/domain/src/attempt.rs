@@ -105,10 +105,7 @@ impl Situation {
     /// nothing: an operator's reset of the activity, and the reset of its workflow, make it 1 again while an earlier attempt
     /// may still be sending. Each of them moves the time at which the attempt was scheduled, though.
     pub fn is_first(&self) -> bool {
-        self.attempt == 1
-            && !self.has_details
-            && !self.maybe_sent
-            && self.first_scheduled_at == Some(self.scheduled_at)
+        self.attempt == 1 && !self.has_details && !self.maybe_sent && self.first_scheduled_at == Some(self.scheduled_at)
     }
 
     /// Whether the call is no longer worth making after so many milliseconds.

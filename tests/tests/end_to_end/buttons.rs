@@ -105,7 +105,8 @@ fn a_release_in_doubt_whose_workflow_is_reset_before_it_is_read_back_before_it_i
 async fn last_task(entity: &RawEntity, with_the_release: bool) -> i64 {
     let history = entity.history("").await;
     let scheduled = history.iter().rposition(|one| one.event_type() == EventType::ActivityTaskScheduled).unwrap();
-    let of_task = |kind: EventType| history[..scheduled].iter().rev().find(move |one| one.event_type() == kind).unwrap();
+    let of_task =
+        |kind: EventType| history[..scheduled].iter().rev().find(move |one| one.event_type() == kind).unwrap();
     if !with_the_release {
         return of_task(EventType::WorkflowTaskCompleted).event_id;
     }

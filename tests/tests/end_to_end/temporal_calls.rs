@@ -19,8 +19,9 @@ use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
     ListWorkflowExecutionsRequest, QueryWorkflowRequest, ResetActivityRequest, ResetWorkflowExecutionRequest,
-    RespondActivityTaskCompletedByIdRequest, RespondActivityTaskFailedByIdRequest, reset_activity_request, SignalWithStartWorkflowExecutionRequest,
-    SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
+    RespondActivityTaskCompletedByIdRequest, RespondActivityTaskFailedByIdRequest,
+    SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
+    UpdateWorkflowExecutionRequest, reset_activity_request,
 };
 use tonic::IntoRequest;
 use uuid::Uuid;

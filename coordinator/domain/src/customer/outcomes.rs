@@ -72,7 +72,13 @@ impl Customer {
 
     /// A person completed or failed a step's call in Temporal. That settles nothing: what was sent may still be on its way. The
     /// step is called again, which waits and reads back. Where that happens again and again, a person has to say what is wanted.
-    pub(super) fn step_ended_by_hand(&mut self, now: Timestamp, id: &OrderId, index: usize, said: &str) -> Option<Effect> {
+    pub(super) fn step_ended_by_hand(
+        &mut self,
+        now: Timestamp,
+        id: &OrderId,
+        index: usize,
+        said: &str,
+    ) -> Option<Effect> {
         let order = self.orders.get_mut(id)?;
         let event = Some((order.event_id.clone(), order.event_type.clone()));
         let step = order.steps.get_mut(index).filter(|step| step.state == StepState::Running)?;
