@@ -180,11 +180,13 @@ async fn a_clean_refusal_is_retried_and_leaves_word_that_it_was_clean() {
 }
 
 #[tokio::test]
-async fn after_an_ambiguous_attempt_the_next_one_waits_reads_back_and_only_then_sends() {
+async fn after_an_ambiguous_attempt_the_next_one_waits_and_reads_back_and_the_one_after_it_sends() {
     let came = attempt(1, None, &[ambiguous()], &[]).await;
     assert_eq!(came.outcome, Err("ambiguous".to_owned()));
-    let next = attempt(2, came.left, &[Outcome::Done], &[Verification::NotApplied]).await;
-    assert_eq!((next.outcome, next.asked), (Ok(Outcome::Done), vec!["verify", "call"]));
+    let next = attempt(2, came.left, &[], &[Verification::NotApplied]).await;
+    assert_eq!((next.outcome, next.asked), (Err(READ_BACK.to_owned()), vec!["verify"]));
+    let last = attempt(3, next.left, &[Outcome::Done], &[]).await;
+    assert_eq!((last.outcome, last.asked), (Ok(Outcome::Done), vec!["call"]));
 }
 
 #[tokio::test]
