@@ -2,6 +2,8 @@
 
 use interlock_domain::attempt::Unanswered;
 use temporalio_common::error::{IncomingError, TimeoutType};
+use temporalio_common::protos::temporal::api::enums::v1::RetryState;
+use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_workflow::ActivityExecutionError;
 
 /// How the attempts of a call ended, from the cause of its failure.
@@ -28,9 +30,18 @@ pub(crate) fn of_call(failure: &ActivityExecutionError) -> Unanswered<'_> {
 pub(crate) fn by_hand(failure: &ActivityExecutionError) -> Option<&'static str> {
     match failure {
         ActivityExecutionError::Serialization(_) => Some("completed with what is no outcome"),
-        ActivityExecutionError::Failed(_) => {
-            matches!(failure.cause(), Some(IncomingError::Application(_)) | None).then_some("failed")
-        }
+        ActivityExecutionError::Failed(_) => is_final(failure).then_some("failed"),
         _ => None,
     }
+}
+
+/// Whether it was failed so that no other attempt is made, as no worker of Interlock does. Where only the time for another one is
+/// over, the last failure is a worker's.
+fn is_final(failure: &ActivityExecutionError) -> bool {
+    let info = failure.failure().and_then(|failure| failure.failure_info.as_ref());
+    let retry_state = match info {
+        Some(FailureInfo::ActivityFailureInfo(info)) => info.retry_state(),
+        _ => RetryState::Unspecified,
+    };
+    retry_state == RetryState::NonRetryableFailure && !matches!(failure.cause(), Some(IncomingError::Timeout(_)))
 }

@@ -26,6 +26,8 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::IntoRequest;
 use uuid::Uuid;
 
+use crate::waiting::until;
+
 /// A payload of this encoding.
 pub fn payload(encoding: &str, data: impl Into<Vec<u8>>) -> Payload {
     let metadata = [("encoding".to_owned(), encoding.as_bytes().to_vec())].into();
@@ -143,7 +145,7 @@ impl RawEntity {
         self.client.clone().respond_activity_task_completed_by_id(request.into_request()).await.unwrap();
     }
 
-    /// Fails an activity for good: `temporal activity fail`.
+    /// Fails an activity for good, once an attempt is under way (the server refuses it before): `temporal activity fail`.
     pub async fn fail_activity(&self, activity: &str) {
         let info = ApplicationFailureInfo { non_retryable: true, ..Default::default() };
         let failure = Failure {
@@ -159,7 +161,10 @@ impl RawEntity {
             identity: "operator".to_owned(),
             ..Default::default()
         };
-        self.client.clone().respond_activity_task_failed_by_id(request.into_request()).await.unwrap();
+        until("an attempt to fail", || async {
+            self.client.clone().respond_activity_task_failed_by_id(request.clone().into_request()).await.ok()
+        })
+        .await;
     }
 
     /// Resets it to the end of the workflow task that this event completed; signals after it are applied again.
