@@ -89,6 +89,10 @@ fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned
             if !worker.leases {
                 drop_claims(&mut planned.plan);
             }
+            for step in &mut planned.plan.steps {
+                // What others serve answers as they like.
+                step.proves = worker.adapters.get(&step.target).is_ok();
+            }
             let assigns = planned.plan.claims.iter().filter(|claim| claim.mode == ClaimMode::Assign);
             holdings.extend(assigns.map(|claim| (claim.resource.clone(), claim.party.clone())));
         }

@@ -30,7 +30,7 @@ use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::patience::{local_until_done, recorded_until_done};
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, names, raw_json, search_attributes, unanswered};
+use crate::{activity_options, names, raw_json, reset, search_attributes, unanswered};
 
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
 #[workflow]
@@ -53,6 +53,8 @@ pub struct CustomerEntity {
     unreadable: Option<String>,
     /// What the machine is told first in this run, and when the run began.
     first: (Timestamp, Option<Input>),
+    /// Whether this run came of a reset: what it calls may have been sent before. It decides no command.
+    is_of_reset_run: bool,
 }
 
 /// The argument of a query about one order.
@@ -118,6 +120,7 @@ impl CustomerEntity {
             residence: start_argument::residence(&argument),
             unreadable,
             first: (began, first),
+            is_of_reset_run: reset::is_of_reset_run(view),
         }
     }
 
@@ -421,12 +424,25 @@ async fn provision(
 ) -> Option<Input> {
     let queue = identity::provisioning_queue(context.task_queue(), &request.target);
     let options = activity_options::provision(queue, &request, identity::now(context.workflow_time()), &interrupt);
-    let expires = request.expires_at.is_some();
+    let (expires, proof) = (request.expires_at.is_some(), request.proof);
+    let mut request = request;
+    // The run that was reset may have sent it, unseen by this one.
+    request.maybe_sent |= context.state(|entity| entity.is_of_reset_run);
     match context.execute_activity(TargetActivities::provision, request, options).await {
-        Ok(outcome) => Some(Input::StepEnded { order, step, outcome }),
+        Ok(answer) if answer.is_proven(proof) => Some(Input::StepEnded { order, step, outcome: answer.outcome }),
+        Ok(answer) => {
+            let said = format!("completed as {}", answer.outcome.class());
+            Some(Input::StepEndedByHand { order, step, said })
+        }
         // The next run begins it as if it had not begun.
         Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
         Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
+        Err(failure)
+            if proof.is_some()
+                && let Some(said) = unanswered::by_hand(&failure) =>
+        {
+            Some(Input::StepEndedByHand { order, step, said: said.to_owned() })
+        }
         Err(failure) => {
             let outcome = of_unanswered(unanswered::of_call(&failure), expires);
             Some(Input::StepEnded { order, step, outcome })

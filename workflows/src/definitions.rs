@@ -10,7 +10,7 @@ use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, TargetId, TenantId
 use interlock_domain::import::PartReport;
 use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResource};
 use interlock_domain::order::Authority;
-use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_domain::outcome::{HolderAnswer, ProvenOutcome};
 use interlock_domain::recording::{Receipted, Requested};
 use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, News, Tally};
 use interlock_domain::target::{ProbeAnswer, Standing};
@@ -173,7 +173,7 @@ pub struct TargetActivities;
 impl TargetActivities {
     /// Carries out one step at its target.
     #[activity(name = "provision")]
-    pub fn provision(request: ProvisionRequest) -> Outcome {
+    pub fn provision(request: ProvisionRequest) -> ProvenOutcome {
         unimplemented!()
     }
 

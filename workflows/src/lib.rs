@@ -17,6 +17,7 @@ mod moving;
 mod needs;
 mod patience;
 mod raw_json;
+mod reset;
 mod resource_entity;
 mod resource_import;
 mod search_attributes;

@@ -426,6 +426,10 @@ pub struct ProvisionRequest {
     /// Whether an earlier schedule of this step may have sent its request: settle that before sending again.
     #[serde(default)]
     pub maybe_sent: bool,
+    /// What the answer is to repeat, so that it can be told from a result that a person gave in Temporal; none where the
+    /// target's workers are not known to repeat it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Uuid>,
     /// How long one attempt may take, in milliseconds.
     pub attempt_timeout_ms: u64,
     /// The pauses between its attempts.

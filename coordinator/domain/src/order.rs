@@ -193,6 +193,10 @@ pub struct PlannedStep {
     /// The pauses between its attempts.
     #[serde(default)]
     pub retry: RetryPolicy,
+    /// Whether the workers of its target repeat the proof of a request in their answer: Interlock's own do. A result without it
+    /// was then given by a person in Temporal, and settles nothing. False in plans of builds before 0.2.0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proves: bool,
 }
 
 /// What the catalog makes of an event: recorded in history with the catalog's digest, so that a later catalog never

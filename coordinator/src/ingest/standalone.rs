@@ -88,6 +88,7 @@ pub fn standalone_order(
             epochs: BTreeMap::new(),
             dispatch: 0,
             maybe_sent: false,
+            proof: None,
             attempt_timeout_ms: step.attempt_timeout_ms,
             retry: step.retry,
             expires_at,

@@ -264,6 +264,7 @@ impl DeedStep {
             compensation: self.compensated.then(|| "undo".to_owned()),
             attempt_timeout_ms: ATTEMPT_TIMEOUT_MS,
             retry: interlock_domain::retry::RetryPolicy::default(),
+            proves: false,
         }
     }
 }

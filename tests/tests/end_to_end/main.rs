@@ -22,6 +22,7 @@ mod waiting;
 mod asked_under_load;
 mod at_rest;
 mod bootstrapped;
+mod buttons;
 mod calls_under_way;
 mod catalog_events;
 mod changeover;

@@ -253,6 +253,8 @@ fn planned_steps(
                 compensation: step.compensation.clone(),
                 attempt_timeout_ms: step.attempt_timeout_ms,
                 retry: step.retry,
+                // Whoever admits knows who serves the target.
+                proves: false,
             });
         }
         over.insert(*index, own);

@@ -219,6 +219,7 @@ impl Customer {
             state: StepState::Open,
             dispatches: 0,
             maybe_sent: false,
+            by_hand: 0,
             amendments: 0,
             identity: None,
             left_out_by: None,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
+
 use super::identities::step_key;
 use super::{ClaimState, Customer, Effect, Order, OrderStep, StepState};
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
@@ -234,6 +236,7 @@ impl Customer {
         let step = order.steps.get_mut(index)?;
         let planned = &step.planned;
         let epoch_of = |resource: &ResourceId| self.leases.get(resource).map(|lease| (resource.clone(), lease.epoch));
+        let key = step_key(id, step);
         let request = ProvisionRequest {
             tenant: self.me.tenant.clone(),
             customer: self.me.customer.clone(),
@@ -242,11 +245,12 @@ impl Customer {
             target: planned.target.clone(),
             operation: planned.operation.clone(),
             data: planned.data.clone(),
-            idempotency_key: step_key(id, step),
+            idempotency_key: key,
             epoch: planned.resources.iter().find_map(epoch_of).map(|(_, epoch)| epoch),
             epochs: planned.resources.iter().filter_map(epoch_of).collect(),
             dispatch: step.dispatches,
             maybe_sent: step.maybe_sent,
+            proof: planned.proves.then(|| proof_of(&key, step.dispatches)),
             attempt_timeout_ms: planned.attempt_timeout_ms,
             retry: planned.retry,
             expires_at: order.expires_at,
@@ -255,6 +259,11 @@ impl Customer {
         step.dispatches += 1;
         Some(Effect::Provision { order: id.clone(), step: index, request })
     }
+}
+
+/// What the answer to a call is to repeat: another one for each time that the step is scheduled.
+fn proof_of(key: &Uuid, dispatch: u32) -> Uuid {
+    Uuid::new_v5(key, format!("proof {dispatch}").as_bytes())
 }
 
 /// Of orders as lanes sort them: those of which nothing has begun and that wait for a lease, or for their turn behind

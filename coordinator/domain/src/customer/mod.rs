@@ -68,6 +68,15 @@ pub enum Input {
         /// What became of it.
         outcome: Outcome,
     },
+    /// A step's call ended with a result that no worker gave: a person completed or failed it in Temporal.
+    StepEndedByHand {
+        /// The order.
+        order: OrderId,
+        /// The step's index in it.
+        step: usize,
+        /// What the result said, in a few words without personal data.
+        said: String,
+    },
     /// A step's call was cancelled, and is over: its request may have been sent.
     StepInterrupted {
         /// The order.
@@ -108,6 +117,7 @@ impl Input {
             | Self::StepInterrupted { .. }
             | Self::Reassert { .. }
             | Self::SettleDifference { .. }
+            | Self::StepEndedByHand { .. }
             | Self::Resumed
             | Self::Misidentified { .. } => Cause::Other,
         }
@@ -120,12 +130,16 @@ impl Customer {
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         self.observed.clear();
         let resumed = matches!(input, Input::Resumed);
+        let mut called_again = None;
         match input {
             Input::Submitted(event) => self.submitted(now, event),
             Input::Admitted(answer) => self.admitted(now, answer),
             Input::Sent => self.sent(),
             Input::Told(message) => self.told(now, message),
             Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
+            Input::StepEndedByHand { order, step, said } => {
+                called_again = self.step_ended_by_hand(now, &order, step, &said);
+            }
             Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
             Input::Reassert { resource } => self.reassert_later(now, resource),
             Input::SettleDifference { resource, above } => self.settle_difference(now, resource, above),
@@ -133,6 +147,7 @@ impl Customer {
             Input::Resumed => {}
         }
         let mut effects = if resumed { self.under_way_again() } else { Vec::new() };
+        effects.extend(called_again);
         self.advance(now, &mut effects);
         self.show(resumed, &mut effects);
         effects

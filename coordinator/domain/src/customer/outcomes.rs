@@ -1,12 +1,15 @@
 //! What became of a step.
 
-use super::{ClaimState, Customer, Ending, Order, OrderClaim, OrderStep, StepState};
+use super::{ClaimState, Customer, Effect, Ending, JournalEntry, Order, OrderClaim, OrderStep, StepState};
 use crate::catalog::UNDO_SUFFIX;
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::message::GiveBack;
 use crate::order::{ClaimMode, OnFailure};
 use crate::outcome::Outcome;
+
+/// How often in a row a step is called again of whose call a person gave the result in Temporal.
+const BY_HAND_MAX: u32 = 3;
 
 impl Customer {
     /// A step's call ended.
@@ -17,6 +20,7 @@ impl Customer {
         }
         step.since = now;
         step.maybe_sent = false;
+        step.by_hand = 0;
         step.outcome = Some(outcome.clone());
         self.changed();
         match outcome {
@@ -64,6 +68,46 @@ impl Customer {
         {
             step.maybe_sent = true;
         }
+    }
+
+    /// A person completed or failed a step's call in Temporal. That settles nothing: what was sent may still be on its way. The
+    /// step is called again, which waits and reads back. Where that happens again and again, a person has to say what is wanted.
+    pub(super) fn step_ended_by_hand(
+        &mut self,
+        now: Timestamp,
+        id: &OrderId,
+        index: usize,
+        said: &str,
+    ) -> Option<Effect> {
+        let order = self.orders.get_mut(id)?;
+        let event = Some((order.event_id.clone(), order.event_type.clone()));
+        let step = order.steps.get_mut(index).filter(|step| step.state == StepState::Running)?;
+        step.maybe_sent = true;
+        step.by_hand += 1;
+        step.since = now;
+        let asks_again = step.by_hand <= BY_HAND_MAX;
+        let name = step.planned.name.clone();
+        let follows = if asks_again { "it is called again, and reads back first" } else { "it waits for a person" };
+        let code = ErrorCode::ResultByHand;
+        self.note(JournalEntry {
+            at: now,
+            order: Some(id.clone()),
+            event,
+            key: None,
+            what: "result_by_hand".to_owned(),
+            code: Some(code.as_str().to_owned()),
+            detail: Some(format!("The call of {name} was ended by hand ({said}), which settles nothing: {follows}.")),
+            by: None,
+            steps: Vec::new(),
+            claims: Vec::new(),
+        });
+        self.changed();
+        if asks_again {
+            return self.dispatch(id, index);
+        }
+        let detail = format!("its call was ended by hand {BY_HAND_MAX} times and once more ({said})");
+        self.set_step(id, index, StepState::Held { code: code.into(), detail });
+        None
     }
 
     pub(super) fn set_step(&mut self, id: &OrderId, index: usize, state: StepState) {
@@ -265,6 +309,7 @@ impl Customer {
             state: StepState::Open,
             dispatches: 0,
             maybe_sent: false,
+            by_hand: 0,
             amendments: 0,
             identity: None,
             left_out_by: None,

@@ -223,6 +223,9 @@ pub struct OrderStep {
     pub dispatches: u32,
     /// Whether a call of it was cancelled that may have been sent.
     pub maybe_sent: bool,
+    /// How many results in a row came for it that no worker gave: by a person in Temporal.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub by_hand: u32,
     /// How often a person amended its arguments: each time it becomes another request, with a key of its own.
     #[serde(default)]
     pub amendments: u32,
@@ -276,6 +279,11 @@ pub enum StepState {
     },
     /// Its order ended before it began.
     Cancelled,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl StepState {

@@ -1,5 +1,6 @@
 //! The customer machine alone: limits at their edges, de-duplication, and the messages of a life.
 
+mod by_hand;
 mod explained;
 mod identities;
 mod imported;
@@ -60,6 +61,7 @@ fn step(name: &str, resources: &[ResourceId], after: &[usize]) -> PlannedStep {
         compensation: None,
         attempt_timeout_ms: 1_000,
         retry: crate::retry::RetryPolicy::default(),
+        proves: false,
     }
 }
 

@@ -448,6 +448,9 @@ catalogue! {
         GivenUpAmbiguous = "given_up_ambiguous":
             "It is not known whether the call had its effect, and sending it again late is worse than never."
             => "Look at the target, where it matters.";
+        ResultByHand = "result_by_hand":
+            "Somebody completed or failed the call in Temporal again and again, which settles nothing."
+            => "Look at the target; then retry the step, which reads back first, or skip it.";
         NotCompensated = "not_compensated": "The lease was given back before this could be undone, or never held."
             => "Look at the target; then skip the step, or retry it where nobody else is at work there.";
         ActivityFailed = "activity_failed": "The call failed in a way that Interlock does not know."
