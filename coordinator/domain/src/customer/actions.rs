@@ -315,12 +315,4 @@ impl OrderStep {
             _ => self.maybe_sent,
         }
     }
-
-    /// What its idempotency key is made of: an amended step is another request.
-    pub(super) fn key_name(&self) -> String {
-        match self.amendments {
-            0 => self.planned.name.clone(),
-            times => format!("{}~{times}", self.planned.name),
-        }
-    }
 }

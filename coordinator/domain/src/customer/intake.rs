@@ -2,8 +2,8 @@
 
 use super::state::{JournalEntry, late_hold, remember_bounded};
 use super::{
-    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, Ending, EventToAdmit, Local,
-    Order, OrderClaim, OrderStep, Remembered, StepState, TicketState,
+    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, Ending, EventToAdmit, KeyRule,
+    Local, Order, OrderClaim, OrderStep, Remembered, StepState, TicketState,
 };
 use crate::error_code::ErrorCode;
 use crate::event::Event;
@@ -33,7 +33,8 @@ impl Customer {
             self.reject(now, Some(&order), Some(&event), &rejection);
             return;
         }
-        let key = OrderKey::new(event.time, event.sequence.as_deref(), now, order).arrived(self.counts.accepted);
+        let key = OrderKey::of_edition(self.edition, event.time, event.sequence.as_deref(), now, order)
+            .arrived(self.counts.accepted);
         self.weight_bytes += event.bytes;
         let fixed = if let Local::Admitting(count) = self.local { count } else { 0 };
         let place = self.inbox.iter().skip(fixed).take_while(|waiting| waiting.key < key).count();
@@ -220,6 +221,7 @@ impl Customer {
             dispatches: 0,
             maybe_sent: false,
             amendments: 0,
+            key_rule: KeyRule::default(),
             outcome: None,
             compensates: None,
             since: now,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::keys::{choose_key_rule, step_key};
 use super::{ClaimState, Customer, Effect, Order, OrderStep, StepState};
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::limits::UNORDERED_RUNNING_MAX;
@@ -230,6 +231,7 @@ impl Customer {
     pub(super) fn dispatch(&mut self, id: &OrderId, index: usize) -> Option<Effect> {
         let order = self.orders.get_mut(id)?;
         let step = order.steps.get_mut(index)?;
+        choose_key_rule(step, self.edition);
         let planned = &step.planned;
         let epoch_of = |resource: &ResourceId| self.leases.get(resource).map(|lease| (resource.clone(), lease.epoch));
         let request = ProvisionRequest {
@@ -240,7 +242,7 @@ impl Customer {
             target: planned.target.clone(),
             operation: planned.operation.clone(),
             data: planned.data.clone(),
-            idempotency_key: id.step_key(&step.key_name()),
+            idempotency_key: step_key(id, step),
             epoch: planned.resources.iter().find_map(epoch_of).map(|(_, epoch)| epoch),
             epochs: planned.resources.iter().filter_map(epoch_of).collect(),
             dispatch: step.dispatches,

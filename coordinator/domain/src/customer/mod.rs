@@ -13,6 +13,7 @@ mod claims;
 mod ending;
 mod imported;
 mod intake;
+mod keys;
 mod lanes;
 mod listing;
 mod notices;
@@ -27,6 +28,7 @@ pub mod waiting;
 mod why;
 
 pub use actions::*;
+pub use keys::KeyRule;
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;
 pub use view::*;

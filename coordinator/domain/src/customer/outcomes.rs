@@ -1,6 +1,6 @@
 //! What became of a step.
 
-use super::{ClaimState, Customer, Ending, Order, OrderClaim, OrderStep, StepState};
+use super::{ClaimState, Customer, Ending, KeyRule, Order, OrderClaim, OrderStep, StepState};
 use crate::catalog::UNDO_SUFFIX;
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, ResourceId, Timestamp};
@@ -233,6 +233,7 @@ impl Customer {
             dispatches: 0,
             maybe_sent: false,
             amendments: 0,
+            key_rule: KeyRule::default(),
             outcome: None,
             compensates: Some(index),
             since: now,

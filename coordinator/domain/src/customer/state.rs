@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::view::{ClaimView, StepView};
-use super::{EventToAdmit, ShownState};
+use super::{EventToAdmit, KeyRule, ShownState};
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::EntityLimits;
@@ -223,6 +223,9 @@ pub struct OrderStep {
     /// How often a person amended its arguments: each time it becomes another request, with a key of its own.
     #[serde(default)]
     pub amendments: u32,
+    /// What its idempotency key is made of. A step that was sent by 0.1.0 keeps the rule of 0.1.0.
+    #[serde(default, skip_serializing_if = "KeyRule::is_v0_1")]
+    pub key_rule: KeyRule,
     /// The class of its last outcome.
     pub outcome: Option<Outcome>,
     /// For a compensation: the index of the step that it undoes.

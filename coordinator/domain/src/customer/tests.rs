@@ -2,6 +2,8 @@
 
 mod explained;
 mod imported;
+mod intake;
+mod keys;
 mod observed;
 mod reassert;
 
