@@ -10,6 +10,7 @@ mod tests;
 
 mod actions;
 mod claims;
+mod digests;
 mod ending;
 mod imported;
 mod intake;
@@ -28,6 +29,7 @@ pub mod waiting;
 mod why;
 
 pub use actions::*;
+pub use digests::OrderDigests;
 pub use keys::KeyRule;
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;
@@ -220,6 +222,9 @@ pub struct EventToAdmit {
     pub event: Event,
     /// The key of its order.
     pub key: OrderKey,
+    /// Whether the key depends on the workflow time at which the event was taken in, since nobody stamped the event.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unstamped: bool,
 }
 
 /// What an admission answers.

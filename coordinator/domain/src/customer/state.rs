@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::view::{ClaimView, StepView};
-use super::{EventToAdmit, KeyRule, ShownState};
+use super::{EventToAdmit, KeyRule, OrderDigests, ShownState};
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::EntityLimits;
@@ -59,8 +59,11 @@ pub struct Customer {
     pub applied: BTreeMap<String, OrderKey>,
     /// Messages to send, oldest first.
     pub outbox: VecDeque<(ResourceId, ToResource)>,
-    /// Orders that are over, oldest first.
+    /// Orders that are over, oldest first, for those who ask.
     pub remembered: VecDeque<Remembered>,
+    /// The ids of all orders that ended within 30 days, for de-duplication.
+    #[serde(default, skip_serializing_if = "OrderDigests::is_new")]
+    pub digests: OrderDigests,
     /// What happened, oldest first, bounded.
     pub journal: VecDeque<JournalEntry>,
     /// Counts since the entity began.
@@ -308,7 +311,7 @@ pub struct UnjudgedGrant {
     pub recall: Option<Asker>,
 }
 
-/// An order that is over, remembered for de-duplication and for those who ask.
+/// An order that is over, remembered for those who ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// The order.
@@ -407,6 +410,7 @@ impl Customer {
             applied: BTreeMap::new(),
             outbox: VecDeque::new(),
             remembered: VecDeque::new(),
+            digests: OrderDigests::default(),
             journal: VecDeque::new(),
             counts: Counts::default(),
             attributes_registered: false,

@@ -40,6 +40,7 @@ fn event(id: &str) -> Event {
         sequence: None,
         half: None,
         trace_parent: None,
+        accepted_at: None,
         data: Map::new(),
         bytes: 100,
     }
