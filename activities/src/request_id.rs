@@ -22,7 +22,8 @@ pub(crate) fn of_part<M: Serialize>(
 ) -> Result<String, EntityCallError> {
     let info = context.info();
     let run = info.workflow_run_id.as_deref().unwrap_or_default();
-    of_message(&[run, &info.activity_id, part], entity, message)
+    // A local activity and a normal one may have the same id.
+    of_message(&[run, &info.activity_type, &info.activity_id, part], entity, message)
 }
 
 /// The request id of a message to an entity, at the position that these texts name.

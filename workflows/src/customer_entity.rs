@@ -7,7 +7,7 @@ use interlock_domain::attempt::{is_settled_failure, of_unanswered};
 use interlock_domain::customer::{Action, ActionDone, AdmissionAnswer, Customer, Effect, Input, OrderFilter, Refusal};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
-use interlock_domain::ids::{Incarnation, OrderId, ResourceId, Timestamp};
+use interlock_domain::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::observation::Observation;
@@ -24,11 +24,11 @@ use temporalio_workflow::{
     WorkflowResult,
 };
 
-use crate::definitions::{LocalActivities, Sending, TargetActivities};
+use crate::definitions::{LocalActivities, RecordedActivities, Sending, TargetActivities};
 use crate::identity::{self, CustomerIdentity};
-use crate::life::{Begun, Entity, live, next_run, regardless};
+use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
-use crate::patience::local_until_done;
+use crate::patience::{local_until_done, recorded_until_done};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, names, raw_json, search_attributes, unanswered};
 
@@ -73,6 +73,12 @@ struct AskedToReassert {
     /// Of which resource; of all where there is none.
     #[serde(default)]
     resource: Option<ResourceId>,
+    /// Whether the two were seen to contradict each other for longer than messages take.
+    #[serde(default)]
+    lasting: bool,
+    /// Then: the epoch by which the resource says that somebody holds it.
+    #[serde(default)]
+    above: Epoch,
 }
 
 /// What comes in.
@@ -151,7 +157,10 @@ impl CustomerEntity {
     #[signal(name = "reassert")]
     pub fn reassert(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
         let input = match raw_json::read::<AskedToReassert>(&argument) {
-            Ok(AskedToReassert { resource }) => Input::Reassert { resource },
+            Ok(AskedToReassert { resource: Some(resource), lasting: true, above }) => {
+                Input::SettleDifference { resource, above }
+            }
+            Ok(AskedToReassert { resource, .. }) => Input::Reassert { resource },
             Err(fault) => Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
                 format!("A signal 'reassert' came that cannot be read: {fault}."),
@@ -247,6 +256,12 @@ impl CustomerEntity {
         let AskedResource { resource } = raw_json::read(&argument)?;
         Ok(json!(self.machine.keeps(&resource)))
     }
+
+    /// All leases that this customer has: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
+    #[query(name = "leases")]
+    pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+        json!(self.machine.leases_held())
+    }
 }
 
 impl CustomerEntity {
@@ -276,10 +291,6 @@ impl Entity for CustomerEntity {
             CameIn::Home(_) => Cause::Message,
             CameIn::Action(..) => Cause::Other,
         }
-    }
-
-    fn is_local(effect: &Effect) -> bool {
-        matches!(effect, Effect::Admit(_) | Effect::Send(_))
     }
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
@@ -323,19 +334,39 @@ impl Entity for CustomerEntity {
         std::mem::take(&mut self.effects)
     }
 
-    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Effect,
+        interrupt: &WorkflowCancellationToken,
+        leaves: Leaves,
+    ) -> Begun<CameIn> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         match effect {
-            Effect::Admit(admission) => Begun::Local(Box::pin(async move {
-                let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
-                answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
-            })),
-            Effect::Send(messages) => Begun::Local(Box::pin(async move {
-                let from = context.state(|entity| entity.machine.me.clone());
-                let sending = Sending { from, messages };
-                let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
-                sent.map(|()| CameIn::Input(Input::Sent))
-            })),
+            Effect::Admit(admission) => match leaves {
+                Leaves::Within => Begun::Local(Box::pin(async move {
+                    let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
+                    answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
+                })),
+                Leaves::Recorded => Begun::Call(Box::pin(async move {
+                    let activity = || RecordedActivities::admit_recorded;
+                    let answer = recorded_until_done(context, activity, admission, interrupt).await;
+                    answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
+                })),
+            },
+            Effect::Send(messages) => {
+                let sending = Sending { from: context.state(|entity| entity.machine.me.clone()), messages };
+                match leaves {
+                    Leaves::Within => Begun::Local(Box::pin(async move {
+                        let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
+                        sent.map(|()| CameIn::Input(Input::Sent))
+                    })),
+                    Leaves::Recorded => Begun::Call(Box::pin(async move {
+                        let activity = || RecordedActivities::send_recorded;
+                        let sent = recorded_until_done(context, activity, sending, interrupt).await;
+                        sent.map(|()| CameIn::Input(Input::Sent))
+                    })),
+                }
+            }
             Effect::Show { state, is_first } => {
                 let tenant = context.state(|entity| entity.machine.me.tenant.to_string());
                 search_attributes::show_customer(&context, is_first.then_some(tenant), state);
@@ -348,7 +379,7 @@ impl Entity for CustomerEntity {
     }
 
     fn wants_local(&self) -> bool {
-        self.effects.iter().any(Self::is_local)
+        self.effects.iter().any(|effect| matches!(effect, Effect::Admit(_) | Effect::Send(_)))
     }
 
     fn is_to_record(&self, locals_in_a_row: u32) -> bool {

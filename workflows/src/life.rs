@@ -10,9 +10,10 @@
 //! 2. A local result is fed with the time of the input before it.
 //! 3. Whether the run is to end is judged only when something else than a local result came in.
 //!
-//! A local activity also runs before its workflow task is recorded, and the task may have to be attempted again. So a local
-//! activity begins at once only if messages alone caused it; else the decision is recorded first ([`Recording`], design §4.15).
-//! Runs of 0.1.0 do without it until they continue as new ([`Edition`]).
+//! A local activity also runs before its workflow task is recorded, and the task may have to be attempted again. So the machine's
+//! effects run as local activities only if messages alone caused them; else they run as normal activities of the entity's own
+//! queue, which the server starts once the task that decided them is recorded ([`Recording`], design §4.15). Runs of 0.1.0 do
+//! without it until they continue as new ([`Edition`]).
 //!
 //! And a workflow task stays short, however much there is to do: the server keeps at most 100 signals that come while one is
 //! under way, and then has it done again from the start. Of an entity with a long inbox that is sent more all the time no task
@@ -60,19 +61,16 @@ pub(crate) trait Entity: Sized + 'static {
     fn has_effects(&self) -> bool;
     /// What the machine wants done since the last time.
     fn take_effects(&mut self) -> Vec<Self::Effect>;
-    /// Begins one effect.
+    /// Begins one effect. `leaves` is for those that are local activities otherwise.
     fn begin(
         context: &WorkflowContext<Self>,
         effect: Self::Effect,
         interrupt: &WorkflowCancellationToken,
+        leaves: Leaves,
     ) -> Begun<Self::Input>;
     /// What an input rests on that is fed at this time.
     fn cause(&self, _now: Timestamp, _input: &Self::Input) -> Cause {
         Cause::Other
-    }
-    /// Whether an effect is a local activity.
-    fn is_local(_effect: &Self::Effect) -> bool {
-        false
     }
     /// Whether what a local activity sends depends on the workflow time of a task that may not be recorded yet.
     fn rests_on_clock(_effect: &Self::Effect) -> bool {
@@ -119,6 +117,15 @@ pub(crate) trait Entity: Sized + 'static {
 
 /// What became of something under way, for the machine; none where the run is to end and the next one begins it again.
 pub(crate) type Ended<I> = Pin<Box<dyn Future<Output = Option<I>>>>;
+
+/// When what a machine tells others leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// Within the workflow task: by a local activity.
+    Within,
+    /// After the workflow task is recorded: by a normal activity.
+    Recorded,
+}
 
 /// Something that was begun.
 pub(crate) enum Begun<I> {
@@ -191,10 +198,8 @@ struct Life<'a, E: Entity> {
     locals_in_a_row: u32,
     /// Whether local activities may begin in the present workflow task.
     recording: Recording,
-    /// Local activities that were decided in a task that was not recorded then. They begin when [`Life::moment`] is over.
-    held: VecDeque<E::Effect>,
-    /// Under way while the server is to record what was decided. It is never stopped early, so that what a run does depends
-    /// on the order alone in which it hears of things.
+    /// Under way while the server is to record what local activities in a row did, in runs of 0.1.0: nothing is begun meanwhile.
+    /// It is never stopped early, so that what a run does depends on the order alone in which it hears of things.
     moment: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Cancelled once the run is to end.
     interrupt: WorkflowCancellationToken,
@@ -225,13 +230,11 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         edition,
         locals_in_a_row: 0,
         recording: Recording::default(),
-        held: VecDeque::new(),
         moment: None,
         interrupt: WorkflowCancellationToken::new(),
         ending: false,
     };
     loop {
-        life.begin_held().await;
         life.begin_effects().await;
         life.set_alarm();
         let happening = life.next().await;
@@ -291,40 +294,20 @@ impl<E: Entity> Life<'_, E> {
             }
         }
         for effect in self.context.state_mut(E::take_effects) {
-            if self.is_to_record_first(&effect) {
-                self.held.push_back(effect);
-            } else {
-                self.begin(effect).await;
+            let leaves = self.leaves(&effect);
+            match E::begin(self.context, effect, &self.interrupt, leaves) {
+                Begun::Local(future) => self.local = Some(Task::begin(future).await),
+                Begun::Call(future) => self.calls.push(Task::begin(future).await),
+                Begun::Done => {}
             }
         }
-        if !self.held.is_empty() && self.moment.is_none() {
-            self.record().await;
-        }
     }
 
-    async fn begin(&mut self, effect: E::Effect) {
-        match E::begin(self.context, effect, &self.interrupt) {
-            Begun::Local(future) => self.local = Some(Task::begin(future).await),
-            Begun::Call(future) => self.calls.push(Task::begin(future).await),
-            Begun::Done => {}
-        }
-    }
-
-    /// Begins what was held back until the decision was recorded.
-    async fn begin_held(&mut self) {
-        if self.ending || self.moment.is_some() {
-            return;
-        }
-        while let Some(effect) = self.held.pop_front() {
-            self.begin(effect).await;
-        }
-    }
-
-    /// Whether the decision to do this is recorded before it is done. What is not a local activity is a command, which the
-    /// server takes together with the record of its task.
-    fn is_to_record_first(&self, effect: &E::Effect) -> bool {
-        let may_leave = self.recording.may_leave() && self.moment.is_none() && !E::rests_on_clock(effect);
-        self.edition >= Edition::V0_2 && E::is_local(effect) && !may_leave
+    /// Whether this may leave before the decision is recorded. What is no local activity is a command, which the server takes
+    /// together with the record of the task.
+    fn leaves(&self, effect: &E::Effect) -> Leaves {
+        let is_stable = self.recording.may_leave() && !E::rests_on_clock(effect);
+        if self.edition == Edition::V0_1 || is_stable { Leaves::Within } else { Leaves::Recorded }
     }
 
     /// Whether a run of 0.1.0 is to have recorded what local activities in a row did.
@@ -333,7 +316,7 @@ impl<E: Entity> Life<'_, E> {
         self.context.state(|entity| entity.wants_local() && entity.is_to_record(in_a_row))
     }
 
-    /// Leaves the workflow task for a moment: what was decided in it is recorded then.
+    /// Leaves the workflow task for a moment: what was done in it is recorded then.
     async fn record(&mut self) {
         let mut moment = self.ring_in(self.clock, MOMENT).timer;
         // Polled at once, so that the timer is set now.

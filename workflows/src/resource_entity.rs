@@ -20,11 +20,11 @@ use temporalio_workflow::{
     SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
-use crate::definitions::{LocalActivities, LookUp, Notification, TargetActivities};
+use crate::definitions::{LocalActivities, LookUp, Notification, RecordedActivities, TargetActivities};
 use crate::identity::{self, ResourceIdentity};
-use crate::life::{Begun, Entity, live, next_run, regardless};
+use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
-use crate::patience::local_until_done;
+use crate::patience::{local_until_done, recorded_until_done};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, names, raw_json};
 
@@ -324,10 +324,6 @@ impl Entity for ResourceEntity {
         }
     }
 
-    fn is_local(effect: &Effect) -> bool {
-        matches!(effect, Effect::Notify(_))
-    }
-
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox
     }
@@ -386,15 +382,29 @@ impl Entity for ResourceEntity {
         std::mem::take(&mut self.effects)
     }
 
-    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Effect,
+        interrupt: &WorkflowCancellationToken,
+        leaves: Leaves,
+    ) -> Begun<CameIn> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         match effect {
-            Effect::Notify(messages) => Begun::Local(Box::pin(async move {
+            Effect::Notify(messages) => {
                 let realm = context.state(|entity| entity.machine.realm.clone());
                 let notification = Notification { realm, messages };
-                let deliveries = local_until_done(context, || LocalActivities::notify, notification, interrupt).await;
-                deliveries.map(|deliveries| CameIn::Input(Input::Notified(deliveries)))
-            })),
+                let notified = |deliveries| CameIn::Input(Input::Notified(deliveries));
+                match leaves {
+                    Leaves::Within => Begun::Local(Box::pin(async move {
+                        let activity = || LocalActivities::notify;
+                        local_until_done(context, activity, notification, interrupt).await.map(notified)
+                    })),
+                    Leaves::Recorded => Begun::Call(Box::pin(async move {
+                        let activity = || RecordedActivities::notify_recorded;
+                        recorded_until_done(context, activity, notification, interrupt).await.map(notified)
+                    })),
+                }
+            }
             Effect::LookUp { authority, resource, tenant } => Begun::Call(Box::pin(async move {
                 let queue = identity::provisioning_queue(context.task_queue(), &authority.target);
                 let options = activity_options::look_up(queue, &tenant, &interrupt);
@@ -410,7 +420,7 @@ impl Entity for ResourceEntity {
     }
 
     fn wants_local(&self) -> bool {
-        self.effects.iter().any(Self::is_local)
+        self.effects.iter().any(|effect| matches!(effect, Effect::Notify(_)))
     }
 
     fn is_to_record(&self, locals_in_a_row: u32) -> bool {

@@ -202,6 +202,10 @@ pub struct PlannedStep {
     /// then protect something else. Sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixed: Vec<String>,
+    /// The arguments, by name, that carry the name under which the target knows the customer: what a claim of the plan
+    /// calls the party. Sorted. None in plans of builds that did not say: such a release goes by what its event named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party_arguments: Option<Vec<String>>,
     /// The resources whose lease protects this step. Each is claimed by the plan.
     #[serde(default)]
     pub resources: Vec<ResourceId>,

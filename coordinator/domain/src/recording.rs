@@ -6,10 +6,9 @@
 //! So the signals of an attempt begin with those of the attempt before, in the same order, and nothing else is certain to
 //! be the same, to come in the same order, or to come again at all.
 //!
-//! Hence the rule, carried out by [`Recording`]: a local activity begins at once only if everything that the run took in its
+//! Hence the rule, carried out by [`Recording`]: an effect leaves by a local activity only if everything that the run took in its
 //! present workflow task came as a message whose content alone decides what follows ([`Cause::Message`]). In every other
-//! case the decision is recorded first: the run leaves the task for a moment, and the local activity begins in the next
-//! task, with the content that was decided then.
+//! case it leaves by a normal activity: its content is recorded with the task that decided it, and only then it begins.
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +85,32 @@ impl Recording {
     }
 }
 
+/// What an activity is asked that runs after the decision to do so was recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Requested<I> {
+    /// What the answer has to repeat: it names the length of the history at which it was asked.
+    pub receipt: String,
+    /// What is to be done.
+    pub input: I,
+}
+
+/// What such an activity answers. Anybody with Temporal's tools can complete an activity by hand; the receipt tells the answer
+/// of a worker from that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receipted<O> {
+    /// The receipt of the request.
+    pub receipt: String,
+    /// The answer.
+    pub output: O,
+}
+
+impl<O> Receipted<O> {
+    /// The answer, if it is one to the request with this receipt.
+    pub fn of(self, receipt: &str) -> Option<O> {
+        (self.receipt == receipt).then_some(self.output)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +150,13 @@ mod tests {
         recording.local_ended();
         recording.reached(11);
         assert!(recording.may_leave());
+    }
+
+    #[test]
+    fn an_answer_without_the_receipt_is_none() {
+        let answer = |receipt: &str| Receipted { receipt: receipt.to_owned(), output: 7 };
+        assert_eq!(answer("asked after event 12").of("asked after event 12"), Some(7));
+        assert_eq!(answer("").of("asked after event 12"), None);
     }
 
     #[test]

@@ -119,6 +119,7 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
             state: step.to_owned(),
             attempts: known.attempt,
             outcome: known.outcome.as_ref().map(|outcome| outcome.class().to_owned()),
+            identity: None,
         }],
         claims: Vec::new(),
         actions: Vec::new(),

@@ -6,7 +6,7 @@
 use interlock_domain::customer::{ClaimState, Customer, Input, OrderDigests, StepState};
 use interlock_domain::ids::{Epoch, ResourceId};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, ToCustomer, ToResource};
-use interlock_domain::order::ClaimMode;
+use interlock_domain::order::{ClaimMode, Plan};
 use interlock_domain::resource::{self, Resource, Vacancy};
 
 /// One rule of the protocol, broken.
@@ -18,6 +18,8 @@ pub enum Broken {
     DeclinesTooEarly,
     /// §4.5: the lease goes back after the first step of a release, not the last.
     GivesBackAfterTheFirstStep,
+    /// §4.5: "not under the identity that the event named" counts as released, as in version 0.1.0.
+    ConfirmsUnderOneIdentity,
     /// §4.5: the lease goes back when the release is sent, not when it is confirmed.
     GivesBackBeforeConfirmation,
     /// §4.4: an order starts before it has all its leases.
@@ -114,6 +116,13 @@ impl Broken {
         }
     }
 
+    /// What an admission makes of a plan.
+    pub(crate) fn planned(self, plan: &mut Plan) {
+        if self == Self::ConfirmsUnderOneIdentity {
+            plan.steps.iter_mut().for_each(|step| step.party_arguments = None);
+        }
+    }
+
     /// What a customer hears of an answer.
     pub(crate) fn answered(self, answer: &mut ClaimAnswer) {
         if let (Self::NeverRecalls, ClaimAnswer::Granted { recall, .. }) = (self, answer) {
@@ -144,7 +153,10 @@ impl Broken {
                 machine.vacancy = Vacancy::Known;
                 resource::Input::Woke
             }
-            (Self::KeepsQuietAboutItsLease, resource::Input::Told(mut message)) => {
+            (
+                Self::KeepsQuietAboutItsLease,
+                resource::Input::Told(mut message) | resource::Input::Heard { mut message, .. },
+            ) => {
                 if let ToResource::Reassert { lease, .. } = &mut message {
                     *lease = None;
                 }
@@ -193,7 +205,8 @@ fn given_back_when(machine: &Customer, so_far: impl Fn(&StepState) -> bool) -> V
     let given_back = |(resource, epoch)| {
         let from = machine.me.clone();
         let (how, tickets, finished) = (GiveBack::Released, Vec::new(), Vec::new());
-        (resource, ToResource::GiveBack { from, epoch, how, tickets, finished })
+        let (proof, registered_to) = (None, None);
+        (resource, ToResource::GiveBack { from, epoch, how, tickets, finished, proof, registered_to })
     };
     released.into_iter().map(given_back).collect()
 }

@@ -1,5 +1,7 @@
 //! Calls to Temporal as any client in any language can make them, also those that no client should.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use interlock_coordinator::local::LocalPlatform;
 use interlock_domain::routing::{EntityRoute, NAMESPACE_DEFAULT};
 use temporalio_client::Client;
@@ -32,6 +34,9 @@ pub fn payload(encoding: &str, data: impl Into<Vec<u8>>) -> Payload {
 pub fn json_payload(data: impl Into<Vec<u8>>) -> Payload {
     payload("json/plain", data)
 }
+
+/// Whether an entity was terminated.
+static TERMINATED: AtomicBool = AtomicBool::new(false);
 
 /// One entity, as a client of Temporal sees it.
 pub struct RawEntity {
@@ -102,8 +107,14 @@ impl RawEntity {
         self.client.clone().signal_with_start_workflow_execution(request.into_request()).await.unwrap();
     }
 
+    /// Whether any test of this process terminated an entity.
+    pub fn was_one_terminated() -> bool {
+        TERMINATED.load(Ordering::Relaxed)
+    }
+
     /// Terminates it, which nobody should do.
     pub async fn terminate(&self) {
+        TERMINATED.store(true, Ordering::Relaxed);
         let request = TerminateWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
             workflow_execution: Some(self.execution("")),

@@ -247,6 +247,8 @@ impl Customer {
             maybe_sent: false,
             amendments: 0,
             key_rule: KeyRule::default(),
+            identity: None,
+            left_out_by: None,
             outcome: None,
             compensates: None,
             since: now,

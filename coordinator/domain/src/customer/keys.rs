@@ -33,19 +33,12 @@ pub(super) fn choose_key_rule(step: &mut OrderStep, edition: Edition) {
     }
 }
 
-/// The key under which a step is sent.
-pub(super) fn step_key(order: &OrderId, step: &OrderStep) -> Uuid {
-    let name = key_name(step);
-    match step.key_rule {
-        KeyRule::OrderUuid => order.step_key_v0_1(&name),
-        KeyRule::OrderId => order.step_key(&name),
-    }
-}
-
-/// What names the request within its order: an amended step is another request.
-fn key_name(step: &OrderStep) -> String {
-    match step.amendments {
-        0 => step.planned.name.clone(),
-        times => format!("{}~{times}", step.planned.name),
+impl OrderId {
+    /// The key of one of its steps by this rule; `step` is the name of the request within the order.
+    pub(super) fn key_by(&self, rule: KeyRule, step: &str) -> Uuid {
+        match rule {
+            KeyRule::OrderUuid => self.step_key_v0_1(step),
+            KeyRule::OrderId => self.step_key(step),
+        }
     }
 }

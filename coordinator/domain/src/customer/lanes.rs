@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::keys::{choose_key_rule, step_key};
+use super::identities::step_key;
+use super::keys::choose_key_rule;
 use super::{ClaimState, Customer, Effect, Order, OrderStep, StepState};
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::limits::UNORDERED_RUNNING_MAX;
@@ -219,6 +220,7 @@ impl Customer {
 
     /// A step begins. With all its leases held its order has started, and goes first from now on.
     fn begin(&mut self, now: Timestamp, id: &OrderId, index: usize) {
+        self.go_by_the_identity_of_the_lease(now, id, index);
         let starts = self.orders.get(id).is_some_and(|order| self.has_all_leases(order));
         if let Some(order) = self.orders.get_mut(id) {
             order.started |= starts;

@@ -12,6 +12,7 @@ mod actions;
 mod claims;
 mod digests;
 mod ending;
+mod identities;
 mod imported;
 mod intake;
 mod keys;
@@ -35,7 +36,7 @@ pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;
 pub use view::*;
 pub use visibility::ShownState;
-pub use why::{Chain, Keeping, Link};
+pub use why::{Chain, HeldOf, Keeping, LeasesHeld, Link};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +44,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_code::ErrorCode;
 use crate::event::Event;
-use crate::ids::{CustomerRef, Incarnation, OrderId, ResourceId, Timestamp};
+use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use crate::limits::EntityLimits;
 use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
@@ -83,6 +84,13 @@ pub enum Input {
         /// The resource; none for all.
         resource: Option<ResourceId>,
     },
+    /// The sweep saw, for longer than messages take, that this customer and a resource contradict each other about its lease.
+    SettleDifference {
+        /// The resource.
+        resource: ResourceId,
+        /// The epoch by which the resource says that somebody holds it: where this customer holds nothing, it does not take it.
+        above: Epoch,
+    },
     /// A new run begins: what was under way is to be started again.
     Resumed,
     /// The workflow id says that this entity is not who its start argument says: every event is rejected.
@@ -103,6 +111,7 @@ impl Input {
             | Self::StepEnded { .. }
             | Self::StepInterrupted { .. }
             | Self::Reassert { .. }
+            | Self::SettleDifference { .. }
             | Self::Resumed
             | Self::Misidentified { .. } => Cause::Other,
         }
@@ -123,6 +132,7 @@ impl Customer {
             Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
             Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
             Input::Reassert { resource } => self.reassert_later(now, resource),
+            Input::SettleDifference { resource, above } => self.settle_difference(now, resource, above),
             Input::Misidentified { claimed } => self.misidentified = Some(claimed),
             Input::Resumed => {}
         }
@@ -158,8 +168,8 @@ impl Customer {
             self.reassert();
             self.supersede();
             self.skip_what_is_not_held();
-            self.settle_claims();
-            self.settle_leases();
+            self.settle_claims(now);
+            self.settle_leases(now);
             self.stop_compensations();
             self.ask_for_tickets();
             self.end_orders(now);

@@ -89,7 +89,8 @@ impl Customer {
         for resource in self.resources_in_mode(id, index, ClaimMode::Assign) {
             if compensation {
                 if self.orders[id].is_undone_on(&resource) {
-                    self.give_back_later(&resource, GiveBack::Released);
+                    let proof = self.proof_of(id, index);
+                    self.give_back_later(&resource, GiveBack::Released, proof);
                 }
             } else if let Some(lease) = self.leases.get_mut(&resource) {
                 lease.kept = true;
@@ -152,22 +153,30 @@ impl Customer {
 
     /// The target has it registered to somebody else: the lease goes back, the resource finds out who.
     fn step_in_use(&mut self, now: Timestamp, id: &OrderId, index: usize, holder: Option<String>) {
-        let whom = holder.unwrap_or_else(|| "somebody else".to_owned());
+        let whom = holder.clone().unwrap_or_else(|| "somebody else".to_owned());
         let compensation = self.orders[id].steps[index].compensates.is_some();
         let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
         let releases = self.resources_in_mode(id, index, ClaimMode::Release);
-        if compensation || (assigns.is_empty() && releases.is_empty()) {
+        if self.orders[id].steps[index].planned.party_arguments.is_some()
+            && (compensation || assigns.is_empty() && !releases.is_empty())
+        {
+            self.release_in_use(now, id, index, holder);
+        } else if compensation || (assigns.is_empty() && releases.is_empty()) {
             self.step_failed(now, id, index, ErrorCode::InUse.into(), format!("registered to {whom}"));
         } else if assigns.is_empty() {
             // What we were to release is registered to another: there is nothing of ours to release.
-            self.set_step(id, index, StepState::Skipped { code: ErrorCode::NotHolder.into() });
-            for resource in &releases {
-                self.give_back_now(resource, GiveBack::Contested);
-            }
+            self.leave_to_its_holder(id, index, &releases, None);
+        } else if self.is_registered_to_us(id, index, holder.as_deref()) || self.takes_and_gives_up(id, index, &assigns)
+        {
+            // Nobody else has it: the event named another identity than the target has. Or what is in the way may be of what
+            // the step locks or gives up, and no look-up of what it takes would find that.
+            let detail = self.orders[id].steps[index].under_another_identity(&whom);
+            self.set_step(id, index, StepState::Held { code: ErrorCode::InUse.into(), detail });
         } else {
+            let proof = self.proof_of(id, index);
             self.set_step(id, index, StepState::Open);
             for resource in &assigns {
-                self.give_back_now(resource, GiveBack::Contested);
+                self.give_back_now(resource, GiveBack::Contested, proof.clone());
             }
             if let Some(order) = self.orders.get_mut(id) {
                 order.started &= order.had_effect();
@@ -175,8 +184,32 @@ impl Customer {
         }
     }
 
+    /// Whether a step that takes something names something else, too: a SIM swap.
+    fn takes_and_gives_up(&self, id: &OrderId, index: usize, assigns: &[ResourceId]) -> bool {
+        let planned = &self.orders[id].steps[index].planned;
+        planned.party_arguments.is_some() && planned.resources.len() > assigns.len()
+    }
+
+    /// Leaves a release out, since somebody else has what it names: the leases go back, and say whom the target named.
+    pub(super) fn leave_to_its_holder(
+        &mut self,
+        id: &OrderId,
+        index: usize,
+        resources: &[ResourceId],
+        holder: Option<&str>,
+    ) {
+        let proof = self.proof_of(id, index);
+        self.set_step(id, index, StepState::Skipped { code: ErrorCode::NotHolder.into() });
+        for resource in resources {
+            self.give_back_now(resource, GiveBack::Contested, proof.clone());
+            if let Some(lease) = self.leases.get_mut(resource) {
+                lease.registered_to = holder.map(str::to_owned);
+            }
+        }
+    }
+
     /// A step failed for good: the catalog says what follows.
-    fn step_failed(&mut self, now: Timestamp, id: &OrderId, index: usize, code: ReasonCode, detail: String) {
+    pub(super) fn step_failed(&mut self, now: Timestamp, id: &OrderId, index: usize, code: ReasonCode, detail: String) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let step = &order.steps[index];
         // A release is never left out by a rule: only a person may say that it counts as confirmed.
@@ -234,6 +267,8 @@ impl Customer {
             maybe_sent: false,
             amendments: 0,
             key_rule: KeyRule::default(),
+            identity: None,
+            left_out_by: None,
             outcome: None,
             compensates: Some(index),
             since: now,

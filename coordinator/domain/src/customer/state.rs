@@ -9,7 +9,7 @@ use super::{EventToAdmit, KeyRule, OrderDigests, ShownState};
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::EntityLimits;
-use crate::message::{Asker, GiveBack, Notice, ToResource};
+use crate::message::{Asker, GiveBack, LeaseProof, Notice, ToResource};
 use crate::observation::Observation;
 use crate::order::{Claim, Late, OrderKey, OrderState, PlannedStep};
 use crate::outcome::Outcome;
@@ -51,6 +51,9 @@ pub struct Customer {
     /// a grant: said when nothing waits for admission.
     #[serde(default)]
     pub to_reassert: BTreeMap<ResourceId, Epoch>,
+    /// Those of them that were seen to contradict this customer for longer than messages take.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub contradicting: BTreeSet<ResourceId>,
     /// Per resource, the highest epoch given back or declined.
     pub given_back: BTreeMap<ResourceId, Epoch>,
     /// Per resource, the key of the last settled assign or release.
@@ -229,12 +232,30 @@ pub struct OrderStep {
     /// What its idempotency key is made of. A step that was sent by 0.1.0 keeps the rule of 0.1.0.
     #[serde(default, skip_serializing_if = "KeyRule::is_v0_1")]
     pub key_rule: KeyRule,
+    /// The identity that a release goes by, where it was not always the one that its event named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<StepIdentity>,
+    /// Who left it out and why, where a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out_by: Option<(String, String)>,
     /// The class of its last outcome.
     pub outcome: Option<Outcome>,
     /// For a compensation: the index of the step that it undoes.
     pub compensates: Option<usize>,
     /// Since when it stands so.
     pub since: Timestamp,
+}
+
+/// The identity that a release goes by: the name under which the target is asked to take the resource away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepIdentity {
+    /// The identity that the event named.
+    pub named: String,
+    /// The identity under which it is sent, or was sent last.
+    pub sent: String,
+    /// The identities before that under which the target did not have the resource, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
 }
 
 /// Where a step stands.
@@ -294,6 +315,15 @@ pub struct Lease {
     pub recall: Option<Asker>,
     /// The name under which the targets know this customer there.
     pub party: Option<String>,
+    /// Names under which they knew it there before, under this lease, oldest first; bounded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parties_before: Vec<String>,
+    /// What its being given back rests on, once it is to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<LeaseProof>,
+    /// To whom a release found the resource registered, where that was somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_to: Option<String>,
 }
 
 /// A grant whose ticket is not known yet.
@@ -405,6 +435,7 @@ impl Customer {
             early_recalls: BTreeMap::new(),
             early_notices: Vec::new(),
             to_reassert: BTreeMap::new(),
+            contradicting: BTreeSet::new(),
             given_back: BTreeMap::new(),
             settled: BTreeMap::new(),
             applied: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! The customer machine alone: limits at their edges, de-duplication, and the messages of a life.
 
 mod explained;
+mod identities;
 mod imported;
 mod intake;
 mod keys;
@@ -55,6 +56,7 @@ fn step(name: &str, resources: &[ResourceId], after: &[usize]) -> PlannedStep {
         operation: operation.to_owned(),
         data: Map::from_iter([("msisdn".to_owned(), Value::from("1"))]),
         fixed: Vec::new(),
+        party_arguments: None,
         resources: resources.to_vec(),
         after: after.to_vec(),
         on_failure: OnFailure::Hold,

@@ -2,6 +2,8 @@
 //! `step(now, input) -> effects`.
 
 #[cfg(test)]
+mod contradiction_tests;
+#[cfg(test)]
 mod force_tests;
 #[cfg(test)]
 mod import_tests;

@@ -149,10 +149,13 @@ impl World {
                     let event = self.scenario.event_index(&waiting.event.id);
                     let spec = event.map(|event| &self.scenario.events[event]);
                     let deed = spec.and_then(|spec| spec.deed.as_ref());
-                    let plan = deed.map_or_else(
+                    let mut plan = deed.map_or_else(
                         || Err(Rejection::new(ErrorCode::UnknownEventType, "No such event.")),
                         |deed| deed.plan(&admission, &policy),
                     );
+                    if let (Some(broken), Ok(plan)) = (self.scenario.broken, &mut plan) {
+                        broken.planned(plan);
+                    }
                     let tickets = plan.as_ref().map(|plan| admission.tickets(&waiting.key, plan)).unwrap_or_default();
                     let tickets = tickets.into_iter().map(|(resource, ticket)| (resource, ticket, None)).collect();
                     EventWork { plan, to_pass_on: spec.and_then(|spec| spec.passes_on), tickets }

@@ -73,13 +73,15 @@ impl World {
                             continue;
                         }
                         done = false;
+                        if self.left.unanswered > 0 {
+                            actions.push(Action::ClaimLate(customer, event, ticket));
+                        }
                         if self.is_in_task(claimed) {
                             continue;
                         }
                         actions.push(Action::Claim(customer, event, ticket));
                         if self.left.unanswered > 0 {
                             actions.push(Action::ClaimAnswerLost(customer, event, ticket));
-                            actions.push(Action::ClaimLate(customer, event, ticket));
                         }
                     }
                 }

@@ -35,7 +35,8 @@ pub use action::{Action, Call, PersonsChoice};
 pub use tasks::OpenTask;
 pub use truth::Truth;
 
-use crate::deed::assign_on;
+use crate::broken::Broken;
+use crate::deed::{Write, assign_on};
 use crate::faults::Faults;
 use crate::fingerprint::{Fingerprint, Tracked, hash_of_json};
 use crate::scenario::{BEGINNING_MS, EventSpec, Scenario, Start};
@@ -64,6 +65,8 @@ pub struct World {
     pub ghosts: Vec<Ghost>,
     /// Customers that are to be asked what they have and want of a resource whose entity was lost: resource, customer.
     pub to_look_around: BTreeSet<(usize, usize)>,
+    /// Customers whom the sweep saw contradict a resource: resource, customer.
+    pub to_settle: BTreeSet<(usize, usize)>,
     /// Faults that may still happen.
     pub left: Faults,
     /// What really happened, for the checks.
@@ -215,7 +218,7 @@ impl World {
         for (age, (customer, resource, _)) in (1_i64..).zip(to_have) {
             let on = targets_of(&scenario, resource);
             let on: Vec<&str> = on.iter().map(String::as_str).collect();
-            let deed = assign_on(&on, scenario.resources[resource].id());
+            let deed = assign_on(&on, &scenario.resources[resource].to_string());
             let (passes_on, is_passed_on) = (None, false);
             scenario.events.push(EventSpec { customer, key: -age, deed: Some(deed), passes_on, is_passed_on });
         }
@@ -223,8 +226,10 @@ impl World {
         let mut world = Self::empty(scenario);
         world.start_ledger();
         world.run_prelude(written);
+        world.start_otherwise();
         let scenario = Arc::make_mut(&mut world.scenario);
         (scenario.faults, scenario.broken) = (faults, broken);
+        world.targets.confirms_blindly = broken == Some(Broken::ConfirmsUnderOneIdentity);
         world.left = faults;
         for (event, spec) in world.scenario.events[..written].iter().enumerate() {
             world.to_submit[event] = !spec.is_passed_on;
@@ -236,7 +241,8 @@ impl World {
         let customer =
             CustomerSlot { entity: None, local: None, task: None, calls: BTreeMap::new(), shown: None, life: 0 };
         let resources = scenario.resources.iter().map(|id| ResourceSlot::new(id.clone())).collect();
-        let targets = Targets { overwrites: scenario.overwrites, ..Targets::default() };
+        let targets =
+            Targets { overwrites: scenario.overwrites, is_discreet: scenario.is_discreet, ..Targets::default() };
         Self {
             now: BEGINNING_MS,
             customers: vec![customer; scenario.customers.len()],
@@ -246,6 +252,7 @@ impl World {
             strays: Vec::new(),
             ghosts: Vec::new(),
             to_look_around: BTreeSet::new(),
+            to_settle: BTreeSet::new(),
             left: Faults::default(),
             truth: Truth { unledgered: scenario.unledgered(), ..Truth::default() },
             scenario: Arc::new(scenario),
@@ -284,6 +291,18 @@ impl World {
         }
     }
 
+    /// What targets say otherwise than the ledger thinks.
+    fn start_otherwise(&mut self) {
+        let scenario = Arc::clone(&self.scenario);
+        self.truth.unledgered.extend(scenario.outside());
+        for (resource, party) in &scenario.registered_as {
+            let id = &scenario.resources[*resource];
+            for (_, holder) in self.targets.registered.iter_mut().filter(|((_, known), _)| known == id) {
+                holder.clone_from(party);
+            }
+        }
+    }
+
     /// The world's fingerprint.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -295,6 +314,7 @@ impl World {
         self.strays.hash(&mut hasher);
         self.ghosts.hash(&mut hasher);
         self.to_look_around.hash(&mut hasher);
+        self.to_settle.hash(&mut hasher);
         self.left.hash(&mut hasher);
         self.truth.hash(&mut hasher);
         hasher.finish()
@@ -320,9 +340,9 @@ impl World {
 fn targets_of(scenario: &Scenario, resource: usize) -> BTreeSet<String> {
     let wanted = &scenario.resources[resource];
     let deeds = scenario.events.iter().filter_map(|event| event.deed.as_ref());
-    let registering = deeds
-        .flat_map(|deed| &deed.steps)
-        .filter(|step| step.writes.iter().any(|(write, named)| named == wanted && *write != crate::deed::Write::Touch));
+    let registering = deeds.flat_map(|deed| &deed.steps).filter(|step| {
+        step.writes.iter().any(|(write, named)| named == wanted && !matches!(write, Write::Touch | Write::Rename))
+    });
     let mut targets: BTreeSet<String> = registering.map(|step| step.target.clone()).collect();
     targets.insert("hss".to_owned());
     targets

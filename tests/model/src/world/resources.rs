@@ -153,6 +153,7 @@ impl World {
             ToResource::GiveBack { how: GiveBack::Yielded, .. } => seen.see(Sighting::Yield),
             ToResource::GiveBack { how: GiveBack::Unused, .. } => seen.see(Sighting::Unused),
             ToResource::GiveBack { how: GiveBack::Forced, .. } => seen.see(Sighting::ForcedRelease),
+            ToResource::GiveBack { registered_to: Some(_), .. } => seen.see(Sighting::FoundElsewhere),
             ToResource::Decline { lost: None, .. } => seen.see(Sighting::Decline),
             ToResource::Reassert { lease: Some(_), .. } => seen.see(Sighting::LeaseReasserted),
             ToResource::Reassert { .. } => seen.see(Sighting::TicketsReasserted),

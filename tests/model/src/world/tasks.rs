@@ -22,7 +22,7 @@ use crate::fingerprint::Tracked;
 use crate::sighting::{Sighting, Sightings};
 
 /// How much later a task is attempted again, in milliseconds.
-const LATER_MS: i64 = 1;
+const LATER_MS: i64 = 10;
 
 /// What an entity took.
 #[derive(Debug, Clone)]
@@ -196,14 +196,18 @@ impl World {
                 work.iter().flat_map(|event| &event.tickets).any(|(_, _, answer)| answer.is_some())
             }
         });
-        self.left.tasks_lost > 0 && slot.task.as_ref().is_some_and(|task| begun || task.sent > 0)
+        self.left.tasks_lost > 0
+            && self.may_pass_to(self.now + LATER_MS)
+            && slot.task.as_ref().is_some_and(|task| begun || task.sent > 0)
     }
 
     /// The same of a resource.
     pub(super) fn may_lose_resource_task(&self, resource: usize) -> bool {
         let slot = &self.resources[resource];
         let begun = slot.notifying.as_ref().is_some_and(|notifying| !notifying.deliveries.is_empty());
-        self.left.tasks_lost > 0 && slot.task.as_ref().is_some_and(|task| begun || task.sent > 0)
+        self.left.tasks_lost > 0
+            && self.may_pass_to(self.now + LATER_MS)
+            && slot.task.as_ref().is_some_and(|task| begun || task.sent > 0)
     }
 
     /// The task of a customer is attempted again.

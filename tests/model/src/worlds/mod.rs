@@ -33,6 +33,8 @@ pub fn mixes() -> Vec<(&'static str, Faults)> {
         ("customer terminated", Faults { customers_terminated: 1, ..none }),
         ("resource terminated", Faults { resources_terminated: 1, ..none }),
         ("resource lost", Faults { resources_lost: 1, ..none }),
+        ("lease forgotten", Faults { leases_forgotten: 1, ..none }),
+        ("lease forgotten, messages late", Faults { leases_forgotten: 1, delayed: 1, ..none }),
         ("resource lost, messages late", Faults { resources_lost: 1, delayed: 1, copied: 1, ..none }),
     ]
 }
@@ -54,6 +56,7 @@ pub fn storm() -> Faults {
         resources_terminated: 0,
         resources_lost: 0,
         tasks_lost: 2,
+        leases_forgotten: 0,
         continued: 3,
     }
 }
@@ -124,5 +127,7 @@ pub fn traces() -> Vec<Scenario> {
         trace_13_unused(),
         trace_14(),
         trace_14_swap(),
+        trace_21(),
+        trace_22(),
     ]
 }
