@@ -3,7 +3,7 @@
 //! Production code has no switch for any of this. A rule is broken by editing a machine's state between its steps, by
 //! a message that no machine sent, or by an activity that does less than it must.
 
-use interlock_domain::customer::{ClaimState, Customer, Input, StepState};
+use interlock_domain::customer::{ClaimState, Customer, Input, OrderDigests, StepState};
 use interlock_domain::ids::{Epoch, ResourceId};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, ToCustomer, ToResource};
 use interlock_domain::order::{ClaimMode, Plan};
@@ -87,7 +87,10 @@ impl Broken {
             Self::ForgetsEarlyRecalls => machine.early_recalls.clear(),
             Self::ForgetsEarlyNotices => machine.early_notices.clear(),
             Self::ForgetsSettled => machine.settled.clear(),
-            Self::ForgetsOrders => machine.remembered.clear(),
+            Self::ForgetsOrders => {
+                machine.remembered.clear();
+                machine.digests = OrderDigests::default();
+            }
             Self::DeclinesTooEarly => decline_unknown(machine),
             _ => {}
         }

@@ -309,6 +309,7 @@ impl Scenario {
             sequence: None,
             half: None,
             trace_parent: None,
+            accepted_at: None,
             data: serde_json::Map::new(),
             bytes: 100,
         }

@@ -34,7 +34,7 @@ enum Registered {
 
 /// The key under which a step is sent.
 pub(super) fn step_key(order: &OrderId, step: &OrderStep) -> Uuid {
-    order.step_key(&step.key_name())
+    order.key_by(step.key_rule, &step.key_name())
 }
 
 impl OrderStep {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::identities::step_key;
+use super::keys::choose_key_rule;
 use super::{ClaimState, Customer, Effect, Order, OrderStep, StepState};
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::limits::UNORDERED_RUNNING_MAX;
@@ -234,6 +235,7 @@ impl Customer {
     pub(super) fn dispatch(&mut self, id: &OrderId, index: usize) -> Option<Effect> {
         let order = self.orders.get_mut(id)?;
         let step = order.steps.get_mut(index)?;
+        choose_key_rule(step, self.edition);
         let planned = &step.planned;
         let epoch_of = |resource: &ResourceId| self.leases.get(resource).map(|lease| (resource.clone(), lease.epoch));
         let key = step_key(id, step);

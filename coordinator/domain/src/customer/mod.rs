@@ -10,10 +10,12 @@ mod tests;
 
 mod actions;
 mod claims;
+mod digests;
 mod ending;
 mod identities;
 mod imported;
 mod intake;
+mod keys;
 mod lanes;
 mod listing;
 mod notices;
@@ -28,6 +30,8 @@ pub mod waiting;
 mod why;
 
 pub use actions::*;
+pub use digests::OrderDigests;
+pub use keys::KeyRule;
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;
 pub use view::*;
@@ -243,6 +247,9 @@ pub struct EventToAdmit {
     pub event: Event,
     /// The key of its order.
     pub key: OrderKey,
+    /// Whether the key depends on the workflow time at which the event was taken in, since nobody stamped the event.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unstamped: bool,
 }
 
 /// What an admission answers.

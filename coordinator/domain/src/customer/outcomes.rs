@@ -1,6 +1,6 @@
 //! What became of a step.
 
-use super::{ClaimState, Customer, Effect, Ending, JournalEntry, Order, OrderClaim, OrderStep, StepState};
+use super::{ClaimState, Customer, Effect, Ending, JournalEntry, KeyRule, Order, OrderClaim, OrderStep, StepState};
 use crate::catalog::UNDO_SUFFIX;
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, ResourceId, Timestamp};
@@ -311,6 +311,7 @@ impl Customer {
             maybe_sent: false,
             by_hand: 0,
             amendments: 0,
+            key_rule: KeyRule::default(),
             identity: None,
             left_out_by: None,
             outcome: None,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::view::{ClaimView, StepView};
-use super::{EventToAdmit, ShownState};
+use super::{EventToAdmit, KeyRule, OrderDigests, ShownState};
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::EntityLimits;
@@ -62,8 +62,11 @@ pub struct Customer {
     pub applied: BTreeMap<String, OrderKey>,
     /// Messages to send, oldest first.
     pub outbox: VecDeque<(ResourceId, ToResource)>,
-    /// Orders that are over, oldest first.
+    /// Orders that are over, oldest first, for those who ask.
     pub remembered: VecDeque<Remembered>,
+    /// The ids of all orders that ended within 30 days, for de-duplication.
+    #[serde(default, skip_serializing_if = "OrderDigests::is_new")]
+    pub digests: OrderDigests,
     /// What happened, oldest first, bounded.
     pub journal: VecDeque<JournalEntry>,
     /// Counts since the entity began.
@@ -229,6 +232,9 @@ pub struct OrderStep {
     /// How often a person amended its arguments: each time it becomes another request, with a key of its own.
     #[serde(default)]
     pub amendments: u32,
+    /// What its idempotency key is made of. A step that was sent by 0.1.0 keeps the rule of 0.1.0.
+    #[serde(default, skip_serializing_if = "KeyRule::is_v0_1")]
+    pub key_rule: KeyRule,
     /// The identity that a release goes by, where it was not always the one that its event named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<StepIdentity>,
@@ -343,7 +349,7 @@ pub struct UnjudgedGrant {
     pub recall: Option<Asker>,
 }
 
-/// An order that is over, remembered for de-duplication and for those who ask.
+/// An order that is over, remembered for those who ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// The order.
@@ -443,6 +449,7 @@ impl Customer {
             applied: BTreeMap::new(),
             outbox: VecDeque::new(),
             remembered: VecDeque::new(),
+            digests: OrderDigests::default(),
             journal: VecDeque::new(),
             counts: Counts::default(),
             attributes_registered: false,

@@ -4,6 +4,8 @@ mod by_hand;
 mod explained;
 mod identities;
 mod imported;
+mod intake;
+mod keys;
 mod observed;
 mod reassert;
 
@@ -40,6 +42,7 @@ fn event(id: &str) -> Event {
         sequence: None,
         half: None,
         trace_parent: None,
+        accepted_at: None,
         data: Map::new(),
         bytes: 100,
     }
