@@ -89,6 +89,10 @@ fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned
             if !worker.leases {
                 drop_claims(&mut planned.plan);
             }
+            for step in &mut planned.plan.steps {
+                // What others serve answers as they like.
+                step.proves = worker.adapters.get(&step.target).is_ok();
+            }
             let assigns = planned.plan.claims.iter().filter(|claim| claim.mode == ClaimMode::Assign);
             holdings.extend(assigns.map(|claim| (claim.resource.clone(), claim.party.clone())));
         }
@@ -105,7 +109,7 @@ fn drop_claims(plan: &mut Plan) {
 
 async fn pass_on(worker: &WorkerContext, tenant: &TenantId, forward: &Forward) -> Result<(), EntityCallError> {
     let receiving = worker.entities.customer(tenant, &forward.customer);
-    let request_id = request_id::of(&["forward", forward.order.as_str()]);
+    let request_id = request_id::of_message(&["forward", forward.order.as_str()], &receiving, &forward.event)?;
     worker.entities.signal_with_start(&receiving, names::SUBMIT, &forward.event, &request_id).await
 }
 
@@ -121,7 +125,7 @@ async fn claim(
     let queue = &entity.route.task_queue;
     let now = Instant::now();
     if now < deadline && worker.answers.may_ask(queue, now) {
-        let update_id = request_id::of_part(context, ticket.id.as_str());
+        let update_id = request_id::of_part(context, ticket.id.as_str(), &entity, &ticket)?;
         let heard_for = deadline.saturating_duration_since(now).saturating_sub(HEARD_MARGIN);
         let asking = Ticket { answer_by: Some(clock::now().plus_ms(clock::millis(heard_for))), ..ticket.clone() };
         let asked = worker.entities.claim(&entity, &asking, &update_id);
@@ -132,10 +136,8 @@ async fn claim(
         }
         worker.answers.not_answered(queue, Instant::now());
     }
-    let request_id = request_id::of_part(context, &format!("message {}", ticket.id));
-    worker
-        .entities
-        .signal_with_start(&entity, names::CLAIM, &worker.entities.envelope(&entity, &ticket), &request_id)
-        .await?;
+    let request_id = request_id::of_part(context, &format!("message {}", ticket.id), &entity, &ticket)?;
+    let message = worker.entities.envelope(&entity, &ticket).sent_at(clock::now());
+    worker.entities.signal_with_start(&entity, names::CLAIM, &message, &request_id).await?;
     Ok((resource, ClaimAnswer::NotAnswered))
 }

@@ -492,7 +492,7 @@ fn refused(entity: &EntityTarget, status: Status) -> EntityCallError {
     EntityCallError::Refused { workflow_id: entity.route.workflow_id.clone(), status: Box::new(status) }
 }
 
-fn unreadable(entity: &EntityTarget, detail: String) -> EntityCallError {
+pub(crate) fn unreadable(entity: &EntityTarget, detail: String) -> EntityCallError {
     EntityCallError::Payload { workflow_id: entity.route.workflow_id.clone(), detail }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use interlock_domain::attempt::{Left, LeftBy};
+use interlock_domain::ids::Timestamp;
 use temporalio_sdk::activities::ActivityContext;
 
 /// How often a call under way says that it lives. Cancellation arrives with the answers.
@@ -13,7 +14,7 @@ const EVERY: Duration = Duration::from_secs(5);
 /// What an attempt leaves behind, as it stands.
 pub(crate) struct Trace<'a> {
     context: &'a ActivityContext,
-    left: Mutex<Option<Left>>,
+    left: Mutex<Option<LeftBy>>,
 }
 
 impl<'a> Trace<'a> {
@@ -22,8 +23,9 @@ impl<'a> Trace<'a> {
     }
 
     /// Notes what would be left behind if the attempt ended now; it reaches the server with the attempt's failure, and
-    /// with the next sign of life.
-    pub(crate) async fn leave(&self, left: Left) {
+    /// with the next sign of life. `next_at` is when the next attempt is to be scheduled, where this one is over.
+    pub(crate) async fn leave(&self, left: Left, next_at: Option<Timestamp>) {
+        let left = LeftBy { attempt: self.context.info().attempt, left, next_at };
         *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         self.beat().await;
     }
@@ -31,8 +33,7 @@ impl<'a> Trace<'a> {
     /// Says that the attempt lives.
     async fn beat(&self) {
         let left = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        let by_this = left.map(|left| LeftBy { attempt: self.context.info().attempt, left });
-        if let Err(error) = self.context.record_heartbeat(by_this).await {
+        if let Err(error) = self.context.record_heartbeat(left).await {
             tracing::error!(%error, "a heartbeat could not be written");
         }
     }

@@ -141,7 +141,7 @@ async fn import_line(
     let entity = entities.resource(tenant, &resource);
     let policy = worker.catalog.policy(resource.kind(), &entities.routing().tenant(tenant).targets, &worker.limits);
     let action = ResourceAction::Import(Import { holder: holder.clone(), policy });
-    let update_id = request_id::of_part(context, &format!("line {}", line.line));
+    let update_id = request_id::of_part(context, &format!("line {}", line.line), &entity, &action)?;
     let asked = entities.update_with_start::<_, ImportAnswer>(&entity, names::ACT, &action, &update_id);
     let not_answered = || EntityCallError::NotAnswered { workflow_id: entity.route.workflow_id.clone() };
     let answer = tokio::time::timeout(ANSWER_LIMIT, asked).await.map_err(|_| not_answered())??;
@@ -159,8 +159,9 @@ async fn import_line(
     };
     // The holder's entity asks the resource what it has, and is told: only so the resource knows whom it told.
     let customer = entities.customer(tenant, &holder.customer);
-    let request_id = request_id::of_part(context, &format!("holder {}", line.line));
-    entities.signal_with_start(&customer, names::REASSERT, &json!({ "resource": resource }), &request_id).await?;
+    let question = json!({ "resource": resource });
+    let request_id = request_id::of_part(context, &format!("holder {}", line.line), &customer, &question)?;
+    entities.signal_with_start(&customer, names::REASSERT, &question, &request_id).await?;
     Ok(became)
 }
 

@@ -1,7 +1,8 @@
 //! The activities of Interlock, and the workers that run them and the entities.
 //!
-//! Local activities (`admit`, `send`, `notify`) speak to Temporal: they carry messages between entities, in calls that
-//! may be made again without harm. Normal activities (`provision`, `look_up`) speak to targets through adapters; what
+//! The activities `admit`, `send` and `notify` speak to Temporal: they carry messages between entities, in calls that may be
+//! made again without harm. They run as local activities, or as normal ones where the decision is to be recorded first. The
+//! activities `provision` and `look_up` speak to targets through adapters; what
 //! an attempt does about its predecessors is decided in [`interlock_domain::attempt`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -19,6 +20,7 @@ mod look_up;
 mod notify;
 mod probe;
 mod provision;
+mod recorded_activities;
 mod registered;
 mod report;
 mod request_id;
@@ -40,6 +42,7 @@ pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
 pub use failure_text::failure_text;
 pub use import_activities::ImportsLeases;
 pub use local_activities::CarriedOut;
+pub use recorded_activities::CarriedOutRecorded;
 pub use search_attribute_gate::{Registration, SearchAttributeGate};
 pub use target_activities::AtTargets;
 pub use target_client::TargetClient;

@@ -11,8 +11,43 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument;
 
+use crate::entity_client::EntityCallError;
 use crate::worker_context::WorkerContext;
 use crate::{admit, notify, send, spans};
+
+/// [`admit::admit`], in the traces of the events of its batch.
+pub(crate) async fn admit(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    admission: Admission,
+) -> Result<AdmissionAnswer, EntityCallError> {
+    let span = spans::admit(&admission);
+    // It goes on in the trace of the first event of the batch, and names those of the others.
+    let mut parents = admission.events.iter().filter_map(|waiting| waiting.event.trace_parent);
+    let first = parents.next();
+    parents.for_each(|other| trace_context::link(&span, other));
+    trace_context::within(span, first, admit::admit(worker, context, admission)).await
+}
+
+/// [`send::send`], with its span.
+pub(crate) async fn send(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    sending: Sending,
+) -> Result<(), EntityCallError> {
+    let span = spans::send(&sending);
+    send::send(worker, context, sending).instrument(span).await
+}
+
+/// [`notify::notify`], with its span.
+pub(crate) async fn notify(
+    worker: &WorkerContext,
+    context: &ActivityContext,
+    notification: Notification,
+) -> Result<Vec<Delivery>, EntityCallError> {
+    let span = spans::notify(&notification);
+    notify::notify(worker, context, notification).instrument(span).await
+}
 
 /// Implements [`interlock_workflows::LocalActivities`].
 pub struct CarriedOut(pub(crate) Arc<WorkerContext>);
@@ -26,19 +61,13 @@ impl CarriedOut {
         context: ActivityContext,
         admission: Admission,
     ) -> Result<AdmissionAnswer, ActivityError> {
-        let span = spans::admit(&admission);
-        // It goes on in the trace of the first event of the batch, and names those of the others.
-        let mut parents = admission.events.iter().filter_map(|waiting| waiting.event.trace_parent);
-        let first = parents.next();
-        parents.for_each(|other| trace_context::link(&span, other));
-        Ok(trace_context::within(span, first, admit::admit(&self.0, &context, admission)).await?)
+        Ok(admit(&self.0, &context, admission).await?)
     }
 
     /// Sends a customer's messages.
     #[activity(definition = SendActivity)]
     pub async fn send(self: Arc<Self>, context: ActivityContext, sending: Sending) -> Result<(), ActivityError> {
-        let span = spans::send(&sending);
-        Ok(send::send(&self.0, &context, sending).instrument(span).await?)
+        Ok(send(&self.0, &context, sending).await?)
     }
 
     /// Sends a resource's messages.
@@ -48,7 +77,6 @@ impl CarriedOut {
         context: ActivityContext,
         notification: Notification,
     ) -> Result<Vec<Delivery>, ActivityError> {
-        let span = spans::notify(&notification);
-        Ok(notify::notify(&self.0, &context, notification).instrument(span).await?)
+        Ok(notify(&self.0, &context, notification).await?)
     }
 }

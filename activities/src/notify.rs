@@ -30,7 +30,7 @@ pub(crate) async fn notify(
         let entity = worker.entities.customer(&customer.tenant, &customer.customer);
         let mut deliveries = Vec::with_capacity(messages.len());
         for (index, message) in messages {
-            let request_id = request_id::of_part(context, &index.to_string());
+            let request_id = request_id::of_part(context, &index.to_string(), &entity, &message)?;
             let message = worker.entities.envelope(&entity, message);
             let delivery = worker.entities.signal(&entity, names::FROM_RESOURCE, &message, &request_id).await?;
             deliveries.push((index, delivery));

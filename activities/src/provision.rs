@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use interlock_adapters::{Adapter, Call, OnAmbiguous as AdapterOnAmbiguous, Verification};
 use interlock_domain::attempt::{
-    AfterCall, AfterVerification, Capabilities, INTERRUPTED, Left, MaySend, Move, OnAmbiguous, ReadBack, Situation,
-    TOO_LATE, after_call, after_verification, first_move, left_just_before, may_send, not_let_through,
+    AfterCall, AfterVerification, Capabilities, INTERRUPTED, Left, MaySend, Move, OnAmbiguous, READ_BACK, ReadBack,
+    Situation, TOO_LATE, after_call, after_verification, first_move, left_just_before, may_send, not_let_through,
 };
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::Timestamp;
@@ -26,6 +26,8 @@ use crate::worker_context::WorkerContext;
 const OVERRUN: Duration = Duration::from_secs(5);
 /// The longest wait within an attempt; what is longer is left to a later attempt, so that no slot is held for it.
 const WAIT_MAX: Duration = Duration::from_secs(90);
+/// The pause before an attempt that has nothing to wait for.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// Carries out one attempt.
 ///
@@ -64,8 +66,8 @@ pub(crate) async fn provision(
 
 /// How an attempt ended, in one of a few words.
 fn class_of(ended: &Result<Outcome, ActivityError>) -> &'static str {
-    const RETRIED: [&str; 8] =
-        ["transient", "throttled", "unavailable", "ambiguous", "unclear", "settling", INTERRUPTED, TOO_LATE];
+    const RETRIED: [&str; 9] =
+        ["transient", "throttled", "unavailable", "ambiguous", "unclear", "settling", READ_BACK, INTERRUPTED, TOO_LATE];
     match ended {
         Ok(outcome) => outcome.class(),
         Err(ActivityError::Application(failure)) => {
@@ -86,6 +88,9 @@ struct Attempt<'a> {
     situation: Situation,
     retry: RetryPolicy,
     trace: Trace<'a>,
+    /// When it began, by the server's clock, and since then.
+    started_at: Timestamp,
+    began: Instant,
 }
 
 impl<'a> Attempt<'a> {
@@ -95,7 +100,9 @@ impl<'a> Attempt<'a> {
         let situation = Situation {
             attempt: info.attempt,
             maybe_sent: request.maybe_sent,
+            has_details: !context.heartbeat_details().raw().is_empty(),
             left: left_before(context),
+            first_scheduled_at: info.scheduled_time.map(timestamp),
             scheduled_at: info.current_attempt_scheduled_time.or(info.scheduled_time).map_or(now, timestamp),
             attempt_timeout_ms: request.attempt_timeout_ms,
             expires_at: request.expires_at,
@@ -123,55 +130,69 @@ impl<'a> Attempt<'a> {
             situation,
             retry: request.retry,
             trace: Trace::new(context),
+            started_at: info.started_time.map_or(now, timestamp),
+            began: Instant::now(),
         }
     }
 
     async fn carry_out(&self) -> Result<Outcome, ActivityError> {
-        let first = first_move(&self.situation, &self.capabilities);
-        let is_settled = !matches!(first, Move::SendLater { .. });
-        let (wait_ms, verify) = match first {
+        let (wait_ms, verify) = match first_move(&self.situation, &self.capabilities) {
             Move::Report(outcome) => return Ok(outcome),
             Move::Send => (0, false),
             Move::SendLater { wait_ms } => (wait_ms, false),
             Move::Verify { wait_ms } => (wait_ms, true),
         };
         // Whoever comes after this attempt waits for the end of the time in which it may send.
-        let deadline = self.situation.now.plus_ms(wait_ms).plus_ms(self.situation.attempt_timeout_ms);
+        let deadline = self.situation.now.plus_ms(self.situation.attempt_timeout_ms);
         if wait_ms > 0 {
-            self.wait(Duration::from_millis(wait_ms), deadline).await?;
+            self.wait(Duration::from_millis(wait_ms)).await?;
         }
         if verify && let Some(outcome) = self.settle().await? {
             return Ok(outcome);
         }
         if self.context.is_cancelled() {
-            self.trace.leave(Left::Settled).await;
-            return Err(self.again(INTERRUPTED, "The call was cancelled before it was sent.", Wait::Pause));
+            let detail = "The call was cancelled before it was sent.";
+            return Err(self.again(Left::Settled, INTERRUPTED, detail, Wait::Pause).await);
         }
-        match may_send(now(), deadline, self.situation.expires_at, is_settled) {
+        if wait_ms > 0 {
+            return Err(self.leave_sending_to_the_next(verify).await);
+        }
+        match may_send(now(), deadline, self.situation.expires_at, true) {
             MaySend::Yes => self.send(verify).await,
             MaySend::Expired(outcome) => Ok(outcome),
             MaySend::TooLate => {
-                self.trace.leave(Left::Settled).await;
-                Err(self.again(TOO_LATE, "The attempt's time was over before its call was sent.", Wait::Pause))
+                let detail = "The attempt's time was over before its call was sent.";
+                Err(self.again(Left::Settled, TOO_LATE, detail, Wait::Pause).await)
             }
         }
     }
 
+    /// Nothing of an earlier request lands any more. An attempt that waited does not send: it does not know whether it is still
+    /// the one that the server counts on.
+    async fn leave_sending_to_the_next(&self, is_read_back: bool) -> ActivityError {
+        let detail = "Nothing of an earlier request lands any more: the next attempt sends.";
+        let (left, class) = if is_read_back {
+            (Left::Settled, READ_BACK)
+        } else {
+            (Left::MaybeSent { until: self.landing_by(Duration::ZERO) }, "settling")
+        };
+        self.again_in(left, class, detail, MOMENT).await
+    }
+
     /// Waits until an earlier request can no longer land.
-    async fn wait(&self, wait: Duration, deadline: Timestamp) -> Result<(), ActivityError> {
+    async fn wait(&self, wait: Duration) -> Result<(), ActivityError> {
         let earlier = left_just_before(&self.situation).unwrap_or(Left::MaybeSent { until: self.landing_by(wait) });
         if wait > WAIT_MAX {
-            self.trace.leave(earlier).await;
             let wait = Wait::AtLeast(millis(wait));
-            return Err(self.again("settling", "An earlier request may still land at the target.", wait));
+            let detail = "An earlier request may still land at the target.";
+            return Err(self.again(earlier, "settling", detail, wait).await);
         }
-        self.trace.leave(Left::MaybeSent { until: deadline }).await;
+        self.trace.leave(earlier, None).await;
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             () = self.context.cancelled() => {
-                self.trace.leave(earlier).await;
                 let detail = "The call was cancelled while an earlier request might still land.";
-                Err(self.again("settling", detail, Wait::Pause))
+                Err(self.again(earlier, "settling", detail, Wait::Pause).await)
             }
         }
     }
@@ -199,8 +220,8 @@ impl<'a> Attempt<'a> {
             AfterVerification::Send => Ok(None),
             AfterVerification::AskAgain { detail } => {
                 // Nothing lands any more: whoever asks next need not wait.
-                self.trace.leave(Left::MaybeSent { until: self.landing_by(Duration::ZERO) }).await;
-                Err(self.again("unclear", detail, Wait::Pause))
+                let left = Left::MaybeSent { until: self.landing_by(Duration::ZERO) };
+                Err(self.again(left, "unclear", detail, Wait::Pause).await)
             }
         }
     }
@@ -218,9 +239,8 @@ impl<'a> Attempt<'a> {
         match after_call(outcome, &self.capabilities, now()) {
             AfterCall::Report(outcome) => Ok(outcome),
             AfterCall::Retry { left, wait, outcome } => {
-                self.trace.leave(left).await;
                 let detail = serde_json::to_string(&outcome).unwrap_or_else(|_| outcome.class().to_owned());
-                Err(self.again(outcome.class(), detail, wait))
+                Err(self.again(left, outcome.class(), detail, wait).await)
             }
         }
     }
@@ -228,15 +248,24 @@ impl<'a> Attempt<'a> {
     /// The target counts as down in this process: the step goes back to its queue, where it waits without attempts.
     async fn not_let_through(&self, is_read_back: bool) -> ActivityError {
         let (class, left) = not_let_through(&self.situation, is_read_back);
-        self.trace.leave(left).await;
         let wait = Wait::AtLeast(millis(self.breaker.open_for()));
-        self.again(class, "The target is not called just now: calls to it failed one after the other.", wait)
+        let detail = "The target is not called just now: calls to it failed one after the other.";
+        self.again(left, class, detail, wait).await
     }
 
-    /// A failure after which the server makes another attempt, after the pause that the step's policy and `wait` say.
-    fn again(&self, class: &str, detail: impl Into<String>, wait: Wait) -> ActivityError {
+    /// A failure after which the server makes another attempt, after the pause that the step's policy and `wait` say; `left` is
+    /// what this attempt leaves behind for it.
+    async fn again(&self, left: Left, class: &str, detail: impl Into<String>, wait: Wait) -> ActivityError {
         let delay_ms = self.retry.delay_ms(self.situation.attempt, &self.call.idempotency_key, wait);
-        again(class, detail, Some(Duration::from_millis(delay_ms)))
+        self.again_in(left, class, detail, Duration::from_millis(delay_ms)).await
+    }
+
+    /// The same after a pause of this length.
+    async fn again_in(&self, left: Left, class: &str, detail: impl Into<String>, delay: Duration) -> ActivityError {
+        // By the server's clock, which says when the next attempt was scheduled.
+        let ends_at = self.started_at.plus_ms(millis(self.began.elapsed()));
+        self.trace.leave(left, Some(ends_at.plus_ms(millis(delay)))).await;
+        again(class, detail, Some(delay))
     }
 }
 

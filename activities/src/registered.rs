@@ -21,7 +21,7 @@ pub(crate) fn missing(options: &WorkerOptions, needs: &Needs) -> Vec<String> {
 #[allow(dead_code, reason = "an activity of the test is registered, and never called")]
 mod tests {
     use interlock_domain::message::ProvisionRequest;
-    use interlock_domain::outcome::Outcome;
+    use interlock_domain::outcome::{Outcome, ProvenOutcome};
     use interlock_workflows::{ProvisionActivity, Served, Sweep};
     use temporalio_macros::activities;
     use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -38,8 +38,8 @@ mod tests {
         pub async fn provision(
             _context: ActivityContext,
             _request: ProvisionRequest,
-        ) -> Result<Outcome, ActivityError> {
-            Ok(Outcome::Done)
+        ) -> Result<ProvenOutcome, ActivityError> {
+            Ok(ProvenOutcome { outcome: Outcome::Done, proof: None })
         }
     }
 

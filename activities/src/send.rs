@@ -29,7 +29,7 @@ pub(crate) async fn send(
     try_join_all(by_resource.into_iter().map(|(resource, messages)| async move {
         let entity = worker.entities.resource(tenant, &resource);
         for (index, message) in messages {
-            let request_id = request_id::of_part(context, &index.to_string());
+            let request_id = request_id::of_part(context, &index.to_string(), &entity, &message)?;
             let message = worker.entities.envelope(&entity, message).sent_at(clock::now());
             worker.entities.signal_with_start(&entity, names::FROM_CUSTOMER, &message, &request_id).await?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use interlock_adapters::trace_context;
 use interlock_domain::message::ProvisionRequest;
-use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_domain::outcome::{HolderAnswer, ProvenOutcome};
 use interlock_workflows::{LookUp, LookUpActivity, ProvisionActivity};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -25,9 +25,11 @@ impl AtTargets {
         self: Arc<Self>,
         context: ActivityContext,
         request: ProvisionRequest,
-    ) -> Result<Outcome, ActivityError> {
-        let span = spans::provision(&request, context.info().attempt);
-        trace_context::within(span, request.trace_parent, provision::provision(&self.0, &context, request)).await
+    ) -> Result<ProvenOutcome, ActivityError> {
+        let (span, proof) = (spans::provision(&request, context.info().attempt), request.proof);
+        let attempted =
+            trace_context::within(span, request.trace_parent, provision::provision(&self.0, &context, request)).await;
+        attempted.map(|outcome| ProvenOutcome { outcome, proof })
     }
 
     /// Asks who has a resource.

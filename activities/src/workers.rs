@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::import_activities::ImportsLeases;
 use crate::local_activities::CarriedOut;
+use crate::recorded_activities::CarriedOutRecorded;
 use crate::registered::missing;
 use crate::target_activities::AtTargets;
 use crate::upkeep_activities::UpkeepOfTargets;
@@ -54,6 +55,7 @@ pub fn entity_worker(
     let options = watched(task_queue, tuning, context)
         .register_workflow::<CustomerEntity>()?
         .register_activities(CarriedOut(Arc::clone(context)))
+        .register_activities(CarriedOutRecorded(Arc::clone(context)))
         .build();
     worker(runtime, client, options, tuning, Served::Customers)
 }
@@ -72,6 +74,7 @@ pub fn resource_worker(
     let options = watched(task_queue, tuning, context)
         .register_workflow::<ResourceEntity>()?
         .register_activities(CarriedOut(Arc::clone(context)))
+        .register_activities(CarriedOutRecorded(Arc::clone(context)))
         .build();
     worker(runtime, client, options, tuning, Served::Resources)
 }

@@ -38,6 +38,10 @@ from temporalio.worker import Worker
 HEARTBEAT_S = 5.0
 # The longest wait within one attempt: start-to-close is attempt_timeout_ms and 2 minutes. Longer waits are left to a retry.
 WAIT_MAX_MS = 90_000
+# The pause before an attempt that has nothing to wait for.
+MOMENT_MS = 50
+# How far the time for which an attempt asked may be from the time at which the next one was scheduled.
+NEXT_AT_TOLERANCE_MS = 5_000
 # How long after the attempt's time an answer is still listened to. Nothing is sent any more by then.
 OVERRUN_S = 5.0
 
@@ -164,6 +168,13 @@ class Attempt:
         self.number = info.attempt
         self.timeout_ms: int = request["attempt_timeout_ms"]
         self.scheduled_at_ms = int(info.current_attempt_scheduled_time.timestamp() * 1000)
+        # The number alone proves nothing: an operator's reset of the activity, or of its workflow, makes it 1 again.
+        self.is_first = (
+            info.attempt == 1
+            and not info.heartbeat_details
+            and info.current_attempt_scheduled_time == info.scheduled_time
+            and not request.get("maybe_sent", False)
+        )
         self.left_before = self.left_by_the_attempt_before(info.heartbeat_details)
         self.left: dict | None = None
         self.cancelled = asyncio.Event()
@@ -171,7 +182,9 @@ class Attempt:
     def left_by_the_attempt_before(self, details) -> dict | None:
         """The server hands the last heartbeat's details on. Those of an older attempt say nothing about the last one."""
         found = details[0] if details and isinstance(details[0], dict) else {}
-        return found if found.get("attempt") == self.number - 1 else None
+        # After an operator's reset the numbers begin again: what was left must also be as old as the last attempt.
+        was_just_before = abs(found.get("next_at", 0) - self.scheduled_at_ms) <= NEXT_AT_TOLERANCE_MS
+        return found if found.get("attempt") == self.number - 1 and was_just_before else None
 
     async def run(self) -> dict:
         """Sees the attempt to its end, with signs of life all the while. A cancellation reaches us in their answers; it is
@@ -200,16 +213,19 @@ class Attempt:
         else:
             activity.heartbeat(self.left | {"attempt": self.number})
 
-    def leave(self, left: str, until_ms: int | None = None) -> None:
-        """Notes what would be left behind if this attempt ended now: `settled`, or `maybe_sent` until some time."""
+    def leave(self, left: str, until_ms: int | None = None, delay_ms: int | None = None) -> None:
+        """Notes what would be left behind if this attempt ended now: `settled`, or `maybe_sent` until some time; and, where it
+        ends, after which pause the next one is asked for."""
         self.left = {"left": left} if until_ms is None else {"left": left, "until": until_ms}
+        if delay_ms is not None:
+            self.left["next_at"] = now_ms() + delay_ms
         self.beat()
 
     def in_doubt_until(self) -> int | None:
         """Until when an earlier request may have been sent; None where nothing is on its way."""
         if self.left_before is not None:
             return self.left_before.get("until") if self.left_before.get("left") == "maybe_sent" else None
-        if self.number > 1 or self.request.get("maybe_sent", False):
+        if not self.is_first:
             # Whoever was given up may not know it yet, and may send until its own deadline.
             return self.scheduled_at_ms + self.timeout_ms
         return None
@@ -219,15 +235,20 @@ class Attempt:
         in_doubt_until = self.in_doubt_until()
         if in_doubt_until is not None:
             wait_ms = max(0, in_doubt_until + self.target.max_apply_delay_ms - now_ms())
+            await self.wait_out(wait_ms, in_doubt_until)
             deadline_ms += wait_ms
-            await self.wait_out(wait_ms, in_doubt_until, deadline_ms)
             applied = await self.target.verify(self.request, deadline_ms)
             if applied:
                 return {"class": "already_done"}
             if applied is None:
                 # Nothing lands any more: whoever asks next need not wait.
-                self.leave("maybe_sent", in_doubt_until)
-                raise failure("unclear", "it cannot be read back what became of an earlier request")
+                pause_ms = self.pause_ms()
+                self.leave("maybe_sent", in_doubt_until, pause_ms)
+                raise failure("unclear", "it cannot be read back what became of an earlier request", pause_ms)
+            if wait_ms > 0 and not self.cancelled.is_set():
+                # An operator may have had the server begin another attempt meanwhile: one that waited never sends.
+                self.leave("settled", delay_ms=MOMENT_MS)
+                raise failure("read_back", "nothing lands any more: the next attempt sends", MOMENT_MS)
         if self.cancelled.is_set():
             self.leave("settled")
             raise failure("interrupted", "the call was cancelled before it was sent")
@@ -239,15 +260,14 @@ class Attempt:
             raise failure("too_late", "the attempt's time was over before its call was sent")
         return self.report(await self.target.call(self.request, self.number, deadline_ms))
 
-    async def wait_out(self, wait_ms: int, in_doubt_until: int, deadline_ms: int) -> None:
+    async def wait_out(self, wait_ms: int, in_doubt_until: int) -> None:
         """Waits until an earlier request can no longer take effect."""
         if wait_ms == 0:
             return
         if wait_ms > WAIT_MAX_MS:
-            self.leave("maybe_sent", in_doubt_until)
+            self.leave("maybe_sent", in_doubt_until, wait_ms)
             raise failure("settling", "an earlier request may still land at the target", wait_ms)
-        # Should this attempt vanish too, then the next one must count on what this one sends after the wait.
-        self.leave("maybe_sent", deadline_ms)
+        self.leave("maybe_sent", in_doubt_until)
         try:
             await asyncio.wait_for(self.cancelled.wait(), wait_ms / 1000)
         except asyncio.TimeoutError:
@@ -259,10 +279,11 @@ class Attempt:
         """What is settled is returned. What is to be tried again is raised: Temporal's retry policy then does it."""
         kind = outcome["class"]
         if kind in ("transient", "throttled", "unavailable"):
-            self.leave("settled")
-            raise failure(kind, json.dumps(outcome), outcome.get("retry_after_ms") or self.pause_ms())
+            pause_ms = outcome.get("retry_after_ms") or self.pause_ms()
+            self.leave("settled", delay_ms=pause_ms)
+            raise failure(kind, json.dumps(outcome), pause_ms)
         if kind == "ambiguous":
-            self.leave("maybe_sent", now_ms())
+            self.leave("maybe_sent", now_ms(), self.target.max_apply_delay_ms)
             raise failure(kind, json.dumps(outcome), self.target.max_apply_delay_ms)
         return outcome
 

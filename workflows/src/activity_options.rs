@@ -152,6 +152,21 @@ pub(crate) fn importing() -> ActivityOptions {
         .build()
 }
 
+/// Options of what an entity tells others after its workflow task was recorded, on its own queue: retried without end, and its
+/// cancellation waits until it is over.
+pub(crate) fn recorded(interrupt: &WorkflowCancellationToken) -> ActivityOptions {
+    let retry = RetryPolicy::builder()
+        .initial_interval(Duration::from_millis(200))
+        .backoff_coefficient(2.0)
+        .maximum_interval(Duration::from_secs(10))
+        .build();
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(LOCAL_ATTEMPT_TIMEOUT))
+        .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+        .cancellation_token(interrupt.clone())
+        .retry_policy(retry)
+        .build()
+}
+
 /// Options of every local activity. A cancelled workflow does not cancel them: nothing of an entity ends half-done.
 pub(crate) fn local() -> LocalActivityOptions {
     let retry = RetryPolicy::builder()

@@ -7,11 +7,12 @@ use interlock_domain::attempt::{is_settled_failure, of_unanswered};
 use interlock_domain::customer::{Action, ActionDone, AdmissionAnswer, Customer, Effect, Input, OrderFilter, Refusal};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
-use interlock_domain::ids::{Incarnation, OrderId, ResourceId, Timestamp};
+use interlock_domain::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::observation::Observation;
 use interlock_domain::order::Rejection;
+use interlock_domain::recording::{Cause, Edition};
 use interlock_domain::routing::Residence;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,13 +24,13 @@ use temporalio_workflow::{
     WorkflowResult,
 };
 
-use crate::definitions::{LocalActivities, Sending, TargetActivities};
+use crate::definitions::{LocalActivities, RecordedActivities, Sending, TargetActivities};
 use crate::identity::{self, CustomerIdentity};
-use crate::life::{Begun, Entity, live, next_run, regardless};
+use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
-use crate::patience::local_until_done;
+use crate::patience::{local_until_done, recorded_until_done};
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, names, raw_json, search_attributes, unanswered};
+use crate::{activity_options, names, raw_json, reset, search_attributes, unanswered};
 
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
 #[workflow]
@@ -50,6 +51,10 @@ pub struct CustomerEntity {
     residence: Residence,
     /// Why the machine cannot go on, where that is so: what it knew cannot be read.
     unreadable: Option<String>,
+    /// What the machine is told first in this run, and when the run began.
+    first: (Timestamp, Option<Input>),
+    /// Whether this run came of a reset: what it calls may have been sent before. It decides no command.
+    is_of_reset_run: bool,
 }
 
 /// The argument of a query about one order.
@@ -70,6 +75,12 @@ struct AskedToReassert {
     /// Of which resource; of all where there is none.
     #[serde(default)]
     resource: Option<ResourceId>,
+    /// Whether the two were seen to contradict each other for longer than messages take.
+    #[serde(default)]
+    lasting: bool,
+    /// Then: the epoch by which the resource says that somebody holds it.
+    #[serde(default)]
+    above: Epoch,
 }
 
 /// What comes in.
@@ -93,7 +104,12 @@ impl CustomerEntity {
         let continued = view.continued_from_run_id().is_some();
         let blank = || Customer::new(me, Incarnation(began.0));
         let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
-        let mut entity = Self {
+        let first = if continued {
+            Some(Input::Resumed)
+        } else {
+            misidentified.map(|claimed| Input::Misidentified { claimed })
+        };
+        Self {
             machine,
             start,
             inbox: VecDeque::new(),
@@ -103,13 +119,9 @@ impl CustomerEntity {
             signals: 0,
             residence: start_argument::residence(&argument),
             unreadable,
-        };
-        if continued {
-            entity.effects = entity.machine.step(began, Input::Resumed);
-        } else if let Some(claimed) = misidentified {
-            entity.effects = entity.machine.step(began, Input::Misidentified { claimed });
+            first: (began, first),
+            is_of_reset_run: reset::is_of_reset_run(view),
         }
-        entity
     }
 
     /// Carries out what the machine wants done, until the run has become long.
@@ -148,7 +160,10 @@ impl CustomerEntity {
     #[signal(name = "reassert")]
     pub fn reassert(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
         let input = match raw_json::read::<AskedToReassert>(&argument) {
-            Ok(AskedToReassert { resource }) => Input::Reassert { resource },
+            Ok(AskedToReassert { resource: Some(resource), lasting: true, above }) => {
+                Input::SettleDifference { resource, above }
+            }
+            Ok(AskedToReassert { resource, .. }) => Input::Reassert { resource },
             Err(fault) => Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
                 format!("A signal 'reassert' came that cannot be read: {fault}."),
@@ -244,6 +259,12 @@ impl CustomerEntity {
         let AskedResource { resource } = raw_json::read(&argument)?;
         Ok(json!(self.machine.keeps(&resource)))
     }
+
+    /// All leases that this customer has: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
+    #[query(name = "leases")]
+    pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+        json!(self.machine.leases_held())
+    }
 }
 
 impl CustomerEntity {
@@ -257,6 +278,23 @@ impl Entity for CustomerEntity {
     type Input = CameIn;
     type Effect = Effect;
     const WORKFLOW_TYPE: &'static str = names::CUSTOMER_ENTITY;
+    const HAS_LOCAL_ACTIVITIES: bool = true;
+
+    fn begin_run(&mut self, edition: Edition) {
+        self.machine.edition = edition;
+        if let (began, Some(first)) = (self.first.0, self.first.1.take()) {
+            self.effects = self.machine.step(began, first);
+        }
+    }
+
+    fn cause(&self, _now: Timestamp, input: &CameIn) -> Cause {
+        match input {
+            CameIn::Input(input) => input.cause(),
+            // It makes the machine do nothing.
+            CameIn::Home(_) => Cause::Message,
+            CameIn::Action(..) => Cause::Other,
+        }
+    }
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox
@@ -299,19 +337,39 @@ impl Entity for CustomerEntity {
         std::mem::take(&mut self.effects)
     }
 
-    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Effect,
+        interrupt: &WorkflowCancellationToken,
+        leaves: Leaves,
+    ) -> Begun<CameIn> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         match effect {
-            Effect::Admit(admission) => Begun::Local(Box::pin(async move {
-                let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
-                answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
-            })),
-            Effect::Send(messages) => Begun::Local(Box::pin(async move {
-                let from = context.state(|entity| entity.machine.me.clone());
-                let sending = Sending { from, messages };
-                let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
-                sent.map(|()| CameIn::Input(Input::Sent))
-            })),
+            Effect::Admit(admission) => match leaves {
+                Leaves::Within => Begun::Local(Box::pin(async move {
+                    let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
+                    answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
+                })),
+                Leaves::Recorded => Begun::Call(Box::pin(async move {
+                    let activity = || RecordedActivities::admit_recorded;
+                    let answer = recorded_until_done(context, activity, admission, interrupt).await;
+                    answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
+                })),
+            },
+            Effect::Send(messages) => {
+                let sending = Sending { from: context.state(|entity| entity.machine.me.clone()), messages };
+                match leaves {
+                    Leaves::Within => Begun::Local(Box::pin(async move {
+                        let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
+                        sent.map(|()| CameIn::Input(Input::Sent))
+                    })),
+                    Leaves::Recorded => Begun::Call(Box::pin(async move {
+                        let activity = || RecordedActivities::send_recorded;
+                        let sent = recorded_until_done(context, activity, sending, interrupt).await;
+                        sent.map(|()| CameIn::Input(Input::Sent))
+                    })),
+                }
+            }
             Effect::Show { state, is_first } => {
                 let tenant = context.state(|entity| entity.machine.me.tenant.to_string());
                 search_attributes::show_customer(&context, is_first.then_some(tenant), state);
@@ -366,12 +424,25 @@ async fn provision(
 ) -> Option<Input> {
     let queue = identity::provisioning_queue(context.task_queue(), &request.target);
     let options = activity_options::provision(queue, &request, identity::now(context.workflow_time()), &interrupt);
-    let expires = request.expires_at.is_some();
+    let (expires, proof) = (request.expires_at.is_some(), request.proof);
+    let mut request = request;
+    // The run that was reset may have sent it, unseen by this one.
+    request.maybe_sent |= context.state(|entity| entity.is_of_reset_run);
     match context.execute_activity(TargetActivities::provision, request, options).await {
-        Ok(outcome) => Some(Input::StepEnded { order, step, outcome }),
+        Ok(answer) if answer.is_proven(proof) => Some(Input::StepEnded { order, step, outcome: answer.outcome }),
+        Ok(answer) => {
+            let said = format!("completed as {}", answer.outcome.class());
+            Some(Input::StepEndedByHand { order, step, said })
+        }
         // The next run begins it as if it had not begun.
         Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
         Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
+        Err(failure)
+            if proof.is_some()
+                && let Some(said) = unanswered::by_hand(&failure) =>
+        {
+            Some(Input::StepEndedByHand { order, step, said: said.to_owned() })
+        }
         Err(failure) => {
             let outcome = of_unanswered(unanswered::of_call(&failure), expires);
             Some(Input::StepEnded { order, step, outcome })

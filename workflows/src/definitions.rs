@@ -10,8 +10,9 @@ use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, TargetId, TenantId
 use interlock_domain::import::PartReport;
 use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResource};
 use interlock_domain::order::Authority;
-use interlock_domain::outcome::{HolderAnswer, Outcome};
-use interlock_domain::sweep::{Cause, Finding, Ledger, News, Tally};
+use interlock_domain::outcome::{HolderAnswer, ProvenOutcome};
+use interlock_domain::recording::{Receipted, Requested};
+use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, News, Tally};
 use interlock_domain::target::{ProbeAnswer, Standing};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
@@ -21,6 +22,10 @@ use crate::tenant::{TenantStep, TenantStepAnswer};
 
 pub use importing::ImportPart as ImportPartActivity;
 pub use local_activities::{Admit as AdmitActivity, Notify as NotifyActivity, Send as SendActivity};
+pub use recorded_activities::{
+    AdmitRecorded as AdmitRecordedActivity, NotifyRecorded as NotifyRecordedActivity,
+    SendRecorded as SendRecordedActivity,
+};
 pub use sweeping::{Announce as AnnounceActivity, Look as LookActivity, Revive as ReviveActivity};
 pub use target_activities::{LookUp as LookUpActivity, Provision as ProvisionActivity};
 pub use target_upkeep::{Probe as ProbeActivity, SetLimit as SetLimitActivity};
@@ -95,6 +100,18 @@ pub struct SweepSeen {
     /// the target's queue stood still.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub targets_not_running: BTreeSet<TargetId>,
+    /// What resources and customers said of leases; none where a worker of an earlier build looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leases: Option<LeasesSeen>,
+}
+
+/// What came of comparing resources with customers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeasesSeen {
+    /// What is to be remembered of leases now.
+    pub ledger: LeaseLedger,
+    /// What is new.
+    pub news: LeaseNews,
 }
 
 /// The activities that entities run within their own workflow tasks: short, idempotent, of Temporal itself.
@@ -122,6 +139,32 @@ impl LocalActivities {
     }
 }
 
+/// The same activities, run as normal ones on the entity's own queue: for what may leave only once the workflow task that
+/// decided it is recorded. Their answers repeat the receipt of the request.
+pub struct RecordedActivities;
+
+#[activity_definitions]
+#[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
+impl RecordedActivities {
+    /// Plans a customer's new events and puts their tickets into the resources' queues.
+    #[activity(name = "admit_recorded")]
+    pub fn admit_recorded(request: Requested<Admission>) -> Receipted<AdmissionAnswer> {
+        unimplemented!()
+    }
+
+    /// Sends a customer's messages to resources.
+    #[activity(name = "send_recorded")]
+    pub fn send_recorded(request: Requested<Sending>) -> Receipted<()> {
+        unimplemented!()
+    }
+
+    /// Sends a resource's messages to customers, and says of each whether there was anybody.
+    #[activity(name = "notify_recorded")]
+    pub fn notify_recorded(request: Requested<Notification>) -> Receipted<Vec<Delivery>> {
+        unimplemented!()
+    }
+}
+
 /// The activities that run on a target's own queue.
 pub struct TargetActivities;
 
@@ -130,7 +173,7 @@ pub struct TargetActivities;
 impl TargetActivities {
     /// Carries out one step at its target.
     #[activity(name = "provision")]
-    pub fn provision(request: ProvisionRequest) -> Outcome {
+    pub fn provision(request: ProvisionRequest) -> ProvenOutcome {
         unimplemented!()
     }
 

@@ -17,6 +17,7 @@ mod moving;
 mod needs;
 mod patience;
 mod raw_json;
+mod reset;
 mod resource_entity;
 mod resource_import;
 mod search_attributes;
@@ -29,10 +30,11 @@ mod watched;
 
 pub use customer_entity::CustomerEntity;
 pub use definitions::{
-    AdmitActivity, AnnounceActivity, ImportPartActivity, Importing, LimitSetting, LocalActivities, LookActivity,
-    LookUp, LookUpActivity, Notification, NotifyActivity, ProbeActivity, ProvisionActivity, ReviveActivity,
-    SendActivity, Sending, SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep,
-    TenantStepActivity, TenantUpkeep,
+    AdmitActivity, AdmitRecordedActivity, AnnounceActivity, ImportPartActivity, Importing, LeasesSeen, LimitSetting,
+    LocalActivities, LookActivity, LookUp, LookUpActivity, Notification, NotifyActivity, NotifyRecordedActivity,
+    ProbeActivity, ProvisionActivity, RecordedActivities, ReviveActivity, SendActivity, SendRecordedActivity, Sending,
+    SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep, TenantStepActivity,
+    TenantUpkeep,
 };
 pub use needs::{Needs, Served};
 pub use resource_entity::{ResourceAction, ResourceEntity};
@@ -92,8 +94,11 @@ pub mod names {
     pub const WHY: &str = "why";
     /// Query to a customer: why it still has a lease.
     pub const KEEPS: &str = "keeps";
+    /// Query to a customer: all leases that it has.
+    pub const LEASES: &str = "leases";
     /// Signal to a customer: say again what it has and wants of a resource, `{"resource":"KIND/ID"}`, or of all, `{}`. For
-    /// whoever notices that a resource's entity was terminated.
+    /// whoever notices that a resource's entity was terminated. With `"lasting":true`, the sweep saw that the two contradict each
+    /// other for longer than messages take; `"above"` is the epoch by which the resource says that it is held then.
     pub const REASSERT: &str = "reassert";
     /// Signal to an entity: go and live on this task queue as soon as nothing is under way; a
     /// [`Home`](interlock_domain::routing::Home).

@@ -10,6 +10,11 @@
 //! 2. A local result is fed with the time of the input before it.
 //! 3. Whether the run is to end is judged only when something else than a local result came in.
 //!
+//! A local activity also runs before its workflow task is recorded, and the task may have to be attempted again. So the machine's
+//! effects run as local activities only if messages alone caused them; else they run as normal activities of the entity's own
+//! queue, which the server starts once the task that decided them is recorded ([`Recording`], design §4.15). Runs of 0.1.0 do
+//! without it until they continue as new ([`Edition`]).
+//!
 //! And a workflow task stays short, however much there is to do: the server keeps at most 100 signals that come while one is
 //! under way, and then has it done again from the start. Of an entity with a long inbox that is sent more all the time no task
 //! would ever end. So after some local activities in a row the task is left, and what they did is recorded.
@@ -23,6 +28,7 @@ use std::time::Duration;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::observation::Observation;
+use interlock_domain::recording::{Cause, Edition, Recording};
 use interlock_domain::routing::Residence;
 use temporalio_common::data_converters::RawValue;
 use temporalio_workflow::{
@@ -39,6 +45,11 @@ pub(crate) trait Entity: Sized + 'static {
     type Effect: 'static;
     /// Its workflow type.
     const WORKFLOW_TYPE: &'static str;
+    /// Whether it runs local activities.
+    const HAS_LOCAL_ACTIVITIES: bool = false;
+
+    /// The run begins, before any input is fed.
+    fn begin_run(&mut self, _edition: Edition) {}
 
     /// What the handlers took and the main routine did not yet.
     fn inbox(&mut self) -> &mut VecDeque<Self::Input>;
@@ -50,12 +61,21 @@ pub(crate) trait Entity: Sized + 'static {
     fn has_effects(&self) -> bool;
     /// What the machine wants done since the last time.
     fn take_effects(&mut self) -> Vec<Self::Effect>;
-    /// Begins one effect.
+    /// Begins one effect. `leaves` is for those that are local activities otherwise.
     fn begin(
         context: &WorkflowContext<Self>,
         effect: Self::Effect,
         interrupt: &WorkflowCancellationToken,
+        leaves: Leaves,
     ) -> Begun<Self::Input>;
+    /// What an input rests on that is fed at this time.
+    fn cause(&self, _now: Timestamp, _input: &Self::Input) -> Cause {
+        Cause::Other
+    }
+    /// Whether what a local activity sends depends on the workflow time of a task that may not be recorded yet.
+    fn rests_on_clock(_effect: &Self::Effect) -> bool {
+        false
+    }
     /// Whether a local activity is among what the machine wants done.
     fn wants_local(&self) -> bool {
         false
@@ -97,6 +117,15 @@ pub(crate) trait Entity: Sized + 'static {
 
 /// What became of something under way, for the machine; none where the run is to end and the next one begins it again.
 pub(crate) type Ended<I> = Pin<Box<dyn Future<Output = Option<I>>>>;
+
+/// When what a machine tells others leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// Within the workflow task: by a local activity.
+    Within,
+    /// After the workflow task is recorded: by a normal activity.
+    Recorded,
+}
 
 /// Something that was begun.
 pub(crate) enum Begun<I> {
@@ -163,14 +192,26 @@ struct Life<'a, E: Entity> {
     local: Option<Task<E::Input>>,
     calls: Vec<Task<E::Input>>,
     alarm: Option<Alarm>,
-    /// Local activities that ended since something else happened.
+    /// Which behaviour the run began with.
+    edition: Edition,
+    /// Local activities that ended since something else happened: only runs of 0.1.0 go by it.
     locals_in_a_row: u32,
-    /// Under way while the server is to record what local activities did: nothing is begun meanwhile. It is never stopped
-    /// early, so that what a run does depends on the order alone in which it hears of things.
-    recording: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Whether local activities may begin in the present workflow task.
+    recording: Recording,
+    /// Under way while the server is to record what local activities in a row did, in runs of 0.1.0: nothing is begun meanwhile.
+    /// It is never stopped early, so that what a run does depends on the order alone in which it hears of things.
+    moment: Option<Pin<Box<dyn Future<Output = ()>>>>,
     /// Cancelled once the run is to end.
     interrupt: WorkflowCancellationToken,
     ending: bool,
+}
+
+/// The patch marker of runs that began with [`Edition::V0_2`].
+const PATCH: &str = "0.2.0";
+
+/// Which behaviour this run goes by: that of the worker that began it.
+fn edition_of<E: Entity>(context: &WorkflowContext<E>) -> Edition {
+    if !E::HAS_LOCAL_ACTIVITIES || context.patched(PATCH) { Edition::V0_2 } else { Edition::V0_1 }
 }
 
 /// Carries out what the machine wants done, until the run has become long and nothing is under way.
@@ -178,14 +219,18 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
     if let Some(fault) = context.state(|entity| entity.unreadable().map(str::to_owned)) {
         fail::<E, ()>(context, fault).await;
     }
+    let edition = edition_of(context);
+    context.state_mut(|entity| entity.begin_run(edition));
     let mut life = Life {
         context,
         clock: identity::now(context.workflow_time()),
         local: None,
         calls: Vec::new(),
         alarm: None,
+        edition,
         locals_in_a_row: 0,
-        recording: None,
+        recording: Recording::default(),
+        moment: None,
         interrupt: WorkflowCancellationToken::new(),
         ending: false,
     };
@@ -236,15 +281,21 @@ impl<E: Entity> Life<'_, E> {
     /// Begins what the machine wants done, in its order. A run that is to end begins nothing: the next one does, and
     /// nobody doubts it.
     async fn begin_effects(&mut self) {
-        if self.ending || self.recording.is_some() || !self.context.state(E::has_effects) {
+        if self.ending || !self.context.state(E::has_effects) {
             return;
         }
-        if self.is_to_record() {
-            self.record().await;
-            return;
+        if self.edition == Edition::V0_1 {
+            if self.moment.is_some() {
+                return;
+            }
+            if self.is_row_to_record() {
+                self.record().await;
+                return;
+            }
         }
         for effect in self.context.state_mut(E::take_effects) {
-            match E::begin(self.context, effect, &self.interrupt) {
+            let leaves = self.leaves(&effect);
+            match E::begin(self.context, effect, &self.interrupt, leaves) {
                 Begun::Local(future) => self.local = Some(Task::begin(future).await),
                 Begun::Call(future) => self.calls.push(Task::begin(future).await),
                 Begun::Done => {}
@@ -252,7 +303,15 @@ impl<E: Entity> Life<'_, E> {
         }
     }
 
-    fn is_to_record(&self) -> bool {
+    /// Whether this may leave before the decision is recorded. What is no local activity is a command, which the server takes
+    /// together with the record of the task.
+    fn leaves(&self, effect: &E::Effect) -> Leaves {
+        let is_stable = self.recording.may_leave() && !E::rests_on_clock(effect);
+        if self.edition == Edition::V0_1 || is_stable { Leaves::Within } else { Leaves::Recorded }
+    }
+
+    /// Whether a run of 0.1.0 is to have recorded what local activities in a row did.
+    fn is_row_to_record(&self) -> bool {
         let in_a_row = self.locals_in_a_row;
         self.context.state(|entity| entity.wants_local() && entity.is_to_record(in_a_row))
     }
@@ -262,7 +321,7 @@ impl<E: Entity> Life<'_, E> {
         let mut moment = self.ring_in(self.clock, MOMENT).timer;
         // Polled at once, so that the timer is set now.
         let _pending = std::future::poll_fn(|waker| Poll::Ready(moment.as_mut().poll(waker))).await;
-        self.recording = Some(moment);
+        self.moment = Some(moment);
     }
 
     fn is_nothing_under_way(&self) -> bool {
@@ -327,10 +386,10 @@ impl<E: Entity> Life<'_, E> {
                 self.alarm = None;
                 return Poll::Ready(Happening::Rang);
             }
-            if let Some(moment) = &mut self.recording
+            if let Some(moment) = &mut self.moment
                 && moment.as_mut().poll(waker).is_ready()
             {
-                self.recording = None;
+                self.moment = None;
                 return Poll::Ready(Happening::Recorded);
             }
             Poll::Pending
@@ -344,6 +403,7 @@ impl<E: Entity> Life<'_, E> {
             Happening::Local(input) => {
                 self.local = None;
                 self.locals_in_a_row += 1;
+                self.recording.local_ended();
                 self.feed(input);
                 if self.ending && self.is_nothing_under_way() {
                     // The run is not left on a local result: a moment later it is.
@@ -359,10 +419,20 @@ impl<E: Entity> Life<'_, E> {
         };
         self.locals_in_a_row = 0;
         self.clock = identity::now(self.context.workflow_time());
+        self.rest_on(input.as_ref());
         self.judge();
         self.feed(input);
         self.judge();
         self.ending && self.is_nothing_under_way()
+    }
+
+    /// Notes what this workflow task rests on so far.
+    fn rest_on(&mut self, input: Option<&E::Input>) {
+        let task = self.context.history_length();
+        match input.map(|input| self.context.state(|entity| entity.cause(self.clock, input))) {
+            Some(cause) => self.recording.took(task, cause),
+            None => self.recording.reached(task),
+        }
     }
 
     fn feed(&self, input: Option<E::Input>) {

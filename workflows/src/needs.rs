@@ -2,15 +2,17 @@
 
 use temporalio_common::ActivityDefinition as _;
 
-use crate::definitions::{Importing, LocalActivities, Sweeping, TargetActivities, TargetUpkeep, TenantUpkeep};
+use crate::definitions::{
+    Importing, LocalActivities, RecordedActivities, Sweeping, TargetActivities, TargetUpkeep, TenantUpkeep,
+};
 use crate::names;
 
 /// What is done on a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Served {
-    /// Customer entities, with their local activities.
+    /// Customer entities, with the activities by which they tell others.
     Customers,
-    /// Resource entities, with their local activities.
+    /// Resource entities, with the activities by which they tell others.
     Resources,
     /// Target entities and sweeps, and the unordered work that producers put there.
     Jobs,
@@ -36,10 +38,19 @@ impl Served {
     /// What its workers must have registered.
     pub fn needs(self) -> Needs {
         let (workflows, activities): (&[&str], Vec<&str>) = match self {
-            Self::Customers => {
-                (&[names::CUSTOMER_ENTITY], vec![LocalActivities::admit.name(), LocalActivities::send.name()])
-            }
-            Self::Resources => (&[names::RESOURCE_ENTITY], vec![LocalActivities::notify.name()]),
+            Self::Customers => (
+                &[names::CUSTOMER_ENTITY],
+                vec![
+                    LocalActivities::admit.name(),
+                    LocalActivities::send.name(),
+                    RecordedActivities::admit_recorded.name(),
+                    RecordedActivities::send_recorded.name(),
+                ],
+            ),
+            Self::Resources => (
+                &[names::RESOURCE_ENTITY],
+                vec![LocalActivities::notify.name(), RecordedActivities::notify_recorded.name()],
+            ),
             Self::Jobs => (
                 &[names::TARGET_ENTITY, names::SWEEP],
                 vec![

@@ -1,7 +1,8 @@
-//! Doing again, without end, what failed: a local activity that failed is no reason for an order to fail.
+//! Doing again, without end, what failed: an activity of an entity's own that failed is no reason for an order to fail.
 
 use std::time::Duration;
 
+use interlock_domain::recording::{Receipted, Requested};
 use temporalio_common::ActivityDefinition;
 use temporalio_common::data_converters::TemporalDeserializable;
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext};
@@ -12,6 +13,29 @@ use crate::activity_options;
 const WAIT_MIN: Duration = Duration::from_secs(1);
 /// The longest wait: six events of history for each, so not shorter.
 const WAIT_MAX: Duration = Duration::from_mins(1);
+
+/// The waits between attempts that failed.
+struct Waits {
+    next: Duration,
+    interrupt: WorkflowCancellationToken,
+}
+
+impl Waits {
+    fn new(interrupt: WorkflowCancellationToken) -> Self {
+        Self { next: WAIT_MIN, interrupt }
+    }
+
+    /// Waits. False if the run is to end meanwhile.
+    async fn wait<W>(&mut self, context: &WorkflowContext<W>) -> bool {
+        if self.interrupt.is_cancelled() {
+            return false;
+        }
+        let timer = TimerOptions::builder(self.next).cancellation_token(self.interrupt.clone()).build();
+        context.timer(timer).await;
+        self.next = (self.next * 2).min(WAIT_MAX);
+        !self.interrupt.is_cancelled()
+    }
+}
 
 /// Runs a local activity until it succeeds. Between failures the workflow task ends, so that signals come in.
 ///
@@ -27,20 +51,47 @@ where
     A::Input: Clone,
     A::Output: TemporalDeserializable,
 {
-    let mut wait = WAIT_MIN;
+    let mut waits = Waits::new(interrupt);
     loop {
         // The failure itself is in the history: the activity's marker says it.
         if let Ok(answer) = context.execute_local_activity(activity(), input.clone(), activity_options::local()).await {
             return Some(answer);
         }
-        if interrupt.is_cancelled() {
+        if !waits.wait(&context).await {
             return None;
         }
-        let timer = TimerOptions::builder(wait).cancellation_token(interrupt.clone()).build();
-        context.timer(timer).await;
-        if interrupt.is_cancelled() {
+    }
+}
+
+/// Runs a normal activity on the entity's own queue until a worker of ours answered it: an answer without the receipt is one
+/// that somebody completed the activity with by hand.
+///
+/// None where the run is to end meanwhile: the next one begins the activity again.
+pub(crate) async fn recorded_until_done<W, A, I, O>(
+    context: WorkflowContext<W>,
+    activity: fn() -> A,
+    input: I,
+    interrupt: WorkflowCancellationToken,
+) -> Option<O>
+where
+    A: ActivityDefinition<Input = Requested<I>, Output = Receipted<O>> + 'static,
+    I: Clone,
+    Receipted<O>: TemporalDeserializable,
+{
+    let mut waits = Waits::new(interrupt.clone());
+    // The same in replay, also of a run that was reset.
+    let receipt = format!("asked after event {}", context.history_length());
+    loop {
+        let request = Requested { receipt: receipt.clone(), input: input.clone() };
+        let options = activity_options::recorded(&interrupt);
+        // The failure itself is in the history: the activity's closing event says it.
+        if let Ok(answer) = context.execute_activity(activity(), request, options).await
+            && let Some(answer) = answer.of(&receipt)
+        {
+            return Some(answer);
+        }
+        if !waits.wait(&context).await {
             return None;
         }
-        wait = (wait * 2).min(WAIT_MAX);
     }
 }

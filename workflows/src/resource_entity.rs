@@ -9,6 +9,7 @@ use interlock_domain::message::{ClaimAnswer, Envelope, GiveBack, Ticket, ToResou
 use interlock_domain::observation::Observation;
 use interlock_domain::order::ResourcePolicy;
 use interlock_domain::outcome::HolderAnswer;
+use interlock_domain::recording::{Cause, Edition, said_at};
 use interlock_domain::resource::{Effect, ForceAnswer, ForceRelease, Import, ImportAnswer, Input, Resource};
 use interlock_domain::routing::Residence;
 use serde::{Deserialize, Serialize};
@@ -19,11 +20,11 @@ use temporalio_workflow::{
     SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
-use crate::definitions::{LocalActivities, LookUp, Notification, TargetActivities};
+use crate::definitions::{LocalActivities, LookUp, Notification, RecordedActivities, TargetActivities};
 use crate::identity::{self, ResourceIdentity};
-use crate::life::{Begun, Entity, live, next_run, regardless};
+use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
-use crate::patience::local_until_done;
+use crate::patience::{local_until_done, recorded_until_done};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, names, raw_json};
 
@@ -56,6 +57,9 @@ pub struct ResourceEntity {
     residence: Residence,
     /// Why the machine cannot go on, where that is so: what it knew cannot be read.
     unreadable: Option<String>,
+    /// When the run began; and whether an earlier one went before it, until the machine was told so.
+    began: Timestamp,
+    is_continued: bool,
 }
 
 /// What a person may do with a resource: the argument of the update `act`.
@@ -84,8 +88,8 @@ pub enum ResourceAction {
 pub(crate) enum CameIn {
     /// For the machine as it is.
     Input(Input),
-    /// What a holder says whose release was confirmed, and when it said so.
-    Released(ToResource, Option<Timestamp>),
+    /// What a customer says, and when it said so.
+    Told(ToResource, Option<Timestamp>),
     /// A claim, whose answer is kept under this number.
     Claim(u64, Box<Ticket>),
     /// A line of a list, whose answer is kept under this number.
@@ -110,7 +114,7 @@ impl ResourceEntity {
             new(realm, id)
         };
         let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
-        let mut entity = Self {
+        Self {
             machine,
             start,
             inbox: VecDeque::new(),
@@ -125,11 +129,9 @@ impl ResourceEntity {
             is_closing: false,
             residence: start_argument::residence(&argument),
             unreadable,
-        };
-        if continued {
-            entity.effects = entity.machine.step(began, Input::Resumed);
+            began,
+            is_continued: continued,
         }
-        entity
     }
 
     /// Carries out what the machine wants done, until the run has become long.
@@ -249,13 +251,15 @@ impl ResourceEntity {
         match envelope {
             Ok(Envelope { message, sent_at, home, .. }) => {
                 self.inbox.extend(home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
-                self.inbox.push_back(match message {
-                    ToResource::GiveBack { how: GiveBack::Released, .. } => CameIn::Released(message, sent_at),
-                    _ => CameIn::Input(Input::Told(message)),
-                });
+                self.inbox.push_back(CameIn::Told(message, sent_at));
             }
             Err(_) => self.undecodable += 1,
         }
+    }
+
+    /// When a message was sent, if the machine may go by it. A run of 0.1.0 goes by workflow time.
+    fn trusted(&self, now: Timestamp, sent_at: Option<Timestamp>) -> Option<Timestamp> {
+        said_at(now, sent_at).filter(|_| self.machine.edition >= Edition::V0_2)
     }
 
     /// The epoch of the customer that holds it.
@@ -300,6 +304,25 @@ impl Entity for ResourceEntity {
     type Input = CameIn;
     type Effect = Effect;
     const WORKFLOW_TYPE: &'static str = names::RESOURCE_ENTITY;
+    const HAS_LOCAL_ACTIVITIES: bool = true;
+
+    fn begin_run(&mut self, edition: Edition) {
+        self.machine.edition = edition;
+        if std::mem::take(&mut self.is_continued) {
+            self.effects = self.machine.step(self.began, Input::Resumed);
+        }
+    }
+
+    fn cause(&self, now: Timestamp, input: &CameIn) -> Cause {
+        match input {
+            CameIn::Told(_, sent_at) if self.trusted(now, *sent_at).is_some() => Cause::Message,
+            // It makes the machine do nothing.
+            CameIn::Home(_) => Cause::Message,
+            CameIn::Told(..) | CameIn::Input(_) | CameIn::Claim(..) | CameIn::Import(..) | CameIn::Action(..) => {
+                Cause::Other
+            }
+        }
+    }
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox
@@ -312,9 +335,14 @@ impl Entity for ResourceEntity {
     fn feed(&mut self, now: Timestamp, input: CameIn) {
         let effects = match input {
             CameIn::Input(input) => self.machine.step(now, input),
-            CameIn::Released(message, sent_at) => {
-                let before = self.held_by();
-                let effects = self.machine.step(now, Input::Told(message));
+            CameIn::Told(message, sent_at) => {
+                let is_release = matches!(message, ToResource::GiveBack { how: GiveBack::Released, .. });
+                let before = self.held_by().filter(|_| is_release);
+                let input = match self.trusted(now, sent_at) {
+                    Some(said_at) => Input::Heard { said_at, message },
+                    None => Input::Told(message),
+                };
+                let effects = self.machine.step(now, input);
                 if before.is_some() && self.held_by().is_some() && self.held_by() != before {
                     self.observe_hand_over(now, sent_at);
                 }
@@ -354,15 +382,29 @@ impl Entity for ResourceEntity {
         std::mem::take(&mut self.effects)
     }
 
-    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Effect,
+        interrupt: &WorkflowCancellationToken,
+        leaves: Leaves,
+    ) -> Begun<CameIn> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         match effect {
-            Effect::Notify(messages) => Begun::Local(Box::pin(async move {
+            Effect::Notify(messages) => {
                 let realm = context.state(|entity| entity.machine.realm.clone());
                 let notification = Notification { realm, messages };
-                let deliveries = local_until_done(context, || LocalActivities::notify, notification, interrupt).await;
-                deliveries.map(|deliveries| CameIn::Input(Input::Notified(deliveries)))
-            })),
+                let notified = |deliveries| CameIn::Input(Input::Notified(deliveries));
+                match leaves {
+                    Leaves::Within => Begun::Local(Box::pin(async move {
+                        let activity = || LocalActivities::notify;
+                        local_until_done(context, activity, notification, interrupt).await.map(notified)
+                    })),
+                    Leaves::Recorded => Begun::Call(Box::pin(async move {
+                        let activity = || RecordedActivities::notify_recorded;
+                        recorded_until_done(context, activity, notification, interrupt).await.map(notified)
+                    })),
+                }
+            }
             Effect::LookUp { authority, resource, tenant } => Begun::Call(Box::pin(async move {
                 let queue = identity::provisioning_queue(context.task_queue(), &authority.target);
                 let options = activity_options::look_up(queue, &tenant, &interrupt);

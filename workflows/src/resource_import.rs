@@ -20,7 +20,7 @@ use temporalio_workflow::{
 };
 
 use crate::definitions::Importing;
-use crate::life::{Begun, Entity, live, next_run, regardless};
+use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, identity, names, raw_json};
@@ -290,7 +290,12 @@ impl Entity for ResourceImport {
         std::mem::take(&mut self.effects)
     }
 
-    fn begin(context: &WorkflowContext<Self>, effect: Effect, _interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Effect,
+        _interrupt: &WorkflowCancellationToken,
+        _leaves: Leaves,
+    ) -> Begun<CameIn> {
         let context = context.clone();
         let Effect::Begin(part) = effect;
         Begun::Call(Box::pin(async move {

@@ -36,9 +36,14 @@ impl Sweep {
             drop(revived.await);
         }
         let mut ledger = seen.ledger;
+        let leases = seen.leases.map(|leases| {
+            ledger.leases = leases.ledger;
+            leases.news
+        });
         let news = News {
             left_out: seen.left_out,
             customers_unseen: seen.customers_unseen,
+            leases: leases.unwrap_or_default(),
             ..ledger.take(seen.found, seen.tally, &seen.unanswered, seen.cursor)
         };
         // The activity counts and logs what it cannot tell. Where even that fails, worker after worker, the failure is in the

@@ -20,7 +20,7 @@ use temporalio_workflow::{
 };
 
 use crate::definitions::{LimitSetting, TargetProbe, TargetUpkeep};
-use crate::life::{Begun, Entity, live, next_run, regardless};
+use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::{activity_options, identity, names, raw_json, start_argument};
 
@@ -223,7 +223,12 @@ impl Entity for TargetEntity {
         std::mem::take(&mut self.effects)
     }
 
-    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Effect,
+        interrupt: &WorkflowCancellationToken,
+        _leaves: Leaves,
+    ) -> Begun<CameIn> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         Begun::Call(Box::pin(async move {
             let target = context.state(|entity| entity.machine.name.clone());

@@ -18,7 +18,7 @@ use temporalio_workflow::{
 };
 
 use crate::definitions::TenantUpkeep;
-use crate::life::{Begun, Entity, live, next_run, regardless};
+use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, identity, names, raw_json, search_attributes};
@@ -203,7 +203,12 @@ impl Entity for TenantEntity {
         std::mem::take(&mut self.effects)
     }
 
-    fn begin(context: &WorkflowContext<Self>, effect: Effect, interrupt: &WorkflowCancellationToken) -> Begun<CameIn> {
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Effect,
+        interrupt: &WorkflowCancellationToken,
+        _leaves: Leaves,
+    ) -> Begun<CameIn> {
         let step = match effect {
             Effect::Show { closed } => {
                 search_attributes::show_tenant(context, closed);

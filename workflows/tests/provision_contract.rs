@@ -62,6 +62,7 @@ fn request() -> ProvisionRequest {
         epochs: BTreeMap::from([("msisdn/12065551234".parse().unwrap(), epoch)]),
         dispatch: 1,
         maybe_sent: true,
+        proof: Some(Uuid::nil()),
         attempt_timeout_ms: 30_000,
         retry: RetryPolicy::default(),
         expires_at: Some(Timestamp(1_795_162_181_944)),
@@ -160,8 +161,10 @@ fn fields_of_others_are_ignored() {
 
 #[test]
 fn heartbeats_are_as_the_schema_says() {
-    agrees("heartbeat", &Some(LeftBy { attempt: 3, left: Left::Settled }));
-    agrees("heartbeat", &Some(LeftBy { attempt: 1, left: Left::MaybeSent { until: Timestamp(1_795_162_181_944) } }));
+    agrees("heartbeat", &Some(LeftBy { attempt: 3, left: Left::Settled, next_at: None }));
+    let until = Timestamp(1_795_162_181_944);
+    let next_at = Some(Timestamp(1_795_162_183_000));
+    agrees("heartbeat", &Some(LeftBy { attempt: 1, left: Left::MaybeSent { until }, next_at }));
     agrees("heartbeat", &None::<LeftBy>);
     for wrong in [json!({"attempt": 1}), json!({"attempt": 1, "left": "maybe_sent"}), json!({"left": "settled"})] {
         assert!(!is_valid("heartbeat", &wrong), "{wrong}");

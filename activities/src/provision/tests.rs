@@ -100,6 +100,7 @@ fn request() -> ProvisionRequest {
         epochs: std::collections::BTreeMap::new(),
         dispatch: 0,
         maybe_sent: false,
+        proof: None,
         attempt_timeout_ms: 40,
         retry: RetryPolicy::default(),
         expires_at: None,
@@ -108,6 +109,20 @@ fn request() -> ProvisionRequest {
 }
 
 async fn attempt(number: u32, left: Option<LeftBy>, calls: &[Outcome], read_back: &[Verification]) -> Came {
+    let scheduled = SystemTime::now();
+    let called = scheduled - Duration::from_secs(60) * (number - 1);
+    attempt_scheduled(number, called, scheduled, left, calls, read_back).await
+}
+
+/// An attempt of a call that was scheduled at `called`; the attempt itself at `scheduled`.
+async fn attempt_scheduled(
+    number: u32,
+    called: SystemTime,
+    scheduled: SystemTime,
+    left: Option<LeftBy>,
+    calls: &[Outcome],
+    read_back: &[Verification],
+) -> Came {
     let told = Arc::new(Told {
         calls: Mutex::new(calls.iter().cloned().collect()),
         verifications: Mutex::new(read_back.iter().cloned().collect()),
@@ -117,11 +132,16 @@ async fn attempt(number: u32, left: Option<LeftBy>, calls: &[Outcome], read_back
     let noted = Arc::clone(&last);
     let info = TestActivityInfoOptions::builder()
         .attempt(number)
-        .current_attempt_scheduled_time(Some(SystemTime::now()))
+        .scheduled_time(Some(called))
+        .current_attempt_scheduled_time(Some(scheduled))
+        .started_time(Some(scheduled))
         .build();
-    let environment = ActivityEnvironment::builder_with_default()
-        .heartbeat_details(left)
-        .unwrap()
+    let environment = ActivityEnvironment::builder_with_default();
+    let environment = match left {
+        Some(left) => environment.heartbeat_details(left).unwrap(),
+        None => environment,
+    };
+    let environment = environment
         .info(info)
         .register_activities(Attempts(Arc::clone(&told)))
         .on_heartbeat(move |details| *noted.lock().unwrap() = *details.downcast::<Option<LeftBy>>().unwrap())
@@ -154,17 +174,19 @@ async fn a_clean_refusal_is_retried_and_leaves_word_that_it_was_clean() {
     let refused = Outcome::unavailable("down");
     let came = attempt(1, None, &[refused], &[]).await;
     assert_eq!(came.outcome, Err("unavailable".to_owned()));
-    assert_eq!(came.left, Some(LeftBy { attempt: 1, left: Left::Settled }));
+    assert_eq!(came.left.map(|left| (left.attempt, left.left)), Some((1, Left::Settled)));
     let next = attempt(2, came.left, &[Outcome::Done], &[]).await;
     assert_eq!((next.outcome, next.asked), (Ok(Outcome::Done), vec!["call"]));
 }
 
 #[tokio::test]
-async fn after_an_ambiguous_attempt_the_next_one_waits_reads_back_and_only_then_sends() {
+async fn after_an_ambiguous_attempt_the_next_one_waits_and_reads_back_and_the_one_after_it_sends() {
     let came = attempt(1, None, &[ambiguous()], &[]).await;
     assert_eq!(came.outcome, Err("ambiguous".to_owned()));
-    let next = attempt(2, came.left, &[Outcome::Done], &[Verification::NotApplied]).await;
-    assert_eq!((next.outcome, next.asked), (Ok(Outcome::Done), vec!["verify", "call"]));
+    let next = attempt(2, came.left, &[], &[Verification::NotApplied]).await;
+    assert_eq!((next.outcome, next.asked), (Err(READ_BACK.to_owned()), vec!["verify"]));
+    let last = attempt(3, next.left, &[Outcome::Done], &[]).await;
+    assert_eq!((last.outcome, last.asked), (Ok(Outcome::Done), vec!["call"]));
 }
 
 #[tokio::test]
@@ -176,9 +198,9 @@ async fn an_attempt_after_one_that_vanished_waits_until_nothing_can_land_any_mor
 
 #[tokio::test]
 async fn what_an_attempt_before_the_last_left_is_not_trusted() {
-    let stale = Some(LeftBy { attempt: 1, left: Left::Settled });
-    let came = attempt(3, stale, &[Outcome::Done], &[Verification::NotApplied]).await;
-    assert_eq!(came.asked, ["verify", "call"]);
+    let stale = Some(LeftBy { attempt: 1, left: Left::Settled, next_at: Some(now()) });
+    let came = attempt(3, stale, &[], &[Verification::NotApplied]).await;
+    assert_eq!((came.outcome, came.asked), (Err(READ_BACK.to_owned()), vec!["verify"]));
 }
 
 #[tokio::test]
@@ -189,4 +211,21 @@ async fn where_reading_back_says_nothing_another_attempt_asks_again_without_wait
     let next = attempt(3, came.left, &[], &[Verification::Applied]).await;
     assert!(next.took < LANDS_WITHIN, "{:?}", next.took);
     assert_eq!(next.outcome, Ok(Outcome::AlreadyDone));
+}
+
+#[tokio::test]
+async fn an_attempt_that_waited_leaves_the_sending_to_the_next_one() {
+    let came = attempt(2, None, &[], &[Verification::NotApplied]).await;
+    assert_eq!((came.outcome, came.asked), (Err(READ_BACK.to_owned()), vec!["verify"]));
+    let next = attempt(3, came.left, &[Outcome::Done], &[]).await;
+    assert_eq!((next.outcome, next.asked), (Ok(Outcome::Done), vec!["call"]));
+}
+
+#[tokio::test]
+async fn number_1_that_was_scheduled_later_than_its_call_reads_back_before_anything_is_sent() {
+    let now = SystemTime::now();
+    let called = now - Duration::from_millis(1);
+    let came = attempt_scheduled(1, called, now, None, &[], &[Verification::Applied]).await;
+    assert_eq!((came.outcome, came.asked), (Ok(Outcome::AlreadyDone), vec!["verify"]));
+    assert!(came.took >= LANDS_WITHIN, "{:?}", came.took);
 }

@@ -55,6 +55,9 @@ pub enum Left {
 
 /// [`Left`], and which attempt left it. The server hands the details of the last heartbeat on from attempt to attempt:
 /// those of an older attempt say nothing about the one that ended just before.
+///
+/// The number alone does not say which attempt it was: an operator's reset makes the next one number 1 or 2 again. So an
+/// attempt also says when the next one is to be scheduled, and is believed only where the next one was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LeftBy {
     /// The attempt, from 1.
@@ -62,7 +65,17 @@ pub struct LeftBy {
     /// What it left.
     #[serde(flatten)]
     pub left: Left,
+    /// When the attempt after it is to be scheduled: the end of this one, and the pause that it asked for. None while it
+    /// goes on, and where a build before 0.2.0 wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
 }
+
+/// How far the time for which an attempt asked may be from the time at which the server scheduled the next one, in
+/// milliseconds: for the clocks of worker and server, and the time that the failure took to arrive. It is shorter than the
+/// silence after which the server gives an attempt up ([heartbeat time-out](https://docs.temporal.io/encyclopedia/detecting-activity-failures#heartbeat-timeout)
+/// 15 s), so that what was left before an operator's reset is never taken for what the attempt just before left.
+pub const NEXT_AT_TOLERANCE_MS: u64 = 5_000;
 
 /// What an attempt knows when it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +84,12 @@ pub struct Situation {
     pub attempt: u32,
     /// Whether an earlier schedule of this step may have sent its request.
     pub maybe_sent: bool,
-    /// What attempts before left behind, where anything reached the server.
+    /// Whether a heartbeat of an attempt before is known to the server, whatever it said.
+    pub has_details: bool,
+    /// What attempts before left behind, where anything readable reached the server.
     pub left: Option<LeftBy>,
+    /// When the call was scheduled by its workflow (or started, where it stands alone); none where the server does not say.
+    pub first_scheduled_at: Option<Timestamp>,
     /// When this attempt was scheduled: the one before had been given up by then.
     pub scheduled_at: Timestamp,
     /// How long one attempt may go on sending after it began, in milliseconds.
@@ -84,6 +101,13 @@ pub struct Situation {
 }
 
 impl Situation {
+    /// Whether no attempt of this call was before, so that nothing of it can be on its way. The attempt number alone proves
+    /// nothing: an operator's reset of the activity, and the reset of its workflow, make it 1 again while an earlier attempt
+    /// may still be sending. Each of them moves the time at which the attempt was scheduled, though.
+    pub fn is_first(&self) -> bool {
+        self.attempt == 1 && !self.has_details && !self.maybe_sent && self.first_scheduled_at == Some(self.scheduled_at)
+    }
+
     /// Whether the call is no longer worth making after so many milliseconds.
     fn is_expired_after(&self, wait_ms: u64) -> bool {
         self.expires_at.is_some_and(|at| self.now.plus_ms(wait_ms) >= at)
@@ -151,14 +175,17 @@ fn maybe_sent_until(situation: &Situation) -> Option<Timestamp> {
     let by_its_deadline = situation.scheduled_at.plus_ms(situation.attempt_timeout_ms);
     match left_just_before(situation) {
         Some(Left::MaybeSent { until }) => Some(until),
-        None if situation.attempt > 1 || situation.maybe_sent => Some(by_its_deadline),
-        Some(Left::Settled) | None => None,
+        Some(Left::Settled) => None,
+        None if situation.is_first() => None,
+        None => Some(by_its_deadline),
     }
 }
 
 /// What the attempt just before left behind, where it said so.
 pub fn left_just_before(situation: &Situation) -> Option<Left> {
-    situation.left.filter(|left| left.attempt.checked_add(1) == Some(situation.attempt)).map(|left| left.left)
+    let left = situation.left.filter(|left| left.attempt.checked_add(1) == Some(situation.attempt))?;
+    let was_asked_for = |next_at: Timestamp| next_at.0.abs_diff(situation.scheduled_at.0) <= NEXT_AT_TOLERANCE_MS;
+    left.next_at.is_some_and(was_asked_for).then_some(left.left)
 }
 
 /// What an attempt fails as and leaves behind that was not let through to its target: it is as it was before the attempt.
@@ -264,6 +291,10 @@ pub fn of_unanswered(unanswered: Unanswered<'_>, expires: bool) -> Outcome {
     }
 }
 
+/// The failure of an attempt that waited until nothing could land any more, and read back that nothing did: the attempt after it
+/// sends. An attempt that waited never sends itself: an operator may have had the server begin another one meanwhile, which
+/// counts on it that no attempt before it sends later than its own time-out after it was scheduled.
+pub const READ_BACK: &str = "read_back";
 /// The failure of an attempt that was cancelled before it sent anything.
 pub const INTERRUPTED: &str = "interrupted";
 /// The failure of an attempt whose time was over before it sent anything.
@@ -272,7 +303,7 @@ pub const TOO_LATE: &str = "too_late";
 /// Whether an attempt that failed with this type, which is an outcome class or one of this module's constants, left
 /// nothing on its way: its step may be sent again without settling anything.
 pub fn is_settled_failure(failure_type: &str) -> bool {
-    matches!(failure_type, "transient" | "throttled" | "unavailable" | INTERRUPTED | TOO_LATE)
+    matches!(failure_type, "transient" | "throttled" | "unavailable" | READ_BACK | INTERRUPTED | TOO_LATE)
 }
 
 /// What follows a call.

@@ -32,6 +32,9 @@ pub const SEQUENCE_BYTES_MAX: usize = 64;
 pub const SEQUENCE_DIGITS_MAX: usize = 20;
 /// The CloudEvents extension attribute by which the giving customer marks the half that it passes on.
 pub const ROLE_ATTRIBUTE: &str = "interlockrole";
+/// The CloudEvents extension attribute that says when the event was taken in, as RFC 3339: set by whoever submits it to the
+/// customer's entity, never by the producer.
+pub const ACCEPTED_AT_ATTRIBUTE: &str = "acceptedat";
 
 /// Which half of an event that makes two orders (`number.moved`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,6 +76,9 @@ pub struct Event {
     /// The trace that it belongs to: the CloudEvents extension `traceparent`. One that cannot be read is as none.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace_parent::read_leniently")]
     pub trace_parent: Option<TraceParent>,
+    /// When it was taken in, as its submitter says ([`ACCEPTED_AT_ATTRIBUTE`]). One that cannot be read is as none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
     /// The payload.
     pub data: Map<String, Value>,
     /// How long it was on the wire, in bytes of JSON.
@@ -133,6 +139,7 @@ impl Event {
             sequence: sequence(attributes)?,
             half: half(attributes)?,
             trace_parent: attribute(attributes, TRACE_PARENT_ATTRIBUTE).and_then(trace_parent::of_value),
+            accepted_at: attribute(attributes, ACCEPTED_AT_ATTRIBUTE).and_then(rfc3339),
             data: data(attributes)?,
             bytes,
         })
@@ -201,16 +208,18 @@ fn subject(attributes: &Map<String, Value>) -> Result<CustomerId, Rejection> {
 
 fn time(attributes: &Map<String, Value>) -> Result<Option<Timestamp>, Rejection> {
     let Some(value) = attribute(attributes, "time") else { return Ok(None) };
-    value
-        .as_str()
-        .and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok())
-        .map(|time| Some(Timestamp(time.timestamp_millis())))
-        .ok_or_else(|| {
-            Rejection::new(
-                ErrorCode::BadTime,
-                "The attribute 'time' must be a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z.",
-            )
-        })
+    rfc3339(value).map(Some).ok_or_else(|| {
+        Rejection::new(
+            ErrorCode::BadTime,
+            "The attribute 'time' must be a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z.",
+        )
+    })
+}
+
+/// A time as in RFC 3339, cut to milliseconds.
+fn rfc3339(value: &Value) -> Option<Timestamp> {
+    let time = chrono::DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
+    Some(Timestamp(time.timestamp_millis()))
 }
 
 fn sequence(attributes: &Map<String, Value>) -> Result<Option<String>, Rejection> {

@@ -280,8 +280,16 @@ impl OrderId {
         CustomerId(self.0[..self.0.len() - UUID_BYTES - 1].to_owned())
     }
 
-    /// The idempotency key of one of its steps: the UUIDv5 of order and step, in the order's own UUID as namespace.
+    /// The idempotency key of one of its steps: `uuid5(NAMESPACE_URL, "interlock:step:" + order id + "/" + step)`.
+    ///
+    /// The order id names the customer, so two customers' events with the same source and id have different keys.
     pub fn step_key(&self, step: &str) -> uuid::Uuid {
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, format!("interlock:step:{}/{step}", self.0).as_bytes())
+    }
+
+    /// The idempotency key that 0.1.0 gave to one of its steps: the UUIDv5 of the step, in the order's own UUID as
+    /// namespace. Two customers' events with the same source and id share it. Only steps that were sent with it keep it.
+    pub fn step_key_v0_1(&self, step: &str) -> uuid::Uuid {
         let namespace = self.0[self.0.len() - UUID_BYTES..].parse().unwrap_or(uuid::Uuid::NAMESPACE_URL);
         uuid::Uuid::new_v5(&namespace, step.as_bytes())
     }

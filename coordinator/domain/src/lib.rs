@@ -17,6 +17,7 @@ pub mod message;
 pub mod observation;
 pub mod order;
 pub mod outcome;
+pub mod recording;
 pub mod resource;
 pub mod retry;
 pub mod routing;

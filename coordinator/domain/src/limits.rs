@@ -45,8 +45,10 @@ pub struct EntityLimits {
     pub journal_max: usize,
     /// Finished tickets remembered by a resource.
     pub finished_tickets_max: usize,
-    /// Order ids remembered by a customer for de-duplication.
+    /// Orders that are over and that a customer remembers for those who ask.
     pub remembered_orders_max: usize,
+    /// Order ids that a customer remembers for de-duplication, as digests of 12 bytes: 24 bytes each as JSON.
+    pub order_digests_max: usize,
     /// The largest event that an entity takes, in bytes of JSON.
     pub event_bytes_max: usize,
 }
@@ -64,6 +66,7 @@ impl Default for EntityLimits {
             journal_max: 100,
             finished_tickets_max: 64,
             remembered_orders_max: 1_000,
+            order_digests_max: 16_384,
             event_bytes_max: 16 * 1024,
         }
     }

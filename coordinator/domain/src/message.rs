@@ -139,6 +139,40 @@ pub enum GiveBack {
     Forced,
 }
 
+/// What a change of a lease rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LeaseProof {
+    /// The order that caused it.
+    pub order: OrderId,
+    /// The step on which it rests; none where no call was needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepProof>,
+    /// When that was recorded.
+    pub at: Timestamp,
+    /// The person who decided it instead of the target, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// That person's reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The call on which a change of a lease rests.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StepProof {
+    /// The target.
+    pub target: TargetId,
+    /// Its operation.
+    pub operation: String,
+    /// The class of its outcome, or the code by which the step was left out.
+    pub outcome: String,
+    /// Who has the resource as the target said, where the outcome is `in_use`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// The key under which it was sent.
+    pub idempotency_key: Uuid,
+}
+
 /// One hop of a probe for rings of orders that give up only what others wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hop {
@@ -196,6 +230,12 @@ pub enum ToResource {
         tickets: Vec<Ticket>,
         /// Tickets that are finished by this.
         finished: Vec<TicketId>,
+        /// What it rests on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<LeaseProof>,
+        /// Where a release found the resource registered to somebody else: to whom, as the target names them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        registered_to: Option<String>,
     },
     /// Takes tickets out of the queue for good.
     Withdraw {
@@ -221,6 +261,9 @@ pub enum ToResource {
         from: CustomerRef,
         /// The epoch of the lease.
         epoch: Epoch,
+        /// The name under which the targets know the holder from now on, where it changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        party: Option<String>,
     },
     /// Passes a probe on to whoever holds what this ticket waits for.
     Probe {
@@ -243,6 +286,10 @@ pub enum ToResource {
         above: Epoch,
         /// The tickets by which it wants the resource.
         tickets: Vec<Ticket>,
+        /// Whether the two were seen to contradict each other for longer than messages take. Only then does the resource
+        /// believe a customer that contradicts it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        lasting: bool,
     },
     /// Refuses a forced release.
     ForceRefused {
@@ -311,6 +358,9 @@ pub enum Notice {
     NotHolder {
         /// The ticket.
         ticket: TicketId,
+        /// Who has it, as a target names them, where only the target knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        party: Option<String>,
     },
     /// The claim was not taken: the queue is at its limit.
     QueueFull {
@@ -376,6 +426,10 @@ pub struct ProvisionRequest {
     /// Whether an earlier schedule of this step may have sent its request: settle that before sending again.
     #[serde(default)]
     pub maybe_sent: bool,
+    /// What the answer is to repeat, so that it can be told from a result that a person gave in Temporal; none where the
+    /// target's workers are not known to repeat it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Uuid>,
     /// How long one attempt may take, in milliseconds.
     pub attempt_timeout_ms: u64,
     /// The pauses between its attempts.

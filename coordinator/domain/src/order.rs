@@ -5,15 +5,20 @@ use serde_json::{Map, Value};
 
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, ResourceId, Role, TargetId, Timestamp};
+use crate::limits::REMEMBERED_MS_MAX;
+use crate::recording::Edition;
 use crate::retry::RetryPolicy;
 
-/// How far back an event's own time is believed, in milliseconds: 24 hours before its acceptance.
-pub const OCCURRED_AT_BACK_MS_MAX: i64 = 24 * 60 * 60 * 1000;
+/// How far back an event's own time counts, in milliseconds: as far as duplicates are remembered, 30 days before its
+/// acceptance. What is older is rejected as `too_old`.
+pub const OCCURRED_AT_BACK_MS_MAX: i64 = REMEMBERED_MS_MAX;
+/// How far back an event's own time counted in 0.1.0, in milliseconds: 24 hours before its acceptance.
+const OCCURRED_AT_BACK_MS_MAX_V0_1: i64 = 24 * 60 * 60 * 1000;
 
 /// What sorts lanes and resource queues: `(occurred_at, sequence, accepted_at, arrival, order id)`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OrderKey {
-    /// The event's `time`, clamped to the 24 hours before acceptance and never after it; else the acceptance time.
+    /// The event's `time`, never after acceptance and at most 30 days before it; without a `time` the acceptance time.
     pub occurred_at: Timestamp,
     /// The CloudEvents extension `sequence`, in a form that sorts as text; empty where the event has none.
     pub sequence: String,
@@ -38,7 +43,32 @@ impl OrderKey {
     ///
     /// A `sequence` of digits sorts as a number (up to 20 digits), any other as text.
     pub fn new(time: Option<Timestamp>, sequence: Option<&str>, accepted_at: Timestamp, order: OrderId) -> Self {
-        let earliest = Timestamp(accepted_at.0.saturating_sub(OCCURRED_AT_BACK_MS_MAX));
+        Self::back_to(OCCURRED_AT_BACK_MS_MAX, time, sequence, accepted_at, order)
+    }
+
+    /// The same, as a run of this edition makes it: in 0.1.0 an event's `time` counted for 24 hours.
+    pub fn of_edition(
+        edition: Edition,
+        time: Option<Timestamp>,
+        sequence: Option<&str>,
+        accepted_at: Timestamp,
+        order: OrderId,
+    ) -> Self {
+        let back_ms_max = match edition {
+            Edition::V0_1 => OCCURRED_AT_BACK_MS_MAX_V0_1,
+            Edition::V0_2 => OCCURRED_AT_BACK_MS_MAX,
+        };
+        Self::back_to(back_ms_max, time, sequence, accepted_at, order)
+    }
+
+    fn back_to(
+        back_ms_max: i64,
+        time: Option<Timestamp>,
+        sequence: Option<&str>,
+        accepted_at: Timestamp,
+        order: OrderId,
+    ) -> Self {
+        let earliest = Timestamp(accepted_at.0.saturating_sub(back_ms_max));
         let occurred_at = time.map_or(accepted_at, |time| time.clamp(earliest, accepted_at));
         let sequence = match sequence {
             Some(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -172,6 +202,10 @@ pub struct PlannedStep {
     /// then protect something else. Sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixed: Vec<String>,
+    /// The arguments, by name, that carry the name under which the target knows the customer: what a claim of the plan
+    /// calls the party. Sorted. None in plans of builds that did not say: such a release goes by what its event named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub party_arguments: Option<Vec<String>>,
     /// The resources whose lease protects this step. Each is claimed by the plan.
     #[serde(default)]
     pub resources: Vec<ResourceId>,
@@ -189,6 +223,10 @@ pub struct PlannedStep {
     /// The pauses between its attempts.
     #[serde(default)]
     pub retry: RetryPolicy,
+    /// Whether the workers of its target repeat the proof of a request in their answer: Interlock's own do. A result without it
+    /// was then given by a person in Temporal, and settles nothing. False in plans of builds before 0.2.0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proves: bool,
 }
 
 /// What the catalog makes of an event: recorded in history with the catalog's digest, so that a later catalog never
@@ -293,13 +331,22 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_an_event_is_clamped_to_the_day_before_its_acceptance() {
+    fn the_time_of_an_event_counts_as_far_back_as_duplicates_are_remembered() {
         let now = Timestamp(2_000_000_000_000);
         let key = |time| OrderKey::new(Some(Timestamp(time)), None, now, order()).occurred_at;
         assert_eq!(key(now.0 + 1), now);
         assert_eq!(key(now.0 - OCCURRED_AT_BACK_MS_MAX), Timestamp(now.0 - OCCURRED_AT_BACK_MS_MAX));
         assert_eq!(key(now.0 - OCCURRED_AT_BACK_MS_MAX - 1), Timestamp(now.0 - OCCURRED_AT_BACK_MS_MAX));
         assert_eq!(OrderKey::new(None, None, now, order()).occurred_at, now);
+    }
+
+    #[test]
+    fn a_run_that_began_with_0_1_0_counts_the_time_of_an_event_for_a_day() {
+        let now = Timestamp(2_000_000_000_000);
+        let old = Some(Timestamp(now.0 - 50 * 60 * 60 * 1000));
+        let of = |edition| OrderKey::of_edition(edition, old, None, now, order()).occurred_at;
+        assert_eq!(of(Edition::V0_1), Timestamp(now.0 - 24 * 60 * 60 * 1000));
+        assert_eq!(Some(of(Edition::V0_2)), old);
     }
 
     #[test]

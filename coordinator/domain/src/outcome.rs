@@ -1,6 +1,7 @@
 //! What became of a call to a target: an outcome class, never just an error.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::error_code::ReasonCode;
 
@@ -53,6 +54,25 @@ pub enum Outcome {
         /// A sentence for a person.
         detail: String,
     },
+}
+
+/// An outcome as the activity `provision` answers it: with the proof of the request that it answers, by which it can be told
+/// from a result that a person gave in Temporal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvenOutcome {
+    /// The outcome.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// [`ProvisionRequest::proof`](crate::message::ProvisionRequest::proof); none where the worker does not repeat it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Uuid>,
+}
+
+impl ProvenOutcome {
+    /// Whether a worker gave it, as far as a request with this proof can tell.
+    pub fn is_proven(&self, asked: Option<Uuid>) -> bool {
+        asked.is_none() || self.proof == asked
+    }
 }
 
 impl Outcome {

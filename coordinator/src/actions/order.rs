@@ -123,6 +123,8 @@ struct ViewedStep {
     name: String,
     state: String,
     attempts: u32,
+    #[serde(default)]
+    outcome: Option<String>,
 }
 
 impl Viewed {
@@ -141,7 +143,13 @@ impl Viewed {
                 _ => None,
             }
         };
-        let amendable = |viewed| step(viewed).map(|is_held| AmendableStep { name: &viewed.name, is_held });
+        let amendable = |viewed| {
+            step(viewed).map(|is_held| AmendableStep {
+                name: &viewed.name,
+                is_held,
+                seeks_identity: viewed.outcome.as_deref() == Some(ErrorCode::ReleaseUnconfirmed.as_str()),
+            })
+        };
         self.steps.iter().filter_map(amendable).collect()
     }
 }
@@ -296,7 +304,7 @@ mod tests {
         let steps = [step("a", "held", 1), step("b", "done", 1), step("c", "open", 0), step("d", "open", 1)];
         let view = viewed(json!({"event_id": "e", "type": "t", "state": "held", "steps": steps,
             "waiting_for": {"waits_for": "person", "step": "a", "code": "no", "detail": "no"}}));
-        let held = |name, is_held| AmendableStep { name, is_held };
+        let held = |name, is_held| AmendableStep { name, is_held, seeks_identity: false };
         assert_eq!(view.amendable(), [held("a", true), held("c", false)]);
     }
 
@@ -304,7 +312,7 @@ mod tests {
     fn of_an_order_that_waits_as_a_whole_every_step_waits() {
         let view = viewed(json!({"event_id": "e", "type": "t", "state": "held", "steps": [step("a", "open", 0)],
             "waiting_for": {"waits_for": "person", "step": null, "code": "late", "detail": "late"}}));
-        assert_eq!(view.amendable(), [AmendableStep { name: "a", is_held: true }]);
+        assert_eq!(view.amendable(), [AmendableStep { name: "a", is_held: true, seeks_identity: false }]);
     }
 
     #[test]

@@ -142,13 +142,33 @@ fn cause(what: &str) -> &str {
 }
 
 fn history_text(entries: &[Value]) -> String {
-    let names = ["at", "what", "who", "epoch", "order", "detail"];
+    let names = ["at", "what", "who", "epoch", "order", "detail", "proof"];
     let mut history = table(&names);
     for entry in entries {
         let fields = ["at", "what", "who", "epoch", "order_id", "detail"];
-        history.add_row(fields.map(|name| text(entry, name)));
+        history.add_row(fields.map(|name| text(entry, name)).into_iter().chain([proof_text(&entry["proof"])]));
     }
     history.to_string()
+}
+
+/// What a change of a lease rests on, in one cell: target, operation and outcome, its order, key and time, and who decided.
+fn proof_text(proof: &Value) -> String {
+    if proof.is_null() {
+        return "–".to_owned();
+    }
+    let of = |name: &str| proof[name].as_str();
+    let mut words = Vec::new();
+    if let (Some(target), Some(operation), Some(outcome)) = (of("target"), of("operation"), of("outcome")) {
+        let holder = of("holder").map_or_else(String::new, |holder| format!(" ({holder} has it)"));
+        words.push(format!("{target} {operation}: {outcome}{holder}"));
+    }
+    words.extend(of("order_id").map(|order| format!("order {order}")));
+    words.extend(of("idempotency_key").map(|key| format!("key {key}")));
+    words.extend(of("at").map(|at| format!("at {at}")));
+    if let (Some(actor), Some(reason)) = (of("actor"), of("reason")) {
+        words.push(format!("by {actor}: {reason}"));
+    }
+    words.join("\n")
 }
 
 #[cfg(test)]
@@ -156,6 +176,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_lease_that_came_back_is_shown_with_its_proof() {
+        let proof = json!({
+            "order_id": "A1~x", "target": "hss", "operation": "release_number", "outcome": "in_use", "holder": "I7",
+            "idempotency_key": "5f50", "at": "2026-01-01T00:00:00Z", "actor": "ann", "reason": "looked it up",
+        });
+        let shown = proof_text(&proof);
+        assert!(shown.starts_with("hss release_number: in_use (I7 has it)\norder A1~x"), "{shown}");
+        assert!(shown.ends_with("by ann: looked it up"), "{shown}");
+        assert_eq!(proof_text(&Value::Null), "–");
+    }
 
     #[test]
     fn a_resource_is_shown_with_its_holder_and_its_queue() {

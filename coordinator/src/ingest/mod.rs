@@ -17,8 +17,8 @@ use interlock_activities::EntityCallError;
 use interlock_adapters::trace_context;
 use interlock_domain::catalog::Ordering;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::event::Event;
-use interlock_domain::ids::{OrderId, TenantId};
+use interlock_domain::event::{ACCEPTED_AT_ATTRIBUTE, Event};
+use interlock_domain::ids::{OrderId, TenantId, Timestamp};
 use interlock_domain::order::Rejection;
 use interlock_domain::trace_parent::{self, TRACE_PARENT_ATTRIBUTE};
 use interlock_workflows::names;
@@ -158,6 +158,7 @@ impl Ingest {
             }
         }
         self.pass_trace_on(&mut value);
+        self.stamp(&mut value, standalone::now());
         let entity = self.installation.entities.customer(tenant, &event.subject);
         result.workflow_id = Some(entity.route.workflow_id.clone());
         let request_id = submit_request_id(&order);
@@ -182,6 +183,18 @@ impl Ingest {
                 Some(before) => attributes.insert(TRACE_PARENT_ATTRIBUTE.to_owned(), before),
                 None => attributes.remove(TRACE_PARENT_ATTRIBUTE),
             };
+        }
+    }
+
+    /// Says in the event when it was taken in, whatever its producer says; not where the event would become too large by that.
+    fn stamp(&self, event: &mut Value, now: Timestamp) {
+        if let Value::Object(attributes) = event {
+            attributes.insert(ACCEPTED_AT_ATTRIBUTE.to_owned(), now.to_rfc3339().into());
+        }
+        if event.to_string().len() > self.event_bytes_max()
+            && let Value::Object(attributes) = event
+        {
+            attributes.remove(ACCEPTED_AT_ATTRIBUTE);
         }
     }
 

@@ -88,6 +88,7 @@ pub fn standalone_order(
             epochs: BTreeMap::new(),
             dispatch: 0,
             maybe_sent: false,
+            proof: None,
             attempt_timeout_ms: step.attempt_timeout_ms,
             retry: step.retry,
             expires_at,
@@ -150,7 +151,7 @@ fn unsent(id: &str, detail: String) -> EntityCallError {
     EntityCallError::Refused { workflow_id: id.to_owned(), status: Box::new(Status::unknown(detail)) }
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }

@@ -29,6 +29,7 @@ mod cursor;
 mod entity_run;
 pub mod listing;
 mod order_filter;
+mod running;
 mod standalone;
 mod standing_alone;
 mod target;

@@ -71,7 +71,7 @@ async fn known(
     let request = description.input().await?;
     let request = request.ok_or_else(|| ActivityInteractionError::Other("the activity has no input".into()))?;
     let (outcome, failure) = match description.outcome().await? {
-        Some(Ok(outcome)) => (Some(outcome), None),
+        Some(Ok(answer)) => (Some(answer.outcome), None),
         Some(Err(failure)) => {
             let outcome = of_unanswered(unanswered(Some(&failure)), request.expires_at.is_some());
             (Some(outcome), Some(failure.to_string()))
@@ -119,6 +119,7 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
             state: step.to_owned(),
             attempts: known.attempt,
             outcome: known.outcome.as_ref().map(|outcome| outcome.class().to_owned()),
+            identity: None,
         }],
         claims: Vec::new(),
         actions: Vec::new(),
@@ -180,6 +181,7 @@ mod tests {
                 epochs: std::collections::BTreeMap::new(),
                 dispatch: 0,
                 maybe_sent: false,
+                proof: None,
                 attempt_timeout_ms: 1,
                 retry: interlock_domain::retry::RetryPolicy::default(),
                 expires_at: None,

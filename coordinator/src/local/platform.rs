@@ -44,6 +44,8 @@ pub struct LocalPlatform {
     gateway: HttpService,
     workers: Option<WorkerPool>,
     worker_files: Option<WorkerFiles>,
+    /// Where worker processes reach Temporal; none: at the server itself.
+    workers_connect_to: Option<String>,
     metrics: Metrics,
     options: LocalOptions,
     adapters: AdapterRegistry,
@@ -85,6 +87,7 @@ impl LocalPlatform {
             gateway,
             workers: None,
             worker_files: None,
+            workers_connect_to: None,
             metrics,
             options,
             adapters,
@@ -125,6 +128,12 @@ impl LocalPlatform {
         change(&mut self.options.settings);
     }
 
+    /// Has worker processes that are started from here on connect to this address, `HOST:PORT`: that of a proxy before the
+    /// server.
+    pub fn workers_connect_to(&mut self, address: String) {
+        self.workers_connect_to = Some(address);
+    }
+
     /// Starts one more worker process, and returns when it is ready.
     ///
     /// # Errors
@@ -161,7 +170,8 @@ impl LocalPlatform {
         let files = self.worker_files.insert(files);
         // Written anew for each: those that run have read theirs.
         files.write(&self.options)?;
-        let process = WorkerProcess::start(binary, workload, &self.server.address(), files, environment).await?;
+        let address = self.workers_connect_to.clone().unwrap_or_else(|| self.server.address());
+        let process = WorkerProcess::start(binary, workload, &address, files, environment).await?;
         self.worker_processes.push(process);
         let last = self.worker_processes.len() - 1;
         Ok(&mut self.worker_processes[last])

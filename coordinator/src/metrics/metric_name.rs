@@ -68,6 +68,9 @@ pub enum MetricName {
     /// When this process last told what a whole circle of sweeps of a `namespace` counted, in seconds since 1970: likewise for
     /// [`OrdersOpen`](Self::OrdersOpen), [`OrdersWaiting`](Self::OrdersWaiting) and [`OldestWait`](Self::OldestWait).
     SweepCircleTime,
+    /// Differences between what a resource and what customers say of its lease, by `resource_kind`, `difference` and `outcome`:
+    /// found (it lasted for longer than messages take), settled (both say the same again). 0 where nothing is wrong.
+    LeaseDifferences,
 }
 
 const SECONDS: &[f64] =
@@ -76,7 +79,7 @@ const EVENTS: &[f64] = &[50.0, 100.0, 200.0, 400.0, 600.0, 1000.0, 1500.0, 2000.
 
 impl MetricName {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::EventsIngested,
         Self::EventsRejected,
         Self::RequestsThrottled,
@@ -101,6 +104,7 @@ impl MetricName {
         Self::SweepFindingsLeftOut,
         Self::AlertsUndelivered,
         Self::SweepCircleTime,
+        Self::LeaseDifferences,
     ];
 
     /// The name, without what the exporter adds.
@@ -130,6 +134,7 @@ impl MetricName {
             Self::SweepFindingsLeftOut => "interlock_sweep_findings_left_out",
             Self::AlertsUndelivered => "interlock_alerts_undelivered",
             Self::SweepCircleTime => "interlock_sweep_circle_time_seconds",
+            Self::LeaseDifferences => "interlock_lease_differences",
         }
     }
 
@@ -157,7 +162,8 @@ impl MetricName {
             | Self::AlertsRaised
             | Self::AlertsCleared
             | Self::AlertsUndelivered
-            | Self::SweepsRun => MetricKind::Counter,
+            | Self::SweepsRun
+            | Self::LeaseDifferences => MetricKind::Counter,
         }
     }
 

@@ -204,8 +204,15 @@ pub const VARIABLES: &[Variable] = &[
         "limits.remembered_orders_max",
         None,
         "1000",
-        "Order ids that a customer remembers, so that a duplicate event changes nothing. An event older than those \
-         remembered is too_old.",
+        "Orders that are over and that a customer still shows. The oldest is forgotten first.",
+    ),
+    variable(
+        "INTERLOCK_LIMITS_ORDER_DIGESTS_MAX",
+        "limits.order_digests_max",
+        None,
+        "16384",
+        "Order ids of the last 30 days that a customer remembers as digests, so that a duplicate event changes nothing. \
+         Beyond it the oldest are forgotten, and an event whose time is before theirs is too_old.",
     ),
     variable(
         "INTERLOCK_LIMITS_CONTINUE_AS_NEW_EVENTS",

@@ -35,14 +35,15 @@ impl SweepActivities {
             run_id: info.workflow_run_id.clone().unwrap_or_default(),
         };
         let ledger = self.0.remembered(execution).await?;
-        let looked = tokio::select! {
-            looked = self.0.look(ledger, true) => looked,
+        let leases = ledger.leases.clone();
+        let (looked, leases) = tokio::select! {
+            both = async { tokio::join!(self.0.look(ledger, true), self.0.compare_leases(leases)) } => both,
             () = context.cancelled() => return Err(interrupted("The worker is told to stop, and the look is not over.")),
         };
         if let Some(error) = &looked.blind {
             tracing::warn!(code = %error.code(), %error, "a sweep cannot look at what waits");
         }
-        Ok(looked.bounded())
+        Ok(SweepSeen { leases: Some(leases), ..looked.bounded() })
     }
 
     /// Tells what is new.

@@ -56,8 +56,14 @@ impl Sweeper {
     pub(super) async fn announce(&self, context: &ActivityContext, news: &News) -> Result<(), ActivityError> {
         gauges::show(&self.metrics, &self.namespace, news);
         let raised = news.raised.iter().map(|finding| (Change::Raised, finding));
-        let alerts: Vec<(Change, &Finding)> =
-            raised.chain(news.cleared.iter().map(|finding| (Change::Cleared, finding))).collect();
+        let cleared = news.cleared.iter().map(|finding| (Change::Cleared, finding));
+        let of_leases = [(Change::Raised, &news.leases.raised), (Change::Cleared, &news.leases.cleared)];
+        let of_leases: Vec<(Change, Finding)> = of_leases
+            .into_iter()
+            .flat_map(|(change, suspects)| suspects.iter().map(move |suspect| (change, suspect.finding())))
+            .collect();
+        let of_leases = of_leases.iter().map(|(change, finding)| (*change, finding));
+        let alerts: Vec<(Change, &Finding)> = raised.chain(cleared).chain(of_leases).collect();
         let mut told = told_before(context);
         if !told.logged {
             for (change, finding) in &alerts {
@@ -66,6 +72,7 @@ impl Sweeper {
             if !news.left_out.is_empty() {
                 tracing::warn!(left_out = ?news.left_out, "a sweep found more than can be remembered");
             }
+            self.count_differences(&news.leases);
             told.logged = true;
             say(context, told).await;
         }

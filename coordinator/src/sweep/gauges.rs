@@ -12,10 +12,13 @@ use crate::metrics::{Labels, MetricName, Metrics};
 pub(super) fn show(metrics: &Metrics, namespace: &str, news: &News) {
     let of_namespace = [("namespace", namespace)];
     let now = seconds(Timestamp(chrono::Utc::now().timestamp_millis()));
+    // No cause is in both.
+    let standing: BTreeMap<Cause, u64> =
+        news.standing.iter().chain(&news.leases.standing).map(|(cause, count)| (*cause, *count)).collect();
     for cause in Cause::ALL {
         let labels = [("cause", cause.code().as_str()), of_namespace[0]];
         let count = |of: Option<&u64>| as_number(of.copied().unwrap_or(0));
-        metrics.gauge(MetricName::SweepFindings, count(news.standing.get(&cause)), &labels);
+        metrics.gauge(MetricName::SweepFindings, count(standing.get(&cause)), &labels);
         metrics.gauge(MetricName::SweepFindingsLeftOut, count(news.left_out.get(&cause)), &labels);
     }
     if let Some(tally) = &news.tally {

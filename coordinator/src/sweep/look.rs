@@ -81,6 +81,7 @@ impl Looked {
             customers_unseen: self.blind.is_some(),
             cursor: self.cursor,
             targets_not_running: self.targets_not_running,
+            leases: None,
         }
     }
 }
@@ -157,7 +158,8 @@ impl Sweeper {
         let now = now();
         let found = findings(&self.rules(), now, &look.seen);
         if asks {
-            self.have_said_again(to_say_again(&self.rules(), now, &look.seen)).await;
+            let asked = to_say_again(&self.rules(), now, &look.seen);
+            self.have_said_again(asked.into_iter().map(|asked| (asked, None)).collect()).await;
         }
         let outcome = match (&blind, &cursor) {
             (Some(_), _) => "failed",
@@ -199,7 +201,7 @@ impl Sweeper {
     }
 
     /// What the visibility store answers, where it does in time.
-    async fn list(
+    pub(super) async fn list(
         &self,
         request: ListWorkflowExecutionsRequest,
     ) -> Result<Result<ListWorkflowExecutionsResponse, Status>, InspectionError> {
@@ -372,6 +374,6 @@ pub(super) fn time(text: &str) -> Option<Timestamp> {
     chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| Timestamp(time.timestamp_millis()))
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp(chrono::Utc::now().timestamp_millis())
 }

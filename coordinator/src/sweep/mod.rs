@@ -1,10 +1,11 @@
 //! The sweep: looks at all that waits in a namespace, has those say it again of whom nobody knows, and tells what is new. What
-//! is worth telling is decided in [`interlock_domain::sweep`].
+//! is worth telling is decided in [`interlock_domain::sweep`]. It also compares what resources and customers say of leases.
 
 mod activities;
 mod alert;
 mod at_targets;
 mod gauges;
+mod leases;
 mod look;
 mod runs;
 mod say_again;
@@ -13,6 +14,7 @@ mod webhook;
 
 pub use activities::SweepActivities;
 pub(crate) use alert::told;
+pub use leases::{CUSTOMERS_COMPARED_MAX, LEASES_COMPARED_MAX, RESOURCES_COMPARED_MAX};
 pub use look::{CUSTOMERS_MAX, Looked, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
 pub use terminated::{TERMINATED_MAX, TERMINATED_SEEN_FOR};
 

@@ -1,11 +1,11 @@
 //! Having customers say again what they have and want of resources that know nothing of it. It changes nothing where it is known.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use interlock_domain::ids::{CustomerId, ResourceId, TenantId};
+use interlock_domain::ids::{CustomerId, Epoch, ResourceId, TenantId};
 use interlock_domain::message::Delivery;
 use interlock_workflows::names;
 use serde_json::json;
@@ -19,16 +19,17 @@ use super::look::ASKED_AT_A_TIME;
 const ASKING_TIME: Duration = Duration::from_secs(20);
 
 impl Sweeper {
-    /// Asks customers to say again what they have and want of resources. Who cannot be asked is asked by the next sweep.
-    pub(super) async fn have_said_again(&self, asked: BTreeSet<(TenantId, CustomerId, ResourceId)>) {
+    /// Asks customers to say again what they have and want of resources. Who cannot be asked is asked by the next sweep. Who
+    /// was seen to contradict a resource for longer than messages take comes with the epoch by which the resource says that it is held.
+    pub(super) async fn have_said_again(&self, asked: BTreeMap<(TenantId, CustomerId, ResourceId), Option<Epoch>>) {
         let until = Instant::now() + ASKING_TIME;
         let left_out = AtomicUsize::new(0);
         let left_out_of = &left_out;
-        let asked = futures_util::stream::iter(asked).map(|(tenant, customer, resource)| async move {
+        let asked = futures_util::stream::iter(asked).map(|((tenant, customer, resource), above)| async move {
             if Instant::now() > until {
                 left_out_of.fetch_add(1, Ordering::Relaxed);
             } else {
-                self.have_one_say_again(&tenant, &customer, &resource).await;
+                self.have_one_say_again(&tenant, &customer, &resource, above).await;
             }
         });
         asked.buffer_unordered(ASKED_AT_A_TIME).collect::<()>().await;
@@ -38,13 +39,23 @@ impl Sweeper {
         }
     }
 
-    async fn have_one_say_again(&self, tenant: &TenantId, customer: &CustomerId, resource: &ResourceId) {
+    async fn have_one_say_again(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        resource: &ResourceId,
+        above: Option<Epoch>,
+    ) {
         let entity = self.installation.entities.customer(tenant, customer);
-        let argument = json!({ "resource": resource });
+        let argument = match above {
+            Some(above) => json!({ "resource": resource, "lasting": true, "above": above }),
+            None => json!({ "resource": resource }),
+        };
+        let lasting = above.is_some();
         let request_id = Uuid::new_v4().to_string();
         match self.installation.entities.signal(&entity, names::REASSERT, &argument, &request_id).await {
             Ok(Delivery::Delivered) => {
-                tracing::info!(%tenant, %customer, %resource, "it is to say again what it has and wants");
+                tracing::info!(%tenant, %customer, %resource, lasting, "it is to say again what it has and wants");
             }
             Ok(Delivery::Lost) => tracing::info!(%tenant, %customer, %resource, "it does not run any more"),
             Err(error) => tracing::warn!(%tenant, %customer, %resource, %error, "it cannot be asked to say again"),

@@ -3,10 +3,10 @@
 //! Production code has no switch for any of this. A rule is broken by editing a machine's state between its steps, by
 //! a message that no machine sent, or by an activity that does less than it must.
 
-use interlock_domain::customer::{ClaimState, Customer, Input, StepState};
+use interlock_domain::customer::{ClaimState, Customer, Input, OrderDigests, StepState};
 use interlock_domain::ids::{Epoch, ResourceId};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, ToCustomer, ToResource};
-use interlock_domain::order::ClaimMode;
+use interlock_domain::order::{ClaimMode, Plan};
 use interlock_domain::resource::{self, Resource, Vacancy};
 
 /// One rule of the protocol, broken.
@@ -18,6 +18,8 @@ pub enum Broken {
     DeclinesTooEarly,
     /// §4.5: the lease goes back after the first step of a release, not the last.
     GivesBackAfterTheFirstStep,
+    /// §4.5: "not under the identity that the event named" counts as released, as in version 0.1.0.
+    ConfirmsUnderOneIdentity,
     /// §4.5: the lease goes back when the release is sent, not when it is confirmed.
     GivesBackBeforeConfirmation,
     /// §4.4: an order starts before it has all its leases.
@@ -52,6 +54,10 @@ pub enum Broken {
     IgnoresTheDead,
     /// §4.12: a resource entity does not know that an earlier life of it was terminated.
     IsNotToldOfItsDeath,
+    /// §4.15: effects leave before their cause is recorded, whatever it is, one after the other.
+    LeavesBeforeItsCause,
+    /// §4.7, §4.15: epochs come from workflow time, and request ids name the position of a message only.
+    NamesPositions,
     /// §4.12: customers say again what they want, and not what they have.
     KeepsQuietAboutItsLease,
 }
@@ -81,7 +87,10 @@ impl Broken {
             Self::ForgetsEarlyRecalls => machine.early_recalls.clear(),
             Self::ForgetsEarlyNotices => machine.early_notices.clear(),
             Self::ForgetsSettled => machine.settled.clear(),
-            Self::ForgetsOrders => machine.remembered.clear(),
+            Self::ForgetsOrders => {
+                machine.remembered.clear();
+                machine.digests = OrderDigests::default();
+            }
             Self::DeclinesTooEarly => decline_unknown(machine),
             _ => {}
         }
@@ -104,6 +113,13 @@ impl Broken {
             Self::GivesBackAfterTheFirstStep => given_back_when(machine, |state| *state == StepState::Done),
             Self::GivesBackBeforeConfirmation => given_back_when(machine, |state| *state == StepState::Running),
             _ => Vec::new(),
+        }
+    }
+
+    /// What an admission makes of a plan.
+    pub(crate) fn planned(self, plan: &mut Plan) {
+        if self == Self::ConfirmsUnderOneIdentity {
+            plan.steps.iter_mut().for_each(|step| step.party_arguments = None);
         }
     }
 
@@ -137,7 +153,10 @@ impl Broken {
                 machine.vacancy = Vacancy::Known;
                 resource::Input::Woke
             }
-            (Self::KeepsQuietAboutItsLease, resource::Input::Told(mut message)) => {
+            (
+                Self::KeepsQuietAboutItsLease,
+                resource::Input::Told(mut message) | resource::Input::Heard { mut message, .. },
+            ) => {
                 if let ToResource::Reassert { lease, .. } = &mut message {
                     *lease = None;
                 }
@@ -186,7 +205,8 @@ fn given_back_when(machine: &Customer, so_far: impl Fn(&StepState) -> bool) -> V
     let given_back = |(resource, epoch)| {
         let from = machine.me.clone();
         let (how, tickets, finished) = (GiveBack::Released, Vec::new(), Vec::new());
-        (resource, ToResource::GiveBack { from, epoch, how, tickets, finished })
+        let (proof, registered_to) = (None, None);
+        (resource, ToResource::GiveBack { from, epoch, how, tickets, finished, proof, registered_to })
     };
     released.into_iter().map(given_back).collect()
 }

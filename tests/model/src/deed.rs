@@ -22,6 +22,10 @@ pub struct DeedClaim {
     pub resource: ResourceId,
     /// For a release: when.
     pub release_when: ReleaseWhen,
+    /// The identity of the customer that it names; none for its first one, which is its name.
+    pub party: Option<String>,
+    /// The identity that it has once the order is done, where that changes.
+    pub party_after: Option<String>,
 }
 
 /// What a step does to one resource at its target.
@@ -31,6 +35,8 @@ pub enum Write {
     Assign,
     /// Takes the customer's registration away.
     Release,
+    /// Registers it to another identity of the customer.
+    Rename,
     /// Writes something about it.
     Touch,
 }
@@ -40,6 +46,7 @@ impl Write {
         match self {
             Self::Assign => "assign",
             Self::Release => "release",
+            Self::Rename => "rename",
             Self::Touch => "touch",
         }
     }
@@ -96,7 +103,8 @@ impl Deed {
     }
 
     fn claim(mut self, mode: ClaimMode, name: &str) -> Self {
-        self.claims.push(DeedClaim { mode, resource: resource(name), release_when: ReleaseWhen::Turn });
+        let (resource, release_when) = (resource(name), ReleaseWhen::Turn);
+        self.claims.push(DeedClaim { mode, resource, release_when, party: None, party_after: None });
         self
     }
 
@@ -181,6 +189,13 @@ impl Deed {
         self
     }
 
+    /// It names the customer by this identity.
+    #[must_use]
+    pub fn naming(mut self, party: &str) -> Self {
+        self.claims.iter_mut().for_each(|claim| claim.party = Some(party.to_owned()));
+        self
+    }
+
     /// The plan that an admission of this deed makes.
     ///
     /// # Errors
@@ -191,8 +206,8 @@ impl Deed {
         }
         if self.releases_all {
             let mut deed = Self::empty(&self.name);
-            for held in admission.holdings.keys() {
-                deed = deed.claim(ClaimMode::Release, held.id()).step("hss", &[(Write::Release, held.id())]);
+            for held in admission.holdings.keys().map(ToString::to_string) {
+                deed = deed.claim(ClaimMode::Release, &held).step("hss", &[(Write::Release, &held)]);
             }
             return Ok(deed.fixed_plan(admission, policy));
         }
@@ -205,8 +220,8 @@ impl Deed {
             resource: claim.resource.clone(),
             mode: claim.mode,
             release_when: claim.release_when,
-            party: Some(party.clone()),
-            party_after: None,
+            party: Some(claim.party.clone().unwrap_or_else(|| party.clone())),
+            party_after: claim.party_after.clone(),
             policy: policy.clone(),
         };
         Plan {
@@ -217,15 +232,21 @@ impl Deed {
             due_within_ms: None,
             late: self.late,
             claims: self.claims.iter().map(claim).collect(),
-            steps: self.steps.iter().enumerate().map(|(index, step)| step.planned(index, &party)).collect(),
+            steps: self.steps.iter().enumerate().map(|(index, step)| step.planned(index, self, &party)).collect(),
         }
     }
 }
 
 impl DeedStep {
-    fn planned(&self, index: usize, party: &str) -> PlannedStep {
+    fn planned(&self, index: usize, deed: &Deed, customer: &str) -> PlannedStep {
         let mut data = Map::new();
+        let named = |resource: &ResourceId| deed.claims.iter().find(|claim| claim.resource == *resource);
+        let claim = self.writes.first().and_then(|(_, resource)| named(resource));
+        let party = claim.and_then(|claim| claim.party.as_deref()).unwrap_or(customer);
         data.insert("party".to_owned(), Value::from(party));
+        if let Some(after) = claim.and_then(|claim| claim.party_after.as_deref()) {
+            data.insert("party_after".to_owned(), Value::from(after));
+        }
         let writes: Vec<Value> =
             self.writes.iter().map(|(write, resource)| json!([write.name(), resource.to_string()])).collect();
         data.insert("writes".to_owned(), Value::from(writes));
@@ -236,12 +257,14 @@ impl DeedStep {
             operation: "do".to_owned(),
             data,
             fixed: Vec::new(),
+            party_arguments: Some(vec!["party".to_owned()]),
             resources: self.writes.iter().map(|(_, resource)| resource.clone()).collect(),
             after: self.after.clone(),
             on_failure: self.on_failure,
             compensation: self.compensated.then(|| "undo".to_owned()),
             attempt_timeout_ms: ATTEMPT_TIMEOUT_MS,
             retry: interlock_domain::retry::RetryPolicy::default(),
+            proves: false,
         }
     }
 }
@@ -305,6 +328,14 @@ pub fn swap_sim(number: &str, old: &str, new: &str) -> Deed {
         .claim(ClaimMode::Assign, new)
         .claim(ClaimMode::Release, old)
         .step("hss", &[(Write::Touch, number), (Write::Assign, new), (Write::Release, old)])
+}
+
+/// Registers `number` to the customer's identity `new` instead of `old`.
+pub fn rename(number: &str, old: &str, new: &str) -> Deed {
+    let mut deed =
+        Deed::empty("rename").claim(ClaimMode::Lock, number).step("hss", &[(Write::Rename, number)]).naming(old);
+    deed.claims.iter_mut().for_each(|claim| claim.party_after = Some(new.to_owned()));
+    deed
 }
 
 /// A step on `target` that no lease protects.

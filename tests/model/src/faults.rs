@@ -29,6 +29,10 @@ pub struct Faults {
     pub resources_terminated: u8,
     /// Resource entities that are terminated whatever goes on; customers are then asked to say again what they have.
     pub resources_lost: u8,
+    /// Workflow tasks that are not recorded though effects of them left, and are attempted again.
+    pub tasks_lost: u8,
+    /// Leases that a customer forgets, as no known way makes it; the sweep sees that its resource contradicts it.
+    pub leases_forgotten: u8,
     /// Runs that continue as new, whatever is under way.
     pub continued: u8,
 }

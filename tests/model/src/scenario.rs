@@ -61,6 +61,10 @@ pub struct Scenario {
     pub resources: Vec<ResourceId>,
     /// Who has what.
     pub start: Vec<(usize, usize, Start)>,
+    /// Under which identity targets have a resource at the beginning, where that is not what the ledger thinks.
+    pub registered_as: Vec<(usize, String)>,
+    /// Whether targets do not say who has a resource.
+    pub is_discreet: bool,
     /// What happens.
     pub events: Vec<EventSpec>,
     /// What goes wrong.
@@ -95,6 +99,8 @@ impl Scenario {
             customers: Vec::new(),
             resources: Vec::new(),
             start: Vec::new(),
+            registered_as: Vec::new(),
+            is_discreet: false,
             events: Vec::new(),
             faults: Faults::default(),
             overwrites: false,
@@ -138,11 +144,26 @@ impl Scenario {
         self
     }
 
+    /// Targets have `resource` under this identity, whatever the ledger thinks.
+    #[must_use]
+    pub fn registered_as(mut self, resource: &str, party: &str) -> Self {
+        let registered = (self.resource(resource), party.to_owned());
+        self.registered_as.push(registered);
+        self
+    }
+
+    /// Targets do not say who has a resource.
+    #[must_use]
+    pub fn discreet(mut self) -> Self {
+        self.is_discreet = true;
+        self
+    }
+
     /// An event of `customer` that happened at `key`.
     #[must_use]
     pub fn event(mut self, customer: &str, key: i64, deed: Deed) -> Self {
         for resource in &deed.claims {
-            self.resource(resource.resource.id());
+            index_of(&mut self.resources, resource.resource.clone());
         }
         let customer = self.customer(customer);
         self.events.push(EventSpec { customer, key, deed: Some(deed), passes_on: None, is_passed_on: false });
@@ -237,7 +258,7 @@ impl Scenario {
             self.authority |= self.start.iter().any(|(_, _, start)| *start != Start::Assigned);
             self.fresh_wait = true;
         }
-        if faults.customers_terminated > 0 {
+        if faults.customers_terminated > 0 || faults.leases_forgotten > 0 {
             self.authority = true;
         }
         self
@@ -257,6 +278,7 @@ impl Scenario {
             || faults.cancelled > 0
             || faults.forced > 0
             || faults.customers_terminated > 0
+            || faults.leases_forgotten > 0
             || faults.resources_terminated > 0
             || (faults.ambiguous > 0 && !self.verifies)
     }
@@ -287,6 +309,7 @@ impl Scenario {
             sequence: None,
             half: None,
             trace_parent: None,
+            accepted_at: None,
             data: serde_json::Map::new(),
             bytes: 100,
         }
@@ -312,10 +335,21 @@ impl Scenario {
         self.resources.iter().position(|known| known == resource)
     }
 
+    /// The resources that a target has for somebody whom the ledger does not think of.
+    pub fn outside(&self) -> impl Iterator<Item = usize> + '_ {
+        let has = |(resource, party): &&(usize, String)| {
+            let of = |(customer, known, _): &(usize, usize, Start)| {
+                known == resource && self.customers[*customer].customer.as_str() == crate::target::owner_of(party)
+            };
+            !self.start.iter().any(of)
+        };
+        self.registered_as.iter().filter(has).map(|(resource, _)| *resource)
+    }
+
     /// The resources that only the target knows to be taken, at the beginning.
     pub fn unledgered(&self) -> BTreeSet<usize> {
         let only = self.start.iter().filter(|(_, _, start)| *start == Start::TargetOnly);
-        only.map(|(_, resource, _)| *resource).collect()
+        only.map(|(_, resource, _)| *resource).chain(self.outside()).collect()
     }
 }
 
@@ -327,12 +361,13 @@ pub fn tenant() -> interlock_domain::ids::TenantId {
     "t".parse().expect("a short name")
 }
 
-/// A resource by its short name.
+/// A resource by its short name: a number, or with its kind before it (`sim/A-2`).
 ///
 /// # Panics
 /// Where the name is none that an id can have.
 pub fn resource(name: &str) -> ResourceId {
-    format!("n/{name}").parse().expect("a short name")
+    let id = if name.contains('/') { name.to_owned() } else { format!("n/{name}") };
+    id.parse().expect("a short name")
 }
 
 /// A target by its name.

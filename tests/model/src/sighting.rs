@@ -29,11 +29,14 @@ pub enum Sighting {
     RejectedEvent,
     FinishedTicket,
     ContinuedAsNew,
+    TaskLost,
     CustomerTerminated,
     ResourceTerminated,
     ResourceLost,
     LeaseReasserted,
     TicketsReasserted,
+    LeaseForgotten,
+    Disowned,
     Rerun,
     LateAnswer,
     StrayMessage,
@@ -42,6 +45,12 @@ pub enum Sighting {
     LostRequest,
     Refusal,
     PersonActed,
+    /// A release goes by an identity that its event did not name.
+    OtherIdentity,
+    /// A release found the resource with somebody else, and said with whom.
+    FoundElsewhere,
+    /// A release waits for a person, since the target has the resource under another identity.
+    Unconfirmed,
 }
 
 /// How often each thing was seen.

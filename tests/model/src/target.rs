@@ -31,6 +31,8 @@ pub struct Request {
     pub customer: usize,
     /// The party in whose name.
     pub party: String,
+    /// The identity that it is to have instead.
+    pub party_after: Option<String>,
     /// To which target.
     pub target: TargetId,
     /// What it writes there.
@@ -48,6 +50,10 @@ pub struct Request {
 pub struct Targets {
     /// Whether a second holder is taken silently.
     pub overwrites: bool,
+    /// Whether a release is confirmed where the identity that it names does not have the resource, whoever has it.
+    pub confirms_blindly: bool,
+    /// Whether the target does not say who has a resource.
+    pub is_discreet: bool,
     /// Who is registered for what at which target.
     pub registered: BTreeMap<(TargetId, ResourceId), String>,
     /// Requests that have not landed.
@@ -73,6 +79,7 @@ pub fn writes_of(request: &ProvisionRequest) -> Vec<(Write, ResourceId)> {
         let write = match (pair.get(0)?.as_str()?, undo) {
             ("assign", false) | ("release", true) => Write::Assign,
             ("release", false) | ("assign", true) => Write::Release,
+            ("rename", false) => Write::Rename,
             _ => Write::Touch,
         };
         Some((write, pair.get(1)?.as_str()?.parse().ok()?))
@@ -85,16 +92,40 @@ pub fn party_of(request: &ProvisionRequest) -> String {
     request.data.get("party").and_then(|party| party.as_str()).unwrap_or_default().to_owned()
 }
 
+/// The identity that a request gives the party instead.
+pub fn party_after_of(request: &ProvisionRequest) -> Option<String> {
+    request.data.get("party_after").and_then(|party| party.as_str()).map(str::to_owned)
+}
+
+/// The customer whose identity a party is, by its name: `A` and `A-2` are both A's.
+pub fn owner_of(party: &str) -> &str {
+    party.split_once('-').map_or(party, |(owner, _)| owner)
+}
+
 impl Targets {
+    fn in_use(&self, holder: &str) -> Outcome {
+        Outcome::InUse { holder: (!self.is_discreet).then(|| holder.to_owned()) }
+    }
+
+    /// Whether a write finds the resource with somebody in its way.
+    fn is_in_the_way(&self, write: Write, holder: &str, party: &str, party_after: Option<&str>) -> bool {
+        match write {
+            Write::Assign => holder != party,
+            Write::Release => holder != party && !self.confirms_blindly,
+            Write::Rename => holder != party && Some(holder) != party_after,
+            Write::Touch => false,
+        }
+    }
+
     /// A request arrives, is judged and has its effect.
     pub fn land(&mut self, request: &Request) -> Landing {
         let mut overwritten = Vec::new();
         for (write, resource) in &request.writes {
             let holder = self.registered.get(&(request.target.clone(), resource.clone()));
-            if let Some(holder) = holder.filter(|holder| *write == Write::Assign && **holder != request.party) {
-                if !self.overwrites {
-                    let outcome = Outcome::InUse { holder: Some(holder.clone()) };
-                    return Landing { outcome, overwritten: Vec::new() };
+            let after = request.party_after.as_deref();
+            if let Some(holder) = holder.filter(|holder| self.is_in_the_way(*write, holder, &request.party, after)) {
+                if !self.overwrites || *write != Write::Assign {
+                    return Landing { outcome: self.in_use(holder), overwritten: Vec::new() };
                 }
                 overwritten.push((resource.clone(), holder.clone()));
             }
@@ -108,6 +139,11 @@ impl Targets {
                 }
                 Write::Release if self.registered.get(&place) == Some(&request.party) => {
                     self.registered.remove(&place);
+                }
+                Write::Rename => {
+                    if let (Some(holder), Some(after)) = (self.registered.get_mut(&place), &request.party_after) {
+                        holder.clone_from(after);
+                    }
                 }
                 Write::Release | Write::Touch => {}
             }
@@ -124,15 +160,16 @@ impl Targets {
 
     /// Reads back whether a step's writes are in place; none where they are not and nobody is in the way.
     pub fn verify(&self, request: &ProvisionRequest) -> Option<Outcome> {
-        let party = party_of(request);
+        let (party, after) = (party_of(request), party_after_of(request));
         let writes = writes_of(request);
         let mut in_place = true;
         for (write, resource) in &writes {
             let holder = self.registered.get(&(request.target.clone(), resource.clone()));
             match (write, holder) {
-                (Write::Assign, Some(holder)) if *holder != party => {
-                    return (!self.overwrites).then(|| Outcome::InUse { holder: Some(holder.clone()) });
+                (write, Some(holder)) if self.is_in_the_way(*write, holder, &party, after.as_deref()) => {
+                    return (!self.overwrites || *write != Write::Assign).then(|| self.in_use(holder));
                 }
+                (Write::Rename, Some(holder)) if Some(holder) != after.as_ref() => in_place = false,
                 (Write::Assign, None) => in_place = false,
                 (Write::Release, Some(holder)) if *holder == party => in_place = false,
                 _ => {}

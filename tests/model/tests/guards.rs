@@ -146,3 +146,26 @@ fn a_dead_customer_that_nobody_notices_keeps_its_lease() {
     let checks = [Check::LockUp, Check::LeaseLeaked];
     turns_red(worlds::trace_13(), Broken::IgnoresTheDead, &checks);
 }
+
+#[test]
+fn a_grant_that_leaves_before_its_timer_is_recorded_is_made_twice() {
+    let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked, Check::EpochGrows];
+    turns_red(worlds::trace_21(), Broken::LeavesBeforeItsCause, &checks);
+}
+
+#[test]
+fn a_grant_named_by_its_position_is_told_once_with_an_epoch_that_nobody_has() {
+    // No release of B follows, in which it would be told again that it holds.
+    let world = with(worlds::hand(), Faults { tasks_lost: 1, ..Faults::default() });
+    turns_red(world, Broken::NamesPositions, &[Check::LeaseLeaked, Check::LockUp]);
+}
+
+#[test]
+fn a_release_that_counts_as_done_under_one_identity_lets_the_next_holder_wait_for_ever() {
+    let checks = [Check::ReleaseBeforeWrite, Check::LeaseLeaked];
+    let broken = Broken::ConfirmsUnderOneIdentity;
+    let worlds = [worlds::trace_18, worlds::trace_18_mistyped, worlds::trace_18_two_sims, worlds::trace_18_all];
+    for world in worlds {
+        turns_red(world(), broken, &checks);
+    }
+}

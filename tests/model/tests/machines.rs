@@ -61,7 +61,7 @@ fn outcome(raw: u8) -> Outcome {
     match raw % 7 {
         0 | 1 => Outcome::Done,
         2 => Outcome::AlreadyDone,
-        3 => Outcome::InUse { holder: None },
+        3 => Outcome::InUse { holder: raw.is_multiple_of(2).then(|| "B".to_owned()) },
         4 => Outcome::Permanent { code: ReasonCode::of_target("refused"), detail },
         5 => Outcome::Ambiguous { detail },
         _ => Outcome::unavailable(detail),
@@ -76,7 +76,7 @@ fn notice(world: &Scenario, (kind, a, b, c): Raw) -> ToCustomer {
     let notice = match kind % 7 {
         0 | 1 => Notice::LeaseGranted { ticket, epoch, registered: c % 3 == 0, recall },
         2 => Notice::LeaseRecalled { epoch, asker: Asker { key: key_of(world, b), mode: ClaimMode::Assign } },
-        3 => Notice::NotHolder { ticket },
+        3 => Notice::NotHolder { ticket, party: (a % 2 == 0).then(|| "B".to_owned()) },
         4 => Notice::QueueFull { ticket, tickets_max: 1 },
         5 => Notice::Probe { probe: Probe { path: vec![Hop { key: key_of(world, b) }], oldest: None } },
         _ => Notice::Forced { epoch, unused_since: None },
@@ -186,14 +186,16 @@ fn told(world: &Scenario, (kind, a, b, c): Raw) -> ToResource {
     match kind % 8 {
         0..=2 => ToResource::Claim { ticket },
         3 | 4 => {
-            ToResource::GiveBack { from, epoch, how, tickets: vec![ticket; usize::from(b % 2)], finished: vec![id] }
+            let (tickets, finished) = (vec![ticket; usize::from(b % 2)], vec![id]);
+            let registered_to = (a % 3 == 0).then(|| "B".to_owned());
+            ToResource::GiveBack { from, epoch, how, tickets, finished, proof: None, registered_to }
         }
         5 => ToResource::Withdraw { from, tickets: vec![id] },
         6 => {
             let lost = (b % 3 == 0).then_some(ticket.incarnation);
             ToResource::Decline { from, ticket: Some(id), epoch, lost }
         }
-        _ => ToResource::Used { from, epoch },
+        _ => ToResource::Used { from, epoch, party: (b % 2 == 0).then(|| "A-2".to_owned()) },
     }
 }
 

@@ -3,6 +3,7 @@
 
 use interlock_model::budget::states_max;
 use interlock_model::explorer::explore;
+use interlock_model::faults::Faults;
 use interlock_model::scenario::Scenario;
 use interlock_model::sighting::Sighting;
 use interlock_model::worlds;
@@ -111,4 +112,40 @@ fn trace_14_a_forced_release_waits_for_the_living_holder() {
 #[test]
 fn trace_14_a_forced_release_waits_for_a_holder_who_swaps_numbers() {
     holds(&worlds::trace_14_swap(), &[Sighting::ForceRefused, Sighting::ForcedRelease]);
+}
+
+#[test]
+fn trace_21_a_grant_by_a_timer_is_recorded_before_anybody_is_told() {
+    holds(&worlds::trace_21(), &[Sighting::Grant, Sighting::TaskLost, Sighting::LateAnswer]);
+}
+
+#[test]
+fn trace_22_a_grant_has_the_same_epoch_in_every_attempt() {
+    holds(&worlds::trace_22(), &[Sighting::HandOver, Sighting::TaskLost]);
+}
+
+#[test]
+fn trace_18_a_release_goes_by_the_identity_that_the_ledger_has() {
+    holds(&worlds::trace_18(), &[Sighting::OtherIdentity, Sighting::HandOver]);
+    holds(&worlds::trace_18_mistyped(), &[Sighting::OtherIdentity, Sighting::HandOver]);
+}
+
+#[test]
+fn trace_18_what_is_registered_under_another_sim_of_the_customer_is_released_there() {
+    let sometimes = [Sighting::Contested, Sighting::OtherIdentity, Sighting::HandOver];
+    holds(&worlds::trace_18_two_sims(), &sometimes);
+    holds(&worlds::trace_18_all(), &sometimes);
+    let faults = Faults { ambiguous: 1, ..Faults::default() };
+    holds(&worlds::trace_18_two_sims().with("ambiguous", faults), &sometimes);
+}
+
+#[test]
+fn trace_18_what_somebody_else_has_is_left_there_and_the_ledger_learns_it() {
+    holds(&worlds::trace_18_elsewhere(), &[Sighting::FoundElsewhere]);
+    holds(&worlds::trace_18_elsewhere().with_authority(), &[Sighting::FoundElsewhere, Sighting::LookUp]);
+}
+
+#[test]
+fn trace_18_where_the_target_does_not_say_who_a_person_decides() {
+    holds(&worlds::trace_18_discreet(), &[Sighting::Unconfirmed, Sighting::PersonActed, Sighting::HandOver]);
 }

@@ -124,6 +124,33 @@ fn all_worlds_hold_where_resources_are_lost_and_messages_come_late() {
 }
 
 #[test]
+fn all_worlds_hold_where_customers_forget_leases_and_the_sweep_settles_it() {
+    let sometimes =
+        [Sighting::LeaseForgotten, Sighting::Disowned, Sighting::Orphan, Sighting::LookUp, Sighting::HandOver];
+    all_worlds_hold("lease forgotten", &sometimes);
+}
+
+#[test]
+fn all_worlds_hold_where_customers_forget_leases_and_messages_come_late() {
+    all_worlds_hold("lease forgotten, messages late", &[Sighting::LeaseForgotten, Sighting::StrayMessage]);
+}
+
+#[test]
 fn all_worlds_hold_where_resources_are_terminated() {
     all_worlds_hold("resource terminated", &[Sighting::ResourceTerminated, Sighting::LookUp]);
+}
+
+#[test]
+fn all_worlds_hold_where_workflow_tasks_are_lost_after_their_effects_left() {
+    all_worlds_hold("tasks lost", &[Sighting::TaskLost, Sighting::HandOver]);
+}
+
+#[test]
+fn all_worlds_hold_where_workflow_tasks_are_lost_and_persons_cancel_orders() {
+    all_worlds_hold("tasks lost, persons cancel", &[Sighting::TaskLost, Sighting::PersonActed]);
+}
+
+#[test]
+fn all_worlds_hold_where_workflow_tasks_are_lost_and_claims_come_late() {
+    all_worlds_hold("tasks lost, claims late", &[Sighting::TaskLost, Sighting::LateAnswer, Sighting::StrayMessage]);
 }

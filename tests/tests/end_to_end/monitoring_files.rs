@@ -182,7 +182,7 @@ fn an_alert_on_the_first_failure_does_not_end_between_two_attempts() {
             assert!(!of_sdk || from_appearance, "{}: the first of each process is not seen", rule["alert"]);
         }
     }
-    assert_eq!(all, 2, "are the expressions read at all?");
+    assert_eq!(all, 3, "are the expressions read at all?");
 }
 
 #[test]

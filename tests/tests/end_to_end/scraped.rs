@@ -90,6 +90,19 @@ fn what_is_replayed_is_not_counted_again() {
     });
 }
 
+/// How many differences between resources and customers were counted with this outcome, of these kinds; of all where none is
+/// named.
+pub fn lease_differences(text: &str, outcome: &str, kinds: &[&str]) -> u64 {
+    let outcome = format!("outcome=\"{outcome}\"");
+    let is_of = |line: &&str| {
+        let is_kind = |kind: &&str| line.contains(&format!("difference=\"{kind}\""));
+        line.starts_with("interlock_lease_differences_total{")
+            && line.contains(&outcome)
+            && (kinds.is_empty() || kinds.iter().any(is_kind))
+    };
+    text.lines().filter(is_of).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
 /// All names that can be scraped: Interlock's by the enum, all others by what processes really serve.
 pub fn names(metrics: &[String]) -> BTreeSet<String> {
     let served = metrics.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#'));
@@ -107,6 +120,7 @@ fn no_metric_is_labelled_with_what_is_not_bounded() {
             "at",
             "cause",
             "code",
+            "difference",
             "entity",
             "le",
             "namespace",

@@ -34,7 +34,7 @@ properties.settings = { type = "object" }
 "#;
 
 /// A kind of which no target knows who has it: the next life of its entity waits for the holder to say so.
-const VOUCHERS: &str = r#"
+pub const VOUCHERS: &str = r#"
 [resources.voucher]
 orphan_settle = "20s"
 fresh_wait = "0s"
@@ -81,8 +81,9 @@ properties.new = { type = "string" }
 "#;
 
 /// Who takes alerts: an HTTP server that answers 204 to all that it is sent.
-struct Listener {
-    url: String,
+pub struct Listener {
+    /// Where alerts are posted.
+    pub url: String,
     taken: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -100,7 +101,8 @@ impl Listener {
         Self { url, taken: Arc::default() }
     }
 
-    async fn start() -> Self {
+    /// One that remembers all alerts.
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/alerts", listener.local_addr().unwrap());
         let taken = Arc::new(Mutex::new(Vec::new()));
@@ -120,7 +122,8 @@ impl Listener {
         self.taken.lock().unwrap().iter().filter(is_wanted).cloned().collect()
     }
 
-    async fn alert(&self, change: &str, code: &str) -> Value {
+    /// Waits for the first alert of this type and code.
+    pub async fn alert(&self, change: &str, code: &str) -> Value {
         until(format!("{code} to be {change}"), || async { self.alerts(change, code).into_iter().next() }).await
     }
 }
@@ -155,6 +158,8 @@ async fn bed(name: &str, listener: &Listener) -> Testbed {
             parked_after: Duration::from_secs(1),
         }),
         alerts_to: Some(listener.url.clone()),
+        // Some of these tests terminate entities, and sweeps look before others have noticed.
+        leases_may_differ: true,
         ..Wanted::default()
     };
     Testbed::start(name, wanted).await

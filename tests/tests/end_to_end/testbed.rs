@@ -18,6 +18,9 @@ use interlock_domain::routing::{ShardCount, TenantSettings};
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, RwLock};
 
+use crate::scraped::lease_differences;
+use crate::temporal_calls::RawEntity;
+
 /// How long after it was sent a request may still land at a sandbox of these tests; of a real target it is more.
 const MAX_APPLY_DELAY: Duration = Duration::from_secs(2);
 
@@ -37,7 +40,11 @@ static RUNNING: RwLock<()> = RwLock::const_new(());
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(async {
         let _beside_others = RUNNING.read().await;
-        test.await
+        let result = test.await;
+        if let Some(shared) = SHARED.get() {
+            shared.check_leases().await;
+        }
+        result
     })
 }
 
@@ -95,6 +102,8 @@ pub struct Wanted {
     pub settings: Option<SettingsChange>,
     /// The variables by which a process outside, such as a command, is told the same.
     pub environment: Vec<(&'static str, String)>,
+    /// Resources and customers may contradict each other: the test breaks something on purpose.
+    pub leases_may_differ: bool,
     /// Settings of the server that differ from those of an embedded one, as key and JSON value.
     pub dynamic_config: Vec<(&'static str, &'static str)>,
 }
@@ -113,6 +122,8 @@ pub struct Testbed {
     pub catalog: String,
     /// The variables of processes outside.
     pub environment: Vec<(&'static str, String)>,
+    /// Whether resources and customers may contradict each other.
+    leases_may_differ: bool,
 }
 
 impl Testbed {
@@ -171,11 +182,39 @@ impl Testbed {
         }
         let say = |sentence: &str| eprintln!("{name}: {sentence}");
         let platform = Box::pin(LocalPlatform::start(options, &say)).await.unwrap_or_else(|fault| panic!("{fault}"));
-        Self { platform, hss, crm, sms, catalog, environment: wanted.environment }
+        let (environment, leases_may_differ) = (wanted.environment, wanted.leases_may_differ);
+        Self { platform, hss, crm, sms, catalog, environment, leases_may_differ }
+    }
+
+    /// How many differences between resources and customers the sweeps of this process counted with this outcome: `found` or
+    /// `settled`.
+    pub async fn lease_differences(&self, outcome: &str) -> u64 {
+        let text = self.platform.metrics_text().await.unwrap_or_else(|fault| panic!("{fault}"));
+        lease_differences(&text, outcome, &[])
+    }
+
+    /// Checks that no sweep of this process saw a resource and a customer contradict each other for longer than messages take.
+    async fn check_leases(&self) {
+        let text = self.platform.metrics_text().await.unwrap_or_else(|fault| panic!("{fault}"));
+        // Whose resource was terminated holds what nobody knows until somebody looks.
+        let all: &[&str] = &[];
+        let kinds = if RawEntity::was_one_terminated() {
+            &["holder_unaware", "epoch_differs", "other_holder", "held_twice"]
+        } else {
+            all
+        };
+        let found = lease_differences(&text, "found", kinds);
+        assert_eq!(found, 0, "resources and customers contradict each other\n{text}");
     }
 
     /// Ends all of it.
+    ///
+    /// # Panics
+    /// Where resources and customers contradicted each other, unless the test breaks something on purpose.
     pub async fn stop(self) {
+        if !self.leases_may_differ {
+            self.check_leases().await;
+        }
         self.platform.stop().await.unwrap_or_else(|fault| panic!("{fault}"));
         self.hss.shutdown().await;
         self.crm.shutdown().await;

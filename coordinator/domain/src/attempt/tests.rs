@@ -7,8 +7,18 @@ fn capabilities(on_ambiguous: OnAmbiguous) -> Capabilities {
 }
 
 fn situation(attempt: u32, maybe_sent: bool, left: Option<Left>) -> Situation {
-    let left = left.map(|left| LeftBy { attempt: attempt - 1, left });
-    Situation { attempt, maybe_sent, left, scheduled_at: NOW, attempt_timeout_ms: 10_000, expires_at: None, now: NOW }
+    let left = left.map(|left| LeftBy { attempt: attempt - 1, left, next_at: Some(NOW) });
+    Situation {
+        attempt,
+        maybe_sent,
+        has_details: left.is_some(),
+        left,
+        first_scheduled_at: Some(Timestamp(NOW.0 - 60_000 * (i64::from(attempt) - 1))),
+        scheduled_at: NOW,
+        attempt_timeout_ms: 10_000,
+        expires_at: None,
+        now: NOW,
+    }
 }
 
 #[test]
@@ -24,9 +34,46 @@ fn an_attempt_after_a_clean_refusal_sends_at_once() {
 
 #[test]
 fn what_an_older_attempt_left_says_nothing_about_the_one_that_vanished_since() {
-    let stale = LeftBy { attempt: 1, left: Left::Settled };
+    let stale = LeftBy { attempt: 1, left: Left::Settled, next_at: Some(NOW) };
     let third = Situation { left: Some(stale), ..situation(3, false, None) };
     assert_eq!(first_move(&third, &capabilities(OnAmbiguous::Verify)), Move::Verify { wait_ms: 10_000 + 35_000 });
+}
+
+/// Waits for the end of what may still be sending and landing, and reads back.
+const SETTLES: Move = Move::Verify { wait_ms: 10_000 + 35_000 };
+
+#[test]
+fn number_1_is_not_the_first_attempt_where_it_was_scheduled_later_than_its_call() {
+    // An operator's reset of the activity, of its workflow, or an unpause.
+    let reset = Situation { first_scheduled_at: Some(Timestamp(NOW.0 - 1)), ..situation(1, false, None) };
+    assert_eq!(first_move(&reset, &capabilities(OnAmbiguous::Verify)), SETTLES);
+}
+
+#[test]
+fn number_1_is_not_the_first_attempt_where_somebody_gave_signs_of_life_before() {
+    let details = Situation { has_details: true, ..situation(1, false, None) };
+    assert_eq!(first_move(&details, &capabilities(OnAmbiguous::Verify)), SETTLES);
+}
+
+#[test]
+fn an_attempt_of_which_the_server_does_not_say_when_it_was_scheduled_settles_first() {
+    let unknown = Situation { first_scheduled_at: None, ..situation(1, false, None) };
+    assert_eq!(first_move(&unknown, &capabilities(OnAmbiguous::Verify)), SETTLES);
+}
+
+#[test]
+fn what_was_left_before_a_reset_is_not_taken_for_what_the_attempt_just_before_left() {
+    // Attempt 1 was refused, attempt 2 sent, an operator reset the activity to number 1 meanwhile: the next one is number 2.
+    let left_at = |next_at: Option<i64>| {
+        let refused = LeftBy { attempt: 1, left: Left::Settled, next_at: next_at.map(Timestamp) };
+        Situation { left: Some(refused), ..situation(2, false, None) }
+    };
+    for next_at in [Some(NOW.0 - 15_000), Some(NOW.0 - 5_001), Some(NOW.0 + 5_001), None] {
+        assert_eq!(first_move(&left_at(next_at), &capabilities(OnAmbiguous::Verify)), SETTLES, "{next_at:?}");
+    }
+    for next_at in [NOW.0 - 5_000, NOW.0 + 5_000] {
+        assert_eq!(first_move(&left_at(Some(next_at)), &capabilities(OnAmbiguous::Verify)), Move::Send, "{next_at}");
+    }
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub struct AmendableStep<'a> {
     pub name: &'a str,
     /// Whether it waits for a person; else it has not begun.
     pub is_held: bool,
+    /// Whether it is a release that waits for the identity under which the target has the resource
+    /// (`release_unconfirmed`): then a field that only says the party of a claim may be given.
+    pub seeks_identity: bool,
 }
 
 /// New arguments, by step and name.
@@ -62,7 +65,7 @@ impl Catalog {
             let detail = format!("The event type {} has no field '{field}'.", order.event_type);
             return Err(refuse(ErrorCode::AmendUnknownField, detail));
         }
-        check_claims(rule, data)?;
+        check_claims(rule, data, order.steps.iter().any(|step| step.seeks_identity))?;
         let data = event.schema.admit_fields(data)?;
         check_distinct(event, &data)?;
         let facts =
@@ -119,9 +122,9 @@ fn refuse(code: ErrorCode, detail: impl Into<String>) -> Rejection {
     Rejection::new(code, detail)
 }
 
-/// Refuses the fields that a claim is made of.
-fn check_claims(rule: &OrderRule, data: &Map<String, Value>) -> Result<(), Rejection> {
-    let claimed = claimed_fields(rule);
+/// Refuses the fields that a claim is made of; where an identity is sought, not those that only say the party.
+fn check_claims(rule: &OrderRule, data: &Map<String, Value>, seeks_identity: bool) -> Result<(), Rejection> {
+    let claimed = if seeks_identity { resource_fields(rule) } else { claimed_fields(rule) };
     match data.keys().find(|field| claimed.iter().any(|path| path.first() == Some(*field))) {
         Some(field) => {
             let detail = format!(
@@ -202,6 +205,13 @@ fn claimed_fields(rule: &OrderRule) -> Vec<&FieldPath> {
     fields
 }
 
+/// The fields that the resources of claims are made of, and the parties that they have later.
+fn resource_fields(rule: &OrderRule) -> Vec<&FieldPath> {
+    let claims = rule.claims.iter();
+    let templates = claims.flat_map(|claim| claim.resource.template().into_iter().chain(&claim.party_after));
+    templates.flat_map(fields_of_template).collect()
+}
+
 /// The arguments of a step that say what a claim says: by a field that a claim is made of, or around it or within it, or
 /// by the resource for which the step is repeated. Sorted.
 pub(super) fn fixed_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> {
@@ -214,6 +224,20 @@ pub(super) fn fixed_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> 
         step.with.iter().filter(|(_, argument)| is_fixed(argument)).map(|(name, _)| name.clone()).collect();
     fixed.sort();
     fixed
+}
+
+/// The arguments of a step that carry the party of a claim, and are no part of a resource that the step names. Sorted.
+pub(super) fn party_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> {
+    let parties: Vec<&Template> = rule.claims.iter().filter_map(|claim| claim.party.as_ref()).collect();
+    let named: Vec<&Template> = step.resources.iter().filter_map(|(_, pattern)| pattern.template()).collect();
+    let carries = |argument: &Argument| match argument {
+        Argument::Text(template) => parties.contains(&template) && !named.contains(&template),
+        _ => false,
+    };
+    let mut arguments: Vec<String> =
+        step.with.iter().filter(|(_, argument)| carries(argument)).map(|(name, _)| name.clone()).collect();
+    arguments.sort();
+    arguments
 }
 
 fn fields_of_template(template: &Template) -> impl Iterator<Item = &FieldPath> {
@@ -285,7 +309,7 @@ properties.number = { type = "string", format = "msisdn" }
     }
 
     fn held(name: &str) -> AmendableStep<'_> {
-        AmendableStep { name, is_held: true }
+        AmendableStep { name, is_held: true, seeks_identity: false }
     }
 
     #[allow(clippy::needless_pass_by_value)] // Literals of `json!` read best as values.
@@ -303,7 +327,7 @@ properties.number = { type = "string", format = "msisdn" }
 
     #[test]
     fn a_field_becomes_the_arguments_that_name_it_in_every_step_that_can_still_change() {
-        let steps = [held("a.set"), AmendableStep { name: "a.set#2", is_held: false }];
+        let steps = [held("a.set"), AmendableStep { name: "a.set#2", is_held: false, seeks_identity: false }];
         let amended = amend(&catalog(), "set", &steps, json!({"speed": 7, "unit": "s"})).unwrap();
         assert_eq!(amended, json!({"a.set": {"speed": 7, "text": "7/s"}, "a.set#2": {"unit": "s"}}));
         let amended = amend(&catalog(), "set", &steps, json!({"tags": ["12"]})).unwrap();
@@ -317,6 +341,33 @@ properties.number = { type = "string", format = "msisdn" }
         {
             assert_eq!(amend(&catalog(), "set", &[held("a.set")], data).unwrap_err(), "amend_changes_claim");
         }
+    }
+
+    #[test]
+    fn a_release_that_seeks_the_identity_may_be_given_one() {
+        let reference = Catalog::reference();
+        let seeking = AmendableStep { seeks_identity: true, ..held("hss.release_number") };
+        let steps = [seeking, AmendableStep { name: "crm.remove_number", is_held: false, seeks_identity: false }];
+        let amended = amend(&reference, "number.unassigned", &steps, json!({"imsi": "001010000000002"})).unwrap();
+        let imsi = json!({"imsi": "001010000000002"});
+        assert_eq!(amended, json!({"hss.release_number": imsi, "crm.remove_number": imsi}));
+        let refused = amend(&reference, "number.unassigned", &steps, json!({"msisdn": "12065551234"})).unwrap_err();
+        assert_eq!(refused, "amend_changes_claim", "the lease protects the number");
+    }
+
+    #[test]
+    fn the_plan_says_which_arguments_carry_the_party_of_a_claim() {
+        let reference = Catalog::reference();
+        let of = |event: &str, step: usize| {
+            let Body::Order(rule) = &reference.rule(event).unwrap().body else { panic!() };
+            party_arguments(rule, &rule.steps[step])
+        };
+        assert_eq!(of("number.unassigned", 0), ["imsi"]);
+        assert_eq!(of("number.assigned", 0), ["imsi"]);
+        assert_eq!(of("number.changed", 0), ["imsi"]);
+        assert_eq!(of("customer.terminated", 0), ["imsi"]);
+        assert!(of("subscriber.activated", 0).is_empty(), "there the SIM is the resource");
+        assert!(of("sim.swapped", 0).is_empty(), "there, too");
     }
 
     #[test]
@@ -348,7 +399,7 @@ properties.number = { type = "string", format = "msisdn" }
     fn a_field_that_no_held_step_is_given_is_refused() {
         let refused = amend(&catalog(), "set", &[held("a.set")], json!({"kind": "x"})).unwrap_err();
         assert_eq!(refused, "amend_unused_field");
-        let not_begun = [held("a.set"), AmendableStep { name: "b.other", is_held: false }];
+        let not_begun = [held("a.set"), AmendableStep { name: "b.other", is_held: false, seeks_identity: false }];
         let refused = amend(&catalog(), "set", &not_begun, json!({"kind": "x"})).unwrap_err();
         assert_eq!(refused, "amend_unused_field", "the step that waits would fail again");
     }

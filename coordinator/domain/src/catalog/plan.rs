@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::Catalog;
-use super::amendment::fixed_arguments;
+use super::amendment::{fixed_arguments, party_arguments};
 use super::event_rule::{Body, EventRule, OrderRule, Ordering, StepRule, step_name};
 use super::halves::Forward;
 use super::pattern::Pattern;
@@ -246,12 +246,15 @@ fn planned_steps(
                 operation: step.operation.clone(),
                 data: render_fields(&step.with, &facts)?,
                 fixed: fixed_arguments(rule, step),
+                party_arguments: Some(party_arguments(rule, step)),
                 resources: resources(step, &facts, claims)?,
                 after: after.iter().copied().collect(),
                 on_failure: step.on_failure,
                 compensation: step.compensation.clone(),
                 attempt_timeout_ms: step.attempt_timeout_ms,
                 retry: step.retry,
+                // Whoever admits knows who serves the target.
+                proves: false,
             });
         }
         over.insert(*index, own);

@@ -145,7 +145,7 @@ impl Customer {
         let detail = match &action.kind {
             ActionKind::Retry => self.retry(now, id).map(|()| None)?,
             ActionKind::Amend { steps } => Some(self.amend(now, id, steps)?),
-            ActionKind::Skip => self.skip(now, id).map(|()| None)?,
+            ActionKind::Skip => self.skip(now, id, action).map(|()| None)?,
             ActionKind::Cancel => self.cancel(now, id).map(|()| None)?,
             ActionKind::ReleaseFirst => self.release_first(id).map(|()| None)?,
         };
@@ -224,6 +224,7 @@ impl Customer {
             if self.orders[id].steps[index].is_held() {
                 self.reopen(now, id, index);
             }
+            self.amend_identity(id, index, arguments);
             if let Some(order) = self.orders.get_mut(id) {
                 order.steps[index].amendments += 1;
                 order.steps[index].planned.data.extend(arguments.clone());
@@ -237,13 +238,14 @@ impl Customer {
         Ok(format!("amended: {}", named.collect::<Vec<_>>().join(", ")))
     }
 
-    fn skip(&mut self, now: Timestamp, id: &OrderId) -> Result<(), Refusal> {
+    fn skip(&mut self, now: Timestamp, id: &OrderId, action: &Action) -> Result<(), Refusal> {
         for index in self.held(id)? {
             if let Some(order) = self.orders.get_mut(id) {
                 let step = &mut order.steps[index];
                 step.state = StepState::Skipped { code: ErrorCode::Person.into() };
                 step.maybe_sent = false;
                 step.since = now;
+                step.left_out_by = Some((action.actor.clone(), action.reason.clone()));
             }
         }
         if self.orders[id].late_hold {
@@ -289,7 +291,7 @@ impl Order {
             return refuse(ErrorCode::StepHasBegun, format!("The step {name} has begun, or is over."));
         }
         for argument in arguments.keys() {
-            if step.planned.fixed.contains(argument) {
+            if step.planned.fixed.contains(argument) && !self.may_name_another_identity(step, argument) {
                 let detail = format!("A claim of the order says what the argument '{argument}' of {name} says.");
                 return refuse(ErrorCode::AmendChangesClaim, detail);
             }
@@ -313,14 +315,6 @@ impl OrderStep {
             StepState::Done | StepState::Running => true,
             StepState::Skipped { code } => *code == ErrorCode::Person,
             _ => self.maybe_sent,
-        }
-    }
-
-    /// What its idempotency key is made of: an amended step is another request.
-    pub(super) fn key_name(&self) -> String {
-        match self.amendments {
-            0 => self.planned.name.clone(),
-            times => format!("{}~{times}", self.planned.name),
         }
     }
 }

@@ -4,9 +4,10 @@ use super::state::remember_bounded;
 use super::{ClaimState, Customer, Lease, Order, OrderClaim, OrderStep, StepState, TicketState, UnjudgedGrant};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::RESOURCES_REMEMBERED_MAX;
-use crate::message::{Asker, ClaimAnswer, GiveBack, Ticket, ToResource};
+use crate::message::{Asker, ClaimAnswer, GiveBack, LeaseProof, Ticket, ToResource};
 use crate::observation::Observation;
 use crate::order::{Claim, ClaimMode, OrderKey, Plan, ReleaseWhen};
+use crate::recording::Edition;
 
 /// The ticket of a claim.
 pub(super) fn ticket_of(
@@ -115,7 +116,7 @@ impl Customer {
                 self.granted(now, UnjudgedGrant { resource: resource.clone(), ticket, epoch, registered, recall });
             }
             ClaimAnswer::Queued | ClaimAnswer::NotAnswered => {}
-            ClaimAnswer::NotHolder => self.not_holder(resource, &ticket),
+            ClaimAnswer::NotHolder => self.not_holder(now, resource, &ticket, None),
             ClaimAnswer::Finished => self.set_ticket(order, resource, TicketState::None),
             ClaimAnswer::QueueFull { .. } => self.queue_full(resource, &ticket),
         }
@@ -145,6 +146,8 @@ impl Customer {
             if self.waits_by(resource, ticket) {
                 // An old message, or one of an entity whose epochs are behind: that would wait for us, and we for it.
                 self.doubt(resource, Epoch(0));
+            } else {
+                self.give_back_again(resource, ticket, epoch);
             }
             return;
         }
@@ -182,6 +185,9 @@ impl Customer {
             leaving: None,
             recall: None,
             party,
+            parties_before: Vec::new(),
+            proof: None,
+            registered_to: None,
         };
         let waited_ms = u64::try_from(now.0.saturating_sub(lease.key.accepted_at.0)).unwrap_or(0);
         self.observed.push(Observation::LeaseGranted { kind: resource.kind().clone(), waited_ms });
@@ -244,13 +250,26 @@ impl Customer {
     }
 
     pub(super) fn decline(&mut self, resource: &ResourceId, ticket: Option<TicketId>, epoch: Epoch) {
-        if self.given_back.get(resource).is_some_and(|known| *known >= epoch) {
+        let is_old = self.given_back.get(resource).is_some_and(|known| *known >= epoch);
+        if is_old && self.edition < Edition::V0_2 {
             return;
         }
-        self.remember_given_back(resource, epoch);
+        if !is_old {
+            self.remember_given_back(resource, epoch);
+        }
         let message = ToResource::Decline { from: self.me.clone(), ticket, epoch, lost: None };
         self.outbox.push_back((resource.clone(), message));
         self.changed();
+    }
+
+    /// A grant came that is not above what was given back. Mostly it is a copy, and the resource knows; if not, it waits for
+    /// this epoch to come back.
+    fn give_back_again(&mut self, resource: &ResourceId, ticket: &TicketId, epoch: Epoch) {
+        if self.edition >= Edition::V0_2 && !self.leases.contains_key(resource) {
+            let (from, ticket) = (self.me.clone(), Some(ticket.clone()));
+            self.outbox.push_back((resource.clone(), ToResource::Decline { from, ticket, epoch, lost: None }));
+            self.changed();
+        }
     }
 
     /// A lease is gone: a grant not above its epoch is a duplicate.
@@ -262,7 +281,7 @@ impl Customer {
     }
 
     /// Gives back what is to be given back, and answers who asked.
-    pub(super) fn settle_leases(&mut self) {
+    pub(super) fn settle_leases(&mut self, now: Timestamp) {
         let resources: Vec<ResourceId> = self.leases.keys().cloned().collect();
         for resource in resources {
             let how = self.reason_to_give_back(&resource);
@@ -271,6 +290,9 @@ impl Customer {
                 && lease.leaving.is_none()
             {
                 lease.leaving = Some(how);
+                if lease.proof.is_none() {
+                    lease.proof = proof_without_call(lease, how, now);
+                }
             }
             let leaving = lease.leaving;
             match leaving {
@@ -311,20 +333,25 @@ impl Customer {
         (!lease.kept && older).then_some(GiveBack::Yielded)
     }
 
-    /// Marks a lease to be given back as soon as no started order needs it.
-    pub(super) fn give_back_later(&mut self, resource: &ResourceId, how: GiveBack) {
+    /// Marks a lease to be given back as soon as no started order needs it; `proof` is what that rests on.
+    pub(super) fn give_back_later(&mut self, resource: &ResourceId, how: GiveBack, proof: Option<LeaseProof>) {
         if let Some(lease) = self.leases.get_mut(resource) {
             lease.kept = false;
             lease.due = Some(how);
+            if lease.leaving.is_none() {
+                lease.proof = proof;
+            }
             self.changed();
         }
     }
 
-    /// Marks a lease to be given back as soon as no call that it protects is under way, whoever else wants it.
-    pub(super) fn give_back_now(&mut self, resource: &ResourceId, how: GiveBack) {
+    /// Marks a lease to be given back as soon as no call that it protects is under way, whoever else wants it; `proof` is
+    /// what that rests on.
+    pub(super) fn give_back_now(&mut self, resource: &ResourceId, how: GiveBack, proof: Option<LeaseProof>) {
         if let Some(lease) = self.leases.get_mut(resource) {
             lease.kept = false;
             lease.leaving = Some(how);
+            lease.proof = proof;
             self.changed();
         }
     }
@@ -344,8 +371,13 @@ impl Customer {
             }
         }
         let wanted = tickets.iter().any(|ticket| ticket.id == lease.ticket);
-        let finished = if wanted { Vec::new() } else { vec![lease.ticket] };
-        let message = ToResource::GiveBack { from: self.me.clone(), epoch: lease.epoch, how, tickets, finished };
+        let finished = if wanted { Vec::new() } else { vec![lease.ticket.clone()] };
+        if how == GiveBack::Released {
+            self.forget_identity(resource);
+        }
+        let Lease { epoch, proof, registered_to, .. } = lease;
+        let message =
+            ToResource::GiveBack { from: self.me.clone(), epoch, how, tickets, finished, proof, registered_to };
         self.outbox.push_back((resource.clone(), message));
         self.changed();
     }
@@ -354,7 +386,7 @@ impl Customer {
     fn answer_recall(&mut self, resource: &ResourceId) {
         let Some(lease) = self.leases.get_mut(resource) else { return };
         if lease.kept && lease.leaving.is_none() && lease.recall.take().is_some() {
-            let message = ToResource::Used { from: self.me.clone(), epoch: lease.epoch };
+            let message = ToResource::Used { from: self.me.clone(), epoch: lease.epoch, party: None };
             self.outbox.push_back((resource.clone(), message));
             self.changed();
         }
@@ -409,4 +441,15 @@ impl Customer {
         self.outbox.push_back((resource, ToResource::Withdraw { from: self.me.clone(), tickets: vec![ticket] }));
         self.changed();
     }
+}
+
+/// What a lease that comes back unused, or for an older ticket, rests on: the order that it was granted for, or the one that
+/// asked for it.
+fn proof_without_call(lease: &Lease, how: GiveBack, now: Timestamp) -> Option<LeaseProof> {
+    let order = match (how, &lease.recall) {
+        (GiveBack::Yielded, Some(asker)) => asker.key.order.clone(),
+        (GiveBack::Yielded | GiveBack::Unused, _) => lease.key.order.clone(),
+        (GiveBack::Released | GiveBack::Contested | GiveBack::Forced, _) => return None,
+    };
+    Some(LeaseProof { order, step: None, at: now, actor: None, reason: None })
 }

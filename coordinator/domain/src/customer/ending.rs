@@ -104,7 +104,7 @@ impl Customer {
     }
 
     /// Settles the claims all of whose steps are over, on whichever target.
-    pub(super) fn settle_claims(&mut self) {
+    pub(super) fn settle_claims(&mut self, now: Timestamp) {
         let mut settled: Vec<(OrderId, usize)> = Vec::new();
         for (id, order) in &self.orders {
             for (index, claim) in order.claims.iter().enumerate() {
@@ -115,12 +115,12 @@ impl Customer {
             }
         }
         for (id, index) in settled {
-            self.settle_claim(&id, index, false);
+            self.settle_claim(now, &id, index, false);
         }
     }
 
     /// Settles one claim. Where no step names its resource, it took effect if its order did.
-    fn settle_claim(&mut self, id: &OrderId, index: usize, took_effect: bool) {
+    fn settle_claim(&mut self, now: Timestamp, id: &OrderId, index: usize, took_effect: bool) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let (resource, mode, key) =
             (order.claims[index].claim.resource.clone(), order.claims[index].claim.mode, order.key.clone());
@@ -136,8 +136,9 @@ impl Customer {
                     && !undone(at)
             });
         let (begun, confirmed) = (order.begun_on(&resource), took_effect || order.release_is_confirmed(&resource));
+        let proof = self.proof_on(id, &resource);
         if done {
-            self.rename_party(id, index);
+            self.rename_party(now, id, index, mode == ClaimMode::Assign);
         }
         self.changed();
         match mode {
@@ -150,7 +151,7 @@ impl Customer {
                 self.remember_settled(&resource, key);
             }
             ClaimMode::Release if confirmed => {
-                self.give_back_later(&resource, GiveBack::Released);
+                self.give_back_later(&resource, GiveBack::Released, proof);
                 self.remember_settled(&resource, key);
             }
             ClaimMode::Release if begun => {
@@ -160,14 +161,6 @@ impl Customer {
                 }
             }
             _ => {}
-        }
-    }
-
-    /// The targets know the customer by another name there from now on.
-    fn rename_party(&mut self, id: &OrderId, index: usize) {
-        let Some(claim) = self.orders.get(id).and_then(|order| order.claims.get(index)) else { return };
-        if let (Some(party), Some(lease)) = (&claim.claim.party_after, self.leases.get_mut(&claim.claim.resource)) {
-            lease.party = Some(party.clone());
         }
     }
 
@@ -199,7 +192,7 @@ impl Customer {
         let open: Vec<usize> =
             (0..order.claims.len()).filter(|index| order.claims[*index].state == ClaimState::Open).collect();
         for index in open {
-            self.settle_claim(id, index, matches!(state, OrderState::Completed | OrderState::Partial));
+            self.settle_claim(now, id, index, matches!(state, OrderState::Completed | OrderState::Partial));
         }
         let Some(order) = self.orders.remove(id) else { return };
         let claims = order.claims.iter().map(|claim| self.claim_view(claim)).collect();

@@ -17,6 +17,9 @@ impl Customer {
             return;
         }
         if let Some(lease) = self.leases.get_mut(resource) {
+            if lease.epoch <= epoch && lease.party.is_none() {
+                lease.party = party;
+            }
             lease.epoch = lease.epoch.max(epoch);
             self.changed();
             return;
@@ -30,7 +33,22 @@ impl Customer {
         let key = OrderKey::new(None, None, now, order);
         let (due, leaving, recall) = (None, None, None);
         let used_at = None;
-        let lease = Lease { epoch, ticket, key, since: now, kept: true, used_at, due, leaving, recall, party };
+        let (parties_before, proof, registered_to) = (Vec::new(), None, None);
+        let lease = Lease {
+            epoch,
+            ticket,
+            key,
+            since: now,
+            kept: true,
+            used_at,
+            due,
+            leaving,
+            recall,
+            party,
+            parties_before,
+            proof,
+            registered_to,
+        };
         self.leases.insert(resource.clone(), lease);
         if let Some((early, asker)) = self.early_recalls.remove(resource)
             && early >= epoch

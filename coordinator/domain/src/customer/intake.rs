@@ -2,8 +2,8 @@
 
 use super::state::{JournalEntry, late_hold, remember_bounded};
 use super::{
-    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, Ending, EventToAdmit, Local,
-    Order, OrderClaim, OrderStep, Remembered, StepState, TicketState,
+    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, Ending, EventToAdmit, KeyRule,
+    Local, Order, OrderClaim, OrderStep, Remembered, StepState, TicketState,
 };
 use crate::error_code::ErrorCode;
 use crate::event::Event;
@@ -11,6 +11,7 @@ use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::limits::{ADMISSION_BATCH_MAX, REMEMBERED_MS_MAX, SENDING_BATCH_MAX};
 use crate::message::ClaimAnswer;
 use crate::order::{ClaimMode, Late, OrderKey, OrderState, Plan, Rejection};
+use crate::recording::{Edition, said_at};
 
 impl Customer {
     /// Takes a signalled event into the inbox, or rejects it, or recognises it.
@@ -29,15 +30,26 @@ impl Customer {
             return;
         }
         self.counts.accepted += 1;
-        if let Err(rejection) = self.may_take(now, &event) {
+        let stamped_at = said_at(now, event.accepted_at).filter(|_| self.edition >= Edition::V0_2);
+        let accepted_at = stamped_at.unwrap_or(now);
+        if let Err(rejection) = self.may_take(accepted_at, &event) {
             self.reject(now, Some(&order), Some(&event), &rejection);
             return;
         }
-        let key = OrderKey::new(event.time, event.sequence.as_deref(), now, order).arrived(self.counts.accepted);
+        let key = OrderKey::of_edition(self.edition, event.time, event.sequence.as_deref(), accepted_at, order)
+            .arrived(self.counts.accepted);
         self.weight_bytes += event.bytes;
         let fixed = if let Local::Admitting(count) = self.local { count } else { 0 };
         let place = self.inbox.iter().skip(fixed).take_while(|waiting| waiting.key < key).count();
-        self.inbox.insert(fixed + place, EventToAdmit { event, key });
+        let unstamped = stamped_at.is_none() && self.edition >= Edition::V0_2;
+        self.inbox.insert(fixed + place, EventToAdmit { event, key, unstamped });
+    }
+
+    /// Whether an order key of the admission under way depends on the workflow time at which its event was taken in. Then
+    /// the workflow task has to be recorded before the admission begins: a later attempt would make another key.
+    pub fn admission_rests_on_clock(&self) -> bool {
+        let Local::Admitting(count) = self.local else { return false };
+        self.inbox.iter().take(count).any(|waiting| waiting.unstamped)
     }
 
     /// Whether an order was taken in before.
@@ -45,10 +57,11 @@ impl Customer {
         self.orders.contains_key(order)
             || self.inbox.iter().any(|waiting| waiting.key.order == *order)
             || self.remembered.iter().any(|remembered| remembered.order == *order)
+            || (self.edition >= Edition::V0_2 && self.digests.contains(order))
     }
 
     /// The limits and conditions on what is taken in.
-    fn may_take(&self, now: Timestamp, event: &Event) -> Result<(), Rejection> {
+    fn may_take(&self, accepted_at: Timestamp, event: &Event) -> Result<(), Rejection> {
         if let Some(claimed) = &self.misidentified {
             let detail =
                 format!("this entity is {} by its workflow id, but its start argument says {claimed}", self.me);
@@ -58,8 +71,13 @@ impl Customer {
             let detail = format!("the event's subject is {}, this entity is {}", event.subject, self.me.customer);
             return Err(Rejection::new(ErrorCode::WrongSubject, detail));
         }
-        if event.time.is_some_and(|time| time.0 < now.0.saturating_sub(REMEMBERED_MS_MAX)) {
+        if event.time.is_some_and(|time| time.0 < accepted_at.0.saturating_sub(REMEMBERED_MS_MAX)) {
             let detail = "the event is older than the 30 days for which duplicates are recognised";
+            return Err(Rejection::new(ErrorCode::TooOld, detail));
+        }
+        let horizon = self.digests.horizon().filter(|_| self.edition >= Edition::V0_2);
+        if event.time.is_some_and(|time| horizon.is_some_and(|horizon| time < horizon)) {
+            let detail = "the event is older than the orders of this customer of which duplicates are recognised";
             return Err(Rejection::new(ErrorCode::TooOld, detail));
         }
         if event.bytes > self.limits.event_bytes_max {
@@ -102,6 +120,14 @@ impl Customer {
 
     /// Remembers an order that is over.
     pub(super) fn remember(&mut self, now: Timestamp, order: OrderId, state: OrderState) {
+        let digests_max = self.limits.order_digests_max;
+        if self.digests.is_new() {
+            // A state of 0.1.0 has no digests.
+            for over in &self.remembered {
+                self.digests.insert(over.at, &over.order, digests_max);
+            }
+        }
+        self.digests.insert(now, &order, digests_max);
         self.remembered.push_back(Remembered { order, state, at: now, action: None });
         while self.remembered.len() > self.limits.remembered_orders_max {
             self.remembered.pop_front();
@@ -192,7 +218,7 @@ impl Customer {
 
     /// Opens the order of an admitted event.
     fn open(&mut self, now: Timestamp, waiting: EventToAdmit, plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) {
-        let EventToAdmit { event, key } = waiting;
+        let EventToAdmit { event, key, .. } = waiting;
         let is_late = plan.claims.is_empty()
             && !plan.unordered
             && self.applied.get(&event.event_type).is_some_and(|last| key < *last);
@@ -219,7 +245,11 @@ impl Customer {
             state: StepState::Open,
             dispatches: 0,
             maybe_sent: false,
+            by_hand: 0,
             amendments: 0,
+            key_rule: KeyRule::default(),
+            identity: None,
+            left_out_by: None,
             outcome: None,
             compensates: None,
             since: now,

@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use uuid::Uuid;
+
+use super::identities::step_key;
+use super::keys::choose_key_rule;
 use super::{ClaimState, Customer, Effect, Order, OrderStep, StepState};
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::limits::UNORDERED_RUNNING_MAX;
@@ -218,6 +222,7 @@ impl Customer {
 
     /// A step begins. With all its leases held its order has started, and goes first from now on.
     fn begin(&mut self, now: Timestamp, id: &OrderId, index: usize) {
+        self.go_by_the_identity_of_the_lease(now, id, index);
         let starts = self.orders.get(id).is_some_and(|order| self.has_all_leases(order));
         if let Some(order) = self.orders.get_mut(id) {
             order.started |= starts;
@@ -230,8 +235,10 @@ impl Customer {
     pub(super) fn dispatch(&mut self, id: &OrderId, index: usize) -> Option<Effect> {
         let order = self.orders.get_mut(id)?;
         let step = order.steps.get_mut(index)?;
+        choose_key_rule(step, self.edition);
         let planned = &step.planned;
         let epoch_of = |resource: &ResourceId| self.leases.get(resource).map(|lease| (resource.clone(), lease.epoch));
+        let key = step_key(id, step);
         let request = ProvisionRequest {
             tenant: self.me.tenant.clone(),
             customer: self.me.customer.clone(),
@@ -240,11 +247,12 @@ impl Customer {
             target: planned.target.clone(),
             operation: planned.operation.clone(),
             data: planned.data.clone(),
-            idempotency_key: id.step_key(&step.key_name()),
+            idempotency_key: key,
             epoch: planned.resources.iter().find_map(epoch_of).map(|(_, epoch)| epoch),
             epochs: planned.resources.iter().filter_map(epoch_of).collect(),
             dispatch: step.dispatches,
             maybe_sent: step.maybe_sent,
+            proof: planned.proves.then(|| proof_of(&key, step.dispatches)),
             attempt_timeout_ms: planned.attempt_timeout_ms,
             retry: planned.retry,
             expires_at: order.expires_at,
@@ -253,6 +261,11 @@ impl Customer {
         step.dispatches += 1;
         Some(Effect::Provision { order: id.clone(), step: index, request })
     }
+}
+
+/// What the answer to a call is to repeat: another one for each time that the step is scheduled.
+fn proof_of(key: &Uuid, dispatch: u32) -> Uuid {
+    Uuid::new_v5(key, format!("proof {dispatch}").as_bytes())
 }
 
 /// Of orders as lanes sort them: those of which nothing has begun and that wait for a lease, or for their turn behind

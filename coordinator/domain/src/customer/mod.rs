@@ -10,9 +10,12 @@ mod tests;
 
 mod actions;
 mod claims;
+mod digests;
 mod ending;
+mod identities;
 mod imported;
 mod intake;
+mod keys;
 mod lanes;
 mod listing;
 mod notices;
@@ -27,11 +30,13 @@ pub mod waiting;
 mod why;
 
 pub use actions::*;
+pub use digests::OrderDigests;
+pub use keys::KeyRule;
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;
 pub use view::*;
 pub use visibility::ShownState;
-pub use why::{Chain, Keeping, Link};
+pub use why::{Chain, HeldOf, Keeping, LeasesHeld, Link};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,11 +44,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error_code::ErrorCode;
 use crate::event::Event;
-use crate::ids::{CustomerRef, Incarnation, OrderId, ResourceId, Timestamp};
+use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use crate::limits::EntityLimits;
 use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
 use crate::outcome::Outcome;
+use crate::recording::Cause;
 use crate::routing::Home;
 
 /// What reaches a customer.
@@ -66,6 +72,15 @@ pub enum Input {
         /// What became of it.
         outcome: Outcome,
     },
+    /// A step's call ended with a result that no worker gave: a person completed or failed it in Temporal.
+    StepEndedByHand {
+        /// The order.
+        order: OrderId,
+        /// The step's index in it.
+        step: usize,
+        /// What the result said, in a few words without personal data.
+        said: String,
+    },
     /// A step's call was cancelled, and is over: its request may have been sent.
     StepInterrupted {
         /// The order.
@@ -78,6 +93,13 @@ pub enum Input {
         /// The resource; none for all.
         resource: Option<ResourceId>,
     },
+    /// The sweep saw, for longer than messages take, that this customer and a resource contradict each other about its lease.
+    SettleDifference {
+        /// The resource.
+        resource: ResourceId,
+        /// The epoch by which the resource says that somebody holds it: where this customer holds nothing, it does not take it.
+        above: Epoch,
+    },
     /// A new run begins: what was under way is to be started again.
     Resumed,
     /// The workflow id says that this entity is not who its start argument says: every event is rejected.
@@ -87,24 +109,49 @@ pub enum Input {
     },
 }
 
+impl Input {
+    /// What the input rests on: whether its effects may leave before its workflow task is recorded. The epoch above which a
+    /// grant is taken after [`Input::Reassert`] is a workflow time.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Submitted(_) | Self::Told(_) => Cause::Message,
+            Self::Admitted(_)
+            | Self::Sent
+            | Self::StepEnded { .. }
+            | Self::StepInterrupted { .. }
+            | Self::Reassert { .. }
+            | Self::SettleDifference { .. }
+            | Self::StepEndedByHand { .. }
+            | Self::Resumed
+            | Self::Misidentified { .. } => Cause::Other,
+        }
+    }
+}
+
 impl Customer {
     /// Takes an input at a time and says what is to be done. Total: no input panics, and whatever is not expected
     /// changes nothing.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         self.observed.clear();
         let resumed = matches!(input, Input::Resumed);
+        let mut called_again = None;
         match input {
             Input::Submitted(event) => self.submitted(now, event),
             Input::Admitted(answer) => self.admitted(now, answer),
             Input::Sent => self.sent(),
             Input::Told(message) => self.told(now, message),
             Input::StepEnded { order, step, outcome } => self.step_ended(now, &order, step, outcome),
+            Input::StepEndedByHand { order, step, said } => {
+                called_again = self.step_ended_by_hand(now, &order, step, &said);
+            }
             Input::StepInterrupted { order, step } => self.step_interrupted(&order, step),
             Input::Reassert { resource } => self.reassert_later(now, resource),
+            Input::SettleDifference { resource, above } => self.settle_difference(now, resource, above),
             Input::Misidentified { claimed } => self.misidentified = Some(claimed),
             Input::Resumed => {}
         }
         let mut effects = if resumed { self.under_way_again() } else { Vec::new() };
+        effects.extend(called_again);
         self.advance(now, &mut effects);
         self.show(resumed, &mut effects);
         effects
@@ -136,8 +183,8 @@ impl Customer {
             self.reassert();
             self.supersede();
             self.skip_what_is_not_held();
-            self.settle_claims();
-            self.settle_leases();
+            self.settle_claims(now);
+            self.settle_leases(now);
             self.stop_compensations();
             self.ask_for_tickets();
             self.end_orders(now);
@@ -200,6 +247,9 @@ pub struct EventToAdmit {
     pub event: Event,
     /// The key of its order.
     pub key: OrderKey,
+    /// Whether the key depends on the workflow time at which the event was taken in, since nobody stamped the event.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unstamped: bool,
 }
 
 /// What an admission answers.

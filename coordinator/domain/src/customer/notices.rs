@@ -26,7 +26,7 @@ impl Customer {
             Notice::LeaseImported { epoch, party } => self.imported(now, &resource, epoch, party),
             Notice::LeaseRecalled { epoch, asker } => self.recalled(&resource, epoch, Some(asker)),
             Notice::LeaseKnown { epoch } => self.known_to_hold(&resource, epoch),
-            Notice::NotHolder { ticket } => self.not_holder(&resource, &ticket),
+            Notice::NotHolder { ticket, party } => self.not_holder(now, &resource, &ticket, party),
             Notice::QueueFull { ticket, .. } => self.queue_full(&resource, &ticket),
             Notice::Probe { probe } => self.probed(&resource, &probe),
             Notice::Forced { epoch, unused_since } => self.forced(&resource, epoch, unused_since),
@@ -38,7 +38,7 @@ impl Customer {
     fn is_early(&self, resource: &ResourceId, notice: &Notice) -> bool {
         !self.inbox.is_empty()
             && match notice {
-                Notice::NotHolder { ticket } | Notice::QueueFull { ticket, .. } => {
+                Notice::NotHolder { ticket, .. } | Notice::QueueFull { ticket, .. } => {
                     self.claim_of_ticket(resource, ticket).is_none()
                 }
                 Notice::Forced { epoch, .. } => !self.knows_epoch(resource, *epoch),
@@ -79,8 +79,15 @@ impl Customer {
     }
 
     /// Somebody else is proven to hold what an order wants to release. Its steps are left out, unless the customer
-    /// holds the lease, or has an older open assign of it.
-    pub(super) fn not_holder(&mut self, resource: &ResourceId, ticket: &TicketId) {
+    /// holds the lease, or has an older open assign of it. Where the target has it under a name of this customer that the
+    /// order did not give (`party`), it is claimed again by that name.
+    pub(super) fn not_holder(
+        &mut self,
+        now: Timestamp,
+        resource: &ResourceId,
+        ticket: &TicketId,
+        party: Option<String>,
+    ) {
         let Some((id, index)) = self.claim_of_ticket(resource, ticket) else { return };
         let key = self.orders[&id].key.clone();
         if self.leases.contains_key(resource) {
@@ -95,6 +102,10 @@ impl Customer {
             return;
         }
         claim.ticket = TicketState::Refused;
+        if !spared && party.is_some_and(|party| self.claims_by_another_name(now, &id, index, party)) {
+            return;
+        }
+        let Some(claim) = self.orders.get_mut(&id).and_then(|order| order.claims.get_mut(index)) else { return };
         if !spared {
             claim.state = ClaimState::NotHolder;
             self.remember_settled(resource, key);
@@ -148,7 +159,7 @@ impl Customer {
             .map(|(id, _)| id.clone())
             .collect();
         if orders.is_empty() && used_at.is_none() {
-            self.give_back_now(resource, GiveBack::Forced);
+            self.give_back_now(resource, GiveBack::Forced, None);
         } else {
             let message = ToResource::ForceRefused { from: self.me.clone(), epoch, orders, used_at };
             self.outbox.push_back((resource.clone(), message));

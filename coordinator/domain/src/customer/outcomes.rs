@@ -1,12 +1,15 @@
 //! What became of a step.
 
-use super::{ClaimState, Customer, Ending, Order, OrderClaim, OrderStep, StepState};
+use super::{ClaimState, Customer, Effect, Ending, JournalEntry, KeyRule, Order, OrderClaim, OrderStep, StepState};
 use crate::catalog::UNDO_SUFFIX;
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::message::GiveBack;
 use crate::order::{ClaimMode, OnFailure};
 use crate::outcome::Outcome;
+
+/// How often in a row a step is called again of whose call a person gave the result in Temporal.
+const BY_HAND_MAX: u32 = 3;
 
 impl Customer {
     /// A step's call ended.
@@ -17,6 +20,7 @@ impl Customer {
         }
         step.since = now;
         step.maybe_sent = false;
+        step.by_hand = 0;
         step.outcome = Some(outcome.clone());
         self.changed();
         match outcome {
@@ -66,6 +70,46 @@ impl Customer {
         }
     }
 
+    /// A person completed or failed a step's call in Temporal. That settles nothing: what was sent may still be on its way. The
+    /// step is called again, which waits and reads back. Where that happens again and again, a person has to say what is wanted.
+    pub(super) fn step_ended_by_hand(
+        &mut self,
+        now: Timestamp,
+        id: &OrderId,
+        index: usize,
+        said: &str,
+    ) -> Option<Effect> {
+        let order = self.orders.get_mut(id)?;
+        let event = Some((order.event_id.clone(), order.event_type.clone()));
+        let step = order.steps.get_mut(index).filter(|step| step.state == StepState::Running)?;
+        step.maybe_sent = true;
+        step.by_hand += 1;
+        step.since = now;
+        let asks_again = step.by_hand <= BY_HAND_MAX;
+        let name = step.planned.name.clone();
+        let follows = if asks_again { "it is called again, and reads back first" } else { "it waits for a person" };
+        let code = ErrorCode::ResultByHand;
+        self.note(JournalEntry {
+            at: now,
+            order: Some(id.clone()),
+            event,
+            key: None,
+            what: "result_by_hand".to_owned(),
+            code: Some(code.as_str().to_owned()),
+            detail: Some(format!("The call of {name} was ended by hand ({said}), which settles nothing: {follows}.")),
+            by: None,
+            steps: Vec::new(),
+            claims: Vec::new(),
+        });
+        self.changed();
+        if asks_again {
+            return self.dispatch(id, index);
+        }
+        let detail = format!("its call was ended by hand {BY_HAND_MAX} times and once more ({said})");
+        self.set_step(id, index, StepState::Held { code: code.into(), detail });
+        None
+    }
+
     pub(super) fn set_step(&mut self, id: &OrderId, index: usize, state: StepState) {
         if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
             step.state = state;
@@ -89,7 +133,8 @@ impl Customer {
         for resource in self.resources_in_mode(id, index, ClaimMode::Assign) {
             if compensation {
                 if self.orders[id].is_undone_on(&resource) {
-                    self.give_back_later(&resource, GiveBack::Released);
+                    let proof = self.proof_of(id, index);
+                    self.give_back_later(&resource, GiveBack::Released, proof);
                 }
             } else if let Some(lease) = self.leases.get_mut(&resource) {
                 lease.kept = true;
@@ -152,22 +197,30 @@ impl Customer {
 
     /// The target has it registered to somebody else: the lease goes back, the resource finds out who.
     fn step_in_use(&mut self, now: Timestamp, id: &OrderId, index: usize, holder: Option<String>) {
-        let whom = holder.unwrap_or_else(|| "somebody else".to_owned());
+        let whom = holder.clone().unwrap_or_else(|| "somebody else".to_owned());
         let compensation = self.orders[id].steps[index].compensates.is_some();
         let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
         let releases = self.resources_in_mode(id, index, ClaimMode::Release);
-        if compensation || (assigns.is_empty() && releases.is_empty()) {
+        if self.orders[id].steps[index].planned.party_arguments.is_some()
+            && (compensation || assigns.is_empty() && !releases.is_empty())
+        {
+            self.release_in_use(now, id, index, holder);
+        } else if compensation || (assigns.is_empty() && releases.is_empty()) {
             self.step_failed(now, id, index, ErrorCode::InUse.into(), format!("registered to {whom}"));
         } else if assigns.is_empty() {
             // What we were to release is registered to another: there is nothing of ours to release.
-            self.set_step(id, index, StepState::Skipped { code: ErrorCode::NotHolder.into() });
-            for resource in &releases {
-                self.give_back_now(resource, GiveBack::Contested);
-            }
+            self.leave_to_its_holder(id, index, &releases, None);
+        } else if self.is_registered_to_us(id, index, holder.as_deref()) || self.takes_and_gives_up(id, index, &assigns)
+        {
+            // Nobody else has it: the event named another identity than the target has. Or what is in the way may be of what
+            // the step locks or gives up, and no look-up of what it takes would find that.
+            let detail = self.orders[id].steps[index].under_another_identity(&whom);
+            self.set_step(id, index, StepState::Held { code: ErrorCode::InUse.into(), detail });
         } else {
+            let proof = self.proof_of(id, index);
             self.set_step(id, index, StepState::Open);
             for resource in &assigns {
-                self.give_back_now(resource, GiveBack::Contested);
+                self.give_back_now(resource, GiveBack::Contested, proof.clone());
             }
             if let Some(order) = self.orders.get_mut(id) {
                 order.started &= order.had_effect();
@@ -175,8 +228,32 @@ impl Customer {
         }
     }
 
+    /// Whether a step that takes something names something else, too: a SIM swap.
+    fn takes_and_gives_up(&self, id: &OrderId, index: usize, assigns: &[ResourceId]) -> bool {
+        let planned = &self.orders[id].steps[index].planned;
+        planned.party_arguments.is_some() && planned.resources.len() > assigns.len()
+    }
+
+    /// Leaves a release out, since somebody else has what it names: the leases go back, and say whom the target named.
+    pub(super) fn leave_to_its_holder(
+        &mut self,
+        id: &OrderId,
+        index: usize,
+        resources: &[ResourceId],
+        holder: Option<&str>,
+    ) {
+        let proof = self.proof_of(id, index);
+        self.set_step(id, index, StepState::Skipped { code: ErrorCode::NotHolder.into() });
+        for resource in resources {
+            self.give_back_now(resource, GiveBack::Contested, proof.clone());
+            if let Some(lease) = self.leases.get_mut(resource) {
+                lease.registered_to = holder.map(str::to_owned);
+            }
+        }
+    }
+
     /// A step failed for good: the catalog says what follows.
-    fn step_failed(&mut self, now: Timestamp, id: &OrderId, index: usize, code: ReasonCode, detail: String) {
+    pub(super) fn step_failed(&mut self, now: Timestamp, id: &OrderId, index: usize, code: ReasonCode, detail: String) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let step = &order.steps[index];
         // A release is never left out by a rule: only a person may say that it counts as confirmed.
@@ -232,7 +309,11 @@ impl Customer {
             state: StepState::Open,
             dispatches: 0,
             maybe_sent: false,
+            by_hand: 0,
             amendments: 0,
+            key_rule: KeyRule::default(),
+            identity: None,
+            left_out_by: None,
             outcome: None,
             compensates: Some(index),
             since: now,

@@ -1,7 +1,7 @@
 //! Saying again what this customer has and wants of a resource whose entity may have forgotten it.
 
 use super::claims::ticket_of;
-use super::{ClaimState, Customer, TicketState};
+use super::{ClaimState, Customer, Order, StepState, TicketState};
 use crate::ids::{Epoch, ResourceId, TicketId, Timestamp};
 use crate::limits::RESOURCES_REMEMBERED_MAX;
 use crate::message::{HeldLease, Ticket, ToResource};
@@ -19,6 +19,16 @@ impl Customer {
         let above = Epoch(u64::try_from(now.0).unwrap_or(0));
         for resource in concerned {
             self.reassert_above(resource, above);
+        }
+    }
+
+    /// The sweep saw a resource contradict this customer for longer than messages take: the resource is told what is so here,
+    /// and that it is to believe it. `above` is the epoch by which the resource says that somebody holds it: it may be ahead of the
+    /// clock.
+    pub(super) fn settle_difference(&mut self, now: Timestamp, resource: ResourceId, above: Epoch) {
+        self.reassert_above(resource.clone(), above.max(Epoch(u64::try_from(now.0).unwrap_or(0))));
+        if self.to_reassert.contains_key(&resource) {
+            self.contradicting.insert(resource);
         }
     }
 
@@ -58,6 +68,12 @@ impl Customer {
             return;
         }
         for (resource, above) in std::mem::take(&mut self.to_reassert) {
+            if self.contradicting.contains(&resource) && self.writes_without_lease(&resource) {
+                // The resource would grant the lease to somebody else beside the call. It is told when the call is over.
+                self.to_reassert.insert(resource, above);
+                continue;
+            }
+            let lasting = self.contradicting.remove(&resource);
             let lease = self.leases.get(&resource).map(|lease| HeldLease {
                 epoch: lease.epoch,
                 ticket: lease.ticket.clone(),
@@ -70,10 +86,16 @@ impl Customer {
             }
             let tickets = self.tickets_out(&resource);
             let (from, incarnation) = (self.me.clone(), self.incarnation);
-            let message = ToResource::Reassert { from, incarnation, lease, above, tickets };
+            let message = ToResource::Reassert { from, incarnation, lease, above, tickets, lasting };
             self.outbox.push_back((resource, message));
             self.changed();
         }
+    }
+
+    /// Whether a call is under way that needs the lease of a resource, although the lease is lost.
+    fn writes_without_lease(&self, resource: &ResourceId) -> bool {
+        let is_called = |order: &Order| order.steps_naming(resource).any(|step| step.state == StepState::Running);
+        !self.leases.contains_key(resource) && self.orders.values().any(is_called)
     }
 
     /// The tickets by which orders want a resource, but for that by which the lease is held.

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::view::{ClaimView, StepView};
-use super::{EventToAdmit, ShownState};
+use super::{EventToAdmit, KeyRule, OrderDigests, ShownState};
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::EntityLimits;
-use crate::message::{Asker, GiveBack, Notice, ToResource};
+use crate::message::{Asker, GiveBack, LeaseProof, Notice, ToResource};
 use crate::observation::Observation;
 use crate::order::{Claim, Late, OrderKey, OrderState, PlannedStep};
 use crate::outcome::Outcome;
+use crate::recording::Edition;
 use crate::trace_parent::{self, TraceParent};
 
 /// One customer entity.
@@ -50,6 +51,9 @@ pub struct Customer {
     /// a grant: said when nothing waits for admission.
     #[serde(default)]
     pub to_reassert: BTreeMap<ResourceId, Epoch>,
+    /// Those of them that were seen to contradict this customer for longer than messages take.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub contradicting: BTreeSet<ResourceId>,
     /// Per resource, the highest epoch given back or declined.
     pub given_back: BTreeMap<ResourceId, Epoch>,
     /// Per resource, the key of the last settled assign or release.
@@ -58,8 +62,11 @@ pub struct Customer {
     pub applied: BTreeMap<String, OrderKey>,
     /// Messages to send, oldest first.
     pub outbox: VecDeque<(ResourceId, ToResource)>,
-    /// Orders that are over, oldest first.
+    /// Orders that are over, oldest first, for those who ask.
     pub remembered: VecDeque<Remembered>,
+    /// The ids of all orders that ended within 30 days, for de-duplication.
+    #[serde(default, skip_serializing_if = "OrderDigests::is_new")]
+    pub digests: OrderDigests,
     /// What happened, oldest first, bounded.
     pub journal: VecDeque<JournalEntry>,
     /// Counts since the entity began.
@@ -72,6 +79,9 @@ pub struct Customer {
     pub shown: Option<ShownState>,
     /// Bytes of inbox and open orders as JSON, for the limit on state.
     pub weight_bytes: usize,
+    /// Which behaviour the present run began with.
+    #[serde(skip)]
+    pub edition: Edition,
     /// What the last step saw that is worth counting.
     #[serde(skip)]
     pub(super) observed: Vec<Observation>,
@@ -216,15 +226,39 @@ pub struct OrderStep {
     pub dispatches: u32,
     /// Whether a call of it was cancelled that may have been sent.
     pub maybe_sent: bool,
+    /// How many results in a row came for it that no worker gave: by a person in Temporal.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub by_hand: u32,
     /// How often a person amended its arguments: each time it becomes another request, with a key of its own.
     #[serde(default)]
     pub amendments: u32,
+    /// What its idempotency key is made of. A step that was sent by 0.1.0 keeps the rule of 0.1.0.
+    #[serde(default, skip_serializing_if = "KeyRule::is_v0_1")]
+    pub key_rule: KeyRule,
+    /// The identity that a release goes by, where it was not always the one that its event named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<StepIdentity>,
+    /// Who left it out and why, where a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out_by: Option<(String, String)>,
     /// The class of its last outcome.
     pub outcome: Option<Outcome>,
     /// For a compensation: the index of the step that it undoes.
     pub compensates: Option<usize>,
     /// Since when it stands so.
     pub since: Timestamp,
+}
+
+/// The identity that a release goes by: the name under which the target is asked to take the resource away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepIdentity {
+    /// The identity that the event named.
+    pub named: String,
+    /// The identity under which it is sent, or was sent last.
+    pub sent: String,
+    /// The identities before that under which the target did not have the resource, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
 }
 
 /// Where a step stands.
@@ -251,6 +285,11 @@ pub enum StepState {
     },
     /// Its order ended before it began.
     Cancelled,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl StepState {
@@ -284,6 +323,15 @@ pub struct Lease {
     pub recall: Option<Asker>,
     /// The name under which the targets know this customer there.
     pub party: Option<String>,
+    /// Names under which they knew it there before, under this lease, oldest first; bounded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parties_before: Vec<String>,
+    /// What its being given back rests on, once it is to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<LeaseProof>,
+    /// To whom a release found the resource registered, where that was somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_to: Option<String>,
 }
 
 /// A grant whose ticket is not known yet.
@@ -301,7 +349,7 @@ pub struct UnjudgedGrant {
     pub recall: Option<Asker>,
 }
 
-/// An order that is over, remembered for de-duplication and for those who ask.
+/// An order that is over, remembered for those who ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
     /// The order.
@@ -395,16 +443,19 @@ impl Customer {
             early_recalls: BTreeMap::new(),
             early_notices: Vec::new(),
             to_reassert: BTreeMap::new(),
+            contradicting: BTreeSet::new(),
             given_back: BTreeMap::new(),
             settled: BTreeMap::new(),
             applied: BTreeMap::new(),
             outbox: VecDeque::new(),
             remembered: VecDeque::new(),
+            digests: OrderDigests::default(),
             journal: VecDeque::new(),
             counts: Counts::default(),
             attributes_registered: false,
             shown: None,
             weight_bytes: 0,
+            edition: Edition::default(),
             observed: Vec::new(),
             revision: 0,
         }

@@ -1,7 +1,11 @@
 //! The customer machine alone: limits at their edges, de-duplication, and the messages of a life.
 
+mod by_hand;
 mod explained;
+mod identities;
 mod imported;
+mod intake;
+mod keys;
 mod observed;
 mod reassert;
 
@@ -13,6 +17,7 @@ use crate::ids::{Epoch, TicketId, Timestamp};
 use crate::limits::{EntityLimits, REMEMBERED_MS_MAX};
 use crate::message::{GiveBack, Notice};
 use crate::order::{Claim, ClaimMode, Late, OnFailure, PlannedStep, ReleaseWhen, ResourcePolicy};
+use crate::recording::Edition;
 
 mod actions;
 
@@ -37,6 +42,7 @@ fn event(id: &str) -> Event {
         sequence: None,
         half: None,
         trace_parent: None,
+        accepted_at: None,
         data: Map::new(),
         bytes: 100,
     }
@@ -51,12 +57,14 @@ fn step(name: &str, resources: &[ResourceId], after: &[usize]) -> PlannedStep {
         operation: operation.to_owned(),
         data: Map::from_iter([("msisdn".to_owned(), Value::from("1"))]),
         fixed: Vec::new(),
+        party_arguments: None,
         resources: resources.to_vec(),
         after: after.to_vec(),
         on_failure: OnFailure::Hold,
         compensation: None,
         attempt_timeout_ms: 1_000,
         retry: crate::retry::RetryPolicy::default(),
+        proves: false,
     }
 }
 
@@ -226,7 +234,7 @@ fn a_grant_for_an_unknown_ticket_is_declined_only_when_nothing_waits_for_admissi
     let mut a = customer();
     a.step(NOW, Input::Submitted(Ok(event("e1"))));
     let ticket = TicketId::derive(&order_id("e1"), &number(), Incarnation(1));
-    let notice = Notice::LeaseGranted { ticket, epoch: Epoch(9), registered: false, recall: None };
+    let notice = Notice::LeaseGranted { ticket: ticket.clone(), epoch: Epoch(9), registered: false, recall: None };
     let grant = ToCustomer { resource: number(), incarnation: Incarnation(1), notice };
     assert_eq!(a.step(NOW, Input::Told(grant.clone())), vec![], "the admission under way may know it");
     let effects = a.step(NOW, planned(assign(), vec![(number(), ClaimAnswer::Queued)]));
@@ -235,7 +243,13 @@ fn a_grant_for_an_unknown_ticket_is_declined_only_when_nothing_waits_for_admissi
     admit(&mut a, "e2", release(), vec![]);
     a.step(NOW, done("e2", 0));
     a.step(NOW, Input::Sent);
-    assert_eq!(a.step(NOW, Input::Told(grant)), vec![], "a duplicate of a grant that was given back is ignored");
+    let before = a.clone();
+    let decline = ToResource::Decline { from: a.me.clone(), ticket: Some(ticket), epoch: Epoch(9), lost: None };
+    let answer = a.step(NOW, Input::Told(grant.clone()));
+    assert_eq!(answer, vec![Effect::Send(vec![(number(), decline)])], "who granted it may not know that it came back");
+    assert!(a.leases.is_empty());
+    let mut early = Customer { edition: Edition::V0_1, ..before };
+    assert_eq!(early.step(NOW, Input::Told(grant)), vec![], "a run of 0.1.0 ignores it");
 }
 
 #[test]

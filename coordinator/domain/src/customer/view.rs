@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::turns::Turns;
 use super::waiting::WaitingFor;
-use super::{ClaimState, Counts, Customer, EventToAdmit, JournalEntry, Order, StepState};
+use super::{ClaimState, Counts, Customer, EventToAdmit, JournalEntry, Order, StepIdentity, StepState};
 use crate::ids::{CustomerId, Epoch, OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::{ClaimMode, OrderState};
 
@@ -99,6 +99,9 @@ pub struct StepView {
     pub attempts: u32,
     /// The class of its last outcome, or the code by which it was left out.
     pub outcome: Option<String>,
+    /// The identity that a release goes by, where it was not always the one that its event named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<StepIdentity>,
 }
 
 /// A claim of an order.
@@ -297,6 +300,7 @@ pub(super) fn step_view(step: &super::OrderStep) -> StepView {
         state: step.state.as_str().to_owned(),
         attempts: step.dispatches,
         outcome: reason,
+        identity: step.identity.clone(),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::turns::Turns;
 use super::waiting::WaitingFor;
 use super::{Customer, Order};
-use crate::ids::{Epoch, OrderId, ResourceId, TargetId};
+use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, TargetId};
 use crate::order::OrderState;
 
 /// A chain of waits: each link but the last waits for its turn behind the next one.
@@ -67,6 +67,30 @@ pub struct Keeping {
     pub order_id: Option<OrderId>,
     /// A sentence for a person.
     pub detail: String,
+    /// Which life of the customer says so.
+    pub incarnation: Incarnation,
+    /// Whether what it says may be about to change: an admission, or a message about the resource, is under way.
+    pub under_way: bool,
+}
+
+/// All leases of a customer: the answer to those who compare it with what resources say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeasesHeld {
+    /// Which life of the customer says so.
+    pub incarnation: Incarnation,
+    /// The leases.
+    pub leases: Vec<HeldOf>,
+}
+
+/// A lease of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldOf {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Its fencing token.
+    pub epoch: Epoch,
+    /// Whether what the customer says of it may be about to change.
+    pub under_way: bool,
 }
 
 impl Customer {
@@ -133,7 +157,27 @@ impl Customer {
             since: lease.map(|lease| lease.since.to_rfc3339()),
             order_id: order.map(|order| order.key.order.clone()),
             detail,
+            incarnation: self.incarnation,
+            under_way: self.is_under_way(resource),
         }
+    }
+
+    /// The leases that this customer has, each as its resource would have to know it.
+    pub fn leases_held(&self) -> LeasesHeld {
+        let held = self.leases.iter().map(|(resource, lease)| HeldOf {
+            resource: resource.clone(),
+            epoch: lease.epoch,
+            under_way: self.is_under_way(resource),
+        });
+        LeasesHeld { incarnation: self.incarnation, leases: held.collect() }
+    }
+
+    /// Whether an admission is under way or waiting, which may bring a lease, or a message about a resource.
+    fn is_under_way(&self, resource: &ResourceId) -> bool {
+        !self.inbox.is_empty()
+            || self.to_reassert.contains_key(resource)
+            || self.outbox.iter().any(|(to, _)| to == resource)
+            || self.unjudged.iter().any(|grant| grant.resource == *resource)
     }
 }
 

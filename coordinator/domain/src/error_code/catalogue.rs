@@ -441,9 +441,16 @@ catalogue! {
             => "Retry the step when the target is back.";
         InUse = "in_use": "The target has the resource registered to somebody else."
             => "See who has it at the target; then retry the step, or cancel the order.";
+        ReleaseUnconfirmed = "release_unconfirmed":
+            "The target has the resource under another identity than the one that the release named."
+            => "See who has it at the target. If it is this customer, amend the order with that identity; if the release \
+                counts as done, skip the step; if the target was put right, retry it.";
         GivenUpAmbiguous = "given_up_ambiguous":
             "It is not known whether the call had its effect, and sending it again late is worse than never."
             => "Look at the target, where it matters.";
+        ResultByHand = "result_by_hand":
+            "Somebody completed or failed the call in Temporal again and again, which settles nothing."
+            => "Look at the target; then retry the step, which reads back first, or skip it.";
         NotCompensated = "not_compensated": "The lease was given back before this could be undone, or never held."
             => "Look at the target; then skip the step, or retry it where nobody else is at work there.";
         ActivityFailed = "activity_failed": "The call failed in a way that Interlock does not know."
@@ -625,6 +632,12 @@ catalogue! {
         others counted ('interlock_sweep_findings_left_out').") {
         OrderOverdue = "order_overdue": "An open order is past the time by which its event type says it should be done."
             => "See what it waits for: 'interlock order why ID'.";
+        LeaseDiffers = "lease_differs": "A resource and a customer have said different things of a lease for longer than messages take."
+            => "Nothing at first: the customers are asked to tell the resource what they hold. Compare both ('interlock resource show \
+                KIND/ID'), and report it with the log: no known way leads there.";
+        ResourceHeldTwice = "resource_held_twice": "Two customers hold one resource: both may write to the targets."
+            => "See at the target who is registered ('interlock resource show KIND/ID' names both), stop the other one's orders, and let it \
+                release the resource. It is granted to nobody else meanwhile.";
         HolderNotRunning = "holder_not_running": "Orders wait for a lease, and the entity of its holder does not run."
             => "Bring the holder back ('interlock customer recover ID'), or release by force \
                 ('interlock resource release KIND/ID --force').";

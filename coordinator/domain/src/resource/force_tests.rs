@@ -39,7 +39,7 @@ fn held_by_a(policy: &ResourcePolicy) -> Resource {
     n.fresh = false;
     n.claim(NOW, ticket("A", 1, policy));
     let epoch = n.epoch;
-    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch }));
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, party: None }));
     n.claim(NOW, ticket("B", 2, policy));
     n
 }
@@ -68,7 +68,18 @@ fn given_back(n: &mut Resource, customer: &str) -> Vec<Effect> {
     let epoch = n.epoch;
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
     let (how, tickets, finished) = (GiveBack::Forced, Vec::new(), Vec::new());
-    n.step(NOW, Input::Told(ToResource::GiveBack { from: who(customer), epoch, how, tickets, finished }))
+    n.step(
+        NOW,
+        Input::Told(ToResource::GiveBack {
+            from: who(customer),
+            epoch,
+            how,
+            tickets,
+            finished,
+            proof: None,
+            registered_to: None,
+        }),
+    )
 }
 
 fn refused(n: &Resource, action_id: &str) -> String {
@@ -178,7 +189,18 @@ fn a_lease_that_comes_back_is_granted_while_the_target_is_asked_for_nothing() {
     n.step(NOW, force("x", false, &policy));
     let epoch = n.epoch;
     let (how, tickets, finished) = (GiveBack::Released, Vec::new(), Vec::new());
-    let effects = n.step(NOW, Input::Told(ToResource::GiveBack { from: who("A"), epoch, how, tickets, finished }));
+    let effects = n.step(
+        NOW,
+        Input::Told(ToResource::GiveBack {
+            from: who("A"),
+            epoch,
+            how,
+            tickets,
+            finished,
+            proof: None,
+            registered_to: None,
+        }),
+    );
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
     assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));

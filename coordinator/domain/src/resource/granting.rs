@@ -51,6 +51,7 @@ impl Resource {
     /// Grants the lease to whoever is next, if it may be granted.
     pub(super) fn grant_next(&mut self, now: Timestamp) {
         self.pursue_force(now);
+        self.give_way_to_rival(now);
         self.settle_orphan(now);
         let asks_who_has_it = self.looking_up && !self.look_up_is_for_force && !self.look_up_is_stale;
         if self.holder.is_some() || asks_who_has_it || now < self.not_before {
@@ -71,7 +72,8 @@ impl Resource {
 
     /// Grants the lease for a ticket that was taken out of the queue.
     pub(super) fn grant(&mut self, now: Timestamp, ticket: Ticket) {
-        self.raise_epoch(now);
+        // The message that leads to it may have waited since before the first grant of this life was allowed.
+        self.raise_epoch_to(self.said_at.map_or(now, |said_at| said_at.max(self.not_before)));
         self.settled = self.epoch;
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         self.holder = Some(Holder::of_ticket(ticket, self.epoch, now));
@@ -79,10 +81,15 @@ impl Resource {
         self.probe_new_holder();
     }
 
-    /// The next epoch: `max(last + 1, workflow time in ms)`, so that it grows across the lives of this entity; and above what
-    /// claimants take no more.
+    /// The next epoch: `max(last + 1, time in ms)`, so that it grows across the lives of this entity; and above what
+    /// claimants take no more (design §4.7). The time is that at which the message was sent that leads to the grant, and
+    /// else workflow time, which is recorded before anybody is told of the grant.
     pub(super) fn raise_epoch(&mut self, now: Timestamp) {
-        let clock = u64::try_from(now.0).unwrap_or(0);
+        self.raise_epoch_to(self.said_at.unwrap_or(now));
+    }
+
+    fn raise_epoch_to(&mut self, time: Timestamp) {
+        let clock = u64::try_from(time.0).unwrap_or(0);
         self.epoch = Epoch((self.epoch.max(self.floor).0 + 1).max(clock));
     }
 

@@ -17,7 +17,14 @@ fn import(n: &mut Resource, customer: &str) -> ImportAnswer {
 /// A customer is asked what it has of the resource, and has nothing.
 fn asked(customer: &str, incarnation: i64) -> Input {
     let (from, incarnation) = (who(customer), Incarnation(incarnation));
-    Input::Told(ToResource::Reassert { from, incarnation, lease: None, above: Epoch(1_000_000), tickets: vec![] })
+    Input::Told(ToResource::Reassert {
+        from,
+        incarnation,
+        lease: None,
+        above: Epoch(1_000_000),
+        tickets: vec![],
+        lasting: false,
+    })
 }
 
 #[test]

@@ -1,19 +1,24 @@
 //! What customers tell a resource.
 
 use super::granting::contested_wait_ms;
+use super::reassert::Said;
 use super::{Holder, HolderName, QueuedTicket, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::limits::QUEUED_NAMES_BYTES_MAX;
-use crate::message::{Asker, ClaimAnswer, GiveBack, Notice, Probe, Ticket, ToCustomer, ToResource};
+use crate::message::{Asker, ClaimAnswer, GiveBack, LeaseProof, Notice, Probe, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, ResourcePolicy};
+use crate::recording::Edition;
 
 impl Resource {
     /// Takes a message from a customer.
     pub(super) fn told(&mut self, now: Timestamp, message: ToResource) {
         match message {
             ToResource::Claim { ticket } => self.claimed_by_message(now, ticket),
-            ToResource::GiveBack { from, epoch, how, tickets, finished } => {
-                self.given_back(now, &from, epoch, how, tickets, finished);
+            ToResource::GiveBack { from, epoch, how, tickets, finished, proof, registered_to } => {
+                let held = self.given_back(now, &from, epoch, how, (tickets, finished), proof);
+                if let Some(party) = registered_to.filter(|_| held) {
+                    self.found_registered(now, &party);
+                }
             }
             ToResource::Withdraw { from, tickets } => {
                 let own = |id: &TicketId| {
@@ -39,10 +44,10 @@ impl Resource {
                 }
                 self.force_the_dead(now);
             }
-            ToResource::Reassert { from, incarnation, lease, above, tickets } => {
-                self.reasserted(now, &from, incarnation, lease, above, tickets);
+            ToResource::Reassert { from, incarnation, lease, above, tickets, lasting } => {
+                self.reasserted(now, Said { from, incarnation, lease, above, lasting }, tickets);
             }
-            ToResource::Used { from, epoch } => self.used(&from, epoch),
+            ToResource::Used { from, epoch, party } => self.used(now, &from, epoch, party),
             ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
             ToResource::ForceRefused { from, epoch, orders, used_at } => {
                 self.force_refused(now, &from, epoch, &orders, used_at);
@@ -93,7 +98,7 @@ impl Resource {
             Some(ClaimAnswer::Granted { epoch, registered, recall }) => {
                 Notice::LeaseGranted { ticket: id, epoch, registered, recall }
             }
-            Some(ClaimAnswer::NotHolder) => Notice::NotHolder { ticket: id },
+            Some(ClaimAnswer::NotHolder) => Notice::NotHolder { ticket: id, party: None },
             Some(ClaimAnswer::QueueFull { tickets_max }) => Notice::QueueFull { ticket: id, tickets_max },
             _ => return,
         };
@@ -211,16 +216,17 @@ impl Resource {
         self.probe_new_holder();
     }
 
-    /// Takes a lease back.
+    /// Takes a lease back, with the tickets that still want it and those that are finished; whether it was the one that is
+    /// held.
     fn given_back(
         &mut self,
         now: Timestamp,
         from: &CustomerRef,
         epoch: Epoch,
         how: GiveBack,
-        tickets: Vec<Ticket>,
-        finished: Vec<TicketId>,
-    ) {
+        (tickets, finished): (Vec<Ticket>, Vec<TicketId>),
+        proof: Option<LeaseProof>,
+    ) -> bool {
         if let Some(first) = tickets.first() {
             self.begin(now, &first.policy);
         }
@@ -228,9 +234,14 @@ impl Resource {
         if held {
             let looked_up = self.holder.as_ref().is_some_and(|holder| holder.looked_up);
             self.vacate_because(now, how_name(how), self.why_forced(how));
+            if let Some(entry) = self.history.back_mut() {
+                entry.proof = proof;
+            }
             self.settle_vacancy(now, how, looked_up);
         } else {
+            self.forget_rival(from);
             self.given_back_of_an_earlier_life(epoch);
+            self.remind_of_younger_grant(from, epoch);
         }
         for id in finished {
             self.finish(id);
@@ -239,6 +250,16 @@ impl Resource {
             if !self.knows(&ticket.id) {
                 self.enqueue(now, ticket);
             }
+        }
+        held
+    }
+
+    /// The holder gives back an older lease than the one it has: perhaps it never heard of the younger one. It is told
+    /// again, and keeps the lease or gives it back.
+    fn remind_of_younger_grant(&mut self, from: &CustomerRef, given_back: Epoch) {
+        let is_younger = |holder: &Holder| holder.is(from) && holder.epoch > given_back && holder.orphaned_at.is_none();
+        if self.edition >= Edition::V0_2 && self.holder.as_ref().is_some_and(is_younger) {
+            self.tell_granted();
         }
     }
 
@@ -282,12 +303,16 @@ impl Resource {
     }
 
     /// The holder proved that the target accepted its assign: whoever else wants to release has nothing to release.
-    fn used(&mut self, from: &CustomerRef, epoch: Epoch) {
+    fn used(&mut self, now: Timestamp, from: &CustomerRef, epoch: Epoch, party: Option<String>) {
         if let Some(holder) = &mut self.holder
             && holder.is(from)
             && holder.epoch == epoch
         {
             holder.used = true;
+            if party.is_some() && holder.party != party {
+                holder.party.clone_from(&party);
+                self.note(now, "renamed", party, None, None);
+            }
             self.contested_in_a_row = 0;
             self.answer_releases();
         }
@@ -305,7 +330,7 @@ impl Resource {
             .collect();
         for ticket in moot {
             self.queue.remove(&ticket.key);
-            let notice = Notice::NotHolder { ticket: ticket.id };
+            let notice = Notice::NotHolder { ticket: ticket.id, party: None };
             let message = ToCustomer { resource: self.id.clone(), incarnation: ticket.incarnation, notice };
             self.tell(ticket.claimant, message);
         }

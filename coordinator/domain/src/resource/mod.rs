@@ -2,6 +2,8 @@
 //! `step(now, input) -> effects`.
 
 #[cfg(test)]
+mod contradiction_tests;
+#[cfg(test)]
 mod force_tests;
 #[cfg(test)]
 mod import_tests;
@@ -28,12 +30,21 @@ use crate::ids::{CustomerRef, ResourceId, Timestamp};
 use crate::message::{ClaimAnswer, Delivery, Ticket, ToCustomer, ToResource};
 use crate::order::{Authority, ResourcePolicy};
 use crate::outcome::HolderAnswer;
+use crate::recording::Cause;
 
 /// What reaches a resource, claims by update aside: those are answered by [`Resource::claim`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// A customer says something.
+    /// A customer says something, and its effects may depend on workflow time.
     Told(ToResource),
+    /// A customer says something. What follows depends on the message alone, not on workflow time, so that every attempt
+    /// of a workflow task comes to the same.
+    Heard {
+        /// When it was said, by the sender's clock: a grant that follows takes its epoch from it.
+        said_at: Timestamp,
+        /// What is said.
+        message: ToResource,
+    },
     /// The messages under way ended: one answer each, in order.
     Notified(Vec<Delivery>),
     /// The look-up under way ended.
@@ -72,12 +83,32 @@ pub enum Effect {
     },
 }
 
+impl Input {
+    /// What the input rests on: whether its effects may leave before its workflow task is recorded.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Heard { .. } => Cause::Message,
+            Self::Told(_)
+            | Self::Notified(_)
+            | Self::LookedUp(_)
+            | Self::Woke
+            | Self::Seeded { .. }
+            | Self::Forced(_)
+            | Self::Resumed => Cause::Other,
+        }
+    }
+}
+
 impl Resource {
     /// Takes an input at a time and says what is to be done. Total: no input panics.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         match input {
             Input::Told(message) => self.told(now, message),
+            Input::Heard { said_at, message } => {
+                self.said_at = Some(said_at);
+                self.told(now, message);
+            }
             Input::Notified(deliveries) => self.notified(now, &deliveries),
             Input::LookedUp(answer) => self.looked_up(now, answer),
             Input::Seeded { holder, party, policy } => self.seeded(now, &holder, party, &policy),
@@ -86,6 +117,7 @@ impl Resource {
             Input::Resumed => self.under_way_again(&mut effects),
         }
         self.advance(now, &mut effects);
+        self.said_at = None;
         effects
     }
 

@@ -32,6 +32,11 @@ impl Resource {
         if self.looking_up || !self.orphan_is_quiet(now) || to_be_looked_up {
             return;
         }
+        if self.policy.authority.is_none() && self.holder.as_ref().is_some_and(|holder| holder.disowned) {
+            // The customer lives and does not have it, and nobody can be asked.
+            self.vacate(now, "disowned");
+            return;
+        }
         let Some(customer) = self.holder.as_ref().and_then(Holder::customer).cloned() else { return };
         let newer = self.queue.values().find(|queued| queued.ticket.claimant == customer);
         if let Some(ticket) = newer.map(|queued| queued.ticket.clone()) {
@@ -54,6 +59,22 @@ impl Resource {
     /// The target says that this party has the resource.
     pub(super) fn registered(&mut self, now: Timestamp, party: &str) {
         self.note(now, "looked_up", Some(party.to_owned()), None, None);
+        self.is_with(now, party);
+    }
+
+    /// A release found the resource registered to this party. Where an authority can be asked, it is asked.
+    pub(super) fn found_registered(&mut self, now: Timestamp, party: &str) {
+        if self.policy.authority.is_some() {
+            self.vacancy = Vacancy::ToLookUp;
+            return;
+        }
+        self.note(now, "registered", Some(party.to_owned()), None, None);
+        self.vacancy = Vacancy::Known;
+        self.is_with(now, party);
+    }
+
+    /// A party has the resource: the customer in the queue that goes by this name, or somebody whom only the target knows.
+    fn is_with(&mut self, now: Timestamp, party: &str) {
         let matching = self.queue.values().map(|queued| &queued.ticket).find(|t| t.party.as_deref() == Some(party));
         if let Some(ticket) = matching.cloned() {
             self.queue.remove(&ticket.key);
@@ -63,6 +84,9 @@ impl Resource {
         if let Some(orphan) = &mut self.holder {
             orphan.looked_up = true;
             if orphan.party.as_deref() == Some(party) {
+                if orphan.disowned {
+                    self.own_again(now);
+                }
                 return;
             }
         }
@@ -71,6 +95,21 @@ impl Resource {
         self.holder =
             Some(Holder { looked_up: true, ..Holder::registered(who, Some(party.to_owned()), self.epoch, now) });
         self.answer_other_parties(party);
+    }
+
+    /// The target has it registered to the holder, who lives and does not know: it is told, as of a lease by a list.
+    fn own_again(&mut self, now: Timestamp) {
+        self.raise_epoch(now);
+        self.settled = self.epoch;
+        let epoch = self.epoch;
+        let Some(holder) = &mut self.holder else { return };
+        (holder.epoch, holder.used, holder.disowned, holder.orphaned_at) = (epoch, true, false, None);
+        let party = holder.party.clone();
+        let Some(customer) = holder.customer().cloned() else { return };
+        self.note(now, "told", Some(customer.to_string()), None, None);
+        self.tell_holder(customer, Notice::LeaseImported { epoch, party });
+        self.answer_releases();
+        self.probe_new_holder();
     }
 
     /// Grants the lease to whom the target names: it has the resource already.
@@ -97,7 +136,7 @@ impl Resource {
             .collect();
         for ticket in others {
             self.queue.remove(&ticket.key);
-            let notice = Notice::NotHolder { ticket: ticket.id };
+            let notice = Notice::NotHolder { ticket: ticket.id, party: Some(party.to_owned()) };
             let message = ToCustomer { resource: self.id.clone(), incarnation: ticket.incarnation, notice };
             self.tell(ticket.claimant, message);
         }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnsweredForce, Forcing};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
-use crate::message::{Asker, Ticket, ToCustomer};
+use crate::message::{Asker, HeldLease, LeaseProof, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
+use crate::recording::Edition;
 
 /// One resource entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,26 @@ pub struct Resource {
     /// The epoch of an imported lease whose holder's entity was not told of it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold: Option<Epoch>,
+    /// Another customer than the holder that says to hold it: it is granted to nobody else before that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rival: Option<Rival>,
+    /// Which behaviour the present run began with.
+    #[serde(skip)]
+    pub edition: Edition,
+    /// When the message was sent that is being taken, by its sender's clock.
+    #[serde(skip)]
+    pub(super) said_at: Option<Timestamp>,
+}
+
+/// A customer that says to hold the resource, and whom this entity does not know as its holder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rival {
+    /// Who.
+    pub who: CustomerRef,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// The lease that it says to hold.
+    pub lease: HeldLease,
 }
 
 /// Who has the resource.
@@ -94,6 +115,9 @@ pub struct Holder {
     pub recalled: Option<Asker>,
     /// Whether a look-up was made for this orphan.
     pub looked_up: bool,
+    /// Whether the customer lives and says, for longer than messages take, that it holds nothing: an orphan of another kind.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disowned: bool,
 }
 
 /// The ticket by which a holder was granted.
@@ -129,6 +153,7 @@ impl Holder {
             orphaned_at: None,
             recalled: None,
             looked_up: false,
+            disowned: false,
         }
     }
 
@@ -145,6 +170,7 @@ impl Holder {
             orphaned_at: None,
             recalled: None,
             looked_up: false,
+            disowned: false,
         }
     }
 
@@ -189,7 +215,8 @@ pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
     /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `force_asked`, `forced`, `force_refused`, `orphaned`, `declined`, `seeded`,
-    /// `looked_up`, `imported`, `told`.
+    /// `looked_up`, `imported`, `told`, `reasserted`, `contradicted`, `disowned`, `registered` (a release found it registered to that
+    /// party), `renamed`.
     pub what: String,
     /// The customer or party.
     pub who: Option<String>,
@@ -199,6 +226,9 @@ pub struct HistoryEntry {
     pub epoch: Epoch,
     /// A sentence for a person, where there is more to say.
     pub detail: Option<String>,
+    /// What it rests on, for a lease that came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<LeaseProof>,
 }
 
 /// Entries of a resource's history that are kept.
@@ -235,6 +265,9 @@ impl Resource {
             settled: Epoch(0),
             floor: Epoch(0),
             untold: None,
+            edition: Edition::default(),
+            said_at: None,
+            rival: None,
         }
     }
 
@@ -257,7 +290,8 @@ impl Resource {
         order: Option<OrderId>,
         detail: Option<String>,
     ) {
-        self.history.push_back(HistoryEntry { at, what: what.to_owned(), who, order, epoch: self.epoch, detail });
+        let (what, epoch, proof) = (what.to_owned(), self.epoch, None);
+        self.history.push_back(HistoryEntry { at, what, who, order, epoch, detail, proof });
         while self.history.len() > HISTORY_MAX {
             self.history.pop_front();
         }

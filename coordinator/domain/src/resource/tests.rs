@@ -3,7 +3,7 @@
 use super::*;
 use crate::ids::{Epoch, Incarnation, OrderId, TicketId};
 use crate::limits::EntityLimits;
-use crate::message::{GiveBack, Notice};
+use crate::message::{GiveBack, LeaseProof, Notice};
 use crate::order::{ClaimMode, OrderKey};
 
 pub(super) const NOW: Timestamp = Timestamp(1_000_000);
@@ -33,7 +33,15 @@ pub(super) fn ticket(customer: &str, key: i64, mode: ClaimMode) -> Ticket {
 }
 
 pub(super) fn give_back(customer: &str, epoch: Epoch, how: GiveBack) -> Input {
-    Input::Told(ToResource::GiveBack { from: who(customer), epoch, how, tickets: vec![], finished: vec![] })
+    Input::Told(ToResource::GiveBack {
+        from: who(customer),
+        epoch,
+        how,
+        tickets: vec![],
+        finished: vec![],
+        proof: None,
+        registered_to: None,
+    })
 }
 
 fn epoch_of(answer: &ClaimAnswer) -> Epoch {
@@ -48,7 +56,7 @@ fn the_oldest_ticket_is_granted_when_the_lease_comes_back_and_the_epoch_grows() 
     let mut n = resource();
     let first = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
     assert_eq!(first, Epoch(1_000_000), "not below the clock");
-    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch: first }));
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch: first, party: None }));
     assert_eq!(n.claim(NOW, ticket("C", 3, ClaimMode::Assign)).0, ClaimAnswer::Queued);
     assert_eq!(n.claim(NOW, ticket("B", 2, ClaimMode::Assign)).0, ClaimAnswer::Queued);
     let effects = n.step(NOW, give_back("A", first, GiveBack::Released));
@@ -81,7 +89,7 @@ fn an_older_ticket_and_a_release_of_another_make_it_ask_the_holder() {
     assert!(matches!(messages[0].1.notice, Notice::LeaseRecalled { .. }));
     let epoch = n.epoch;
     n.step(NOW, Input::Notified(vec![crate::message::Delivery::Delivered]));
-    let effects = n.step(NOW, Input::Told(ToResource::Used { from: who("B"), epoch }));
+    let effects = n.step(NOW, Input::Told(ToResource::Used { from: who("B"), epoch, party: None }));
     let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(messages[0].0, who("A"));
     assert!(matches!(messages[0].1.notice, Notice::NotHolder { .. }));
@@ -154,4 +162,58 @@ fn a_seeded_lease_is_the_holders_by_its_first_claim() {
     n.step(NOW, Input::Seeded { holder: who("A"), party: None, policy: ResourcePolicy::default() });
     assert_eq!(n.claim(NOW, ticket("B", 1, ClaimMode::Assign)).0, ClaimAnswer::Queued);
     epoch_of(&n.claim(NOW, ticket("A", 5, ClaimMode::Release)).0);
+}
+
+fn found_with(party: &str, epoch: Epoch, order: &OrderId) -> Input {
+    let proof = LeaseProof { order: order.clone(), step: None, at: NOW, actor: None, reason: None };
+    Input::Told(ToResource::GiveBack {
+        from: who("A"),
+        epoch,
+        how: GiveBack::Contested,
+        tickets: vec![],
+        finished: vec![],
+        proof: Some(proof),
+        registered_to: Some(party.to_owned()),
+    })
+}
+
+#[test]
+fn what_a_release_found_with_somebody_else_is_theirs_and_the_queue_waits_behind_them() {
+    let mut n = resource();
+    let own = ticket("A", 1, ClaimMode::Assign);
+    let order = own.order.clone();
+    let epoch = epoch_of(&n.claim(NOW, own).0);
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, party: None }));
+    n.claim(NOW, ticket("B", 2, ClaimMode::Assign));
+    assert_eq!(n.step(NOW, found_with("imsi-C", epoch, &order)), vec![], "B is not granted it");
+    assert_eq!(n.holder.as_ref().map(|holder| &holder.who), Some(&HolderName::Party("imsi-C".to_owned())));
+    let view = n.view();
+    let came_back = view.history.iter().find(|entry| entry.what == "contested").unwrap();
+    assert_eq!(came_back.proof.as_ref().map(|proof| proof.order_id.as_str()), Some(order.as_str()));
+    assert!(view.history.iter().any(|entry| entry.what == "registered" && entry.who.as_deref() == Some("imsi-C")));
+    // C gives it up: the queue goes on.
+    let answer = n.claim(NOW, ticket("C", 3, ClaimMode::Release)).0;
+    n.step(NOW, give_back("C", epoch_of(&answer), GiveBack::Released));
+    assert!(n.holder.as_ref().is_some_and(|holder| holder.is(&who("B"))));
+}
+
+#[test]
+fn what_a_release_found_with_one_who_waits_is_theirs_at_once() {
+    let mut n = resource();
+    let own = ticket("A", 1, ClaimMode::Assign);
+    let order = own.order.clone();
+    let epoch = epoch_of(&n.claim(NOW, own).0);
+    n.claim(NOW, ticket("B", 2, ClaimMode::Assign));
+    let effects = n.step(NOW, found_with("imsi-B", epoch, &order));
+    let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(matches!(messages[0].1.notice, Notice::LeaseGranted { registered: true, .. }), "{messages:?}");
+}
+
+#[test]
+fn a_holder_whose_sim_was_swapped_is_known_by_its_new_name() {
+    let mut n = resource();
+    let epoch = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, party: Some("imsi-A2".to_owned()) }));
+    assert_eq!(n.view().holder.unwrap().party.as_deref(), Some("imsi-A2"));
+    assert_eq!(n.history.back().map(|entry| entry.what.as_str()), Some("renamed"));
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{HolderName, Resource, Vacancy};
-use crate::ids::{Epoch, ResourceId, Timestamp};
+use crate::ids::{Epoch, Incarnation, ResourceId, Timestamp};
+use crate::message::{LeaseProof, StepProof};
 
 /// The body of `GET …/resources/{kind}/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,8 +25,25 @@ pub struct ResourceView {
     /// Since when they wait for that, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<String>,
+    /// Another customer that says to hold it; it is granted to nobody else meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also_held_by: Option<RivalView>,
+    /// Whether messages to customers are under way.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub under_way: bool,
     /// What happened, oldest first.
     pub history: Vec<HistoryView>,
+}
+
+/// A customer that says to hold a resource that another customer holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RivalView {
+    /// The customer.
+    pub customer_id: String,
+    /// Its tenant.
+    pub tenant_id: String,
+    /// The epoch of the lease that it says to hold.
+    pub epoch: Epoch,
 }
 
 /// The holder of a resource.
@@ -45,9 +63,12 @@ pub struct HolderView {
     pub epoch: Epoch,
     /// Since when, RFC 3339.
     pub since: String,
-    /// Whether the holder's entity is dead, since when.
+    /// Whether the holder's entity is dead, or does not know of the lease, since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orphaned_at: Option<String>,
+    /// Which life of the customer has the lease; none where its entity was never told of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<Incarnation>,
 }
 
 /// Somebody who waits for a resource.
@@ -83,6 +104,39 @@ pub struct HistoryView {
     /// More of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What it rests on, for a lease that came back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofView>,
+}
+
+/// What a change of a lease rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProofView {
+    /// The order that caused it.
+    pub order_id: String,
+    /// The call on which it rests; absent where none was needed.
+    #[serde(flatten)]
+    pub step: Option<StepProof>,
+    /// When that was recorded, RFC 3339.
+    pub at: String,
+    /// The person who decided it instead of the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// That person's reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl From<&LeaseProof> for ProofView {
+    fn from(proof: &LeaseProof) -> Self {
+        Self {
+            order_id: proof.order.to_string(),
+            step: proof.step.clone(),
+            at: proof.at.to_rfc3339(),
+            actor: proof.actor.clone(),
+            reason: proof.reason.clone(),
+        }
+    }
 }
 
 impl Resource {
@@ -99,6 +153,7 @@ impl Resource {
             epoch: holder.epoch,
             since: holder.since.to_rfc3339(),
             orphaned_at: holder.orphaned_at.map(Timestamp::to_rfc3339),
+            incarnation: holder.incarnation,
         });
         let queue = self.queue.values().zip(1..).map(|(queued, position)| WaiterView {
             customer_id: queued.ticket.claimant.customer.to_string(),
@@ -114,6 +169,7 @@ impl Resource {
             order_id: entry.order.as_ref().map(ToString::to_string),
             epoch: entry.epoch,
             detail: entry.detail.clone(),
+            proof: entry.proof.as_ref().map(ProofView::from),
         });
         ResourceView {
             resource: self.id.clone(),
@@ -122,6 +178,12 @@ impl Resource {
             epoch: self.epoch,
             waiting_for: self.waiting_for(),
             waiting_since: self.waiting_since().map(Timestamp::to_rfc3339),
+            also_held_by: self.rival.as_ref().map(|rival| RivalView {
+                customer_id: rival.who.customer.to_string(),
+                tenant_id: rival.who.tenant.to_string(),
+                epoch: rival.lease.epoch,
+            }),
+            under_way: !self.outbox.is_empty(),
             history: history.collect(),
         }
     }

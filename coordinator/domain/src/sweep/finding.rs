@@ -21,11 +21,28 @@ pub enum Cause {
     RingOfWaits,
     /// A target has not been called for long.
     TargetParked,
+    /// A resource and a customer have said different things of a lease for longer than messages take. It stands among what is told
+    /// of leases only, which earlier builds do not read.
+    LeaseDiffers,
+    /// Two customers hold one resource. Likewise.
+    ResourceHeldTwice,
 }
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
+        Self::OrderOverdue,
+        Self::HolderNotRunning,
+        Self::ResourceNotRunning,
+        Self::TicketForgotten,
+        Self::RingOfWaits,
+        Self::TargetParked,
+        Self::LeaseDiffers,
+        Self::ResourceHeldTwice,
+    ];
+
+    /// Those that are told of what waits, which every build reads.
+    pub const OF_WAITS: [Self; 6] = [
         Self::OrderOverdue,
         Self::HolderNotRunning,
         Self::ResourceNotRunning,
@@ -43,6 +60,8 @@ impl Cause {
             Self::TicketForgotten => ErrorCode::TicketForgotten,
             Self::RingOfWaits => ErrorCode::RingOfWaits,
             Self::TargetParked => ErrorCode::TargetParked,
+            Self::LeaseDiffers => ErrorCode::LeaseDiffers,
+            Self::ResourceHeldTwice => ErrorCode::ResourceHeldTwice,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, FINDINGS_MAX, Finding, Tally};
+use super::{Cause, FINDINGS_MAX, Finding, LeaseLedger, LeaseNews, Tally};
 
 /// What sweeps have found and is not over, from one sweep to the next.
 ///
@@ -24,6 +24,9 @@ pub struct Ledger {
     /// What was found, by key, with the circle in which it was seen last.
     #[serde(default)]
     known: BTreeMap<String, Known>,
+    /// What sweeps remember of leases.
+    #[serde(default)]
+    pub leases: LeaseLedger,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +53,9 @@ pub struct News {
     /// Whether this sweep could not find out who waits, and looked at nobody but targets.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub customers_unseen: bool,
+    /// What is new of leases.
+    #[serde(default)]
+    pub leases: LeaseNews,
 }
 
 impl Ledger {

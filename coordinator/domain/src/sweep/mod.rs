@@ -6,6 +6,9 @@
 
 mod bounds;
 mod finding;
+mod leases;
+#[cfg(test)]
+mod leases_tests;
 mod ledger;
 mod seen;
 mod tally;
@@ -14,6 +17,10 @@ mod tests;
 
 pub use bounds::{Bounded, FINDINGS_BYTES_MAX, FINDINGS_MAX, FINDINGS_OF_CAUSE_BYTES_MAX, FINDINGS_OF_CAUSE_MAX};
 pub use finding::{Cause, Finding};
+pub use leases::{
+    Compared, CustomerSaid, Difference, DifferenceKind, HolderSaid, LeaseLedger, LeaseNews, SUSPECTS_MAX, Side,
+    Suspect, difference,
+};
 pub use ledger::{Ledger, News};
 pub use seen::{
     LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, TerminatedResource, Wait, WaitingOrder, findings,

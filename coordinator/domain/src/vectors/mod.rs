@@ -47,6 +47,7 @@ fn rejected_ids() -> Value {
 fn order_ids() -> Value {
     let cases = [
         ("default", "A1", "/crm", "e1", None),
+        ("default", "A2", "/crm", "e1", None),
         ("default", "A1", "/crm", "e1", Some(Half::From)),
         ("default", "A2", "/crm", "e1", Some(Half::To)),
         ("acme", "A1", "/crm", "e1", None),
@@ -148,7 +149,8 @@ fn vectors() -> Value {
             "encodings": "percent-encoding of all bytes but A-Za-z0-9._- with upper-case hex; an id has 1 to 250 bytes so \
                           encoded (a tenant or realm 64) and is never '.' or '..'",
             "order_ids": "{customer}~{uuid5(NAMESPACE_URL, 'interlock:order:' + T + '/' + S + '/' + I [+ '/' + R])} with \
-                          T, S, I, R = tenant, source, event id, role, each encoded; step key = uuid5(the order's uuid, step)",
+                          T, S, I, R = tenant, source, event id, role, each encoded; step key = uuid5(NAMESPACE_URL, \
+                          'interlock:step:' + order id + '/' + step)",
             "shards": "first 4 bytes, big-endian, of SHA-256(tenant or realm, not encoded), modulo the shard count",
             "spread_shards": "of a tenant or shared realm that is spread over n shards: (its own shard + (first 4 bytes, \
                               big-endian, of SHA-256(workflow id) modulo n)) modulo the shard count",

@@ -45,6 +45,11 @@ fn order_text(view: &Value) -> String {
         steps.add_row(["name", "target", "state", "attempts", "outcome"].map(|name| text(step, name)));
     }
     let mut claims = table(&["claim", "mode", "state", "epoch"]);
+    for step in list(view, "steps").iter().filter(|step| !step["identity"].is_null()) {
+        let identity = &step["identity"];
+        let sent = format!("{} (the event named {})", text(identity, "sent"), text(identity, "named"));
+        head.add_row([format!("{} goes by", text(step, "name")), sent]);
+    }
     for claim in list(view, "claims") {
         claims.add_row(["resource", "mode", "state", "epoch"].map(|name| text(claim, name)));
     }

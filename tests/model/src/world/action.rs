@@ -93,6 +93,10 @@ pub enum Action {
     GhostStops(usize),
     /// The time that a resource waits for has come.
     Wake(usize),
+    /// A customer's workflow task is not recorded, and attempted again.
+    LoseCustomerTask(usize),
+    /// A resource's workflow task is not recorded, and attempted again.
+    LoseResourceTask(usize),
     /// A customer's run continues as new.
     ContinueCustomer(usize),
     /// A resource's run continues as new.
@@ -105,6 +109,10 @@ pub enum Action {
     LoseResource(usize),
     /// A customer is asked to say again what it has and wants of a resource: resource, customer.
     LookAround(usize, usize),
+    /// A customer forgets that it has the lease of a resource, and the sweep will see it: resource, customer.
+    ForgetLease(usize, usize),
+    /// The sweep has a customer tell a resource what it holds, which is to believe it: resource, customer.
+    SettleDifference(usize, usize),
     /// A person decides about an order: customer, order, choice.
     Person(usize, OrderId, PersonsChoice),
     /// A person forces a resource free; true where the person insists, whatever the target says.
@@ -127,11 +135,14 @@ impl Action {
                 | Self::NotifyAgain(_)
                 | Self::CallUnanswered(_)
                 | Self::Refused(_)
+                | Self::LoseCustomerTask(_)
+                | Self::LoseResourceTask(_)
                 | Self::ContinueCustomer(_)
                 | Self::ContinueResource(_)
                 | Self::TerminateCustomer(_)
                 | Self::TerminateResource(_)
                 | Self::LoseResource(_)
+                | Self::ForgetLease(..)
                 | Self::Person(..)
                 | Self::Force(..)
         )

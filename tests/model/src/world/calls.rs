@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use interlock_domain::customer::{Input, StepState};
-use interlock_domain::error_code::ReasonCode;
+use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::outcome::Outcome;
 
 use super::perform::Checked;
@@ -11,7 +11,7 @@ use super::{Call, CallRun, Phase, World};
 use crate::broken::Broken;
 use crate::scenario::APPLY_MS_MAX;
 use crate::sighting::{Sighting, Sightings};
-use crate::target::{Request, RequestId, party_of, writes_of};
+use crate::target::{Request, RequestId, party_after_of, party_of, writes_of};
 use crate::violation::{Check, Violation};
 
 impl World {
@@ -59,6 +59,7 @@ impl World {
         let request = Request {
             customer: call.customer,
             party: party_of(&run.request),
+            party_after: party_after_of(&run.request),
             target: run.request.target.clone(),
             writes: writes_of(&run.request),
             key: run.request.idempotency_key,
@@ -92,7 +93,14 @@ impl World {
             }
         }
         let input = Input::StepEnded { order: call.order.clone(), step: call.step, outcome };
-        self.tell_customer(call.customer, input, seen)
+        self.tell_customer(call.customer, input, seen)?;
+        let order = self.machine(call.customer).and_then(|machine| machine.orders.get(&call.order));
+        if let Some(StepState::Held { code, .. }) = order.and_then(|order| Some(&order.steps.get(call.step)?.state))
+            && *code == ErrorCode::ReleaseUnconfirmed
+        {
+            seen.see(Sighting::Unconfirmed);
+        }
+        Ok(())
     }
 
     fn answer(&mut self, id: &RequestId, outcome: &Outcome) {

@@ -10,6 +10,7 @@ use interlock_domain::message::{ClaimAnswer, Delivery, ToCustomer, ToResource};
 use interlock_domain::order::{OrderState, Rejection};
 
 use super::perform::Checked;
+use super::tasks::Taken;
 use super::{Action, CallRun, EventWork, LocalRun, Phase, Stray, World};
 use crate::broken::Broken;
 use crate::fingerprint::Tracked;
@@ -60,6 +61,8 @@ impl World {
     pub(super) fn tell_customer(&mut self, customer: usize, input: Input, seen: &mut Sightings) -> Checked {
         let now = Timestamp(self.now);
         let broken = self.scenario.broken.filter(|_| Broken::may_hide(&input));
+        let before = self.before_customer(customer);
+        let taken = Taken::Customer(Box::new(input.clone()));
         self.change_customer(customer, seen, |machine| {
             let hidden = broken.map(|broken| broken.before_customer(machine));
             let effects = machine.step(now, input);
@@ -67,7 +70,9 @@ impl World {
                 hidden.restore(machine);
             }
             effects
-        })
+        })?;
+        self.customer_took(customer, before, taken);
+        Ok(())
     }
 
     /// Changes a customer's machine, sees what became of its orders, and does what it wants.
@@ -144,10 +149,13 @@ impl World {
                     let event = self.scenario.event_index(&waiting.event.id);
                     let spec = event.map(|event| &self.scenario.events[event]);
                     let deed = spec.and_then(|spec| spec.deed.as_ref());
-                    let plan = deed.map_or_else(
+                    let mut plan = deed.map_or_else(
                         || Err(Rejection::new(ErrorCode::UnknownEventType, "No such event.")),
                         |deed| deed.plan(&admission, &policy),
                     );
+                    if let (Some(broken), Ok(plan)) = (self.scenario.broken, &mut plan) {
+                        broken.planned(plan);
+                    }
                     let tickets = plan.as_ref().map(|plan| admission.tickets(&waiting.key, plan)).unwrap_or_default();
                     let tickets = tickets.into_iter().map(|(resource, ticket)| (resource, ticket, None)).collect();
                     EventWork { plan, to_pass_on: spec.and_then(|spec| spec.passes_on), tickets }
@@ -229,10 +237,11 @@ impl World {
             }
             Action::LocalDone(customer) => {
                 let Some(local) = self.customers[customer].local.take() else { return Ok(()) };
-                let input = match local.get() {
-                    LocalRun::Send { .. } => Input::Sent,
-                    LocalRun::Admit { work, .. } => Input::Admitted(answer_of(work)),
+                let (input, sent) = match local.get() {
+                    LocalRun::Send { sent, .. } => (Input::Sent, *sent),
+                    LocalRun::Admit { work, .. } => (Input::Admitted(answer_of(work)), work.len()),
                 };
+                self.customer_local_ends(customer, sent);
                 self.tell_customer(customer, input, seen)
             }
             _ => Ok(()),

@@ -56,6 +56,7 @@ impl World {
         let slot = &mut self.customers[customer];
         let interrupted: Vec<_> = std::mem::take(&mut slot.calls).into_keys().collect();
         slot.local = None;
+        slot.task = None;
         self.truth.interrupted.extend(interrupted.iter().cloned());
         let mut failure = None;
         self.change_customer(customer, seen, |machine| {
@@ -78,6 +79,7 @@ impl World {
         let slot = &mut self.resources[resource];
         slot.notifying = None;
         slot.looking_up = None;
+        slot.task = None;
         let next = slot.entity.change(|machine| through_json::<Resource>(machine).map(|next| *machine = next));
         next?;
         self.tell_resource(resource, resource::Input::Resumed, seen)
@@ -92,6 +94,10 @@ impl World {
         let life = slot.life;
         slot.entity = None;
         slot.local = None;
+        if let Some(task) = slot.task.take() {
+            // These were never recorded.
+            slot.calls.retain(|call, _| !task.calls.contains(call));
+        }
         slot.shown = None;
         slot.life += 1;
         for ((_, step), call) in std::mem::take(&mut slot.calls) {

@@ -1,5 +1,7 @@
 //! What may happen next.
 
+use interlock_domain::ids::ResourceId;
+
 use super::{Action, Call, LocalRun, Phase, Stray, World};
 use crate::broken::Broken;
 use crate::target::{RequestId, writes_of};
@@ -18,6 +20,9 @@ impl World {
         }
         self.requests(&mut actions);
         for (index, stray) in self.strays.iter().enumerate() {
+            if matches!(stray, Stray::Claim(resource, _) if self.is_in_task(resource)) {
+                continue;
+            }
             actions.push(Action::StrayArrives(index));
             if matches!(stray, Stray::Claim(..)) {
                 actions.push(Action::StrayClaimLost(index));
@@ -62,16 +67,21 @@ impl World {
                         actions.push(Action::PassOn(customer, event));
                         done = false;
                     }
-                    for (ticket, (_, _, answer)) in work.tickets.iter().enumerate() {
+                    for (ticket, (claimed, _, answer)) in work.tickets.iter().enumerate() {
                         if answer.is_some() {
                             begun = true;
                             continue;
                         }
                         done = false;
+                        if self.left.unanswered > 0 {
+                            actions.push(Action::ClaimLate(customer, event, ticket));
+                        }
+                        if self.is_in_task(claimed) {
+                            continue;
+                        }
                         actions.push(Action::Claim(customer, event, ticket));
                         if self.left.unanswered > 0 {
                             actions.push(Action::ClaimAnswerLost(customer, event, ticket));
-                            actions.push(Action::ClaimLate(customer, event, ticket));
                         }
                     }
                 }
@@ -96,10 +106,17 @@ impl World {
         if begun && self.left.rerun > 0 {
             actions.push(Action::LocalAgain(customer));
         }
+        if self.may_lose_customer_task(customer) {
+            actions.push(Action::LoseCustomerTask(customer));
+        }
     }
 
     fn call_work(&self, customer: usize, actions: &mut Vec<Action>) {
+        let unrecorded = self.customers[customer].task.as_ref().map(|task| &task.calls);
         for ((order, step), run) in &self.customers[customer].calls {
+            if unrecorded.is_some_and(|calls| calls.contains(&(order.clone(), *step))) {
+                continue;
+            }
             let call = Call { customer, order: order.clone(), step: *step };
             let settled = !self.targets.is_flying(run.request.idempotency_key);
             match &run.phase {
@@ -137,11 +154,20 @@ impl World {
                 actions.push(Action::NotifyAgain(resource));
             }
         }
+        if self.may_lose_resource_task(resource) {
+            actions.push(Action::LoseResourceTask(resource));
+        }
         match &slot.looking_up {
+            Some(_) if slot.task.as_ref().is_some_and(|task| task.looks_up) => {}
             Some(None) => actions.push(Action::LookUpRead(resource)),
             Some(Some(_)) => actions.push(Action::LookUpDone(resource)),
             None => {}
         }
+    }
+
+    /// Whether a resource is in a workflow task: an update waits for the next one.
+    fn is_in_task(&self, resource: &ResourceId) -> bool {
+        self.scenario.resource_index(resource).is_some_and(|index| self.resources[index].task.is_some())
     }
 
     fn requests(&self, actions: &mut Vec<Action>) {

@@ -9,7 +9,7 @@ use super::World;
 use super::perform::Checked;
 use crate::deed::Write;
 use crate::sighting::{Sighting, Sightings};
-use crate::target::{Request, writes_of};
+use crate::target::{Request, owner_of, writes_of};
 use crate::violation::{Check, Violation};
 
 impl World {
@@ -37,6 +37,13 @@ impl World {
             }
             self.check_nobody_else_calls(customer, resource)?;
             self.check_released(customer, resource)?;
+        }
+        let named = self.machine(customer).and_then(|machine| {
+            let identity = machine.orders.get(order)?.steps.get(step)?.identity.clone()?;
+            Some(identity.named != identity.sent)
+        });
+        if named == Some(true) {
+            seen.see(Sighting::OtherIdentity);
         }
         if request.operation == "undo" {
             seen.see(Sighting::Compensation);
@@ -140,7 +147,7 @@ impl World {
             return Ok(());
         }
         let own = self.scenario.customers[customer].customer.as_str();
-        match self.targets.parties(resource).find(|party| *party != own) {
+        match self.targets.parties(resource).find(|party| owner_of(party) != own) {
             Some(party) => {
                 let detail = format!("{own} calls for {resource}, which is registered to {party}");
                 Err(Violation::new(Check::ReleaseBeforeWrite, detail))

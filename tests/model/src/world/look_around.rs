@@ -1,12 +1,13 @@
 //! A resource entity that is terminated whatever goes on: whoever notices has customers say again what they have and want.
 
 use interlock_domain::customer::{Customer, Input};
-use interlock_domain::message::ToResource;
+use interlock_domain::message::{ProvisionRequest, ToResource};
 
 use super::perform::Checked;
 use super::{Action, ResourceSlot, Stray, World};
 use crate::broken::Broken;
 use crate::sighting::{Sighting, Sightings};
+use crate::target::writes_of;
 
 impl World {
     /// Its entity is gone, with all that it knew; the next one knows that there was one. It is noticed, and every customer
@@ -31,7 +32,57 @@ impl World {
         self.tell_customer(customer, Input::Reassert { resource }, seen)
     }
 
+    /// A customer's machine forgets a lease, though nobody asked it to.
+    pub(super) fn forget_lease(&mut self, resource: usize, customer: usize, seen: &mut Sightings) {
+        self.left.leases_forgotten -= 1;
+        seen.see(Sighting::LeaseForgotten);
+        let id = &self.scenario.resources[resource];
+        if let Some(entity) = &mut self.customers[customer].entity {
+            entity.change(|machine| machine.leases.remove(id));
+        }
+        self.to_settle.insert((resource, customer));
+    }
+
+    /// The sweep saw it for long enough.
+    pub(super) fn settle_difference(&mut self, resource: usize, customer: usize, seen: &mut Sightings) -> Checked {
+        self.to_settle.remove(&(resource, customer));
+        seen.see(Sighting::Disowned);
+        if self.machine(customer).is_none() {
+            return Ok(());
+        }
+        let holder = self.resources[resource].entity.get().holder.as_ref();
+        let above = holder.map(|holder| holder.epoch).unwrap_or_default();
+        let resource = self.scenario.resources[resource].clone();
+        self.tell_customer(customer, Input::SettleDifference { resource, above }, seen)
+    }
+
+    /// Whether a customer may forget a lease: no call of it is under way, and it is registered nowhere that a look-up does not see.
+    fn may_forget(&self, resource: usize, customer: usize) -> bool {
+        let id = &self.scenario.resources[resource];
+        let names = |request: &ProvisionRequest| writes_of(request).iter().any(|(_, named)| named == id);
+        let is_called = self.customers[customer].calls.values().any(|run| names(&run.request));
+        let flies = self.targets.flying.values().any(|request| request.writes.iter().any(|(_, named)| named == id));
+        let is_registered = |on: &str| {
+            let party = self.scenario.customers[customer].customer.as_str();
+            self.targets
+                .registered
+                .iter()
+                .any(|((target, known), of)| (target.as_str() == "hss") == (on == "hss") && known == id && of == party)
+        };
+        let is_seen = is_registered("hss") || !is_registered("elsewhere");
+        let has_it = self.machine(customer).is_some_and(|machine| machine.leases.contains_key(id));
+        has_it && is_seen && !is_called && !flies
+    }
+
     pub(super) fn look_arounds(&self, actions: &mut Vec<Action>) {
+        actions
+            .extend(self.to_settle.iter().map(|(resource, customer)| Action::SettleDifference(*resource, *customer)));
+        if self.left.leases_forgotten > 0 {
+            let all = (0..self.resources.len())
+                .flat_map(|resource| (0..self.customers.len()).map(move |customer| (resource, customer)));
+            let may = all.filter(|(resource, customer)| self.may_forget(*resource, *customer));
+            actions.extend(may.map(|(resource, customer)| Action::ForgetLease(resource, customer)));
+        }
         actions.extend(self.to_look_around.iter().map(|(resource, customer)| Action::LookAround(*resource, *customer)));
         if self.left.resources_lost > 0 && self.may_jump() {
             actions.extend((0..self.resources.len()).map(Action::LoseResource));

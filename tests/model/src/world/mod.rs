@@ -17,6 +17,7 @@ mod perform;
 mod persons;
 mod resources;
 mod rest;
+mod tasks;
 mod truth;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,9 +32,11 @@ use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::resource::Resource;
 
 pub use action::{Action, Call, PersonsChoice};
+pub use tasks::OpenTask;
 pub use truth::Truth;
 
-use crate::deed::assign_on;
+use crate::broken::Broken;
+use crate::deed::{Write, assign_on};
 use crate::faults::Faults;
 use crate::fingerprint::{Fingerprint, Tracked, hash_of_json};
 use crate::scenario::{BEGINNING_MS, EventSpec, Scenario, Start};
@@ -62,6 +65,8 @@ pub struct World {
     pub ghosts: Vec<Ghost>,
     /// Customers that are to be asked what they have and want of a resource whose entity was lost: resource, customer.
     pub to_look_around: BTreeSet<(usize, usize)>,
+    /// Customers whom the sweep saw contradict a resource: resource, customer.
+    pub to_settle: BTreeSet<(usize, usize)>,
     /// Faults that may still happen.
     pub left: Faults,
     /// What really happened, for the checks.
@@ -75,6 +80,8 @@ pub struct CustomerSlot {
     pub entity: Option<Tracked<Customer>>,
     /// Its local activity under way.
     pub local: Option<Tracked<LocalRun>>,
+    /// The workflow task under way, where effects of it leave before it is recorded.
+    pub task: Option<Box<OpenTask<Customer>>>,
     /// Its calls under way.
     pub calls: BTreeMap<(OrderId, usize), CallRun>,
     /// What lists of entities show of it, once it showed something.
@@ -160,6 +167,8 @@ pub struct ResourceSlot {
     pub notifying: Option<Notifying>,
     /// Its look-up under way; set once the target was read.
     pub looking_up: Option<Option<HolderAnswer>>,
+    /// The workflow task under way, where effects of it leave before it is recorded.
+    pub task: Option<Box<OpenTask<Resource>>>,
 }
 
 /// A resource's local activity.
@@ -209,7 +218,7 @@ impl World {
         for (age, (customer, resource, _)) in (1_i64..).zip(to_have) {
             let on = targets_of(&scenario, resource);
             let on: Vec<&str> = on.iter().map(String::as_str).collect();
-            let deed = assign_on(&on, scenario.resources[resource].id());
+            let deed = assign_on(&on, &scenario.resources[resource].to_string());
             let (passes_on, is_passed_on) = (None, false);
             scenario.events.push(EventSpec { customer, key: -age, deed: Some(deed), passes_on, is_passed_on });
         }
@@ -217,8 +226,10 @@ impl World {
         let mut world = Self::empty(scenario);
         world.start_ledger();
         world.run_prelude(written);
+        world.start_otherwise();
         let scenario = Arc::make_mut(&mut world.scenario);
         (scenario.faults, scenario.broken) = (faults, broken);
+        world.targets.confirms_blindly = broken == Some(Broken::ConfirmsUnderOneIdentity);
         world.left = faults;
         for (event, spec) in world.scenario.events[..written].iter().enumerate() {
             world.to_submit[event] = !spec.is_passed_on;
@@ -227,9 +238,11 @@ impl World {
     }
 
     fn empty(scenario: Scenario) -> Self {
-        let customer = CustomerSlot { entity: None, local: None, calls: BTreeMap::new(), shown: None, life: 0 };
+        let customer =
+            CustomerSlot { entity: None, local: None, task: None, calls: BTreeMap::new(), shown: None, life: 0 };
         let resources = scenario.resources.iter().map(|id| ResourceSlot::new(id.clone())).collect();
-        let targets = Targets { overwrites: scenario.overwrites, ..Targets::default() };
+        let targets =
+            Targets { overwrites: scenario.overwrites, is_discreet: scenario.is_discreet, ..Targets::default() };
         Self {
             now: BEGINNING_MS,
             customers: vec![customer; scenario.customers.len()],
@@ -239,6 +252,7 @@ impl World {
             strays: Vec::new(),
             ghosts: Vec::new(),
             to_look_around: BTreeSet::new(),
+            to_settle: BTreeSet::new(),
             left: Faults::default(),
             truth: Truth { unledgered: scenario.unledgered(), ..Truth::default() },
             scenario: Arc::new(scenario),
@@ -277,6 +291,18 @@ impl World {
         }
     }
 
+    /// What targets say otherwise than the ledger thinks.
+    fn start_otherwise(&mut self) {
+        let scenario = Arc::clone(&self.scenario);
+        self.truth.unledgered.extend(scenario.outside());
+        for (resource, party) in &scenario.registered_as {
+            let id = &scenario.resources[*resource];
+            for (_, holder) in self.targets.registered.iter_mut().filter(|((_, known), _)| known == id) {
+                holder.clone_from(party);
+            }
+        }
+    }
+
     /// The world's fingerprint.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -288,6 +314,7 @@ impl World {
         self.strays.hash(&mut hasher);
         self.ghosts.hash(&mut hasher);
         self.to_look_around.hash(&mut hasher);
+        self.to_settle.hash(&mut hasher);
         self.left.hash(&mut hasher);
         self.truth.hash(&mut hasher);
         hasher.finish()
@@ -304,6 +331,7 @@ impl World {
     /// The first check that is red after it.
     pub fn perform(&mut self, action: &Action, seen: &mut Sightings) -> Result<(), Violation> {
         self.act(action, seen)?;
+        self.record_what_is_over();
         self.check_holders()
     }
 }
@@ -312,9 +340,9 @@ impl World {
 fn targets_of(scenario: &Scenario, resource: usize) -> BTreeSet<String> {
     let wanted = &scenario.resources[resource];
     let deeds = scenario.events.iter().filter_map(|event| event.deed.as_ref());
-    let registering = deeds
-        .flat_map(|deed| &deed.steps)
-        .filter(|step| step.writes.iter().any(|(write, named)| named == wanted && *write != crate::deed::Write::Touch));
+    let registering = deeds.flat_map(|deed| &deed.steps).filter(|step| {
+        step.writes.iter().any(|(write, named)| named == wanted && !matches!(write, Write::Touch | Write::Rename))
+    });
     let mut targets: BTreeSet<String> = registering.map(|step| step.target.clone()).collect();
     targets.insert("hss".to_owned());
     targets

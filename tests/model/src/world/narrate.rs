@@ -24,11 +24,13 @@ impl World {
             }
             Action::LocalDone(customer)
             | Action::LocalAgain(customer)
+            | Action::LoseCustomerTask(customer)
             | Action::ContinueCustomer(customer)
             | Action::TerminateCustomer(customer)
             | Action::PassOn(customer, _) => self.customer_name(*customer),
             Action::NotifyDone(resource)
             | Action::NotifyAgain(resource)
+            | Action::LoseResourceTask(resource)
             | Action::LookUpRead(resource)
             | Action::LookUpDone(resource)
             | Action::ContinueResource(resource)
@@ -45,7 +47,9 @@ impl World {
             Action::GhostSends(index) | Action::GhostStops(index) => {
                 self.order(&self.ghosts[*index].call.request.order)
             }
-            Action::LookAround(resource, customer) => {
+            Action::LookAround(resource, customer)
+            | Action::ForgetLease(resource, customer)
+            | Action::SettleDifference(resource, customer) => {
                 format!("{} at {}", self.scenario.resources[*resource].id(), self.customer_name(*customer))
             }
             Action::Person(_, order, choice) => format!("{choice:?} {}", self.order(order)),
@@ -152,7 +156,7 @@ impl World {
                 let (epoch, order) = (epoch.0 % 1_000_000, self.order(&asker.key.order));
                 format!("LeaseRecalled {resource} from {customer}, epoch ..{epoch}, for {order}")
             }
-            Notice::NotHolder { ticket } => {
+            Notice::NotHolder { ticket, .. } => {
                 format!("NotHolder of {resource} to {customer} for {}", self.order_of_ticket(ticket.as_str()))
             }
             other => format!("{} of {resource} to {customer}", first_word(other)),

@@ -36,6 +36,36 @@ impl World {
                 self.strays.remove(*index);
                 Ok(())
             }
+            Action::CallReadsBack(_)
+            | Action::CallSends(_)
+            | Action::CallUnanswered(_)
+            | Action::CallDone(_)
+            | Action::Lands(_)
+            | Action::Refused(_)
+            | Action::Lost(_) => self.act_call(action, seen),
+            Action::GhostSends(_)
+            | Action::GhostStops(_)
+            | Action::ContinueCustomer(_)
+            | Action::ContinueResource(_)
+            | Action::TerminateCustomer(_)
+            | Action::TerminateResource(_) => self.act_death(action, seen),
+            Action::LoseCustomerTask(customer) => self.lose_customer_task(*customer, seen),
+            Action::LoseResourceTask(resource) => self.lose_resource_task(*resource, seen),
+            Action::LoseResource(resource) => self.lose_resource(*resource, seen),
+            Action::ForgetLease(resource, customer) => {
+                self.forget_lease(*resource, *customer, seen);
+                Ok(())
+            }
+            Action::SettleDifference(resource, customer) => self.settle_difference(*resource, *customer, seen),
+            Action::LookAround(resource, customer) => self.look_around(*resource, *customer, seen),
+            Action::Person(customer, order, choice) => self.person_decides(*customer, order, *choice, seen),
+            Action::Force(resource, insists) => self.force(*resource, *insists, seen),
+        }
+    }
+
+    /// What happens to calls and their requests.
+    fn act_call(&mut self, action: &Action, seen: &mut Sightings) -> Checked {
+        match action {
             Action::CallReadsBack(call) => {
                 self.call_reads_back(call, seen);
                 Ok(())
@@ -56,16 +86,7 @@ impl World {
                 seen.see(Sighting::LostRequest);
                 Ok(())
             }
-            Action::GhostSends(_)
-            | Action::GhostStops(_)
-            | Action::ContinueCustomer(_)
-            | Action::ContinueResource(_)
-            | Action::TerminateCustomer(_)
-            | Action::TerminateResource(_) => self.act_death(action, seen),
-            Action::LoseResource(resource) => self.lose_resource(*resource, seen),
-            Action::LookAround(resource, customer) => self.look_around(*resource, *customer, seen),
-            Action::Person(customer, order, choice) => self.person_decides(*customer, order, *choice, seen),
-            Action::Force(resource, insists) => self.force(*resource, *insists, seen),
+            _ => Ok(()),
         }
     }
 

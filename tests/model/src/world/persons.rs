@@ -1,7 +1,7 @@
 //! What a person does.
 
 use interlock_domain::customer::{self, ActionKind, StepState};
-use interlock_domain::ids::{OrderId, Timestamp};
+use interlock_domain::ids::OrderId;
 use interlock_domain::limits::CLOCKS_APART_MS_MAX;
 use interlock_domain::order::ReleaseWhen;
 use interlock_domain::resource::{ForceRelease, Input};
@@ -10,6 +10,7 @@ use super::perform::Checked;
 use super::{Action, PersonsChoice, World};
 use crate::scenario::tenant;
 use crate::sighting::{Sighting, Sightings};
+use crate::target::owner_of;
 
 impl World {
     /// What persons may do now: with held orders anything, with others cancel them.
@@ -54,7 +55,10 @@ impl World {
             PersonsChoice::Retry => ActionKind::Retry,
             PersonsChoice::Amend => {
                 // The same again, as if it were new: what it says is not the model's matter, that it is another request is.
-                let party = self.scenario.customers[customer].customer.to_string();
+                // Of a release that waits for its identity they say the one that the target has, where that is the customer's.
+                let own = self.scenario.customers[customer].customer.as_str();
+                let registered = self.registered_to(customer, order).filter(|party| owner_of(party) == own);
+                let party = registered.unwrap_or_else(|| own.to_owned());
                 let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).into_iter();
                 let held = held.flat_map(|order| &order.steps);
                 let held = held.filter(|step| matches!(step.state, StepState::Held { .. }));
@@ -75,8 +79,14 @@ impl World {
             actor: "operator".to_owned(),
             reason: "the model says so".to_owned(),
         };
-        let now = Timestamp(self.now);
-        self.change_customer(customer, seen, |machine| machine.act(now, &action).1)
+        self.person_acts(customer, action, seen)
+    }
+
+    /// Whom a target has what the first held step of an order names.
+    fn registered_to(&self, customer: usize, order: &OrderId) -> Option<String> {
+        let steps = &self.machine(customer)?.orders.get(order)?.steps;
+        let held = steps.iter().find(|step| matches!(step.state, StepState::Held { .. }))?;
+        self.targets.parties(held.planned.resources.first()?).next().cloned()
     }
 
     /// A person who leaves out a release, or the step that undoes an assign, says that it counts as done.

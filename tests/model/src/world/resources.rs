@@ -7,7 +7,9 @@ use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket,
 use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource};
 
 use super::perform::Checked;
+use super::tasks::Taken;
 use super::{Action, Notifying, ResourceSlot, Stray, World};
+use crate::broken::Broken;
 use crate::fingerprint::Tracked;
 use crate::scenario::tenant;
 use crate::sighting::{Sighting, Sightings};
@@ -17,7 +19,7 @@ impl ResourceSlot {
     /// A resource whose entity knows nothing.
     pub fn new(id: ResourceId) -> Self {
         let realm = RealmId::from(&tenant());
-        Self { entity: Tracked::new(Resource::new(realm, id)), notifying: None, looking_up: None }
+        Self { entity: Tracked::new(Resource::new(realm, id)), notifying: None, looking_up: None, task: None }
     }
 }
 
@@ -50,13 +52,17 @@ impl World {
     pub(super) fn tell_resource(&mut self, resource: usize, input: Input, seen: &mut Sightings) -> Checked {
         let now = Timestamp(self.now);
         let broken = self.scenario.broken;
+        let before = self.before_resource(resource);
+        let taken = Taken::Resource(Box::new(input.clone()));
         self.change_resource(resource, seen, |machine| {
             let input = match broken {
                 Some(broken) => broken.instead(machine, input),
                 None => input,
             };
             (machine.step(now, input), ())
-        })
+        })?;
+        self.resource_took(resource, before, taken);
+        Ok(())
     }
 
     /// Changes a resource's machine, sees what it did, and does what it wants.
@@ -147,6 +153,7 @@ impl World {
             ToResource::GiveBack { how: GiveBack::Yielded, .. } => seen.see(Sighting::Yield),
             ToResource::GiveBack { how: GiveBack::Unused, .. } => seen.see(Sighting::Unused),
             ToResource::GiveBack { how: GiveBack::Forced, .. } => seen.see(Sighting::ForcedRelease),
+            ToResource::GiveBack { registered_to: Some(_), .. } => seen.see(Sighting::FoundElsewhere),
             ToResource::Decline { lost: None, .. } => seen.see(Sighting::Decline),
             ToResource::Reassert { lease: Some(_), .. } => seen.see(Sighting::LeaseReasserted),
             ToResource::Reassert { .. } => seen.see(Sighting::TicketsReasserted),
@@ -156,7 +163,13 @@ impl World {
             _ => {}
         }
         match self.scenario.resource_index(resource) {
-            Some(index) => self.tell_resource(index, Input::Told(message), seen),
+            Some(index) => {
+                let said_at = Timestamp(self.now);
+                let goes_by_workflow_time = self.scenario.broken == Some(Broken::NamesPositions);
+                let heard =
+                    if goes_by_workflow_time { Input::Told(message) } else { Input::Heard { said_at, message } };
+                self.tell_resource(index, heard, seen)
+            }
             None => Ok(()),
         }
     }
@@ -173,7 +186,10 @@ impl World {
                 Ok(())
             }
             Action::NotifyDone(resource) => match self.resources[resource].notifying.take() {
-                Some(notifying) => self.tell_resource(resource, Input::Notified(notifying.deliveries), seen),
+                Some(notifying) => {
+                    self.resource_local_ends(resource, notifying.deliveries.len());
+                    self.tell_resource(resource, Input::Notified(notifying.deliveries), seen)
+                }
                 None => Ok(()),
             },
             Action::LookUpRead(resource) => {

@@ -9,6 +9,7 @@ use interlock_domain::resource::{HolderName, Vacancy};
 use super::World;
 use super::lanes::{has_open_step, may_use, waits_for_lease_or_behind};
 use super::perform::Checked;
+use crate::target::owner_of;
 use crate::violation::{Check, Violation};
 
 /// What an order waits for.
@@ -106,7 +107,8 @@ impl World {
             let living = holder.customer().and_then(|customer| self.scenario.customer_index(customer));
             let living = living.and_then(|customer| self.machine(customer));
             let living = living.filter(|customer| holder.incarnation == Some(customer.incarnation));
-            let known = living.is_none_or(|customer| customer.leases.get(id).is_some_and(|l| l.epoch == holder.epoch));
+            let known = holder.disowned
+                || living.is_none_or(|customer| customer.leases.get(id).is_some_and(|l| l.epoch == holder.epoch));
             if !known {
                 let detail = format!("{id} has a holder of epoch {}, who does not know", holder.epoch);
                 return Err(Violation::new(Check::LeaseLeaked, detail));
@@ -139,7 +141,9 @@ impl World {
         }
         let own = machine.me.customer.as_str();
         for ((target, resource), party) in &self.targets.registered {
-            let Some(index) = self.scenario.resource_index(resource).filter(|_| party == own) else { continue };
+            let Some(index) = self.scenario.resource_index(resource).filter(|_| owner_of(party) == own) else {
+                continue;
+            };
             let excused = self.truth.is_excused(index)
                 || self.truth.unledgered.contains(&index)
                 || self.truth.resources_died.contains(&index)
@@ -161,9 +165,9 @@ impl World {
             return true;
         }
         ledger.holder.as_ref().is_some_and(|holder| match &holder.who {
-            HolderName::Party(party) => party == machine.me.customer.as_str(),
+            HolderName::Party(party) => owner_of(party) == machine.me.customer.as_str(),
             HolderName::Customer(customer) => {
-                *customer == machine.me && holder.incarnation != Some(machine.incarnation)
+                *customer == machine.me && (holder.disowned || holder.incarnation != Some(machine.incarnation))
             }
         })
     }
@@ -269,7 +273,8 @@ impl World {
         };
         let living = holder.customer().and_then(|customer| self.scenario.customer_index(customer));
         let living = living.and_then(|living| Some((living, self.machine(living)?)));
-        let living = living.filter(|(_, machine)| Some(machine.incarnation) == holder.incarnation);
+        let knows = |machine: &Customer| Some(machine.incarnation) == holder.incarnation && !holder.disowned;
+        let living = living.filter(|(_, machine)| knows(machine));
         let Some((living, machine)) = living else {
             // Who is dead, or was never heard of, may have it for good; its next life may not wait for itself.
             let own = holder.customer().is_some_and(|customer| *customer == self.scenario.customers[waiting]);
@@ -300,7 +305,7 @@ impl World {
         for (resource, customer) in &self.scenario.expected {
             let id = &self.scenario.resources[*resource];
             let expected = customer.map(|customer| self.scenario.customers[customer].customer.as_str());
-            let registered: BTreeSet<&str> = self.targets.parties(id).map(String::as_str).collect();
+            let registered: BTreeSet<&str> = self.targets.parties(id).map(|party| owner_of(party)).collect();
             if registered != expected.into_iter().collect() {
                 let detail = format!("{id} is registered to {registered:?}, not {expected:?}");
                 return Err(Violation::new(Check::Expectation, detail));

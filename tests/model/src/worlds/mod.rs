@@ -21,6 +21,9 @@ pub fn mixes() -> Vec<(&'static str, Faults)> {
         ("copies", Faults { copied: 1, resubmitted: 1, ..none }),
         ("delays", Faults { delayed: 1, ..none }),
         ("reruns", Faults { rerun: 1, ..none }),
+        ("tasks lost", Faults { tasks_lost: 1, ..none }),
+        ("tasks lost, persons cancel", Faults { tasks_lost: 1, cancelled: 1, ..none }),
+        ("tasks lost, claims late", Faults { tasks_lost: 1, unanswered: 1, delayed: 1, ..none }),
         ("late answers", Faults { unanswered: 1, ..none }),
         ("ambiguous", Faults { ambiguous: 1, ..none }),
         ("continued", Faults { continued: 1, ..none }),
@@ -30,6 +33,8 @@ pub fn mixes() -> Vec<(&'static str, Faults)> {
         ("customer terminated", Faults { customers_terminated: 1, ..none }),
         ("resource terminated", Faults { resources_terminated: 1, ..none }),
         ("resource lost", Faults { resources_lost: 1, ..none }),
+        ("lease forgotten", Faults { leases_forgotten: 1, ..none }),
+        ("lease forgotten, messages late", Faults { leases_forgotten: 1, delayed: 1, ..none }),
         ("resource lost, messages late", Faults { resources_lost: 1, delayed: 1, copied: 1, ..none }),
     ]
 }
@@ -50,6 +55,8 @@ pub fn storm() -> Faults {
         customers_terminated: 0,
         resources_terminated: 0,
         resources_lost: 0,
+        tasks_lost: 2,
+        leases_forgotten: 0,
         continued: 3,
     }
 }
@@ -120,5 +127,7 @@ pub fn traces() -> Vec<Scenario> {
         trace_13_unused(),
         trace_14(),
         trace_14_swap(),
+        trace_21(),
+        trace_22(),
     ]
 }

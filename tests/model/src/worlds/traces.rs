@@ -1,6 +1,6 @@
 //! The worlds in which a first version of the protocol broke, one for each trace.
 
-use crate::deed::{assign, assign_on, changed, lock, lock_each, note, release, release_on};
+use crate::deed::{assign, assign_on, changed, lock, lock_each, note, release, release_all, release_on, rename};
 use crate::faults::Faults;
 use crate::scenario::{Scenario, Start};
 
@@ -162,4 +162,65 @@ pub fn trace_14_swap() -> Scenario {
     let faults = Faults { forced: 1, ..Faults::default() };
     let start = Scenario::new("trace 14, overwriting").has("A", "N1").overwriting();
     start.event("A", 2, changed("N1", "N2")).event("B", 1, assign("N1")).may_wait().with("", faults)
+}
+
+/// 21: a fresh resource's timer grants B and tells it; the workflow task is lost, and C's older claim has come as a message.
+pub fn trace_21() -> Scenario {
+    let faults = Faults { tasks_lost: 1, unanswered: 1, ..Faults::default() };
+    let mut world = Scenario::new("trace 21").event("B", 2, assign("N1")).event("C", 1, assign("N1")).may_wait();
+    world.fresh_wait = true;
+    world.with("", faults)
+}
+
+/// 22: a number comes back and is granted; the workflow task is lost, and attempted again later. Then it comes back again.
+pub fn trace_22() -> Scenario {
+    let faults = Faults { tasks_lost: 1, ..Faults::default() };
+    let start = Scenario::new("trace 22").has("A", "N1").event("A", 1, release("N1"));
+    let passed_on = start.event("B", 2, assign("N1")).event("B", 3, release("N1"));
+    passed_on.event("C", 4, assign("N1")).ends_with("N1", "C").with("", faults)
+}
+
+/// 18: A's SIM was swapped, and the release names the old one.
+pub fn trace_18() -> Scenario {
+    let scenario = Scenario::new("trace 18")
+        .has("A", "N1")
+        .event("A", 1, rename("N1", "A", "A-2"))
+        .event("A", 2, release("N1"))
+        .event("B", 3, assign("N1"))
+        .ends_with("N1", "B");
+    // A swap that comes after the release finds nothing to swap, and waits.
+    Scenario { arrivals: vec![0, 1], ..scenario }
+}
+
+/// 18, where the release names nobody's SIM.
+pub fn trace_18_mistyped() -> Scenario {
+    let start = Scenario::new("trace 18, mistyped").has("A", "N1");
+    start.event("A", 1, release("N1").naming("X")).event("B", 2, assign("N1")).ends_with("N1", "B")
+}
+
+/// 18, where A has two SIMs, and the target has the number under the other one.
+pub fn trace_18_two_sims() -> Scenario {
+    two_sims("trace 18, two SIMs").event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B")
+}
+
+/// 18, where A gives up all that it has, and the target has a number under A's other SIM.
+pub fn trace_18_all() -> Scenario {
+    two_sims("trace 18, all of it").event("A", 1, release_all()).event("B", 2, assign("N1")).ends_with("N1", "B")
+}
+
+fn two_sims(name: &str) -> Scenario {
+    Scenario::new(name).has("A", "sim/A-2").has("A", "N1").registered_as("N1", "A-2")
+}
+
+/// 18, where the number is somebody else's by now, whom the ledger does not know.
+pub fn trace_18_elsewhere() -> Scenario {
+    let start = Scenario::new("trace 18, elsewhere").has("A", "N1").registered_as("N1", "C");
+    start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "C").may_wait()
+}
+
+/// 18, where the target does not say under which identity it has the number.
+pub fn trace_18_discreet() -> Scenario {
+    let faults = Faults { person: 2, ..Faults::default() };
+    let start = Scenario::new("trace 18, discreet").has("A", "N1").registered_as("N1", "A-2").discreet();
+    start.event("A", 1, release("N1")).event("B", 2, assign("N1")).may_wait().with("", faults)
 }

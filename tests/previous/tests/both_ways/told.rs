@@ -11,7 +11,7 @@ use crate::this::limits::EntityLimits;
 use crate::this::message::ClaimAnswer;
 use crate::this::order::OrderState;
 use crate::this::outcome::{HolderAnswer, Outcome};
-use crate::this::sweep::{Cause, Finding, Ledger, Tally};
+use crate::this::sweep::{Cause, Difference, DifferenceKind, Finding, Ledger, Side, Suspect, Tally};
 use crate::this::target::{Limit, ProbeAnswer, Standing};
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -68,7 +68,24 @@ fn sweeps(reading: &mut Reading) {
         detail: "because".to_owned(),
     };
     let mut ledger = Ledger::default();
-    let news = ledger.take(Cause::ALL.map(finding).into(), Tally::default(), &[].into(), Some("there".to_owned()));
+    let mut news =
+        ledger.take(Cause::OF_WAITS.map(finding).into(), Tally::default(), &[].into(), Some("there".to_owned()));
+    // What is told of leases stands where the previous build does not look.
+    let side = |customer: &str| Side {
+        tenant: "operator".parse().unwrap(),
+        customer: customer.parse().unwrap(),
+        epoch: Epoch(7),
+    };
+    let difference = Difference {
+        kind: DifferenceKind::HeldTwice,
+        resource: "msisdn/12065550100".parse().unwrap(),
+        holder: Some(side("a")),
+        held: [side("a"), side("b")].into(),
+    };
+    let suspect = Suspect { difference, since: NOW, told: true };
+    ledger.leases.suspects.insert("operator/resource/msisdn/12065550100".to_owned(), suspect.clone());
+    news.leases.standing.insert(suspect.finding().cause, 1);
+    news.leases.raised.push(suspect);
     reading.both_ways::<_, previous::sweep::News>("news of sweeps", &news);
     reading.both_ways::<_, previous::sweep::Ledger>("ledgers of sweeps", &ledger);
 }

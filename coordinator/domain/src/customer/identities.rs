@@ -1,0 +1,318 @@
+//! The identity that a release goes by, and what it means where the target has the resource under another one.
+//!
+//! A release is confirmed only when the target has the resource for nobody. An event may name an old or a mistyped identity,
+//! and a customer may have several. So a release goes by the identity that is kept with the lease; where the target has the
+//! resource under another identity of this customer, that one is released; where it is somebody else's, the lease goes back;
+//! where nobody can say, a person decides.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::state::JournalEntry;
+use super::{ClaimState, Customer, Order, OrderStep, StepIdentity, StepState, TicketState};
+use crate::error_code::ErrorCode;
+use crate::ids::{OrderId, ResourceId, Timestamp};
+use crate::message::{LeaseProof, StepProof, ToResource};
+use crate::outcome::Outcome;
+
+/// The most identities that one release is sent under, one after the other. Then a person decides.
+const IDENTITIES_TRIED_MAX: usize = 8;
+/// The most former names that are kept with a lease.
+const PARTIES_BEFORE_MAX: usize = 8;
+/// The longest part of a person's reason that a proof carries, in characters.
+const PROOF_REASON_CHARS_MAX: usize = 200;
+
+/// What is known of whoever has the resource at the target.
+enum Registered {
+    /// This customer, under another identity than the release named.
+    Own(String),
+    /// Somebody else.
+    Another(String),
+    /// Nobody can say.
+    Unclear,
+}
+
+/// The key under which a step is sent.
+pub(super) fn step_key(order: &OrderId, step: &OrderStep) -> Uuid {
+    order.key_by(step.key_rule, &step.key_name())
+}
+
+impl OrderStep {
+    /// What its idempotency key is made of: an amended step, and one under another identity, is another request.
+    fn key_name(&self) -> String {
+        let amended = match self.amendments {
+            0 => self.planned.name.clone(),
+            times => format!("{}~{times}", self.planned.name),
+        };
+        match &self.identity {
+            Some(identity) if identity.sent != identity.named => format!("{amended}@{}", identity.sent),
+            _ => amended,
+        }
+    }
+
+    /// The identity in its arguments; none where no argument carries one.
+    fn party(&self) -> Option<&str> {
+        let argument = self.planned.party_arguments.as_ref()?.first()?;
+        self.planned.data.get(argument)?.as_str()
+    }
+
+    /// Makes it another request, under another identity.
+    fn go_by(&mut self, party: &str) {
+        let Some(sent) = self.party().map(str::to_owned) else { return };
+        let identity =
+            self.identity.get_or_insert_with(|| StepIdentity { named: sent.clone(), sent, refused: Vec::new() });
+        party.clone_into(&mut identity.sent);
+        for argument in self.planned.party_arguments.iter().flatten() {
+            self.planned.data.insert(argument.clone(), Value::from(party));
+        }
+    }
+
+    /// What a person is told where the target has the resource under an identity that the step does not go by.
+    pub(super) fn under_another_identity(&self, holder: &str) -> String {
+        let resources: Vec<String> = self.planned.resources.iter().map(ToString::to_string).collect();
+        let (target, what) = (&self.planned.target, resources.join(", "));
+        let asked = self.party().map_or_else(String::new, |asked| format!(", not under {asked}"));
+        let named = self.identity.as_ref().filter(|identity| Some(identity.named.as_str()) != self.party());
+        let named = named.map_or_else(String::new, |identity| format!(" (the event named {})", identity.named));
+        format!("The target {target} has {what} under {holder}{asked}{named}.")
+    }
+}
+
+impl Order {
+    /// Whether a person may say under which identity a step goes, though a claim names it too: a release of the order waits
+    /// for just that.
+    pub(super) fn may_name_another_identity(&self, step: &OrderStep, argument: &str) -> bool {
+        let waits = |step: &OrderStep| matches!(&step.state, StepState::Held { code, .. } if *code == ErrorCode::ReleaseUnconfirmed);
+        let carries = step.planned.party_arguments.iter().flatten().any(|carrying| carrying == argument);
+        carries && self.steps.iter().any(waits)
+    }
+}
+
+impl Customer {
+    /// Before a release is sent for the first time: the identity kept with the lease stands instead of the one that the event
+    /// named, which may be old or mistyped.
+    pub(super) fn go_by_the_identity_of_the_lease(&mut self, now: Timestamp, id: &OrderId, index: usize) {
+        let Some(order) = self.orders.get(id) else { return };
+        let step = &order.steps[index];
+        let is_new = step.dispatches == 0 && step.amendments == 0 && !step.maybe_sent;
+        if !is_new || !order.is_release_step(step) {
+            return;
+        }
+        let mut known = step.planned.resources.iter().filter_map(|resource| self.leases.get(resource)?.party.clone());
+        let (Some(named), Some(kept)) = (step.party().map(str::to_owned), known.next()) else { return };
+        if kept == named || known.any(|other| other != kept) {
+            return;
+        }
+        let detail = format!(
+            "{} goes by {kept}, the identity that is kept with the lease; the event named {named}.",
+            step.planned.name
+        );
+        self.send_under(id, index, &kept);
+        self.note_identity(now, id, detail);
+    }
+
+    fn send_under(&mut self, id: &OrderId, index: usize, party: &str) {
+        if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
+            step.go_by(party);
+            self.changed();
+        }
+    }
+
+    /// The target has what a release, or the undoing of an assign, names under another identity.
+    pub(super) fn release_in_use(&mut self, now: Timestamp, id: &OrderId, index: usize, holder: Option<String>) {
+        let whom = holder.clone().unwrap_or_else(|| "an identity that it does not say".to_owned());
+        let found = self.orders[id].steps[index].under_another_identity(&whom);
+        let unconfirmed = ErrorCode::ReleaseUnconfirmed;
+        if self.orders[id].ending.is_some() || self.orders[id].steps[index].compensates.is_some() {
+            self.step_failed(now, id, index, unconfirmed.into(), found);
+            return;
+        }
+        match self.who_is_registered(id, index, holder) {
+            Registered::Own(party) => {
+                if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
+                    let refused = step.party().map(str::to_owned);
+                    step.go_by(&party);
+                    if let Some(identity) = &mut step.identity {
+                        identity.refused.extend(refused);
+                    }
+                }
+                self.set_step(id, index, StepState::Open);
+                self.note_identity(now, id, format!("{found} That is this customer, too: it is released there."));
+            }
+            Registered::Another(party) => {
+                let resources = self.orders[id].steps[index].planned.resources.clone();
+                self.leave_to_its_holder(id, index, &resources, Some(&party));
+                let detail =
+                    format!("{found} That is not this customer, as far as the ledger knows: it is left there.");
+                self.note_identity(now, id, detail);
+            }
+            Registered::Unclear => {
+                self.set_step(id, index, StepState::Held { code: unconfirmed.into(), detail: found });
+            }
+        }
+    }
+
+    fn who_is_registered(&self, id: &OrderId, index: usize, holder: Option<String>) -> Registered {
+        let step = &self.orders[id].steps[index];
+        let Some(party) = holder else { return Registered::Unclear };
+        let refused = step.identity.as_ref().map_or(&[][..], |identity| &identity.refused);
+        let carries = step.party().is_some();
+        if step.party() == Some(&party) || refused.contains(&party) || refused.len() >= IDENTITIES_TRIED_MAX {
+            return Registered::Unclear;
+        }
+        if self.is_registered_to_us(id, index, Some(&party)) {
+            return if carries { Registered::Own(party) } else { Registered::Unclear };
+        }
+        // Of a customer that is known to have it, under a name that nobody knows, any name may be its own.
+        let leases = step.planned.resources.iter().filter_map(|resource| self.leases.get(resource));
+        let may_be_ours = leases.into_iter().any(|lease| lease.kept && lease.party.is_none());
+        if may_be_ours { Registered::Unclear } else { Registered::Another(party) }
+    }
+
+    /// Whether a name is one of this customer's, as far as the ledger knows: kept with one of its leases, now or for this
+    /// resource before, named by the order itself, or the id of something else that it holds (a SIM).
+    pub(super) fn is_registered_to_us(&self, id: &OrderId, index: usize, holder: Option<&str>) -> bool {
+        let order = &self.orders[id];
+        let step = &order.steps[index];
+        let Some(party) = holder.filter(|_| step.planned.party_arguments.is_some()) else { return false };
+        let named = &step.planned.resources;
+        let by_lease = |(resource, lease): (&ResourceId, &super::Lease)| {
+            lease.party.as_deref() == Some(party)
+                || (named.contains(resource) && lease.parties_before.iter().any(|before| before == party))
+                || (resource.id() == party && named.iter().all(|named| named.kind() != resource.kind()))
+        };
+        let by_event = step.identity.as_ref().is_some_and(|identity| identity.named == party)
+            || order.claims.iter().any(|claim| claim.claim.party.as_deref() == Some(party));
+        by_event || self.leases.iter().any(by_lease)
+    }
+
+    /// The target knows this customer by a name that the order did not give, and the resource refused its ticket: it is
+    /// claimed again by that name. Whether it is.
+    pub(super) fn claims_by_another_name(&mut self, now: Timestamp, id: &OrderId, index: usize, party: String) -> bool {
+        let order = &self.orders[id];
+        let resource = order.claims[index].claim.resource.clone();
+        let step = order.steps.iter().position(|step| step.planned.resources.contains(&resource));
+        let Some(step) = step.filter(|step| self.is_registered_to_us(id, *step, Some(&party))) else { return false };
+        let was = order.claims[index].claim.party.clone();
+        if was.as_ref() == Some(&party) {
+            return false;
+        }
+        let found = order.steps[step].under_another_identity(&party);
+        if let Some(claim) = self.orders.get_mut(id).and_then(|order| order.claims.get_mut(index)) {
+            claim.claim.party = Some(party);
+            claim.ticket = TicketState::None;
+        }
+        self.note_identity(now, id, format!("{found} That is this customer, too: it is claimed under that name."));
+        self.changed();
+        true
+    }
+
+    /// A person says under which identity a step goes: the claims of what it names go by it, too.
+    pub(super) fn amend_identity(&mut self, id: &OrderId, index: usize, arguments: &Map<String, Value>) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        let step = &mut order.steps[index];
+        let carrying = step.planned.party_arguments.iter().flatten().find_map(|name| arguments.get(name)?.as_str());
+        let Some(party) = carrying.map(str::to_owned) else { return };
+        step.identity = None;
+        let named = &order.steps[index].planned.resources;
+        let of_step = |claim: &&mut super::OrderClaim| {
+            named.contains(&claim.claim.resource) && claim.state == ClaimState::Open && claim.claim.party.is_some()
+        };
+        for claim in order.claims.iter_mut().filter(of_step) {
+            claim.claim.party = Some(party.clone());
+        }
+    }
+
+    /// The targets know the customer by another name there from now on: by that which the claim was made under, or that which
+    /// it has once the order is done.
+    pub(super) fn rename_party(&mut self, now: Timestamp, id: &OrderId, index: usize, assigns: bool) {
+        let Some(order) = self.orders.get(id) else { return };
+        let Some(claim) = order.claims.get(index) else { return };
+        let resource = claim.claim.resource.clone();
+        let by_claim = claim.claim.party.clone().filter(|_| assigns);
+        let Some(party) = claim.claim.party_after.clone().or(by_claim) else { return };
+        let is_said_on = order.steps_naming(&resource).any(|step| step.planned.party_arguments.is_some());
+        let Some(lease) = self.leases.get_mut(&resource) else { return };
+        let before = lease.party.replace(party.clone()).filter(|before| *before != party);
+        let Some(before) = before else { return };
+        lease.parties_before.retain(|known| *known != before && *known != party);
+        lease.parties_before.push(before);
+        let too_many = lease.parties_before.len().saturating_sub(PARTIES_BEFORE_MAX);
+        lease.parties_before.drain(..too_many);
+        let (kept, epoch) = (lease.kept, lease.epoch);
+        if kept && is_said_on {
+            let message = ToResource::Used { from: self.me.clone(), epoch, party: Some(party.clone()) };
+            self.outbox.push_back((resource.clone(), message));
+        }
+        self.note_identity(now, id, format!("{resource} is kept under {party} from now on."));
+        self.changed();
+    }
+
+    /// Something that this customer gave up does not identify it any more.
+    pub(super) fn forget_identity(&mut self, released: &ResourceId) {
+        for (_, lease) in self.leases.iter_mut().filter(|(resource, _)| resource.kind() != released.kind()) {
+            lease.parties_before.retain(|before| before != released.id());
+        }
+    }
+
+    fn note_identity(&mut self, now: Timestamp, id: &OrderId, detail: String) {
+        self.note(JournalEntry {
+            at: now,
+            key: None,
+            order: Some(id.clone()),
+            event: None,
+            what: "identity".to_owned(),
+            code: None,
+            detail: Some(detail),
+            by: None,
+            steps: Vec::new(),
+            claims: Vec::new(),
+        });
+    }
+
+    /// What a change of a lease rests on that comes of the last step of an order that names the resource.
+    pub(super) fn proof_on(&self, id: &OrderId, resource: &ResourceId) -> Option<LeaseProof> {
+        let steps = &self.orders.get(id)?.steps;
+        let named = |(_, step): &(usize, &OrderStep)| step.planned.resources.contains(resource) && step.state.is_over();
+        let last = steps.iter().enumerate().filter(named).max_by_key(|(_, step)| step.since);
+        match last {
+            Some((index, _)) => self.proof_of(id, index),
+            None => Some(LeaseProof {
+                order: id.clone(),
+                step: None,
+                at: self.orders[id].steps.iter().map(|step| step.since).max()?,
+                actor: None,
+                reason: None,
+            }),
+        }
+    }
+
+    /// What a change of a lease rests on that comes of this step.
+    pub(super) fn proof_of(&self, id: &OrderId, index: usize) -> Option<LeaseProof> {
+        let step = self.orders.get(id)?.steps.get(index)?;
+        let outcome = match (&step.state, &step.outcome) {
+            (StepState::Skipped { code }, _) if step.left_out_by.is_some() => code.to_string(),
+            (StepState::Skipped { code }, None) => code.to_string(),
+            (_, Some(outcome)) => outcome.class().to_owned(),
+            (_, None) => step.state.as_str().to_owned(),
+        };
+        let holder = match &step.outcome {
+            Some(Outcome::InUse { holder }) => holder.clone(),
+            _ => None,
+        };
+        let (actor, reason) = step.left_out_by.clone().unzip();
+        Some(LeaseProof {
+            order: id.clone(),
+            step: Some(StepProof {
+                target: step.planned.target.clone(),
+                operation: step.planned.operation.clone(),
+                outcome,
+                holder,
+                idempotency_key: step_key(id, step),
+            }),
+            at: step.since,
+            actor,
+            reason: reason.map(|reason| reason.chars().take(PROOF_REASON_CHARS_MAX).collect()),
+        })
+    }
+}

@@ -1,0 +1,310 @@
+//! What resources say of who holds them, beside what those customers say that they hold.
+//!
+//! No known way leads to a difference that lasts: this is a second line of defence. A difference in one look proves nothing,
+//! since messages are under way and the two are not asked at the same moment. One that is the same in two sweeps in a row, and for
+//! longer than messages take, is told, counted, and settled: the customers are asked to tell the resource what they hold, and the
+//! resource machine decides ([`crate::resource`]). A resource that two customers believe to hold is a person's matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Finding, SweepRules};
+use crate::ids::{CustomerId, Epoch, Incarnation, ResourceId, TenantId, Timestamp};
+
+/// The most differences that are remembered from one sweep to the next.
+pub const SUSPECTS_MAX: usize = 100;
+
+/// A customer and the epoch of a lease.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Side {
+    /// The customer's tenant.
+    pub tenant: TenantId,
+    /// The customer.
+    pub customer: CustomerId,
+    /// The epoch of the lease.
+    pub epoch: Epoch,
+}
+
+/// The holder of a resource, as the resource says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HolderSaid {
+    /// Who, and by which epoch.
+    pub side: Side,
+    /// Which life of the customer; none where its entity was never told of the lease.
+    pub incarnation: Option<Incarnation>,
+    /// Whether the resource takes the holder's entity for dead, or knows that it does not know of the lease.
+    pub is_orphan: bool,
+}
+
+/// What a customer says of a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CustomerSaid {
+    /// Which life of it says so.
+    pub incarnation: Incarnation,
+    /// The epoch of the lease that it holds; none where it holds none.
+    pub epoch: Option<Epoch>,
+    /// Whether a message about the resource, or an admission, is under way.
+    pub under_way: bool,
+}
+
+/// All that was said of one resource in one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Its holder; none where it has none, or its entity does not run.
+    pub holder: Option<HolderSaid>,
+    /// Whether messages of the resource are under way.
+    pub under_way: bool,
+    /// What customers say of it; none of one whose entity does not run.
+    pub customers: BTreeMap<(TenantId, CustomerId), Option<CustomerSaid>>,
+}
+
+/// How what was said differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DifferenceKind {
+    /// The holder says that it holds nothing.
+    HolderUnaware,
+    /// The holder holds it by another epoch.
+    EpochDiffers,
+    /// A customer holds it, and the resource knows of no living holder.
+    LeaseUnknown,
+    /// A customer holds it, and the resource says that another one does, who does not.
+    OtherHolder,
+    /// Two customers hold it. The protocol does not let that happen.
+    HeldTwice,
+}
+
+impl DifferenceKind {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::HolderUnaware, Self::EpochDiffers, Self::LeaseUnknown, Self::OtherHolder, Self::HeldTwice];
+
+    /// The word for it, as in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HolderUnaware => "holder_unaware",
+            Self::EpochDiffers => "epoch_differs",
+            Self::LeaseUnknown => "lease_unknown",
+            Self::OtherHolder => "other_holder",
+            Self::HeldTwice => "held_twice",
+        }
+    }
+}
+
+/// A difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// How it differs.
+    pub kind: DifferenceKind,
+    /// The resource.
+    pub resource: ResourceId,
+    /// The holder, as the resource says.
+    pub holder: Option<Side>,
+    /// The customers that hold it, as they say themselves.
+    pub held: BTreeSet<Side>,
+}
+
+impl Difference {
+    /// The customers that are to tell the resource what they hold: all but a holder of whom both sides say the same.
+    pub fn to_ask(&self) -> impl Iterator<Item = (&TenantId, &CustomerId)> {
+        let unaware = self.holder.iter().filter(|_| self.kind != DifferenceKind::HeldTwice);
+        let holding = self.held.iter().filter(|side| {
+            self.kind != DifferenceKind::HeldTwice || self.holder.as_ref().is_none_or(|holder| holder != *side)
+        });
+        unaware.chain(holding).map(|side| (&side.tenant, &side.customer))
+    }
+}
+
+/// How what was said of a resource differs; none where it does not, or where what was said may be about to change.
+pub fn difference(compared: &Compared) -> Option<Difference> {
+    let says = |side: &Side| compared.customers.get(&(side.tenant.clone(), side.customer.clone()));
+    let living = || compared.customers.iter().filter_map(|(who, said)| Some((who, said.as_ref()?)));
+    if compared.under_way || living().any(|(_, said)| said.under_way) {
+        return None;
+    }
+    let side = |((tenant, customer), said): (&(TenantId, CustomerId), &CustomerSaid)| {
+        Some(Side { tenant: tenant.clone(), customer: customer.clone(), epoch: said.epoch? })
+    };
+    let held: BTreeSet<Side> = living().filter_map(side).collect();
+    let holder = compared.holder.as_ref();
+    let kind = match holder {
+        _ if held.len() > 1 => DifferenceKind::HeldTwice,
+        None if held.is_empty() => return None,
+        None => DifferenceKind::LeaseUnknown,
+        Some(holder) => with_holder(holder, says(&holder.side), held.first())?,
+    };
+    Some(Difference { kind, resource: compared.resource.clone(), holder: holder.map(|said| said.side.clone()), held })
+}
+
+/// The same where the resource names a holder: what that one says (none where it did not answer), and the customer that holds the
+/// lease, if any.
+fn with_holder(
+    holder: &HolderSaid,
+    says: Option<&Option<CustomerSaid>>,
+    held: Option<&Side>,
+) -> Option<DifferenceKind> {
+    let is_own = |side: &&Side| side.tenant == holder.side.tenant && side.customer == holder.side.customer;
+    let other = held.filter(|side| !is_own(side));
+    match (says?, holder.incarnation) {
+        // A holder that is dead, or lives again, is found where its lease is asked for back; one that was never told of it, by
+        // its first claim.
+        (None, _) => other.map(|_| DifferenceKind::LeaseUnknown),
+        (Some(said), known) if known != Some(said.incarnation) => match (other, said.epoch, known) {
+            (Some(_), ..) => Some(DifferenceKind::OtherHolder),
+            (None, Some(_), Some(_)) => Some(DifferenceKind::LeaseUnknown),
+            (None, ..) => None,
+        },
+        (Some(said), _) => match said.epoch {
+            None if other.is_some() => Some(DifferenceKind::OtherHolder),
+            None => (!holder.is_orphan).then_some(DifferenceKind::HolderUnaware),
+            Some(_) if holder.is_orphan => Some(DifferenceKind::LeaseUnknown),
+            Some(epoch) => (epoch != holder.side.epoch).then_some(DifferenceKind::EpochDiffers),
+        },
+    }
+}
+
+/// A difference that was seen, and since when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspect {
+    /// The difference.
+    pub difference: Difference,
+    /// When it was seen first.
+    pub since: Timestamp,
+    /// Whether it lasted, and was told.
+    #[serde(default)]
+    pub told: bool,
+}
+
+impl Suspect {
+    /// What is told of it.
+    pub fn finding(&self) -> Finding {
+        let Difference { kind, resource, holder, held } = &self.difference;
+        let said = match holder {
+            Some(Side { tenant, customer, epoch }) => {
+                format!("The resource says that {tenant}/{customer} holds it by epoch {epoch}")
+            }
+            None => "The resource says that no customer holds it".to_owned(),
+        };
+        let of_customers: Vec<String> = held
+            .iter()
+            .map(|Side { tenant, customer, epoch }| format!("{tenant}/{customer} holds it by epoch {epoch}"))
+            .collect();
+        let of_customers = match (of_customers.is_empty(), holder) {
+            (true, Some(_)) => "that customer says that it holds nothing".to_owned(),
+            _ => format!("customers say: {}", of_customers.join(", ")),
+        };
+        let cause = if *kind == DifferenceKind::HeldTwice { Cause::ResourceHeldTwice } else { Cause::LeaseDiffers };
+        Finding {
+            cause,
+            tenant: holder.iter().chain(held).next().map(|side| side.tenant.clone()),
+            order: None,
+            resource: Some(resource.clone()),
+            target: None,
+            since: self.since,
+            detail: format!("{said}; {of_customers}."),
+        }
+    }
+}
+
+/// What sweeps remember of leases, from one to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseLedger {
+    /// Where the next sweep goes on among resources; none where it begins anew. As the one that looks wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<String>,
+    /// The same among customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customers: Option<String>,
+    /// How many leases of that page of customers were compared already.
+    #[serde(default)]
+    pub leases: usize,
+    /// The differences that were seen last, by the workflow id of the resource's entity.
+    #[serde(default)]
+    pub suspects: BTreeMap<String, Suspect>,
+}
+
+/// What a comparison leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseNews {
+    /// What lasts and was not told before.
+    pub raised: Vec<Suspect>,
+    /// What was told, and is so no more: it is settled.
+    pub cleared: Vec<Suspect>,
+    /// How many differences there are that last, by cause.
+    #[serde(default)]
+    pub standing: BTreeMap<Cause, u64>,
+    /// How many more were seen than can be remembered.
+    #[serde(default)]
+    pub left_out: u64,
+}
+
+impl LeaseLedger {
+    /// Judges what was said, by the workflow id of each resource's entity; none where somebody did not answer, of whom nothing
+    /// changes then.
+    pub fn judge(
+        &mut self,
+        rules: &SweepRules,
+        now: Timestamp,
+        said: &BTreeMap<String, Option<Compared>>,
+    ) -> LeaseNews {
+        let mut news = LeaseNews::default();
+        for (key, compared) in said {
+            let Some(compared) = compared else { continue };
+            let before = self.suspects.remove(key);
+            let seen = difference(compared);
+            if let Some(told) = before.clone().filter(|before| before.told)
+                && seen.as_ref().is_none_or(|seen| seen.kind != told.difference.kind)
+            {
+                news.cleared.push(told);
+            }
+            let Some(difference) = seen else { continue };
+            let is_new = before.is_none();
+            let mut suspect = match before {
+                Some(before) if before.difference == difference => before,
+                // It moved on, and is of the same kind: it was told.
+                Some(before) if before.difference.kind == difference.kind => {
+                    Suspect { difference, since: now, told: before.told }
+                }
+                _ => Suspect { difference, since: now, told: false },
+            };
+            if is_new && self.suspects.len() >= SUSPECTS_MAX {
+                news.left_out += 1;
+                continue;
+            }
+            if suspect.lasts(rules, now) && !suspect.told {
+                suspect.told = true;
+                news.raised.push(suspect.clone());
+            }
+            self.suspects.insert(key.clone(), suspect);
+        }
+        for suspect in self.suspects.values().filter(|suspect| suspect.told) {
+            *news.standing.entry(suspect.finding().cause).or_default() += 1;
+        }
+        news
+    }
+
+    /// The customers that are to tell which resource what they hold of it, each with the epoch by which the resource says that it
+    /// is held.
+    pub fn to_settle(&self, rules: &SweepRules, now: Timestamp) -> BTreeMap<(TenantId, CustomerId, ResourceId), Epoch> {
+        let lasting = self.suspects.values().filter(|suspect| suspect.lasts(rules, now));
+        lasting
+            .flat_map(|Suspect { difference, .. }| {
+                let (resource, above) = (&difference.resource, difference.holder.as_ref().map(|holder| holder.epoch));
+                let asked = move |(tenant, customer): (&TenantId, &CustomerId)| {
+                    ((tenant.clone(), customer.clone(), resource.clone()), above.unwrap_or_default())
+                };
+                difference.to_ask().map(asked)
+            })
+            .collect()
+    }
+}
+
+impl Suspect {
+    /// Whether it was seen in more than one sweep, and for longer than messages take.
+    fn lasts(&self, rules: &SweepRules, now: Timestamp) -> bool {
+        self.since.plus_ms(rules.patience_ms) < now
+    }
+}

@@ -1,0 +1,28 @@
+//! Asking entities by their workflow ids, whoever they are, as long as they run.
+
+use serde_json::Value;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+
+use super::{Inspection, InspectionError};
+
+impl Inspection {
+    /// What an entity answers to a query; none where it does not run: one that was terminated answers as well, but nothing of
+    /// what it says goes on.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub(crate) async fn ask_running(
+        &self,
+        namespace: &str,
+        workflow_id: &str,
+        query: &str,
+        argument: &Value,
+    ) -> Result<Option<Value>, InspectionError> {
+        let execution = WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: String::new() };
+        match self.ask_execution(&format!("The entity {workflow_id}"), namespace, execution, query, argument).await {
+            Ok((answer, run)) => Ok(run.ended().is_none().then_some(answer)),
+            Err(InspectionError::NeverSeen(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

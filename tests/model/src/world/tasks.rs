@@ -1,0 +1,312 @@
+//! Workflow tasks whose effects leave before they are recorded, and that have to be attempted again (design §4.15).
+//!
+//! A local activity runs before its workflow task is recorded. While one is under way, the world remembers the state from
+//! which the task began and all that its entity took since. If the task is lost, the state goes back, the messages come again
+//! first, in their order, then everything else, and the clock is later. Calls and look-ups that the attempt began are commands:
+//! the server has not taken them, and they do not happen. What its local activity sent stays sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use interlock_domain::customer::{self, Customer};
+use interlock_domain::ids::{OrderId, Timestamp};
+use interlock_domain::order::OrderState;
+use interlock_domain::recording::Cause;
+use interlock_domain::resource::{self, Resource};
+
+use super::perform::Checked;
+use super::{LocalRun, World};
+use crate::broken::Broken;
+use crate::fingerprint::Tracked;
+use crate::sighting::{Sighting, Sightings};
+
+/// How much later a task is attempted again, in milliseconds.
+const LATER_MS: i64 = 10;
+
+/// What an entity took.
+#[derive(Debug, Clone)]
+pub enum Taken {
+    /// An input of a customer.
+    Customer(Box<customer::Input>),
+    /// A person's action on an order.
+    Action(Box<customer::Action>),
+    /// An input of a resource.
+    Resource(Box<resource::Input>),
+}
+
+impl Taken {
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Customer(input) => input.cause(),
+            Self::Action(_) => Cause::Other,
+            // A signal is a signal, whatever is known of when it was sent.
+            Self::Resource(input) if matches!(**input, resource::Input::Told(_)) => Cause::Message,
+            Self::Resource(input) => input.cause(),
+        }
+    }
+
+    /// Whether it is what the local activity of the attempt came to: the next attempt runs it again.
+    fn is_local_result(&self) -> bool {
+        match self {
+            Self::Customer(input) => matches!(**input, customer::Input::Sent | customer::Input::Admitted(_)),
+            Self::Resource(input) => matches!(**input, resource::Input::Notified(_)),
+            Self::Action(_) => false,
+        }
+    }
+}
+
+/// A task that is not recorded, though effects of it leave.
+#[derive(Debug, Clone)]
+pub struct OpenTask<M> {
+    /// The state from which it began.
+    before: Tracked<M>,
+    /// What was taken since, local results aside.
+    taken: Arc<Vec<Taken>>,
+    /// The calls that it began.
+    pub(super) calls: BTreeSet<(OrderId, usize)>,
+    /// Whether it began a look-up.
+    pub(super) looks_up: bool,
+    /// What the checks knew of the entity's orders before.
+    ended: BTreeMap<(OrderId, u8), OrderState>,
+    begun: BTreeMap<(OrderId, u8), bool>,
+    /// How many messages the local activities of the attempt have sent that are over.
+    sent: usize,
+}
+
+impl<M> Hash for OpenTask<M> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.before.hash(state);
+        let mut taken = DefaultHasher::new();
+        format!("{:?}", self.taken).hash(&mut taken);
+        (taken.finish(), &self.calls, self.looks_up, self.sent).hash(state);
+    }
+}
+
+/// What is remembered of an entity right before it takes something.
+pub(super) struct Before<M> {
+    entity: Option<Tracked<M>>,
+    calls: BTreeSet<(OrderId, usize)>,
+    is_local_under_way: bool,
+    looks_up: bool,
+    ended: BTreeMap<(OrderId, u8), OrderState>,
+    begun: BTreeMap<(OrderId, u8), bool>,
+}
+
+impl World {
+    /// Whether effects leave with this cause before they are recorded.
+    fn leaves_at_once(&self, taken: &Taken) -> bool {
+        match self.scenario.broken {
+            Some(Broken::LeavesBeforeItsCause) => true,
+            // What was sent was named by its position, and went by workflow time.
+            Some(Broken::NamesPositions) => taken.cause() == Cause::Message,
+            _ => match taken {
+                Taken::Resource(input) => input.cause() == Cause::Message,
+                _ => taken.cause() == Cause::Message,
+            },
+        }
+    }
+
+    pub(super) fn before_customer(&self, customer: usize) -> Option<Before<Customer>> {
+        let slot = &self.customers[customer];
+        (self.left.tasks_lost > 0).then(|| Before {
+            entity: slot.entity.clone(),
+            calls: slot.calls.keys().cloned().collect(),
+            is_local_under_way: slot.local.is_some(),
+            looks_up: false,
+            ended: self.truth.ended.clone(),
+            begun: self.truth.begun.clone(),
+        })
+    }
+
+    pub(super) fn before_resource(&self, resource: usize) -> Option<Before<Resource>> {
+        let slot = &self.resources[resource];
+        (self.left.tasks_lost > 0).then(|| Before {
+            entity: Some(slot.entity.clone()),
+            calls: BTreeSet::new(),
+            is_local_under_way: slot.notifying.is_some(),
+            looks_up: slot.looking_up.is_some(),
+            ended: BTreeMap::new(),
+            begun: BTreeMap::new(),
+        })
+    }
+
+    /// A customer took something: it belongs to the task under way, or begins one whose effects leave.
+    pub(super) fn customer_took(&mut self, customer: usize, before: Option<Before<Customer>>, taken: Taken) {
+        let Some(before) = before else { return };
+        let leaves = self.leaves_at_once(&taken);
+        let slot = &mut self.customers[customer];
+        let begun: BTreeSet<_> = slot.calls.keys().filter(|call| !before.calls.contains(*call)).cloned().collect();
+        let is_local_begun = !before.is_local_under_way && slot.local.is_some();
+        if let Some(task) = &mut slot.task {
+            task.took(taken);
+            task.calls.extend(begun);
+        } else if is_local_begun && leaves {
+            slot.task = OpenTask::new(before, taken, begun, false).map(Box::new);
+        }
+    }
+
+    /// The same of a resource.
+    pub(super) fn resource_took(&mut self, resource: usize, before: Option<Before<Resource>>, taken: Taken) {
+        let Some(before) = before else { return };
+        let leaves = self.leaves_at_once(&taken);
+        let slot = &mut self.resources[resource];
+        let looks_up = !before.looks_up && slot.looking_up.is_some();
+        let is_local_begun = !before.is_local_under_way && slot.notifying.is_some();
+        if let Some(task) = &mut slot.task {
+            task.took(taken);
+            task.looks_up |= looks_up;
+        } else if is_local_begun && leaves {
+            slot.task = OpenTask::new(before, taken, BTreeSet::new(), looks_up).map(Box::new);
+        }
+    }
+
+    /// A local activity of a customer is over. Its task is recorded, unless another one goes on in it.
+    pub(super) fn customer_local_ends(&mut self, customer: usize, sent: usize) {
+        let chains = self.scenario.broken == Some(Broken::LeavesBeforeItsCause);
+        let task = &mut self.customers[customer].task;
+        match task {
+            Some(task) if chains => task.sent += sent,
+            _ => *task = None,
+        }
+    }
+
+    /// The same of a resource.
+    pub(super) fn resource_local_ends(&mut self, resource: usize, sent: usize) {
+        let chains = self.scenario.broken == Some(Broken::LeavesBeforeItsCause);
+        let task = &mut self.resources[resource].task;
+        match task {
+            Some(task) if chains => task.sent += sent,
+            _ => *task = None,
+        }
+    }
+
+    /// Nothing leaves any more: the task is recorded.
+    pub(super) fn record_what_is_over(&mut self) {
+        self.customers.iter_mut().filter(|slot| slot.local.is_none()).for_each(|slot| slot.task = None);
+        self.resources.iter_mut().filter(|slot| slot.notifying.is_none()).for_each(|slot| slot.task = None);
+    }
+
+    /// Whether something left in the task of a customer that is not recorded.
+    pub(super) fn may_lose_customer_task(&self, customer: usize) -> bool {
+        let slot = &self.customers[customer];
+        let begun = slot.local.as_ref().is_some_and(|local| match local.get() {
+            LocalRun::Send { sent, .. } => *sent > 0,
+            LocalRun::Admit { work, .. } => {
+                work.iter().flat_map(|event| &event.tickets).any(|(_, _, answer)| answer.is_some())
+            }
+        });
+        self.left.tasks_lost > 0
+            && self.may_pass_to(self.now + LATER_MS)
+            && slot.task.as_ref().is_some_and(|task| begun || task.sent > 0)
+    }
+
+    /// The same of a resource.
+    pub(super) fn may_lose_resource_task(&self, resource: usize) -> bool {
+        let slot = &self.resources[resource];
+        let begun = slot.notifying.as_ref().is_some_and(|notifying| !notifying.deliveries.is_empty());
+        self.left.tasks_lost > 0
+            && self.may_pass_to(self.now + LATER_MS)
+            && slot.task.as_ref().is_some_and(|task| begun || task.sent > 0)
+    }
+
+    /// The task of a customer is attempted again.
+    pub(super) fn lose_customer_task(&mut self, customer: usize, seen: &mut Sightings) -> Checked {
+        self.left.tasks_lost -= 1;
+        seen.see(Sighting::TaskLost);
+        self.advance_to(self.now + LATER_MS, seen)?;
+        let slot = &mut self.customers[customer];
+        let Some(task) = slot.task.take() else { return Ok(()) };
+        let sent = match slot.local.as_ref().map(Tracked::get) {
+            Some(LocalRun::Send { sent, .. }) => *sent,
+            _ => 0,
+        };
+        slot.local = None;
+        slot.entity = Some(task.before.clone());
+        slot.calls.retain(|call, _| !task.calls.contains(call));
+        self.forget_attempt(customer, &task);
+        for taken in task.again() {
+            match taken {
+                Taken::Customer(input) => self.tell_customer(customer, *input, seen)?,
+                Taken::Action(action) => self.person_acts(customer, *action, seen)?,
+                Taken::Resource(_) => {}
+            }
+        }
+        if self.scenario.broken == Some(Broken::NamesPositions)
+            && let Some(local) = &mut self.customers[customer].local
+        {
+            local.change(|local| {
+                if let LocalRun::Send { sent: position, messages } = local {
+                    *position = sent.min(messages.len());
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// What the checks saw of the attempt's orders did not happen.
+    fn forget_attempt(&mut self, customer: usize, task: &OpenTask<Customer>) {
+        let own = &self.scenario.customers[customer].customer;
+        let stays = |order: &OrderId, was_before: bool| was_before || order.customer() != *own;
+        self.truth.ended.retain(|key, _| stays(&key.0, task.ended.contains_key(key)));
+        self.truth.begun.retain(|key, _| stays(&key.0, task.begun.contains_key(key)));
+    }
+
+    /// The task of a resource is attempted again.
+    pub(super) fn lose_resource_task(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
+        self.left.tasks_lost -= 1;
+        seen.see(Sighting::TaskLost);
+        self.advance_to(self.now + LATER_MS, seen)?;
+        let slot = &mut self.resources[resource];
+        let Some(task) = slot.task.take() else { return Ok(()) };
+        let deliveries = slot.notifying.take().map(|notifying| notifying.deliveries).unwrap_or_default();
+        slot.entity = task.before.clone();
+        if task.looks_up {
+            slot.looking_up = None;
+        }
+        for taken in task.again() {
+            if let Taken::Resource(input) = taken {
+                self.tell_resource(resource, *input, seen)?;
+            }
+        }
+        if self.scenario.broken == Some(Broken::NamesPositions)
+            && let Some(notifying) = &mut self.resources[resource].notifying
+        {
+            // The server has seen these request ids, and drops the messages.
+            notifying.deliveries = deliveries;
+            notifying.deliveries.truncate(notifying.messages.len());
+        }
+        Ok(())
+    }
+
+    /// A person's action reaches a customer.
+    pub(super) fn person_acts(&mut self, customer: usize, action: customer::Action, seen: &mut Sightings) -> Checked {
+        let now = Timestamp(self.now);
+        let before = self.before_customer(customer);
+        self.change_customer(customer, seen, |machine| machine.act(now, &action).1)?;
+        self.customer_took(customer, before, Taken::Action(Box::new(action)));
+        Ok(())
+    }
+}
+
+impl<M> OpenTask<M> {
+    fn new(before: Before<M>, taken: Taken, calls: BTreeSet<(OrderId, usize)>, looks_up: bool) -> Option<Self> {
+        let Before { entity, ended, begun, .. } = before;
+        let mut task = Self { before: entity?, taken: Arc::new(Vec::new()), calls, looks_up, ended, begun, sent: 0 };
+        task.took(taken);
+        Some(task)
+    }
+
+    fn took(&mut self, taken: Taken) {
+        if !taken.is_local_result() {
+            Arc::make_mut(&mut self.taken).push(taken);
+        }
+    }
+
+    /// What the next attempt takes, in the order of the SDK: messages first, in their order, then the rest.
+    fn again(&self) -> Vec<Taken> {
+        let (messages, rest): (Vec<_>, Vec<_>) =
+            self.taken.iter().cloned().partition(|taken| taken.cause() == Cause::Message);
+        messages.into_iter().chain(rest).collect()
+    }
+}

@@ -1,0 +1,299 @@
+//! Worker processes are killed, or stopped and continued, and the server is paused, all under load.
+//!
+//! A process that is killed leaves workflow tasks whose local activities ran and that were not recorded. What a stopped process
+//! sends once it is continued belongs to attempts that were given up. In the end each order has ended, one customer at a time
+//! had each number by the log of the HSS, and HSS, ledger and customers agree.
+//!
+//! `INTERLOCK_KILLED_EVENTS=970` takes 20 numbers, and stops processes for 30 s.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use interlock_adapters::sandbox::Seed;
+use interlock_coordinator::inspection::Inspection;
+use interlock_coordinator::installation::Installation;
+use interlock_coordinator::worker_pool::Workload;
+use interlock_domain::event::Event;
+use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_workflows::names;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::applied_log::{faults_on, registrations};
+use crate::events::{Customer, assigned, unassigned};
+use crate::scene::{Scene, imsi, number};
+use crate::testbed::{Testbed, Wanted, run_alone};
+
+/// Events sent, where nobody says how many.
+const EVENTS_USUAL: usize = 48;
+/// Numbers share customers by pairs.
+const CUSTOMERS_OF_PAIR: usize = 4;
+/// So many customers wait for a number beside the one that has it.
+const WAITING: usize = 2;
+/// The pause between two disturbances.
+const PAUSE: Duration = Duration::from_millis(2_500);
+/// The pause between two looks at an order.
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
+/// How long an order may take once nobody disturbs any more. While workers die, it may take any time.
+const END_LIMIT: Duration = Duration::from_mins(2);
+/// How long the server is paused.
+const SERVER_PAUSED_FOR: Duration = Duration::from_secs(8);
+/// The workloads whose processes are disturbed, in turn: entities most often.
+const DISTURBED: [Workload; 6] = [
+    Workload::Resource,
+    Workload::Entity,
+    Workload::Provisioning,
+    Workload::Resource,
+    Workload::Entity,
+    Workload::Jobs,
+];
+
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    numbers: usize,
+    turns: usize,
+    /// How long a process is stopped: longer than the workflow task time-out of 10 s.
+    stopped_for: Duration,
+}
+
+fn size() -> Size {
+    let events = std::env::var("INTERLOCK_KILLED_EVENTS").map(|events| events.parse().expect("a number of events"));
+    let events: usize = events.unwrap_or(EVENTS_USUAL);
+    let numbers = (events / 48).clamp(4, 20);
+    let stopped_for = Duration::from_secs(if events > 200 { 30 } else { 12 });
+    Size { numbers, turns: events.div_ceil(2 * numbers), stopped_for }
+}
+
+/// What sends events and waits for their orders, whoever runs the workers.
+struct Load {
+    installation: Installation,
+    tenant: TenantId,
+    /// Since when nobody disturbs any more; none while somebody does.
+    calm_since: watch::Receiver<Option<Instant>>,
+}
+
+/// A number, and the customers that have it in turn, each with a SIM for it.
+struct Line {
+    number: String,
+    customers: Vec<Customer>,
+}
+
+impl Load {
+    /// Sends an event, again and again until it is accepted: the server may be paused.
+    async fn submit(&self, event: &Value) -> OrderId {
+        let read = Event::from_value(event, usize::MAX).unwrap();
+        let entities = &self.installation.entities;
+        let entity = entities.customer(&self.tenant, &read.subject);
+        let request_id = Uuid::new_v4().to_string();
+        while entities.signal_with_start(&entity, names::SUBMIT, event, &request_id).await.is_err() {
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        self.installation.catalog.order_id(&self.tenant, &read)
+    }
+
+    /// Waits until an order is completed.
+    ///
+    /// # Errors
+    /// What the order says of itself, where it ends otherwise or not in time.
+    async fn completed(&self, order: &OrderId) -> Result<(), String> {
+        let inspection = Inspection::new(self.installation.clone());
+        let waits_since = Instant::now();
+        loop {
+            let shown = inspection.order(&self.tenant, order).await;
+            let state = shown.as_ref().ok().and_then(|shown| shown["state"].as_str());
+            match state {
+                Some("completed") => return Ok(()),
+                Some("failed" | "cancelled" | "rejected" | "superseded" | "held" | "partial") => {
+                    return Err(format!("{order}: {shown:?}"));
+                }
+                _ => {}
+            }
+            if self.calm_since.borrow().is_some_and(|since| since.max(waits_since).elapsed() > END_LIMIT) {
+                return Err(format!("{order} does not end: {shown:?}"));
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// A number goes from customer to customer; the last one keeps it.
+    async fn pass_around(&self, line: &Line, turns: usize) -> Result<(), String> {
+        let customer = |turn: usize| &line.customers[turn % line.customers.len()];
+        let mut orders = Vec::with_capacity(2 * turns);
+        let mut assigns = Vec::with_capacity(turns);
+        for turn in 0..turns {
+            while assigns.len() < turns.min(turn + 1 + WAITING) {
+                assigns.push(self.submit(&assigned(customer(assigns.len()), &line.number)).await);
+            }
+            self.completed(&assigns[turn]).await?;
+            if turn + 1 < turns {
+                orders.push(self.submit(&unassigned(customer(turn), &line.number)).await);
+            }
+        }
+        for order in &orders {
+            self.completed(order).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A number for each line, and four customers for two lines: each with a SIM of its own on each.
+fn lines(scene: &Scene<'_>, numbers: usize) -> Vec<Line> {
+    let pairs = numbers.div_ceil(2);
+    let customers: Vec<Vec<Customer>> = (0..pairs)
+        .map(|pair| (0..CUSTOMERS_OF_PAIR).map(|at| Scene::newcomer(&format!("c{pair}-{at}"))).collect())
+        .collect();
+    let with_sim = |customer: &Customer| {
+        let customer = Customer { imsi: imsi(), ..customer.clone() };
+        scene.bed.hss.seed(&[Seed { imsi: customer.imsi.clone(), ..Seed::default() }]).unwrap();
+        customer
+    };
+    let line = |at: usize| Line { number: number(), customers: customers[at / 2].iter().map(with_sim).collect() };
+    (0..numbers).map(line).collect()
+}
+
+fn send_signal(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
+}
+
+/// Kills and stops workers in turn, and pauses the server now and then, until the load is over. How often each was done.
+async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<bool>) -> BTreeMap<&'static str, usize> {
+    let mut done: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut stopped: Vec<(u32, Instant)> = Vec::new();
+    for round in 0.. {
+        let over = tokio::time::timeout(PAUSE, is_over.wait_for(|is_over| *is_over)).await.is_ok();
+        let now = Instant::now();
+        stopped.retain(|(pid, since)| {
+            let is_to_stay = !over && now.duration_since(*since) < size.stopped_for;
+            if !is_to_stay {
+                send_signal(*pid, Signal::SIGCONT);
+            }
+            is_to_stay
+        });
+        if over {
+            break;
+        }
+        if round % 7 == 6 {
+            let server = bed.platform.server.pid().unwrap();
+            send_signal(server, Signal::SIGSTOP);
+            tokio::time::sleep(SERVER_PAUSED_FOR).await;
+            send_signal(server, Signal::SIGCONT);
+            *done.entry("server paused").or_default() += 1;
+            continue;
+        }
+        let workload = DISTURBED[round % DISTURBED.len()];
+        let is_stopped = |pid: u32| stopped.iter().any(|(other, _)| *other == pid);
+        let mut runs = bed.platform.worker_processes.iter();
+        let Some(at) = runs.position(|process| process.workload() == workload && !is_stopped(process.pid())) else {
+            continue;
+        };
+        // One process of each kind is stopped at a time at most, and another one takes over.
+        if round % 3 == 2 && stopped.len() < 2 {
+            let pid = bed.platform.worker_processes[at].pid();
+            send_signal(pid, Signal::SIGSTOP);
+            stopped.push((pid, Instant::now()));
+            *done.entry("worker stopped").or_default() += 1;
+        } else {
+            bed.platform.worker_processes.remove(at).kill().await.unwrap();
+            *done.entry("worker killed").or_default() += 1;
+        }
+        bed.platform.start_worker_process(workload).await.unwrap_or_else(|fault| panic!("{fault}"));
+    }
+    done
+}
+
+/// What a number's ledger, the HSS and the customers say, where they do not agree that its last customer has it; none where
+/// they do.
+async fn disagreement(scene: &Scene<'_>, line: &Line, turns: usize) -> Option<String> {
+    let last = &line.customers[(turns - 1) % line.customers.len()];
+    let ledger = scene.number_state(&line.number).await?;
+    let resource: ResourceId = format!("msisdn/{}", line.number).parse().unwrap();
+    let mut leases = Vec::new();
+    for customer in &line.customers {
+        let state = scene.customer_state(customer).await;
+        let of_number = state["leases"].as_array().into_iter().flatten().cloned();
+        let of_number = of_number.filter(|lease| lease["resource"] == resource.to_string());
+        leases.extend(of_number.map(|lease| (customer.id.clone(), lease["epoch"].clone())));
+        if state["orders"].as_array().is_some_and(|orders| !orders.is_empty()) {
+            return Some(format!("{} has open orders: {:#}", customer.id, state["orders"]));
+        }
+    }
+    let at_hss = registrations(&scene.bed.hss.log(), &line.number);
+    let (holder, epoch) = (&ledger["holder"]["customer_id"], &ledger["holder"]["epoch"]);
+    let agree = *holder == *last.id
+        && ledger["queue"] == serde_json::json!([])
+        && leases == [(last.id.clone(), epoch.clone())]
+        && at_hss.last() == Some(&format!("{}+", last.imsi));
+    (!agree).then(|| format!("{}: leases {leases:?}, HSS {at_hss:?}, ledger {ledger:#}", line.number))
+}
+
+async fn judge(scene: &Scene<'_>, lines: &[Line], turns: usize) -> Vec<String> {
+    let numbers: Vec<&str> = lines.iter().map(|line| line.number.as_str()).collect();
+    let mut faults: Vec<String> = faults_on(&scene.bed.hss.log(), &numbers).iter().map(ToString::to_string).collect();
+    for line in lines {
+        let began = Instant::now();
+        let mut differs = disagreement(scene, line, turns).await;
+        while differs.is_some() && began.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(LOOK_PAUSE).await;
+            differs = disagreement(scene, line, turns).await;
+        }
+        faults.extend(differs);
+    }
+    faults
+}
+
+#[test]
+fn every_order_ends_and_one_customer_has_each_number_although_workers_die_and_stop_under_load() {
+    run_alone(async {
+        let workloads = vec![Workload::Entity, Workload::Resource, Workload::Provisioning, Workload::Jobs];
+        let wanted = Wanted { worker_processes: Some(workloads), ..Wanted::default() };
+        let mut bed = Testbed::start("killed-under-load", wanted).await;
+        let size = size();
+        let (tenant, lines) = {
+            let scene = Scene::on(&bed);
+            let lines = lines(&scene, size.numbers);
+            (scene.tenant, lines)
+        };
+        let (calm, calm_since) = watch::channel(None);
+        let (over, is_over) = watch::channel(false);
+        let load = Load { installation: bed.platform.installation.clone(), tenant: tenant.clone(), calm_since };
+        let began = Instant::now();
+        let disturbing = async {
+            let done = Box::pin(disturb(&mut bed, size, is_over)).await;
+            calm.send_replace(Some(Instant::now()));
+            done
+        };
+        let passing = async {
+            let all = lines.iter().map(|line| load.pass_around(line, size.turns));
+            // A number that is stuck is stuck for ever: after this time nobody disturbs any more.
+            let limit = Duration::from_secs(60 + 20 * u64::try_from(size.turns).unwrap());
+            let stop = async {
+                tokio::time::sleep(limit).await;
+                over.send_replace(true);
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                ended = join_all(all) => ended,
+                () = stop => unreachable!("it never ends"),
+            }
+        };
+        let passing = async {
+            let ended = passing.await;
+            over.send_replace(true);
+            ended
+        };
+        let (done, ended) = tokio::join!(disturbing, passing);
+        let scene = Scene { bed: &bed, tenant };
+        let mut faults: Vec<String> = ended.into_iter().filter_map(Result::err).collect();
+        let stuck = faults.len();
+        faults.extend(judge(&scene, &lines, size.turns).await);
+        println!("{size:?}: {done:?} in {} s; {stuck} numbers stuck", began.elapsed().as_secs());
+        assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+        bed.stop().await;
+    });
+}

@@ -1,0 +1,83 @@
+//! The gRPC frames that pass through the proxy.
+
+use std::convert::Infallible;
+use std::io::Read as _;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use flate2::read::GzDecoder;
+use futures_util::stream;
+use http::{HeaderMap, Response};
+use http_body_util::StreamBody;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Frame;
+use prost::Message;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    PollWorkflowTaskQueueResponse, RespondWorkflowTaskCompletedRequest, RespondWorkflowTaskCompletedResponse,
+};
+
+/// The whole body of a request or an answer.
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// What precedes each message: whether it is compressed, and its length.
+const PREFIX_BYTES: usize = 5;
+
+pub(super) fn body(bytes: Bytes) -> Body {
+    body_with_trailers(bytes, None)
+}
+
+pub(super) fn body_with_trailers(bytes: Bytes, trailers: Option<HeaderMap>) -> Body {
+    let data = Some(bytes).filter(|bytes| !bytes.is_empty()).map(Frame::data);
+    let frames = data.into_iter().chain(trailers.map(Frame::trailers)).map(Ok);
+    Body::new(StreamBody::new(stream::iter(frames)))
+}
+
+/// The gRPC answer UNAVAILABLE, which clients send again after.
+pub(super) fn unavailable(why: &str) -> Response<Body> {
+    let answer = Response::builder().header("content-type", "application/grpc").header("grpc-status", "14");
+    answer.header("grpc-message", why).body(body(Bytes::new())).unwrap()
+}
+
+/// Whether a whole answer says that the call succeeded. A failure without a message stands in the headers.
+pub(super) fn is_ok(answer: &Response<Body>) -> bool {
+    answer.headers().get("grpc-status").is_none_or(|status| status == "0")
+}
+
+/// The one message of a body; none where it has none, or one that cannot be read.
+pub(super) fn decode<M: Message + Default>(body: &[u8]) -> Option<M> {
+    let (prefix, rest) = body.split_at_checked(PREFIX_BYTES)?;
+    let length = usize::try_from(u32::from_be_bytes(prefix[1..].try_into().ok()?)).ok()?;
+    let message = rest.get(..length)?;
+    if prefix[0] == 0 {
+        return M::decode(message).ok();
+    }
+    let mut plain = Vec::new();
+    GzDecoder::new(message).read_to_end(&mut plain).ok()?;
+    M::decode(plain.as_slice()).ok()
+}
+
+/// The body with this message, not compressed.
+pub(super) fn encode(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
+    let mut body = BytesMut::with_capacity(PREFIX_BYTES + length);
+    body.put_u8(0);
+    body.put_u32(u32::try_from(length).unwrap());
+    message.encode(&mut body).unwrap();
+    body.freeze()
+}
+
+/// The token of the workflow task that this call completes.
+pub(super) fn completed_token(call: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let completes = call == "RespondWorkflowTaskCompleted";
+    completes.then(|| decode::<RespondWorkflowTaskCompletedRequest>(body))?.map(|request| request.task_token)
+}
+
+/// The workflow tasks that an answer brings: their tokens, and the workflow ids of their entities.
+pub(super) fn tasks(call: &str, body: &[u8]) -> Option<(Vec<u8>, String)> {
+    let task = match call {
+        "PollWorkflowTaskQueue" => decode::<PollWorkflowTaskQueueResponse>(body),
+        "RespondWorkflowTaskCompleted" => decode::<RespondWorkflowTaskCompletedResponse>(body)?.workflow_task,
+        _ => None,
+    }?;
+    let workflow_id = task.workflow_execution?.workflow_id;
+    (!task.task_token.is_empty()).then_some((task.task_token, workflow_id))
+}

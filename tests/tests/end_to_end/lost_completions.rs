@@ -1,0 +1,251 @@
+//! Completions of workflow tasks are lost after their local activities ran (design §4.15), on a real server.
+//!
+//! What was sent stays sent. The server has the task done again, later, and with what came meanwhile before the timers and
+//! results that the first attempt knew.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use interlock_adapters::sandbox::{Action, Rule};
+use interlock_coordinator::connection::ConnectionFlags;
+use interlock_coordinator::installation::{Installation, Patience};
+use interlock_coordinator::worker_pool::Workload;
+use interlock_domain::ids::ResourceId;
+use serde_json::json;
+
+use crate::command::interlock;
+use crate::events::{Customer, assigned, event, happened, unassigned};
+use crate::lossy_proxy::{Fate, Loss, LossyProxy, Moment};
+use crate::scene::{Scene, number, write_that_begins_to_assign};
+use crate::testbed::{Testbed, Wanted, run};
+use crate::waiting::until;
+
+/// The workflow task time-out of the entities of these tests: after it, the server has a lost task done again.
+const TASK_TIMEOUT: Duration = Duration::from_secs(3);
+/// For so long a completion is refused: a little longer than the task's time-out.
+const REFUSED_FOR: Duration = Duration::from_millis(3_200);
+/// How long connecting through the proxy may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// A kind of resource that waits 2 s before its first grant and asks nobody: its first grant rests on a timer.
+const WITH_A_WAIT: &str = r#"
+[resources.slow]
+fresh_wait = "2s"
+orphan_settle = "2s"
+
+[events."slow.assigned"]
+claims = [{ mode = "assign", resource = "slow/{msisdn}" }]
+steps = [{ role = "hss", operation = "assign_number", with = { imsi = "{imsi}", msisdn = "{msisdn}" }, resources = ["slow/{msisdn}"], attempt_timeout = "4s" }]
+[events."slow.assigned".data]
+required = ["imsi", "msisdn"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.msisdn = { type = "string", format = "msisdn" }
+
+[events."slow.unassigned"]
+claims = [{ mode = "release", resource = "slow/{msisdn}" }]
+steps = [{ role = "hss", operation = "release_number", with = { imsi = "{imsi}", msisdn = "{msisdn}" }, resources = ["slow/{msisdn}"], attempt_timeout = "4s" }]
+[events."slow.unassigned".data]
+required = ["imsi", "msisdn"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.msisdn = { type = "string", format = "msisdn" }
+"#;
+
+/// A testbed whose worker process reaches the server through a proxy, as do the tests themselves.
+struct LossyBed {
+    bed: Testbed,
+    proxy: LossyProxy,
+}
+
+impl LossyBed {
+    async fn start(name: &str) -> Self {
+        let wanted =
+            Wanted { worker_processes: Some(Vec::new()), more_events: WITH_A_WAIT.to_owned(), ..Wanted::default() };
+        let mut bed = Testbed::start(name, wanted).await;
+        let proxy = LossyProxy::before(&bed.platform.temporal_address(), TASK_TIMEOUT).await;
+        let flags = ConnectionFlags::to_server(proxy.address());
+        let (settings, catalog) = (&bed.platform.installation.settings, &bed.platform.installation.catalog);
+        let (settings, catalog) = ((**settings).clone(), (**catalog).clone());
+        let through = Installation::connect(&flags, settings, catalog, Patience::Brief, CONNECT_LIMIT).await;
+        bed.platform.installation = through.unwrap_or_else(|fault| panic!("{fault}"));
+        bed.platform.workers_connect_to(proxy.address());
+        bed.platform.start_worker_process(Workload::All).await.unwrap_or_else(|fault| panic!("{fault}"));
+        Self { bed, proxy }
+    }
+}
+
+/// The completion of the task in which an entity sent a message with these parts is lost.
+fn lost_after(of: String, contains: &[&str]) -> Loss {
+    let contains = contains.iter().map(|&part| part.to_owned()).collect();
+    Loss { of, when: Moment::After { to: None, contains }, fate: Fate::Lost { for_at_least: REFUSED_FOR } }
+}
+
+fn slow(what: &str, customer: &Customer, number: &str) -> serde_json::Value {
+    event(what, &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
+}
+
+fn workflow_id(scene: &Scene<'_>, resource: &ResourceId) -> String {
+    scene.bed.platform.installation.routing.resource(&scene.tenant, resource).workflow_id
+}
+
+/// Trace 21. The first grant of a number rests on `resource` being fresh: on a timer, or on what its authority says. It is
+/// told, and its task is lost. An older claim comes before the task is done again.
+async fn an_older_claim_comes_after_a_grant_that_was_not_recorded(lossy: &LossyBed, kind: &str) {
+    let scene = Scene::on(&lossy.bed);
+    let (b, c, number) = (scene.customer("B"), scene.customer("C"), number());
+    let (assign, unassign) = match kind {
+        "slow" => ("slow.assigned", "slow.unassigned"),
+        _ => ("line.assigned", "line.unassigned"),
+    };
+    let resource: ResourceId = format!("{kind}/{number}").parse().unwrap();
+    let older = happened(slow(assign, &c, &number), 60_000, chrono::Utc::now());
+    // B's write is still on its way when the task is done again.
+    lossy.bed.hss.add_rule(Rule::once(write_that_begins_to_assign(&number), Action::Delay { ms: 3_500 }));
+    let loss = lossy.proxy.lose(lost_after(workflow_id(&scene, &resource), &["lease_granted", &b.id]));
+    let first = scene.submit(&slow(assign, &b, &number)).await;
+    lossy.proxy.until_lost(loss).await;
+    let second = scene.submit(&older).await;
+    let c_has_it = until("the number to know of C's claim", || async {
+        let state = scene.bed.platform.resource(&scene.tenant, &resource).await.ok()?;
+        let is_queued = state["queue"].as_array()?.iter().any(|waiter| waiter["customer_id"] == *c.id);
+        let has_it = state["holder"]["customer_id"] == *c.id;
+        (is_queued || has_it).then_some(has_it)
+    });
+    let c_has_it = c_has_it.await;
+    scene.completed(&[first]).await;
+    scene.judge(&[&number]);
+    assert!(!c_has_it, "{number} was granted to B, who has it registered, and then to C");
+    // B gives it up; then it is C's, whose claim is older but came later.
+    let third = scene.submit(&slow(unassign, &b, &number)).await;
+    scene.completed(&[third, second]).await;
+    scene.judge(&[&number]);
+    let expected = [format!("{}+", b.imsi), format!("{}-", b.imsi), format!("{}+", c.imsi)];
+    assert_eq!(scene.registrations(&number), expected);
+}
+
+#[test]
+fn nobody_else_is_granted_a_fresh_number_after_the_task_of_its_first_grant_was_lost() {
+    run(async {
+        let lossy = LossyBed::start("lost-21").await;
+        let timer = an_older_claim_comes_after_a_grant_that_was_not_recorded(&lossy, "slow");
+        let look_up = an_older_claim_comes_after_a_grant_that_was_not_recorded(&lossy, "msisdn");
+        tokio::join!(timer, look_up);
+        lossy.bed.stop().await;
+    });
+}
+
+/// Trace 22. A gives the number back, B is granted it and told with an epoch, the task is lost: B's give-back at that epoch
+/// counts, and C gets the number.
+#[test]
+fn a_number_whose_grant_was_told_in_a_lost_task_can_be_given_back() {
+    run(async {
+        let lossy = LossyBed::start("lost-22").await;
+        let scene = Scene::on(&lossy.bed);
+        let (a, b, c) = (scene.customer("A"), scene.customer("B"), scene.customer("C"));
+        let number = number();
+        scene.done(&assigned(&a, &number)).await;
+        let second = scene.submit(&assigned(&b, &number)).await;
+        scene.is_waiting_for(&b, &number).await;
+        let resource: ResourceId = format!("msisdn/{number}").parse().unwrap();
+        let loss = lossy.proxy.lose(lost_after(workflow_id(&scene, &resource), &["lease_granted", &b.id]));
+        let first = scene.submit(&unassigned(&a, &number)).await;
+        lossy.proxy.until_lost(loss).await;
+        scene.completed(&[first, second]).await;
+        let third = scene.submit(&unassigned(&b, &number)).await;
+        let fourth = scene.submit(&assigned(&c, &number)).await;
+        scene.completed(&[third, fourth]).await;
+        scene.judge(&[&number]);
+        let expected = [(&a, '+'), (&a, '-'), (&b, '+'), (&b, '-'), (&c, '+')];
+        assert_eq!(scene.registrations(&number), expected.map(|(who, what)| format!("{}{what}", who.imsi)));
+        assert_eq!(scene.holder(&number).await, Some(c.id.clone()));
+        lossy.bed.stop().await;
+    });
+}
+
+/// Whose completion is lost in a hand-over.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    /// The holder, that gives the number up.
+    Holder,
+    /// The customer that gets it next.
+    Next,
+    /// The customer whose order is cancelled while it waits.
+    Cancelled,
+    /// The number.
+    Number,
+}
+
+/// A whole hand-over, in which the completion after the entity sent such a message is lost. Meanwhile an older claim comes, and
+/// a person cancels a younger one.
+async fn a_hand_over_with(lossy: &LossyBed, of: Of, message: &str, fate: Fate) {
+    let scene = Scene::on(&lossy.bed);
+    let [a, b, c, d] = ["A", "B", "C", "D"].map(|name| scene.customer(name));
+    let number = number();
+    scene.done(&assigned(&a, &number)).await;
+    let entity = |customer: &Customer| {
+        let id = customer.id.parse().unwrap();
+        scene.bed.platform.installation.routing.customer(&scene.tenant, &id).workflow_id
+    };
+    let of = match of {
+        Of::Holder => entity(&a),
+        Of::Next => entity(&b),
+        Of::Cancelled => entity(&d),
+        Of::Number => workflow_id(&scene, &format!("msisdn/{number}").parse().unwrap()),
+    };
+    let older = happened(assigned(&c, &number), 60_000, chrono::Utc::now());
+    // What it says of itself names this number, and no other one.
+    let contains = [message.to_owned(), number.clone()];
+    let when = Moment::After { to: None, contains: contains.to_vec() };
+    let loss = lossy.proxy.lose(Loss { of, when, fate });
+    let gets = scene.submit(&assigned(&b, &number)).await;
+    scene.is_waiting_for(&b, &number).await;
+    let cancelled = scene.submit(&assigned(&d, &number)).await;
+    scene.is_waiting_for(&d, &number).await;
+    let loses = scene.submit(&unassigned(&a, &number)).await;
+    // An action whose task is lost is not answered, and a person asks again.
+    let is_cancelled = || async {
+        interlock(&scene, &["order", "cancel", cancelled.as_str(), "--reason", "a test"]).await;
+        scene.order(&cancelled).await.filter(|shown| shown["state"] == "cancelled")
+    };
+    until("the order to be cancelled", is_cancelled).await;
+    lossy.proxy.until_lost(loss).await;
+    let gets_too = scene.submit(&older).await;
+    scene.completed(&[loses]).await;
+    let is_completed = async |order| scene.order(order).await.is_some_and(|shown| shown["state"] == "completed");
+    let b_is_first = until("somebody to get the number", || async {
+        if is_completed(&gets).await {
+            return Some(true);
+        }
+        is_completed(&gets_too).await.then_some(false)
+    })
+    .await;
+    let (first, last) = if b_is_first { (&b, &c) } else { (&c, &b) };
+    let released = scene.submit(&unassigned(first, &number)).await;
+    scene.completed(&[released, gets, gets_too]).await;
+    assert_eq!(scene.end_of(&cancelled).await, "cancelled");
+    scene.judge(&[&number]);
+    let expected = [(&a, '+'), (&a, '-'), (first, '+'), (first, '-'), (last, '+')];
+    assert_eq!(scene.registrations(&number), expected.map(|(who, what)| format!("{}{what}", who.imsi)));
+    assert_eq!(scene.holder(&number).await, Some(last.id.clone()));
+}
+
+#[test]
+fn a_hand_over_ends_well_whichever_completion_is_lost_in_it() {
+    run(async {
+        let lossy = LossyBed::start("lost-table").await;
+        let lost = Fate::Lost { for_at_least: REFUSED_FOR };
+        let late = Fate::Held { by: Duration::from_secs(2) };
+        let cases = [
+            (Of::Next, "claim", lost),
+            (Of::Holder, "\"give_back\"", lost),
+            (Of::Holder, "\"give_back\"", Fate::AnswerLost),
+            (Of::Cancelled, "\"withdraw\"", lost),
+            (Of::Cancelled, "\"withdraw\"", late),
+            (Of::Number, "\"lease_granted\"", lost),
+            (Of::Number, "\"lease_granted\"", Fate::AnswerLost),
+            (Of::Number, "\"lease_granted\"", late),
+        ];
+        let all = cases.map(|(of, message, fate)| Box::pin(a_hand_over_with(&lossy, of, message, fate)));
+        join_all(all).await;
+        lossy.bed.stop().await;
+    });
+}
