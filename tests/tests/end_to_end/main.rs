@@ -60,6 +60,7 @@ mod rolling_restart;
 mod routed;
 mod scraped;
 mod server_killed;
+mod several_numbers;
 mod shared_target;
 mod swept;
 mod target_down;

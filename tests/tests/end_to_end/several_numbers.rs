@@ -1,0 +1,88 @@
+//! SIMs with several numbers, and numbers that stand only in a list of the HSS: judged by what the HSS applied.
+
+use serde_json::{Value, json};
+
+use crate::events::{Customer, assigned, unassigned};
+use crate::scene::{Scene, number};
+use crate::testbed::{run, shared};
+
+/// Registers numbers at the HSS as somebody else than Interlock does: one row, with a list of additional ones.
+async fn register(scene: &Scene<'_>, customer: &Customer, primary: &str, list: &str) {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let row = json!({"imsi": customer.imsi, "msisdn": primary, "msisdn_list": list});
+    let request = http.put(format!("{}/ims_subscriber/", scene.bed.hss.base_url())).body(row.to_string());
+    let answer = request.header("content-type", "application/json").send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+}
+
+/// The row of a customer in a table of the HSS.
+fn row(scene: &Scene<'_>, table: &str, customer: &Customer) -> Value {
+    let state = scene.bed.hss.state();
+    let rows = state[table].as_array().unwrap().iter();
+    let mut of_customer = rows.filter(|row| row["imsi"] == customer.imsi.as_str());
+    let row = of_customer.next().cloned().unwrap_or_default();
+    assert_eq!(of_customer.next(), None, "two rows of {table}");
+    row
+}
+
+#[test]
+fn a_number_that_stands_only_in_a_list_goes_to_the_next_one_when_its_holder_gave_it_up() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (a1, a2) = (scene.customer("A1"), scene.customer("A2"));
+        let (primary, listed) = (number(), number());
+        register(&scene, &a1, &primary, &format!("{primary},{listed}")).await;
+        // The ledger knows nothing of the number, and no look-up of the HSS's finds it.
+        let assign = scene.submit(&assigned(&a2, &listed)).await;
+        scene.is_waiting_for(&a2, &listed).await;
+        assert_eq!(scene.registrations(&listed), [format!("{}+", a1.imsi)]);
+        let release = scene.submit(&unassigned(&a1, &listed)).await;
+        scene.completed(&[release, assign]).await;
+        let expected = [format!("{}+", a1.imsi), format!("{}-", a1.imsi), format!("{}+", a2.imsi)];
+        assert_eq!(scene.registrations(&listed), expected);
+        assert_eq!(scene.registrations(&primary), [format!("{}+", a1.imsi)], "the other number of the row stays");
+        scene.judge(&[&primary, &listed]);
+    });
+}
+
+#[test]
+fn of_two_numbers_of_a_sim_one_is_handed_over_and_the_other_stays() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (a1, a2) = (scene.customer("A1"), scene.customer("A2"));
+        let (first, second) = (number(), number());
+        scene.done(&assigned(&a1, &first)).await;
+        scene.done(&assigned(&a1, &second)).await;
+        assert_eq!(row(&scene, "subscriber", &a1)["msisdn"], first.as_str());
+        let release = scene.submit(&unassigned(&a1, &first)).await;
+        let assign = scene.submit(&assigned(&a2, &first)).await;
+        scene.completed(&[release, assign]).await;
+        scene.judge(&[&first, &second]);
+        assert_eq!(scene.registrations(&second), [format!("{}+", a1.imsi)]);
+        for (customer, number) in [(&a1, &second), (&a2, &first)] {
+            assert_eq!(row(&scene, "subscriber", customer)["msisdn"], number.as_str());
+            assert_eq!(row(&scene, "ims_subscriber", customer)["msisdn"], number.as_str());
+        }
+    });
+}
+
+#[test]
+fn a_release_that_names_a_sim_that_does_not_have_the_number_leaves_it_to_its_holder() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (a1, a2, a3) = (scene.customer("A1"), scene.customer("A2"), scene.customer("A3"));
+        let (primary, listed) = (number(), number());
+        register(&scene, &a1, &primary, &listed).await;
+        // A2 never had it: what it gives up is A1's, and A3 gets it only after A1.
+        let stray = scene.submit(&unassigned(&a2, &listed)).await;
+        let assign = scene.submit(&assigned(&a3, &listed)).await;
+        scene.is_waiting_for(&a3, &listed).await;
+        assert_eq!(scene.registrations(&listed), [format!("{}+", a1.imsi)]);
+        scene.done(&unassigned(&a1, &listed)).await;
+        scene.completed(&[assign]).await;
+        scene.end_of(&stray).await;
+        scene.judge(&[&primary, &listed]);
+        let expected = [format!("{}+", a1.imsi), format!("{}-", a1.imsi), format!("{}+", a3.imsi)];
+        assert_eq!(scene.registrations(&listed), expected);
+    });
+}
