@@ -75,7 +75,7 @@ fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned
     let targets = &worker.entities.routing().tenant(&customer.tenant).targets;
     let mut holdings = admission.holdings.clone();
     let mut planned = Vec::with_capacity(admission.events.len());
-    for EventToAdmit { event, key } in &admission.events {
+    for EventToAdmit { event, key, .. } in &admission.events {
         let context = PlanContext {
             tenant: &customer.tenant,
             customer: &customer.customer,

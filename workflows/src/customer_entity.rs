@@ -381,6 +381,10 @@ impl Entity for CustomerEntity {
         }
     }
 
+    fn rests_on_clock(effect: &Effect) -> bool {
+        matches!(effect, Effect::Admit(admission) if admission.rests_on_clock())
+    }
+
     fn wants_local(&self) -> bool {
         self.effects.iter().any(|effect| matches!(effect, Effect::Admit(_) | Effect::Send(_)))
     }

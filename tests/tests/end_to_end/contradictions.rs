@@ -50,7 +50,8 @@ fn me(scene: &Scene<'_>, customer: &Customer) -> CustomerRef {
 async fn forge_give_back(scene: &Scene<'_>, customer: &Customer, resource: &ResourceId) -> Epoch {
     let epoch = epoch_of(&state_of(scene, resource).await.unwrap()["holder"]);
     let (tickets, finished) = (Vec::new(), Vec::new());
-    let message = ToResource::GiveBack { from: me(scene, customer), epoch, how: GiveBack::Released, tickets, finished };
+    let (from, how, proof, registered_to) = (me(scene, customer), GiveBack::Released, None, None);
+    let message = ToResource::GiveBack { from, epoch, how, tickets, finished, proof, registered_to };
     let entity =
         RawEntity::new(&scene.bed.platform, scene.bed.platform.installation.routing.resource(&scene.tenant, resource));
     let envelope = serde_json::to_string(&Envelope::new(message)).unwrap();

@@ -45,13 +45,6 @@ impl Customer {
         self.inbox.insert(fixed + place, EventToAdmit { event, key, unstamped });
     }
 
-    /// Whether an order key of the admission under way depends on the workflow time at which its event was taken in. Then
-    /// the workflow task has to be recorded before the admission begins: a later attempt would make another key.
-    pub fn admission_rests_on_clock(&self) -> bool {
-        let Local::Admitting(count) = self.local else { return false };
-        self.inbox.iter().take(count).any(|waiting| waiting.unstamped)
-    }
-
     /// Whether an order was taken in before.
     fn knows(&self, order: &OrderId) -> bool {
         self.orders.contains_key(order)

@@ -285,7 +285,21 @@ pub enum Admitted {
     },
 }
 
+impl EventToAdmit {
+    /// Whether the place of its order depends on the workflow time at which the event was taken in: nobody stamped it, and it
+    /// has no time of its own that counts. Of an event with a time, workflow time only decides between equal times.
+    pub fn rests_on_clock(&self) -> bool {
+        self.unstamped && self.key.occurred_at == self.key.accepted_at
+    }
+}
+
 impl Admission {
+    /// Whether an order key of it depends on workflow time. Then the workflow task has to be recorded before the admission
+    /// begins: a later attempt would make another key.
+    pub fn rests_on_clock(&self) -> bool {
+        self.events.iter().any(EventToAdmit::rests_on_clock)
+    }
+
     /// The tickets to claim for the plan of one of its events: one per assign or lock claim, and one per release claim
     /// whose lease the customer does not hold.
     pub fn tickets(&self, key: &OrderKey, plan: &Plan) -> Vec<(ResourceId, Ticket)> {

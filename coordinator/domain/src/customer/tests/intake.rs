@@ -129,7 +129,7 @@ fn the_key_of_a_stamped_event_is_the_same_in_a_later_attempt_and_that_of_another
     let taken = |now: Timestamp, event: Event, edition: Edition| {
         let mut a = Customer { edition, ..customer() };
         a.step(now, Input::Submitted(Ok(event)));
-        (a.inbox[0].key.accepted_at, a.admission_rests_on_clock())
+        (a.inbox[0].key.accepted_at, a.inbox[0].rests_on_clock())
     };
     let (later, edge) = (NOW.plus_ms(9_000), CLOCKS_APART_MS_MAX);
     assert_eq!(taken(NOW, stamped(0), Edition::V0_2), (NOW, false));
