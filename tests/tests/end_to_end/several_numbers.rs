@@ -18,7 +18,7 @@ async fn register(scene: &Scene<'_>, customer: &Customer, primary: &str, list: &
 /// The row of a customer in a table of the HSS.
 fn row(scene: &Scene<'_>, table: &str, customer: &Customer) -> Value {
     let state = scene.bed.hss.state();
-    let rows = state[table].as_array().unwrap().iter();
+    let rows = state["tables"][table].as_array().unwrap().iter();
     let mut of_customer = rows.filter(|row| row["imsi"] == customer.imsi.as_str());
     let row = of_customer.next().cloned().unwrap_or_default();
     assert_eq!(of_customer.next(), None, "two rows of {table}");
