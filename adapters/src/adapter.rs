@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use interlock_domain::ids::{Epoch, OrderId, ResourceId, TargetId, TenantId};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{Epoch, OrderId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -118,6 +119,25 @@ pub enum Verification {
     },
 }
 
+/// Who a target has one resource registered to, as [`Adapter::list_holders`] reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedHolder {
+    /// The resource's id.
+    pub id: String,
+    /// Who has it, as the target names them; none where a row of the target's names nobody.
+    pub party: Option<String>,
+}
+
+/// A part of what a target has registered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HolderPage {
+    /// Its entries. The same resource may come several times, on one page and on others: with the same party once for each place
+    /// in which the target keeps it, with different ones where the target contradicts itself.
+    pub holders: Vec<ListedHolder>,
+    /// Whether no page follows.
+    pub is_last: bool,
+}
+
 /// The plugin that speaks to one target.
 ///
 /// All operations are idempotent: where the target is already as the call wants it, the answer is
@@ -144,6 +164,19 @@ pub trait Adapter: Send + Sync {
     /// # Errors
     /// An outcome class, as [`Adapter::call`] would answer it: the question could not be asked.
     async fn find_holder(&self, tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome>;
+
+    /// Reads a page of all resources of a kind that the target has registered, from page 0, in every place where it keeps them.
+    /// For the day on which the ledger is filled: what is registered while it reads may be on no page.
+    ///
+    /// # Errors
+    /// An outcome class: the page could not be read. [`Outcome::Permanent`] `cannot_list_holders` where the target cannot say.
+    async fn list_holders(&self, kind: &ResourceKind, page: u32) -> Result<HolderPage, Outcome> {
+        let _ = page;
+        Err(Outcome::Permanent {
+            code: ErrorCode::CannotListHolders.into(),
+            detail: format!("this target cannot be asked for every {kind} that it has registered"),
+        })
+    }
 
     /// Asks the target whether it is there, in the cheapest way that it has.
     ///

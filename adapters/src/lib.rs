@@ -21,7 +21,7 @@ pub mod secret;
 mod settings;
 pub mod trace_context;
 
-pub use adapter::{Adapter, Call, Capabilities, Fence, OnAmbiguous, Verification};
+pub use adapter::{Adapter, Call, Capabilities, Fence, HolderPage, ListedHolder, OnAmbiguous, Verification};
 pub use declarative::DeclarativeAdapter;
 pub use exchange::install_crypto_provider;
 pub use json_http::JsonHttpAdapter;

@@ -18,6 +18,7 @@ mod assign_number;
 mod attempt;
 mod create_subscriber;
 mod find_holder;
+mod list_holders;
 mod own_rows;
 mod places;
 mod reader;
@@ -33,11 +34,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{ResourceId, TargetId, TenantId};
+use interlock_domain::ids::{ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Map, Value};
 
-use crate::adapter::{Adapter, Call, Capabilities, Fence, OnAmbiguous, Verification};
+use crate::adapter::{Adapter, Call, Capabilities, Fence, HolderPage, OnAmbiguous, Verification};
 use crate::exchange::Exchange;
 use crate::registry::RegistryError;
 use crate::settings::TargetSettings;
@@ -160,6 +161,10 @@ impl Adapter for PyhssAdapter {
 
     async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
         find_holder::find_holder(self, resource).await
+    }
+
+    async fn list_holders(&self, kind: &ResourceKind, page: u32) -> Result<HolderPage, Outcome> {
+        list_holders::list_holders(self, kind, page).await
     }
 
     async fn health(&self) -> Result<(), Outcome> {

@@ -227,6 +227,25 @@ contract! {
         assert_eq!(hss.adapter.call(&remove).await, Outcome::Done);
     }
 
+    async fn all_numbers_are_listed_in_whichever_column_they_stand(hss) {
+        let (sim, row) = hss.subscribe().await;
+        let (primary, listed, named) = (number(), number(), number());
+        hss.register(&sim.imsi, &primary, &format!("{primary},{listed}")).await;
+        name(hss, &row, &named).await;
+        let mut found = Vec::new();
+        for page in 0.. {
+            let page = hss.adapter.list_holders(&"msisdn".parse().unwrap(), page).await.unwrap();
+            found.extend(page.holders.into_iter().filter(|entry| entry.party.as_ref() == Some(&sim.imsi)));
+            if page.is_last {
+                break;
+            }
+        }
+        let found: Vec<String> = found.into_iter().map(|entry| entry.id).collect();
+        assert_eq!(found, [primary, listed, named]);
+        let error = hss.adapter.list_holders(&"imsi".parse().unwrap(), 0).await.unwrap_err();
+        assert_eq!(code(&error), "cannot_list_holders");
+    }
+
     async fn enabling_and_disabling_leave_the_numbers_of_the_sim_alone(hss) {
         let (sim, _) = hss.subscribe().await;
         let numbers = [number(), number()];

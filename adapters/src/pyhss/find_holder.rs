@@ -47,7 +47,7 @@ async fn holder_of_number(reader: &Reader<'_>, msisdn: &Msisdn) -> Result<Holder
         Holders::Nobody => HolderAnswer::Unclear {
             detail: format!(
                 "scan incomplete: it is nobody's primary number, and the HSS has more rows than the {} that are read for \
-                 additional numbers (scan_rows_max): import the ledger from the HSS, or see whether a row lists it",
+                 additional numbers (scan_rows_max): see whether a row lists it, or fill the ledger by 'interlock resource import --from'",
                 reader.adapter.scan_rows_max
             ),
         },

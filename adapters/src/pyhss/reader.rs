@@ -71,19 +71,27 @@ impl<'a> Reader<'a> {
         table: &str,
         rows_max: u32,
     ) -> Result<(Vec<T>, bool), Outcome> {
-        let timeout = self.left("look-up")?.min(REQUEST_TIMEOUT_MAX);
-        let query = [("page", "0".to_owned()), ("page_size", rows_max.saturating_add(1).to_string())];
-        let path = [table, "list"];
-        let request = Request { method: Method::GET, path: &path, query: &query, headers: &[], body: None, timeout };
-        let answer = match self.adapter.exchange.send(request).await {
+        let answer = match self.ask_for_page(table, 0, rows_max.saturating_add(1)).await? {
             Err(Failure::AnswerTooLong(_)) => return Ok((Vec::new(), false)),
             answered => answered.map_err(Failure::of_read)?,
         };
-        let mut rows: Vec<T> = serde_json::from_value(answer_of(answer)?)
-            .map_err(|error| not_pyhss(&format!("the list of {table} cannot be read: {error}")))?;
+        let mut rows: Vec<T> = rows_of(table, answer)?;
         let is_whole = rows.len() <= rows_max as usize;
         rows.truncate(rows_max as usize);
         Ok((rows, is_whole))
+    }
+
+    /// A page of a table.
+    pub(super) async fn page<T: DeserializeOwned>(&self, table: &str, page: u32, rows: u32) -> Result<Vec<T>, Outcome> {
+        rows_of(table, self.ask_for_page(table, page, rows).await?.map_err(Failure::of_read)?)
+    }
+
+    async fn ask_for_page(&self, table: &str, page: u32, rows: u32) -> Result<Result<Answer, Failure>, Outcome> {
+        let timeout = self.left("look-up")?.min(REQUEST_TIMEOUT_MAX);
+        let query = [("page", page.to_string()), ("page_size", rows.to_string())];
+        let path = [table, "list"];
+        let request = Request { method: Method::GET, path: &path, query: &query, headers: &[], body: None, timeout };
+        Ok(self.adapter.exchange.send(request).await)
     }
 
     /// Whether the operation log has a write with this id.
@@ -124,6 +132,11 @@ impl<'a> Reader<'a> {
         }
         Ok(left)
     }
+}
+
+fn rows_of<T: DeserializeOwned>(table: &str, answer: Answer) -> Result<Vec<T>, Outcome> {
+    serde_json::from_value(answer_of(answer)?)
+        .map_err(|error| not_pyhss(&format!("the list of {table} cannot be read: {error}")))
 }
 
 /// The body of the answer to a question, `null` where a row is not there.

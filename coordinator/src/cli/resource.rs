@@ -27,8 +27,8 @@ pub(super) enum ResourceCommand {
     History(HistoryArguments),
     /// Take a resource, KIND/ID, from its holder: the target is asked first who has it, then the holder
     Release(ReleaseArguments),
-    /// Tell the ledger who has what, by a CSV list 'kind,id,customer', for the day on which Interlock is switched on. Safe to
-    /// run twice; interrupted, it goes on where it was
+    /// Tell the ledger who has what, by a CSV list 'kind,id,customer', or --from a target, for the day on which Interlock is
+    /// switched on. Safe to run twice; interrupted, it goes on where it was
     Import(import::ImportArguments),
 }
 

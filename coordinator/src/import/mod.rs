@@ -2,10 +2,12 @@
 //! the workflow `ResourceImport` has them imported.
 
 mod dry_run;
+mod from_target;
 mod list;
 mod runner;
 
 pub use dry_run::DryRun;
+pub use from_target::{TargetList, read_customers, read_target};
 pub use list::{ListFile, ListPart};
 pub use runner::ImportRunner;
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::command::interlock;
 use crate::events::{Customer, assigned, unassigned};
 use crate::scene::{Scene, number};
 use crate::testbed::{run, shared};
@@ -84,5 +85,34 @@ fn a_release_that_names_a_sim_that_does_not_have_the_number_leaves_it_to_its_hol
         scene.judge(&[&primary, &listed]);
         let expected = [format!("{}+", a1.imsi), format!("{}-", a1.imsi), format!("{}+", a3.imsi)];
         assert_eq!(scene.registrations(&listed), expected);
+    });
+}
+
+#[test]
+fn a_ledger_that_is_filled_from_the_hss_knows_the_numbers_that_stand_only_in_lists() {
+    run(async {
+        let scene = Scene::on(shared().await);
+        let (a1, a2) = (scene.customer("A1"), scene.customer("A2"));
+        let (primary, listed) = (number(), number());
+        register(&scene, &a1, &primary, &listed).await;
+        let directory = tempfile::tempdir().unwrap();
+        let (customers, config) = (directory.path().join("customers.csv"), directory.path().join("interlock.toml"));
+        std::fs::write(&customers, format!("party,customer\n{},{}\n", a1.imsi, a1.id)).unwrap();
+        let target = format!("[targets.hss]\nadapter = \"pyhss\"\nbase_url = \"{}\"\n", scene.bed.hss.base_url());
+        std::fs::write(&config, target).unwrap();
+        let (customers, config) = (customers.to_str().unwrap(), config.to_str().unwrap());
+        let arguments = ["resource", "import", "--from", "hss", "--customers", customers, "--config", config];
+        // Numbers of other tests are no customer's of the list: they are told, and left out.
+        let said = interlock(&scene, &[&arguments[..], &["--output", "jsonl"]].concat()).await;
+        let summary: Value = serde_json::from_str(said.stdout.lines().last().unwrap()).unwrap();
+        assert_eq!((&summary["seeded"], &summary["conflicts"]), (&json!(2), &json!(0)), "{summary:#}");
+        for number in [&primary, &listed] {
+            assert_eq!(scene.holder(number).await, Some(a1.id.clone()));
+        }
+        let assign = scene.submit(&assigned(&a2, &listed)).await;
+        scene.is_waiting_for(&a2, &listed).await;
+        let release = scene.submit(&unassigned(&a1, &listed)).await;
+        scene.completed(&[release, assign]).await;
+        scene.judge(&[&primary, &listed]);
     });
 }

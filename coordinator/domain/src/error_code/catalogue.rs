@@ -654,9 +654,15 @@ catalogue! {
             "The webhook for alerts did not take one, or took so long with others that it was not posted."
             => "Check '[alerts] webhook' and what answers there; the alert is in the log, and is not posted again.";
     }
-    Import ("Importing leases", "Lines of 'interlock resource import FILE.csv'; a bad line does not stop the others.") {
+    Import ("Importing leases", "Lines of 'interlock resource import'; a bad line does not stop the others.") {
         ListUnreadable = "list_unreadable": "The list of who has what cannot be read."
             => "Check the path, and that it is CSV in UTF-8 whose first line is 'kind,id,customer'; then run it again.";
+        CannotListHolders = "cannot_list_holders": "The target cannot be asked for all resources of this kind."
+            => "Write a list 'kind,id,customer' by other means, and import that.";
+        PartyUnknown = "party_unknown": "The target has a resource for a party that the list of customers does not name."
+            => "Add the party to the list of customers, then run the import again: what was taken is not taken twice.";
+        SeveralParties = "several_parties": "The target has a resource for several parties, or for a row that names none."
+            => "Put right at the target who has it, then run the import again.";
         LineMalformed = "line_malformed": "A line of the list has not three fields, or is no UTF-8."
             => "Write 'kind,id,customer' on each line, then run it again: what was taken is not taken twice.";
         KindNotInCatalog = "kind_not_in_catalog": "The catalog has no such kind of resource."

@@ -1,10 +1,11 @@
-//! `interlock resource import FILE.csv`.
+//! `interlock resource import FILE.csv`, and `--from TARGET`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_domain::ids::{ResourceKind, TargetId};
 use interlock_domain::import::{ImportTally, LineProblem, PART_LINES_MAX};
 use serde::Serialize;
 
@@ -12,14 +13,24 @@ use crate::cli::output::{Output, OutputFormat};
 use crate::cli::show::installation;
 use crate::connection::ConnectionFlags;
 use crate::fault::Fault;
-use crate::import::{DryRun, ImportRunner, ImportTold, ListFile};
+use crate::import::{DryRun, ImportRunner, ImportTold, ListFile, TargetList, read_customers, read_target};
 use crate::settings::Settings;
 
 /// `resource import`.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArguments {
     /// CSV file whose first line is 'kind,id,customer'
-    file: PathBuf,
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    file: Option<PathBuf>,
+    /// Read who has what from this target instead, all of it, once: PyHSS
+    #[arg(long, value_name = "TARGET", requires = "customers")]
+    from: Option<TargetId>,
+    /// With --from: CSV file whose first line is 'party,customer': which customer each IMSI is
+    #[arg(long, value_name = "FILE.csv", requires = "from")]
+    customers: Option<PathBuf>,
+    /// With --from: the kind of resource to read
+    #[arg(long, value_name = "KIND", default_value = "msisdn", requires = "from")]
+    kind: ResourceKind,
     /// Only say what would become of each line; nothing is changed
     #[arg(long)]
     dry_run: bool,
@@ -72,7 +83,12 @@ impl ImportTold for Teller {
 
 /// Exit code 0 where the ledger says what the list says, 1 where a line was not taken.
 pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
-    let (path, lines_per_part) = (arguments.file.clone(), arguments.lines_per_part);
+    let target_list = read_from(arguments, &settings).await?;
+    let (path, left_out) = match (&target_list, &arguments.file) {
+        (Some(list), _) => (list.file.path().to_owned(), list.left_out.as_slice()),
+        (None, file) => (file.clone().unwrap_or_default(), &[][..]),
+    };
+    let lines_per_part = arguments.lines_per_part;
     let opened = tokio::task::spawn_blocking(move || {
         let list = ListFile::open(&path, lines_per_part)?;
         // Counting them first costs a second look at the file, and shows how far it is.
@@ -89,15 +105,20 @@ pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output:
     let tenant = settings.tenant.clone();
     let installation = installation(&arguments.connection, settings).await?;
     let mut teller = Teller { output, bar: progress(lines), problems: Vec::new(), unwritten: None };
-    let tally = if arguments.dry_run {
+    for problem in left_out {
+        teller.problem(problem);
+    }
+    let mut tally = if arguments.dry_run {
         DryRun::new(installation, tenant).run(&list, &mut teller).await?
     } else {
         ImportRunner::new(installation, tenant).run(&list, &mut teller).await?
     };
+    tally.bad += left_out.len() as u64;
     teller.bar.finish_and_clear();
     if let Some(fault) = teller.unwritten {
         return Err(fault);
     }
+    let lines = lines + left_out.len() as u64;
     let summary = Summary { lines, tally, dry_run: arguments.dry_run, problems: teller.problems };
     output.one(&summary, |summary| {
         let would = if summary.dry_run { "a dry run, nothing was changed: " } else { "" };
@@ -106,7 +127,19 @@ pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output:
     Ok(ExitCode::from(u8::from(tally.conflicts + tally.bad > 0)))
 }
 
+/// What the target has registered, where the ledger is to be filled from one.
+async fn read_from(arguments: &ImportArguments, settings: &Settings) -> Result<Option<TargetList>, Fault> {
+    let (Some(target), Some(customers)) = (&arguments.from, &arguments.customers) else { return Ok(None) };
+    let customers = read_customers(customers)?;
+    let adapter = settings.adapters()?.get(target);
+    let adapter = adapter.map_err(|error| Fault::wrong_use(error.code(), format!("{error}.")))?;
+    read_target(adapter.as_ref(), &arguments.kind, &customers).await.map(Some)
+}
+
 fn problem_text(problem: &LineProblem) -> String {
+    if problem.line == 0 {
+        return format!("{} [{}]", problem.detail, problem.code);
+    }
     format!("line {}: {} [{}]", problem.line, problem.detail, problem.code)
 }
 
