@@ -4,6 +4,7 @@
 //! A sweep asks at most 50 resources and their holders, 50 customers and the resources of at most 100 of their leases, and those of
 //! whom a difference is suspected: some 250 queries a sweep, 8 at a time, for at most 20 s. The next one goes on with the next page.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -285,9 +286,9 @@ impl Comparison<'_> {
         to_ask.extend(holder.iter().map(|holder| (holder.side.tenant.clone(), holder.side.customer.clone())));
         let mut customers = said;
         for who in to_ask {
-            if !customers.contains_key(&who) {
-                let answer = self.keeps(&who, &resource).await.ok()?;
-                customers.insert(who, answer);
+            if let Entry::Vacant(unheard) = customers.entry(who) {
+                let answer = self.keeps(unheard.key(), &resource).await.ok()?;
+                unheard.insert(answer);
             }
         }
         Some(Compared { resource, holder, under_way, customers })

@@ -172,7 +172,9 @@ fn a_hand_over_that_waits_is_explained_over_the_lease_and_its_holder_down_to_the
         assert_eq!(granted.len(), 2, "{history:#?}");
         assert_eq!(granted[1]["order_id"], waits.as_str());
         let table = said(&scene, &["resource", "history", &format!("msisdn/{number}"), "--limit", "2"]).await;
-        assert_eq!(table.lines().count(), 4, "{table}");
+        // The proof of a change may take several lines.
+        let entries = table.lines().filter(|line| line.trim_start().starts_with("20"));
+        assert_eq!(entries.count(), 2, "{table}");
     });
 }
 

@@ -95,7 +95,7 @@ fn an_order_costs_the_events_that_the_design_allows() {
         let hand_over = [line("line.assigned", &a2, &number), line("line.unassigned", &a1, &number)];
         let hand_over = entities.cost_of("a whole hand-over, A2's event first", &hand_over).await;
 
-        assert_eq!((touch, assign, release, hand_over), (11, 16, 16, 37));
+        assert_eq!((touch, assign, release, hand_over), (11, 16, 21, 42));
         assert_eq!(scene.registrations(&number).last(), Some(&format!("{}+", a2.imsi)));
         scene.judge(&[&number]);
     });

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use interlock_adapters::sandbox::{Applied, Pattern, Seed};
 use interlock_coordinator::inspection::InspectionError;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::event::Event;
+use interlock_domain::event::{ACCEPTED_AT_ATTRIBUTE, Event};
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_domain::limits::EntityLimits;
 use interlock_workflows::names;
 use serde_json::Value;
 use uuid::Uuid;
@@ -59,7 +60,7 @@ impl<'a> Scene<'a> {
         let entity = entities.customer(&self.tenant, &read.subject);
         // Another request id each time: that a duplicate changes nothing must not be the server's doing.
         let request_id = Uuid::new_v4().to_string();
-        entities.signal_with_start(&entity, names::SUBMIT, event, &request_id).await.unwrap();
+        entities.signal_with_start(&entity, names::SUBMIT, &stamped(event), &request_id).await.unwrap();
         self.bed.platform.installation.catalog.order_id(&self.tenant, &read)
     }
 
@@ -230,4 +231,15 @@ pub fn write_that_releases(customer: &Customer) -> Pattern {
         body_contains: Some(format!("\"{}\"", customer.imsi)),
         ..Pattern::default()
     }
+}
+
+/// The event as a gateway passes it on: with the time at which it was taken in, unless it would become too large by that.
+fn stamped(event: &Value) -> Value {
+    let mut stamped = event.clone();
+    if let Some(attributes) = stamped.as_object_mut() {
+        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        attributes.insert(ACCEPTED_AT_ATTRIBUTE.to_owned(), now.into());
+    }
+    let limit = EntityLimits::default().event_bytes_max;
+    if stamped.to_string().len() > limit { event.clone() } else { stamped }
 }
