@@ -110,7 +110,7 @@ fn request() -> ProvisionRequest {
 
 async fn attempt(number: u32, left: Option<LeftBy>, calls: &[Outcome], read_back: &[Verification]) -> Came {
     let scheduled = SystemTime::now();
-    let called = scheduled - Duration::from_secs(60) * (number - 1);
+    let called = scheduled - Duration::from_mins(1) * (number - 1);
     attempt_scheduled(number, called, scheduled, left, calls, read_back).await
 }
 
