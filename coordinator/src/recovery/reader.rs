@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use interlock_domain::customer::AdmissionAnswer;
 use interlock_domain::event::Event;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
+use interlock_domain::recording::{Edition, Receipted, Requested};
 use interlock_workflows::names;
+use serde::de::IgnoredAny;
 use temporalio_common::data_converters::CommonAttributes;
+use temporalio_common::protos::constants::PATCH_MARKER_NAME;
 use temporalio_common::protos::coresdk::common::extract_local_activity_marker_details;
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
 use temporalio_common::protos::temporal::api::failure::v1::Failure;
@@ -14,12 +18,24 @@ use temporalio_common::protos::temporal::api::history::v1::{
     HistoryEvent, MarkerRecordedEventAttributes, history_event::Attributes,
 };
 
-use super::recorded::{CameIn, EndedCall, EndedLocal, RecordedTask, RunEnd, Submitted, bytes, read, time_of};
+use super::recorded::{CameIn, Ended, EndedCall, EndedLocal, RecordedTask, RunEnd, Submitted, bytes, read, time_of};
+
+/// The activities by which a customer tells others once the decision is recorded.
+const ADMIT_RECORDED: &str = "admit_recorded";
+const SEND_RECORDED: &str = "send_recorded";
 
 /// Something that is in the history and was not taken in by a workflow task yet.
 enum Pending {
     CameIn(CameIn),
-    Call(EndedCall),
+    Ended(Ended),
+}
+
+/// An activity that was scheduled.
+enum Scheduled {
+    /// A call of a step.
+    Call(Box<ProvisionRequest>),
+    /// One by which the entity tells others: its type, and the receipt that its answer repeats.
+    Own(String, String),
 }
 
 /// Goes through a history.
@@ -30,8 +46,10 @@ pub(super) struct Reader {
     pending: BTreeMap<i64, Pending>,
     /// The times at which workflow tasks began, by their events.
     begun: BTreeMap<i64, Timestamp>,
-    /// The calls that were scheduled, by their events.
-    scheduled: BTreeMap<i64, ProvisionRequest>,
+    /// The activities that were scheduled, by their events.
+    scheduled: BTreeMap<i64, Scheduled>,
+    /// Which behaviour the run began with.
+    pub(super) edition: Edition,
     /// How the run ended.
     pub(super) end: RunEnd,
 }
@@ -43,6 +61,8 @@ impl Default for Reader {
             pending: BTreeMap::new(),
             begun: BTreeMap::new(),
             scheduled: BTreeMap::new(),
+            // Runs of later builds begin with a patch marker.
+            edition: Edition::V0_1,
             end: RunEnd::Open,
         }
     }
@@ -61,17 +81,19 @@ impl Reader {
             }
             Attributes::WorkflowTaskCompletedEventAttributes(completed) => self.task(completed.started_event_id),
             Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
-                // Others than 'provision' read as none.
-                if let Some(request) = read(scheduled.input.as_ref()) {
-                    self.scheduled.insert(event.event_id, request);
-                }
+                let activity_type = scheduled.activity_type.as_ref().map_or("", |activity| activity.name.as_str());
+                // Others read as none.
+                let scheduled = match activity_type {
+                    ADMIT_RECORDED | SEND_RECORDED => read::<Requested<IgnoredAny>>(scheduled.input.as_ref())
+                        .map(|request| Scheduled::Own(activity_type.to_owned(), request.receipt)),
+                    _ => read(scheduled.input.as_ref()).map(|request| Scheduled::Call(Box::new(request))),
+                };
+                self.scheduled.extend(scheduled.map(|scheduled| (event.event_id, scheduled)));
             }
             Attributes::ActivityTaskCompletedEventAttributes(completed) => {
-                // One whose answer cannot be read has no outcome: its order stays open.
-                let request = self.scheduled.remove(&completed.scheduled_event_id);
-                if let (Some(request), Some(outcome)) = (request, read(completed.result.as_ref())) {
-                    self.pending.insert(event.event_id, Pending::Call(EndedCall { request, outcome }));
-                }
+                let scheduled = self.scheduled.remove(&completed.scheduled_event_id);
+                let ended = scheduled.and_then(|scheduled| ended(scheduled, completed.result.as_ref()));
+                self.pending.extend(ended.map(|ended| (event.event_id, Pending::Ended(ended))));
             }
             Attributes::MarkerRecordedEventAttributes(marker) => self.marked(marker),
             Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted) => {
@@ -120,7 +142,7 @@ impl Reader {
         for pending in taken.into_values() {
             match pending {
                 Pending::CameIn(came_in) => task.came_in.push(came_in),
-                Pending::Call(call) => task.calls.push(call),
+                Pending::Ended(ended) => task.ended.push(ended),
             }
         }
         self.tasks.push(task);
@@ -128,6 +150,10 @@ impl Reader {
 
     fn marked(&mut self, marker: &MarkerRecordedEventAttributes) {
         if marker.failure.is_some() {
+            return;
+        }
+        if marker.marker_name == PATCH_MARKER_NAME {
+            self.edition = Edition::V0_2;
             return;
         }
         let (Some(data), result) = extract_local_activity_marker_details(&mut marker.details.clone()) else { return };
@@ -158,6 +184,24 @@ impl Reader {
             Attributes::WorkflowExecutionCompletedEventAttributes(_) => dead("completed", ""),
             _ => return,
         };
+    }
+}
+
+/// What came of an activity. One whose answer cannot be read came to nothing: the order of a call stays open, and the shell
+/// begins the others again, as it does where the answer does not repeat the receipt.
+fn ended(scheduled: Scheduled, result: Option<&Payloads>) -> Option<Ended> {
+    match scheduled {
+        Scheduled::Call(request) => {
+            read(result).map(|answer| Ended::Call(Box::new(EndedCall { request: *request, answer })))
+        }
+        Scheduled::Own(activity_type, receipt) if activity_type == ADMIT_RECORDED => {
+            let answer = read::<Receipted<AdmissionAnswer>>(result)?.of(&receipt)?;
+            Some(Ended::Own(EndedLocal::Admitted(Box::new(answer))))
+        }
+        Scheduled::Own(_, receipt) => {
+            read::<Receipted<()>>(result)?.of(&receipt)?;
+            Some(Ended::Own(EndedLocal::Sent))
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use interlock_domain::event::Event;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::{ProvisionRequest, ToCustomer};
 use interlock_domain::order::Rejection;
-use interlock_domain::outcome::Outcome;
+use interlock_domain::outcome::ProvenOutcome;
+use interlock_domain::recording::Edition;
 use interlock_workflows::StartArgument;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -61,6 +62,8 @@ pub struct RecordedRun {
     pub start: Option<StartArgument>,
     /// The state of the run before.
     pub carried: Option<Box<Customer>>,
+    /// Which behaviour it began with.
+    pub(super) edition: Edition,
     /// What its workflow tasks took in, in order.
     pub(super) tasks: Vec<RecordedTask>,
     /// The events that came when no workflow task took anything in any more.
@@ -83,8 +86,8 @@ pub(super) struct RecordedTask {
     pub(super) at: Timestamp,
     /// What came in, in order.
     pub(super) came_in: Vec<CameIn>,
-    /// The calls that had ended.
-    pub(super) calls: Vec<EndedCall>,
+    /// The activities that had ended.
+    pub(super) ended: Vec<Ended>,
     /// The local activities that ended in it, in order.
     pub(super) locals: Vec<EndedLocal>,
 }
@@ -97,14 +100,23 @@ pub(super) enum CameIn {
     Acted(Box<Action>),
 }
 
-/// A call that ended with an outcome.
+/// A normal activity that ended.
+#[derive(Debug, Clone)]
+pub(super) enum Ended {
+    /// A call of a step.
+    Call(Box<EndedCall>),
+    /// What leaves only once its decision is recorded.
+    Own(EndedLocal),
+}
+
+/// A call that ended with an answer.
 #[derive(Debug, Clone)]
 pub(super) struct EndedCall {
     pub(super) request: ProvisionRequest,
-    pub(super) outcome: Outcome,
+    pub(super) answer: ProvenOutcome,
 }
 
-/// A local activity that ended. One that failed is begun again by the shell.
+/// An activity ended by which the entity tells others. One that failed is begun again by the shell.
 #[derive(Debug, Clone)]
 pub(super) enum EndedLocal {
     Admitted(Box<AdmissionAnswer>),
@@ -134,6 +146,7 @@ impl RecordedRun {
             ended_at: history.last().map_or_else(|| time_of(first), time_of),
             start: read(started.input.as_ref()),
             carried: carried(started)?,
+            edition: reader.edition,
             end: reader.end.clone(),
             untaken: reader.untaken(),
             tasks: reader.tasks,

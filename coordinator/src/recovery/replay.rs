@@ -3,7 +3,7 @@
 use interlock_domain::customer::{Customer, Input, Local, StepState};
 use interlock_domain::ids::{CustomerRef, Incarnation, Timestamp};
 
-use super::recorded::{CameIn, EndedCall, EndedLocal, RecordedRun};
+use super::recorded::{CameIn, Ended, EndedCall, EndedLocal, RecordedRun};
 
 /// The machine at the end of a run.
 #[derive(Debug)]
@@ -18,18 +18,22 @@ pub(super) struct Replayed {
 /// Has the machine take in what the run took in, in the order in which the shell fed it (`workflows/src/life.rs`): what
 /// came in, calls that ended, then the local activities that the task ran.
 pub(super) fn replay(me: &CustomerRef, run: &RecordedRun) -> Replayed {
-    let customer = match &run.carried {
+    let mut customer = match &run.carried {
         Some(carried) => (**carried).clone(),
         None => Customer::new(me.clone(), Incarnation(run.began.0)),
     };
+    customer.edition = run.edition;
     let mut replayed = Replayed { customer, diverged: None };
     replayed.begin(me, run);
     for task in &run.tasks {
         for came_in in &task.came_in {
             replayed.take_in(task.at, came_in);
         }
-        for call in &task.calls {
-            replayed.call_ended(task.at, call);
+        for ended in &task.ended {
+            match ended {
+                Ended::Call(call) => replayed.call_ended(task.at, call),
+                Ended::Own(own) => replayed.local_ended(task.at, own),
+            }
         }
         for local in &task.locals {
             replayed.local_ended(task.at, local);
@@ -66,15 +70,20 @@ impl Replayed {
         if self.diverged.is_some() {
             return;
         }
-        let EndedCall { request, outcome } = call;
+        let EndedCall { request, answer } = call;
         let order = self.customer.orders.get(&request.order);
         let step = order.and_then(|order| {
             order.steps.iter().position(|s| s.planned.name == request.step && s.state == StepState::Running)
         });
         match step {
             Some(step) => {
-                let (order, outcome) = (request.order.clone(), outcome.clone());
-                self.customer.step(now, Input::StepEnded { order, step, outcome });
+                let (order, outcome) = (request.order.clone(), answer.outcome.clone());
+                let input = if answer.is_proven(request.proof) {
+                    Input::StepEnded { order, step, outcome }
+                } else {
+                    Input::StepEndedByHand { order, step, said: format!("completed as {}", outcome.class()) }
+                };
+                self.customer.step(now, input);
             }
             None => self.diverged = Some(format!("the call {} of {} was not expected", request.step, request.order)),
         }

@@ -9,10 +9,12 @@ use interlock_domain::ids::{CustomerRef, Incarnation, OrderId, Timestamp};
 use interlock_domain::order::OrderState;
 use prost::Message;
 use serde_json::{Value, json};
+use temporalio_common::protos::temporal::api::common::v1::ActivityType;
 use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::history::v1::{
-    History, HistoryEvent, WorkflowExecutionSignaledEventAttributes, WorkflowExecutionStartedEventAttributes,
+    ActivityTaskCompletedEventAttributes, ActivityTaskScheduledEventAttributes, History, HistoryEvent,
+    MarkerRecordedEventAttributes, WorkflowExecutionSignaledEventAttributes, WorkflowExecutionStartedEventAttributes,
     WorkflowExecutionTerminatedEventAttributes, WorkflowTaskCompletedEventAttributes,
     WorkflowTaskStartedEventAttributes,
 };
@@ -67,7 +69,7 @@ fn the_machine_comes_to_the_very_state_that_the_run_handed_over() {
         let replayed = replay(&me, &pair[0]);
         assert_eq!(replayed.diverged, None);
         let (mut came_to, handed_over) = (json!(replayed.customer), json!(pair[1].carried.as_deref().unwrap()));
-        strip(&mut came_to, &["arrival", "used_at"]);
+        strip(&mut came_to, &["arrival", "used_at", "digests"]);
         assert_eq!(came_to, handed_over, "run {}", pair[0].run_id);
     }
 }
@@ -303,4 +305,36 @@ fn a_history_that_cannot_be_gone_by_is_an_error_and_no_panic() {
     assert!(matches!(RecordedRun::read("run", &told.events).unwrap_err(), UnreadableHistory::Carried(_)));
     told.events[0].attributes = None;
     assert_eq!(RecordedRun::read("run", &told.events).unwrap_err(), UnreadableHistory::NoStart);
+}
+
+/// A run of this build in which an event was planned by an activity of its own, which was answered with this receipt.
+fn planned_by_an_activity(receipt: &str) -> RecordedRun {
+    let request = json!({"receipt": "asked after event 3", "input": {}});
+    let rejected =
+        json!({"admitted": "rejected", "rejection": {"code": "unknown_event_type", "detail": "No such type."}});
+    let answer = json!({"receipt": receipt, "output": {"admitted": [rejected], "limits": {}}});
+    let begun = Told::start(100, "", None).signal("submit", &event("1")).task();
+    let patched = begun.and(Attributes::MarkerRecordedEventAttributes(MarkerRecordedEventAttributes {
+        marker_name: "core_patch".to_owned(),
+        ..Default::default()
+    }));
+    let scheduled_event_id = i64::try_from(patched.events.len()).unwrap() + 1;
+    let scheduled =
+        patched.and(Attributes::ActivityTaskScheduledEventAttributes(ActivityTaskScheduledEventAttributes {
+            activity_type: Some(ActivityType { name: "admit_recorded".to_owned() }),
+            input: Some(payloads(&request)),
+            ..Default::default()
+        }));
+    let attributes = ActivityTaskCompletedEventAttributes {
+        scheduled_event_id,
+        result: Some(payloads(&answer)),
+        ..Default::default()
+    };
+    scheduled.and(Attributes::ActivityTaskCompletedEventAttributes(attributes)).task().terminated("dead")
+}
+
+#[test]
+fn what_an_activity_planned_is_known_unless_a_person_answered_for_it() {
+    assert_eq!(ids(&open_in(&me(), &[planned_by_an_activity("asked after event 3")])), [""; 0]);
+    assert_eq!(ids(&open_in(&me(), &[planned_by_an_activity("done by hand")])), ["1"]);
 }
