@@ -350,9 +350,9 @@ impl Entity for CustomerEntity {
                     let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
                     answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
                 })),
-                Leaves::Recorded => Begun::Call(Box::pin(async move {
+                Leaves::Recorded(number) => Begun::Call(Box::pin(async move {
                     let activity = || RecordedActivities::admit_recorded;
-                    let answer = recorded_until_done(context, activity, admission, interrupt).await;
+                    let answer = recorded_until_done(context, activity, number, admission, interrupt).await;
                     answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
                 })),
             },
@@ -363,9 +363,9 @@ impl Entity for CustomerEntity {
                         let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
                         sent.map(|()| CameIn::Input(Input::Sent))
                     })),
-                    Leaves::Recorded => Begun::Call(Box::pin(async move {
+                    Leaves::Recorded(number) => Begun::Call(Box::pin(async move {
                         let activity = || RecordedActivities::send_recorded;
-                        let sent = recorded_until_done(context, activity, sending, interrupt).await;
+                        let sent = recorded_until_done(context, activity, number, sending, interrupt).await;
                         sent.map(|()| CameIn::Input(Input::Sent))
                     })),
                 }

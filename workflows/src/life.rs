@@ -123,8 +123,9 @@ pub(crate) type Ended<I> = Pin<Box<dyn Future<Output = Option<I>>>>;
 pub(crate) enum Leaves {
     /// Within the workflow task: by a local activity.
     Within,
-    /// After the workflow task is recorded: by a normal activity.
-    Recorded,
+    /// After the workflow task is recorded: by a normal activity. The number is the effect's own in this run. Replay comes to it
+    /// again; to the length of the history it does not, where a local result was heard late.
+    Recorded(u32),
 }
 
 /// Something that was begun.
@@ -198,6 +199,8 @@ struct Life<'a, E: Entity> {
     locals_in_a_row: u32,
     /// Whether local activities may begin in the present workflow task.
     recording: Recording,
+    /// Effects of this run that waited for the record of their task.
+    recorded: u32,
     /// Under way while the server is to record what local activities in a row did, in runs of 0.1.0: nothing is begun meanwhile.
     /// It is never stopped early, so that what a run does depends on the order alone in which it hears of things.
     moment: Option<Pin<Box<dyn Future<Output = ()>>>>,
@@ -230,6 +233,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         edition,
         locals_in_a_row: 0,
         recording: Recording::default(),
+        recorded: 0,
         moment: None,
         interrupt: WorkflowCancellationToken::new(),
         ending: false,
@@ -305,9 +309,13 @@ impl<E: Entity> Life<'_, E> {
 
     /// Whether this may leave before the decision is recorded. What is no local activity is a command, which the server takes
     /// together with the record of the task.
-    fn leaves(&self, effect: &E::Effect) -> Leaves {
+    fn leaves(&mut self, effect: &E::Effect) -> Leaves {
         let is_stable = self.recording.may_leave() && !E::rests_on_clock(effect);
-        if self.edition == Edition::V0_1 || is_stable { Leaves::Within } else { Leaves::Recorded }
+        if self.edition == Edition::V0_1 || is_stable {
+            return Leaves::Within;
+        }
+        self.recorded = self.recorded.saturating_add(1);
+        Leaves::Recorded(self.recorded)
     }
 
     /// Whether a run of 0.1.0 is to have recorded what local activities in a row did.

@@ -63,13 +63,14 @@ where
     }
 }
 
-/// Runs a normal activity on the entity's own queue until a worker of ours answered it: an answer without the receipt is one
+/// Runs a normal activity on the entity's own queue, the run's `number`-th of its kind, until a worker of ours answered it: an answer without the receipt is one
 /// that somebody completed the activity with by hand.
 ///
 /// None where the run is to end meanwhile: the next one begins the activity again.
 pub(crate) async fn recorded_until_done<W, A, I, O>(
     context: WorkflowContext<W>,
     activity: fn() -> A,
+    number: u32,
     input: I,
     interrupt: WorkflowCancellationToken,
 ) -> Option<O>
@@ -80,7 +81,7 @@ where
 {
     let mut waits = Waits::new(interrupt.clone());
     // The same in replay, also of a run that was reset.
-    let receipt = format!("asked after event {}", context.history_length());
+    let receipt = format!("request {number} of the run");
     loop {
         let request = Requested { receipt: receipt.clone(), input: input.clone() };
         let options = activity_options::recorded(&interrupt);

@@ -399,9 +399,9 @@ impl Entity for ResourceEntity {
                         let activity = || LocalActivities::notify;
                         local_until_done(context, activity, notification, interrupt).await.map(notified)
                     })),
-                    Leaves::Recorded => Begun::Call(Box::pin(async move {
+                    Leaves::Recorded(number) => Begun::Call(Box::pin(async move {
                         let activity = || RecordedActivities::notify_recorded;
-                        recorded_until_done(context, activity, notification, interrupt).await.map(notified)
+                        recorded_until_done(context, activity, number, notification, interrupt).await.map(notified)
                     })),
                 }
             }

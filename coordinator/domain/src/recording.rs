@@ -88,7 +88,7 @@ impl Recording {
 /// What an activity is asked that runs after the decision to do so was recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Requested<I> {
-    /// What the answer has to repeat: it names the length of the history at which it was asked.
+    /// What the answer has to repeat: it names the request by its number in the run.
     pub receipt: String,
     /// What is to be done.
     pub input: I,
@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn an_answer_without_the_receipt_is_none() {
         let answer = |receipt: &str| Receipted { receipt: receipt.to_owned(), output: 7 };
-        assert_eq!(answer("asked after event 12").of("asked after event 12"), Some(7));
-        assert_eq!(answer("").of("asked after event 12"), None);
+        assert_eq!(answer("request 12 of the run").of("request 12 of the run"), Some(7));
+        assert_eq!(answer("").of("request 12 of the run"), None);
     }
 
     #[test]

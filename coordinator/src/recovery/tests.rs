@@ -309,7 +309,7 @@ fn a_history_that_cannot_be_gone_by_is_an_error_and_no_panic() {
 
 /// A run of this build in which an event was planned by an activity of its own, which was answered with this receipt.
 fn planned_by_an_activity(receipt: &str) -> RecordedRun {
-    let request = json!({"receipt": "asked after event 3", "input": {}});
+    let request = json!({"receipt": "request 1 of the run", "input": {}});
     let rejected =
         json!({"admitted": "rejected", "rejection": {"code": "unknown_event_type", "detail": "No such type."}});
     let answer = json!({"receipt": receipt, "output": {"admitted": [rejected], "limits": {}}});
@@ -335,6 +335,6 @@ fn planned_by_an_activity(receipt: &str) -> RecordedRun {
 
 #[test]
 fn what_an_activity_planned_is_known_unless_a_person_answered_for_it() {
-    assert_eq!(ids(&open_in(&me(), &[planned_by_an_activity("asked after event 3")])), [""; 0]);
+    assert_eq!(ids(&open_in(&me(), &[planned_by_an_activity("request 1 of the run")])), [""; 0]);
     assert_eq!(ids(&open_in(&me(), &[planned_by_an_activity("done by hand")])), ["1"]);
 }
