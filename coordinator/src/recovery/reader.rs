@@ -26,7 +26,7 @@ const SEND_RECORDED: &str = "send_recorded";
 
 /// Something that is in the history and was not taken in by a workflow task yet.
 enum Pending {
-    CameIn(CameIn),
+    CameIn(Box<CameIn>),
     Ended(Ended),
 }
 
@@ -112,8 +112,11 @@ impl Reader {
     pub(super) fn untaken(&mut self) -> Vec<Submitted> {
         let pending = std::mem::take(&mut self.pending).into_values();
         let submitted = pending.filter_map(|pending| match pending {
-            Pending::CameIn(CameIn::Submitted(submitted)) => Some(submitted),
-            _ => None,
+            Pending::CameIn(came_in) => match *came_in {
+                CameIn::Submitted(submitted) => Some(submitted),
+                CameIn::Told(_) | CameIn::Acted(_) => None,
+            },
+            Pending::Ended(_) => None,
         });
         submitted.collect()
     }
@@ -129,7 +132,7 @@ impl Reader {
             None
         };
         if let Some(came_in) = came_in {
-            self.pending.insert(event.event_id, Pending::CameIn(came_in));
+            self.pending.insert(event.event_id, Pending::CameIn(Box::new(came_in)));
         }
     }
 
@@ -141,7 +144,7 @@ impl Reader {
         let mut task = RecordedTask { at: at.unwrap_or_default(), ..RecordedTask::default() };
         for pending in taken.into_values() {
             match pending {
-                Pending::CameIn(came_in) => task.came_in.push(came_in),
+                Pending::CameIn(came_in) => task.came_in.push(*came_in),
                 Pending::Ended(ended) => task.ended.push(ended),
             }
         }
