@@ -35,6 +35,8 @@ use crate::{activity_options, names, raw_json, reset, search_attributes, unanswe
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
 #[workflow]
 pub struct CustomerEntity {
+    /// The seed of random numbers with which the run's history began.
+    began_with: u64,
     machine: Customer,
     start: StartArgument,
     /// What the handlers took and the main routine did not yet.
@@ -110,6 +112,7 @@ impl CustomerEntity {
             misidentified.map(|claimed| Input::Misidentified { claimed })
         };
         Self {
+            began_with: view.raw().randomness_seed,
             machine,
             start,
             inbox: VecDeque::new(),
@@ -279,6 +282,14 @@ impl Entity for CustomerEntity {
     type Effect = Effect;
     const WORKFLOW_TYPE: &'static str = names::CUSTOMER_ENTITY;
     const HAS_LOCAL_ACTIVITIES: bool = true;
+
+    fn began_with(&self) -> u64 {
+        self.began_with
+    }
+
+    fn was_reset() -> Option<CameIn> {
+        Some(CameIn::Input(Input::WasReset))
+    }
 
     fn begin_run(&mut self, edition: Edition) {
         self.machine.edition = edition;

@@ -15,6 +15,9 @@
 //! queue, which the server starts once the task that decided them is recorded ([`Recording`], design §4.15). Runs of 0.1.0 do
 //! without it until they continue as new ([`Edition`]).
 //!
+//! Where an operator reset the workflow, the machine is told before it hears of anything else ([`ResetWatch`]), and goes on in
+//! another run.
+//!
 //! And a workflow task stays short, however much there is to do: the server keeps at most 100 signals that come while one is
 //! under way, and then has it done again from the start. Of an entity with a long inbox that is sent more all the time no task
 //! would ever end. So after some local activities in a row the task is left, and what they did is recorded.
@@ -35,6 +38,7 @@ use temporalio_workflow::{
     ContinueAsNewOptions, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
 };
 
+use crate::reset::ResetWatch;
 use crate::{identity, moving, watched};
 
 /// What an entity's shell says of itself.
@@ -109,6 +113,12 @@ pub(crate) trait Entity: Sized + 'static {
     fn take_observations(&mut self) -> Vec<Observation> {
         Vec::new()
     }
+    /// The seed of random numbers with which the run's history began.
+    fn began_with(&self) -> u64;
+    /// The input that says that an operator reset the workflow; none where that is nothing to it.
+    fn was_reset() -> Option<Self::Input> {
+        None
+    }
     /// The input that wakes it.
     fn woke() -> Option<Self::Input> {
         None
@@ -150,6 +160,8 @@ enum Happening<I> {
     Rang,
     /// What local activities did is recorded.
     Recorded,
+    /// The run was reset to this point of its history.
+    WasReset,
 }
 
 /// How long a run waits for nothing but the end of its workflow task: as short as a timer can be.
@@ -195,6 +207,8 @@ struct Life<'a, E: Entity> {
     alarm: Option<Alarm>,
     /// Which behaviour the run began with.
     edition: Edition,
+    /// Sees where the run was reset; none in runs of 0.1.0, which were not told.
+    reset: Option<ResetWatch>,
     /// Local activities that ended since something else happened: only runs of 0.1.0 go by it.
     locals_in_a_row: u32,
     /// Whether local activities may begin in the present workflow task.
@@ -224,6 +238,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
     }
     let edition = edition_of(context);
     context.state_mut(|entity| entity.begin_run(edition));
+    let reset = (edition >= Edition::V0_2).then(|| ResetWatch::new(context, context.state(E::began_with)));
     let mut life = Life {
         context,
         clock: identity::now(context.workflow_time()),
@@ -231,6 +246,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         calls: Vec::new(),
         alarm: None,
         edition,
+        reset,
         locals_in_a_row: 0,
         recording: Recording::default(),
         recorded: 0,
@@ -374,6 +390,10 @@ impl<E: Entity> Life<'_, E> {
         let context = self.context;
         let mut came_in = pin!(context.wait_condition_with_options(E::has_input, regardless()));
         std::future::poll_fn(|waker| {
+            // Before anything else: what it says of what comes next depends on it.
+            if self.reset.as_mut().is_some_and(ResetWatch::sees_reset) {
+                return Poll::Ready(Happening::WasReset);
+            }
             if let Some(local) = &mut self.local
                 && let Poll::Ready(ended) = local.poll(waker)
             {
@@ -423,6 +443,11 @@ impl<E: Entity> Life<'_, E> {
             Happening::CameIn => self.context.state_mut(|entity| entity.inbox().pop_front()),
             Happening::Ended(input) => input,
             Happening::Rang => E::woke(),
+            Happening::WasReset => {
+                // What is under way was begun by the run that was reset: the next one begins it again, knowing that.
+                self.end();
+                E::was_reset()
+            }
             Happening::Recorded => None,
         };
         self.locals_in_a_row = 0;
@@ -466,7 +491,14 @@ impl<E: Entity> Life<'_, E> {
             ContinueAsNew::WhenIdle => idle,
             ContinueAsNew::No => false,
         };
-        if ends && !self.ending {
+        if ends {
+            self.end();
+        }
+    }
+
+    /// What is under way is interrupted; the run is left as soon as it is over.
+    fn end(&mut self) {
+        if !self.ending {
             self.ending = true;
             self.interrupt.cancel();
         }

@@ -31,6 +31,8 @@ use crate::{activity_options, names, raw_json};
 /// The workflow `ResourceEntity`: one contested thing, for as long as anybody wants it.
 #[workflow]
 pub struct ResourceEntity {
+    /// The seed of random numbers with which the run's history began.
+    began_with: u64,
     machine: Resource,
     start: StartArgument,
     /// What the handlers took and the main routine did not yet.
@@ -115,6 +117,7 @@ impl ResourceEntity {
         };
         let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
         Self {
+            began_with: view.raw().randomness_seed,
             machine,
             start,
             inbox: VecDeque::new(),
@@ -305,6 +308,14 @@ impl Entity for ResourceEntity {
     type Effect = Effect;
     const WORKFLOW_TYPE: &'static str = names::RESOURCE_ENTITY;
     const HAS_LOCAL_ACTIVITIES: bool = true;
+
+    fn began_with(&self) -> u64 {
+        self.began_with
+    }
+
+    fn was_reset() -> Option<CameIn> {
+        Some(CameIn::Input(Input::WasReset))
+    }
 
     fn begin_run(&mut self, edition: Edition) {
         self.machine.edition = edition;

@@ -72,6 +72,8 @@ impl ResourceImportPart {
 /// The workflow `ResourceImport`: answers an [`ImportTally`] when every line of its list was imported, or nobody brings the rest.
 #[workflow]
 pub struct ResourceImport {
+    /// The seed of random numbers with which the run's history began.
+    began_with: u64,
     machine: ImportProgress,
     start: StartArgument,
     /// What the handlers took and the main routine did not yet.
@@ -135,6 +137,7 @@ impl ResourceImport {
         let unreadable = unreadable.or_else(nameless);
         let nobody = || StartArgument { tenant_id: String::new(), entity_id: String::new() };
         let mut import = Self {
+            began_with: view.raw().randomness_seed,
             machine,
             start: start.unwrap_or_else(nobody),
             inbox: VecDeque::new(),
@@ -239,6 +242,10 @@ impl Entity for ResourceImport {
     type Input = CameIn;
     type Effect = Effect;
     const WORKFLOW_TYPE: &'static str = names::RESOURCE_IMPORT;
+
+    fn began_with(&self) -> u64 {
+        self.began_with
+    }
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox

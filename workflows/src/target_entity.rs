@@ -38,6 +38,8 @@ pub struct TargetStart {
 /// The workflow `TargetEntity`: one outside system, for as long as Interlock calls it.
 #[workflow]
 pub struct TargetEntity {
+    /// The seed of random numbers with which the run's history began.
+    began_with: u64,
     machine: Target,
     /// What the handlers took and the main routine did not yet.
     inbox: VecDeque<CameIn>,
@@ -78,6 +80,7 @@ impl TargetEntity {
         let blank = || Target::new(named(view.workflow_id()), rules_of(&argument), began);
         let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
         let mut entity = Self {
+            began_with: view.raw().randomness_seed,
             machine,
             inbox: VecDeque::new(),
             effects: Vec::new(),
@@ -190,6 +193,14 @@ impl Entity for TargetEntity {
     type Input = CameIn;
     type Effect = Effect;
     const WORKFLOW_TYPE: &'static str = names::TARGET_ENTITY;
+
+    fn began_with(&self) -> u64 {
+        self.began_with
+    }
+
+    fn was_reset() -> Option<CameIn> {
+        Some(CameIn::Input(Box::new(Input::WasReset)))
+    }
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox

@@ -59,6 +59,8 @@ pub enum TenantStepAnswer {
 /// The workflow `TenantEntity`: one tenant, from the first action on it.
 #[workflow]
 pub struct TenantEntity {
+    /// The seed of random numbers with which the run's history began.
+    began_with: u64,
     machine: Tenant,
     start: StartArgument,
     /// What the handlers took and the main routine did not yet.
@@ -99,6 +101,7 @@ impl TenantEntity {
         let start = StartArgument { tenant_id: name.to_string(), entity_id: name.to_string() };
         let (machine, unreadable) = start_argument::machine(continued, &argument, || Tenant::new(name, began));
         let mut entity = Self {
+            began_with: view.raw().randomness_seed,
             machine,
             start,
             inbox: VecDeque::new(),
@@ -170,6 +173,10 @@ impl Entity for TenantEntity {
     type Input = CameIn;
     type Effect = Effect;
     const WORKFLOW_TYPE: &'static str = names::TENANT_ENTITY;
+
+    fn began_with(&self) -> u64 {
+        self.began_with
+    }
 
     fn inbox(&mut self) -> &mut VecDeque<CameIn> {
         &mut self.inbox

@@ -290,6 +290,10 @@ pub enum ToResource {
         /// believe a customer that contradicts it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         lasting: bool,
+        /// Whether the customer's workflow was reset to an earlier state: what its lives before were granted it may have used,
+        /// and `lease` is what it had at that moment.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        after_reset: bool,
     },
     /// Refuses a forced release.
     ForceRefused {
@@ -337,6 +341,19 @@ pub enum Notice {
     LeaseKnown {
         /// Its fencing token.
         epoch: Epoch,
+    },
+    /// The lease that you said again to have is not yours any more.
+    LeaseGone {
+        /// Its fencing token, or a higher one.
+        epoch: Epoch,
+    },
+    /// The resource's workflow was reset: say again what you have and want of it.
+    SayAgain {
+        /// The highest epoch that it may have granted: where you have no lease, take no grant that is not above it.
+        above: Epoch,
+        /// The epoch of the lease by which it takes you for the holder, where it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epoch: Option<Epoch>,
     },
     /// The lease is yours by a list of who has what, for the day on which Interlock is switched on: the target has it
     /// registered to this customer already.

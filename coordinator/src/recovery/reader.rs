@@ -13,6 +13,7 @@ use temporalio_common::data_converters::CommonAttributes;
 use temporalio_common::protos::constants::PATCH_MARKER_NAME;
 use temporalio_common::protos::coresdk::common::extract_local_activity_marker_details;
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use temporalio_common::protos::temporal::api::failure::v1::Failure;
 use temporalio_common::protos::temporal::api::history::v1::{
     HistoryEvent, MarkerRecordedEventAttributes, history_event::Attributes,
@@ -79,6 +80,12 @@ impl Reader {
             Attributes::WorkflowTaskStartedEventAttributes(_) => {
                 self.begun.insert(event.event_id, time_of(event));
             }
+            Attributes::WorkflowTaskFailedEventAttributes(failed)
+                if failed.cause() == WorkflowTaskFailedCause::ResetWorkflow =>
+            {
+                // The run hears of it before anything that its next task takes in.
+                self.pending.insert(0, Pending::CameIn(Box::new(CameIn::WasReset)));
+            }
             Attributes::WorkflowTaskCompletedEventAttributes(completed) => self.task(completed.started_event_id),
             Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
                 let activity_type = scheduled.activity_type.as_ref().map_or("", |activity| activity.name.as_str());
@@ -114,7 +121,7 @@ impl Reader {
         let submitted = pending.filter_map(|pending| match pending {
             Pending::CameIn(came_in) => match *came_in {
                 CameIn::Submitted(submitted) => Some(submitted),
-                CameIn::Told(_) | CameIn::Acted(_) => None,
+                CameIn::Told(_) | CameIn::Acted(_) | CameIn::WasReset => None,
             },
             Pending::Ended(_) => None,
         });

@@ -98,6 +98,8 @@ pub(super) enum CameIn {
     Submitted(Submitted),
     Told(ToCustomer),
     Acted(Box<Action>),
+    /// An operator reset the workflow.
+    WasReset,
 }
 
 /// A normal activity that ended.
@@ -157,7 +159,7 @@ impl RecordedRun {
     pub(super) fn submitted(&self) -> impl Iterator<Item = &Submitted> {
         let taken = self.tasks.iter().flat_map(|task| &task.came_in).filter_map(|came_in| match came_in {
             CameIn::Submitted(submitted) => Some(submitted),
-            CameIn::Told(_) | CameIn::Acted(_) => None,
+            CameIn::Told(_) | CameIn::Acted(_) | CameIn::WasReset => None,
         });
         taken.chain(&self.untaken)
     }

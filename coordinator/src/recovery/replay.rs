@@ -2,6 +2,7 @@
 
 use interlock_domain::customer::{Customer, Input, Local, StepState};
 use interlock_domain::ids::{CustomerRef, Incarnation, Timestamp};
+use interlock_domain::recording::Edition;
 
 use super::recorded::{CameIn, Ended, EndedCall, EndedLocal, RecordedRun};
 
@@ -60,6 +61,9 @@ impl Replayed {
     fn take_in(&mut self, now: Timestamp, came_in: &CameIn) {
         match came_in {
             CameIn::Submitted(submitted) => drop(self.customer.step(now, Input::Submitted(submitted.event.clone()))),
+            // Runs of 0.1.0 were not told.
+            CameIn::WasReset if self.customer.edition < Edition::V0_2 => {}
+            CameIn::WasReset => drop(self.customer.step(now, Input::WasReset)),
             CameIn::Told(message) => drop(self.customer.step(now, Input::Told(message.clone()))),
             // Whoever acted was answered then.
             CameIn::Acted(action) => drop(self.customer.act(now, action)),

@@ -91,7 +91,9 @@ impl Lease {
         resource: &ResourceId,
         is_used_by_another: impl FnOnce() -> bool,
     ) -> bool {
-        self.leaving.is_none() && ((self.due.is_none() && !is_used_by_another()) || order.needs_now(resource))
+        self.leaving.is_none()
+            && !self.doubted
+            && ((self.due.is_none() && !is_used_by_another()) || order.needs_now(resource))
     }
 }
 
@@ -152,9 +154,7 @@ impl Customer {
             return;
         }
         if let Some(lease) = self.leases.get_mut(resource) {
-            if lease.epoch < epoch {
-                lease.epoch = epoch;
-            }
+            lease.confirmed(epoch);
             if lease.epoch == epoch {
                 self.recalled(resource, epoch, recall.clone());
             }
@@ -188,6 +188,7 @@ impl Customer {
             parties_before: Vec::new(),
             proof: None,
             registered_to: None,
+            doubted: false,
         };
         let waited_ms = u64::try_from(now.0.saturating_sub(lease.key.accepted_at.0)).unwrap_or(0);
         self.observed.push(Observation::LeaseGranted { kind: resource.kind().clone(), waited_ms });

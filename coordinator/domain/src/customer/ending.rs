@@ -260,7 +260,9 @@ fn terminal_state(order: &Order) -> (OrderState, Option<String>) {
         Some(Ending::Superseded) if done => (OrderState::Partial, Some(ErrorCode::Superseded.into())),
         Some(Ending::Superseded) => (OrderState::Superseded, None),
         Some(Ending::Aborted { code }) => (OrderState::Failed, Some(code.to_string())),
-        Some(Ending::Cancelled) if done => (OrderState::Failed, Some(ErrorCode::Cancelled.into())),
+        Some(Ending::Cancelled) if done || order.may_have_had_effect() => {
+            (OrderState::Failed, Some(ErrorCode::Cancelled.into()))
+        }
         Some(Ending::Cancelled) => (OrderState::Cancelled, None),
         Some(Ending::Expired) if done => (OrderState::Partial, Some(ErrorCode::Expired.into())),
         Some(Ending::Expired) => (OrderState::Cancelled, Some(ErrorCode::Expired.into())),

@@ -20,7 +20,7 @@ impl Customer {
             if lease.epoch <= epoch && lease.party.is_none() {
                 lease.party = party;
             }
-            lease.epoch = lease.epoch.max(epoch);
+            lease.confirmed(epoch);
             self.changed();
             return;
         }
@@ -48,6 +48,7 @@ impl Customer {
             parties_before,
             proof,
             registered_to,
+            doubted: false,
         };
         self.leases.insert(resource.clone(), lease);
         if let Some((early, asker)) = self.early_recalls.remove(resource)

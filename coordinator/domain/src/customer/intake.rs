@@ -42,7 +42,8 @@ impl Customer {
         let fixed = if let Local::Admitting(count) = self.local { count } else { 0 };
         let place = self.inbox.iter().skip(fixed).take_while(|waiting| waiting.key < key).count();
         let unstamped = stamped_at.is_none() && self.edition >= Edition::V0_2;
-        self.inbox.insert(fixed + place, EventToAdmit { event, key, unstamped });
+        self.inbox
+            .insert(fixed + place, EventToAdmit { event, key, unstamped, after_reset: self.reset_at == Some(now) });
     }
 
     /// Whether an order was taken in before.
@@ -141,8 +142,11 @@ impl Customer {
             self.local = Local::Sending(self.outbox.len().min(SENDING_BATCH_MAX));
         } else if !self.inbox.is_empty() {
             self.local = Local::Admitting(self.inbox.len().min(ADMISSION_BATCH_MAX));
-            self.basis =
-                Some(AdmissionBasis { holdings: self.holdings(), held: self.leases.keys().cloned().collect() });
+            self.basis = Some(AdmissionBasis {
+                incarnation: Some(self.incarnation),
+                holdings: self.holdings(),
+                held: self.leases.keys().cloned().collect(),
+            });
         }
         effects.extend(self.local_effect());
     }
@@ -153,9 +157,9 @@ impl Customer {
             Local::Idle => None,
             Local::Sending(count) => Some(Effect::Send(self.outbox.iter().take(count).cloned().collect())),
             Local::Admitting(count) => {
-                let AdmissionBasis { holdings, held } = self.basis.clone().unwrap_or_default();
+                let AdmissionBasis { incarnation, holdings, held } = self.basis.clone().unwrap_or_default();
                 let events = self.inbox.iter().take(count).cloned().collect();
-                let (customer, incarnation) = (self.me.clone(), self.incarnation);
+                let (customer, incarnation) = (self.me.clone(), incarnation.unwrap_or(self.incarnation));
                 Some(Effect::Admit(Admission { customer, incarnation, events, holdings, held }))
             }
         }
@@ -187,7 +191,8 @@ impl Customer {
     pub(super) fn admitted(&mut self, now: Timestamp, answer: AdmissionAnswer) {
         let Local::Admitting(count) = self.local else { return };
         self.local = Local::Idle;
-        self.basis = None;
+        let began_in = self.basis.take().and_then(|basis| basis.incarnation);
+        let is_of_life_before = began_in.is_some_and(|life| life != self.incarnation);
         self.limits = answer.limits;
         self.attributes_registered = answer.attributes_registered;
         let batch: Vec<_> = self.inbox.drain(..count.min(self.inbox.len())).collect();
@@ -195,6 +200,11 @@ impl Customer {
         for waiting in batch {
             self.weight_bytes = self.weight_bytes.saturating_sub(waiting.event.bytes);
             match answers.next() {
+                Some(Admitted::Planned { plan, .. }) if is_of_life_before => {
+                    let order = waiting.key.order.clone();
+                    self.open(now, waiting, plan, Vec::new());
+                    self.claim_again_after_reset(now, &order);
+                }
                 Some(Admitted::Planned { plan, answers }) => self.open(now, waiting, plan, answers),
                 Some(Admitted::Rejected { rejection }) => {
                     self.reject(now, Some(&waiting.key.order), Some(&waiting.event), &rejection);
@@ -211,7 +221,7 @@ impl Customer {
 
     /// Opens the order of an admitted event.
     fn open(&mut self, now: Timestamp, waiting: EventToAdmit, plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) {
-        let EventToAdmit { event, key, .. } = waiting;
+        let EventToAdmit { event, key, after_reset, .. } = waiting;
         let is_late = plan.claims.is_empty()
             && !plan.unordered
             && self.applied.get(&event.event_type).is_some_and(|last| key < *last);
@@ -238,6 +248,7 @@ impl Customer {
             state: StepState::Open,
             dispatches: 0,
             maybe_sent: false,
+            after_reset,
             by_hand: 0,
             amendments: 0,
             key_rule: KeyRule::default(),
@@ -263,6 +274,7 @@ impl Customer {
             ending: is_too_much.then_some(Ending::BacklogFull),
             actions: Vec::new(),
             trace_parent: event.trace_parent,
+            reset_at: self.reset_at.filter(|_| after_reset),
             weight_bytes,
             key: key.clone(),
         };
@@ -280,6 +292,7 @@ impl Customer {
 
     /// What was under way in the run before is started again.
     pub(super) fn under_way_again(&mut self) -> Vec<Effect> {
+        self.leave_calls_to_confirmed_leases();
         let mut effects: Vec<Effect> = self.local_effect().into_iter().collect();
         let running: Vec<_> = self
             .orders

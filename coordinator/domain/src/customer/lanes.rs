@@ -251,7 +251,7 @@ impl Customer {
             epoch: planned.resources.iter().find_map(epoch_of).map(|(_, epoch)| epoch),
             epochs: planned.resources.iter().filter_map(epoch_of).collect(),
             dispatch: step.dispatches,
-            maybe_sent: step.maybe_sent,
+            maybe_sent: step.maybe_sent || step.after_reset,
             proof: planned.proves.then(|| proof_of(&key, step.dispatches)),
             attempt_timeout_ms: planned.attempt_timeout_ms,
             retry: planned.retry,

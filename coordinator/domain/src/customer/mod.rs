@@ -21,6 +21,7 @@ mod listing;
 mod notices;
 mod outcomes;
 mod reassert;
+mod reset;
 mod rings;
 mod state;
 mod turns;
@@ -100,6 +101,8 @@ pub enum Input {
         /// The epoch by which the resource says that somebody holds it: where this customer holds nothing, it does not take it.
         above: Epoch,
     },
+    /// An operator reset the workflow: what this customer did after the moment that it knows of is not in its state.
+    WasReset,
     /// A new run begins: what was under way is to be started again.
     Resumed,
     /// The workflow id says that this entity is not who its start argument says: every event is rejected.
@@ -122,6 +125,7 @@ impl Input {
             | Self::Reassert { .. }
             | Self::SettleDifference { .. }
             | Self::StepEndedByHand { .. }
+            | Self::WasReset
             | Self::Resumed
             | Self::Misidentified { .. } => Cause::Other,
         }
@@ -148,6 +152,7 @@ impl Customer {
             Input::Reassert { resource } => self.reassert_later(now, resource),
             Input::SettleDifference { resource, above } => self.settle_difference(now, resource, above),
             Input::Misidentified { claimed } => self.misidentified = Some(claimed),
+            Input::WasReset => self.was_reset(now),
             Input::Resumed => {}
         }
         let mut effects = if resumed { self.under_way_again() } else { Vec::new() };
@@ -250,6 +255,9 @@ pub struct EventToAdmit {
     /// Whether the key depends on the workflow time at which the event was taken in, since nobody stamped the event.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unstamped: bool,
+    /// Whether the workflow was reset to a moment before it was admitted: what became of it then is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_reset: bool,
 }
 
 /// What an admission answers.

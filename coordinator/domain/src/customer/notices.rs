@@ -26,6 +26,8 @@ impl Customer {
             Notice::LeaseImported { epoch, party } => self.imported(now, &resource, epoch, party),
             Notice::LeaseRecalled { epoch, asker } => self.recalled(&resource, epoch, Some(asker)),
             Notice::LeaseKnown { epoch } => self.known_to_hold(&resource, epoch),
+            Notice::LeaseGone { epoch } => self.lease_gone(&resource, epoch),
+            Notice::SayAgain { above, .. } => self.doubt(&resource, above),
             Notice::NotHolder { ticket, party } => self.not_holder(now, &resource, &ticket, party),
             Notice::QueueFull { ticket, .. } => self.queue_full(&resource, &ticket),
             Notice::Probe { probe } => self.probed(&resource, &probe),
@@ -70,6 +72,7 @@ impl Customer {
             Notice::LeaseGranted { ticket, epoch, .. } => (Some(ticket), epoch),
             Notice::LeaseImported { epoch, .. }
             | Notice::LeaseKnown { epoch }
+            | Notice::SayAgain { epoch: Some(epoch), .. }
             | Notice::LeaseRecalled { epoch, .. }
             | Notice::Forced { epoch, .. } => (None, epoch),
             _ => return,

@@ -20,6 +20,7 @@ impl Customer {
         }
         step.since = now;
         step.maybe_sent = false;
+        step.after_reset = false;
         step.by_hand = 0;
         step.outcome = Some(outcome.clone());
         self.changed();
@@ -309,6 +310,7 @@ impl Customer {
             state: StepState::Open,
             dispatches: 0,
             maybe_sent: false,
+            after_reset: order.reset_at.is_some(),
             by_hand: 0,
             amendments: 0,
             key_rule: KeyRule::default(),

@@ -54,7 +54,7 @@ impl Customer {
                 .is_some_and(|(id, index)| self.orders[&id].claims[index].state == ClaimState::Open)
     }
 
-    fn reassert_above(&mut self, resource: ResourceId, above: Epoch) {
+    pub(super) fn reassert_above(&mut self, resource: ResourceId, above: Epoch) {
         if self.to_reassert.len() < RESOURCES_REMEMBERED_MAX || self.to_reassert.contains_key(&resource) {
             let known = self.to_reassert.entry(resource).or_insert(above);
             *known = (*known).max(above);
@@ -73,7 +73,9 @@ impl Customer {
                 self.to_reassert.insert(resource, above);
                 continue;
             }
-            let lasting = self.contradicting.remove(&resource);
+            let is_contradicting = self.contradicting.remove(&resource);
+            let is_doubted = self.leases.get(&resource).is_some_and(|lease| lease.doubted);
+            let after_reset = self.to_reassert_as_reset.remove(&resource) || is_doubted;
             let lease = self.leases.get(&resource).map(|lease| HeldLease {
                 epoch: lease.epoch,
                 ticket: lease.ticket.clone(),
@@ -81,12 +83,14 @@ impl Customer {
                 since: lease.since,
                 party: lease.party.clone(),
             });
-            if lease.is_none() {
+            // What it does not know to be its own proves nothing against the resource.
+            let lasting = is_contradicting && !is_doubted;
+            if lease.is_none() || is_doubted {
                 self.remember_given_back(&resource, above);
             }
             let tickets = self.tickets_out(&resource);
             let (from, incarnation) = (self.me.clone(), self.incarnation);
-            let message = ToResource::Reassert { from, incarnation, lease, above, tickets, lasting };
+            let message = ToResource::Reassert { from, incarnation, lease, above, tickets, lasting, after_reset };
             self.outbox.push_back((resource, message));
             self.changed();
         }

@@ -54,6 +54,12 @@ pub struct Customer {
     /// Those of them that were seen to contradict this customer for longer than messages take.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub contradicting: BTreeSet<ResourceId>,
+    /// Those of them whose leases are in doubt, since the workflow was reset.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub to_reassert_as_reset: BTreeSet<ResourceId>,
+    /// When the workflow was reset last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<Timestamp>,
     /// Per resource, the highest epoch given back or declined.
     pub given_back: BTreeMap<ResourceId, Epoch>,
     /// Per resource, the key of the last settled assign or release.
@@ -106,6 +112,9 @@ pub enum Local {
 /// What a customer has when an admission begins.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdmissionBasis {
+    /// The life of the customer that it was begun in; none for the present one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<Incarnation>,
     /// The resources that it holds or has an open assign of, each with the name under which targets know it there.
     pub holdings: BTreeMap<ResourceId, Option<String>>,
     /// The resources whose lease it holds.
@@ -150,6 +159,9 @@ pub struct Order {
     /// The trace that its event belongs to: its calls go on in it, however much later.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace_parent::read_leniently")]
     pub trace_parent: Option<TraceParent>,
+    /// When the workflow was reset, if it was since the order came in, or to a moment before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<Timestamp>,
     /// Its size as JSON, in bytes.
     pub weight_bytes: usize,
 }
@@ -226,6 +238,9 @@ pub struct OrderStep {
     pub dispatches: u32,
     /// Whether a call of it was cancelled that may have been sent.
     pub maybe_sent: bool,
+    /// Whether the workflow was reset to a moment before its end, and no outcome came since: it may have been sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_reset: bool,
     /// How many results in a row came for it that no worker gave: by a person in Temporal.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub by_hand: u32,
@@ -332,6 +347,9 @@ pub struct Lease {
     /// To whom a release found the resource registered, where that was somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_to: Option<String>,
+    /// Whether the workflow was reset since it was granted, and its resource did not confirm it yet: no call starts under it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
 }
 
 /// A grant whose ticket is not known yet.
@@ -444,6 +462,8 @@ impl Customer {
             early_notices: Vec::new(),
             to_reassert: BTreeMap::new(),
             contradicting: BTreeSet::new(),
+            to_reassert_as_reset: BTreeSet::new(),
+            reset_at: None,
             given_back: BTreeMap::new(),
             settled: BTreeMap::new(),
             applied: BTreeMap::new(),

@@ -8,6 +8,7 @@ mod intake;
 mod keys;
 mod observed;
 mod reassert;
+mod reset;
 
 use serde_json::{Map, Value, json};
 

@@ -14,7 +14,15 @@ fn lasting(customer: &str, epoch: Option<Epoch>, tickets: Vec<Ticket>) -> Input 
     let lease = epoch.map(|epoch| HeldLease { epoch, ticket: own.id, key: own.key, since: NOW, party: own.party });
     let incarnation = Incarnation(1);
     let from = who(customer);
-    Input::Told(ToResource::Reassert { from, incarnation, lease, above: ABOVE, tickets, lasting: true })
+    Input::Told(ToResource::Reassert {
+        from,
+        incarnation,
+        lease,
+        above: ABOVE,
+        tickets,
+        lasting: true,
+        after_reset: false,
+    })
 }
 
 /// A resource of a kind without authority that A holds, and its epoch.

@@ -50,6 +50,7 @@ impl Resource {
 
     /// Grants the lease to whoever is next, if it may be granted.
     pub(super) fn grant_next(&mut self, now: Timestamp) {
+        self.look_after_reset(now);
         self.pursue_force(now);
         self.give_way_to_rival(now);
         self.settle_orphan(now);
@@ -101,6 +102,7 @@ impl Resource {
     /// The same, with a sentence for the history.
     pub(super) fn vacate_because(&mut self, now: Timestamp, how: &str, why: Option<String>) {
         if let Some(holder) = self.holder.take() {
+            self.tell_reset_holder(&holder);
             self.settled = self.settled.max(holder.epoch);
             let order = holder.ticket.map(|ticket| ticket.key.order);
             let who = match holder.who {
@@ -189,6 +191,7 @@ impl Resource {
             let (Notice::LeaseGranted { epoch, .. }
             | Notice::LeaseImported { epoch, .. }
             | Notice::LeaseKnown { epoch }
+            | Notice::SayAgain { epoch: Some(epoch), .. }
             | Notice::LeaseRecalled { epoch, .. }
             | Notice::Forced { epoch, .. }) = message.notice
             else {
@@ -211,7 +214,7 @@ impl Resource {
             Some(_) => self.orphan_is_to_be_looked_up(now),
         };
         self.look_up_is_for_force = self.force_asks_authority();
-        if self.look_up_is_for_force || (due && !self.queue.is_empty()) {
+        if self.look_up_is_for_force || (due && (!self.queue.is_empty() || self.is_to_be_confirmed())) {
             let look_up = self.look_up_effect();
             self.looking_up = look_up.is_some();
             effects.extend(look_up);
@@ -223,7 +226,8 @@ impl Resource {
         let tenant = if self.look_up_is_for_force {
             self.forcing.as_ref().filter(|_| self.force_asks_authority())?.release.tenant.clone()
         } else {
-            self.queue.values().next()?.ticket.claimant.tenant.clone()
+            let waits = self.queue.values().next().map(|queued| &queued.ticket.claimant);
+            waits.or_else(|| self.holder.as_ref()?.customer())?.tenant.clone()
         };
         Some(Effect::LookUp { authority, resource: self.id.clone(), tenant })
     }
@@ -246,15 +250,24 @@ impl Resource {
         match answer {
             HolderAnswer::Nobody => {
                 self.note(now, "looked_up", None, None, Some("nobody is registered".to_owned()));
-                self.holder = None;
+                if let Some(orphan) = self.holder.take() {
+                    self.tell_reset_holder(&orphan);
+                }
+                self.unsure = false;
                 self.vacancy = Vacancy::Known;
             }
-            HolderAnswer::Party { party } => self.registered(now, &party),
+            HolderAnswer::Party { party } => {
+                self.unsure = false;
+                self.registered(now, &party);
+            }
             HolderAnswer::Unclear { detail } => {
                 self.note(now, "looked_up", None, None, Some(detail));
                 match &mut self.holder {
                     Some(holder) => holder.looked_up = true,
-                    None => self.vacancy = Vacancy::Unclear,
+                    None => {
+                        self.unsure = false;
+                        self.vacancy = Vacancy::Unclear;
+                    }
                 }
             }
         }
@@ -282,7 +295,7 @@ impl Resource {
             Some(holder) => holder.orphaned_at.map(|at| at.plus_ms(self.policy.orphan_settle_ms)),
             None => Some(self.not_before),
         };
-        let due = due.filter(|at| *at > now && !self.queue.is_empty());
+        let due = due.filter(|at| *at > now && (!self.queue.is_empty() || self.is_to_be_confirmed()));
         let answer_by = self.forcing.as_ref().map(|forcing| forcing.answer_by);
         due.into_iter().chain(answer_by).min()
     }

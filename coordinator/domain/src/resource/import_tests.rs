@@ -24,6 +24,7 @@ fn asked(customer: &str, incarnation: i64) -> Input {
         above: Epoch(1_000_000),
         tickets: vec![],
         lasting: false,
+        after_reset: false,
     })
 }
 

@@ -44,8 +44,8 @@ impl Resource {
                 }
                 self.force_the_dead(now);
             }
-            ToResource::Reassert { from, incarnation, lease, above, tickets, lasting } => {
-                self.reasserted(now, Said { from, incarnation, lease, above, lasting }, tickets);
+            ToResource::Reassert { from, incarnation, lease, above, tickets, lasting, after_reset } => {
+                self.reasserted(now, Said { from, incarnation, lease, above, lasting, after_reset }, tickets);
             }
             ToResource::Used { from, epoch, party } => self.used(now, &from, epoch, party),
             ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
@@ -71,6 +71,7 @@ impl Resource {
             }
             _ => self.vacate(now, "declined"),
         }
+        self.doubt_vacancy_after_reset();
     }
 
     /// A holder that has no lease yet gets one where a ticket of it waits already.
@@ -233,6 +234,7 @@ impl Resource {
         let held = self.holder.as_ref().is_some_and(|holder| holder.is(from) && holder.epoch == epoch);
         if held {
             let looked_up = self.holder.as_ref().is_some_and(|holder| holder.looked_up);
+            self.wait_for_calls_before_reset();
             self.vacate_because(now, how_name(how), self.why_forced(how));
             if let Some(entry) = self.history.back_mut() {
                 entry.proof = proof;

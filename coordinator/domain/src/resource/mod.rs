@@ -10,6 +10,8 @@ mod import_tests;
 #[cfg(test)]
 mod reassert_tests;
 #[cfg(test)]
+mod reset_tests;
+#[cfg(test)]
 mod tests;
 
 mod force;
@@ -18,6 +20,7 @@ mod import;
 mod messages;
 mod orphan;
 mod reassert;
+mod reset;
 mod state;
 mod view;
 
@@ -62,6 +65,8 @@ pub enum Input {
     },
     /// A person forces the release; answered by [`Resource::force_answer`] once it is settled.
     Forced(ForceRelease),
+    /// An operator reset the workflow: what this entity granted after the moment that it knows of is not in its state.
+    WasReset,
     /// A new run begins: what was under way is to be started again.
     Resumed,
 }
@@ -94,6 +99,7 @@ impl Input {
             | Self::Woke
             | Self::Seeded { .. }
             | Self::Forced(_)
+            | Self::WasReset
             | Self::Resumed => Cause::Other,
         }
     }
@@ -114,6 +120,7 @@ impl Resource {
             Input::Seeded { holder, party, policy } => self.seeded(now, &holder, party, &policy),
             Input::Forced(release) => self.forced(now, release),
             Input::Woke => {}
+            Input::WasReset => self.was_reset(now),
             Input::Resumed => self.under_way_again(&mut effects),
         }
         self.advance(now, &mut effects);

@@ -32,7 +32,7 @@ impl Resource {
         if self.looking_up || !self.orphan_is_quiet(now) || to_be_looked_up {
             return;
         }
-        if self.policy.authority.is_none() && self.holder.as_ref().is_some_and(|holder| holder.disowned) {
+        if self.policy.authority.is_none() && self.holder.as_ref().is_some_and(|h| h.disowned && h.lives_as.is_none()) {
             // The customer lives and does not have it, and nobody can be asked.
             self.vacate(now, "disowned");
             return;
@@ -43,6 +43,8 @@ impl Resource {
             // The earlier life may have got it registered: whoever asks for it back has to wait for a release.
             self.queue.remove(&ticket.key);
             self.grant_registered(now, ticket);
+        } else {
+            self.confirm_after_reset(now);
         }
     }
 
@@ -84,11 +86,14 @@ impl Resource {
         if let Some(orphan) = &mut self.holder {
             orphan.looked_up = true;
             if orphan.party.as_deref() == Some(party) {
-                if orphan.disowned {
+                if orphan.disowned && orphan.lives_as.is_none() {
                     self.own_again(now);
                 }
                 return;
             }
+        }
+        if let Some(orphan) = self.holder.take() {
+            self.tell_reset_holder(&orphan);
         }
         self.raise_epoch(now);
         let who = HolderName::Party(party.to_owned());
@@ -98,12 +103,15 @@ impl Resource {
     }
 
     /// The target has it registered to the holder, who lives and does not know: it is told, as of a lease by a list.
-    fn own_again(&mut self, now: Timestamp) {
+    pub(super) fn own_again(&mut self, now: Timestamp) {
         self.raise_epoch(now);
         self.settled = self.epoch;
         let epoch = self.epoch;
         let Some(holder) = &mut self.holder else { return };
         (holder.epoch, holder.used, holder.disowned, holder.orphaned_at) = (epoch, true, false, None);
+        if let Some(incarnation) = holder.lives_as.take() {
+            holder.incarnation = Some(incarnation);
+        }
         let party = holder.party.clone();
         let Some(customer) = holder.customer().cloned() else { return };
         self.note(now, "told", Some(customer.to_string()), None, None);

@@ -18,12 +18,14 @@ pub(super) struct Said {
     pub(super) above: Epoch,
     /// Whether the two were seen to contradict each other for longer than messages take.
     pub(super) lasting: bool,
+    /// Whether its workflow was reset to an earlier state.
+    pub(super) after_reset: bool,
 }
 
 impl Resource {
     /// A customer says what it has and wants. What is known already changes nothing.
     pub(super) fn reasserted(&mut self, now: Timestamp, said: Said, tickets: Vec<Ticket>) {
-        let Said { from, incarnation, lease, above, lasting } = said;
+        let Said { from, incarnation, lease, above, lasting, after_reset } = said;
         if self.holder.as_ref().is_some_and(|holder| holder.is(&from) && holder.incarnation > Some(incarnation)) {
             // An earlier life of the holder speaks.
             return;
@@ -32,6 +34,7 @@ impl Resource {
             self.begin(now, &first.policy);
         }
         match lease {
+            lease if after_reset => self.holder_was_reset(now, &from, incarnation, lease, above),
             Some(lease) if lasting => self.held_all_the_same(now, &from, incarnation, lease, above),
             Some(lease) => self.held_before(now, &from, incarnation, lease),
             None => self.not_held(now, &from, incarnation, above, lasting),
@@ -59,13 +62,13 @@ impl Resource {
     }
 
     /// Whether a lease was granted after all that this entity knows of.
-    fn is_news(&self, lease: &HeldLease) -> bool {
+    pub(super) fn is_news(&self, lease: &HeldLease) -> bool {
         let granted = self.holder.as_ref().filter(|holder| holder.customer().is_some()).map(|holder| holder.epoch);
         lease.epoch > self.settled && granted.is_none_or(|granted| lease.epoch > granted)
     }
 
     /// The customer is the holder, by the lease that it says to hold.
-    fn take_over(&mut self, now: Timestamp, from: &CustomerRef, incarnation: Incarnation, lease: HeldLease) {
+    pub(super) fn take_over(&mut self, now: Timestamp, from: &CustomerRef, incarnation: Incarnation, lease: HeldLease) {
         let order = Some(lease.key.order.clone());
         self.note(now, "reasserted", Some(from.to_string()), order, None);
         // An old message may have put its ticket into the queue.
@@ -84,6 +87,7 @@ impl Resource {
             recalled: None,
             looked_up: false,
             disowned: false,
+            lives_as: None,
         });
     }
 

@@ -21,7 +21,15 @@ fn reassert(customer: &str, lease: Option<Epoch>, tickets: Vec<Ticket>) -> Input
     let own = ticket(customer, 1, ClaimMode::Assign);
     let lease = lease.map(|epoch| HeldLease { epoch, ticket: own.id, key: own.key, since: NOW, party: own.party });
     let (incarnation, above) = (Incarnation(1), Epoch(1_000_000));
-    Input::Told(ToResource::Reassert { from: who(customer), incarnation, lease, above, tickets, lasting: false })
+    Input::Told(ToResource::Reassert {
+        from: who(customer),
+        incarnation,
+        lease,
+        above,
+        tickets,
+        lasting: false,
+        after_reset: false,
+    })
 }
 
 fn granted_to(effects: &[Effect]) -> Vec<(String, Epoch)> {

@@ -67,6 +67,10 @@ pub struct Resource {
     /// The highest epoch that a claimant does not take any more: grants are above it.
     #[serde(default)]
     pub floor: Epoch,
+    /// Whether the workflow was reset, and the authority, where there is one, was not asked since while nobody was known to have
+    /// the resource: whoever was granted it then may have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsure: bool,
     /// The epoch of an imported lease whose holder's entity was not told of it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold: Option<Epoch>,
@@ -118,6 +122,9 @@ pub struct Holder {
     /// Whether the customer lives and says, for longer than messages take, that it holds nothing: an orphan of another kind.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disowned: bool,
+    /// The present life of the customer, where its workflow was reset since: an orphan that it gets back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lives_as: Option<Incarnation>,
 }
 
 /// The ticket by which a holder was granted.
@@ -154,6 +161,7 @@ impl Holder {
             recalled: None,
             looked_up: false,
             disowned: false,
+            lives_as: None,
         }
     }
 
@@ -171,6 +179,7 @@ impl Holder {
             recalled: None,
             looked_up: false,
             disowned: false,
+            lives_as: None,
         }
     }
 
@@ -215,7 +224,7 @@ pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
     /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `force_asked`, `forced`, `force_refused`, `orphaned`, `declined`, `seeded`,
-    /// `looked_up`, `imported`, `told`, `reasserted`, `contradicted`, `disowned`, `registered` (a release found it registered to that
+    /// `looked_up`, `imported`, `told`, `reasserted`, `contradicted`, `disowned`, `reset`, `confirmed`, `registered` (a release found it registered to that
     /// party), `renamed`.
     pub what: String,
     /// The customer or party.
@@ -264,6 +273,7 @@ impl Resource {
             reborn: false,
             settled: Epoch(0),
             floor: Epoch(0),
+            unsure: false,
             untold: None,
             edition: Edition::default(),
             said_at: None,

@@ -43,6 +43,8 @@ pub enum Input {
     LimitSet(Result<(), String>),
     /// The time asked for by [`Target::wake_at`] has come.
     Woke,
+    /// An operator reset the workflow: what this entity told the server since is not in its state.
+    WasReset,
     /// A new run begins: what was under way is to be started again.
     Resumed,
 }
@@ -125,6 +127,7 @@ impl Target {
             Input::Probed(answer) => self.probed(now, answer),
             Input::LimitSet(result) => self.limit_was_set(now, result),
             Input::Woke => {}
+            Input::WasReset => self.was_reset(now),
             Input::Resumed => self.under_way_again(),
         }
         self.advance(now)

@@ -22,6 +22,7 @@ enum Happening {
     Ends(bool),
     Passes(u64),
     NewRun,
+    Reset,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -36,6 +37,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         any::<bool>().prop_map(Happening::Ends),
         (0..70_000_u64).prop_map(Happening::Passes),
         Just(Happening::NewRun),
+        Just(Happening::Reset),
     ]
 }
 
@@ -134,6 +136,7 @@ impl World {
                 self.under_way.clear();
                 self.feed(Input::Resumed);
             }
+            Happening::Reset => self.feed(Input::WasReset),
         }
     }
 }

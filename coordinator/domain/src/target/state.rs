@@ -186,7 +186,7 @@ pub struct OpenBreaker {
 pub struct TargetHistoryEntry {
     /// When.
     pub at: Timestamp,
-    /// What: `began`, `configured`, `opened`, `reopened`, `ramping`, `closed`, `maintenance`, `maintenance_over`, `paused`,
+    /// What: `began`, `reset`, `configured`, `opened`, `reopened`, `ramping`, `closed`, `maintenance`, `maintenance_over`, `paused`,
     /// `pause_over`, `resumed`, `limited`, `limit_lifted`, `limit_not_set`.
     pub what: String,
     /// Who, where it was a person.
@@ -196,6 +196,19 @@ pub struct TargetHistoryEntry {
 }
 
 impl Target {
+    /// After a reset of the workflow it asks again how its target and the queue stand, as one that was just started: the server has
+    /// what people ordered since.
+    pub(super) fn was_reset(&mut self, now: Timestamp) {
+        let blank = Self::new(self.name.clone(), self.rules.clone(), now);
+        let before = std::mem::replace(self, blank);
+        self.telling = before.telling;
+        self.probe = before.probe;
+        self.maintenance_left_until = before.maintenance_left_until;
+        self.actions = before.actions;
+        self.history = before.history;
+        self.note(now, "reset", None, None);
+    }
+
     /// A target entity that knows nothing yet: it asks first how its target and the queue stand.
     pub fn new(name: TargetId, rules: TargetRules, now: Timestamp) -> Self {
         Self {
@@ -239,7 +252,7 @@ impl Target {
             TargetState::Paused { until, .. } => *until,
             TargetState::Closed | TargetState::Probing => None,
         };
-        let to_tell = self.tell_again_at.filter(|_| self.telling.is_none() && !self.reads_note());
+        let to_tell = self.tell_again_at.filter(|_| self.telling.is_none() && !self.fresh && !self.reads_note());
         let to_ask = self.ask_again_at.filter(|_| self.probe == ProbeCourse::Idle);
         [by_state, to_tell, to_ask, self.next_maintenance(now)].into_iter().flatten().min()
     }

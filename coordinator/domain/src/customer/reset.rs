@@ -1,0 +1,125 @@
+//! A workflow reset by an operator: this customer's state is that of an earlier moment, and what it did since is not in it.
+//!
+//! Its calls may have been sent, its leases may have come back and gone on to others, and its word of having done nothing
+//! proves nothing. So it begins another life (design §4.12): what resources granted to the life before is answered as lost, every
+//! step that is open is read back before it is sent, and no call starts under a lease before its resource said that it is still
+//! this customer's ([`Lease::doubted`]).
+
+use super::state::JournalEntry;
+use super::{ClaimState, Customer, Lease, Order, StepState, TicketState};
+use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
+use crate::message::GiveBack;
+
+impl Customer {
+    /// Takes note that the workflow was reset.
+    pub(super) fn was_reset(&mut self, now: Timestamp) {
+        self.reset_at = Some(now);
+        self.incarnation = Incarnation((self.incarnation.0 + 1).max(now.0));
+        for waiting in &mut self.inbox {
+            waiting.after_reset = true;
+        }
+        for order in self.orders.values_mut() {
+            order.reset_at = Some(now);
+            order.steps.iter_mut().filter(|step| !step.state.is_over()).for_each(|step| step.after_reset = true);
+        }
+        // Grants and recalls were for the life before.
+        self.unjudged.clear();
+        self.early_recalls.clear();
+        self.early_notices.clear();
+        for lease in self.leases.values_mut() {
+            lease.doubt();
+        }
+        let claimed = self.orders.values().flat_map(|order| order.open_claims().map(|claim| &claim.claim.resource));
+        let concerned: Vec<ResourceId> = self.leases.keys().chain(claimed).cloned().collect();
+        for resource in concerned {
+            self.reassert_after_reset(resource, now);
+        }
+        self.note(JournalEntry {
+            at: now,
+            key: None,
+            order: None,
+            event: None,
+            what: "reset".to_owned(),
+            code: None,
+            detail: Some(
+                "the workflow was reset to an earlier state: steps are read back before they are sent, and no call starts under a \
+                 lease before its resource confirmed it"
+                    .to_owned(),
+            ),
+            by: None,
+            steps: Vec::new(),
+            claims: Vec::new(),
+        });
+        self.changed();
+    }
+
+    /// An admission that began before the reset ended: its tickets are those of the life before, so its answers count for
+    /// nothing, and its claims are made again.
+    pub(super) fn claim_again_after_reset(&mut self, now: Timestamp, order: &OrderId) {
+        let Some(order) = self.orders.get_mut(order) else { return };
+        let mut resources = Vec::new();
+        for claim in order.claims.iter_mut().filter(|claim| claim.state == ClaimState::Open) {
+            claim.ticket = TicketState::Out;
+            resources.push(claim.claim.resource.clone());
+        }
+        for resource in resources {
+            self.reassert_after_reset(resource, now);
+        }
+    }
+
+    fn reassert_after_reset(&mut self, resource: ResourceId, now: Timestamp) {
+        self.reassert_above(resource.clone(), Epoch(u64::try_from(now.0).unwrap_or(0)));
+        if self.to_reassert.contains_key(&resource) {
+            self.to_reassert_as_reset.insert(resource);
+        }
+    }
+
+    /// A call that was under way under a lease in doubt begins again only when the lease is confirmed.
+    pub(super) fn leave_calls_to_confirmed_leases(&mut self) {
+        let is_doubted = |resource: &ResourceId| self.leases.get(resource).is_some_and(|lease| lease.doubted);
+        for step in self.orders.values_mut().flat_map(|order| order.steps.iter_mut()) {
+            if step.state == StepState::Running && step.planned.resources.iter().any(is_doubted) {
+                step.state = StepState::Open;
+                step.after_reset = true;
+                // The lease may be gone: it is not this call that keeps it.
+                step.maybe_sent = false;
+            }
+        }
+    }
+
+    /// A resource says that a lease which was in doubt is not this customer's any more.
+    pub(super) fn lease_gone(&mut self, resource: &ResourceId, epoch: Epoch) {
+        let is_gone = |lease: &Lease| lease.doubted && lease.epoch <= epoch;
+        if self.leases.get(resource).is_some_and(is_gone) {
+            self.leases.remove(resource);
+            self.remember_given_back(resource, epoch);
+            self.changed();
+        }
+    }
+}
+
+impl Lease {
+    /// It may have been given back, or used, since.
+    fn doubt(&mut self) {
+        self.doubted = true;
+        // Nobody can say that it was not used.
+        self.kept = true;
+        self.due = self.due.filter(|how| !matches!(how, GiveBack::Unused | GiveBack::Yielded));
+        self.recall = None;
+    }
+
+    /// Its resource granted it again, or confirmed it, by this epoch.
+    pub(super) fn confirmed(&mut self, epoch: Epoch) {
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            self.doubted = false;
+        }
+    }
+}
+
+impl Order {
+    /// Whether a step that it gave up may have been done all the same, before the workflow was reset.
+    pub(super) fn may_have_had_effect(&self) -> bool {
+        self.steps.iter().any(|step| step.after_reset && step.state == StepState::Cancelled)
+    }
+}

@@ -1,0 +1,137 @@
+//! A workflow reset by an operator: of the entity of a customer that has the resource, or of this one.
+
+use super::{Holder, Resource, Vacancy};
+use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
+use crate::message::{HeldLease, Notice, ToCustomer};
+
+impl Resource {
+    /// A customer was reset to an earlier state, and lives on as `incarnation`. `lease` is what it had at that moment, if anything.
+    ///
+    /// What its life before was granted is an orphan for as long as its calls may land, like that of a dead one; then the customer has it
+    /// again, unless the target says that nobody or somebody else does. Whatever else it believes to have is gone.
+    pub(super) fn holder_was_reset(
+        &mut self,
+        now: Timestamp,
+        from: &CustomerRef,
+        incarnation: Incarnation,
+        lease: Option<HeldLease>,
+        above: Epoch,
+    ) {
+        self.floor = self.floor.max(above);
+        let believed = lease.as_ref().map(|lease| lease.epoch);
+        if let Some(lease) = lease.filter(|lease| self.is_news(lease)) {
+            // This entity knows less: its own earlier life was terminated, or it was reset too.
+            self.epoch = self.epoch.max(lease.epoch);
+            self.take_over(now, from, Incarnation(0), lease);
+        }
+        self.queue.retain(|_, queued| queued.ticket.claimant != *from || queued.ticket.incarnation >= incarnation);
+        let is_holder = |holder: &Holder| holder.is(from) && holder.incarnation != Some(incarnation);
+        if self.holder.as_ref().is_some_and(is_holder) {
+            self.orphaned(now);
+            if let Some(holder) = &mut self.holder {
+                holder.lives_as = Some(incarnation);
+                // It may have changed hands since it was asked.
+                holder.looked_up = false;
+            }
+            return;
+        }
+        let has_it = self.holder.as_ref().filter(|holder| holder.is(from));
+        match (has_it.map(|holder| (holder.epoch, holder.party.clone())), believed) {
+            // It was confirmed before, and the answer is on its way: this one makes up for it where it is not.
+            (Some((epoch, party)), Some(believed)) if epoch > believed => {
+                self.tell_holder(from.clone(), Notice::LeaseImported { epoch, party });
+            }
+            (None, Some(_)) => self.tell_gone(from, incarnation),
+            _ => {}
+        }
+    }
+
+    /// The holder was reset, nothing of its life before can land any more, and nothing speaks against it: it has the lease.
+    pub(super) fn confirm_after_reset(&mut self, now: Timestamp) {
+        if self.is_to_be_confirmed() {
+            let who = self.holder.as_ref().and_then(Holder::customer).map(ToString::to_string);
+            self.note(now, "confirmed", who, None, None);
+            self.own_again(now);
+        }
+    }
+
+    /// Whether the holder was reset and is to have its lease again, once nothing of its life before can land any more.
+    pub(super) fn is_to_be_confirmed(&self) -> bool {
+        self.holder.as_ref().is_some_and(|holder| holder.lives_as.is_some())
+    }
+
+    /// A lease comes back from a customer that was reset: calls of its life before may still land.
+    pub(super) fn wait_for_calls_before_reset(&mut self) {
+        let orphaned_at = self.holder.as_ref().filter(|holder| holder.lives_as.is_some()).and_then(|h| h.orphaned_at);
+        if let Some(at) = orphaned_at {
+            self.not_before = self.not_before.max(at.plus_ms(self.policy.orphan_settle_ms));
+        }
+    }
+
+    /// A lease goes that its holder, who was reset, may believe to have.
+    pub(super) fn tell_reset_holder(&mut self, gone: &Holder) {
+        if let (Some(incarnation), Some(customer)) = (gone.lives_as, gone.customer()) {
+            self.tell_gone(&customer.clone(), incarnation);
+        }
+    }
+
+    fn tell_gone(&mut self, customer: &CustomerRef, incarnation: Incarnation) {
+        let notice = Notice::LeaseGone { epoch: self.epoch };
+        self.tell(customer.clone(), ToCustomer { resource: self.id.clone(), incarnation, notice });
+    }
+
+    /// This entity's workflow was reset: what it granted since is not known here, and whoever was granted it may write. Nothing is
+    /// granted before all who are known could say so, and what they sent has landed.
+    pub(super) fn was_reset(&mut self, now: Timestamp) {
+        self.reborn = true;
+        self.unsure = true;
+        self.floor = self.floor.max(Epoch(u64::try_from(now.0).unwrap_or(0)));
+        self.look_up_is_stale |= self.looking_up;
+        self.note(now, "reset", None, None, None);
+        if self.fresh {
+            // It waits with its first claim.
+            return;
+        }
+        let wait = self.policy.fresh_wait_ms.max(self.policy.orphan_settle_ms);
+        self.not_before = self.not_before.max(now.plus_ms(wait));
+        let above = self.floor;
+        if let Some(holder) = &mut self.holder {
+            holder.looked_up = false;
+            let (epoch, customer) = (holder.epoch, holder.customer().cloned());
+            if let Some(customer) = customer {
+                self.tell_holder(customer, Notice::SayAgain { above, epoch: Some(epoch) });
+            }
+        }
+        let mut waiting: Vec<(CustomerRef, Incarnation)> = Vec::new();
+        for queued in self.queue.values() {
+            let who = (queued.ticket.claimant.clone(), queued.ticket.incarnation);
+            if !waiting.contains(&who) {
+                waiting.push(who);
+            }
+        }
+        for (customer, incarnation) in waiting {
+            let notice = Notice::SayAgain { above, epoch: None };
+            self.tell(customer, ToCustomer { resource: self.id.clone(), incarnation, notice });
+        }
+    }
+
+    /// The holder that this entity knew before a reset does not have the lease any more, and who got it from it is not known: where no
+    /// authority can be asked, a person decides, unless whoever has it says so.
+    pub(super) fn doubt_vacancy_after_reset(&mut self) {
+        if self.unsure && self.holder.is_none() && self.policy.authority.is_none() {
+            self.unsure = false;
+            self.vacancy = Vacancy::Unclear;
+        }
+    }
+
+    /// After a reset the authority, where there is one, is asked before the next grant, once nothing can land any more.
+    pub(super) fn look_after_reset(&mut self, now: Timestamp) {
+        if self.unsure && self.holder.is_none() && now >= self.not_before && self.vacancy == Vacancy::Known {
+            if self.policy.authority.is_some() {
+                self.vacancy = Vacancy::ToLookUp;
+            } else {
+                self.unsure = false;
+            }
+        }
+    }
+}

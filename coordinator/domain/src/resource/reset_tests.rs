@@ -1,0 +1,173 @@
+//! Workflow resets: of a customer that has the resource, and of the resource's own entity.
+
+use super::tests::{NOW, give_back, ticket, who};
+use super::*;
+use crate::ids::{Epoch, Incarnation};
+use crate::message::{Delivery, GiveBack, HeldLease, Notice};
+use crate::order::ClaimMode;
+
+const SETTLE_MS: u64 = 90_000;
+const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000);
+const LIFE_2: Incarnation = Incarnation(LATER.0);
+
+fn settling(ticket: Ticket) -> Ticket {
+    Ticket { policy: ResourcePolicy { orphan_settle_ms: SETTLE_MS, ..ResourcePolicy::default() }, ..ticket }
+}
+
+fn notices(effects: &[Effect]) -> Vec<(String, &Notice)> {
+    let notified = effects.iter().filter_map(|effect| match effect {
+        Effect::Notify(messages) => Some(messages),
+        Effect::LookUp { .. } => None,
+    });
+    notified.flatten().map(|(customer, message)| (customer.customer.to_string(), &message.notice)).collect()
+}
+
+/// A has the lease since long; its epoch.
+fn held_by_a() -> (Resource, Epoch) {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    n.claim(NOW, settling(ticket("A", 1, ClaimMode::Assign)));
+    n.step(NOW.plus_ms(5_000), Input::Woke);
+    n.step(NOW.plus_ms(5_000), Input::Notified(vec![Delivery::Delivered]));
+    let epoch = n.holder.as_ref().unwrap().epoch;
+    (n, epoch)
+}
+
+/// A says that it was reset, and to a moment at which it had this lease.
+fn a_was_reset(lease: Option<Epoch>, tickets: Vec<Ticket>) -> Input {
+    let own = ticket("A", 1, ClaimMode::Assign);
+    let lease = lease.map(|epoch| HeldLease { epoch, ticket: own.id, key: own.key, since: NOW, party: own.party });
+    Input::Told(ToResource::Reassert {
+        from: who("A"),
+        incarnation: LIFE_2,
+        lease,
+        above: Epoch(u64::try_from(LATER.0).unwrap()),
+        tickets,
+        lasting: false,
+        after_reset: true,
+    })
+}
+
+#[test]
+fn a_holder_that_was_reset_has_its_lease_again_when_nothing_of_its_life_before_can_land() {
+    let (mut n, epoch) = held_by_a();
+    n.claim(LATER, settling(ticket("B", 2, ClaimMode::Assign)));
+    n.step(LATER, Input::Notified(vec![Delivery::Delivered]));
+    let effects = n.step(LATER, a_was_reset(Some(epoch), vec![]));
+    assert_eq!(notices(&effects), [], "calls of its life before may still land");
+    let quiet = LATER.plus_ms(SETTLE_MS);
+    assert_eq!(n.wake_at(LATER), Some(quiet));
+    let effects = n.step(quiet, Input::Woke);
+    let confirmed = n.holder.as_ref().unwrap();
+    assert!(confirmed.is(&who("A")) && confirmed.incarnation == Some(LIFE_2) && confirmed.epoch > epoch, "{n:?}");
+    let told = Notice::LeaseImported { epoch: confirmed.epoch, party: Some("imsi-A".to_owned()) };
+    assert_eq!(notices(&effects), [("A".to_owned(), &told)], "and B waits on");
+}
+
+#[test]
+fn nobody_need_wait_for_a_holder_to_have_its_lease_again() {
+    let (mut n, epoch) = held_by_a();
+    n.step(LATER, a_was_reset(Some(epoch), vec![]));
+    assert_eq!(n.wake_at(LATER), Some(LATER.plus_ms(SETTLE_MS)));
+}
+
+#[test]
+fn a_holder_that_was_reset_to_before_its_grant_is_known_as_holder_all_the_same() {
+    let (mut n, _) = held_by_a();
+    let own = settling(ticket("A", 1, ClaimMode::Assign));
+    let id = crate::ids::TicketId::derive(&own.order, &n.id, LIFE_2);
+    let again = Ticket { incarnation: LIFE_2, id, ..own };
+    n.step(LATER, a_was_reset(None, vec![again.clone()]));
+    let effects = n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);
+    let [(customer, Notice::LeaseGranted { ticket, registered, .. })] = &notices(&effects)[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((customer.as_str(), ticket, *registered), ("A", &again.id, true), "it may have it registered");
+}
+
+#[test]
+fn a_lease_that_went_on_is_gone_for_a_holder_that_was_reset_to_before_it_gave_it_back() {
+    let (mut n, epoch) = held_by_a();
+    n.step(LATER, give_back("A", epoch, GiveBack::Released));
+    n.claim(LATER, settling(ticket("B", 2, ClaimMode::Assign)));
+    let given = n.holder.as_ref().unwrap().epoch;
+    n.step(LATER, Input::Notified(vec![Delivery::Delivered]));
+    let effects = n.step(LATER, a_was_reset(Some(epoch), vec![]));
+    assert_eq!(notices(&effects), [("A".to_owned(), &Notice::LeaseGone { epoch: given })]);
+    assert!(n.holder.as_ref().unwrap().is(&who("B")));
+}
+
+#[test]
+fn a_lease_that_comes_back_after_a_reset_goes_on_when_nothing_of_the_life_before_can_land() {
+    let (mut n, epoch) = held_by_a();
+    n.step(LATER, a_was_reset(Some(epoch), vec![]));
+    n.claim(LATER, settling(ticket("B", 2, ClaimMode::Assign)));
+    n.step(LATER, give_back("A", epoch, GiveBack::Released));
+    assert!(n.holder.is_none(), "its release is confirmed");
+    n.step(LATER.plus_ms(SETTLE_MS - 1), Input::Woke);
+    assert!(n.holder.is_none(), "a call of its life before may still land");
+    n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);
+    assert!(n.holder.as_ref().unwrap().is(&who("B")));
+}
+
+#[test]
+fn a_resource_that_was_reset_grants_nothing_before_whoever_it_granted_since_could_say_so() {
+    let (mut n, epoch) = held_by_a();
+    n.claim(LATER, settling(ticket("B", 3, ClaimMode::Assign)));
+    let before = n.clone();
+    n.step(LATER, give_back("A", epoch, GiveBack::Released));
+    let granted = n.holder.as_ref().unwrap().epoch;
+    // The operator resets it to before A gave the lease back, and does not have the signals applied again.
+    let mut n = before;
+    let reset_at = LATER.plus_ms(10_000);
+    let effects = n.step(reset_at, Input::WasReset);
+    let above = Epoch(u64::try_from(reset_at.0).unwrap());
+    let asked = [
+        ("A".to_owned(), &Notice::SayAgain { above, epoch: Some(epoch) }),
+        ("B".to_owned(), &Notice::SayAgain { above, epoch: None }),
+    ];
+    assert_eq!(notices(&effects), asked);
+    n.claim(reset_at, settling(ticket("C", 2, ClaimMode::Assign)));
+    n.step(reset_at, Input::Told(ToResource::Decline { from: who("A"), ticket: None, epoch, lost: None }));
+    assert!(n.holder.is_none(), "A has it no more, and who has it is not known: {n:?}");
+    let own = ticket("B", 3, ClaimMode::Assign);
+    let lease = Some(HeldLease { epoch: granted, ticket: own.id, key: own.key, since: LATER, party: None });
+    let said = ToResource::Reassert {
+        from: who("B"),
+        incarnation: Incarnation(1),
+        lease,
+        above,
+        tickets: vec![],
+        lasting: false,
+        after_reset: false,
+    };
+    n.step(reset_at, Input::Told(said));
+    n.step(reset_at.plus_ms(SETTLE_MS), Input::Woke);
+    assert!(n.holder.as_ref().unwrap().is(&who("B")), "{n:?}");
+}
+
+#[test]
+fn where_nobody_says_so_and_nobody_can_be_asked_a_person_decides() {
+    let (mut n, epoch) = held_by_a();
+    n.step(LATER, Input::WasReset);
+    n.claim(LATER, settling(ticket("C", 2, ClaimMode::Assign)));
+    n.step(LATER, Input::Told(ToResource::Decline { from: who("A"), ticket: None, epoch, lost: None }));
+    n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);
+    assert_eq!((n.holder.as_ref(), n.vacancy), (None, Vacancy::Unclear));
+}
+
+#[test]
+fn an_authority_is_asked_before_the_first_grant_after_a_reset() {
+    let authority = Authority { target: "hss".parse().unwrap(), operation: "get_holder".to_owned() };
+    let policy =
+        ResourcePolicy { authority: Some(authority), orphan_settle_ms: SETTLE_MS, ..ResourcePolicy::default() };
+    let (mut n, epoch) = held_by_a();
+    n.policy = policy.clone();
+    n.step(LATER, Input::WasReset);
+    n.claim(LATER, Ticket { policy, ..ticket("B", 2, ClaimMode::Assign) });
+    n.step(LATER, give_back("A", epoch, GiveBack::Released));
+    let quiet = LATER.plus_ms(SETTLE_MS);
+    let effects = n.step(quiet, Input::Woke);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::LookUp { .. })), "{effects:?}");
+    n.step(quiet, Input::LookedUp(HolderAnswer::Nobody));
+    assert!(n.holder.as_ref().unwrap().is(&who("B")), "{n:?}");
+}
