@@ -170,7 +170,7 @@ fn arguments(step: &StepRule, facts: &Facts<'_>) -> Result<Map<String, Value>, R
                 format!("The argument '{name}' is made of the field '{}' too; give it as well.", missing.join("."));
             return Err(refuse(ErrorCode::AmendIncomplete, detail));
         }
-        if uses_held(argument) {
+        if uses_held(argument) || step.held_arguments.contains(name) {
             let detail = format!("The argument '{name}' is made of what the customer holds too.");
             return Err(refuse(ErrorCode::AmendChangesClaim, detail));
         }
@@ -190,7 +190,7 @@ fn step_rule<'a>(name: &str, steps: &'a [StepRule]) -> Option<&'a StepRule> {
     let by_name = steps.iter().find(|step| step.name == name);
     by_name.or_else(|| {
         let (base, _) = name.split_once('#')?;
-        steps.iter().find(|step| step.each.is_some() && step_name(&step.role, &step.operation, 0) == base)
+        steps.iter().find(|step| step.each_held().is_some() && step_name(&step.role, &step.operation, 0) == base)
     })
 }
 
@@ -219,9 +219,11 @@ pub(super) fn fixed_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> 
     let overlaps = |path: &&FieldPath| {
         claimed.iter().any(|claimed| claimed.starts_with(path.as_slice()) || path.starts_with(claimed.as_slice()))
     };
-    let is_fixed = |argument: &Argument| uses_held(argument) || fields_of(argument).iter().any(overlaps);
+    let is_fixed = |name: &String, argument: &Argument| {
+        step.held_arguments.contains(name) || uses_held(argument) || fields_of(argument).iter().any(overlaps)
+    };
     let mut fixed: Vec<String> =
-        step.with.iter().filter(|(_, argument)| is_fixed(argument)).map(|(name, _)| name.clone()).collect();
+        step.with.iter().filter(|(name, argument)| is_fixed(name, argument)).map(|(name, _)| name.clone()).collect();
     fixed.sort();
     fixed
 }
@@ -234,8 +236,9 @@ pub(super) fn party_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> 
         Argument::Text(template) => parties.contains(&template) && !named.contains(&template),
         _ => false,
     };
+    let is_party = |name: &String, argument: &Argument| !step.held_arguments.contains(name) && carries(argument);
     let mut arguments: Vec<String> =
-        step.with.iter().filter(|(_, argument)| carries(argument)).map(|(name, _)| name.clone()).collect();
+        step.with.iter().filter(|(name, argument)| is_party(name, argument)).map(|(name, _)| name.clone()).collect();
     arguments.sort();
     arguments
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event_rule::{Body, ClaimRule, EventRule, HalfRule, OrderRule, Ordering, StepRule};
+use super::form::Form;
 use super::kind_rule::KindRule;
 use super::pattern::Pattern;
 use super::schema::{DataSchema, FieldUse};
@@ -25,6 +26,7 @@ pub(super) fn check(
             require_field(&rule.schema, path, FieldUse::Required, spot, faults);
         }
         if let Body::Order(order) = &mut rule.body {
+            name_held_arguments(order, &rule.schema);
             order.sequence = step_order::sequence(&order.steps, order.is_complete, faults);
             let check = OrderCheck { order, schema: &rule.schema, distinct: &rule.distinct, kinds };
             check.run(faults);
@@ -35,6 +37,21 @@ pub(super) fn check(
             check_half(from, &rule.schema, rules, faults);
             check_half(to, &rule.schema, rules, faults);
         }
+    }
+}
+
+/// Finds the arguments that name one of the resources that a step means as `KIND/*`: those that are one field of the kind's form.
+fn name_held_arguments(order: &mut OrderRule, schema: &DataSchema) {
+    for step in order.steps.iter_mut().filter(|step| step.each.is_none()) {
+        let Some(form) = step.each_held().and_then(Pattern::kind).and_then(|kind| Form::of(kind.as_str())) else {
+            continue;
+        };
+        let names_one = |argument: &Argument| match argument {
+            Argument::Text(template) => template.whole_field().is_some_and(|path| schema.form_of(path) == Some(form)),
+            _ => false,
+        };
+        let named = step.with.iter().filter(|(_, argument)| names_one(argument)).map(|(name, _)| name.clone());
+        step.held_arguments = named.collect();
     }
 }
 

@@ -92,6 +92,9 @@ pub(super) struct StepRule {
     pub(super) each: Option<Pattern>,
     pub(super) with: Vec<(String, Argument)>,
     pub(super) resources: Vec<(Spot, Pattern)>,
+    /// For a step that names all held resources of a kind (`KIND/*`) and is not repeated by `each`: the arguments that name one, by
+    /// the form of their field. The checker sets it.
+    pub(super) held_arguments: Vec<String>,
     pub(super) after: Vec<(Spot, String)>,
     pub(super) on_failure: OnFailure,
     pub(super) compensation: Option<String>,
@@ -240,12 +243,27 @@ impl StepRule {
             each,
             with,
             resources,
+            held_arguments: Vec::new(),
             after,
             on_failure,
             compensation,
             attempt_timeout_ms: pace.attempt_timeout_ms(),
             retry: pace.retry_policy(faults),
         })
+    }
+}
+
+impl StepRule {
+    /// The held resources for each of which it is planned, whatever the event names: those of its `each`, or those that it names as
+    /// `KIND/*`.
+    pub(super) fn each_held(&self) -> Option<&Pattern> {
+        let named = || self.resources.iter().map(|(_, pattern)| pattern).find(|pattern| pattern.is_all_of_a_kind());
+        self.each.as_ref().or_else(named)
+    }
+
+    /// Whether it names all that the customer holds (`*`): it is not for one who holds nothing.
+    pub(super) fn names_all_held(&self) -> bool {
+        self.resources.iter().any(|(_, pattern)| matches!(pattern, Pattern::Held(None)))
     }
 }
 

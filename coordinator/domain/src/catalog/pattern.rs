@@ -53,6 +53,11 @@ impl Pattern {
         }
     }
 
+    /// Whether it means all held resources of one kind: `KIND/*`.
+    pub(super) fn is_all_of_a_kind(&self) -> bool {
+        matches!(self, Self::Held(Some(_)))
+    }
+
     /// Its template, where it means one resource.
     pub(super) fn template(&self) -> Option<&Template> {
         match self {

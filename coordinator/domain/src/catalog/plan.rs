@@ -230,24 +230,30 @@ fn planned_steps(
         let step = &rule.steps[*index];
         let after: BTreeSet<usize> =
             indices_after(step, &rule.steps).iter().filter_map(|other| over.get(other)).flatten().copied().collect();
-        let held: Vec<Option<&ResourceId>> = match &step.each {
+        // It is planned for what is held, not for what the event names.
+        let held: Vec<Option<&ResourceId>> = match step.each_held() {
             Some(each) => claims.held_of(each).map(Some).collect(),
+            None if step.names_all_held() && claims.held.is_empty() => Vec::new(),
             None => vec![None],
         };
         // A step repeated for nothing is over when those before it are.
         let mut own = if held.is_empty() { after.clone() } else { BTreeSet::new() };
         for (repetition, held) in held.into_iter().enumerate() {
             let facts = Facts { held: held.map(ResourceId::id), ..*facts };
+            let mut data = render_fields(&step.with, &facts)?;
+            for name in &step.held_arguments {
+                data.extend(held.map(|held| (name.clone(), Value::from(held.id()))));
+            }
             own.insert(steps.len());
             steps.push(PlannedStep {
                 name: repeated_name(step, repetition, &rule.steps),
                 role: step.role.clone(),
                 target: context.targets.get(&step.role).cloned().unwrap_or_else(|| TargetId::from(&step.role)),
                 operation: step.operation.clone(),
-                data: render_fields(&step.with, &facts)?,
+                data,
                 fixed: fixed_arguments(rule, step),
                 party_arguments: Some(party_arguments(rule, step)),
-                resources: resources(step, &facts, claims)?,
+                resources: resources(step, &facts, claims, held)?,
                 after: after.iter().copied().collect(),
                 on_failure: step.on_failure,
                 compensation: step.compensation.clone(),
@@ -272,11 +278,19 @@ fn repeated_name(step: &StepRule, repetition: usize, steps: &[StepRule]) -> Stri
     step_name(&step.role, &step.operation, alike + repetition - 1)
 }
 
-fn resources(step: &StepRule, facts: &Facts<'_>, claims: &Claims) -> Result<Vec<ResourceId>, Rejection> {
+fn resources(
+    step: &StepRule,
+    facts: &Facts<'_>,
+    claims: &Claims,
+    held: Option<&ResourceId>,
+) -> Result<Vec<ResourceId>, Rejection> {
     let mut resources = Vec::new();
     for (_, pattern) in &step.resources {
         match pattern.render(facts) {
             Some(resource) => resources.push(resource?),
+            None if step.each.is_none() && pattern.is_all_of_a_kind() => {
+                resources.extend(held.filter(|held| pattern.holds(held.kind())).cloned());
+            }
             None => resources.extend(claims.held_of(pattern).cloned()),
         }
     }

@@ -20,6 +20,10 @@ fn event(event_type: &str, data: Value) -> Value {
 
 /// What a customer's entity makes of an event, the customer holding `holdings`.
 fn planned_at(customer: &str, holdings: &[&str], event: &Value) -> Result<Planned, Rejection> {
+    planned_by(&Catalog::reference(), customer, holdings, event)
+}
+
+fn planned_by(catalog: &Catalog, customer: &str, holdings: &[&str], event: &Value) -> Result<Planned, Rejection> {
     let holdings = holdings.iter().map(|text| (text.parse::<ResourceId>().unwrap(), None)).collect();
     let context = PlanContext {
         tenant: &"default".parse().unwrap(),
@@ -29,7 +33,7 @@ fn planned_at(customer: &str, holdings: &[&str], event: &Value) -> Result<Planne
         holdings: &holdings,
         limits: &EntityLimits::default(),
     };
-    Catalog::reference().plan(&context, &Event::from_value(event, EVENT_BYTES_MAX)?)
+    catalog.plan(&context, &Event::from_value(event, EVENT_BYTES_MAX)?)
 }
 
 fn planned(event_type: &str, data: Value) -> Plan {
@@ -212,17 +216,50 @@ fn a_termination_releases_all_that_the_customer_holds() {
 fn a_termination_of_one_who_holds_nothing_still_closes_the_account() {
     let plan = planned("customer.terminated", json!({"imsi": "00101"}));
     assert!(plan.claims.is_empty());
-    assert_eq!(outline(&plan), ["hss.remove_subscriber() []", "crm.close_account() [0]"]);
+    assert_eq!(outline(&plan), ["crm.close_account() []"], "the SIM that it names may be anybody's");
+}
+
+#[test]
+fn a_termination_removes_the_sims_that_the_customer_holds_and_not_the_one_that_the_event_names() {
+    let event = event("customer.terminated", json!({"imsi": "00109"}));
+    let plan = planned_at("A1", &["imsi/00101", "imsi/00102"], &event).unwrap().plan;
+    assert_eq!(
+        outline(&plan),
+        [
+            "hss.remove_subscriber(imsi/00101) []",
+            "hss.remove_subscriber#2(imsi/00102) []",
+            "crm.close_account() [0, 1]"
+        ]
+    );
+    assert_eq!((&plan.steps[0].data["imsi"], &plan.steps[1].data["imsi"]), (&json!("00101"), &json!("00102")));
+}
+
+#[test]
+fn a_step_that_names_all_held_sims_is_planned_for_those_and_not_for_what_the_event_names() {
+    // As the reference catalog of 0.1.0 had it.
+    let text = REFERENCE_TEXT.replace(
+        r#"each = "imsi/*", with = { imsi = "{@held}" }, resources = ["imsi/{@held}"]"#,
+        r#"with = { imsi = "{imsi}" }, resources = ["imsi/*"]"#,
+    );
+    assert_ne!(text, REFERENCE_TEXT);
+    let catalog = Catalog::parse(&text).unwrap();
+    let event = event("customer.terminated", json!({"imsi": "00109"}));
+    let nothing = planned_by(&catalog, "A1", &[], &event).unwrap().plan;
+    assert_eq!(outline(&nothing), ["crm.close_account() []"]);
+    let plan = planned_by(&catalog, "A1", &["imsi/00101", "imsi/00102"], &event).unwrap().plan;
+    assert_eq!(outline(&plan)[..2], ["hss.remove_subscriber(imsi/00101) []", "hss.remove_subscriber#2(imsi/00102) []"]);
+    assert_eq!((&plan.steps[0].data["imsi"], &plan.steps[1].data["imsi"]), (&json!("00101"), &json!("00102")));
+    assert_eq!(plan.steps[0].fixed, ["imsi"], "and nobody may amend it");
 }
 
 #[test]
 fn a_plan_is_taken_up_to_its_limit_and_not_a_part_above_it() {
     let event = event("customer.terminated", json!({"imsi": "00101"}));
-    // Two steps are there without any number.
+    // One step is there without any number.
     let holding = |count: usize| (0..count).map(|number| format!("msisdn/1{number:04}")).collect::<Vec<_>>();
     let plan = |numbers: Vec<String>| planned_at("A1", &numbers.iter().map(String::as_str).collect::<Vec<_>>(), &event);
-    assert_eq!(plan(holding(PLAN_PARTS_MAX - 2)).unwrap().plan.steps.len(), PLAN_PARTS_MAX);
-    assert_eq!(plan(holding(PLAN_PARTS_MAX - 1)).unwrap_err().code, "plan_too_large");
+    assert_eq!(plan(holding(PLAN_PARTS_MAX - 1)).unwrap().plan.steps.len(), PLAN_PARTS_MAX);
+    assert_eq!(plan(holding(PLAN_PARTS_MAX)).unwrap_err().code, "plan_too_large");
 }
 
 #[test]
