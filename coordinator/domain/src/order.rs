@@ -252,6 +252,9 @@ pub struct Plan {
     pub late: Late,
     /// What it wants of which resource.
     pub claims: Vec<Claim>,
+    /// The resources that the customer must be known to have before it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<ResourceId>,
     /// What it does.
     pub steps: Vec<PlannedStep>,
 }

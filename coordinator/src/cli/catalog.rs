@@ -28,6 +28,9 @@ struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     operations: Vec<String>,
     faults: Vec<TomlFault>,
+    /// What is allowed, and hardly meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// Exit code 0 for a catalog without a fault, 1 for one with faults, each of which is written.
@@ -52,6 +55,7 @@ fn check(file: &Path) -> Result<Report, Fault> {
         event_types: Vec::new(),
         operations: Vec::new(),
         faults,
+        warnings: Vec::new(),
     };
     if is_adapter(&text) {
         return Ok(match declarative::operations(&text) {
@@ -63,10 +67,18 @@ fn check(file: &Path) -> Result<Report, Fault> {
         Ok(catalog) => Report {
             digest: Some(catalog.digest().to_owned()),
             event_types: catalog.event_types().map(str::to_owned).collect(),
+            warnings: catalog.unprotected().map(unprotected).collect(),
             ..report(Vec::new())
         },
         Err(faults) => report(faults),
     })
+}
+
+fn unprotected(event_type: &str) -> String {
+    format!(
+        "{event_type}: it claims nothing and has no 'requires', so that whoever may submit it changes whatever it names; say what its customer \
+         must have, as in requires = [\"imsi/{{imsi}}\"], or requires = [] where nothing is needed"
+    )
 }
 
 /// Whether a file says what an adapter does: those have operations, catalogs have events.
@@ -77,7 +89,9 @@ fn is_adapter(text: &str) -> bool {
 
 fn text(report: &Report) -> String {
     if let Some(digest) = &report.digest {
-        return format!("{}: {} event types, digest {digest}", report.file, report.event_types.len());
+        let found = format!("{}: {} event types, digest {digest}", report.file, report.event_types.len());
+        let warnings = report.warnings.iter().map(|warning| format!("{}: warning: {warning}", report.file));
+        return std::iter::once(found).chain(warnings).collect::<Vec<_>>().join("\n");
     }
     if report.valid {
         return format!("{}: an adapter with the operations {}", report.file, report.operations.join(", "));
@@ -101,7 +115,19 @@ mod tests {
     fn the_shipped_catalog_is_valid() {
         let report = report(interlock_domain::catalog::REFERENCE_TEXT);
         assert!(report.valid, "{}", text(&report));
+        assert_eq!(report.warnings, [""; 0], "each of its types says how it proves its right");
         assert!(report.event_types.contains(&"number.moved".to_owned()));
+    }
+
+    #[test]
+    fn a_type_that_needs_no_right_is_warned_of_unless_it_says_so() {
+        let shipped = interlock_domain::catalog::REFERENCE_TEXT;
+        let without = shipped.replacen("requires = [\"imsi/{imsi}\"]\n", "", 1);
+        let on_purpose = shipped.replacen("requires = [\"imsi/{imsi}\"]", "requires = []", 1);
+        let found = report(&without);
+        assert!(found.valid && found.warnings.len() == 1, "{found:?}");
+        assert!(text(&found).contains(": warning: service.updated: "), "{}", text(&found));
+        assert_eq!(report(&on_purpose).warnings, [""; 0]);
     }
 
     #[test]

@@ -53,9 +53,9 @@ pub fn moved(from: &Customer, to: &Customer, number: &str) -> Value {
     event("number.moved", &from.id, &json!({"msisdn": number, "from": party(from), "to": party(to)}))
 }
 
-/// A change of `customer`'s service.
+/// A change of `customer`'s service; nobody asks whether the SIM is its.
 pub fn service_updated(customer: &Customer, settings: &Value) -> Value {
-    event("service.updated", &customer.id, &json!({"imsi": customer.imsi, "settings": settings}))
+    event("line.updated", &customer.id, &json!({"imsi": customer.imsi, "settings": settings}))
 }
 
 /// `customer` leaves.

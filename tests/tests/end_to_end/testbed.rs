@@ -258,6 +258,17 @@ steps = [{ role = "hss", operation = "set_enabled", with = { imsi = "{imsi}", en
 required = ["imsi"]
 properties.imsi = { type = "string", format = "imsi" }
 
+[events."line.updated"]
+requires = []
+steps = [
+  { role = "hss", operation = "update_service", with = { imsi = "{imsi}", settings = "{settings}" }, attempt_timeout = "4s" },
+  { role = "crm", operation = "update_service", with = { customer_id = "{@customer_id}", imsi = "{imsi}", settings = "{settings}" }, attempt_timeout = "4s" },
+]
+[events."line.updated".data]
+required = ["imsi", "settings"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.settings = { type = "object" }
+
 [events."line.assigned"]
 claims = [{ mode = "assign", resource = "msisdn/{msisdn}", party = "{imsi}" }]
 steps = [{ role = "hss", operation = "assign_number", with = { imsi = "{imsi}", msisdn = "{msisdn}" }, resources = ["msisdn/{msisdn}"], compensation = "release_number" }]

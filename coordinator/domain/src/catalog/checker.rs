@@ -137,8 +137,29 @@ impl OrderCheck<'_> {
                 self.check_pair(earlier, claim, faults);
             }
         }
+        for (spot, required) in self.order.requires.iter().flatten() {
+            self.check_required(required, spot, faults);
+        }
         for step in &self.order.steps {
             self.check_step(step, faults);
+        }
+    }
+
+    /// What the customer must have before the order begins.
+    fn check_required(&self, required: &Pattern, spot: &Spot, faults: &mut Faults<'_>) {
+        if let Some(kind) = required.kind()
+            && !self.kinds.contains_key(kind)
+        {
+            faults.add(spot, ErrorCode::UnknownKind, format!("There is no [resources.{kind}]; declare the kind."));
+        }
+        match required.template() {
+            Some(template) => check_template(template, self.schema, false, spot, faults),
+            None => faults.add(spot, ErrorCode::NotTogether, "'requires' names single resources: \"KIND/{field}\"."),
+        }
+        if self.order.ordering == Ordering::None {
+            let message =
+                "An event without a turn (ordering = \"none\") reaches no customer, so that nobody knows what it has.";
+            faults.add(spot, ErrorCode::NotTogether, message);
         }
     }
 

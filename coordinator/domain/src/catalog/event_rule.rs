@@ -53,6 +53,8 @@ pub(super) struct OrderRule {
     pub(super) expires_after_ms: Option<u64>,
     pub(super) due_within_ms: Option<u64>,
     pub(super) claims: Vec<ClaimRule>,
+    /// What the customer must have before the order begins, and where that is written; none where nothing is said of it.
+    pub(super) requires: Option<Vec<(Spot, Pattern)>>,
     pub(super) steps: Vec<StepRule>,
     /// Whether all claims and steps that are written could be read; what is missing is not held against the others.
     pub(super) is_complete: bool,
@@ -151,6 +153,10 @@ impl OrderRule {
         let lates = [("apply", Late::Apply), ("hold", Late::Hold), ("reject", Late::Reject)];
         let claim_items = section.items("claims", faults);
         let claims: Vec<_> = claim_items.iter().filter_map(|item| ClaimRule::read(item, faults)).collect();
+        let requires = section.take("requires").map(|entry| {
+            let items = entry.items(faults);
+            items.iter().filter_map(|item| Some((item.spot.clone(), Pattern::read(item, faults)?))).collect()
+        });
         let pace = Pace::read(section, faults).or(defaults);
         let (steps, has_all_steps) = read_steps(section, &pace, faults);
         Self {
@@ -162,6 +168,7 @@ impl OrderRule {
             due_within_ms: section.duration_ms("due_within", (1, DURATION_MS_MAX), faults),
             is_complete: claims.len() == claim_items.len() && has_all_steps,
             claims,
+            requires,
             steps,
             sequence: Vec::new(),
         }

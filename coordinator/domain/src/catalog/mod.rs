@@ -117,6 +117,18 @@ impl Catalog {
         })
     }
 
+    /// The event types of which the catalog does not say how they prove their right, sorted: they take a turn, claim nothing, and have
+    /// no `requires`. Whoever may submit one changes at the targets whatever it names.
+    pub fn unprotected(&self) -> impl Iterator<Item = &str> {
+        let is_unprotected = |rule: &EventRule| match &rule.body {
+            Body::Order(order) => {
+                order.ordering == Ordering::Customer && order.claims.is_empty() && order.requires.is_none()
+            }
+            Body::Split { .. } => false,
+        };
+        self.inner.rules.iter().filter(move |(_, rule)| is_unprotected(rule)).map(|(name, _)| name.as_str())
+    }
+
     /// How soon, in milliseconds from acceptance, an order of this type should be done, where the catalog says so. A
     /// later one is overdue in views and alerts; nothing else happens to it.
     pub fn due_within_ms(&self, event_type: &str) -> Option<u64> {

@@ -130,6 +130,7 @@ impl Catalog {
             due_within_ms: rule.due_within_ms,
             late: rule.late,
             claims: claims.all,
+            requires: required(rule, &facts)?,
             steps,
         })
     }
@@ -155,6 +156,12 @@ fn check_distinct(rule: &EventRule, event: &Event, data: &Map<String, Value>) ->
 fn lookup<'a>(data: &'a Map<String, Value>, path: &FieldPath) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;
     rest.iter().try_fold(data.get(first)?, |value, name| value.get(name))
+}
+
+/// What the customer must have before the order begins.
+fn required(rule: &OrderRule, facts: &Facts<'_>) -> Result<Vec<ResourceId>, Rejection> {
+    let patterns = rule.requires.iter().flatten();
+    patterns.filter_map(|(_, pattern)| pattern.render(facts)).collect()
 }
 
 /// The claims of a plan, and which of them are there because the customer holds the resource.

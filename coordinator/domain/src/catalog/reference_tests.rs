@@ -460,3 +460,14 @@ fn a_kind_says_its_realm_and_an_event_type_when_it_is_due() {
     assert_eq!(catalog.due_within_ms("number.moved"), None);
     assert_ne!(catalog.digest(), Catalog::reference().digest());
 }
+
+#[test]
+fn what_changes_a_sim_without_a_claim_requires_it() {
+    let data = json!({"imsi": "00101", "reason": "fraud", "settings": {}});
+    for event_type in ["customer.suspended", "customer.resumed", "service.updated"] {
+        let plan = planned(event_type, data.clone());
+        assert_eq!(plan.requires.iter().map(ToString::to_string).collect::<Vec<_>>(), ["imsi/00101"], "{event_type}");
+        assert!(plan.steps.iter().all(|step| step.fixed.contains(&"imsi".to_owned())), "{event_type}: not by amending");
+    }
+    assert_eq!(Catalog::reference().unprotected().collect::<Vec<_>>(), [""; 0]);
+}

@@ -267,6 +267,7 @@ impl Customer {
             expires_at: plan.expires_after_ms.map(|ms| key.occurred_at.plus_ms(ms)),
             due_at: plan.due_within_ms.map(|ms| key.accepted_at.plus_ms(ms)),
             claims: claims.collect(),
+            requires: plan.requires,
             steps: steps.collect(),
             started: false,
             release_first: false,

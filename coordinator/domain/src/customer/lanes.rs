@@ -143,7 +143,7 @@ impl Customer {
     /// The ordered orders as every lane sorts them: urgent before others, started before unstarted, then by key.
     pub(super) fn in_turn(&self) -> Vec<&Order> {
         let mut sorted: Vec<&Order> = self.orders.values().filter(|order| !order.unordered).collect();
-        sorted.sort_by(|a, b| (!a.urgent, !a.started, &a.key).cmp(&(!b.urgent, !b.started, &b.key)));
+        sorted.sort_by_cached_key(|order| (!self.is_urgent(order), !order.started, &order.key));
         sorted
     }
 
@@ -156,7 +156,7 @@ impl Customer {
 
     /// Whether an order that has not started misses a lease that its open steps need.
     fn waits_for_lease(&self, order: &Order) -> bool {
-        order.waits_for_lease(&|resource| self.holds_for(order, resource))
+        self.unproven(order).is_some() || order.waits_for_lease(&|resource| self.holds_for(order, resource))
     }
 
     /// The step that starts next in a lane, if one may.
@@ -196,6 +196,9 @@ impl Customer {
     /// # Errors
     /// What it waits for.
     pub(super) fn readiness(&self, order: &Order, step: &OrderStep) -> Result<(), NotReady> {
+        if self.unproven(order).is_some() {
+            return Err(NotReady::Lease);
+        }
         order.readiness(step, &|resource| self.holds_for(order, resource))
     }
 

@@ -22,6 +22,7 @@ mod notices;
 mod outcomes;
 mod reassert;
 mod reset;
+mod rights;
 mod rings;
 mod state;
 mod turns;
@@ -192,6 +193,7 @@ impl Customer {
             self.settle_leases(now);
             self.stop_compensations();
             self.ask_for_tickets();
+            self.hold_what_is_not_proven();
             self.end_orders(now);
             if self.revision == before {
                 break;

@@ -143,6 +143,9 @@ pub struct Order {
     pub due_at: Option<Timestamp>,
     /// What it wants of which resource.
     pub claims: Vec<OrderClaim>,
+    /// The resources that its customer must be known to have before it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<ResourceId>,
     /// What it does: the plan's steps, then compensations.
     pub steps: Vec<OrderStep>,
     /// Whether a step that needs all its leases has begun.

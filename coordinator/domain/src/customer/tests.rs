@@ -9,6 +9,7 @@ mod keys;
 mod observed;
 mod reassert;
 mod reset;
+mod rights;
 
 use serde_json::{Map, Value, json};
 
@@ -79,6 +80,7 @@ fn plan(claims: &[(ClaimMode, ResourceId)], steps: Vec<PlannedStep>) -> Plan {
         policy: ResourcePolicy::default(),
     };
     Plan {
+        requires: Vec::new(),
         catalog_digest: "d".to_owned(),
         urgent: false,
         unordered: false,

@@ -74,7 +74,9 @@ impl<'a> Turns<'a> {
     pub(super) fn of(customer: &'a Customer) -> Self {
         let leases = LeasesInUse::of(customer);
         let sorted = customer.in_turn();
-        let waits = |order: &Order| order.waits_for_lease(&|resource| leases.holds(order, resource));
+        let waits = |order: &Order| {
+            customer.unproven(order).is_some() || order.waits_for_lease(&|resource| leases.holds(order, resource))
+        };
         let bound = lease_bound(sorted.iter().copied(), waits);
         let mut lanes: BTreeMap<&TargetId, Lane<'a>> = BTreeMap::new();
         for (place, order) in sorted.iter().enumerate() {

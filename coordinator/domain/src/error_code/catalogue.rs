@@ -445,6 +445,10 @@ catalogue! {
             "The target has the resource under another identity than the one that the release named."
             => "See who has it at the target. If it is this customer, amend the order with that identity; if the release \
                 counts as done, skip the step; if the target was put right, retry it.";
+        RightUnproven = "right_unproven":
+            "The order acts on something that its customer is not known to have."
+            => "If the customer has it, import it ('interlock resource import') or submit the event that assigns it: the order goes on \
+                by itself. Else cancel the order.";
         GivenUpAmbiguous = "given_up_ambiguous":
             "It is not known whether the call had its effect, and sending it again late is worse than never."
             => "Look at the target, where it matters.";

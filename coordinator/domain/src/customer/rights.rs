@@ -1,0 +1,86 @@
+//! What an order may act on without a claim: the catalog names the resources that its customer must have (`requires`).
+//!
+//! A lease that was used, or a list, proves that the customer has a resource. So does a lease whose name at the targets is the
+//! resource's id: whoever has a number there has the SIM under which the target has it. What is to be had by an older order of the
+//! customer is waited for; else a person has to see to it (design §4.5, and §4.8 for numbers that are older than the ledger).
+
+use super::{Customer, Lease, Order, StepState};
+use crate::error_code::ErrorCode;
+use crate::ids::{OrderId, ResourceId};
+use crate::order::ClaimMode;
+
+impl Customer {
+    /// The first resource that an order requires and its customer is not known to have; none where it has begun, since it had the right
+    /// then.
+    pub(super) fn unproven<'a>(&self, order: &'a Order) -> Option<&'a ResourceId> {
+        if order.requires.is_empty() || !order.nothing_begun() {
+            return None;
+        }
+        order.requires.iter().find(|resource| !self.has(order, resource))
+    }
+
+    /// Whether an order goes before those of its customer that only wait.
+    pub(super) fn is_urgent(&self, order: &Order) -> bool {
+        order.urgent && self.unproven(order).is_none()
+    }
+
+    fn has(&self, order: &Order, required: &ResourceId) -> bool {
+        let takes = order.claim_on(required).is_some_and(|claim| claim.claim.mode == ClaimMode::Assign);
+        let proves = |(resource, lease): (&ResourceId, &Lease)| {
+            let names = lease.party.as_deref() == Some(required.id()) && resource.kind() != required.kind();
+            lease.kept && !lease.doubted && lease.due.is_none() && (resource == required || names)
+        };
+        takes || self.leases.iter().any(proves)
+    }
+
+    /// Whether an older order of this customer is to take what another one requires, or to have something under that name.
+    fn is_to_have(&self, order: &Order, required: &ResourceId) -> bool {
+        let older = |other: &&Order| other.key < order.key && other.ending.is_none();
+        self.orders.values().filter(older).any(|other| {
+            other.open_claims().map(|claim| &claim.claim).any(|claim| {
+                let by_name = |party: &Option<String>| party.as_deref() == Some(required.id());
+                let takes = claim.resource == *required && claim.mode == ClaimMode::Assign;
+                let renames = claim.resource.kind() != required.kind()
+                    && claim.mode != ClaimMode::Release
+                    && (by_name(&claim.party) || by_name(&claim.party_after));
+                takes || renames
+            })
+        }) || self.leases.get(required).is_some_and(|lease| lease.doubted)
+    }
+
+    /// Holds the orders that act on what their customer is not known to have, and lets those go on that it has by now.
+    pub(super) fn hold_what_is_not_proven(&mut self) {
+        let is_held = |order: &Order| order.steps.iter().any(|step| is_unproven(&step.state));
+        let mut changes: Vec<(OrderId, Option<ResourceId>)> = Vec::new();
+        for (id, order) in self.orders.iter().filter(|(_, order)| !order.requires.is_empty() && order.ending.is_none())
+        {
+            match self.unproven(order) {
+                None if is_held(order) => changes.push((id.clone(), None)),
+                Some(resource) if !is_held(order) && self.inbox.is_empty() && !self.is_to_have(order, resource) => {
+                    changes.push((id.clone(), Some(resource.clone())));
+                }
+                _ => {}
+            }
+        }
+        for (id, missing) in changes {
+            let Some(order) = self.orders.get_mut(&id) else { continue };
+            for step in &mut order.steps {
+                match &missing {
+                    Some(resource) if step.state == StepState::Open => {
+                        step.state = StepState::Held {
+                            code: ErrorCode::RightUnproven.into(),
+                            detail: format!("this customer is not known to have {resource}, on which the order acts"),
+                        };
+                    }
+                    None if is_unproven(&step.state) => step.state = StepState::Open,
+                    _ => {}
+                }
+            }
+            self.changed();
+        }
+    }
+}
+
+fn is_unproven(state: &StepState) -> bool {
+    matches!(state, StepState::Held { code, .. } if *code == ErrorCode::RightUnproven)
+}

@@ -1,0 +1,98 @@
+//! What an order acts on without a claim: its customer must be known to have it.
+
+use super::*;
+
+/// An urgent order that switches the SIM off, which its customer must have.
+fn suspension() -> Plan {
+    Plan { urgent: true, requires: vec![sim()], ..plan(&[], vec![step("hss.disable", &[], &[])]) }
+}
+
+fn sim() -> ResourceId {
+    "imsi/00101".parse().unwrap()
+}
+
+fn calls(effects: &[Effect]) -> usize {
+    effects.iter().filter(|effect| matches!(effect, Effect::Provision { .. })).count()
+}
+
+fn held_by(a: &Customer, id: &str) -> Option<String> {
+    a.orders[&order_id(id)].steps.iter().find_map(|step| match &step.state {
+        StepState::Held { code, .. } => Some(code.to_string()),
+        _ => None,
+    })
+}
+
+fn imported(resource: ResourceId, party: Option<&str>) -> Input {
+    let notice = Notice::LeaseImported { epoch: Epoch(7), party: party.map(str::to_owned) };
+    Input::Told(ToCustomer { resource, incarnation: Incarnation(1), notice })
+}
+
+#[test]
+fn who_is_not_known_to_have_the_sim_waits_for_a_person_and_calls_nothing() {
+    let mut a = customer();
+    assert_eq!(calls(&admit(&mut a, "e1", suspension(), vec![])), 0);
+    assert_eq!(held_by(&a, "e1").as_deref(), Some("right_unproven"));
+    let action = Action {
+        action_id: "x".to_owned(),
+        order_id: order_id("e1"),
+        kind: ActionKind::Retry,
+        actor: "p".to_owned(),
+        reason: "r".to_owned(),
+    };
+    let (_, effects) = a.act(NOW, &action);
+    assert_eq!((calls(&effects), held_by(&a, "e1").as_deref()), (0, Some("right_unproven")), "nor by trying again");
+}
+
+#[test]
+fn a_list_proves_it_and_the_order_goes_on_by_itself() {
+    for (resource, party) in [(sim(), None), (number(), Some("00101"))] {
+        let mut a = customer();
+        admit(&mut a, "e1", suspension(), vec![]);
+        assert_eq!(calls(&a.step(NOW, imported(resource, party))), 1, "{party:?}");
+        assert_eq!(held_by(&a, "e1"), None);
+    }
+}
+
+#[test]
+fn a_number_under_another_sim_proves_nothing() {
+    let mut a = customer();
+    a.step(NOW, imported(number(), Some("00102")));
+    assert_eq!(calls(&admit(&mut a, "e1", suspension(), vec![])), 0);
+    assert!(held_by(&a, "e1").is_some());
+}
+
+#[test]
+fn a_lease_that_was_only_granted_proves_nothing_and_an_older_order_that_is_to_use_it_is_waited_for() {
+    let mut a = customer();
+    let activation = plan(&[(ClaimMode::Assign, sim())], vec![step("hss.create", &[sim()], &[])]);
+    let effects = admit(&mut a, "e1", activation, vec![(sim(), granted(7))]);
+    assert_eq!(calls(&effects), 1);
+    assert_eq!(calls(&admit(&mut a, "e2", suspension(), vec![])), 0, "the SIM is not there yet");
+    assert_eq!(held_by(&a, "e2"), None, "it is to come");
+    assert_eq!(calls(&a.step(NOW, done("e1", 0))), 1);
+}
+
+#[test]
+fn an_order_that_waits_for_its_right_does_not_hold_up_the_one_that_brings_it() {
+    let mut a = customer();
+    let activation = plan(&[(ClaimMode::Assign, sim())], vec![step("hss.create", &[sim()], &[])]);
+    admit(&mut a, "e1", activation, vec![(sim(), ClaimAnswer::Queued)]);
+    admit(&mut a, "e2", suspension(), vec![]);
+    assert_eq!(held_by(&a, "e2"), None);
+    let ticket = TicketId::derive(&order_id("e1"), &sim(), Incarnation(1));
+    let notice = Notice::LeaseGranted { ticket, epoch: Epoch(7), registered: false, recall: None };
+    let effects = a.step(NOW, Input::Told(ToCustomer { resource: sim(), incarnation: Incarnation(1), notice }));
+    assert_eq!(calls(&effects), 1, "although the suspension is urgent: {effects:?}");
+    assert_eq!(a.orders[&order_id("e1")].steps[0].state, StepState::Running);
+}
+
+#[test]
+fn what_was_given_up_proves_nothing_any_more() {
+    let mut a = customer();
+    a.step(NOW, imported(number(), Some("00101")));
+    admit(&mut a, "e1", release(), vec![]);
+    a.step(NOW, done("e1", 0));
+    a.step(NOW, Input::Sent);
+    assert_eq!(calls(&admit(&mut a, "e2", suspension(), vec![])), 0);
+    assert!(held_by(&a, "e2").is_some());
+}
