@@ -52,7 +52,8 @@ async fn asked(client: &Client, namespace: &str) -> Option<Duration> {
             .into_inner()
             .config
             .and_then(|config| config.workflow_execution_retention_ttl)
-            .and_then(|retention| Duration::try_from(retention).ok()),
+            .and_then(|retention| Duration::try_from(retention).ok())
+            .filter(|retention| !retention.is_zero()),
         Ok(Err(status)) => {
             tracing::warn!(namespace, %status, "it is not known for how long duplicates of unordered events are recognised");
             None
