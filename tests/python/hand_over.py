@@ -10,6 +10,7 @@ import hashlib
 import os
 import sys
 import uuid
+from datetime import datetime, timezone
 from typing import NoReturn
 from urllib.parse import quote
 
@@ -46,6 +47,9 @@ class Producer:
             "type": event_type,
             "subject": customer,
             "data": data,
+            # Optional: when the event was submitted. Its place among others is then the same whatever fails, and its
+            # admission takes five history events less.
+            "acceptedat": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         }
         await self.client.start_workflow(
             "CustomerEntity",

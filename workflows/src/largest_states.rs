@@ -37,14 +37,19 @@ struct Noise(u64);
 impl Noise {
     fn text(&mut self, bytes: usize) -> String {
         const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let letter = |_| {
-            // Xorshift64*, of Vigna's "An experimental exploration of Marsaglia's xorshift generators" (2016).
-            self.0 ^= self.0 >> 12;
-            self.0 ^= self.0 << 25;
-            self.0 ^= self.0 >> 27;
-            char::from(LETTERS[(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 58) as usize])
-        };
-        (0..bytes).map(letter).collect()
+        (0..bytes).map(|_| char::from(LETTERS[(self.next() >> 58) as usize])).collect()
+    }
+
+    fn hexadecimal(&mut self, digits: usize) -> String {
+        (0..digits).map(|_| char::from(b"0123456789abcdef"[(self.next() >> 60) as usize])).collect()
+    }
+
+    /// Xorshift64*, of Vigna's "An experimental exploration of Marsaglia's xorshift generators" (2016).
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 }
 
@@ -201,6 +206,51 @@ fn a_customer_whose_orders_are_as_large_as_they_may_be_is_limited_by_its_state_a
     }
     assert!(busy.machine.weight_bytes <= busy.machine.limits.state_bytes_max);
     fits("orders of 15 KiB of noise each", &busy.machine);
+}
+
+/// Has the machine remember as many order ids as it may, all of them of events that said when they happened.
+fn with_all_digests(busy: &mut Busy) {
+    let max = busy.machine.limits.order_digests_max;
+    let mut noise = Noise(7);
+    // 256 digests of 12 bytes each, in hexadecimal digits.
+    let mut chunk = |_| json!({"last": NOW.0, "digests": noise.hexadecimal(256 * 24)});
+    let chunks: Vec<Value> = (0..max / 256).map(&mut chunk).collect();
+    let digests = json!({"begun": true, "horizon": NOW.0 - 1, "chunks": chunks});
+    busy.machine.digests = serde_json::from_value(digests).unwrap();
+    assert_eq!(busy.machine.digests.count(), max);
+}
+
+#[test]
+fn the_ids_of_all_orders_that_are_remembered_take_24_bytes_each_and_half_of_that_where_they_travel() {
+    let mut busy = Busy::new("customer", ClaimAnswer::Queued);
+    let (plain, bytes) = (serde_json::to_vec(&busy.machine).unwrap().len(), bytes_of(&busy.machine));
+    with_all_digests(&mut busy);
+    let max = busy.machine.limits.order_digests_max;
+    let (plain, bytes) = (serde_json::to_vec(&busy.machine).unwrap().len() - plain, bytes_of(&busy.machine) - bytes);
+    println!("{max} digests: {plain} bytes of JSON travel as {bytes}");
+    assert!((24 * max..25 * max).contains(&plain), "{plain} bytes of JSON");
+    assert!((12 * max..15 * max).contains(&bytes), "{bytes} bytes");
+}
+
+#[test]
+fn the_largest_customer_that_also_remembers_as_many_order_ids_as_it_may_can_travel() {
+    let mut noise = Noise(6);
+    let mut busy = Busy::new(&noise.text(CUSTOMER_ID_BYTES_MAX), ClaimAnswer::Queued);
+    while busy.machine.counts.backlog_full == 0 {
+        let settings = json!({"apn": noise.text(15 * 1024)});
+        busy.submit("service.updated", &json!({"imsi": "001010000000001", "settings": settings}));
+    }
+    with_all_digests(&mut busy);
+    let bytes = bytes_of(&busy.machine);
+    println!("orders of noise and all digests travel as {bytes}");
+    assert!(bytes <= PAYLOAD_BYTES_MAX * 3 / 4, "{bytes} bytes");
+
+    let mut busy = with_a_past("customer-0001234");
+    for number in 0..1_000 {
+        busy.submit("number.assigned", &assigned(5_000 + number));
+    }
+    with_all_digests(&mut busy);
+    fits("1,000 orders for a number, and all digests", &busy.machine);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use interlock_domain::ids::{CustomerRef, Epoch, Timestamp};
+use interlock_domain::ids::{CustomerRef, Epoch, TenantId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{ClaimAnswer, Envelope, GiveBack, Ticket, ToResource};
 use interlock_domain::observation::Observation;
@@ -203,25 +203,27 @@ impl ResourceEntity {
             ResourceAction::Import(import) => return Self::import(context, import).await,
             ResourceAction::Seed { holder, party, policy } => (Input::Seeded { holder, party, policy }, None),
             ResourceAction::ForceRelease(release) => {
-                let action_id = release.action_id.clone();
-                (Input::Forced(release), Some(action_id))
+                let named = (release.tenant.clone(), release.action_id.clone());
+                (Input::Forced(release), Some(named))
             }
         };
         let (number, repeated) = context.state_mut(|entity| {
-            let repeated = force.as_ref().is_some_and(|action_id| entity.machine.knows_force(action_id));
+            let repeated = force.as_ref().is_some_and(|(tenant, id)| entity.machine.knows_force(tenant, id));
             entity.updates += 1;
             entity.inbox.push_back(CameIn::Action(entity.updates, input));
             (entity.updates, repeated)
         });
         let of_force = force.clone();
         let is_answered = move |entity: &Self| {
-            let settled = |action_id| entity.is_closing || entity.machine.force_answer(action_id).is_some();
-            entity.acted.contains(&number) && of_force.as_deref().is_none_or(settled)
+            let settled = |(tenant, id): &(TenantId, String)| {
+                entity.is_closing || entity.machine.force_answer(tenant, id).is_some()
+            };
+            entity.acted.contains(&number) && of_force.as_ref().is_none_or(settled)
         };
         context.wait_condition_with_options(is_answered, regardless()).await?;
         Ok(context.state_mut(|entity| {
             entity.acted.remove(&number);
-            entity.acted_on(force.as_deref(), repeated)
+            entity.acted_on(force.as_ref(), repeated)
         }))
     }
 
@@ -280,11 +282,11 @@ impl ResourceEntity {
     }
 
     /// The answer to an action that was taken in.
-    fn acted_on(&self, force: Option<&str>, repeated: bool) -> Value {
+    fn acted_on(&self, force: Option<&(TenantId, String)>, repeated: bool) -> Value {
         let mut answer = json!({ "state": self.shown() });
-        let Some(action_id) = force else { return answer };
+        let Some((tenant, action_id)) = force else { return answer };
         answer["repeated"] = repeated.into();
-        match self.machine.force_answer(action_id) {
+        match self.machine.force_answer(tenant, action_id) {
             Some(ForceAnswer::Released) => answer["released"] = true.into(),
             Some(ForceAnswer::Refused { code, detail }) => {
                 answer["refused"] = json!({ "code": code, "detail": detail });

@@ -33,7 +33,8 @@ pub const SEQUENCE_DIGITS_MAX: usize = 20;
 /// The CloudEvents extension attribute by which the giving customer marks the half that it passes on.
 pub const ROLE_ATTRIBUTE: &str = "interlockrole";
 /// The CloudEvents extension attribute that says when the event was taken in, as RFC 3339: set by whoever submits it to the
-/// customer's entity, never by the producer.
+/// customer's entity: the gateway, `interlock submit`, `interlock customer recover`, the entity that passes a half on; optional
+/// for others.
 pub const ACCEPTED_AT_ATTRIBUTE: &str = "acceptedat";
 
 /// Which half of an event that makes two orders (`number.moved`).
@@ -143,6 +144,19 @@ impl Event {
             data: data(attributes)?,
             bytes,
         })
+    }
+}
+
+/// Says in an event when it was accepted, whatever its producer says; not where it would have more than `bytes_max` bytes by
+/// that. An event with a stamp has the same place among others in every attempt of the workflow task that takes it in.
+pub fn stamp(event: &mut Value, accepted_at: Timestamp, bytes_max: usize) {
+    if let Value::Object(attributes) = event {
+        attributes.insert(ACCEPTED_AT_ATTRIBUTE.to_owned(), accepted_at.to_rfc3339().into());
+    }
+    if event.to_string().len() > bytes_max
+        && let Value::Object(attributes) = event
+    {
+        attributes.remove(ACCEPTED_AT_ATTRIBUTE);
     }
 }
 

@@ -432,4 +432,28 @@ mod tests {
         assert_eq!((id.kind().as_str(), id.id()), ("address", "1 Main St/2"));
         assert!("nokind".parse::<ResourceId>().is_err());
     }
+
+    #[test]
+    fn tenants_customers_sources_ids_and_roles_are_told_apart_in_whatever_is_derived_from_an_order() {
+        let order = |tenant: &str, customer: &str, source: &str, id: &str, role| {
+            OrderId::derive(&tenant.parse().unwrap(), &customer.parse().unwrap(), source, id, role)
+        };
+        let orders = [
+            order("t", "A", "s", "1", None),
+            order("u", "A", "s", "1", None),
+            order("t", "B", "s", "1", None),
+            order("t", "A", "s/1", "1", None),
+            order("t", "A", "s", "1/1", None),
+            order("t", "A", "s", "1/to", None),
+            order("t", "A", "s", "1", Some("to")),
+            order("t", "A~s", "s", "1", None),
+        ];
+        let resource: ResourceId = "msisdn/1".parse().unwrap();
+        let distinct = |ids: Vec<String>| ids.iter().collect::<std::collections::BTreeSet<_>>().len();
+        let all = orders.len();
+        assert_eq!(distinct(orders.iter().map(ToString::to_string).collect()), all);
+        assert_eq!(distinct(orders.iter().map(|order| order.step_key("hss.assign").to_string()).collect()), all);
+        let ticket = |order| TicketId::derive(order, &resource, Incarnation(1)).to_string();
+        assert_eq!(distinct(orders.iter().map(ticket).collect()), all);
+    }
 }

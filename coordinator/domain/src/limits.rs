@@ -47,7 +47,8 @@ pub struct EntityLimits {
     pub finished_tickets_max: usize,
     /// Orders that are over and that a customer remembers for those who ask.
     pub remembered_orders_max: usize,
-    /// Order ids that a customer remembers for de-duplication, as digests of 12 bytes: 24 bytes each as JSON.
+    /// Order ids that a customer remembers for de-duplication, as digests of 12 bytes: 24 bytes each as JSON. At most three
+    /// quarters of them are of events without a time.
     pub order_digests_max: usize,
     /// The largest event that an entity takes, in bytes of JSON.
     pub event_bytes_max: usize,

@@ -25,8 +25,9 @@ use crate::schedules;
 use crate::settings::Settings;
 use crate::targets::Targets;
 
-/// How long the history of a run is kept that has ended, in a namespace that is made here.
-pub const RETENTION_DEFAULT: Duration = Duration::from_hours(7 * 24);
+/// How long what is over is kept in a namespace that is made here: as long as duplicates are recognised, which for unordered
+/// events rests on it.
+pub const RETENTION_DEFAULT: Duration = Duration::from_hours(30 * 24);
 
 /// What is to be prepared, and how.
 #[derive(Debug, Clone)]

@@ -11,12 +11,12 @@ use temporalio_common::protos::temporal::api::operatorservice::v1::{
     AddSearchAttributesRequest, ListSearchAttributesRequest,
 };
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeNamespaceRequest, ListWorkflowExecutionsRequest, RegisterNamespaceRequest,
+    DescribeNamespaceRequest, DescribeNamespaceResponse, ListWorkflowExecutionsRequest, RegisterNamespaceRequest,
 };
 use tonic::{Code, IntoRequest, Status};
 
-use super::BootstrapOptions;
 use super::report::{Deed, DeedOutcome, Thing};
+use super::{BootstrapOptions, RETENTION_DEFAULT};
 use crate::temporal_server::SEARCH_ATTRIBUTES;
 
 /// How long all parts of a server may take to know of a namespace that was made.
@@ -27,7 +27,7 @@ pub(super) async fn ensure(client: &Client, namespace: &str, options: &Bootstrap
     let deed = Deed::of(namespace, Thing::Namespace, namespace.to_owned());
     let describe = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..Default::default() };
     match client.clone().describe_namespace(describe.into_request()).await {
-        Ok(_) => return deed,
+        Ok(described) => return of_its_retention(deed, namespace, retention_of(described.get_ref())),
         Err(status) if status.code() == Code::NotFound => {}
         // Who may not look at namespaces may use this one all the same, as on Temporal Cloud: that shows where it is used.
         Err(status) if is_denied(&status) => return of_its_use(client, namespace, deed, &status).await,
@@ -56,9 +56,25 @@ pub(super) async fn ensure(client: &Client, namespace: &str, options: &Bootstrap
     let (pause, times) = KNOWN_WITHIN;
     let known = (|| used(client, namespace)).retry(ConstantBuilder::default().with_delay(pause).with_max_times(times));
     match known.await {
-        Ok(()) => deed.with(DeedOutcome::Made),
+        Ok(()) => of_its_retention(deed.with(DeedOutcome::Made), namespace, Some(options.retention)),
         Err(status) => deed.refused(&status, "Wait until the server knows the new namespace, then run it again."),
     }
+}
+
+/// For how long a namespace keeps what is over; none where the server does not say.
+fn retention_of(described: &DescribeNamespaceResponse) -> Option<Duration> {
+    let retention = described.config.as_ref()?.workflow_execution_retention_ttl?;
+    Duration::try_from(retention).ok()
+}
+
+/// Warns of a retention that is shorter than duplicates are to be recognised.
+fn of_its_retention(deed: Deed, namespace: &str, retention: Option<Duration>) -> Deed {
+    let Some(retention) = retention.filter(|retention| *retention < RETENTION_DEFAULT) else { return deed };
+    let hours = retention.as_secs() / 3_600;
+    deed.with_warning(
+        format!("it keeps what is over for {hours} hours: so long duplicates of unordered events are recognised"),
+        &format!("For 30 days: temporal operator namespace update --namespace {namespace} --retention 720h"),
+    )
 }
 
 /// Whether the namespace can be used.
@@ -113,4 +129,33 @@ pub(super) async fn ensure_search_attributes(client: &Client, namespace: &str, d
         Err(status) => deed(attribute).refused(status, BY_HAND),
     }));
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::BootstrapReport;
+    use super::*;
+
+    #[test]
+    fn a_retention_shorter_than_30_days_is_warned_of_and_is_no_failure() {
+        let judged = |days: Option<u64>| {
+            let retention = days.map(|days| Duration::from_hours(24 * days));
+            of_its_retention(Deed::of("blue", Thing::Namespace, "blue".to_owned()), "blue", retention)
+        };
+        for days in [None, Some(30), Some(90)] {
+            assert_eq!((judged(days).detail, judged(days).next), (None, None), "{days:?}");
+        }
+        let short = judged(Some(29));
+        assert_eq!(short.outcome, DeedOutcome::Found);
+        assert!(short.detail.as_ref().is_some_and(|detail| detail.contains("696 hours")), "{short:?}");
+        assert!(
+            short.next.as_ref().is_some_and(|next| next.contains("--namespace blue --retention 720h")),
+            "{short:?}"
+        );
+        let record = interlock_domain::routing::InstallationRecord::new(
+            interlock_domain::routing::QueuePrefix::default(),
+            interlock_domain::routing::ShardCount::ONE,
+        );
+        assert!(BootstrapReport::new(&record, false, vec![short]).is_complete());
+    }
 }

@@ -40,7 +40,7 @@ pub struct Deed {
     /// More on that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What to do next, where it is not there.
+    /// What to do next, where it is not there or not as it should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -132,6 +132,11 @@ impl Deed {
 
     pub(super) fn with_detail(self, detail: String) -> Self {
         Self { detail: Some(detail), ..self }
+    }
+
+    /// It is there, and something about it is to be known.
+    pub(super) fn with_warning(self, detail: String, next: &str) -> Self {
+        Self { detail: Some(detail), next: Some(next.to_owned()), ..self }
     }
 
     pub(super) fn failed(self, detail: String, next: &str) -> Self {

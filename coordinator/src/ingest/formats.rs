@@ -1,5 +1,7 @@
 //! The forms in which events come: structured JSON, a batch, or binary with `ce-*` headers.
 
+use std::borrow::Cow;
+
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::decode_part;
 use serde_json::{Map, Value};
@@ -63,8 +65,8 @@ pub fn binary_event<'a>(
         let Some(attribute) = name.strip_prefix(BINARY_ATTRIBUTE_PREFIX) else { continue };
         let bad = || FormatError::Header(name.to_owned());
         let text = std::str::from_utf8(value).map_err(|_| bad())?;
-        // The HTTP binding percent-encodes what headers cannot carry.
-        event.insert(attribute.to_owned(), Value::from(decode_part(text).map_err(|_| bad())?));
+        // The HTTP binding percent-encodes what headers cannot carry, and takes a quoted text for what is within.
+        event.insert(attribute.to_owned(), Value::from(decode_part(&unquoted(text)).map_err(|_| bad())?));
     }
     if !body.is_empty() {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -75,6 +77,21 @@ pub fn binary_event<'a>(
         event.insert("data".to_owned(), data);
     }
     Ok(Value::Object(event))
+}
+
+/// The text within double quotes, where there are any, as RFC 9110 (5.6.4) reads it: the id of an event is the same however it
+/// is spelled, or its duplicate would be another event.
+fn unquoted(text: &str) -> Cow<'_, str> {
+    let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return text.into() };
+    let mut plain = String::with_capacity(quoted.len());
+    let mut escaped = false;
+    for letter in quoted.chars() {
+        escaped = letter == '\\' && !escaped;
+        if !escaped {
+            plain.push(letter);
+        }
+    }
+    plain.into()
 }
 
 #[cfg(test)]
@@ -100,5 +117,14 @@ mod tests {
         let strange: [(&str, &[u8]); 1] = [("ce-id", b"\xff")];
         assert_eq!(binary_event(strange, "", b"").unwrap_err().code(), "bad_header");
         assert_eq!(binary_event([], "text/xml", b"<a/>").unwrap_err().code(), "unsupported_content_type");
+    }
+
+    #[test]
+    fn an_attribute_is_the_same_however_its_header_spells_it() {
+        let id = |value: &str| binary_event([("ce-id", value.as_bytes())], "", b"").unwrap()["id"].clone();
+        for spelled in ["a b\"c", "\"a b\\\"c\"", "a%20b%22c", "\"a%20b\\\"c\"", "\"\\a b\\\"c\""] {
+            assert_eq!(id(spelled), "a b\"c", "{spelled}");
+        }
+        assert_eq!((id("\""), id("\"\""), id("\"a\\\\\"")), (json!("\""), json!(""), json!("a\\")));
     }
 }

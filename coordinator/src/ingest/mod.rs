@@ -5,6 +5,7 @@
 //! request id that follows from the order, so that sending an event again changes nothing.
 
 mod formats;
+mod retention;
 mod standalone;
 mod status;
 
@@ -17,8 +18,8 @@ use interlock_activities::EntityCallError;
 use interlock_adapters::trace_context;
 use interlock_domain::catalog::Ordering;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::event::{ACCEPTED_AT_ATTRIBUTE, Event};
-use interlock_domain::ids::{OrderId, TenantId, Timestamp};
+use interlock_domain::event::{self, Event};
+use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::Rejection;
 use interlock_domain::trace_parent::{self, TRACE_PARENT_ATTRIBUTE};
 use interlock_workflows::names;
@@ -28,6 +29,8 @@ use tonic::Code;
 use tracing::Span;
 use tracing::field::Empty;
 use uuid::Uuid;
+
+use retention::Retention;
 
 pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_json};
 pub(crate) use standalone::TENANT_ATTRIBUTE;
@@ -73,12 +76,13 @@ pub struct Ingested {
 #[derive(Clone)]
 pub struct Ingest {
     installation: Installation,
+    retention: Retention,
 }
 
 impl Ingest {
     /// Takes events in through this installation's connection.
     pub fn new(installation: Installation) -> Self {
-        Self { installation }
+        Self { installation, retention: Retention::default() }
     }
 
     /// The largest event, in bytes of JSON.
@@ -152,13 +156,19 @@ impl Ingest {
         }
         if catalog.ordering(&event.event_type) == Some(Ordering::None) {
             match standalone_order(&self.installation, tenant, &event, &order) {
-                Ok(Some(alone)) => return (result, self.start_alone(&alone).await),
+                Ok(Some(alone)) => {
+                    let retention = self.retention.of(&self.installation.client, alone.namespace()).await;
+                    return match retention::too_old(event.time, standalone::now(), retention) {
+                        Some(rejection) => (result, Taken::Rejected(rejection)),
+                        None => (result, self.start_alone(&alone).await),
+                    };
+                }
                 Ok(None) => {}
                 Err(rejection) => return (result, Taken::Rejected(rejection)),
             }
         }
         self.pass_trace_on(&mut value);
-        self.stamp(&mut value, standalone::now());
+        event::stamp(&mut value, standalone::now(), self.event_bytes_max());
         let entity = self.installation.entities.customer(tenant, &event.subject);
         result.workflow_id = Some(entity.route.workflow_id.clone());
         let request_id = submit_request_id(&order);
@@ -183,18 +193,6 @@ impl Ingest {
                 Some(before) => attributes.insert(TRACE_PARENT_ATTRIBUTE.to_owned(), before),
                 None => attributes.remove(TRACE_PARENT_ATTRIBUTE),
             };
-        }
-    }
-
-    /// Says in the event when it was taken in, whatever its producer says; not where the event would become too large by that.
-    fn stamp(&self, event: &mut Value, now: Timestamp) {
-        if let Value::Object(attributes) = event {
-            attributes.insert(ACCEPTED_AT_ATTRIBUTE.to_owned(), now.to_rfc3339().into());
-        }
-        if event.to_string().len() > self.event_bytes_max()
-            && let Value::Object(attributes) = event
-        {
-            attributes.remove(ACCEPTED_AT_ATTRIBUTE);
         }
     }
 

@@ -107,6 +107,11 @@ fn expires_at(plan: &Plan, occurred_at: Timestamp, now: Timestamp) -> Result<Opt
 }
 
 impl StandaloneOrder {
+    /// The namespace in which it is started.
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// Starts it. One that was started before is left as it is.
     ///
     /// # Errors

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use interlock_domain::customer::Customer;
-use interlock_domain::event::{Event, ROLE_ATTRIBUTE};
+use interlock_domain::event::{ACCEPTED_AT_ATTRIBUTE, Event, ROLE_ATTRIBUTE};
 use interlock_domain::ids::{CustomerRef, OrderId, Timestamp};
 use interlock_domain::order::{OrderKey, OrderState};
+use interlock_domain::recording::said_at;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ pub struct OpenEvent {
     pub occurred_at: String,
     /// The run that had it.
     pub run_id: String,
+    /// When it was accepted: as its stamp says, else when it arrived, RFC 3339.
+    pub accepted_at: String,
     /// The event to submit.
     #[serde(skip)]
     pub event: Value,
@@ -80,7 +83,8 @@ pub struct OpenEvents {
 /// there, in any order, the dead ones among them; events are looked for in each of them.
 ///
 /// The events come with the time at which they happened as the dead entity saw it, and numbered (`sequence`) in the order
-/// of their keys: of events older than a day, whose time counts as a day ago, the order would be lost otherwise.
+/// of their keys: of events older than a day, whose time counted as a day ago in 0.1.0, the order would be lost otherwise. They
+/// keep the stamp of their acceptance, or get one: what was accepted in time is not `too_old` when it is brought back.
 pub fn open_events(me: &CustomerRef, runs: &[RecordedRun], dead: &BTreeSet<String>) -> OpenEvents {
     let sources = sources(me, runs);
     let mut found = OpenEvents::default();
@@ -112,6 +116,7 @@ pub fn open_events(me: &CustomerRef, runs: &[RecordedRun], dead: &BTreeSet<Strin
     found.lost = lost.into_values().collect();
     for (number, event) in found.events.iter_mut().enumerate() {
         event.event["sequence"] = json!(number.to_string());
+        event.event[ACCEPTED_AT_ATTRIBUTE] = json!(event.accepted_at);
     }
     found
 }
@@ -119,6 +124,7 @@ pub fn open_events(me: &CustomerRef, runs: &[RecordedRun], dead: &BTreeSet<Strin
 /// An order that a dead run had not ended.
 struct OpenOrder<'a> {
     key: OrderKey,
+    accepted_at: Timestamp,
     event_id: String,
     event_type: String,
     state: OrderState,
@@ -135,6 +141,7 @@ impl OpenOrder<'_> {
             state: self.state,
             occurred_at: rfc3339(self.key.occurred_at),
             run_id: run.run_id.clone(),
+            accepted_at: rfc3339(self.accepted_at),
             event: cloud_event(event, self.key.occurred_at),
         }
     }
@@ -159,28 +166,31 @@ fn open_orders<'a>(
 ) -> Vec<OpenOrder<'a>> {
     let orders = customer.orders.iter().map(|(id, order)| OpenOrder {
         key: order.key.clone(),
+        accepted_at: order.accepted_at(),
         event_id: order.event_id.clone(),
         event_type: order.event_type.clone(),
         state: customer.state_of(id).unwrap_or(OrderState::Pending),
         event: None,
     });
-    let acknowledged = |key: OrderKey, event: &'a Event| OpenOrder {
+    let acknowledged = |key: OrderKey, accepted_at: Timestamp, event: &'a Event| OpenOrder {
         key,
+        accepted_at,
         event_id: event.id.clone(),
         event_type: event.event_type.clone(),
         state: OrderState::Acknowledged,
         event: Some(event),
     };
-    let waiting = customer.inbox.iter().map(|waiting| acknowledged(waiting.key.clone(), &waiting.event));
+    let waiting =
+        customer.inbox.iter().map(|waiting| acknowledged(waiting.key.clone(), waiting.accepted_at(), &waiting.event));
     let mut open: Vec<OpenOrder<'a>> = orders.chain(waiting).collect();
     for (arrival, submitted) in (customer.counts.accepted + 1..).zip(&run.untaken) {
         match &submitted.event {
             Ok(event) => {
                 let order = event.order_id(&me.tenant, event.half);
                 if customer.state_of(&order).is_none() {
-                    let key =
-                        OrderKey::new(event.time, event.sequence.as_deref(), submitted.at, order).arrived(arrival);
-                    open.push(acknowledged(key, event));
+                    let accepted_at = said_at(submitted.at, event.accepted_at).unwrap_or(submitted.at);
+                    let key = OrderKey::new(event.time, event.sequence.as_deref(), accepted_at, order).arrived(arrival);
+                    open.push(acknowledged(key, accepted_at, event));
                 }
             }
             Err(rejection) => unreadable.push(Unreadable {

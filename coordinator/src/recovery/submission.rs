@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use interlock_domain::event::ACCEPTED_AT_ATTRIBUTE;
 use interlock_domain::ids::{CustomerId, TenantId};
 use interlock_workflows::names;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::error::RecoveryError;
@@ -37,13 +39,14 @@ impl Recovery {
         let (events_max, bytes_max) = ((limits.open_orders_max / 2).max(1), limits.state_bytes_max / 4);
         let (mut count, mut bytes) = (0, 0);
         for (submitted, event) in events.iter().enumerate() {
-            let size = event.event.to_string().len();
+            let submission = without_stamp_if_too_large(&event.event, limits.event_bytes_max);
+            let size = submission.to_string().len();
             if count > 0 && (count >= events_max || bytes + size > bytes_max) {
                 self.wait_for_room(tenant, customer, events_max, (submitted, events.len())).await?;
                 (count, bytes) = (0, 0);
             }
             let request_id = request_id(event);
-            let taken = self.installation.entities.signal_with_start(&entity, names::SUBMIT, &event.event, &request_id);
+            let taken = self.installation.entities.signal_with_start(&entity, names::SUBMIT, &submission, &request_id);
             let not_taken = |fault| RecoveryError::NotTaken { submitted, all: events.len(), fault };
             taken.await.map_err(not_taken)?;
             said(event);
@@ -79,6 +82,17 @@ impl Recovery {
         }
         Err(RecoveryError::NotTakenIn { submitted, all })
     }
+}
+
+/// A stamp is not worth a rejection.
+fn without_stamp_if_too_large(event: &Value, bytes_max: usize) -> Value {
+    let mut submission = event.clone();
+    if submission.to_string().len() > bytes_max
+        && let Value::Object(attributes) = &mut submission
+    {
+        attributes.remove(ACCEPTED_AT_ATTRIBUTE);
+    }
+    submission
 }
 
 /// The same whenever the same order of the same dead run is submitted again.

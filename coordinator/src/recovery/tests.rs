@@ -338,3 +338,27 @@ fn what_an_activity_planned_is_known_unless_a_person_answered_for_it() {
     assert_eq!(ids(&open_in(&me(), &[planned_by_an_activity("request 1 of the run")])), [""; 0]);
     assert_eq!(ids(&open_in(&me(), &[planned_by_an_activity("done by hand")])), ["1"]);
 }
+
+#[test]
+fn what_is_brought_back_keeps_its_stamp_or_gets_the_time_at_which_it_arrived() {
+    let mut stamped = event("1");
+    stamped["acceptedat"] = "1970-01-01T00:01:39.500Z".into();
+    let mut timed = event("2");
+    timed["time"] = "1970-01-01T00:01:00Z".into();
+    for taken in [true, false] {
+        let told = Told::start(100, "", None).signal("submit", &stamped).signal("submit", &timed);
+        let told = told.signal("submit", &event("3"));
+        let run = if taken { told.task() } else { told };
+        let open = open_in(&me(), &[run.terminated("dead")]);
+        let written: std::collections::BTreeMap<&str, Event> = open
+            .events
+            .iter()
+            .map(|found| (&*found.event_id, Event::from_value(&found.event, usize::MAX).unwrap()))
+            .collect();
+        assert_eq!(written["1"].accepted_at, Some(Timestamp(99_500)), "taken in: {taken}");
+        for id in ["2", "3"] {
+            assert!(written[id].accepted_at.is_some_and(|at| at >= Timestamp(100_000)), "{id}, taken in: {taken}");
+        }
+        assert_eq!(written["2"].time, Some(Timestamp(60_000)));
+    }
+}

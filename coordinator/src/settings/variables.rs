@@ -212,7 +212,8 @@ pub const VARIABLES: &[Variable] = &[
         None,
         "16384",
         "Order ids of the last 30 days that a customer remembers as digests, so that a duplicate event changes nothing. \
-         Beyond it the oldest are forgotten, and an event whose time is before theirs is too_old.",
+         Beyond it the oldest are forgotten, and an event whose time is before theirs is too_old. At most three \
+         quarters of them are of events without a time; one more of those is too_old.",
     ),
     variable(
         "INTERLOCK_LIMITS_CONTINUE_AS_NEW_EVENTS",

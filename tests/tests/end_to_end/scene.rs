@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use interlock_adapters::sandbox::{Applied, Pattern, Seed};
 use interlock_coordinator::inspection::InspectionError;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::event::{ACCEPTED_AT_ATTRIBUTE, Event};
-use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_domain::event::Event;
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId, Timestamp};
 use interlock_domain::limits::EntityLimits;
 use interlock_workflows::names;
 use serde_json::Value;
@@ -236,10 +236,7 @@ pub fn write_that_releases(customer: &Customer) -> Pattern {
 /// The event as a gateway passes it on: with the time at which it was taken in, unless it would become too large by that.
 fn stamped(event: &Value) -> Value {
     let mut stamped = event.clone();
-    if let Some(attributes) = stamped.as_object_mut() {
-        let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        attributes.insert(ACCEPTED_AT_ATTRIBUTE.to_owned(), now.into());
-    }
-    let limit = EntityLimits::default().event_bytes_max;
-    if stamped.to_string().len() > limit { event.clone() } else { stamped }
+    let now = Timestamp(chrono::Utc::now().timestamp_millis());
+    interlock_domain::event::stamp(&mut stamped, now, EntityLimits::default().event_bytes_max);
+    stamped
 }

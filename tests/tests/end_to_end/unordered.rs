@@ -81,10 +81,17 @@ fn an_event_without_order_that_is_sent_twice_has_one_effect() {
             assert_eq!(taken.status.as_str(), "accepted", "{taken:?}");
         }
         until_true("the text", || !sent_to(scene.bed.sms.log(), &number).is_empty()).await;
-        let again = scene.bed.platform.submit(&scene.tenant, event).await;
+        let again = scene.bed.platform.submit(&scene.tenant, event.clone()).await;
         assert_eq!(again.status.as_str(), "accepted", "{again:?}");
         let order = again.order_id.unwrap();
         assert_eq!(scene.end_of(&order).await, "completed");
         assert_eq!(sent_to(scene.bed.sms.log(), &number).len(), 1);
+        // Now that it is over, too: another event that is sent after it is done, and it is not.
+        for event in [event, quota_exceeded(&customer, &number)] {
+            let taken = scene.bed.platform.submit(&scene.tenant, event).await;
+            assert_eq!(taken.status.as_str(), "accepted", "{taken:?}");
+            assert_eq!(scene.end_of(&taken.order_id.unwrap()).await, "completed");
+        }
+        assert_eq!(sent_to(scene.bed.sms.log(), &number).len(), 2);
     });
 }

@@ -10,7 +10,7 @@ use super::event_rule::{Body, EventRule, HalfRule};
 use super::plan::{PlanContext, Planned, facts};
 use super::template::{Facts, FieldPath, invalid, render_fields};
 use crate::error_code::ErrorCode;
-use crate::event::{Event, Half, ROLE_ATTRIBUTE};
+use crate::event::{self, Event, Half, ROLE_ATTRIBUTE};
 use crate::ids::{CustomerId, OrderId};
 use crate::order::{Plan, Rejection};
 use crate::trace_parent::TRACE_PARENT_ATTRIBUTE;
@@ -121,6 +121,12 @@ fn forwarded(
     }
     if let Some(trace_parent) = &event.trace_parent {
         passed_on[TRACE_PARENT_ATTRIBUTE] = Value::from(trace_parent.to_string());
+    }
+    // Where the giving customer went by the event's own time, the receiving one does so as well.
+    let is_own_time = event.time == Some(context.accepted_at) && event.accepted_at != event.time;
+    if !is_own_time {
+        // An event that lies in the future is placed by its acceptance, which is one for both halves.
+        event::stamp(&mut passed_on, context.accepted_at, context.limits.event_bytes_max);
     }
     let bytes = passed_on.to_string().len();
     if bytes > context.limits.event_bytes_max {

@@ -297,6 +297,56 @@ fn both_halves_of_a_move_have_one_place_in_time() {
 }
 
 #[test]
+fn the_half_that_is_passed_on_is_stamped_with_the_acceptance_of_the_giving_one() {
+    let passed_on = |time: Option<Timestamp>, stamp: Option<Timestamp>| {
+        let mut event = moved();
+        for (name, value) in [("time", time), ("acceptedat", stamp)] {
+            value.inspect(|value| event[name] = json!(value.to_rfc3339()));
+        }
+        let forwarded = planned_at("A1", &[], &event).unwrap().forward.unwrap().event;
+        Event::from_value(&forwarded, EVENT_BYTES_MAX).unwrap()
+    };
+    let (before, after) = (Timestamp(ACCEPTED_AT.0 - 1), Timestamp(ACCEPTED_AT.0 + 1));
+    assert_eq!(passed_on(None, None).accepted_at, Some(ACCEPTED_AT));
+    assert_eq!(passed_on(Some(before), Some(ACCEPTED_AT)).accepted_at, Some(ACCEPTED_AT));
+    assert_eq!(passed_on(Some(ACCEPTED_AT), Some(ACCEPTED_AT)).accepted_at, Some(ACCEPTED_AT));
+    assert_eq!(
+        passed_on(Some(after), None).accepted_at,
+        Some(ACCEPTED_AT),
+        "else its place would be that of its arrival"
+    );
+    assert_eq!(
+        passed_on(Some(after), Some(after)).accepted_at,
+        Some(ACCEPTED_AT),
+        "a stamp that is not trusted is not kept"
+    );
+    // The giving customer went by the event's own time.
+    assert_eq!(passed_on(Some(ACCEPTED_AT), None).accepted_at, None);
+}
+
+#[test]
+fn a_half_that_would_be_too_large_with_a_stamp_is_passed_on_without() {
+    let event = moved();
+    let passed_on = planned_at("A1", &[], &event).unwrap().forward.unwrap().event;
+    let limits = EntityLimits { event_bytes_max: passed_on.to_string().len(), ..EntityLimits::default() };
+    let plan = |limits: &EntityLimits| {
+        let context = PlanContext {
+            tenant: &"default".parse().unwrap(),
+            customer: &"A1".parse().unwrap(),
+            accepted_at: ACCEPTED_AT,
+            targets: &BTreeMap::new(),
+            holdings: &BTreeMap::new(),
+            limits,
+        };
+        let event = Event::from_value(&event, EVENT_BYTES_MAX).unwrap();
+        Catalog::reference().plan(&context, &event).unwrap().forward.unwrap().event
+    };
+    assert!(plan(&limits).get("acceptedat").is_some());
+    let smaller = EntityLimits { event_bytes_max: limits.event_bytes_max - 1, ..limits };
+    assert!(plan(&smaller).get("acceptedat").is_none());
+}
+
+#[test]
 fn the_id_of_the_order_can_be_known_before_it_is_planned() {
     let catalog = Catalog::reference();
     let tenant = "default".parse().unwrap();

@@ -190,7 +190,8 @@ impl Customer {
             registered_to: None,
             doubted: false,
         };
-        let waited_ms = u64::try_from(now.0.saturating_sub(lease.key.accepted_at.0)).unwrap_or(0);
+        let accepted_at = self.orders.get(&id).map_or(lease.key.accepted_at, Order::accepted_at);
+        let waited_ms = u64::try_from(now.0.saturating_sub(accepted_at.0)).unwrap_or(0);
         self.observed.push(Observation::LeaseGranted { kind: resource.kind().clone(), waited_ms });
         self.leases.insert(resource.clone(), lease);
         self.set_ticket(&id, resource, TicketState::Out);

@@ -1,12 +1,21 @@
 //! The ids of all orders that ended within 30 days, in compact form: how a customer recognises a duplicate.
 //!
-//! An order id is kept as the first 12 bytes of its SHA-256. Of 16,384 remembered ids a new one has the digest of another
-//! with a chance of 2^14 / 2^96, about 2 in 10^25 events: such an event would be taken for a duplicate.
+//! An order id is kept as the first 12 bytes of its SHA-256. With `n` ids remembered, a new one has the digest of another
+//! with a chance of `n / 2^96`: 2 in 10^25 events at the limit of 16,384. Such an event would be taken for a duplicate.
 //!
-//! Digests are kept in chunks, oldest first. A chunk is forgotten as a whole: when its last order ended more than 30 days
-//! ago, or when there are more digests than the limit. Then the horizon moves to the end of that chunk. An event whose
-//! `time` is before the horizon may be a duplicate that is not recognised any more, so it is rejected as `too_old`. An
-//! event without a `time` that comes again after its id was forgotten cannot be recognised.
+//! Digests are kept in chunks, oldest first; a chunk is forgotten as a whole. What happens to a duplicate of an order whose
+//! id was forgotten depends on what its event says of its time:
+//!
+//! - *Dated*: its `time` is not after the end of its order. When a chunk of them is forgotten, since its last order ended
+//!   more than 30 days ago or since there are more digests than the limit, the horizon moves to the end of that chunk. The
+//!   `time` of a duplicate is then before the horizon, and the duplicate is rejected as `too_old`.
+//! - *Undated*: its event says no `time`, or one that still lay in the future when its order ended. The horizon says nothing
+//!   of a duplicate. So these ids are never forgotten because there are too many: at three quarters of the limit a customer
+//!   takes no further undated event (`too_old`) until some are 30 days old. The last quarter is for dated events alone, so
+//!   that undated ones cannot push their horizon to the present. 30 days after its order ended an undated id is forgotten,
+//!   or 30 days after its `time`, which counts up to 30 days ahead; a duplicate that comes later is done again.
+//!
+//! Rejected events have no digest: they had no effect, and a flood of them must not move the horizon.
 
 use std::collections::VecDeque;
 
@@ -15,6 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::{OrderId, Timestamp};
 use crate::limits::REMEMBERED_MS_MAX;
+use crate::order::OrderKey;
 
 /// The bytes of a digest.
 const DIGEST_BYTES: usize = 12;
@@ -23,12 +33,22 @@ const CHUNK_DIGESTS_MAX: usize = 256;
 /// The fewest chunks in which as many digests are kept as the limit allows.
 const CHUNKS_MIN: usize = 16;
 
+/// Undated digests are at most the limit less one part in so many.
+const DATED_PART: usize = 4;
+
 /// The ids of orders that ended, as digests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrderDigests {
-    /// Oldest first.
+    /// Whether ids have been remembered so since the entity began, or since a state of 0.1.0 was adopted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    begun: bool,
+    /// Of dated events, oldest first.
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
     chunks: VecDeque<Chunk>,
+    /// Of undated events, oldest first.
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
+    undated: VecDeque<Chunk>,
     /// The time before which orders may be forgotten.
     #[serde(skip_serializing_if = "Option::is_none")]
     horizon: Option<Timestamp>,
@@ -37,7 +57,7 @@ pub struct OrderDigests {
 /// Digests of orders that ended one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Chunk {
-    /// When the last of them ended.
+    /// When the last of them ended; of undated ones, until when their events may lie in the future.
     last: Timestamp,
     /// In hexadecimal digits where the state travels.
     digests: Packed,
@@ -62,21 +82,54 @@ impl TryFrom<String> for Packed {
     }
 }
 
+/// What an event says of its time, as far as its duplicates are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dating {
+    /// It happened before it was accepted, or then.
+    Past,
+    /// It lies after its acceptance.
+    Ahead(Timestamp),
+    /// Nothing.
+    Unsaid,
+}
+
+impl Dating {
+    /// Of an event that says this time and was accepted then.
+    pub(super) fn of(time: Option<Timestamp>, accepted_at: Timestamp) -> Self {
+        match time {
+            Some(time) if time > accepted_at => Self::Ahead(time),
+            Some(_) => Self::Past,
+            None => Self::Unsaid,
+        }
+    }
+
+    /// As far as it follows from an order's key.
+    pub(super) fn of_key(key: &OrderKey) -> Self {
+        if key.occurred_at < key.accepted_at { Self::Past } else { Self::Unsaid }
+    }
+}
+
 impl OrderDigests {
     /// Whether an order ended and is remembered.
     pub fn contains(&self, order: &OrderId) -> bool {
         let digest = digest_of(order);
-        self.chunks.iter().any(|chunk| chunk.digests.0.contains(&digest))
+        self.chunks.iter().chain(&self.undated).any(|chunk| chunk.digests.0.contains(&digest))
     }
 
     /// Whether no order was ever remembered.
     pub fn is_new(&self) -> bool {
-        self.chunks.is_empty() && self.horizon.is_none()
+        !self.begun
     }
 
     /// How many orders are remembered.
     pub fn count(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.digests.0.len()).sum()
+        count_of(&self.chunks) + self.undated_count()
+    }
+
+    /// How many of them are of events of which the horizon says nothing.
+    pub fn undated_count(&self) -> usize {
+        count_of(&self.undated)
     }
 
     /// The time before which orders may be forgotten, if any was.
@@ -84,29 +137,70 @@ impl OrderDigests {
         self.horizon
     }
 
+    /// From now on ids are remembered so. `before` are the orders that a state of 0.1.0 remembers, of which it is not known
+    /// what their events said; the ids of those that ended before `forgotten` it had forgotten.
+    pub(super) fn begin<'a>(
+        &mut self,
+        before: impl Iterator<Item = (Timestamp, &'a OrderId)>,
+        forgotten: Option<Timestamp>,
+        max: usize,
+    ) {
+        self.begun = true;
+        self.horizon = forgotten;
+        for (at, order) in before {
+            self.insert(at, order, Dating::Unsaid, max);
+        }
+    }
+
     /// Remembers an order that ended at `at`; at most `max` digests are kept.
-    pub(super) fn insert(&mut self, at: Timestamp, order: &OrderId, max: usize) {
+    pub(super) fn insert(&mut self, at: Timestamp, order: &OrderId, dating: Dating, max: usize) {
+        self.begun = true;
         if !self.contains(order) {
             let chunk_max = (max / CHUNKS_MIN).clamp(1, CHUNK_DIGESTS_MAX);
-            if self.chunks.back().is_none_or(|chunk| chunk.digests.0.len() >= chunk_max) {
-                self.chunks.push_back(Chunk { last: at, digests: Packed::default() });
+            let farthest = Timestamp(at.0.saturating_add(REMEMBERED_MS_MAX));
+            let (chunks, last) = match dating {
+                Dating::Past => (&mut self.chunks, at),
+                Dating::Ahead(time) if time <= at => (&mut self.chunks, at),
+                Dating::Ahead(time) => (&mut self.undated, time.min(farthest)),
+                Dating::Unsaid => (&mut self.undated, at),
+            };
+            if chunks.back().is_none_or(|chunk| chunk.digests.0.len() >= chunk_max) {
+                chunks.push_back(Chunk { last, digests: Packed::default() });
             }
-            if let Some(chunk) = self.chunks.back_mut() {
-                chunk.last = chunk.last.max(at);
+            if let Some(chunk) = chunks.back_mut() {
+                chunk.last = chunk.last.max(last);
                 chunk.digests.0.push(digest_of(order));
             }
         }
-        self.forget(at, max);
+        self.forget_undated(at);
+        self.forget_dated(at, max);
+    }
+
+    /// Whether one more undated event may be taken at `now`, where so many are open.
+    pub(super) fn has_room_for_undated(&mut self, now: Timestamp, open: usize, max: usize) -> bool {
+        self.forget_undated(now);
+        self.undated_count() + open < max - max / DATED_PART
+    }
+
+    fn forget_undated(&mut self, now: Timestamp) {
+        self.undated.retain(|chunk| !is_forgotten(chunk, now));
     }
 
     /// Forgets what ended more than 30 days before `now`, and the oldest of what is above the limit.
-    fn forget(&mut self, now: Timestamp, max: usize) {
-        let oldest = now.0.saturating_sub(REMEMBERED_MS_MAX);
-        while self.count() > max || self.chunks.front().is_some_and(|chunk| chunk.last.0 < oldest) {
+    fn forget_dated(&mut self, now: Timestamp, max: usize) {
+        while self.chunks.front().is_some_and(|chunk| is_forgotten(chunk, now) || self.count() > max) {
             let Some(chunk) = self.chunks.pop_front() else { break };
             self.horizon = self.horizon.max(Some(chunk.last.plus_ms(1)));
         }
     }
+}
+
+fn count_of(chunks: &VecDeque<Chunk>) -> usize {
+    chunks.iter().map(|chunk| chunk.digests.0.len()).sum()
+}
+
+fn is_forgotten(chunk: &Chunk, now: Timestamp) -> bool {
+    chunk.last.0 < now.0.saturating_sub(REMEMBERED_MS_MAX)
 }
 
 fn digest_of(order: &OrderId) -> [u8; DIGEST_BYTES] {

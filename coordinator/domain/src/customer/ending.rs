@@ -213,7 +213,7 @@ impl Customer {
         } else {
             self.counts.ended += 1;
         }
-        self.remember(now, id.clone(), state);
+        self.remember(now, &order, state);
         if let Some(remembered) = self.remembered.back_mut() {
             remembered.action = order.actions.last().cloned();
         }

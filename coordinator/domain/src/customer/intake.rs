@@ -1,9 +1,10 @@
 //! Taking events in: de-duplication, limits, admission.
 
+use super::place::Place;
 use super::state::{JournalEntry, late_hold, remember_bounded};
 use super::{
-    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Effect, Ending, EventToAdmit, KeyRule,
-    Local, Order, OrderClaim, OrderStep, Remembered, StepState, TicketState,
+    Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Dating, Effect, Ending, EventToAdmit,
+    KeyRule, Local, Order, OrderClaim, OrderStep, Remembered, StepState, TicketState,
 };
 use crate::error_code::ErrorCode;
 use crate::event::Event;
@@ -11,7 +12,7 @@ use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::limits::{ADMISSION_BATCH_MAX, REMEMBERED_MS_MAX, SENDING_BATCH_MAX};
 use crate::message::ClaimAnswer;
 use crate::order::{ClaimMode, Late, OrderKey, OrderState, Plan, Rejection};
-use crate::recording::{Edition, said_at};
+use crate::recording::Edition;
 
 impl Customer {
     /// Takes a signalled event into the inbox, or rejects it, or recognises it.
@@ -24,26 +25,34 @@ impl Customer {
                 return;
             }
         };
+        self.begin_digests();
         let order = event.order_id(&self.me.tenant, event.half);
         if self.knows(&order) {
             self.counts.duplicates += 1;
             return;
         }
         self.counts.accepted += 1;
-        let stamped_at = said_at(now, event.accepted_at).filter(|_| self.edition >= Edition::V0_2);
-        let accepted_at = stamped_at.unwrap_or(now);
-        if let Err(rejection) = self.may_take(accepted_at, &event) {
+        let place = Place::of(self.edition, now, &event);
+        if let Err(rejection) = self.may_take(now, place.accepted_at, &event) {
             self.reject(now, Some(&order), Some(&event), &rejection);
             return;
         }
-        let key = OrderKey::of_edition(self.edition, event.time, event.sequence.as_deref(), accepted_at, order)
+        let key = OrderKey::of_edition(self.edition, event.time, event.sequence.as_deref(), place.tie_break, order)
             .arrived(self.counts.accepted);
         self.weight_bytes += event.bytes;
         let fixed = if let Local::Admitting(count) = self.local { count } else { 0 };
-        let place = self.inbox.iter().skip(fixed).take_while(|waiting| waiting.key < key).count();
-        let unstamped = stamped_at.is_none() && self.edition >= Edition::V0_2;
-        self.inbox
-            .insert(fixed + place, EventToAdmit { event, key, unstamped, after_reset: self.reset_at == Some(now) });
+        let at = fixed + self.inbox.iter().skip(fixed).take_while(|waiting| waiting.key < key).count();
+        let taken_at = (place.accepted_at != place.tie_break).then_some(place.accepted_at);
+        self.inbox.insert(
+            at,
+            EventToAdmit {
+                event,
+                key,
+                taken_at,
+                clock_bound: place.clock_bound,
+                after_reset: self.reset_at == Some(now),
+            },
+        );
     }
 
     /// Whether an order was taken in before.
@@ -55,7 +64,7 @@ impl Customer {
     }
 
     /// The limits and conditions on what is taken in.
-    fn may_take(&self, accepted_at: Timestamp, event: &Event) -> Result<(), Rejection> {
+    fn may_take(&mut self, now: Timestamp, accepted_at: Timestamp, event: &Event) -> Result<(), Rejection> {
         if let Some(claimed) = &self.misidentified {
             let detail =
                 format!("this entity is {} by its workflow id, but its start argument says {claimed}", self.me);
@@ -74,6 +83,11 @@ impl Customer {
             let detail = "the event is older than the orders of this customer of which duplicates are recognised";
             return Err(Rejection::new(ErrorCode::TooOld, detail));
         }
+        if Dating::of(event.time, accepted_at) != Dating::Past && !self.may_take_undated(now) {
+            let detail = "the event says no 'time' before its acceptance, and the customer has had so many such events \
+                          within 30 days that duplicates of more of them would not be recognised";
+            return Err(Rejection::new(ErrorCode::TooOld, detail));
+        }
         if event.bytes > self.limits.event_bytes_max {
             let detail = format!("the event has {} bytes, the limit is {}", event.bytes, self.limits.event_bytes_max);
             return Err(Rejection::new(ErrorCode::EventTooLarge, detail));
@@ -90,13 +104,21 @@ impl Customer {
         Ok(())
     }
 
+    /// Whether a duplicate of one more undated event would be recognised.
+    fn may_take_undated(&mut self, now: Timestamp) -> bool {
+        let waiting = self.inbox.iter().filter(|waiting| waiting.dating() != Dating::Past).count();
+        let open = self.orders.values().filter(|order| order.dating() != Dating::Past).count();
+        let max = self.limits.order_digests_max;
+        self.edition < Edition::V0_2 || self.digests.has_room_for_undated(now, waiting + open, max)
+    }
+
     /// Ends an event as rejected, with its reason in the journal.
     fn reject(&mut self, now: Timestamp, order: Option<&OrderId>, event: Option<&Event>, rejection: &Rejection) {
         self.counts.rejected += 1;
         self.counts.backlog_full += u64::from(rejection.code == ErrorCode::BacklogFull);
         self.observe_end(OrderState::Rejected, Some(rejection.code.clone()));
         if let Some(order) = order {
-            self.remember(now, order.clone(), OrderState::Rejected);
+            self.show_as_over(now, order.clone(), OrderState::Rejected);
         }
         self.note(JournalEntry {
             at: now,
@@ -112,16 +134,18 @@ impl Customer {
         });
     }
 
-    /// Remembers an order that is over.
-    pub(super) fn remember(&mut self, now: Timestamp, order: OrderId, state: OrderState) {
-        let digests_max = self.limits.order_digests_max;
-        if self.digests.is_new() {
-            // A state of 0.1.0 has no digests.
-            for over in &self.remembered {
-                self.digests.insert(over.at, &over.order, digests_max);
-            }
+    /// Remembers an order that is over. One that was rejected had no effect: its id needs not be recognised for longer than
+    /// it is shown.
+    pub(super) fn remember(&mut self, now: Timestamp, order: &Order, state: OrderState) {
+        if state != OrderState::Rejected {
+            self.begin_digests();
+            self.digests.insert(now, &order.key.order, order.dating(), self.limits.order_digests_max);
         }
-        self.digests.insert(now, &order, digests_max);
+        self.show_as_over(now, order.key.order.clone(), state);
+    }
+
+    /// Keeps an order that is over for those who ask.
+    fn show_as_over(&mut self, now: Timestamp, order: OrderId, state: OrderState) {
         self.remembered.push_back(Remembered { order, state, at: now, action: None });
         while self.remembered.len() > self.limits.remembered_orders_max {
             self.remembered.pop_front();
@@ -130,6 +154,20 @@ impl Customer {
         while self.remembered.front().is_some_and(|first| first.at.0 < oldest) {
             self.remembered.pop_front();
         }
+    }
+
+    /// A state of 0.1.0 has no digests: it recognises the orders that it shows, and has forgotten others if those are as many
+    /// as may be.
+    fn begin_digests(&mut self) {
+        if !self.digests.is_new() {
+            return;
+        }
+        let is_full = self.remembered.len() >= self.limits.remembered_orders_max;
+        let oldest = self.remembered.front().filter(|_| is_full);
+        let forgotten = oldest.map(|oldest| oldest.at.plus_ms(1));
+        let had_effect = self.remembered.iter().filter(|over| over.state != OrderState::Rejected);
+        let before = had_effect.map(|over| (over.at, &over.order));
+        self.digests.begin(before, forgotten, self.limits.order_digests_max);
     }
 
     /// Starts the local activity that is due, if none is under way: what is to be sent goes before what is to be
@@ -221,7 +259,8 @@ impl Customer {
 
     /// Opens the order of an admitted event.
     fn open(&mut self, now: Timestamp, waiting: EventToAdmit, plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) {
-        let EventToAdmit { event, key, after_reset, .. } = waiting;
+        let (accepted_at, dating) = (waiting.accepted_at(), waiting.dating());
+        let EventToAdmit { event, key, taken_at, after_reset, .. } = waiting;
         let is_late = plan.claims.is_empty()
             && !plan.unordered
             && self.applied.get(&event.event_type).is_some_and(|last| key < *last);
@@ -265,7 +304,7 @@ impl Customer {
             urgent: plan.urgent,
             unordered: plan.unordered,
             expires_at: plan.expires_after_ms.map(|ms| key.occurred_at.plus_ms(ms)),
-            due_at: plan.due_within_ms.map(|ms| key.accepted_at.plus_ms(ms)),
+            due_at: plan.due_within_ms.map(|ms| accepted_at.plus_ms(ms)),
             claims: claims.collect(),
             requires: plan.requires,
             steps: steps.collect(),
@@ -276,6 +315,8 @@ impl Customer {
             actions: Vec::new(),
             trace_parent: event.trace_parent,
             reset_at: self.reset_at.filter(|_| after_reset),
+            taken_at,
+            dating: Some(dating).filter(|dating| *dating != Dating::of_key(&key)),
             weight_bytes,
             key: key.clone(),
         };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::turns::Turns;
 use super::waiting::WaitingFor;
 use super::{Customer, EventToAdmit, Order};
-use crate::ids::{CustomerId, OrderId, TargetId};
+use crate::ids::{CustomerId, OrderId, TargetId, Timestamp};
 use crate::order::{OrderKey, OrderState};
 
 /// How many orders a page has where nobody says.
@@ -88,6 +88,13 @@ impl Open<'_> {
         }
     }
 
+    fn accepted_at(&self) -> Timestamp {
+        match self {
+            Self::Waiting(event) => event.accepted_at(),
+            Self::Planned(order) => order.accepted_at(),
+        }
+    }
+
     fn state(&self) -> OrderState {
         match self {
             Self::Waiting(_) => OrderState::Acknowledged,
@@ -100,7 +107,7 @@ impl Open<'_> {
             Self::Waiting(waiting) => (&waiting.event.id, &waiting.event.event_type, Some(waiting.waits()), None),
             Self::Planned(order) => (&order.event_id, &order.event_type, turns.wait_of(order), order.due_at),
         };
-        let accepted_at = self.key().accepted_at.to_rfc3339();
+        let accepted_at = self.accepted_at().to_rfc3339();
         ListedOrder {
             order_id: self.key().order.clone(),
             event_id: event_id.clone(),
@@ -112,7 +119,7 @@ impl Open<'_> {
             since: waiting_for.as_ref().map_or_else(|| accepted_at.clone(), |waiting| waiting.since().to_owned()),
             waiting_for,
             accepted_at,
-            due_at: due_at.map(crate::ids::Timestamp::to_rfc3339),
+            due_at: due_at.map(Timestamp::to_rfc3339),
         }
     }
 }

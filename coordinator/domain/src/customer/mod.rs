@@ -20,6 +20,7 @@ mod lanes;
 mod listing;
 mod notices;
 mod outcomes;
+mod place;
 mod reassert;
 mod reset;
 mod rights;
@@ -32,7 +33,7 @@ pub mod waiting;
 mod why;
 
 pub use actions::*;
-pub use digests::OrderDigests;
+pub use digests::{Dating, OrderDigests};
 pub use keys::KeyRule;
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;
@@ -254,9 +255,12 @@ pub struct EventToAdmit {
     pub event: Event,
     /// The key of its order.
     pub key: OrderKey,
-    /// Whether the key depends on the workflow time at which the event was taken in, since nobody stamped the event.
+    /// When the event was taken in, where its key does not say so: nobody had stamped it, and its own time stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Timestamp>,
+    /// Whether the key, or whether the event is taken at all, depends on the workflow time at which it was taken in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unstamped: bool,
+    pub clock_bound: bool,
     /// Whether the workflow was reset to a moment before it was admitted: what became of it then is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_reset: bool,
@@ -296,10 +300,14 @@ pub enum Admitted {
 }
 
 impl EventToAdmit {
-    /// Whether the place of its order depends on the workflow time at which the event was taken in: nobody stamped it, and it
-    /// has no time of its own that counts. Of an event with a time, workflow time only decides between equal times.
-    pub fn rests_on_clock(&self) -> bool {
-        self.unstamped && self.key.occurred_at == self.key.accepted_at
+    /// When it was accepted.
+    pub fn accepted_at(&self) -> Timestamp {
+        self.taken_at.unwrap_or(self.key.accepted_at)
+    }
+
+    /// What the event says of its time.
+    pub fn dating(&self) -> Dating {
+        Dating::of(self.event.time, self.accepted_at())
     }
 }
 
@@ -307,7 +315,7 @@ impl Admission {
     /// Whether an order key of it depends on workflow time. Then the workflow task has to be recorded before the admission
     /// begins: a later attempt would make another key.
     pub fn rests_on_clock(&self) -> bool {
-        self.events.iter().any(EventToAdmit::rests_on_clock)
+        self.events.iter().any(|waiting| waiting.clock_bound)
     }
 
     /// The tickets to claim for the plan of one of its events: one per assign or lock claim, and one per release claim

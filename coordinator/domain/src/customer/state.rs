@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::view::{ClaimView, StepView};
-use super::{EventToAdmit, KeyRule, OrderDigests, ShownState};
+use super::{Dating, EventToAdmit, KeyRule, OrderDigests, ShownState};
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::EntityLimits;
@@ -165,6 +165,12 @@ pub struct Order {
     /// When the workflow was reset, if it was since the order came in, or to a moment before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<Timestamp>,
+    /// When its event was taken in, where its key does not say so: nobody had stamped it, and its own time stands there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_at: Option<Timestamp>,
+    /// What its event said of its time, where that does not follow from its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dating: Option<Dating>,
     /// Its size as JSON, in bytes.
     pub weight_bytes: usize,
 }
@@ -527,6 +533,16 @@ impl Order {
     /// Whether any step had its effect, or may have had one.
     pub fn had_effect(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.state, StepState::Done | StepState::Running) || step.maybe_sent)
+    }
+
+    /// When its event was accepted.
+    pub fn accepted_at(&self) -> Timestamp {
+        self.taken_at.unwrap_or(self.key.accepted_at)
+    }
+
+    /// What its event said of its time.
+    pub fn dating(&self) -> Dating {
+        self.dating.unwrap_or_else(|| Dating::of_key(&self.key))
     }
 
     /// Its claim on a resource.

@@ -1,6 +1,7 @@
 //! The customer machine alone: limits at their edges, de-duplication, and the messages of a life.
 
 mod by_hand;
+mod duplicates;
 mod explained;
 mod identities;
 mod imported;

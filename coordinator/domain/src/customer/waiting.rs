@@ -143,7 +143,7 @@ impl Customer {
 impl EventToAdmit {
     /// What an event in the inbox waits for.
     pub(super) fn waits(&self) -> WaitingFor {
-        WaitingFor::Admission { since: self.key.accepted_at.to_rfc3339() }
+        WaitingFor::Admission { since: self.accepted_at().to_rfc3339() }
     }
 }
 
@@ -175,7 +175,7 @@ impl Order {
                 target: None,
                 code: ErrorCode::Late.into(),
                 detail: "a younger event of this type was applied already".to_owned(),
-                since: self.steps.first().map_or(self.key.accepted_at, |step| step.since).to_rfc3339(),
+                since: self.steps.first().map_or(self.accepted_at(), |step| step.since).to_rfc3339(),
             });
         }
         self.steps.iter().find_map(|step| match &step.state {

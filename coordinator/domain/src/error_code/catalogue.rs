@@ -333,7 +333,7 @@ catalogue! {
         IdentityMismatch = "identity_mismatch":
             "The start argument of the entity names another one than its workflow id."
             => "Correct the producer: the start argument is made of the same tenant and customer as the workflow id.";
-        TooOld = "too_old": "The event is older than the time for which duplicates are recognised."
+        TooOld = "too_old": "Whether the event is a duplicate cannot be told: it is older than the orders that are remembered, or says no time."
             => "Send it anew, with another id and its time, if it is still meant.";
         TooLate = "too_late": "A younger event of this type was applied already."
             => "Nothing, where the younger one is right; else send the event anew with a later time.";

@@ -39,6 +39,13 @@ pub struct ForceRelease {
     pub policy: ResourcePolicy,
 }
 
+impl ForceRelease {
+    /// Whether it is the one to which this tenant gave this id.
+    fn is(&self, tenant: &TenantId, action_id: &str) -> bool {
+        self.tenant == *tenant && self.action_id == action_id
+    }
+}
+
 /// What became of a forced release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
@@ -89,6 +96,10 @@ pub enum ForceStage {
 pub struct AnsweredForce {
     /// Its action id.
     pub action_id: String,
+    /// Whose it is: tenants that share a realm may give the same id. None where 0.1.0 answered it, which did not tell them
+    /// apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
     /// The answer.
     pub answer: ForceAnswer,
 }
@@ -101,15 +112,18 @@ impl Forcing {
 }
 
 impl Resource {
-    /// The answer to a forced release; none while it is under way, or where it was never heard of.
-    pub fn force_answer(&self, action_id: &str) -> Option<&ForceAnswer> {
-        self.forces.iter().find(|force| force.action_id == action_id).map(|force| &force.answer)
+    /// The answer to a tenant's forced release; none while it is under way, or where it was never heard of.
+    pub fn force_answer(&self, tenant: &TenantId, action_id: &str) -> Option<&ForceAnswer> {
+        let is_it = |force: &&AnsweredForce| {
+            force.action_id == action_id && force.tenant.as_ref().is_none_or(|of| of == tenant)
+        };
+        self.forces.iter().find(is_it).map(|force| &force.answer)
     }
 
-    /// Whether a forced release was heard of: it is under way, or was answered.
-    pub fn knows_force(&self, action_id: &str) -> bool {
-        let under_way = self.forcing.as_ref().is_some_and(|forcing| forcing.release.action_id == action_id);
-        under_way || self.force_answer(action_id).is_some()
+    /// Whether a tenant's forced release was heard of: it is under way, or was answered.
+    pub fn knows_force(&self, tenant: &TenantId, action_id: &str) -> bool {
+        let under_way = self.forcing.as_ref().is_some_and(|forcing| forcing.release.is(tenant, action_id));
+        under_way || self.force_answer(tenant, action_id).is_some()
     }
 
     /// A person forces the release.
@@ -117,19 +131,19 @@ impl Resource {
         // What tickets say of the kind is what workers go by; whoever forces may have other settings.
         let policy = if self.policy.authority.is_some() { self.policy.clone() } else { release.policy.clone() };
         self.begin(now, &policy);
-        if self.force_answer(&release.action_id).is_some() {
+        if self.force_answer(&release.tenant, &release.action_id).is_some() {
             return;
         }
         if let Some(forcing) = &self.forcing {
-            if forcing.release.action_id != release.action_id {
+            if !forcing.release.is(&release.tenant, &release.action_id) {
                 let detail = format!("The forced release {} is under way.", forcing.release.action_id);
-                self.remember_force(release.action_id, refused(ErrorCode::ForceUnderWay, detail));
+                self.remember_force(release, refused(ErrorCode::ForceUnderWay, detail));
             }
             return;
         }
         if self.holder.is_none() && self.vacancy == Vacancy::Known {
             let detail = "Nobody has it: there is nothing to release.";
-            self.remember_force(release.action_id, refused(ErrorCode::NobodyHolds, detail));
+            self.remember_force(release, refused(ErrorCode::NobodyHolds, detail));
             return;
         }
         let forcing = Forcing {
@@ -334,12 +348,13 @@ impl Resource {
 
     fn answer_force(&mut self, answer: ForceAnswer) {
         if let Some(forcing) = self.forcing.take() {
-            self.remember_force(forcing.release.action_id, answer);
+            self.remember_force(forcing.release, answer);
         }
     }
 
-    fn remember_force(&mut self, action_id: String, answer: ForceAnswer) {
-        self.forces.push_back(AnsweredForce { action_id, answer });
+    fn remember_force(&mut self, release: ForceRelease, answer: ForceAnswer) {
+        let (action_id, tenant) = (release.action_id, Some(release.tenant));
+        self.forces.push_back(AnsweredForce { action_id, tenant, answer });
         while self.forces.len() > FORCES_REMEMBERED_MAX {
             self.forces.pop_front();
         }

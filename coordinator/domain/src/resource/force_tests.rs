@@ -82,8 +82,13 @@ fn given_back(n: &mut Resource, customer: &str) -> Vec<Effect> {
     )
 }
 
+/// The answer to a forced release of the tenant of [`force`].
+fn answer_of<'a>(n: &'a Resource, action_id: &str) -> Option<&'a ForceAnswer> {
+    n.force_answer(&"t".parse().unwrap(), action_id)
+}
+
 fn refused(n: &Resource, action_id: &str) -> String {
-    match n.force_answer(action_id) {
+    match answer_of(n, action_id) {
         Some(ForceAnswer::Refused { code, .. }) => code.to_string(),
         other => panic!("{other:?}"),
     }
@@ -103,9 +108,9 @@ fn the_target_is_asked_first_and_then_the_living_holder() {
     assert!(!n.is_idle(), "a run must not end while somebody waits for the answer");
     let effects = n.step(NOW, Input::LookedUp(HolderAnswer::Nobody));
     assert!(is_told_to_give_up(&effects, "A"), "{effects:?}");
-    assert_eq!(n.force_answer("x"), None);
+    assert_eq!(answer_of(&n, "x"), None);
     let effects = given_back(&mut n, "A");
-    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "B is next: {effects:?}");
     assert_eq!(last_detail(&n, "forced"), "ann: ghost; the target has it registered to nobody");
 }
@@ -171,7 +176,7 @@ fn a_target_that_does_not_answer_is_not_waited_for_without_end() {
     n.step(NOW, force("x", false, &policy));
     assert_eq!(n.wake_at(NOW), Some(late));
     n.step(Timestamp(late.0 - 1), Input::Woke);
-    assert_eq!(n.force_answer("x"), None);
+    assert_eq!(answer_of(&n, "x"), None);
     n.step(late, Input::Woke);
     assert_eq!(refused(&n, "x"), "authority_unanswered");
     assert_eq!(n.step(late, Input::LookedUp(HolderAnswer::Nobody)), vec![], "it answers too late");
@@ -202,7 +207,7 @@ fn a_lease_that_comes_back_is_granted_while_the_target_is_asked_for_nothing() {
         }),
     );
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
-    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
     assert_eq!(n.step(NOW, party("A")), vec![], "what was read before says nothing now");
     assert!(n.holder.as_ref().unwrap().is(&who("B")));
@@ -215,9 +220,9 @@ fn a_holder_whose_entity_is_dead_is_not_waited_for_without_end() {
     n.step(NOW, force("x", false, &policy));
     n.step(NOW, Input::Notified(vec![Delivery::Lost]));
     assert!(n.holder.as_ref().unwrap().orphaned_at.is_some());
-    assert_eq!(n.force_answer("x"), None, "not in the moment in which a local activity ended");
+    assert_eq!(answer_of(&n, "x"), None, "not in the moment in which a local activity ended");
     let effects = n.step(NOW.plus_ms(FORCE_HOLDER_WAIT_MS), Input::Woke);
-    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
 }
 
@@ -229,7 +234,7 @@ fn a_holder_of_another_life_is_dead_at_once() {
     let lost = Some(Incarnation(1));
     let epoch = n.epoch;
     n.step(NOW, Input::Told(ToResource::Decline { from: who("A"), ticket: None, epoch, lost }));
-    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
 }
 
 #[test]
@@ -252,7 +257,7 @@ fn another_whom_the_target_names_is_the_holder_afterwards() {
     assert!(is_told_to_give_up(&effects, "A"), "{effects:?}");
     let effects = given_back(&mut n, "A");
     assert_eq!(effects, vec![], "B is not granted beside Z");
-    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
     assert_eq!(n.holder.as_ref().unwrap().who, HolderName::Party("imsi-Z".to_owned()));
 }
 
@@ -288,7 +293,7 @@ fn what_nobody_knows_is_settled_by_a_person_after_the_target_was_asked() {
     assert_eq!(refused(&n, "x"), "still_registered");
     n.step(NOW, force("y", true, &policy));
     let effects = n.step(NOW, Input::LookedUp(HolderAnswer::Unclear { detail: "two have it".to_owned() }));
-    assert_eq!(n.force_answer("y"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "y"), Some(&ForceAnswer::Released));
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
 }
 
@@ -306,7 +311,7 @@ fn a_seeded_holder_that_never_claimed_is_not_asked() {
     let policy = ResourcePolicy::default();
     n.step(NOW, Input::Seeded { holder: who("A"), party: None, policy: policy.clone() });
     assert_eq!(n.step(NOW, force("x", false, &policy)), vec![]);
-    assert_eq!(n.force_answer("x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
     assert!(n.holder.is_none());
 }
 
@@ -316,8 +321,8 @@ fn answers_are_remembered_up_to_their_limit() {
     for number in 0..=FORCES_REMEMBERED_MAX {
         n.step(NOW, force(&number.to_string(), false, &ResourcePolicy::default()));
     }
-    assert_eq!(n.force_answer("0"), None);
-    assert!(n.force_answer("1").is_some());
+    assert_eq!(answer_of(&n, "0"), None);
+    assert!(answer_of(&n, "1").is_some());
 }
 
 #[test]
@@ -329,4 +334,30 @@ fn a_state_of_an_earlier_build_is_read() {
     }
     let n: Resource = serde_json::from_value(json).unwrap();
     assert_eq!((n.forcing, n.forces.len()), (None, 0));
+}
+
+#[test]
+fn tenants_that_share_a_realm_may_give_the_same_action_id() {
+    let policy = ResourcePolicy::default();
+    let mut n = held_by_a(&policy);
+    let of_tenant = |tenant: &str| {
+        let Input::Forced(release) = force("x", false, &policy) else { unreachable!() };
+        Input::Forced(ForceRelease { tenant: tenant.parse().unwrap(), ..release })
+    };
+    n.step(NOW, of_tenant("t"));
+    n.step(NOW, of_tenant("u"));
+    let other = "u".parse().unwrap();
+    let Some(ForceAnswer::Refused { code, .. }) = n.force_answer(&other, "x") else { panic!("{:?}", n.forces) };
+    assert_eq!(*code, crate::error_code::ErrorCode::ForceUnderWay);
+    assert_eq!(answer_of(&n, "x"), None, "the other one's is under way");
+    assert!(n.knows_force(&other, "x") && n.knows_force(&"t".parse().unwrap(), "x"));
+    assert!(!n.knows_force(&"v".parse().unwrap(), "x"));
+}
+
+#[test]
+fn an_answer_of_0_1_0_is_found_by_its_action_id_alone() {
+    let mut n = held_by_a(&ResourcePolicy::default());
+    let old = serde_json::json!({"action_id": "x", "answer": {"answer": "released"}});
+    n.forces.push_back(serde_json::from_value(old).unwrap());
+    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
 }

@@ -92,7 +92,7 @@ pub struct Finding {
 impl Finding {
     /// What makes it the same thing in the next sweep: cause, tenant, and what it is about.
     pub fn key(&self) -> String {
-        let tenant = self.tenant.as_ref().map_or("", TenantId::as_str);
+        let tenant = self.tenant.as_ref().map(TenantId::encoded).unwrap_or_default();
         let about = match (&self.order, &self.resource, &self.target) {
             // The resource for which an order waits may change while the order stays overdue.
             (Some(order), ..) => order.to_string(),

@@ -118,6 +118,19 @@ fn a_target_that_has_not_been_called_for_long_is_found() {
     assert_eq!(causes(&targets(vec![target(false, 900_000), target(true, 9_000_000)])), []);
 }
 
+#[test]
+fn findings_of_tenants_whatever_they_are_called_are_told_apart() {
+    let of = |tenant: &str, target: &str| Finding {
+        tenant: Some(tenant.parse().unwrap()),
+        order: None,
+        resource: None,
+        target: Some(target.parse().unwrap()),
+        ..found("A")
+    };
+    assert_eq!(of("blue", "hss").key(), of("blue", "hss").key());
+    assert_ne!(of("blue", "green hss").key(), of("blue green", "hss").key());
+}
+
 fn found(customer: &str) -> Finding {
     let seen = Seen { orders: vec![WaitingOrder { due_at: Some(ago(1)), ..waiting(customer, 0) }], ..Seen::default() };
     findings(&RULES, NOW, &seen).remove(0)

@@ -42,100 +42,70 @@ fn a_run_that_began_with_0_1_0_takes_them_in_order_of_arrival_as_its_history_say
     assert_ne!(a.state_of(&order_id("assign")), Some(OrderState::Superseded));
 }
 
-/// Submits an event that the admission rejects: its order is over at once.
-fn submit_and_end(a: &mut Customer, now: Timestamp, id: &str) {
-    a.step(now, Input::Submitted(Ok(event(id))));
-    let rejection = Rejection::new(ErrorCode::UnknownEventType, "no");
-    let (admitted, limits) = (vec![Admitted::Rejected { rejection }], a.limits);
-    a.step(now, Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, home: None }));
-}
-
-/// A customer after so many orders, one a millisecond, that shows few of them.
-fn after_orders(edition: Edition, count: i64, digests_max: usize) -> Customer {
+/// Submits an event at a time; what stands in the inbox.
+fn taken(now: Timestamp, event: Event, edition: Edition) -> EventToAdmit {
     let mut a = Customer { edition, ..customer() };
-    (a.limits.remembered_orders_max, a.limits.order_digests_max) = (3, digests_max);
-    for n in 0..count {
-        submit_and_end(&mut a, NOW.plus_ms(n.unsigned_abs()), &format!("e{n}"));
-    }
-    a
-}
-
-/// Whether an event that comes now is recognised as a duplicate.
-fn is_duplicate(a: &Customer, event: Event) -> bool {
-    let mut a = a.clone();
-    let before = a.counts.duplicates;
-    a.step(NOW.plus_ms(60_000), Input::Submitted(Ok(event)));
-    a.counts.duplicates > before
-}
-
-#[test]
-fn a_duplicate_is_recognised_however_many_younger_orders_there_are_and_after_the_state_has_travelled() {
-    let a = after_orders(Edition::V0_2, 40, 1_000);
-    let next: Customer = serde_json::from_value(serde_json::to_value(&a).unwrap()).unwrap();
-    assert_eq!((next.remembered.len(), next.digests.count()), (3, 40));
-    for n in 0..40 {
-        assert!(is_duplicate(&next, event(&format!("e{n}"))), "e{n}");
-    }
-    assert!(!is_duplicate(&next, event("e40")));
-    let early = after_orders(Edition::V0_1, 40, 1_000);
-    assert!(!is_duplicate(&early, event("e0")), "as its history may say");
-}
-
-#[test]
-fn orders_that_a_state_of_0_1_0_remembers_are_recognised_when_they_are_no_longer_shown() {
-    let a = after_orders(Edition::V0_1, 3, 1_000);
-    let mut state = serde_json::to_value(&a).unwrap();
-    state.as_object_mut().unwrap().remove("digests").unwrap();
-    let mut next: Customer = serde_json::from_value(state).unwrap();
-    for id in ["f0", "f1", "f2", "f3"] {
-        submit_and_end(&mut next, NOW, id);
-    }
-    assert!(next.remembered.iter().all(|over| over.order != order_id("e0")));
-    assert!(is_duplicate(&next, event("e0")));
-}
-
-#[test]
-fn a_customer_with_all_the_digests_it_may_have_forgets_the_oldest_and_takes_nothing_from_before() {
-    let full = after_orders(Edition::V0_2, 16, 16);
-    assert_eq!((full.digests.count(), full.digests.horizon()), (16, None));
-    let a = after_orders(Edition::V0_2, 17, 16);
-    assert_eq!((a.digests.count(), a.digests.horizon()), (16, Some(NOW.plus_ms(1))));
-    assert!(!is_duplicate(&a, event("e0")) && is_duplicate(&a, event("e1")));
-    let at = |id: &str, time| Event { time: Some(time), ..event(id) };
-    let after = |event: Event| {
-        let mut after = a.clone();
-        after.step(NOW.plus_ms(60_000), Input::Submitted(Ok(event)));
-        after
-    };
-    assert_eq!(after(at("e0", NOW)).journal.back().unwrap().code.as_deref(), Some("too_old"));
-    let taken = after(at("new", NOW.plus_ms(1)));
-    assert_eq!(taken.counts.rejected, a.counts.rejected, "at the horizon it is taken");
-}
-
-#[test]
-fn what_ended_more_than_30_days_ago_is_forgotten() {
-    let mut a = customer();
-    a.limits.order_digests_max = 16;
-    submit_and_end(&mut a, NOW, "e0");
-    submit_and_end(&mut a, NOW.plus_ms(REMEMBERED_MS_MAX.unsigned_abs()), "e1");
-    assert_eq!(a.digests.count(), 2);
-    submit_and_end(&mut a, NOW.plus_ms(REMEMBERED_MS_MAX.unsigned_abs() + 1), "e2");
-    assert_eq!((a.digests.count(), a.digests.horizon()), (2, Some(NOW.plus_ms(1))));
+    a.step(now, Input::Submitted(Ok(event)));
+    a.inbox[0].clone()
 }
 
 #[test]
 fn the_key_of_a_stamped_event_is_the_same_in_a_later_attempt_and_that_of_another_rests_on_the_clock() {
     let stamped = |ms: u64| Event { accepted_at: Some(NOW.plus_ms(ms)), ..event("e1") };
-    let taken = |now: Timestamp, event: Event, edition: Edition| {
-        let mut a = Customer { edition, ..customer() };
-        a.step(now, Input::Submitted(Ok(event)));
-        (a.inbox[0].key.accepted_at, a.inbox[0].rests_on_clock())
+    let key = |now: Timestamp, event: Event, edition: Edition| {
+        let taken = taken(now, event, edition);
+        (taken.key.accepted_at, taken.clock_bound)
     };
     let (later, edge) = (NOW.plus_ms(9_000), CLOCKS_APART_MS_MAX);
-    assert_eq!(taken(NOW, stamped(0), Edition::V0_2), (NOW, false));
-    assert_eq!(taken(later, stamped(0), Edition::V0_2), (NOW, false), "in a later attempt");
-    assert_eq!(taken(NOW, stamped(edge), Edition::V0_2), (NOW.plus_ms(edge), false));
-    assert_eq!(taken(NOW, stamped(edge + 1), Edition::V0_2), (NOW, true), "a clock that is wrong");
-    assert_eq!(taken(NOW, event("e1"), Edition::V0_2), (NOW, true));
-    assert_eq!(taken(later, stamped(0), Edition::V0_1), (later, false), "as its history says");
+    assert_eq!(key(NOW, stamped(0), Edition::V0_2), (NOW, false));
+    assert_eq!(key(later, stamped(0), Edition::V0_2), (NOW, false), "in a later attempt");
+    assert_eq!(key(NOW, stamped(edge), Edition::V0_2), (NOW.plus_ms(edge), false));
+    assert_eq!(key(NOW, stamped(edge + 1), Edition::V0_2), (NOW, true), "a clock that is wrong");
+    assert_eq!(key(NOW, event("e1"), Edition::V0_2), (NOW, true));
+    assert_eq!(key(later, stamped(0), Edition::V0_1), (later, false), "as its history says");
+}
+
+#[test]
+fn the_key_of_an_event_with_a_time_and_without_a_stamp_is_the_same_in_a_later_attempt() {
+    let (early, later) = (hours_ago("e1", 1), NOW.plus_ms(9_000));
+    let (first, second) = (taken(NOW, early.clone(), Edition::V0_2), taken(later, early.clone(), Edition::V0_2));
+    assert_eq!(first.key, second.key);
+    assert_eq!(Some(first.key.accepted_at), early.time);
+    assert!(!first.clock_bound);
+    assert_eq!((first.accepted_at(), second.accepted_at()), (NOW, later), "what is shown is its acceptance");
+    assert_eq!(taken(NOW, hours_ago("e1", 0), Edition::V0_2).key, taken(later, hours_ago("e1", 0), Edition::V0_2).key);
+    let ahead = Event { time: Some(NOW.plus_ms(1)), ..event("e1") };
+    assert!(taken(NOW, ahead, Edition::V0_2).clock_bound, "a time in the future does not count");
+    let old = taken(NOW, early, Edition::V0_1);
+    assert_eq!((old.key.accepted_at, old.taken_at, old.clock_bound), (NOW, None, false), "as its history says");
+}
+
+#[test]
+fn whether_an_event_is_too_old_is_decided_within_an_hour_of_the_limit_by_a_clock_that_is_recorded() {
+    let oldest = NOW.0 - REMEMBERED_MS_MAX;
+    for accepted_at in [None, Some(NOW)] {
+        let at = |time| taken(NOW, Event { time: Some(Timestamp(time)), accepted_at, ..event("e1") }, Edition::V0_2);
+        assert!(at(oldest).clock_bound && at(oldest + HOUR_MS - 1).clock_bound);
+        assert!(!at(oldest + HOUR_MS).clock_bound);
+    }
+}
+
+#[test]
+fn of_events_without_a_stamp_that_say_the_same_time_the_first_to_arrive_goes_first() {
+    let mut a = customer();
+    let ids: Vec<String> = (0..9).map(|n| format!("e{n}")).collect();
+    for (ms, id) in ids.iter().enumerate() {
+        a.step(NOW.plus_ms(ms as u64), Input::Submitted(Ok(hours_ago(id, 1))));
+    }
+    assert!(a.inbox.iter().map(|waiting| &waiting.event.id).eq(&ids));
+}
+
+#[test]
+fn what_is_due_within_a_time_is_due_from_its_acceptance_whatever_stands_in_its_key() {
+    let mut a = customer();
+    let plan = Plan { due_within_ms: Some(1_000), ..assign() };
+    admit_event(&mut a, hours_ago("e1", 1), plan, vec![(number(), ClaimAnswer::Queued)]);
+    assert_eq!(a.orders[&order_id("e1")].due_at, Some(NOW.plus_ms(1_000)));
+    let listed = a.open_orders(&OrderFilter::default());
+    assert_eq!(listed.orders[0].accepted_at, NOW.to_rfc3339());
 }

@@ -1,0 +1,101 @@
+//! For how long a namespace keeps what is over: so long the server recognises a standalone activity that is started again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::Timestamp;
+use interlock_domain::limits::REMEMBERED_MS_MAX;
+use interlock_domain::order::Rejection;
+use temporalio_client::Client;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use tonic::IntoRequest;
+
+/// How long an answer counts, or that there was none.
+const KNOWN_FOR: Duration = Duration::from_mins(5);
+/// How long the server may take to answer: an event waits for it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// What the server said, and when.
+type Said = (Option<Duration>, Instant);
+
+/// Knows the retention of namespaces.
+#[derive(Clone, Default)]
+pub(super) struct Retention(Arc<Mutex<BTreeMap<String, Said>>>);
+
+impl Retention {
+    /// That of a namespace; none where the server does not say, as where this client may not look at namespaces.
+    pub(super) async fn of(&self, client: &Client, namespace: &str) -> Option<Duration> {
+        if let Some((retention, at)) = self.said().get(namespace).copied()
+            && at.elapsed() < KNOWN_FOR
+        {
+            return retention;
+        }
+        let retention = asked(client, namespace).await;
+        self.said().insert(namespace.to_owned(), (retention, Instant::now()));
+        retention
+    }
+
+    fn said(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Said>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn asked(client: &Client, namespace: &str) -> Option<Duration> {
+    let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..DescribeNamespaceRequest::default() };
+    let mut client = client.clone();
+    let describing = WorkflowService::describe_namespace(&mut client, request.into_request());
+    match tokio::time::timeout(ANSWER_LIMIT, describing).await {
+        Ok(Ok(described)) => described
+            .into_inner()
+            .config
+            .and_then(|config| config.workflow_execution_retention_ttl)
+            .and_then(|retention| Duration::try_from(retention).ok())
+            .filter(|retention| !retention.is_zero()),
+        Ok(Err(status)) => {
+            tracing::warn!(namespace, %status, "it is not known for how long duplicates of unordered events are recognised");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// Why an unordered event is not taken: one with its `time` may have been done, and be forgotten. Its order cannot have ended
+/// before that time, so the server kept it at least until that time and the retention were over.
+pub(super) fn too_old(time: Option<Timestamp>, now: Timestamp, retention: Option<Duration>) -> Option<Rejection> {
+    let usual = Duration::from_millis(REMEMBERED_MS_MAX.unsigned_abs());
+    let kept = retention.map_or(usual, |retention| retention.min(usual));
+    let kept_ms = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    let detail = || {
+        let hours = kept.as_secs() / 3_600;
+        format!("The event is older than the {hours} hours for which duplicates of unordered events are recognised.")
+    };
+    let is_forgotten = time.is_some_and(|time| time.0 < now.0.saturating_sub(kept_ms));
+    is_forgotten.then(|| Rejection::new(ErrorCode::TooOld, detail()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+    #[test]
+    fn an_unordered_event_is_taken_as_long_as_its_duplicate_is_recognised() {
+        let now = Timestamp(2_000_000_000_000);
+        let is_too_old = |age_ms: i64, days: Option<u64>| {
+            let retention = days.map(|days| Duration::from_hours(24 * days));
+            too_old(Some(Timestamp(now.0 - age_ms)), now, retention).is_some()
+        };
+        for (days, kept) in [(Some(1), 1), (Some(30), 30), (Some(90), 30), (None, 30)] {
+            assert!(!is_too_old(kept * DAY_MS, days), "{days:?}");
+            assert!(is_too_old(kept * DAY_MS + 1, days), "{days:?}");
+        }
+        assert_eq!(too_old(None, now, Some(Duration::ZERO)), None, "of one without a time nothing is known");
+        let rejection = too_old(Some(Timestamp(0)), now, Some(Duration::from_hours(24))).unwrap();
+        assert_eq!(rejection.code, "too_old");
+        assert!(rejection.detail.contains("24 hours"), "{}", rejection.detail);
+    }
+}
