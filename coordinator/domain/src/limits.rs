@@ -13,6 +13,9 @@ pub const RESOURCES_REMEMBERED_MAX: usize = 1_000;
 /// The most that the names of those who wait at a resource take together, in bytes of customer ids: longer names are fewer
 /// tickets than [`EntityLimits::tickets_max`]. With it a full queue travels in half of what the server takes as one payload.
 pub const QUEUED_NAMES_BYTES_MAX: usize = 600 * 1024;
+/// Of how many parts of a resource's queue one tenant may take one, where several share the realm: nobody keeps the others out by
+/// filling it. So of 5,000 tickets 1,250 are one tenant's, and of the bytes of names as many.
+pub const TENANT_SHARE_OF_QUEUE: usize = 4;
 /// The most steps of unordered orders that run side by side.
 pub const UNORDERED_RUNNING_MAX: usize = 200;
 

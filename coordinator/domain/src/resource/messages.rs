@@ -4,7 +4,7 @@ use super::granting::contested_wait_ms;
 use super::reassert::Said;
 use super::{Holder, HolderName, QueuedTicket, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
-use crate::limits::QUEUED_NAMES_BYTES_MAX;
+use crate::limits::{QUEUED_NAMES_BYTES_MAX, TENANT_SHARE_OF_QUEUE};
 use crate::message::{Asker, ClaimAnswer, GiveBack, LeaseProof, Notice, Probe, Ticket, ToCustomer, ToResource};
 use crate::order::{ClaimMode, ResourcePolicy};
 use crate::recording::Edition;
@@ -133,13 +133,30 @@ impl Resource {
         if self.holder.as_ref().is_some_and(|holder| holder.incarnation.is_some() && earlier(holder)) {
             self.orphaned(now);
         }
-        let names: usize = self.queue.values().map(|queued| queued.ticket.claimant.customer.as_str().len()).sum();
-        let is_room_for_name = names + ticket.claimant.customer.as_str().len() <= QUEUED_NAMES_BYTES_MAX;
-        if self.queue.len() >= self.policy.limits.tickets_max || !is_room_for_name {
-            return Some(ClaimAnswer::QueueFull { tickets_max: self.queue.len() });
+        if let Some(tickets_max) = self.full_for(&ticket.claimant) {
+            return Some(ClaimAnswer::QueueFull { tickets_max });
         }
         self.enqueue(now, ticket);
         None
+    }
+
+    /// How many tickets wait of those among whom a customer's would, where there is no room for it: all, or, of a realm that tenants
+    /// share, its tenant's.
+    fn full_for(&self, claimant: &CustomerRef) -> Option<usize> {
+        let is_full = |waiting: &[&CustomerRef], tickets_max: usize, names_max: usize| {
+            let names: usize = waiting.iter().map(|customer| customer.customer.as_str().len()).sum();
+            let is_room_for_name = names + claimant.customer.as_str().len() <= names_max;
+            (waiting.len() >= tickets_max || !is_room_for_name).then_some(waiting.len())
+        };
+        let all: Vec<&CustomerRef> = self.queue.values().map(|queued| &queued.ticket.claimant).collect();
+        let tickets_max = self.policy.limits.tickets_max;
+        is_full(&all, tickets_max, QUEUED_NAMES_BYTES_MAX).or_else(|| {
+            let is_shared = self.realm.as_str() != claimant.tenant.as_str();
+            let own: Vec<&CustomerRef> = all.into_iter().filter(|other| other.tenant == claimant.tenant).collect();
+            let (tickets_max, names_max) =
+                (tickets_max / TENANT_SHARE_OF_QUEUE, QUEUED_NAMES_BYTES_MAX / TENANT_SHARE_OF_QUEUE);
+            is_full(&own, tickets_max.max(1), names_max).filter(|_| is_shared)
+        })
     }
 
     /// Whether a ticket is in the queue, has the lease, or is over.

@@ -108,6 +108,27 @@ fn the_queue_takes_its_limit_of_tickets_and_not_one_more() {
 }
 
 #[test]
+fn of_a_realm_that_tenants_share_each_has_its_share_of_the_queue_and_not_one_ticket_more() {
+    let mut n = Resource::new("numbers".parse().unwrap(), "msisdn/1".parse().unwrap());
+    let limits = EntityLimits { tickets_max: 8, ..EntityLimits::default() };
+    let of = |tenant: &str, key| {
+        let own = ticket("A", key, ClaimMode::Assign);
+        let claimant =
+            CustomerRef { tenant: tenant.parse().unwrap(), customer: format!("{tenant}-{key}").parse().unwrap() };
+        let order = OrderId::derive(&claimant.tenant, &claimant.customer, "s", "1", None);
+        let id = TicketId::derive(&order, &"msisdn/1".parse().unwrap(), Incarnation(1));
+        let key = OrderKey { order: order.clone(), ..own.key };
+        Ticket { id, order, key, claimant, policy: ResourcePolicy { limits, ..Default::default() }, ..own }
+    };
+    n.claim(NOW, of("holder", 0));
+    for key in 1..=2 {
+        assert_eq!(n.claim(NOW, of("noisy", key)).0, ClaimAnswer::Queued, "a quarter of eight");
+    }
+    assert_eq!(n.claim(NOW, of("noisy", 3)).0, ClaimAnswer::QueueFull { tickets_max: 2 });
+    assert_eq!(n.claim(NOW, of("other", 4)).0, ClaimAnswer::Queued, "there is room for the others");
+}
+
+#[test]
 fn finished_tickets_are_remembered_up_to_the_limit() {
     let mut n = resource();
     n.claim(NOW, ticket("Z", 0, ClaimMode::Assign));
