@@ -399,7 +399,21 @@ pub enum Notice {
         /// asked, or a person goes on whatever it said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unused_since: Option<Timestamp>,
+        /// Who does it; none where the resource's worker is of 0.1.0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<ForcedBy>,
     },
+}
+
+/// A person who takes a resource from its holder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ForcedBy {
+    /// For which tenant.
+    pub tenant: TenantId,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What became of a message to a customer.

@@ -24,6 +24,8 @@ pub struct ForceRequest {
     pub resource: ResourceId,
     /// Whether to go on where the target has it registered to the holder still, or does not say.
     pub even_if_registered: bool,
+    /// Whether only what a customer of the tenant has: whoever asks has no right over the realm that tenants share.
+    pub own_only: bool,
     /// Who and why.
     pub words: ActionWords,
 }
@@ -69,7 +71,7 @@ impl Actions {
     /// [`ActionError`]: among others `still_registered`, `holder_has_open_orders`, `authority_unanswered`,
     /// `authority_unclear`, `holder_unanswered`, `nobody_holds`, `force_under_way`.
     pub async fn force_release(&self, tenant: &TenantId, request: &ForceRequest) -> Result<ForceTaken, ActionError> {
-        let ForceRequest { resource, even_if_registered, words } = request;
+        let ForceRequest { resource, even_if_registered, own_only, words } = request;
         words.check()?;
         let targets = &self.installation.routing.tenant(tenant).targets;
         let limits = &self.installation.settings.limits;
@@ -79,6 +81,7 @@ impl Actions {
             actor: words.actor.clone(),
             reason: words.reason.clone(),
             even_if_registered: *even_if_registered,
+            own_only: *own_only,
             tenant: tenant.clone(),
             policy,
         }));

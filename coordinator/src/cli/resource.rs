@@ -71,7 +71,7 @@ async fn release(arguments: &ReleaseArguments, settings: Settings, output: Outpu
     let words = arguments.words.words()?;
     let tenant = settings.tenant.clone();
     let actions = Actions::new(installation(&arguments.resource.connection, settings).await?);
-    let request = ForceRequest { resource, even_if_registered: arguments.even_if_registered, words };
+    let request = ForceRequest { resource, even_if_registered: arguments.even_if_registered, own_only: false, words };
     let taken = actions.force_release(&tenant, &request).await?;
     output.one(&taken, |taken| {
         let before = if taken.repeated { "released before by this action" } else { "released" };

@@ -119,7 +119,7 @@ pub(super) async fn on_resource(
         let detail = format!("There is no action '{}' on resources; there is: force_release.", body.action);
         return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     }
-    let request = ForceRequest { resource, even_if_registered: body.even_if_registered, words };
+    let request = ForceRequest { resource, even_if_registered: body.even_if_registered, own_only: false, words };
     Ok(Json(gateway.actions.force_release(&tenant, &request).await?))
 }
 

@@ -79,7 +79,7 @@ fn notice(world: &Scenario, (kind, a, b, c): Raw) -> ToCustomer {
         3 => Notice::NotHolder { ticket, party: (a % 2 == 0).then(|| "B".to_owned()) },
         4 => Notice::QueueFull { ticket, tickets_max: 1 },
         5 => Notice::Probe { probe: Probe { path: vec![Hop { key: key_of(world, b) }], oldest: None } },
-        _ => Notice::Forced { epoch, unused_since: None },
+        _ => Notice::Forced { epoch, unused_since: None, by: None },
     };
     ToCustomer { resource, incarnation, notice }
 }
@@ -225,6 +225,7 @@ fn force_release((_, a, b, c): Raw) -> resource::ForceRelease {
         actor: String::new(),
         reason: String::new(),
         even_if_registered: a % 4 == 1,
+        own_only: a % 8 == 3,
         tenant: tenant(),
         policy: if c % 2 == 0 { scenario().policy() } else { ResourcePolicy::default() },
     }

@@ -1,10 +1,11 @@
 //! What resources tell a customer.
 
+use super::state::JournalEntry;
 use super::{ClaimState, Customer, Ending, StepState, TicketState, UnjudgedGrant};
 use crate::error_code::ErrorCode;
 use crate::ids::{Epoch, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::{CLOCKS_APART_MS_MAX, RESOURCES_REMEMBERED_MAX};
-use crate::message::{GiveBack, Notice, ToCustomer, ToResource};
+use crate::message::{ForcedBy, GiveBack, Notice, ToCustomer, ToResource};
 use crate::order::ClaimMode;
 
 impl Customer {
@@ -31,7 +32,7 @@ impl Customer {
             Notice::NotHolder { ticket, party } => self.not_holder(now, &resource, &ticket, party),
             Notice::QueueFull { ticket, .. } => self.queue_full(&resource, &ticket),
             Notice::Probe { probe } => self.probed(&resource, &probe),
-            Notice::Forced { epoch, unused_since } => self.forced(&resource, epoch, unused_since),
+            Notice::Forced { epoch, unused_since, by } => self.forced(now, &resource, epoch, unused_since, by),
         }
     }
 
@@ -145,7 +146,14 @@ impl Customer {
 
     /// A person forces the release of a lease: refused while open orders name the resource, and where it was used since the
     /// target was asked who is registered. A lease that this customer knows nothing of is declined.
-    fn forced(&mut self, resource: &ResourceId, epoch: Epoch, unused_since: Option<Timestamp>) {
+    fn forced(
+        &mut self,
+        now: Timestamp,
+        resource: &ResourceId,
+        epoch: Epoch,
+        unused_since: Option<Timestamp>,
+        by: Option<ForcedBy>,
+    ) {
         let Some(lease) = self.leases.get(resource).filter(|lease| lease.epoch == epoch) else {
             if !self.knows_epoch(resource, epoch) {
                 self.decline(resource, None, epoch);
@@ -163,9 +171,27 @@ impl Customer {
             .collect();
         if orders.is_empty() && used_at.is_none() {
             self.give_back_now(resource, GiveBack::Forced, None);
+            self.note_forced(now, resource, by);
         } else {
             let message = ToResource::ForceRefused { from: self.me.clone(), epoch, orders, used_at };
             self.outbox.push_back((resource.clone(), message));
         }
+    }
+
+    /// Whoever loses a resource sees by whom, and for which tenant.
+    fn note_forced(&mut self, now: Timestamp, resource: &ResourceId, by: Option<ForcedBy>) {
+        let Some(ForcedBy { tenant, actor, reason }) = by else { return };
+        self.note(JournalEntry {
+            at: now,
+            key: None,
+            order: None,
+            event: None,
+            what: "forced".to_owned(),
+            code: None,
+            detail: Some(format!("{resource} was taken from this customer by a person of the tenant {tenant}.")),
+            by: Some((actor, reason)),
+            steps: Vec::new(),
+            claims: Vec::new(),
+        });
     }
 }

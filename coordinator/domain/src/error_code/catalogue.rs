@@ -406,6 +406,8 @@ catalogue! {
             => "See that workers run, then look at the resource.";
         NobodyHolds = "nobody_holds": "Nobody has the resource, so that there is nothing to release."
             => "See 'interlock resource show KIND/ID' for what it waits for.";
+        ForeignHolder = "foreign_holder": "Another tenant has the resource, or nobody knows who has it."
+            => "Ask whoever has a right over the realm that the tenants share.";
         ForceUnderWay = "force_under_way": "Another forced release of the resource is under way."
             => "Wait until that one is answered.";
         PauseOver = "pause_over": "The pause of the target would be over before it began."

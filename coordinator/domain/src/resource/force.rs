@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HolderName, Resource, Vacancy};
+use super::{Holder, HolderName, Resource, Vacancy};
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{CustomerRef, Epoch, OrderId, TenantId, Timestamp};
-use crate::message::{GiveBack, Notice};
+use crate::message::{ForcedBy, GiveBack, Notice};
 use crate::order::ResourcePolicy;
 use crate::outcome::HolderAnswer;
 
@@ -32,6 +32,9 @@ pub struct ForceRelease {
     /// history.
     #[serde(default)]
     pub even_if_registered: bool,
+    /// Whether it is only for what the tenant's own customers have: whoever asks has no right over the realm that tenants share.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_only: bool,
     /// The tenant in whose name the target is asked.
     pub tenant: TenantId,
     /// What the entity needs to know of its kind, where no ticket told it of an authority.
@@ -40,6 +43,11 @@ pub struct ForceRelease {
 }
 
 impl ForceRelease {
+    /// Who asks, and why, for the journal of whoever loses the resource.
+    fn words(&self) -> ForcedBy {
+        ForcedBy { tenant: self.tenant.clone(), actor: self.actor.clone(), reason: self.reason.clone() }
+    }
+
     /// Whether it is the one to which this tenant gave this id.
     fn is(&self, tenant: &TenantId, action_id: &str) -> bool {
         self.tenant == *tenant && self.action_id == action_id
@@ -144,6 +152,12 @@ impl Resource {
         if self.holder.is_none() && self.vacancy == Vacancy::Known {
             let detail = "Nobody has it: there is nothing to release.";
             self.remember_force(release, refused(ErrorCode::NobodyHolds, detail));
+            return;
+        }
+        let of_own = |holder: &Holder| holder.customer().is_some_and(|customer| customer.tenant == release.tenant);
+        if release.own_only && !self.holder.as_ref().is_some_and(of_own) {
+            let detail = "Another tenant has it, or nobody knows who: forcing it needs a right over the realm.";
+            self.remember_force(release, refused(ErrorCode::ForeignHolder, detail));
             return;
         }
         let forcing = Forcing {
@@ -270,7 +284,8 @@ impl Resource {
             forcing.stage = ForceStage::Holder;
             forcing.answer_by = now.plus_ms(FORCE_HOLDER_WAIT_MS);
         }
-        self.tell_holder(customer, Notice::Forced { epoch, unused_since });
+        let by = self.forcing.as_ref().map(|forcing| forcing.release.words());
+        self.tell_holder(customer, Notice::Forced { epoch, unused_since, by });
     }
 
     /// The holder said that it is dead, or has no use for the lease: there is nobody left to ask.

@@ -1,6 +1,7 @@
 //! Forced releases: who is asked, what stands against it, and that the answer is found again.
 
 use super::*;
+use crate::error_code::ErrorCode;
 use crate::ids::{Epoch, Incarnation, OrderId, TicketId};
 use crate::message::{Delivery, GiveBack, Notice};
 use crate::order::{ClaimMode, OrderKey};
@@ -50,6 +51,7 @@ fn force(action_id: &str, even_if_registered: bool, policy: &ResourcePolicy) -> 
         actor: "ann".to_owned(),
         reason: "ghost".to_owned(),
         even_if_registered,
+        own_only: false,
         tenant: "t".parse().unwrap(),
         policy: policy.clone(),
     })
@@ -360,4 +362,19 @@ fn an_answer_of_0_1_0_is_found_by_its_action_id_alone() {
     let old = serde_json::json!({"action_id": "x", "answer": {"answer": "released"}});
     n.forces.push_back(serde_json::from_value(old).unwrap());
     assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
+}
+
+#[test]
+fn who_has_no_right_over_the_realm_forces_only_what_its_own_tenant_has() {
+    let policy = ResourcePolicy::default();
+    for (tenant, refused) in [("t", false), ("b", true)] {
+        let mut n = held_by_a(&policy);
+        let Input::Forced(release) = force("1", true, &policy) else { unreachable!() };
+        let release = ForceRelease { own_only: true, tenant: tenant.parse().unwrap(), ..release };
+        let effects = n.step(NOW, Input::Forced(release));
+        let answer = n.force_answer(&tenant.parse().unwrap(), "1");
+        let is_refused = matches!(answer, Some(ForceAnswer::Refused { code, .. }) if *code == ErrorCode::ForeignHolder);
+        assert_eq!(is_refused, refused, "{tenant}: {answer:?}");
+        assert_eq!(is_told_to_give_up(&effects, "A"), !refused, "{tenant}: {effects:?}");
+    }
 }

@@ -118,6 +118,7 @@ impl World {
             actor: "operator".to_owned(),
             reason: "the model says so".to_owned(),
             even_if_registered: insists,
+            own_only: false,
             tenant: tenant(),
             policy: self.scenario.policy(),
         };

@@ -374,7 +374,7 @@ fn a_forced_release_is_refused_while_open_orders_name_the_resource() {
     let mut a = customer();
     assign_and_add(&mut a, "e1", OnFailure::Hold);
     let forced = |epoch| {
-        let notice = Notice::Forced { epoch: Epoch(epoch), unused_since: None };
+        let notice = Notice::Forced { epoch: Epoch(epoch), unused_since: None, by: None };
         Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice })
     };
     let effects = a.step(NOW, forced(7));
@@ -398,7 +398,7 @@ fn a_forced_release_is_refused_where_the_target_was_asked_before_the_lease_was_u
     a.step(used_at, done("e1", 0));
     a.step(used_at, Input::Sent);
     let forced = |unused_since| {
-        let notice = Notice::Forced { epoch: Epoch(7), unused_since: Some(unused_since) };
+        let notice = Notice::Forced { epoch: Epoch(7), unused_since: Some(unused_since), by: None };
         Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice })
     };
     // Clocks may be apart: what was asked shortly after may have been asked before.
@@ -421,7 +421,7 @@ fn a_forced_release_is_refused_where_the_target_was_asked_before_the_lease_was_u
 fn a_lease_that_the_customer_knows_nothing_of_is_declined_once_nothing_waits_for_admission() {
     let mut a = customer();
     a.step(NOW, Input::Submitted(Ok(event("e1"))));
-    let notice = Notice::Forced { epoch: Epoch(9), unused_since: None };
+    let notice = Notice::Forced { epoch: Epoch(9), unused_since: None, by: None };
     let forced = Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice });
     assert_eq!(a.step(NOW, forced), vec![], "the admission under way may bring it");
     let service = plan(&[], vec![step("crm.update", &[], &[])]);
