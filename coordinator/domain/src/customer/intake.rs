@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::limits::{ADMISSION_BATCH_MAX, REMEMBERED_MS_MAX, SENDING_BATCH_MAX};
 use crate::message::ClaimAnswer;
-use crate::order::{ClaimMode, Late, OrderKey, OrderState, Plan, Rejection};
+use crate::order::{ClaimMode, Late, OrderKey, OrderState, Plan, PlannedStep, Rejection};
 use crate::recording::Edition;
 
 impl Customer {
@@ -282,21 +282,7 @@ impl Customer {
             state: ClaimState::Open,
             claim,
         });
-        let steps = plan.steps.into_iter().map(|planned| OrderStep {
-            planned,
-            state: StepState::Open,
-            dispatches: 0,
-            maybe_sent: false,
-            after_reset,
-            by_hand: 0,
-            amendments: 0,
-            key_rule: KeyRule::default(),
-            identity: None,
-            left_out_by: None,
-            outcome: None,
-            compensates: None,
-            since: now,
-        });
+        let steps = plan.steps.into_iter().map(|planned| OrderStep { after_reset, ..open_step(now, planned) });
         let order = Order {
             event_id: event.id,
             event_type: event.event_type,
@@ -343,6 +329,25 @@ impl Customer {
             .collect();
         effects.extend(running.into_iter().filter_map(|(order, step)| self.dispatch(&order, step)));
         effects
+    }
+}
+
+/// A step of which nothing has begun.
+fn open_step(now: Timestamp, planned: PlannedStep) -> OrderStep {
+    OrderStep {
+        planned,
+        state: StepState::Open,
+        dispatches: 0,
+        maybe_sent: false,
+        after_reset: false,
+        by_hand: 0,
+        amendments: 0,
+        key_rule: KeyRule::default(),
+        identity: None,
+        left_out_by: None,
+        outcome: None,
+        compensates: None,
+        since: now,
     }
 }
 
