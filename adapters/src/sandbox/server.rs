@@ -143,17 +143,17 @@ async fn answer(
 /// Turns away what a web page could send, before its body is read.
 fn admit(request: &http::Request<Incoming>, door: &FrontDoor) -> Result<(), Reply> {
     door.check(request)
-        .map_err(|turned| problem(turned.status().as_u16(), turned.code().as_str(), turned.to_string()))?;
+        .map_err(|turned| problem(turned.status().as_u16(), turned.code().as_str(), &turned.to_string()))?;
     match media_type(request.headers()) {
         Some(other) if !is_json(&other) => {
             let code = ErrorCode::UnsupportedContentType.as_str();
-            Err(problem(415, code, format!("the media type is '{other}', not application/json")))
+            Err(problem(415, code, &format!("the media type is '{other}', not application/json")))
         }
         _ => Ok(()),
     }
 }
 
-fn problem(status: u16, code: &str, detail: String) -> Reply {
+fn problem(status: u16, code: &str, detail: &str) -> Reply {
     Reply::new(status, serde_json::json!({"code": code, "detail": detail}))
 }
 
@@ -162,13 +162,13 @@ async fn read(request: http::Request<Incoming>) -> Result<Request, Reply> {
     let collected = tokio::time::timeout(BODY_LIMIT, Limited::new(body, BODY_BYTES_MAX).collect());
     let bytes = collected
         .await
-        .map_err(|_| problem(408, ErrorCode::BodyTooSlow.as_str(), "the body did not arrive in time".to_owned()))?
-        .map_err(|error| problem(413, "body_too_large", error.to_string()))?
+        .map_err(|_| problem(408, ErrorCode::BodyTooSlow.as_str(), "the body did not arrive in time"))?
+        .map_err(|error| problem(413, "body_too_large", &error.to_string()))?
         .to_bytes();
-    let text = String::from_utf8(bytes.into()).map_err(|error| problem(400, "not_utf8", error.to_string()))?;
+    let text = String::from_utf8(bytes.into()).map_err(|error| problem(400, "not_utf8", &error.to_string()))?;
     let url = Url::parse("http://sandbox")
         .and_then(|base| base.join(parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)))
-        .map_err(|error| problem(400, "bad_path", error.to_string()))?;
+        .map_err(|error| problem(400, "bad_path", &error.to_string()))?;
     let path = url.path_segments().into_iter().flatten().map(decode).collect();
     let query = url.query_pairs().into_owned().collect();
     Ok(Request { method: parts.method, path, query, headers: parts.headers, text })

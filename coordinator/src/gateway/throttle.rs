@@ -186,7 +186,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn names_that_nobody_has_are_forgotten() {
         let throttle = throttle(|settings| settings.reads_per_second_max = number(1_000));
-        for index in 0..REMEMBERED + 1 {
+        for index in 0..=REMEMBERED {
             assert!(throttle.pass(&tenant(&format!("t{index}")), Counted::Reads, 1).is_ok());
             tokio::time::advance(Duration::from_millis(1)).await;
         }

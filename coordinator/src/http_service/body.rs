@@ -131,13 +131,6 @@ impl<S: Send + Sync> FromRequest<S> for UnreadBody {
     }
 }
 
-impl From<&'static str> for UnreadBody {
-    /// For tests: a body that is there.
-    fn from(text: &'static str) -> Self {
-        Self { body: Body::from(text), budget: None }
-    }
-}
-
 impl UnreadBody {
     /// Reads it, where it has at most so many bytes.
     ///

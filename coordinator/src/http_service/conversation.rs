@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(lasts(), Duration::from_secs(30));
         it.sends(true);
         it.answered();
-        assert_eq!(lasts(), Duration::from_secs(60));
+        assert_eq!(lasts(), Duration::from_mins(1));
         it.received();
         assert_eq!(lasts(), Duration::from_secs(10));
     }

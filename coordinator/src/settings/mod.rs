@@ -187,4 +187,6 @@ fn routing_fault(error: &RoutingError) -> Fault {
 }
 
 #[cfg(test)]
+mod strangers_tests;
+#[cfg(test)]
 mod tests;
