@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use interlock_adapters::front_door::PageCheck;
+use interlock_adapters::front_door::{PageCheck, is_json};
 use interlock_adapters::secret::SecretMissing;
 use interlock_domain::error_code::ErrorCode;
 use serde::{Deserialize, Serialize};
@@ -25,12 +25,15 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::key_ring::{CodecError, KeyRing};
 use crate::fault::Fault;
-use crate::gateway::{Problem, bearer};
+use crate::gateway::{Problem, bearer, check_media_type};
 use crate::http_service::{HttpOptions, HttpService, UnreadBody};
+use crate::ingest::{JsonLimits, read_json};
 use crate::settings::{CodecServerSettings, CodecToken, HttpSettings, is_origin};
 
 /// The largest request, in bytes: a page of payloads, each of which the server takes up to 2 MiB of.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The most JSON values of a request: a page of some thousand payloads.
+const VALUES_MAX: usize = 100_000;
 /// The header by which Temporal's UI and CLI say the namespace.
 const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
 /// Base64 as protobuf's JSON has it; padding may be missing.
@@ -171,8 +174,10 @@ impl CodecServer {
 /// Lets through those who may call, and writes down who they are. From which pages was asked at the door.
 async fn admitted(State(server): State<CodecServer>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let caller = match server.caller(headers) {
-        Ok(caller) => caller.to_owned(),
+    let admitted =
+        server.caller(headers).and_then(|caller| check_media_type(headers, is_json).map(|()| caller.to_owned()));
+    let caller = match admitted {
+        Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
     let namespace = headers.get(NAMESPACE).map(|namespace| namespace.to_str().unwrap_or("?").to_owned());
@@ -196,7 +201,9 @@ async fn carried_out(
 ) -> Result<Json<Written>, Problem> {
     let body = body.read(BODY_BYTES_MAX).await;
     let body = body.map_err(|error| Problem::of_body(&error, ErrorCode::BodyTooLarge))?;
-    let written: Written = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
+    let limits = JsonLimits { elements_max: usize::MAX, values_max: VALUES_MAX };
+    let value = read_json(&body, limits).map_err(|error| unreadable(&error))?;
+    let written: Written = serde_json::from_value(value).map_err(|error| unreadable(&error))?;
     let payloads: Result<Vec<_>, Problem> = written
         .payloads
         .into_iter()
@@ -314,6 +321,15 @@ mod tests {
         assert_eq!(code(answer).await, (400, json!("codec_payload_unreadable")));
         let answer = post(server.url() + "/decode", &json!([1])).send().await.unwrap();
         assert_eq!(code(answer).await, (400, json!("codec_request_unreadable")));
+        let twice = r#"{"payloads":[{"data":"AA==","data":"AB=="}]}"#;
+        let typed = |media_type: &str| {
+            request(Method::POST, server.url() + "/decode").header("content-type", media_type).body(twice)
+        };
+        assert_eq!(
+            code(typed("application/json").send().await.unwrap()).await,
+            (400, json!("codec_request_unreadable"))
+        );
+        assert_eq!(code(typed("text/plain").send().await.unwrap()).await, (415, json!("unsupported_content_type")));
     }
 
     #[tokio::test]

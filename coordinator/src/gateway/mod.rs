@@ -35,6 +35,7 @@ use utoipa_axum::routes;
 
 pub(crate) use access::bearer;
 pub use problem::Problem;
+pub(crate) use request::check_media_type;
 
 use self::access::Access;
 use self::admitted::CallsUnderWay;

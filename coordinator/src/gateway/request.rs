@@ -66,7 +66,7 @@ pub(super) fn parse_action<T: DeserializeOwned>(body: &[u8]) -> Result<T, Proble
 ///
 /// # Errors
 /// 415 `unsupported_content_type` or `unsupported_content_encoding`.
-pub(super) fn check_media_type(headers: &HeaderMap, is_taken: impl Fn(&str) -> bool) -> Result<(), Problem> {
+pub(crate) fn check_media_type(headers: &HeaderMap, is_taken: impl Fn(&str) -> bool) -> Result<(), Problem> {
     let unsupported = |code, detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail));
     if let Some(media_type) = media_type(headers).filter(|media_type| !is_taken(media_type)) {
         let detail = format!("The media type '{media_type}' is not one that this call takes.");
