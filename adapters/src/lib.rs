@@ -11,6 +11,7 @@
 mod adapter;
 pub mod declarative;
 mod exchange;
+pub mod front_door;
 mod json_http;
 mod protection;
 mod pyhss;

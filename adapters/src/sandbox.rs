@@ -6,7 +6,8 @@
 //! | [`crm`] | accounts with numbers, SIM, service and status; knows idempotency keys |
 //! | [`sms`] | sends text messages nowhere; knows idempotency keys |
 //!
-//! Each has, beside its own calls:
+//! None takes calls of web pages, of hosts whose name it does not have, or with bodies that are not JSON by their media type. Each
+//! has, beside its own calls:
 //!
 //! | call | does |
 //! | --- | --- |
@@ -52,6 +53,9 @@ use target::Target;
 pub struct SandboxOptions {
     /// Where it listens. Default: a free port of 127.0.0.1.
     pub listen: SocketAddr,
+    /// Host names that it has beside its addresses, `localhost` and, where others can reach it, names without a dot; a request
+    /// for another host is refused. One that begins with a dot stands for all names below it. Default: none.
+    pub hosts: Vec<String>,
     /// How long each request waits before it is carried out. Default: not at all.
     pub latency: Duration,
     /// HSS only: the `Provisioning-Key` that writes must carry. Default: none asked for.
@@ -66,6 +70,7 @@ impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            hosts: Vec::new(),
             latency: Duration::ZERO,
             provisioning_key: None,
             keys: Keys::default(),
@@ -108,7 +113,7 @@ pub struct Sandbox {
 /// [`SandboxError`] where it cannot listen.
 pub async fn hss(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
     let model = hss::Hss::new(options.provisioning_key.clone(), options.database);
-    start(Target::new("hss", Box::new(model), options.latency), options.listen).await
+    start(Target::new("hss", Box::new(model), options.latency), options.listen, &options.hosts).await
 }
 
 /// Starts a sandbox CRM.
@@ -117,7 +122,7 @@ pub async fn hss(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
 /// [`SandboxError`] where it cannot listen.
 pub async fn crm(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
     let model = keyed::Keyed::new(crm::Crm::default(), options.keys);
-    start(Target::new("crm", Box::new(model), options.latency), options.listen).await
+    start(Target::new("crm", Box::new(model), options.latency), options.listen, &options.hosts).await
 }
 
 /// Starts a sandbox SMS gateway.
@@ -126,14 +131,14 @@ pub async fn crm(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
 /// [`SandboxError`] where it cannot listen.
 pub async fn sms(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
     let model = keyed::Keyed::new(sms::Sms::default(), options.keys);
-    start(Target::new("sms", Box::new(model), options.latency), options.listen).await
+    start(Target::new("sms", Box::new(model), options.latency), options.listen, &options.hosts).await
 }
 
-async fn start(target: Target, listen: SocketAddr) -> Result<Sandbox, SandboxError> {
+async fn start(target: Target, listen: SocketAddr, hosts: &[String]) -> Result<Sandbox, SandboxError> {
     let target = Arc::new(target);
     let listener = TcpListener::bind(listen).await.map_err(|source| SandboxError::Listen { listen, source })?;
-    let server =
-        Server::start(listener, Arc::clone(&target)).map_err(|source| SandboxError::Listen { listen, source })?;
+    let server = Server::start(listener, Arc::clone(&target), hosts)
+        .map_err(|source| SandboxError::Listen { listen, source })?;
     Ok(Sandbox { target, server })
 }
 

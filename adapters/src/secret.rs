@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 /// A secret as a settings file has it: `"its text"`, `{ env = "NAME" }` or `{ file = "PATH" }`. Where it is elsewhere, it
@@ -55,10 +55,23 @@ impl Secret {
     /// [`SecretMissing`] where it is not in its place.
     pub fn read(&self) -> Result<SecretString, SecretMissing> {
         match self {
+            Self::Text(text) if self.is_blank() => Err(SecretMissing::Empty("the text in the settings".to_owned())),
             Self::Text(text) => Ok(text.clone()),
             Self::Environment(InEnvironment { env }) => in_environment(env),
             Self::File(InFile { file }) => in_file(file),
         }
+    }
+}
+
+impl Secret {
+    /// Whether its text stands in the settings.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    /// Whether its text stands in the settings, and is empty or has only spaces.
+    pub fn is_blank(&self) -> bool {
+        matches!(self, Self::Text(text) if text.expose_secret().trim().is_empty())
     }
 }
 
@@ -94,8 +107,6 @@ fn trimmed(text: &str, place: impl FnOnce() -> String) -> Result<SecretString, S
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn read(json: serde_json::Value) -> Secret {
@@ -119,6 +130,21 @@ mod tests {
         let missing = |json| read(json).read().err().unwrap().to_string();
         assert!(missing(serde_json::json!({ "file": "/nowhere/key" })).contains("/nowhere/key"));
         assert!(missing(serde_json::json!({ "env": "INTERLOCK_NOT_SET" })).contains("INTERLOCK_NOT_SET"));
+    }
+
+    #[test]
+    fn a_secret_of_nothing_or_of_spaces_is_missing_wherever_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        for blank in ["", " ", "\t \n"] {
+            std::fs::write(&path, blank).unwrap();
+            for secret in [read(blank.into()), read(serde_json::json!({ "file": path }))] {
+                assert!(matches!(secret.read(), Err(SecretMissing::Empty(_))), "{secret:?}");
+            }
+            assert!(read(blank.into()).is_blank());
+        }
+        // Of an environment variable no more can be set here than what the function makes of its text.
+        assert!(matches!(trimmed(" ", || "x".to_owned()), Err(SecretMissing::Empty(_))));
     }
 
     #[test]

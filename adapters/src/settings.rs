@@ -64,6 +64,19 @@ pub enum Authentication {
     },
 }
 
+impl Authentication {
+    /// Its secret, where it has one.
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::None => None,
+            Self::Bearer { token: secret }
+            | Self::Basic { password: secret, .. }
+            | Self::Header { value: secret, .. }
+            | Self::ProvisioningKey { key: secret } => Some(secret),
+        }
+    }
+}
+
 /// The settings of one target. Durations are written `5s`, `1m 30s`, `250ms`.
 ///
 /// ```toml

@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use interlock_domain::error_code::ErrorCode;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -22,9 +23,14 @@ use url::Url;
 
 use super::control;
 use super::target::{Reply, Request, Target};
+use crate::front_door::{FrontDoor, is_json, media_type};
 
 /// The longest request body, in bytes: a seed of 100,000 subscribers.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How long a connection may be open without the head of a request.
+const HEADER_LIMIT: Duration = Duration::from_secs(30);
+/// How long the body of a request may take.
+const BODY_LIMIT: Duration = Duration::from_mins(1);
 /// How long open requests may take to end when the server is shut down.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long to wait after a failed accept: it usually means that the process has no file descriptors left.
@@ -44,10 +50,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(listener: TcpListener, target: Arc<Target>) -> io::Result<Self> {
+    pub(super) fn start(listener: TcpListener, target: Arc<Target>, hosts: &[String]) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&target), stop.clone()));
+        let door = Arc::new(FrontDoor::of_listener(address).with_hosts(hosts.iter().map(String::as_str)));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&target), door, stop.clone()));
         Ok(Self { address, target, stop, accepting: Some(accepting) })
     }
 
@@ -74,11 +81,11 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, target: Arc<Target>, stop: CancellationToken) {
+async fn accept(listener: TcpListener, target: Arc<Target>, door: Arc<FrontDoor>, stop: CancellationToken) {
     let graceful = GracefulShutdown::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, _)) => serve(stream, Arc::clone(&target), &graceful),
+            Ok((stream, _)) => serve(stream, Arc::clone(&target), Arc::clone(&door), &graceful),
             Err(error) => {
                 tracing::warn!(%error, "the sandbox target could not accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -91,12 +98,14 @@ async fn accept(listener: TcpListener, target: Arc<Target>, stop: CancellationTo
     }
 }
 
-fn serve(stream: TcpStream, target: Arc<Target>, graceful: &GracefulShutdown) {
+fn serve(stream: TcpStream, target: Arc<Target>, door: Arc<FrontDoor>, graceful: &GracefulShutdown) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection keeps its delay");
     }
-    let service = service_fn(move |request| answer(request, Arc::clone(&target)));
-    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let service = service_fn(move |request| answer(request, Arc::clone(&target), Arc::clone(&door)));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_LIMIT);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -106,8 +115,17 @@ fn serve(stream: TcpStream, target: Arc<Target>, graceful: &GracefulShutdown) {
 }
 
 /// An error makes hyper close the connection without an answer.
-async fn answer(request: http::Request<Incoming>, target: Arc<Target>) -> Result<http::Response<Full<Bytes>>, Cut> {
-    let reply = match read(request).await {
+async fn answer(
+    request: http::Request<Incoming>,
+    target: Arc<Target>,
+    door: Arc<FrontDoor>,
+) -> Result<http::Response<Full<Bytes>>, Cut> {
+    let admitted = admit(&request, &door);
+    let read = match admitted {
+        Ok(()) => read(request).await,
+        Err(reply) => Err(reply),
+    };
+    let reply = match read {
         Ok(request) => match control::answer(&request, &target) {
             Some(reply) => reply,
             None => target.handle(request).await.ok_or(Cut)?,
@@ -122,19 +140,35 @@ async fn answer(request: http::Request<Incoming>, target: Arc<Target>) -> Result
     builder.body(Full::from(format!("{}\n", reply.body))).map_err(|_| Cut)
 }
 
+/// Turns away what a web page could send, before its body is read.
+fn admit(request: &http::Request<Incoming>, door: &FrontDoor) -> Result<(), Reply> {
+    door.check(request)
+        .map_err(|turned| problem(turned.status().as_u16(), turned.code().as_str(), &turned.to_string()))?;
+    match media_type(request.headers()) {
+        Some(other) if !is_json(&other) => {
+            let code = ErrorCode::UnsupportedContentType.as_str();
+            Err(problem(415, code, &format!("the media type is '{other}', not application/json")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn problem(status: u16, code: &str, detail: &str) -> Reply {
+    Reply::new(status, serde_json::json!({"code": code, "detail": detail}))
+}
+
 async fn read(request: http::Request<Incoming>) -> Result<Request, Reply> {
-    let problem =
-        |status, code: &str, detail: String| Reply::new(status, serde_json::json!({"code": code, "detail": detail}));
     let (parts, body) = request.into_parts();
-    let bytes = Limited::new(body, BODY_BYTES_MAX)
-        .collect()
+    let collected = tokio::time::timeout(BODY_LIMIT, Limited::new(body, BODY_BYTES_MAX).collect());
+    let bytes = collected
         .await
-        .map_err(|error| problem(413, "body_too_large", error.to_string()))?
+        .map_err(|_| problem(408, ErrorCode::BodyTooSlow.as_str(), "the body did not arrive in time"))?
+        .map_err(|error| problem(413, "body_too_large", &error.to_string()))?
         .to_bytes();
-    let text = String::from_utf8(bytes.into()).map_err(|error| problem(400, "not_utf8", error.to_string()))?;
+    let text = String::from_utf8(bytes.into()).map_err(|error| problem(400, "not_utf8", &error.to_string()))?;
     let url = Url::parse("http://sandbox")
         .and_then(|base| base.join(parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str)))
-        .map_err(|error| problem(400, "bad_path", error.to_string()))?;
+        .map_err(|error| problem(400, "bad_path", &error.to_string()))?;
     let path = url.path_segments().into_iter().flatten().map(decode).collect();
     let query = url.query_pairs().into_owned().collect();
     Ok(Request { method: parts.method, path, query, headers: parts.headers, text })

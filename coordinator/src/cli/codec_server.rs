@@ -56,7 +56,8 @@ struct Listening {
 pub(super) async fn run(command: &CodecServerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let ending = shutdown::on_signals()?;
     let ring = Arc::new(KeyRing::from_settings(&settings.codec)?);
-    let server = start_server(ring, &command.of_server(settings), LoopbackOrigin::default()).await?;
+    let http = settings.http.clone();
+    let server = start_server(ring, &command.of_server(settings), &http, LoopbackOrigin::default()).await?;
     let listening = Listening { codec_server: server.url() };
     output.line(&listening, |it| format!("codec server listens at {}", it.codec_server))?;
     ending.cancelled().await;

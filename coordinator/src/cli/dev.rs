@@ -90,7 +90,7 @@ async fn codec_server(settings: &Settings) -> Result<Option<(HttpService, Loopba
         tokens: Vec::new(),
     };
     let origin = LoopbackOrigin::default();
-    let server = start_server(Arc::new(ring), &of_ui, Arc::clone(&origin)).await?;
+    let server = start_server(Arc::new(ring), &of_ui, &settings.http, Arc::clone(&origin)).await?;
     Ok(Some((server, origin)))
 }
 

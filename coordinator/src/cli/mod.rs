@@ -156,6 +156,9 @@ fn prepare(global: &GlobalArguments) -> Result<Settings, Fault> {
 fn prepare_with(global: &GlobalArguments, flags: Vec<SettingsFlag>) -> Result<Settings, Fault> {
     let settings = load(global, flags, SettingsSources::from_environment())?;
     telemetry::start(&settings.log, global.color)?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
     Ok(settings)
 }
 

@@ -21,6 +21,9 @@ pub(super) struct SandboxCommand {
     /// Where it listens; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Host name that it has beside its addresses, localhost and names without a dot; may be given several times
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
     /// How long it waits before it carries out each call, in milliseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     latency_ms: u64,
@@ -49,6 +52,7 @@ pub(super) async fn run(command: &SandboxCommand, output: Output) -> Result<Exit
     let ending = shutdown::on_signals()?;
     let options = SandboxOptions {
         listen: command.listen,
+        hosts: command.host.clone(),
         latency: Duration::from_millis(command.latency_ms),
         ..SandboxOptions::default()
     };

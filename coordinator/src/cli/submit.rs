@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 use super::output::{Output, OutputFormat};
 use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::fault::Fault;
-use crate::ingest::{EventResult, EventStatus, Ingest, events_of_json};
+use crate::ingest::{EventResult, EventStatus, Ingest, JsonLimits, events_of_json};
 use crate::installation::{Installation, Patience};
 use crate::settings::Settings;
 
@@ -165,7 +165,7 @@ impl Source {
             self.read += rest.len() as u64;
             line.extend(rest);
         }
-        match events_of_json(&line) {
+        match events_of_json(&line, JsonLimits::NONE) {
             Ok(events) => self.waiting.extend(events),
             // It ends as one rejected event, with a reason.
             Err(_) => self.waiting.push_back(Value::String(String::from_utf8_lossy(&line).into_owned())),

@@ -14,7 +14,7 @@ use super::output::Output;
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::fault::Fault;
 use crate::health::{self, About, Readiness};
-use crate::http_service::HttpService;
+use crate::http_service::{HttpOptions, HttpService};
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -64,7 +64,8 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     let tuning = PoolTuning::new(&settings.workers, deployment.as_ref());
     let standing = Standing::default();
     let calls = health::router(about(&standing, command.workload), readiness(&standing), metrics.clone());
-    let health = HttpService::start(command.listen, calls).await?;
+    let health =
+        HttpService::start(command.listen, calls, HttpOptions::of_health(&settings.http, command.listen)).await?;
     let connected = Installation::connect(&command.connection, settings, catalog, Patience::Sdk, STARTUP_LIMIT);
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);

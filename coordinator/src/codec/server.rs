@@ -6,8 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +15,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use interlock_adapters::front_door::{PageCheck, is_json};
 use interlock_adapters::secret::SecretMissing;
 use interlock_domain::error_code::ErrorCode;
 use serde::{Deserialize, Serialize};
@@ -25,12 +25,15 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::key_ring::{CodecError, KeyRing};
 use crate::fault::Fault;
-use crate::gateway::{Problem, bearer};
-use crate::http_service::HttpService;
-use crate::settings::{CodecServerSettings, CodecToken};
+use crate::gateway::{Problem, bearer, check_media_type};
+use crate::http_service::{HttpOptions, HttpService, UnreadBody};
+use crate::ingest::{JsonLimits, read_json};
+use crate::settings::{CodecServerSettings, CodecToken, HttpSettings, is_origin};
 
 /// The largest request, in bytes: a page of payloads, each of which the server takes up to 2 MiB of.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The most JSON values of a request: a page of some thousand payloads.
+const VALUES_MAX: usize = 100_000;
 /// The header by which Temporal's UI and CLI say the namespace.
 const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
 /// Base64 as protobuf's JSON has it; padding may be missing.
@@ -60,6 +63,7 @@ struct CodecServer {
 pub async fn start(
     ring: Arc<KeyRing>,
     settings: &CodecServerSettings,
+    http: &HttpSettings,
     loopback: LoopbackOrigin,
 ) -> Result<HttpService, Fault> {
     if ring.ids().next().is_none() {
@@ -72,7 +76,9 @@ pub async fn start(
     })?;
     let server =
         CodecServer { ring, tokens: Arc::new(tokens), origins: Arc::new(settings.cors_origins.clone()), loopback };
-    HttpService::start(settings.listen, router(server)).await
+    let door = http.front_door(settings.listen).with_page_check(server.page_check());
+    let door = if settings.tokens.is_empty() { door } else { door.with_any_host_unless_named() };
+    HttpService::start(settings.listen, router(server), HttpOptions::new(http, door)).await
 }
 
 /// Whether it would serve with these settings.
@@ -101,11 +107,6 @@ pub fn may_serve(settings: &CodecServerSettings) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Scheme, host and port, as browsers send them; without a path, and never any origin at all.
-fn is_origin(origin: &str) -> bool {
-    url::Url::parse(origin).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == origin)
-}
-
 fn known(token: &CodecToken) -> Result<([u8; 32], String), SecretMissing> {
     use secrecy::ExposeSecret as _;
     let digest: [u8; 32] = Sha256::digest(token.token.read()?.expose_secret().as_bytes()).into();
@@ -124,7 +125,6 @@ fn router(server: CodecServer) -> Router {
         .route("/healthz", get(|| async { StatusCode::NO_CONTENT }))
         .fallback(unknown)
         .layer(cors(&server))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(server)
 }
 
@@ -141,6 +141,12 @@ fn cors(server: &CodecServer) -> CorsLayer {
 }
 
 impl CodecServer {
+    /// Whose pages may call beside those of `[http] origins`: the web UI's, one of which is known only once it runs.
+    fn page_check(&self) -> PageCheck {
+        let server = self.clone();
+        PageCheck::new(move |origin| server.allows(origin))
+    }
+
     fn allows(&self, origin: &str) -> bool {
         let on_this_machine = origin.replacen("://localhost:", "://127.0.0.1:", 1);
         self.origins.iter().any(|allowed| allowed == origin)
@@ -165,18 +171,13 @@ impl CodecServer {
     }
 }
 
-/// Lets through those who may call, and writes down who they are. A browser says from which page it calls; a page that
-/// nobody allowed must not even be carried out for, since whoever serves it may have named this machine as its own.
+/// Lets through those who may call, and writes down who they are. From which pages was asked at the door.
 async fn admitted(State(server): State<CodecServer>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    if let Some(origin) = headers.get(header::ORIGIN)
-        && !origin.to_str().is_ok_and(|origin| server.allows(origin))
-    {
-        let detail = "A web page of another origin calls.";
-        return Problem::new(StatusCode::FORBIDDEN, ErrorCode::OriginForbidden, detail).into_response();
-    }
-    let caller = match server.caller(headers) {
-        Ok(caller) => caller.to_owned(),
+    let admitted =
+        server.caller(headers).and_then(|caller| check_media_type(headers, is_json).map(|()| caller.to_owned()));
+    let caller = match admitted {
+        Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
     let namespace = headers.get(NAMESPACE).map(|namespace| namespace.to_str().unwrap_or("?").to_owned());
@@ -186,19 +187,23 @@ async fn admitted(State(server): State<CodecServer>, request: Request, next: Nex
     answer
 }
 
-async fn decode(State(server): State<CodecServer>, body: Bytes) -> Result<Json<Written>, Problem> {
-    carried_out(&body, |payload| server.ring.decrypt(&payload))
+async fn decode(State(server): State<CodecServer>, body: UnreadBody) -> Result<Json<Written>, Problem> {
+    carried_out(body, |payload| server.ring.decrypt(&payload)).await
 }
 
-async fn encode(State(server): State<CodecServer>, body: Bytes) -> Result<Json<Written>, Problem> {
-    carried_out(&body, |payload| server.ring.encrypt(payload))
+async fn encode(State(server): State<CodecServer>, body: UnreadBody) -> Result<Json<Written>, Problem> {
+    carried_out(body, |payload| server.ring.encrypt(payload)).await
 }
 
-fn carried_out(
-    body: &[u8],
+async fn carried_out(
+    body: UnreadBody,
     of_each: impl Fn(Payload) -> Result<Payload, CodecError>,
 ) -> Result<Json<Written>, Problem> {
-    let written: Written = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+    let body = body.read(BODY_BYTES_MAX).await;
+    let body = body.map_err(|error| Problem::of_body(&error, ErrorCode::BodyTooLarge))?;
+    let limits = JsonLimits { elements_max: usize::MAX, values_max: VALUES_MAX };
+    let value = read_json(&body, limits).map_err(|error| unreadable(&error))?;
+    let written: Written = serde_json::from_value(value).map_err(|error| unreadable(&error))?;
     let payloads: Result<Vec<_>, Problem> = written
         .payloads
         .into_iter()
@@ -264,7 +269,9 @@ mod tests {
             cors_origins: vec!["https://temporal.example".to_owned()],
             tokens: tokens.iter().map(token).collect(),
         };
-        start(Arc::new(ring(&["1"], Some("1"))), &settings, LoopbackOrigin::default()).await.unwrap()
+        start(Arc::new(ring(&["1"], Some("1"))), &settings, &HttpSettings::default(), LoopbackOrigin::default())
+            .await
+            .unwrap()
     }
 
     fn request(method: reqwest::Method, url: String) -> reqwest::RequestBuilder {
@@ -314,6 +321,15 @@ mod tests {
         assert_eq!(code(answer).await, (400, json!("codec_payload_unreadable")));
         let answer = post(server.url() + "/decode", &json!([1])).send().await.unwrap();
         assert_eq!(code(answer).await, (400, json!("codec_request_unreadable")));
+        let twice = r#"{"payloads":[{"data":"AA==","data":"AB=="}]}"#;
+        let typed = |media_type: &str| {
+            request(Method::POST, server.url() + "/decode").header("content-type", media_type).body(twice)
+        };
+        assert_eq!(
+            code(typed("application/json").send().await.unwrap()).await,
+            (400, json!("codec_request_unreadable"))
+        );
+        assert_eq!(code(typed("text/plain").send().await.unwrap()).await, (415, json!("unsupported_content_type")));
     }
 
     #[tokio::test]
@@ -331,7 +347,8 @@ mod tests {
         let file = directory.path().join("proxy");
         let settings = json!({"listen": "127.0.0.1:0", "tokens": [{"token": {"file": file}}]});
         let settings: CodecServerSettings = serde_json::from_value(settings).unwrap();
-        let started = || start(Arc::new(ring(&["1"], Some("1"))), &settings, LoopbackOrigin::default());
+        let http = HttpSettings::default();
+        let started = || start(Arc::new(ring(&["1"], Some("1"))), &settings, &http, LoopbackOrigin::default());
         assert_eq!(started().await.err().unwrap().code, ErrorCode::CodecTokenMissing);
         std::fs::write(&file, "alpha\n").unwrap();
         let server = started().await.unwrap();
@@ -368,16 +385,17 @@ mod tests {
     #[tokio::test]
     async fn without_tokens_it_serves_loopback_only_and_without_keys_nobody() {
         let open = CodecServerSettings { listen: "0.0.0.0:0".parse().unwrap(), ..CodecServerSettings::default() };
-        let ring = Arc::new(ring(&["1"], Some("1")));
+        let (ring, http) = (Arc::new(ring(&["1"], Some("1"))), HttpSettings::default());
         let code = |started: Result<HttpService, Fault>| started.err().unwrap().code;
-        let refused = start(ring.clone(), &open, LoopbackOrigin::default()).await;
+        let refused = start(ring.clone(), &open, &http, LoopbackOrigin::default()).await;
         assert_eq!(code(refused), ErrorCode::CodecServerWithoutTokens);
-        let without_keys = start(Arc::default(), &CodecServerSettings::default(), LoopbackOrigin::default()).await;
+        let without_keys =
+            start(Arc::default(), &CodecServerSettings::default(), &http, LoopbackOrigin::default()).await;
         assert_eq!(code(without_keys), ErrorCode::CodecWithoutKeys);
         for wrong in ["*", "https://a.example/", "temporal.example"] {
             let settings =
                 CodecServerSettings { cors_origins: vec![wrong.to_owned()], ..CodecServerSettings::default() };
-            let started = start(ring.clone(), &settings, LoopbackOrigin::default()).await;
+            let started = start(ring.clone(), &settings, &http, LoopbackOrigin::default()).await;
             assert_eq!(code(started), ErrorCode::SettingInvalid, "{wrong}");
         }
     }

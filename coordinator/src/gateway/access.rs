@@ -31,10 +31,13 @@ impl Need {
     }
 }
 
+/// The digest of a token.
+pub(super) type TokenDigest = [u8; 32];
+
 /// A token as its digest: equal digests are equal tokens, and comparing digests tells nothing about a token by the
 /// time that it takes.
 struct Known {
-    digest: [u8; 32],
+    digest: TokenDigest,
     name: Option<String>,
     role: GatewayRole,
     tenants: Vec<TenantId>,
@@ -74,6 +77,31 @@ impl Access {
         })
     }
 
+    /// Which token a call has, by its digest: the same for everybody where none are configured.
+    ///
+    /// # Errors
+    /// A [`Problem`]: 401 `token_missing` or `token_unknown`.
+    pub fn token(&self, headers: &HeaderMap) -> Result<TokenDigest, Problem> {
+        if self.tokens.is_empty() {
+            return Ok(TokenDigest::default());
+        }
+        let token = bearer(headers).ok_or_else(|| {
+            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenMissing, "The call has no bearer token.")
+        })?;
+        let digest: TokenDigest = Sha256::digest(token.as_bytes()).into();
+        let is_known = self.tokens.iter().any(|known| known.digest == digest);
+        let unknown =
+            || Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenUnknown, "The bearer token is not known.");
+        is_known.then_some(digest).ok_or_else(unknown)
+    }
+
+    /// The tenant for which a call counts that is for none in particular: the first of its token.
+    pub fn home(&self, headers: &HeaderMap) -> TenantId {
+        let digest = self.token(headers).unwrap_or_default();
+        let known = self.tokens.iter().find(|known| known.digest == digest);
+        known.and_then(|known| known.tenants.first().cloned()).unwrap_or_default()
+    }
+
     /// Checks a call for a tenant.
     ///
     /// # Errors
@@ -82,27 +110,17 @@ impl Access {
         if self.tokens.is_empty() {
             return Ok(());
         }
-        let token = bearer(headers).ok_or_else(|| {
-            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenMissing, "The call has no bearer token.")
-        })?;
-        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let digest = self.token(headers)?;
         let of_token: Vec<&Known> = self.tokens.iter().filter(|known| known.digest == digest).collect();
-        let forbidden = |status, code, detail: String| Err(Problem::new(status, code, detail));
-        if of_token.is_empty() {
-            return forbidden(
-                StatusCode::UNAUTHORIZED,
-                ErrorCode::TokenUnknown,
-                "The bearer token is not known.".to_owned(),
-            );
-        }
+        let forbidden = |code, detail: String| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
         let of_tenant: Vec<&&Known> = of_token.iter().filter(|known| known.tenants.contains(tenant)).collect();
         if of_tenant.is_empty() {
             let detail = format!("The token is not for the tenant '{tenant}'.");
-            return forbidden(StatusCode::FORBIDDEN, ErrorCode::TenantForbidden, detail);
+            return forbidden(ErrorCode::TenantForbidden, detail);
         }
         if !of_tenant.iter().any(|known| need.is_met_by(known.role)) {
             let detail = "The role of the token does not allow this call.".to_owned();
-            return forbidden(StatusCode::FORBIDDEN, ErrorCode::RoleForbidden, detail);
+            return forbidden(ErrorCode::RoleForbidden, detail);
         }
         Ok(())
     }

@@ -1,9 +1,7 @@
 //! A person's actions on orders and resources.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
@@ -14,7 +12,9 @@ use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
 use super::request::{self, PathParts};
+use super::throttle::Counted;
 use crate::actions::{ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest};
+use crate::http_service::UnreadBody;
 
 /// The body of a call that acts on an order.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -66,6 +66,8 @@ pub(super) struct ResourceActionBody {
         (status = 404, description = "Never seen", body = Problem),
         (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
+        (status = 415, description = "The body is not JSON by its media type", body = Problem),
+        (status = 429, description = "Too many; see Retry-After", body = Problem),
         (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
     )
 )]
@@ -73,11 +75,11 @@ pub(super) async fn on_order(
     State(gateway): State<Gateway>,
     PathParts((tenant, order_id)): PathParts<(String, String)>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: UnreadBody,
 ) -> Result<Json<ActionTaken>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let order_id: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
-    let body: OrderActionBody = request::action(body)?;
+    let body: OrderActionBody = request::action(&headers, body).await?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     let action = OrderAction::of_name(&body.action, body.data)?;
     Ok(Json(gateway.actions.on_order(&tenant, &OrderRequest { order_id, action, words }).await?))
@@ -101,6 +103,8 @@ pub(super) async fn on_order(
             body = Problem
         ),
         (status = 413, description = "body_too_large", body = Problem),
+        (status = 415, description = "The body is not JSON by its media type", body = Problem),
+        (status = 429, description = "Too many; see Retry-After", body = Problem),
         (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
     )
 )]
@@ -108,12 +112,12 @@ pub(super) async fn on_resource(
     State(gateway): State<Gateway>,
     PathParts((tenant, kind, id)): PathParts<(String, String, String)>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: UnreadBody,
 ) -> Result<Json<ForceTaken>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
     let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
-    let body: ResourceActionBody = request::action(body)?;
+    let body: ResourceActionBody = request::action(&headers, body).await?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     if body.action != "force_release" {
         let detail = format!("There is no action '{}' on resources; there is: force_release.", body.action);
@@ -126,6 +130,7 @@ pub(super) async fn on_resource(
 fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(headers, &tenant, Need::Operate)?;
+    gateway.counted(&tenant, Counted::Actions, 1)?;
     Ok(tenant)
 }
 
@@ -182,8 +187,8 @@ mod tests {
 
     #[test]
     fn a_body_with_a_field_too_many_is_no_action() {
-        let body = Bytes::from_static(br#"{"action_id":"x","action":"retry","reason":"r","resaon":"r"}"#);
-        let problem = request::action::<OrderActionBody>(Ok(body)).err().unwrap();
+        let body = br#"{"action_id":"x","action":"retry","reason":"r","resaon":"r"}"#;
+        let problem = request::parse_action::<OrderActionBody>(body).err().unwrap();
         assert_eq!((problem.status, problem.code), (400, ErrorCode::BadAction));
     }
 }

@@ -1,22 +1,25 @@
 //! `POST /v1/tenants/{tenant}/events`.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use interlock_adapters::front_door::{is_json, media_type};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
 
-use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
 use super::request::{self, PathParts};
-use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, EventResult, EventStatus, Ingested, binary_event, events_of_json};
+use super::throttle::Counted;
+use super::{Gateway, JSON_VALUES_MAX};
+use crate::http_service::UnreadBody;
+use crate::ingest::{
+    BINARY_ATTRIBUTE_PREFIX, EventResult, EventStatus, Ingested, JsonLimits, binary_event, events_of_json,
+};
 use crate::metrics::rejections::{self, RejectedAt};
 use crate::metrics::{MetricName, Metrics};
 
@@ -41,25 +44,33 @@ pub(super) struct Results {
         (status = 400, description = "No event could be read", body = Problem),
         (status = 401, description = "No token, or an unknown one", body = Problem),
         (status = 403, description = "The token is not for this tenant or call; tenant_closed: the tenant was off-boarded", body = Problem),
-        (status = 413, description = "Above the size limit", body = Problem),
+        (status = 408, description = "The body did not arrive in time", body = Problem),
+        (status = 413, description = "Above the size limit: event_too_large, batch_too_large, body_too_many_values", body = Problem),
+        (status = 415, description = "A media type or encoding that is not taken", body = Problem),
         (status = 429, description = "Too many events; see Retry-After", body = Problem),
-        (status = 503, description = "Temporal is away; none was accepted", body = Problem)
+        (status = 503, description = "Temporal is away, or the gateway has too much to do; none was accepted; see Retry-After", body = Problem)
     )
 )]
 pub(super) async fn submit(
     State(gateway): State<Gateway>,
     PathParts(tenant): PathParts<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: UnreadBody,
 ) -> Result<Response, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(&headers, &tenant, Need::Submit)?;
     if let Some(refusal) = gateway.ingest.refuses(&tenant).await {
         return Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TenantClosed, refusal.detail));
     }
-    let body = body.map_err(|error| unreadable_body(&error))?;
-    let events = read(&headers, &body)?;
-    gateway.throttle.pass(&tenant, events.len()).map_err(|wait| throttled(&gateway, wait))?;
+    let is_binary = is_binary(&headers);
+    request::check_media_type(&headers, |media_type| takes(media_type, is_binary))?;
+    gateway.has_room(&tenant)?;
+    let events = {
+        let body = request::read(body, ErrorCode::EventTooLarge).await.map_err(advised)?;
+        let elements_max = usize::try_from(gateway.batch_events_max.get()).unwrap_or(usize::MAX);
+        read(&headers, is_binary, &body, JsonLimits { elements_max, values_max: JSON_VALUES_MAX })?
+    };
+    gateway.counted(&tenant, Counted::Events, events.len())?;
     let ingested = gateway.ingest.batch(&tenant, events).await;
     for result in &ingested.results {
         gateway.metrics.count(MetricName::EventsIngested, &[("outcome", result.status.as_str())]);
@@ -78,14 +89,22 @@ pub(super) fn begin_counting(metrics: &Metrics) {
     rejections::begin(metrics, RejectedAt::Gateway);
 }
 
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Value>, Problem> {
-    let is_binary = headers.keys().any(|name| name.as_str().starts_with(BINARY_ATTRIBUTE_PREFIX));
+fn is_binary(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with(BINARY_ATTRIBUTE_PREFIX))
+}
+
+/// Whether events come in bodies of this media type. In binary mode it is that of the event's data.
+fn takes(media_type: &str, is_binary: bool) -> bool {
+    let structured = ["application/cloudevents+json", "application/cloudevents-batch+json", "application/json"];
+    if is_binary { is_json(media_type) } else { structured.contains(&media_type) }
+}
+
+fn read(headers: &HeaderMap, is_binary: bool, body: &[u8], limits: JsonLimits) -> Result<Vec<Value>, Problem> {
     if !is_binary {
-        return Ok(events_of_json(body)?);
+        return Ok(events_of_json(body, limits)?);
     }
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Ok(vec![binary_event(pairs, content_type, body)?])
+    Ok(vec![binary_event(pairs, media_type(headers).as_deref(), body, limits)?])
 }
 
 fn answer(ingested: Ingested) -> Result<Response, Problem> {
@@ -120,16 +139,9 @@ fn too_large(detail: String) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::EventTooLarge, detail)
 }
 
-fn unreadable_body(error: &BytesRejection) -> Problem {
-    let problem = request::unreadable(error, ErrorCode::EventTooLarge);
+fn advised(problem: Problem) -> Problem {
     if problem.code == ErrorCode::EventTooLarge {
         return problem.with_next("Send smaller batches; one event may have 16 KiB by default.");
     }
     problem
-}
-
-fn throttled(gateway: &Gateway, wait: Duration) -> Problem {
-    gateway.metrics.count(MetricName::RequestsThrottled, &[]);
-    let detail = "The tenant sends more events than it may.";
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyEvents, detail).retry_after(wait)
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod actions;
+mod admitted;
 mod events;
 mod orders;
 mod problem;
@@ -13,13 +14,13 @@ mod traced;
 mod views;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use interlock_domain::error_code::ErrorCode;
 use serde_json::json;
@@ -34,13 +35,15 @@ use utoipa_axum::routes;
 
 pub(crate) use access::bearer;
 pub use problem::Problem;
+pub(crate) use request::check_media_type;
 
 use self::access::Access;
+use self::admitted::CallsUnderWay;
 use self::throttle::Throttle;
 use crate::actions::Actions;
 use crate::fault::Fault;
 use crate::health::{self, About, Readiness};
-use crate::http_service::HttpService;
+use crate::http_service::{HttpOptions, HttpService};
 use crate::ingest::Ingest;
 use crate::inspection::Inspection;
 use crate::installation::Installation;
@@ -51,6 +54,9 @@ use crate::worker_pool::build_id_from_environment;
 
 /// The longest body, in bytes: a batch of a thousand events of usual size.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most values in the JSON of a body: a batch of a thousand events with a hundred each. A value of two bytes, such as an element
+/// of an array of digits, takes 32 bytes of memory and more.
+const JSON_VALUES_MAX: usize = 100_000;
 /// How long Temporal may take to say that it is there.
 const READY_LIMIT: Duration = Duration::from_secs(2);
 
@@ -64,6 +70,8 @@ struct Gateway {
     tenants: Tenants,
     access: Arc<Access>,
     throttle: Arc<Throttle>,
+    calls: Arc<CallsUnderWay>,
+    batch_events_max: NonZeroU32,
     metrics: Metrics,
 }
 
@@ -79,7 +87,7 @@ struct Description;
 ///
 /// # Errors
 /// [`Fault`] `gateway_without_tokens` where others could reach it and no token is configured, `gateway_token_missing` where
-/// one is not in its place, or `listen_failed`.
+/// one is empty or not in its place, `tls_unusable`, or `listen_failed`.
 pub async fn start(installation: &Installation, metrics: &Metrics, listen: SocketAddr) -> Result<HttpService, Fault> {
     let settings = &installation.settings.gateway;
     if settings.tokens.is_empty() && !listen.ip().is_loopback() {
@@ -98,14 +106,21 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
         targets: Targets::new(installation.clone()),
         tenants: Tenants::new(installation.clone()),
         access: Arc::new(access),
-        throttle: Arc::new(Throttle::new(settings.events_per_second_max)),
+        throttle: Arc::new(Throttle::new(settings)),
+        calls: Arc::new(CallsUnderWay::new(settings.calls_per_token_max)),
+        batch_events_max: settings.batch_events_max,
         metrics: metrics.clone(),
     };
     events::begin_counting(metrics);
     let stop = CancellationToken::new();
     let about = about(installation.catalog.digest().to_owned(), stop.clone());
     let router = router(gateway, about, readiness(installation.client.clone(), stop.clone()));
-    HttpService::start_stoppable(listen, router, stop, settings.drain).await
+    let http = &installation.settings.http;
+    // Whoever asks for a token need not ask for a name: see the settings.
+    let door = http.front_door(listen);
+    let door = if settings.tokens.is_empty() { door } else { door.with_any_host_unless_named() };
+    let options = HttpOptions::new(http, door).tls(settings.tls.as_ref()).stoppable(stop, settings.drain);
+    HttpService::start(listen, router, options).await
 }
 
 /// What the gateway says of itself.
@@ -123,7 +138,7 @@ fn about(catalog_digest: String, stop: CancellationToken) -> About {
 }
 
 fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
-    let metrics = gateway.metrics.clone();
+    let (metrics, admitting) = (gateway.metrics.clone(), gateway.clone());
     let (calls, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(events::submit))
         .routes(routes!(views::customer))
@@ -146,11 +161,11 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, detail)
     };
     calls
+        .route_layer(from_fn_with_state(admitting, admitted::admitted))
         .route("/openapi.json", get(|| async move { axum::Json(description) }))
         .merge(health::router(about, readiness, metrics))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn(traced::traced))
 }
 

@@ -12,9 +12,13 @@ use super::access::Need;
 use super::problem::Problem;
 use super::request::PathParts;
 use super::targets;
+use super::throttle::Counted;
 use super::views::allowed;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 use crate::inspection::why::{Asked, Why};
+
+/// The reads that `why` counts as: it asks whoever is in the chain.
+const READS_OF_WHY: usize = 10;
 
 /// A page of the open orders of a tenant: those of entities, then those that stand alone (`stands_alone`: an event type without
 /// ordering, one step, no claim), for which there are no actions. Eventually consistent, but for those of entities where
@@ -47,6 +51,10 @@ pub(super) async fn list(
 ) -> Result<Json<OrderPage>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let wanted = Wanted::parse(query.as_deref().unwrap_or_default())?;
+    // The orders of one customer are asked of its entity.
+    if wanted.filter.customer.is_none() {
+        gateway.counted(&tenant, Counted::Lists, 1)?;
+    }
     let page = gateway.inspection.orders(&tenant, &wanted.filter, wanted.limit, wanted.cursor.as_deref());
     Ok(Json(page.await?))
 }
@@ -69,6 +77,7 @@ pub(super) async fn why(
 ) -> Result<Json<Why>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let order: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
+    gateway.counted(&tenant, Counted::Reads, READS_OF_WHY - 1)?;
     let may_ask = |asked: Asked<'_>| match asked {
         Asked::Tenant(tenant) => gateway.access.check(&headers, tenant, Need::Read).is_ok(),
         Asked::Target(target) => targets::allowed(&gateway, &headers, target, Need::Read).is_ok(),

@@ -6,6 +6,7 @@ use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 use std::time::Duration;
 
+use crate::http_service::BodyError;
 use crate::ingest::{EventResult, FormatError};
 use crate::inspection::InspectionError;
 
@@ -58,6 +59,20 @@ impl Problem {
         Self { retry_after_s: Some(wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)), ..self }
     }
 
+    /// A body that was not read. One that is too long has this code.
+    pub(crate) fn of_body(error: &BodyError, too_large: ErrorCode) -> Self {
+        let detail = format!("The body cannot be read: {error}.");
+        match error {
+            BodyError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, too_large, detail),
+            BodyError::TooSlow => Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BodyTooSlow, detail),
+            BodyError::Overloaded => {
+                let overloaded = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServiceOverloaded, detail);
+                overloaded.retry_after(Duration::from_secs(1))
+            }
+            BodyError::Broken(_) => Self::new(StatusCode::BAD_REQUEST, ErrorCode::BodyUnreadable, detail),
+        }
+    }
+
     /// A path or query that names nothing that can be.
     pub fn bad_id(what: &str, error: &dyn std::fmt::Display) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadId, format!("This is no {what}: {error}."))
@@ -82,7 +97,15 @@ impl IntoResponse for Problem {
 
 impl From<FormatError> for Problem {
     fn from(error: FormatError) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, error.code(), format!("No event can be read: {error}."))
+        let status = match &error {
+            FormatError::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            FormatError::BatchTooLarge(_) | FormatError::TooManyValues(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            FormatError::NotJson(_)
+            | FormatError::NotEvents
+            | FormatError::Header(_)
+            | FormatError::DuplicateKey(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code(), format!("No event can be read: {error}."))
     }
 }
 

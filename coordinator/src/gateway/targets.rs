@@ -2,9 +2,7 @@
 //! them.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use interlock_domain::error_code::ErrorCode;
@@ -18,7 +16,12 @@ use super::access::Need;
 use super::actions::words;
 use super::problem::Problem;
 use super::request::{self, PathParts};
+use super::throttle::Counted;
+use crate::http_service::UnreadBody;
 use crate::targets::TargetActionTaken;
+
+/// The reads that the list counts as: it asks every target.
+const READS_OF_LIST: usize = 10;
 
 /// All targets.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -62,6 +65,7 @@ pub(super) struct TargetActionBody {
 )]
 pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Json<TargetList>, Problem> {
     gateway.access.check_role(&headers, Need::Read)?;
+    gateway.counted(&gateway.access.home(&headers), Counted::Reads, READS_OF_LIST)?;
     let may_see = |view: &Value| {
         let target = view["target"].as_str().and_then(|name| name.parse::<TargetId>().ok());
         target.is_some_and(|target| allowed(&gateway, &headers, &target, Need::Read).is_ok())
@@ -89,6 +93,7 @@ pub(super) async fn show(
 ) -> Result<Json<Value>, Problem> {
     let target: TargetId = name.parse().map_err(|error| Problem::bad_id("target", &error))?;
     allowed(&gateway, &headers, &target, Need::Read)?;
+    gateway.counted(&gateway.access.home(&headers), Counted::Reads, 1)?;
     Ok(Json(gateway.targets.show(&target).await?))
 }
 
@@ -105,6 +110,8 @@ pub(super) async fn show(
         (status = 404, description = "No such target is configured", body = Problem),
         (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
+        (status = 415, description = "The body is not JSON by its media type", body = Problem),
+        (status = 429, description = "Too many; see Retry-After", body = Problem),
         (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
     )
 )]
@@ -112,11 +119,12 @@ pub(super) async fn act(
     State(gateway): State<Gateway>,
     PathParts(name): PathParts<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: UnreadBody,
 ) -> Result<Json<TargetActionTaken>, Problem> {
     let target: TargetId = name.parse().map_err(|error| Problem::bad_id("target", &error))?;
     allowed(&gateway, &headers, &target, Need::Operate)?;
-    let body: TargetActionBody = request::action(body)?;
+    gateway.counted(&gateway.access.home(&headers), Counted::Actions, 1)?;
+    let body: TargetActionBody = request::action(&headers, body).await?;
     let kind = kind(&body)?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     Ok(Json(gateway.targets.act(&target, kind, words).await?))
@@ -150,8 +158,7 @@ mod tests {
     use super::*;
 
     fn read_kind(body: &'static str) -> Result<TargetActionKind, ErrorCode> {
-        let body: TargetActionBody =
-            request::action(Ok(Bytes::from_static(body.as_bytes()))).map_err(|problem| problem.code)?;
+        let body: TargetActionBody = request::parse_action(body.as_bytes()).map_err(|problem| problem.code)?;
         kind(&body).map_err(|problem| problem.code)
     }
 

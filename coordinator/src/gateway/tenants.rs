@@ -1,9 +1,7 @@
 //! Looking at a tenant, and a person's actions on it.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
@@ -16,6 +14,8 @@ use super::access::Need;
 use super::actions::words;
 use super::problem::Problem;
 use super::request::{self, PathParts};
+use super::throttle::Counted;
+use crate::http_service::UnreadBody;
 use crate::tenants::TenantActionTaken;
 
 /// The body of a call that acts on a tenant.
@@ -54,6 +54,7 @@ pub(super) async fn show(
 ) -> Result<Json<Value>, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(&headers, &tenant, Need::Operate)?;
+    gateway.counted(&tenant, Counted::Reads, 1)?;
     Ok(Json(gateway.tenants.show(&tenant).await?))
 }
 
@@ -68,6 +69,8 @@ pub(super) async fn show(
         (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
         (status = 403, description = "The token is not for this tenant, or not to operate", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
+        (status = 415, description = "The body is not JSON by its media type", body = Problem),
+        (status = 429, description = "Too many; see Retry-After", body = Problem),
         (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
     )
 )]
@@ -75,11 +78,12 @@ pub(super) async fn act(
     State(gateway): State<Gateway>,
     PathParts(tenant): PathParts<String>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: UnreadBody,
 ) -> Result<Json<TenantActionTaken>, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(&headers, &tenant, Need::Operate)?;
-    let body: TenantActionBody = request::action(body)?;
+    gateway.counted(&tenant, Counted::Actions, 1)?;
+    let body: TenantActionBody = request::action(&headers, body).await?;
     let kind = kind(&body)?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     Ok(Json(gateway.tenants.act(&tenant, kind, words).await?))
@@ -100,8 +104,7 @@ mod tests {
     use super::*;
 
     fn read_kind(body: &'static str) -> Result<TenantActionKind, ErrorCode> {
-        let body: TenantActionBody =
-            request::action(Ok(Bytes::from_static(body.as_bytes()))).map_err(|problem| problem.code)?;
+        let body: TenantActionBody = request::parse_action(body.as_bytes()).map_err(|problem| problem.code)?;
         kind(&body).map_err(|problem| problem.code)
     }
 

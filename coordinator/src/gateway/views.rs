@@ -10,6 +10,7 @@ use super::Gateway;
 use super::access::Need;
 use super::problem::Problem;
 use super::request::PathParts;
+use super::throttle::Counted;
 
 /// A customer: its open orders, lanes, leases and journal.
 #[utoipa::path(
@@ -75,9 +76,10 @@ pub(super) async fn order(
     Ok(Json(gateway.inspection.order(&tenant, &order).await?))
 }
 
-/// The tenant of a call, where the caller may look at it.
+/// The tenant of a call, where the caller may look at it, and does not look too often.
 pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(headers, &tenant, Need::Read)?;
+    gateway.counted(&tenant, Counted::Reads, 1)?;
     Ok(tenant)
 }

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
+use interlock_adapters::front_door::is_json;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::decode_part;
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use super::strict_json::{self, JsonError, JsonLimits};
 
 /// What the names of the headers of an event in binary mode begin with.
 pub const BINARY_ATTRIBUTE_PREFIX: &str = "ce-";
@@ -25,6 +28,26 @@ pub enum FormatError {
     /// The body of an event in binary mode is not JSON.
     #[error("an event in binary mode needs the content type application/json, not '{0}'")]
     ContentType(String),
+    /// An object has a key twice.
+    #[error("the key '{0}' comes twice in one object")]
+    DuplicateKey(String),
+    /// The batch is too large.
+    #[error("the batch has more than {0} events")]
+    BatchTooLarge(usize),
+    /// The body has too many values.
+    #[error("the body has more than {0} values")]
+    TooManyValues(usize),
+}
+
+impl From<JsonError> for FormatError {
+    fn from(error: JsonError) -> Self {
+        match error {
+            JsonError::NotJson(reason) => Self::NotJson(reason),
+            JsonError::DuplicateKey(key) => Self::DuplicateKey(key),
+            JsonError::TooManyElements(max) => Self::BatchTooLarge(max),
+            JsonError::TooManyValues(max) => Self::TooManyValues(max),
+        }
+    }
 }
 
 impl FormatError {
@@ -35,6 +58,9 @@ impl FormatError {
             Self::NotEvents => ErrorCode::NotEvents,
             Self::Header(_) => ErrorCode::BadHeader,
             Self::ContentType(_) => ErrorCode::UnsupportedContentType,
+            Self::DuplicateKey(_) => ErrorCode::RepeatedKey,
+            Self::BatchTooLarge(_) => ErrorCode::BatchTooLarge,
+            Self::TooManyValues(_) => ErrorCode::BodyTooManyValues,
         }
     }
 }
@@ -43,22 +69,23 @@ impl FormatError {
 ///
 /// # Errors
 /// [`FormatError`] where there is none.
-pub fn events_of_json(body: &[u8]) -> Result<Vec<Value>, FormatError> {
-    match serde_json::from_slice(body).map_err(|error| FormatError::NotJson(error.to_string()))? {
+pub fn events_of_json(body: &[u8], limits: JsonLimits) -> Result<Vec<Value>, FormatError> {
+    match strict_json::read(body, limits)? {
         Value::Array(events) if !events.is_empty() => Ok(events),
         event @ Value::Object(_) => Ok(vec![event]),
         _ => Err(FormatError::NotEvents),
     }
 }
 
-/// One event of its `ce-*` headers (names in lower case, values as bytes) and its body.
+/// One event of its `ce-*` headers (names in lower case, values as bytes) and its body, whose media type may be left out.
 ///
 /// # Errors
 /// [`FormatError`].
 pub fn binary_event<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-    content_type: &str,
+    media_type: Option<&str>,
     body: &[u8],
+    limits: JsonLimits,
 ) -> Result<Value, FormatError> {
     let mut event = Map::new();
     for (name, value) in headers {
@@ -69,11 +96,11 @@ pub fn binary_event<'a>(
         event.insert(attribute.to_owned(), Value::from(decode_part(&unquoted(text)).map_err(|_| bad())?));
     }
     if !body.is_empty() {
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if !(essence.is_empty() || essence == "application/json" || essence.ends_with("+json")) {
-            return Err(FormatError::ContentType(essence.to_owned()));
+        if !media_type.is_none_or(is_json) {
+            return Err(FormatError::ContentType(media_type.unwrap_or_default().to_owned()));
         }
-        let data = serde_json::from_slice(body).map_err(|error| FormatError::NotJson(error.to_string()))?;
+        // An array here is data, not a batch.
+        let data = strict_json::read(body, JsonLimits { elements_max: usize::MAX, ..limits })?;
         event.insert("data".to_owned(), data);
     }
     Ok(Value::Object(event))
@@ -102,26 +129,31 @@ mod tests {
 
     #[test]
     fn a_body_is_one_event_or_a_batch() {
-        assert_eq!(events_of_json(b"{\"id\":\"1\"}").unwrap(), [json!({"id": "1"})]);
-        assert_eq!(events_of_json(b"[{\"id\":\"1\"},7]").unwrap().len(), 2);
-        assert_eq!(events_of_json(b"[]").unwrap_err().code(), "not_events");
-        assert_eq!(events_of_json(b"7").unwrap_err().code(), "not_events");
-        assert_eq!(events_of_json(b"{").unwrap_err().code(), "not_json");
+        assert_eq!(events_of_json(b"{\"id\":\"1\"}", JsonLimits::NONE).unwrap(), [json!({"id": "1"})]);
+        assert_eq!(events_of_json(b"[{\"id\":\"1\"},7]", JsonLimits::NONE).unwrap().len(), 2);
+        assert_eq!(events_of_json(b"[]", JsonLimits::NONE).unwrap_err().code(), "not_events");
+        assert_eq!(events_of_json(b"7", JsonLimits::NONE).unwrap_err().code(), "not_events");
+        assert_eq!(events_of_json(b"{", JsonLimits::NONE).unwrap_err().code(), "not_json");
     }
 
     #[test]
     fn headers_and_body_make_an_event() {
         let headers: [(&str, &[u8]); 3] = [("ce-id", b"1"), ("ce-subject", b"A%201"), ("accept", b"*/*")];
-        let event = binary_event(headers, "application/json; charset=utf-8", b"{\"imsi\":\"001\"}").unwrap();
+        let event = binary_event(headers, Some("application/json"), b"{\"imsi\":\"001\"}", JsonLimits::NONE).unwrap();
         assert_eq!(event, json!({"id": "1", "subject": "A 1", "data": {"imsi": "001"}}));
         let strange: [(&str, &[u8]); 1] = [("ce-id", b"\xff")];
-        assert_eq!(binary_event(strange, "", b"").unwrap_err().code(), "bad_header");
-        assert_eq!(binary_event([], "text/xml", b"<a/>").unwrap_err().code(), "unsupported_content_type");
+        assert_eq!(binary_event(strange, None, b"", JsonLimits::NONE).unwrap_err().code(), "bad_header");
+        assert_eq!(
+            binary_event([], Some("text/xml"), b"<a/>", JsonLimits::NONE).unwrap_err().code(),
+            "unsupported_content_type"
+        );
     }
 
     #[test]
     fn an_attribute_is_the_same_however_its_header_spells_it() {
-        let id = |value: &str| binary_event([("ce-id", value.as_bytes())], "", b"").unwrap()["id"].clone();
+        let id = |value: &str| {
+            binary_event([("ce-id", value.as_bytes())], None, b"", JsonLimits::NONE).unwrap()["id"].clone()
+        };
         for spelled in ["a b\"c", "\"a b\\\"c\"", "a%20b%22c", "\"a%20b\\\"c\"", "\"\\a b\\\"c\""] {
             assert_eq!(id(spelled), "a b\"c", "{spelled}");
         }

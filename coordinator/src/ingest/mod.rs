@@ -8,6 +8,7 @@ mod formats;
 mod retention;
 mod standalone;
 mod status;
+mod strict_json;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_
 pub(crate) use standalone::TENANT_ATTRIBUTE;
 pub use standalone::{StandaloneOrder, standalone_order};
 pub use status::{EventResult, EventStatus};
+pub use strict_json::{JsonError, JsonLimits, read as read_json};
 
 use crate::installation::Installation;
 

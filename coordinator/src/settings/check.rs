@@ -5,7 +5,7 @@ use std::time::Duration;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::limits::EntityLimits;
 
-use super::Settings;
+use super::{Settings, secrets};
 use crate::fault::Fault;
 
 /// The server refuses signals from 10,000 in one run; some room is left for those under way.
@@ -26,6 +26,17 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
                 gateway.listen
             ),
         ));
+    }
+    if let Some(key) = secrets::blank(settings) {
+        let message = format!("The secret in {key} is empty, or has only spaces.");
+        return Err(Fault::wrong_use(ErrorCode::SecretEmpty, message));
+    }
+    if secrets::has_blank_id_key(settings) {
+        let message = "The setting id_key is empty, or has only spaces.";
+        return Err(Fault::wrong_use(ErrorCode::BadIdKey, message));
+    }
+    if let Some((key, reason)) = settings.http.fault() {
+        return Err(invalid(&format!("http.{key}"), reason));
     }
     check_codec(settings)?;
     check_limits(&settings.limits)?;

@@ -6,7 +6,9 @@
 pub mod catalog_file;
 mod check;
 mod codec;
+mod http;
 mod reference;
+mod secrets;
 mod sources;
 mod tables;
 mod variables;
@@ -27,6 +29,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 pub use codec::{CodecServerSettings, CodecSettings, CodecToken, KeySource};
+pub(crate) use http::is_origin;
+pub use http::{HttpSettings, TlsSettings};
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings};
@@ -63,6 +67,8 @@ pub struct Settings {
     pub catalog: Option<PathBuf>,
     /// What is logged, and how.
     pub log: LogSettings,
+    /// What every HTTP service of a process asks of those who connect to it.
+    pub http: HttpSettings,
     /// The HTTP gateway.
     pub gateway: GatewaySettings,
     /// The limits of entities.
@@ -79,6 +85,9 @@ pub struct Settings {
     pub realms: BTreeMap<RealmId, RealmSettings>,
     /// The targets by name.
     pub targets: BTreeMap<TargetId, TargetSettings>,
+    /// What a person should know of the settings, though they can be used.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 impl Settings {
@@ -177,5 +186,7 @@ fn routing_fault(error: &RoutingError) -> Fault {
     Fault::wrong_use(error.code(), format!("The settings do not fit together: {error}."))
 }
 
+#[cfg(test)]
+mod strangers_tests;
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,17 @@ name = "night-shift"        # who is kept as the actor of what is done with it; 
 role = "submit"             # submit | read | operate (which includes read)
 tenants = ["blue"]
 
+[gateway.tls]               # without it the gateway speaks HTTP, and whatever stands before it ends TLS
+certificate = "/run/secrets/interlock-tls/tls.crt"  # PEM, with those that lead to an authority
+key = "/run/secrets/interlock-tls/tls.key"          # PEM, without a password
+reload_interval = "10s"     # how often it is looked whether the files changed; this is the default
+
+[http]                      # every HTTP service: gateway, workers, codec server
+# Names beside their addresses, 'localhost' and, where they listen for others, names without a dot; ".example" is all names below it.
+# A request for another host is refused. A service with tokens refuses none where no name is set here: a web page has no token.
+hosts = ["interlock.example"]
+origins = ["https://console.example"]   # whose web pages may call, beside their own; a request of another page is refused
+
 [codec.keys]                # beside those of keys_directory; how to make and change them: deploy/docs/data-at-rest.md
 "2026-11" = "…"             # 32 bytes in base64: openssl rand -base64 32
 "2026-12" = { file = "/etc/interlock/codec/2026-12" }

@@ -7,9 +7,9 @@ use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKin
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::limits::EntityLimits;
 
-use super::Settings;
 use super::variables::{CONFIG_VARIABLE, VARIABLES};
 use super::workers::{WORKLOAD_KEYS, WorkloadDefaults, variable_name};
+use super::{Settings, secrets};
 use crate::fault::{Fault, with_causes};
 
 /// The settings file that is read where none is named and this one is there, in the working directory.
@@ -55,8 +55,10 @@ impl SettingsSources {
 /// Reads and layers them; the values themselves are not checked beyond their types.
 pub(super) fn read(sources: &SettingsSources) -> Result<Settings, Fault> {
     let mut builder = Config::builder();
+    let mut warnings = Vec::new();
     if let Some(file) = sources.file() {
-        let text = read_file(&file)?;
+        let (text, in_file) = read_file(&file)?;
+        warnings.extend(secrets::warning(&file, &in_file));
         builder = builder.add_source(File::from_str(&text, FileFormat::Toml));
     }
     let mut environment = Layer::default();
@@ -72,7 +74,8 @@ pub(super) fn read(sources: &SettingsSources) -> Result<Settings, Fault> {
         origin: (*flag).to_owned(),
     });
     builder = builder.add_source(environment).add_source(Layer(flags.collect()));
-    builder.build().and_then(Config::try_deserialize).map_err(|error| invalid(&error))
+    let read: Settings = builder.build().and_then(Config::try_deserialize).map_err(|error| invalid(&error))?;
+    Ok(Settings { warnings, ..read })
 }
 
 /// What the variables of the workloads' tables set.
@@ -88,7 +91,7 @@ fn of_workloads(sources: &SettingsSources) -> Vec<Entry> {
 }
 
 /// Reads a settings file and checks it alone, so that a fault in it is told with its line.
-fn read_file(file: &Path) -> Result<String, Fault> {
+fn read_file(file: &Path) -> Result<(String, Settings), Fault> {
     let name = file.display();
     let text = std::fs::read_to_string(file).map_err(|error| {
         Fault::wrong_use(
@@ -99,11 +102,12 @@ fn read_file(file: &Path) -> Result<String, Fault> {
     let malformed = |detail: String| {
         Fault::wrong_use(ErrorCode::SettingsFileMalformed, format!("The settings file {name} is faulty: {detail}"))
     };
-    toml::from_str::<Settings>(&text).map_err(|error| malformed(error.to_string().trim_end().to_owned()))?;
+    let in_file = toml::from_str::<Settings>(&text);
+    let in_file = in_file.map_err(|error| malformed(error.to_string().trim_end().to_owned()))?;
     if let Some(key) = unknown_limit(&text) {
         return Err(malformed(format!("there is no limit '{key}' in [limits].")));
     }
-    Ok(text)
+    Ok((text, in_file))
 }
 
 /// A key of `[limits]` that is none: the type, which is the domain's and travels in messages, takes unknown keys.

@@ -9,8 +9,23 @@ use interlock_domain::ids::TenantId;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::http::TlsSettings;
+
 /// The events per second of one tenant where nothing is set: several times what one Temporal namespace takes.
 const EVENTS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(5_000).expect("a constant that is not 0");
+/// The events of one call where nothing is set: with events of usual size what a body may have.
+const BATCH_EVENTS_MAX: NonZeroU32 = NonZeroU32::new(1_000).expect("a constant that is not 0");
+/// The calls of one token at a time where nothing is set: half of what one address may have.
+const CALLS_PER_TOKEN_MAX: NonZeroU32 = NonZeroU32::new(500).expect("a constant that is not 0");
+/// The reads per second of one tenant where nothing is set.
+const READS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(1_000).expect("a constant that is not 0");
+/// The actions per second of one tenant where nothing is set: a person with a script.
+const ACTIONS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(100).expect("a constant that is not 0");
+/// The lists per second of all tenants where nothing is set: most of the 100 visibility calls that deploy/temporal allows; the
+/// sweep and the autoscaler need some, too.
+const LISTS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(80).expect("a constant that is not 0");
+/// The lists per second of one tenant where nothing is set.
+const LISTS_PER_TENANT_MAX: NonZeroU32 = NonZeroU32::new(40).expect("a constant that is not 0");
 
 /// How long the gateway's open requests may take to end, where nothing is set.
 const GATEWAY_DRAIN: Duration = Duration::from_secs(10);
@@ -50,11 +65,25 @@ pub struct GatewaySettings {
     pub listen: SocketAddr,
     /// Events that one tenant may send in a second, as an average and at once. More are answered 429.
     pub events_per_second_max: NonZeroU32,
+    /// Events of one call. More are answered 413.
+    pub batch_events_max: NonZeroU32,
+    /// Calls that are under way at a time with one token. More are answered 429.
+    pub calls_per_token_max: NonZeroU32,
+    /// Questions for one tenant in a second, as an average and at once. More are answered 429.
+    pub reads_per_second_max: NonZeroU32,
+    /// Actions on one tenant's orders and resources in a second, as an average and at once. More are answered 429.
+    pub actions_per_second_max: NonZeroU32,
+    /// Lists for all tenants together in a second, as an average and at once: each is some calls to Temporal's visibility store.
+    pub lists_per_second_max: NonZeroU32,
+    /// Each tenant's share of them.
+    pub lists_per_tenant_max: NonZeroU32,
     /// How long open requests may take to end when it is stopped.
     #[serde(deserialize_with = "interlock_adapters::duration::deserialize")]
     pub drain: Duration,
     /// Who may call. Without any the gateway serves loopback only, and everybody there may do everything.
     pub tokens: Vec<GatewayToken>,
+    /// Certificate and key; without them the gateway speaks HTTP, and whatever stands before it ends TLS.
+    pub tls: Option<TlsSettings>,
 }
 
 impl Default for GatewaySettings {
@@ -62,8 +91,15 @@ impl Default for GatewaySettings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8088)),
             events_per_second_max: EVENTS_PER_SECOND_MAX,
+            batch_events_max: BATCH_EVENTS_MAX,
+            calls_per_token_max: CALLS_PER_TOKEN_MAX,
+            reads_per_second_max: READS_PER_SECOND_MAX,
+            actions_per_second_max: ACTIONS_PER_SECOND_MAX,
+            lists_per_second_max: LISTS_PER_SECOND_MAX,
+            lists_per_tenant_max: LISTS_PER_TENANT_MAX,
             drain: GATEWAY_DRAIN,
             tokens: Vec::new(),
+            tls: None,
         }
     }
 }

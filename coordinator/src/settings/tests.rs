@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::*;
 
 /// A file with this text, and sources that read it.
-fn file(text: &str) -> (tempfile::TempDir, SettingsSources) {
+pub(super) fn file(text: &str) -> (tempfile::TempDir, SettingsSources) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join(CONFIG_FILE_DEFAULT), text).unwrap();
     let sources =
@@ -11,7 +11,7 @@ fn file(text: &str) -> (tempfile::TempDir, SettingsSources) {
     (directory, sources)
 }
 
-fn environment(name: &str, value: &str) -> SettingsSources {
+pub(super) fn environment(name: &str, value: &str) -> SettingsSources {
     SettingsSources {
         environment: std::iter::once((name.to_owned(), value.to_owned())).collect(),
         ..SettingsSources::default()

@@ -142,6 +142,97 @@ pub const VARIABLES: &[Variable] = &[
          answered 429 with Retry-After.",
     ),
     variable(
+        "INTERLOCK_GATEWAY_BATCH_EVENTS_MAX",
+        "gateway.batch_events_max",
+        None,
+        "1000",
+        "Events of one call. A larger batch is answered 413 with batch_too_large, and none of it is taken.",
+    ),
+    variable(
+        "INTERLOCK_GATEWAY_CALLS_PER_TOKEN_MAX",
+        "gateway.calls_per_token_max",
+        None,
+        "500",
+        "Calls that are under way at a time with one token; without tokens those of everybody. More are answered 429 with \
+         Retry-After.",
+    ),
+    variable(
+        "INTERLOCK_GATEWAY_READS_PER_SECOND_MAX",
+        "gateway.reads_per_second_max",
+        None,
+        "1000",
+        "Questions for one tenant to one gateway process in a second, as an average and at once; 'why' counts as ten. More \
+         are answered 429 with Retry-After.",
+    ),
+    variable(
+        "INTERLOCK_GATEWAY_ACTIONS_PER_SECOND_MAX",
+        "gateway.actions_per_second_max",
+        None,
+        "100",
+        "Actions for one tenant in a second, likewise.",
+    ),
+    variable(
+        "INTERLOCK_GATEWAY_LISTS_PER_SECOND_MAX",
+        "gateway.lists_per_second_max",
+        None,
+        "80",
+        "Lists of orders for all tenants together in a second, likewise: each is some calls to Temporal's visibility store, \
+         whose budget (frontend.namespaceRPS.visibility) the sweep needs too. With a budget of 10, Temporal's default, set 5.",
+    ),
+    variable(
+        "INTERLOCK_GATEWAY_LISTS_PER_TENANT_MAX",
+        "gateway.lists_per_tenant_max",
+        None,
+        "40",
+        "Each tenant's share of them in a second, as an average and at once.",
+    ),
+    variable(
+        "INTERLOCK_HTTP_CONNECTIONS_MAX",
+        "http.connections_max",
+        None,
+        "2000",
+        "Connections at a time to the gateway or the codec server; 64 to a worker's health service; less where the process has \
+         fewer file descriptors. Beyond it the one that waits longest without a request is closed, and where none does, 503 \
+         with Retry-After is answered; /healthz, /readyz and /metrics are answered all the same.",
+    ),
+    variable(
+        "INTERLOCK_HTTP_CONNECTIONS_PER_PEER_MAX",
+        "http.connections_per_peer_max",
+        None,
+        "1000",
+        "Connections at a time of one address, likewise. A proxy is one address.",
+    ),
+    variable(
+        "INTERLOCK_HTTP_HEADER_TIMEOUT",
+        "http.header_timeout",
+        None,
+        "10s",
+        "How long a connection may take for the head of a request, and before it for its TLS handshake. Then it is closed.",
+    ),
+    variable(
+        "INTERLOCK_HTTP_BODY_TIMEOUT",
+        "http.body_timeout",
+        None,
+        "30s",
+        "How long the body of a request may take, all of it; then 408 is answered. A caller that takes no byte of an answer for \
+         so long is cut off.",
+    ),
+    variable(
+        "INTERLOCK_HTTP_IDLE_TIMEOUT",
+        "http.idle_timeout",
+        None,
+        "1m",
+        "How long a connection may be open between two requests.",
+    ),
+    variable(
+        "INTERLOCK_HTTP_BODY_BYTES_MAX",
+        "http.body_bytes_max",
+        None,
+        "67108864",
+        "Bytes of bodies that may be under way at a time, over all connections. Beyond it 503 with Retry-After is answered \
+         before a body is read.",
+    ),
+    variable(
         "INTERLOCK_GATEWAY_DRAIN",
         "gateway.drain",
         None,

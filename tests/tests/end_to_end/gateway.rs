@@ -143,7 +143,7 @@ fn what_cannot_be_an_event_is_refused_with_a_problem() {
         assert_eq!(problem(send("{}").await, StatusCode::BAD_REQUEST).await, "unsupported_specversion");
         assert_eq!(problem(send("[{}, 1]").await, StatusCode::BAD_REQUEST).await, "no_event_readable");
         let binary = producer.post("text/xml", "<a/>").header("ce-specversion", "1.0").send().await.unwrap();
-        assert_eq!(problem(binary, StatusCode::BAD_REQUEST).await, "unsupported_content_type");
+        assert_eq!(problem(binary, StatusCode::UNSUPPORTED_MEDIA_TYPE).await, "unsupported_content_type");
 
         let large = event("number.assigned", &customer.id, &json!({"filler": "x".repeat(17 * 1024)}));
         assert_eq!(problem(producer.send(&large).await, StatusCode::PAYLOAD_TOO_LARGE).await, "event_too_large");

@@ -102,7 +102,7 @@ catalogue! {
             => "Correct INTERLOCK_QUEUE_SHARDS (1 to 1,000, the same for all processes) or --shards.";
         BadSpread = "bad_spread": "A tenant or realm is to be spread over no shards, or over more than there are."
             => "Correct 'spread' in [tenants.NAME] or [realms.NAME]: 1 to the count of shards.";
-        BadIdKey = "bad_id_key": "The key that hides resource ids is empty."
+        BadIdKey = "bad_id_key": "The key that hides resource ids is empty, or has only spaces."
             => "Set INTERLOCK_ID_KEY to a secret text, or unset it.";
         RealmSpansNamespaces = "realm_spans_namespaces": "Tenants that share a realm are in different namespaces."
             => "Give all tenants of the realm the connection's 'namespace', in which those live of whom nothing is set.";
@@ -115,8 +115,12 @@ catalogue! {
         GatewayWithoutTokens = "gateway_without_tokens":
             "The gateway is to listen where others can reach it, and no token is configured."
             => "Configure [[gateway.tokens]], or listen on a loopback address.";
-        GatewayTokenMissing = "gateway_token_missing": "A token of the gateway cannot be read."
-            => "Set the environment variable, or write the file, that the message names.";
+        GatewayTokenMissing = "gateway_token_missing": "A token of the gateway is empty or cannot be read."
+            => "Set the text, the environment variable or the file that the message names.";
+        SecretEmpty = "secret_empty": "A secret in the settings is empty, or has only spaces."
+            => "Set it, or remove the setting where no secret is needed.";
+        TlsUnusable = "tls_unusable": "The certificate or the key for TLS cannot be used."
+            => "Correct the files that [gateway.tls] names: PEM, the key without a password, both of one pair.";
         TargetUnknown = "target_unknown": "No target of this name is configured."
             => "Configure [targets.NAME] in interlock.toml, or correct the name.";
         TargetBaseUrlInvalid = "target_base_url_invalid": "The base URL of a target is missing or is none."
@@ -271,16 +275,38 @@ catalogue! {
         BodyTooLarge = "body_too_large": "The body of the call is longer than the gateway reads."
             => "Send less: the body of an action has a few short fields.";
         BodyUnreadable = "body_unreadable": "The body of the request could not be read." => "Send the request again.";
+        BodyTooSlow = "body_too_slow": "The body of the request did not arrive in time."
+            => "Send it again, in smaller batches where the line is slow, or have [http] body_timeout raised.";
+        BatchTooLarge = "batch_too_large": "The batch has more events than one call may bring."
+            => "Send smaller batches, or have INTERLOCK_GATEWAY_BATCH_EVENTS_MAX raised.";
+        BodyTooManyValues = "body_too_many_values": "The JSON of the body has more values than the gateway reads."
+            => "Send smaller batches, with fewer values in each event.";
+        RepeatedKey = "repeated_key": "The JSON of the body has a key twice in one object."
+            => "Send each key once: readers of JSON disagree on which of two values counts.";
+        RepeatedHeader = "repeated_header": "A header that may come only once comes twice."
+            => "Send it once; a proxy that adds a second one must replace the first.";
         TooManyEvents = "too_many_events": "The tenant sends more events than it may."
             => "Wait as 'Retry-After' says, then send again.";
+        TooManyCalls = "too_many_calls": "More calls of this kind come in for one tenant, or with one token, than may."
+            => "Wait as 'Retry-After' says, then call again.";
+        ServiceOverloaded = "service_overloaded": "The service has as many connections, or as many bytes under way, as it takes."
+            => "Wait as 'Retry-After' says, then call again; use fewer connections, or have the limits in [http] raised.";
+        HostMissing = "host_missing": "The request does not say for which host it is, or says it wrongly."
+            => "Send one 'Host' header with a name or an address.";
+        HostForbidden = "host_forbidden": "The request is for a host name that this service does not have."
+            => "Use one of its names or its address, or add the name to [http] hosts.";
+        OriginForbidden = "origin_forbidden": "A web page of an origin that nobody allowed calls."
+            => "Add the origin to [http] origins; for the codec server to [codec.server] cors_origins, or with --cors-origin.";
         NoEventReadable = "no_event_readable": "None of the events could be taken."
             => "See 'results' for what is wrong with each, and correct them.";
         NotEvents = "not_events": "The body is JSON, but neither an event nor a batch of them."
             => "Send one event, a JSON object, or a batch, a JSON array that is not empty.";
         BadHeader = "bad_header": "A 'ce-*' header is no text." => "Percent-encode the header as CloudEvents says.";
-        UnsupportedContentType = "unsupported_content_type":
-            "An event in binary mode comes with a content type other than JSON."
-            => "Send 'application/json', or the event in structured mode.";
+        UnsupportedContentType = "unsupported_content_type": "The body has a media type that the call does not take."
+            => "Send events as 'application/cloudevents+json', 'application/cloudevents-batch+json' or 'application/json', \
+                all else as 'application/json'.";
+        UnsupportedContentEncoding = "unsupported_content_encoding": "The body is encoded, and the call takes it as it is only."
+            => "Send it without 'Content-Encoding'.";
     }
     Rejection (
         "Rejected events",
@@ -625,12 +651,10 @@ catalogue! {
         CodecServerWithoutTokens = "codec_server_without_tokens":
             "The codec server is to listen where others can reach it, and no token is configured."
             => "Configure [[codec.server.tokens]], or listen on a loopback address.";
-        CodecTokenMissing = "codec_token_missing": "A token of the codec server cannot be read."
-            => "Set the environment variable, or write the file, that the message names.";
+        CodecTokenMissing = "codec_token_missing": "A token of the codec server is empty or cannot be read."
+            => "Set the text, the environment variable or the file that the message names.";
         CodecRequestUnreadable = "codec_request_unreadable": "The body of a call to the codec server is no JSON of payloads."
             => "Send what Temporal's remote codec protocol says.";
-        OriginForbidden = "origin_forbidden": "A web page of an origin that nobody allowed calls the codec server."
-            => "Add the origin of the Temporal UI to [codec.server] cors_origins, or with --cors-origin.";
     }
     Alert ("Alerts", "What the sweep finds, once a minute: each is logged, counted and, where '[alerts] webhook' is set, posted \
         once when it begins and once when it is over. An alert is posted again, with the same id, only where it was not \

@@ -1,0 +1,207 @@
+//! How far a connection is, and until when it may stay so.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long a connection without a request is left alone before another may take its place.
+const LEFT_ALONE: Duration = Duration::from_millis(500);
+/// How long what a caller still sends is thrown away after its answer, so that it reads the answer and not that it was cut off.
+const CLOSING: Duration = Duration::from_secs(2);
+/// Until when, where nothing ends it: as good as never.
+const NEVER: Duration = Duration::from_hours(24 * 365);
+
+/// How long each state may last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) header: Duration,
+    pub(super) body: Duration,
+    pub(super) idle: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Between two requests.
+    Idle,
+    /// Its head is not there yet: of the first request from the beginning, of later ones from their first byte.
+    Heading,
+    /// A request is carried out.
+    Busy,
+    /// The answer is sent, and nothing more is taken.
+    Closing,
+}
+
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// Since when the caller takes nothing of what is sent.
+    stuck_since: Option<Instant>,
+    /// Whether a body was not read to its end.
+    left_unread: bool,
+}
+
+/// One connection, as those who serve it and those who count see it.
+pub(super) struct Conversation {
+    times: Times,
+    state: Mutex<State>,
+    sooner: Notify,
+    evicted: CancellationToken,
+}
+
+impl Conversation {
+    pub(super) fn new(times: Times) -> Self {
+        let state = State { phase: Phase::Heading, since: Instant::now(), stuck_since: None, left_unread: false };
+        Self { times, state: Mutex::new(state), sooner: Notify::new(), evicted: CancellationToken::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, phase: Phase) {
+        let mut state = self.state();
+        (state.phase, state.since) = (phase, Instant::now());
+        drop(state);
+        if phase != Phase::Busy {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// The connection can be spoken on: the TLS handshake is over.
+    pub(super) fn opened(&self) {
+        self.enter(Phase::Heading);
+    }
+
+    /// Bytes came in.
+    pub(super) fn received(&self) {
+        if self.state().phase == Phase::Idle {
+            self.enter(Phase::Heading);
+        }
+    }
+
+    /// A request is there.
+    pub(super) fn asked(&self) {
+        self.enter(Phase::Busy);
+    }
+
+    /// Its answer was handed over.
+    pub(super) fn answered(&self) {
+        if self.state().phase == Phase::Busy {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// The body of a request is not read to its end.
+    pub(super) fn leaves_unread(&self) {
+        self.state().left_unread = true;
+    }
+
+    /// Nothing more is sent. Whether what the caller still sends should be waited for.
+    pub(super) fn closes(&self) -> bool {
+        self.enter(Phase::Closing);
+        self.state().left_unread
+    }
+
+    /// Whether the caller takes what is sent.
+    pub(super) fn sends(&self, takes: bool) {
+        let mut state = self.state();
+        let before = state.stuck_since;
+        state.stuck_since = if takes { None } else { before.or_else(|| Some(Instant::now())) };
+        let begins = before.is_none() && !takes;
+        drop(state);
+        if begins {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// When it is over, as things stand.
+    pub(super) fn deadline(&self) -> Instant {
+        let state = self.state();
+        let lasts = match state.phase {
+            Phase::Idle => self.times.idle,
+            Phase::Heading => self.times.header,
+            Phase::Busy => NEVER,
+            Phase::Closing => CLOSING,
+        };
+        let of_phase = state.since + lasts;
+        state.stuck_since.map_or(of_phase, |since| of_phase.min(since + self.times.body))
+    }
+
+    /// Returns when the deadline may have come nearer.
+    pub(super) async fn sooner(&self) {
+        self.sooner.notified().await;
+    }
+
+    /// Whether a request is carried out.
+    pub(super) fn is_busy(&self) -> bool {
+        self.state().phase == Phase::Busy
+    }
+
+    /// Since when it has no request, where that is long enough for another to take its place.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        let state = self.state();
+        let waits = match state.phase {
+            Phase::Busy => false,
+            Phase::Closing => true,
+            Phase::Idle | Phase::Heading => state.since.elapsed() >= LEFT_ALONE,
+        };
+        waits.then_some(state.since)
+    }
+
+    /// Gives its place to another.
+    pub(super) fn evict(&self) {
+        self.evicted.cancel();
+    }
+
+    /// Returns when its place was given to another.
+    pub(super) async fn evicted(&self) {
+        self.evicted.cancelled().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conversation() -> Conversation {
+        let seconds = Duration::from_secs;
+        Conversation::new(Times { header: seconds(10), body: seconds(30), idle: seconds(60) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_state_has_its_time_and_a_request_has_none() {
+        let it = conversation();
+        let lasts = || it.deadline() - Instant::now();
+        assert_eq!(lasts(), Duration::from_secs(10));
+        it.received();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        // More bytes of the same head do not make its time longer.
+        it.received();
+        assert_eq!(lasts(), Duration::from_secs(9));
+        it.asked();
+        assert!(lasts() > Duration::from_hours(24));
+        it.sends(false);
+        assert_eq!(lasts(), Duration::from_secs(30));
+        it.sends(true);
+        it.answered();
+        assert_eq!(lasts(), Duration::from_mins(1));
+        it.received();
+        assert_eq!(lasts(), Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_who_waits_for_a_while_gives_way() {
+        let it = conversation();
+        assert_eq!(it.waits_since(), None);
+        tokio::time::advance(LEFT_ALONE).await;
+        assert!(it.waits_since().is_some());
+        it.asked();
+        tokio::time::advance(LEFT_ALONE).await;
+        assert_eq!(it.waits_since(), None);
+        it.closes();
+        assert!(it.waits_since().is_some());
+    }
+}

@@ -1,0 +1,49 @@
+//! How many connections the process has file descriptors for.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Descriptors that are left for everything else: the reserved places, connections that are about to close, those to Temporal,
+/// names that are looked up, files.
+const LEFT_FREE: u64 = 40;
+/// The fewest connections: with less there is no service.
+const CONNECTIONS_MIN: u64 = 4;
+
+/// As many connections as wanted, or fewer where there are not enough descriptors. Where the process may have more than it has,
+/// it takes as many as are needed.
+pub(super) fn connections(wanted: usize) -> usize {
+    let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok(limits) => limits,
+        Err(error) => {
+            tracing::warn!(%error, "the limit on file descriptors cannot be read");
+            return wanted;
+        }
+    };
+    let used = std::fs::read_dir("/dev/fd").map_or(0, |open| open.count() as u64);
+    let needed = (wanted as u64).saturating_add(used).saturating_add(LEFT_FREE).min(hard);
+    // Some systems have a limit below the hard one: then it stays as it is.
+    let is_raised = needed > soft && setrlimit(Resource::RLIMIT_NOFILE, needed, hard).is_ok();
+    let allowed = if is_raised { needed } else { soft };
+    let room = allowed.saturating_sub(used).saturating_sub(LEFT_FREE).max(CONNECTIONS_MIN);
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if room < wanted {
+        tracing::warn!(
+            allowed,
+            used,
+            connections = room,
+            "there are file descriptors for fewer connections than are set"
+        );
+    }
+    wanted.min(room)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_is_had_where_there_are_descriptors() {
+        assert_eq!(connections(5), 5);
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert!(connections(usize::MAX) as u64 <= hard);
+    }
+}

@@ -1,0 +1,73 @@
+use super::*;
+
+#[tokio::test]
+async fn beyond_all_connections_health_is_answered_and_all_else_sent_away() {
+    let attacked = attacked(|settings| settings.connections_max = few(2)).await;
+    let (first, _second) = (attacked.held().await, attacked.held().await);
+    let (status, text) = attacked.get("/quick").await;
+    assert_eq!(status, 503, "{text}");
+    assert!(
+        text.contains("service_overloaded") && text.to_ascii_lowercase().contains("\r\nretry-after: 1\r\n"),
+        "{text}"
+    );
+    assert!(text.contains("application/problem+json"), "{text}");
+    assert_eq!(attacked.get("/healthz").await.0, 200);
+    drop(first);
+    attacked.until_served("/quick").await;
+}
+
+#[tokio::test]
+async fn beyond_the_connections_of_one_address_others_are_sent_away() {
+    let attacked = attacked(|settings| settings.connections_per_peer_max = few(1)).await;
+    let held = attacked.held().await;
+    assert_eq!(attacked.get("/quick").await.0, 503);
+    assert_eq!(attacked.get("/healthz").await.0, 200);
+    drop(held);
+    attacked.until_served("/quick").await;
+}
+
+#[tokio::test]
+async fn who_asks_nothing_gives_way_to_who_asks() {
+    let attacked = attacked(|settings| settings.connections_max = few(3)).await;
+    let mut silent = vec![attacked.connect().await, attacked.sent("GET /quick HTTP/1.1\r\nHo").await];
+    silent.push(attacked.connect().await);
+    attacked.until_served("/quick").await;
+    // The one that waited longest, and no answer.
+    assert_eq!(answer_on(&mut silent[0]).await, (0, String::new()));
+}
+
+#[tokio::test]
+async fn health_is_answered_also_where_many_take_the_last_places_and_ask_nothing() {
+    let attacked = attacked(|settings| settings.connections_max = few(1)).await;
+    let _held = attacked.held().await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(attacked.sent("GET /quick HTTP/1.1\r\n").await);
+    }
+    assert_eq!(attacked.get("/healthz").await.0, 200);
+    let _silent = silent;
+}
+
+#[tokio::test]
+async fn bodies_share_what_may_be_under_way() {
+    let attacked = attacked(|settings| settings.body_bytes_max = few(1024 * 1024)).await;
+    let head = |bytes: usize| {
+        format!("POST /read HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n")
+    };
+    let mut half = attacked.sent(&head(900 * 1024)).await;
+    half.write_all(&vec![b' '; 100 * 1024]).await.unwrap();
+    // The first has its share once the service has read its head: then there is no room for a second one.
+    let began = Instant::now();
+    loop {
+        let second = head(500 * 1024) + &" ".repeat(500 * 1024);
+        let (status, text) = attacked.answered(&second).await;
+        if status == 503 {
+            assert!(text.contains("service_overloaded") && text.to_ascii_lowercase().contains("retry-after"), "{text}");
+            break;
+        }
+        assert!(status == 200 && began.elapsed() < LIMIT, "{text}");
+    }
+    half.write_all(&vec![b' '; 800 * 1024]).await.unwrap();
+    assert_eq!(answer_on(&mut half).await.0, 200);
+    assert_eq!(attacked.answered(&(head(500 * 1024) + &" ".repeat(500 * 1024))).await.0, 200);
+}

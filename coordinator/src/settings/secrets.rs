@@ -1,0 +1,55 @@
+//! The secrets whose text stands in the settings: none may be empty, and a file that has one should not be readable by others.
+
+use std::path::Path;
+
+use interlock_adapters::Secret;
+use secrecy::ExposeSecret;
+
+use super::{KeySource, Settings};
+
+/// Each secret that is a [`Secret`], with its key.
+fn secrets(settings: &Settings) -> impl Iterator<Item = (String, &Secret)> {
+    let of_gateway = settings.gateway.tokens.iter().map(|of| &of.token).enumerate();
+    let of_codec = settings.codec.server.tokens.iter().map(|of| &of.token).enumerate();
+    let of_targets = settings.targets.iter().filter_map(|(target, of)| Some((target, of.auth.secret()?)));
+    of_gateway
+        .map(|(index, secret)| (format!("gateway.tokens, number {}", index + 1), secret))
+        .chain(of_codec.map(|(index, secret)| (format!("codec.server.tokens, number {}", index + 1), secret)))
+        .chain(of_targets.map(|(target, secret)| (format!("targets.{target}.auth"), secret)))
+}
+
+/// The key of the first secret that is empty, or has only spaces. Those that are elsewhere are read by who needs them.
+pub(super) fn blank(settings: &Settings) -> Option<String> {
+    secrets(settings).find(|(_, secret)| secret.is_blank()).map(|(key, _)| key)
+}
+
+/// Whether the key that hides resource ids is empty, or has only spaces.
+pub(super) fn has_blank_id_key(settings: &Settings) -> bool {
+    settings.id_key.as_ref().is_some_and(|key| key.expose_secret().trim().is_empty())
+}
+
+/// A warning, where a file has secrets in it and everybody on this machine can read it.
+pub(super) fn warning(file: &Path, in_file: &Settings) -> Option<String> {
+    let has_texts = secrets(in_file).any(|(_, secret)| secret.is_text())
+        || in_file.id_key.is_some()
+        || in_file.codec.keys.values().any(|key| matches!(key, KeySource::Inline(_)));
+    (has_texts && is_readable_by_others(file)).then(|| {
+        format!(
+            "the settings file {} has secrets in it, and every user of this machine can read it: take that right away (chmod o-r), \
+             or put the secrets elsewhere ({{ file = \"PATH\" }})",
+            file.display()
+        )
+    })
+}
+
+#[cfg(unix)]
+fn is_readable_by_others(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    const OTHERS_READ: u32 = 0o004;
+    std::fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & OTHERS_READ != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable_by_others(_file: &Path) -> bool {
+    false
+}
