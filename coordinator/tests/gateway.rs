@@ -231,6 +231,8 @@ async fn a_token_opens_its_tenant_and_its_role_and_no_other() {
         name: None,
         role: GatewayRole::Submit,
         tenants: vec!["default".parse().unwrap()],
+        realms: Vec::new(),
+        targets: Vec::new(),
     }];
     let platform = platform(options).await;
     let status = |path: &'static str, token: Option<&'static str>| {

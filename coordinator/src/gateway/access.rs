@@ -3,12 +3,12 @@
 use axum::http::{HeaderMap, StatusCode, header};
 use interlock_adapters::secret::SecretMissing;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::TenantId;
+use interlock_domain::ids::{RealmId, TargetId, TenantId};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
-use crate::settings::{GatewayRole, GatewayToken};
+use crate::settings::{GatewayRole, GatewayToken, TargetRight};
 
 /// What a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ struct Known {
     name: Option<String>,
     role: GatewayRole,
     tenants: Vec<TenantId>,
+    realms: Vec<RealmId>,
+    targets: Vec<TargetRight>,
 }
 
 /// Who may do what.
@@ -61,6 +63,8 @@ impl Access {
                 name: token.name.clone(),
                 role: token.role,
                 tenants: token.tenants.clone(),
+                realms: token.realms.clone(),
+                targets: token.targets.clone(),
             })
         };
         Ok(Self { tokens: tokens.iter().map(known).collect::<Result<_, _>>()? })
@@ -100,6 +104,22 @@ impl Access {
         let digest = self.token(headers).unwrap_or_default();
         let known = self.tokens.iter().find(|known| known.digest == digest);
         known.and_then(|known| known.tenants.first().cloned()).unwrap_or_default()
+    }
+
+    /// Whether the caller has a right over a realm that tenants share. Without tokens everybody has.
+    pub fn may_over_realm(&self, headers: &HeaderMap, realm: &RealmId, need: Need) -> bool {
+        self.has_right(headers, need, |known| known.realms.contains(realm))
+    }
+
+    /// Whether the caller has a right over a target, whoever calls it. Without tokens everybody has.
+    pub fn may_over_target(&self, headers: &HeaderMap, target: &TargetId, need: Need) -> bool {
+        self.has_right(headers, need, |known| known.targets.iter().any(|right| right.covers(target)))
+    }
+
+    fn has_right(&self, headers: &HeaderMap, need: Need, has: impl Fn(&Known) -> bool) -> bool {
+        let Ok(digest) = self.token(headers) else { return false };
+        let of_token = |known: &&Known| known.digest == digest && need.is_met_by(known.role);
+        self.tokens.is_empty() || self.tokens.iter().filter(of_token).any(has)
     }
 
     /// Checks a call for a tenant.
@@ -170,6 +190,12 @@ mod tests {
             name: (token == "beta").then(|| "night shift".to_owned()),
             role,
             tenants: vec![tenant.parse().unwrap()],
+            realms: if token == "beta" { vec!["numbers".parse().unwrap()] } else { Vec::new() },
+            targets: match token {
+                "beta" => vec![TargetRight::One("hss".parse().unwrap())],
+                "gamma" => vec![TargetRight::All],
+                _ => Vec::new(),
+            },
         };
         Access::new(&[
             token("alpha", GatewayRole::Submit, "blue"),
@@ -235,6 +261,23 @@ mod tests {
         }))
         .unwrap();
         assert!(Access::new(&[token]).err().unwrap().to_string().contains("/nowhere/token"));
+    }
+
+    #[test]
+    fn a_right_over_what_tenants_share_is_given_by_name_and_goes_no_further_than_the_role() {
+        let headers =
+            |token: &str| HeaderMap::from_iter([(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap())]);
+        let realm =
+            |token: &str, realm: &str| access().may_over_realm(&headers(token), &realm.parse().unwrap(), Need::Operate);
+        assert_eq!(
+            [realm("beta", "numbers"), realm("beta", "sims"), realm("gamma", "numbers"), realm("delta", "numbers")],
+            [true, false, false, false]
+        );
+        let target =
+            |token: &str, target: &str, need| access().may_over_target(&headers(token), &target.parse().unwrap(), need);
+        assert!(target("beta", "hss", Need::Operate) && !target("beta", "crm", Need::Operate));
+        assert!(target("gamma", "crm", Need::Read) && !target("gamma", "crm", Need::Operate), "it may only read");
+        assert!(!target("alpha", "hss", Need::Operate));
     }
 
     #[test]

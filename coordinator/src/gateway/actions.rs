@@ -13,6 +13,7 @@ use super::access::Need;
 use super::problem::Problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
+use super::views;
 use crate::actions::{ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest};
 use crate::http_service::UnreadBody;
 
@@ -26,7 +27,7 @@ pub(super) struct OrderActionBody {
     action: String,
     /// Why; kept in the customer's journal.
     reason: String,
-    /// Who; without it the name of the token.
+    /// On whose behalf: the actor is the bearer of the token.
     #[serde(default)]
     actor: Option<String>,
     /// For `amend`: the fields of the event's data to correct, each as a producer would send it.
@@ -45,7 +46,7 @@ pub(super) struct ResourceActionBody {
     action: String,
     /// Why; kept in the resource's history.
     reason: String,
-    /// Who; without it the name of the token.
+    /// On whose behalf: the actor is the bearer of the token.
     #[serde(default)]
     actor: Option<String>,
     /// Whether to go on where the target has it registered to the holder still, or does not say; it is marked in the history.
@@ -123,8 +124,15 @@ pub(super) async fn on_resource(
         let detail = format!("There is no action '{}' on resources; there is: force_release.", body.action);
         return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     }
-    let request = ForceRequest { resource, even_if_registered: body.even_if_registered, own_only: false, words };
-    Ok(Json(gateway.actions.force_release(&tenant, &request).await?))
+    // What tenants share is another's, too.
+    let own_only = gateway
+        .inspection
+        .shared_realm(&tenant, resource.kind())
+        .is_some_and(|realm| !gateway.access.may_over_realm(&headers, &realm, Need::Operate));
+    let request = ForceRequest { resource, even_if_registered: body.even_if_registered, own_only, words };
+    let mut taken = gateway.actions.force_release(&tenant, &request).await?;
+    views::mask_foreign(&gateway, &headers, &tenant, &request.resource, &mut taken.state);
+    Ok(Json(taken))
 }
 
 fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
@@ -134,7 +142,7 @@ fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<Tenan
     Ok(tenant)
 }
 
-/// Who acts, and why; without a name the caller.
+/// Who acts, and why. That is the caller, whatever name the body gives: that one is kept as on whose behalf.
 pub(super) fn words(
     gateway: &Gateway,
     headers: &HeaderMap,
@@ -142,7 +150,11 @@ pub(super) fn words(
     actor: Option<String>,
     reason: String,
 ) -> Result<ActionWords, Problem> {
-    let actor = actor.unwrap_or_else(|| gateway.access.caller(headers));
+    let caller = gateway.access.caller(headers);
+    let actor = match actor {
+        Some(name) if name != caller => format!("{caller} on behalf of {name}"),
+        _ => caller,
+    };
     let words = ActionWords { action_id, actor, reason };
     words.check()?;
     Ok(words)

@@ -4,6 +4,7 @@ mod access;
 mod actions;
 mod admitted;
 mod events;
+mod foreign;
 mod orders;
 mod problem;
 mod request;

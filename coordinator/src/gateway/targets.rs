@@ -41,7 +41,7 @@ pub(super) struct TargetActionBody {
     action: String,
     /// Why; kept in the target's history.
     reason: String,
-    /// Who; without it the name of the token.
+    /// On whose behalf: the actor is the bearer of the token.
     #[serde(default)]
     actor: Option<String>,
     /// For `pause`: until when, RFC 3339; without it until somebody resumes it.
@@ -150,6 +150,15 @@ fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {
 /// Whether the caller may look at, or act on, what all these tenants share.
 pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, target: &TargetId, need: Need) -> Result<(), Problem> {
     gateway.access.check_role(headers, need)?;
+    if gateway.access.may_over_target(headers, target, need) {
+        return Ok(());
+    }
+    if need == Need::Operate && gateway.targets.is_for_everybody(target) {
+        let detail = format!(
+            "Tenants that the settings do not name may call the target '{target}': the token needs a right over it."
+        );
+        return Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TargetForbidden, detail));
+    }
     gateway.targets.tenants_of(target).iter().try_for_each(|tenant| gateway.access.check(headers, tenant, need))
 }
 

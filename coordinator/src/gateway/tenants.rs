@@ -28,7 +28,7 @@ pub(super) struct TenantActionBody {
     action: String,
     /// Why; kept in the tenant's history.
     reason: String,
-    /// Who; without it the name of the token.
+    /// On whose behalf: the actor is the bearer of the token.
     #[serde(default)]
     actor: Option<String>,
     /// For `offboard`: whether new events are refused before the open orders have ended.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Gateway;
 use super::access::Need;
+use super::foreign;
 use super::problem::Problem;
 use super::request::PathParts;
 use super::throttle::Counted;
@@ -52,7 +53,23 @@ pub(super) async fn resource(
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
     let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
-    Ok(Json(gateway.inspection.resource(&tenant, &resource).await?))
+    let mut view = gateway.inspection.resource(&tenant, &resource).await?;
+    mask_foreign(&gateway, &headers, &tenant, &resource, &mut view);
+    Ok(Json(view))
+}
+
+/// Leaves out of a resource's view what is of tenants that the caller may not look at.
+pub(super) fn mask_foreign(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    tenant: &TenantId,
+    resource: &ResourceId,
+    view: &mut Value,
+) {
+    let Some(realm) = gateway.inspection.shared_realm(tenant, resource.kind()) else { return };
+    if !gateway.access.may_over_realm(headers, &realm, Need::Read) {
+        foreign::mask(view, |other| gateway.access.check(headers, other, Need::Read).is_ok());
+    }
 }
 
 /// An order: its state, what it waits for, its steps and claims.

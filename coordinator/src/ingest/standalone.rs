@@ -168,6 +168,7 @@ mod tests {
     #[test]
     fn an_order_lives_as_long_as_the_catalog_says_from_when_it_happened() {
         let plan = |expires_after_ms| Plan {
+            requires: Vec::new(),
             catalog_digest: String::new(),
             urgent: false,
             unordered: true,

@@ -19,6 +19,8 @@ use self::answers::{Keeping, ResourceState, TargetStands};
 use self::link::of_order;
 use super::advice;
 
+/// What stands for a customer of a tenant that whoever asks may not look at.
+pub(in crate::inspection) const ANOTHER_TENANT: &str = "another tenant";
 /// The most questions that one chain asks. It is cut off there, and says so.
 pub(super) const QUESTIONS_MAX: usize = 100;
 
@@ -295,8 +297,15 @@ impl Chain {
     }
 
     fn forbidden(&mut self, question: &Question, parent: Option<usize>) {
-        let detail = format!("It belongs to the tenant '{}', which this token is not for.", question.tenant());
-        let mut link = Link::of_question(question, "forbidden", &detail);
+        // Not even who it is: tenants that share a realm are no business of each other.
+        let mut link =
+            Link::of_question(question, "forbidden", "It belongs to another tenant, which this token is not for.");
+        let another = || Some(ANOTHER_TENANT.to_owned());
+        (link.customer_id, link.order_id, link.holder) = (None, None, another());
+        if let Some(parent) = parent {
+            link.tenant_id = self.links[parent].tenant_id.clone();
+            self.links[parent].holder = another();
+        }
         link.code = Some(ErrorCode::TenantForbidden.into());
         self.push(parent, link);
     }

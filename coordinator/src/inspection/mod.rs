@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use interlock_activities::EntityTarget;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId};
+use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
@@ -138,6 +138,12 @@ impl Inspection {
         let entity = self.installation.entities.resource(tenant, resource);
         let (view, run) = self.ask(&format!("The resource {resource}"), &entity, names::STATE, &Value::Null).await?;
         Ok(with_end(view, &run))
+    }
+
+    /// The realm in which a kind's resources of a tenant are, where other tenants share it.
+    pub fn shared_realm(&self, tenant: &TenantId, kind: &ResourceKind) -> Option<RealmId> {
+        let realm = self.installation.routing.realm(tenant, kind);
+        (realm != RealmId::from(tenant)).then_some(realm)
     }
 
     /// What a resource said of itself last in a run that is over, as long as the namespace retains it.

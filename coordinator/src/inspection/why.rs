@@ -66,7 +66,7 @@ impl Inspection {
                 Question::Target { target, .. } if !may_ask(Asked::Target(target)) => {
                     self.answer(&question).await.without_persons()
                 }
-                question => self.answer(question).await,
+                question => self.answer(question).await.without_names_of(|tenant| !may_ask(Asked::Tenant(tenant))),
             };
             chain.hear(answer);
         }

@@ -33,7 +33,9 @@ pub(crate) use http::is_origin;
 pub use http::{HttpSettings, TlsSettings};
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
-pub use tables::{AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings};
+pub use tables::{
+    AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings, TargetRight,
+};
 pub use variables::{VARIABLES, Variable};
 pub use workers::{
     SlotSupply, TARGET_CPU, TARGET_MEMORY, WORKLOAD_KEYS, WorkersSettings, WorkloadDefaults, WorkloadKey,

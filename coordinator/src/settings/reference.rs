@@ -31,6 +31,8 @@ token = { file = "/run/secrets/interlock/night-shift" }  # every secret here: "i
 name = "night-shift"        # who is kept as the actor of what is done with it; default: the digest of the token
 role = "submit"             # submit | read | operate (which includes read)
 tenants = ["blue"]
+realms = ["numbers"]        # shared realms in which its bearer sees what other tenants have, and with the role operate may force it
+targets = ["hss-east"]      # targets that tenants share on which its bearer may act, with the role operate; "*" for all
 
 [gateway.tls]               # without it the gateway speaks HTTP, and whatever stands before it ends TLS
 certificate = "/run/secrets/interlock-tls/tls.crt"  # PEM, with those that lead to an authority

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use interlock_adapters::Secret;
-use interlock_domain::ids::TenantId;
+use interlock_domain::ids::{RealmId, TargetId, TenantId};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -117,6 +117,40 @@ pub struct GatewayToken {
     pub role: GatewayRole,
     /// For which tenants.
     pub tenants: Vec<TenantId>,
+    /// The realms over which it has a right: in them its bearer sees what other tenants have, and, with the role `operate`, may force it.
+    #[serde(default)]
+    pub realms: Vec<RealmId>,
+    /// The targets on which its bearer may act although other tenants call them, with the role `operate`; `"*"` for all.
+    #[serde(default)]
+    pub targets: Vec<TargetRight>,
+}
+
+/// A right over a target that tenants share.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum TargetRight {
+    /// Over every target.
+    All,
+    /// Over this one.
+    One(TargetId),
+}
+
+impl TargetRight {
+    /// Whether it is over this target.
+    pub fn covers(&self, target: &TargetId) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(one) => one == target,
+        }
+    }
+}
+
+impl TryFrom<String> for TargetRight {
+    type Error = <TargetId as std::str::FromStr>::Err;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text == "*" { Ok(Self::All) } else { text.parse().map(Self::One) }
+    }
 }
 
 /// What the bearer of a token may do. Each role may do what those before it may not: they are not ranked, except that

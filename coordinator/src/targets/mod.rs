@@ -195,6 +195,13 @@ impl Targets {
         }
     }
 
+    /// Whether tenants may call a target that the settings do not name: it has the name of a role, for which it stands where a tenant
+    /// says nothing, or no tenant that they name calls it.
+    pub fn is_for_everybody(&self, target: &TargetId) -> bool {
+        let is_of_role = self.installation.catalog.roles().iter().any(|role| TargetId::from(role) == *target);
+        is_of_role || self.tenants_of(target).is_empty()
+    }
+
     /// The tenants that the settings name and that call a target: whoever acts on it acts on all of them.
     pub fn tenants_of(&self, target: &TargetId) -> Vec<TenantId> {
         let roles = self.installation.catalog.roles();

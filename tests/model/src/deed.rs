@@ -225,6 +225,7 @@ impl Deed {
             policy: policy.clone(),
         };
         Plan {
+            requires: Vec::new(),
             catalog_digest: "model".to_owned(),
             urgent: self.urgent,
             unordered: self.unordered,

@@ -270,6 +270,8 @@ catalogue! {
             => "Use another token, or have [[gateway.tokens]] changed.";
         TenantForbidden = "tenant_forbidden": "The token is not for this tenant."
             => "Use another token, or have [[gateway.tokens]] changed.";
+        TargetForbidden = "target_forbidden": "The token has no right over a target that tenants share."
+            => "Use another token, or have 'targets' of [[gateway.tokens]] changed.";
         RoleForbidden = "role_forbidden": "The role of the token does not allow this call."
             => "Use another token, or have [[gateway.tokens]] changed.";
         BodyTooLarge = "body_too_large": "The body of the call is longer than the gateway reads."

@@ -3,6 +3,8 @@
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId};
 use serde::Deserialize;
 
+use super::ANOTHER_TENANT;
+
 /// What the chain wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::inspection) enum Question {
@@ -51,6 +53,19 @@ pub(in crate::inspection) enum Answer {
 }
 
 impl Answer {
+    /// The same without the name of a holder whose tenant whoever asks may not look at, where the chain ends there. Where it goes on, it is
+    /// forbidden to ask that holder.
+    pub(in crate::inspection) fn without_names_of(mut self, is_foreign: impl Fn(&TenantId) -> bool) -> Self {
+        if let Self::Resource(ResourceState { holder: Some(holder), waiting_for: Some(kind), .. }) = &mut self
+            && kind != "holder"
+            && holder.tenant_id.as_ref().is_some_and(is_foreign)
+        {
+            holder.customer_id = None;
+            holder.party = Some(ANOTHER_TENANT.to_owned());
+        }
+        self
+    }
+
     /// The same without what persons said.
     pub(in crate::inspection) fn without_persons(self) -> Self {
         match self {
