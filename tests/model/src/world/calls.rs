@@ -6,6 +6,7 @@ use interlock_domain::customer::{Input, StepState};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::outcome::Outcome;
 
+use super::attempts::Begins;
 use super::perform::Checked;
 use super::{Call, CallRun, Phase, World};
 use crate::broken::Broken;
@@ -75,8 +76,10 @@ impl World {
         self.left.ambiguous -= 1;
         seen.see(Sighting::AmbiguousAttempt);
         let sends_at_once = self.scenario.broken == Some(Broken::SendsWithoutSettling);
+        let Some(request) = self.run_mut(call).map(|run| Arc::clone(&run.request)) else { return };
+        let next = self.begins(&request, Begins::AfterUnanswered);
         if let Some(run) = self.run_mut(call) {
-            run.phase = if sends_at_once { Phase::ToSend } else { Phase::Settling };
+            run.phase = if sends_at_once { Phase::ToSend } else { next };
         }
     }
 
@@ -100,7 +103,7 @@ impl World {
         {
             seen.see(Sighting::Unconfirmed);
         }
-        Ok(())
+        self.end_customer_run(call.customer, seen)
     }
 
     fn answer(&mut self, id: &RequestId, outcome: &Outcome) {

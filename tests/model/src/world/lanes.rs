@@ -5,8 +5,8 @@ use interlock_domain::customer::{Customer, Order, StepState};
 use interlock_domain::ids::{OrderId, ResourceId, TargetId};
 use interlock_domain::message::ProvisionRequest;
 
-use super::World;
 use super::perform::Checked;
+use super::{Ghost, World};
 use crate::deed::Write;
 use crate::sighting::{Sighting, Sightings};
 use crate::target::{Request, owner_of, writes_of};
@@ -105,7 +105,9 @@ impl World {
             }
         }
         let excused = index.is_some_and(|index| self.truth.forced.contains(&index));
-        if !excused && self.ghosts.iter().any(|ghost| names(&ghost.call.request)) {
+        // An attempt that an operator had given up is settled by the call itself.
+        let is_own = |ghost: &Ghost| ghost.customer == customer && ghost.life == self.customers[customer].life;
+        if !excused && self.ghosts.iter().any(|ghost| names(&ghost.call.request) && !is_own(ghost)) {
             let detail = format!("customer {customer} calls for {resource} beside a call of a dead entity");
             return Err(Violation::new(Check::OneWriter, detail));
         }
