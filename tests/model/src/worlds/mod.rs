@@ -135,6 +135,11 @@ pub fn traces() -> Vec<Scenario> {
         trace_13_unused(),
         trace_14(),
         trace_14_swap(),
+        trace_15(),
+        trace_16(),
+        trace_16_resource(),
+        trace_16_unused(),
+        trace_17(),
         trace_21(),
         trace_22(),
     ]
