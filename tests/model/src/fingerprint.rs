@@ -83,7 +83,7 @@ impl Fingerprint for Resource {
     /// The history is left out: nothing is decided by it.
     fn fingerprint(&self) -> u64 {
         let queue: Vec<_> = self.queue.values().collect();
-        let earlier = (self.reborn, self.unsure, self.settled, self.floor, &self.rival);
+        let earlier = (self.reborn, self.unsure, self.hears_again, self.untold, self.settled, self.floor, &self.rival);
         let grants = (self.epoch, &self.holder, self.vacancy, self.not_before, self.contested_in_a_row);
         let pending = (self.looking_up, self.look_up_is_stale, &self.outbox, self.sending, self.fresh);
         hash_of_json(&(grants, earlier, pending, queue, &self.finished))

@@ -128,6 +128,7 @@ fn trace_16_a_customer_that_was_reset_asks_before_it_calls_again() {
 #[test]
 fn trace_16_a_resource_that_was_reset_asks_before_it_grants() {
     holds(&worlds::trace_16_resource(), &[Sighting::ResourceReset, Sighting::HandOver]);
+    holds(&worlds::trace_16_resource_unused(), &[Sighting::ResourceReset, Sighting::LeaseReasserted]);
 }
 
 #[test]

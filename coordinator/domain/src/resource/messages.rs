@@ -111,6 +111,7 @@ impl Resource {
     /// the lease.
     pub(super) fn take_claim(&mut self, now: Timestamp, ticket: Ticket) -> Option<ClaimAnswer> {
         self.begin(now, &ticket.policy);
+        self.ask_who_is_heard_again(&ticket.claimant, ticket.incarnation);
         if self.finished.contains(&ticket.id) {
             return Some(ClaimAnswer::Finished);
         }

@@ -33,6 +33,7 @@ impl Resource {
         if let Some(first) = tickets.first() {
             self.begin(now, &first.policy);
         }
+        self.ask_who_is_heard_again(&from, incarnation);
         let is_of_life_before = |holder: &Holder| {
             holder.is(&from) && holder.lives_as.is_none() && holder.incarnation.is_some_and(|life| life < incarnation)
         };

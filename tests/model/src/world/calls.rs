@@ -89,7 +89,10 @@ impl World {
         if matches!(outcome, Outcome::InUse { .. }) {
             seen.see(Sighting::Contested);
             let order = self.machine(call.customer).and_then(|machine| machine.orders.get(&call.order));
-            if order.is_some_and(|order| order.steps.iter().all(|step| step.state != StepState::Done)) {
+            let changed_nothing =
+                order.is_some_and(|order| order.steps.iter().all(|step| step.state != StepState::Done));
+            // A release that is left out does not have its order wait again.
+            if changed_nothing && self.begun(call.customer, &call.order) == Some(true) {
                 // Nothing changed: the order is as if it had not begun.
                 let life = self.customers[call.customer].life;
                 self.truth.begun.remove(&(call.order.clone(), life));

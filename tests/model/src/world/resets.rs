@@ -326,6 +326,7 @@ impl World {
             let living = (0..self.customers.len()).filter(|customer| self.machine(*customer).is_some());
             let asked: Vec<_> = living.map(|customer| (resource, customer)).collect();
             self.to_look_around.extend(asked);
+            self.truth.signals_lost.insert(resource);
         }
         self.end_resource_run(resource, seen)
     }

@@ -138,6 +138,7 @@ pub fn traces() -> Vec<Scenario> {
         trace_15(),
         trace_16(),
         trace_16_resource(),
+        trace_16_resource_unused(),
         trace_16_unused(),
         trace_17(),
         trace_21(),

@@ -186,6 +186,13 @@ pub fn trace_16_unused() -> Scenario {
     start.event("A", 1, assign("N1")).event("B", 2, assign("N1")).may_wait().with("", faults)
 }
 
+/// 16, where the number's own workflow is reset to a moment before it granted it, and an older claim came since.
+pub fn trace_16_resource_unused() -> Scenario {
+    let faults = Faults { resources_reset: 1, ..Faults::default() };
+    let start = Scenario::new("trace 16, of the resource, unused");
+    start.event("A", 2, assign("N1")).event("B", 1, assign("N1")).may_wait().with("", faults)
+}
+
 /// 17: an operator completes the activity of A's release by hand.
 pub fn trace_17() -> Scenario {
     handed_over("trace 17", Faults { by_hand: 1, ..Faults::default() }).ends_with("N1", "B")
