@@ -58,6 +58,18 @@ pub enum Broken {
     LeavesBeforeItsCause,
     /// §4.7, §4.15: epochs come from workflow time, and request ids name the position of a message only.
     NamesPositions,
+    /// §4.12: a customer that was reset goes on as if nothing had happened, as in version 0.1.0.
+    NoticesNoReset,
+    /// §4.12: a customer that was reset believes that its leases are still its own.
+    BelievesItsLeases,
+    /// §4.12: a customer that was reset is the same as before: what was granted to it since is its own.
+    KeepsItsIncarnation,
+    /// §4.12: a resource that was reset goes on as if nothing had happened, and grants at once.
+    ResourceNoticesNoReset,
+    /// §4.9: an attempt is the first one if its number is 1.
+    GoesByTheAttemptNumber,
+    /// §4.9: a result that a person gave in Temporal is taken for the target's answer.
+    TakesResultsByHand,
     /// §4.12: customers say again what they want, and not what they have.
     KeepsQuietAboutItsLease,
 }

@@ -29,6 +29,14 @@ pub struct Faults {
     pub resources_terminated: u8,
     /// Resource entities that are terminated whatever goes on; customers are then asked to say again what they have.
     pub resources_lost: u8,
+    /// Customer entities that are reset to an earlier moment, with the signals since applied again or not.
+    pub customers_reset: u8,
+    /// Resource entities that are reset to an earlier moment, with the signals since applied again or not.
+    pub resources_reset: u8,
+    /// Activities of calls that an operator resets.
+    pub activities_reset: u8,
+    /// Activities of calls that an operator completes or fails.
+    pub by_hand: u8,
     /// Workflow tasks that are not recorded though effects of them left, and are attempted again.
     pub tasks_lost: u8,
     /// Leases that a customer forgets, as no known way makes it; the sweep sees that its resource contradicts it.

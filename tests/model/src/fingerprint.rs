@@ -73,7 +73,7 @@ impl Fingerprint for Customer {
             self.journal.iter().map(|entry| &entry.what).filter(|what| what.starts_with("action")).collect();
         let waiting = (&self.unjudged, &self.early_recalls, &self.early_notices);
         let pending = (&self.inbox, self.local, &self.basis, &self.outbox, waiting);
-        let to_say = (&self.to_reassert, &self.contradicting);
+        let to_say = (&self.to_reassert, &self.contradicting, &self.to_reassert_as_reset, self.reset_at);
         let memory = (to_say, &self.given_back, &self.settled, &self.applied, &self.remembered);
         hash_of_json(&(self.incarnation, pending, &self.orders, &self.leases, memory, acted))
     }
@@ -83,7 +83,7 @@ impl Fingerprint for Resource {
     /// The history is left out: nothing is decided by it.
     fn fingerprint(&self) -> u64 {
         let queue: Vec<_> = self.queue.values().collect();
-        let earlier = (self.reborn, self.settled, self.floor, &self.rival);
+        let earlier = (self.reborn, self.unsure, self.hears_again, self.untold, self.settled, self.floor, &self.rival);
         let grants = (self.epoch, &self.holder, self.vacancy, self.not_before, self.contested_in_a_row);
         let pending = (self.looking_up, self.look_up_is_stale, &self.outbox, self.sending, self.fresh);
         hash_of_json(&(grants, earlier, pending, queue, &self.finished))

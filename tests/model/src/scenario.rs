@@ -279,6 +279,8 @@ impl Scenario {
             || faults.forced > 0
             || faults.customers_terminated > 0
             || faults.leases_forgotten > 0
+            || faults.customers_reset > 0
+            || faults.resources_reset > 0
             || faults.resources_terminated > 0
             || (faults.ambiguous > 0 && !self.verifies)
     }

@@ -148,6 +148,42 @@ fn a_dead_customer_that_nobody_notices_keeps_its_lease() {
 }
 
 #[test]
+fn a_customer_that_does_not_notice_its_reset_uses_what_it_gave_away() {
+    let checks = [Check::OneHolder, Check::OneWriter, Check::EpochGrows, Check::ReleaseBeforeWrite];
+    turns_red(worlds::trace_16(), Broken::NoticesNoReset, &checks);
+}
+
+#[test]
+fn a_customer_that_believes_its_leases_after_a_reset_uses_what_it_gave_away() {
+    let checks = [Check::OneHolder, Check::OneWriter, Check::EpochGrows, Check::ReleaseBeforeWrite];
+    turns_red(worlds::trace_16(), Broken::BelievesItsLeases, &checks);
+}
+
+#[test]
+fn a_customer_that_is_the_same_after_a_reset_writes_beside_its_calls_before() {
+    let checks = [Check::OneWriter, Check::OneEffect, Check::LeaseLeaked, Check::LockUp];
+    turns_red(worlds::trace_16_unused(), Broken::KeepsItsIncarnation, &checks);
+}
+
+#[test]
+fn a_resource_that_does_not_notice_its_reset_grants_what_somebody_has() {
+    let checks = [Check::OneHolder, Check::OneWriter, Check::EpochGrows, Check::ReleaseBeforeWrite, Check::LeaseLeaked];
+    turns_red(worlds::trace_16_resource(), Broken::ResourceNoticesNoReset, &checks);
+}
+
+#[test]
+fn an_attempt_that_goes_by_its_number_writes_beside_the_next_holder() {
+    let checks = [Check::OneWriter, Check::OneEffect, Check::ReleaseBeforeWrite];
+    turns_red(worlds::trace_15(), Broken::GoesByTheAttemptNumber, &checks);
+}
+
+#[test]
+fn a_result_by_hand_that_is_taken_for_an_answer_lets_the_next_holder_write_too_early() {
+    let checks = [Check::OneWriter, Check::ReleaseBeforeWrite];
+    turns_red(worlds::trace_17(), Broken::TakesResultsByHand, &checks);
+}
+
+#[test]
 fn a_grant_that_leaves_before_its_timer_is_recorded_is_made_twice() {
     let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked, Check::EpochGrows];
     turns_red(worlds::trace_21(), Broken::LeavesBeforeItsCause, &checks);

@@ -115,6 +115,28 @@ fn trace_14_a_forced_release_waits_for_a_holder_who_swaps_numbers() {
 }
 
 #[test]
+fn trace_15_an_attempt_after_a_reset_of_its_activity_settles_the_one_before() {
+    holds(&worlds::trace_15(), &[Sighting::ActivityReset, Sighting::ReadBack, Sighting::HandOver]);
+}
+
+#[test]
+fn trace_16_a_customer_that_was_reset_asks_before_it_calls_again() {
+    holds(&worlds::trace_16(), &[Sighting::CustomerReset, Sighting::Orphan, Sighting::HandOver]);
+    holds(&worlds::trace_16_unused(), &[Sighting::CustomerReset, Sighting::Orphan]);
+}
+
+#[test]
+fn trace_16_a_resource_that_was_reset_asks_before_it_grants() {
+    holds(&worlds::trace_16_resource(), &[Sighting::ResourceReset, Sighting::HandOver]);
+    holds(&worlds::trace_16_resource_unused(), &[Sighting::ResourceReset, Sighting::LeaseReasserted]);
+}
+
+#[test]
+fn trace_17_a_result_by_hand_is_read_back() {
+    holds(&worlds::trace_17(), &[Sighting::ResultByHand, Sighting::ReadBack, Sighting::HandOver]);
+}
+
+#[test]
 fn trace_21_a_grant_by_a_timer_is_recorded_before_anybody_is_told() {
     holds(&worlds::trace_21(), &[Sighting::Grant, Sighting::TaskLost, Sighting::LateAnswer]);
 }

@@ -154,3 +154,23 @@ fn all_worlds_hold_where_workflow_tasks_are_lost_and_persons_cancel_orders() {
 fn all_worlds_hold_where_workflow_tasks_are_lost_and_claims_come_late() {
     all_worlds_hold("tasks lost, claims late", &[Sighting::TaskLost, Sighting::LateAnswer, Sighting::StrayMessage]);
 }
+
+#[test]
+fn all_worlds_hold_where_customers_are_reset() {
+    all_worlds_hold("customer reset", &[Sighting::CustomerReset, Sighting::Orphan, Sighting::ReadBack]);
+}
+
+#[test]
+fn all_worlds_hold_where_resources_are_reset() {
+    all_worlds_hold("resource reset", &[Sighting::ResourceReset, Sighting::LeaseReasserted, Sighting::LookUp]);
+}
+
+#[test]
+fn all_worlds_hold_where_operators_reset_activities() {
+    all_worlds_hold("activity reset", &[Sighting::ActivityReset, Sighting::ReadBack]);
+}
+
+#[test]
+fn all_worlds_hold_where_operators_end_activities_by_hand() {
+    all_worlds_hold("by hand", &[Sighting::ResultByHand, Sighting::ReadBack]);
+}

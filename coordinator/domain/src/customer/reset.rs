@@ -5,6 +5,8 @@
 //! step that is open is read back before it is sent, and no call starts under a lease before its resource said that it is still
 //! this customer's ([`Lease::doubted`]).
 
+use std::collections::BTreeSet;
+
 use super::state::JournalEntry;
 use super::{ClaimState, Customer, Lease, Order, StepState, TicketState};
 use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
@@ -22,16 +24,10 @@ impl Customer {
             order.reset_at = Some(now);
             order.steps.iter_mut().filter(|step| !step.state.is_over()).for_each(|step| step.after_reset = true);
         }
-        // Grants and recalls were for the life before.
-        self.unjudged.clear();
-        self.early_recalls.clear();
-        self.early_notices.clear();
         for lease in self.leases.values_mut() {
             lease.doubt();
         }
-        let claimed = self.orders.values().flat_map(|order| order.open_claims().map(|claim| &claim.claim.resource));
-        let concerned: Vec<ResourceId> = self.leases.keys().chain(claimed).cloned().collect();
-        for resource in concerned {
+        for resource in self.resources_known() {
             self.reassert_after_reset(resource, now);
         }
         self.note(JournalEntry {
@@ -51,6 +47,18 @@ impl Customer {
             claims: Vec::new(),
         });
         self.changed();
+    }
+
+    /// The resources that may know this customer, by what it remembers of them: the life before may have been granted something of
+    /// each, and not have said whether it wants it. Grants and recalls were for that life, and are forgotten.
+    fn resources_known(&mut self) -> BTreeSet<ResourceId> {
+        let claimed = self.orders.values().flat_map(|order| order.open_claims().map(|claim| &claim.claim.resource));
+        let remembered = self.leases.keys().chain(self.given_back.keys()).chain(self.settled.keys()).chain(claimed);
+        let mut known: BTreeSet<ResourceId> = remembered.cloned().collect();
+        known.extend(std::mem::take(&mut self.unjudged).into_iter().map(|grant| grant.resource));
+        known.extend(std::mem::take(&mut self.early_recalls).into_keys());
+        known.extend(std::mem::take(&mut self.early_notices).into_iter().map(|(resource, _)| resource));
+        known
     }
 
     /// An admission that began before the reset ended: its tickets are those of the life before, so its answers count for

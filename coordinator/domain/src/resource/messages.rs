@@ -63,7 +63,8 @@ impl Resource {
                 self.vacate(now, "declined");
                 self.vacancy = Vacancy::ToLookUp;
             }
-            Some(holder) if holder.used => {
+            // After a reset of this entity it may have been released since.
+            Some(holder) if holder.used && !self.unsure => {
                 holder.incarnation = None;
                 holder.ticket = None;
                 holder.recalled = None;
@@ -110,11 +111,15 @@ impl Resource {
     /// the lease.
     pub(super) fn take_claim(&mut self, now: Timestamp, ticket: Ticket) -> Option<ClaimAnswer> {
         self.begin(now, &ticket.policy);
+        self.ask_who_is_heard_again(&ticket.claimant, ticket.incarnation);
         if self.finished.contains(&ticket.id) {
             return Some(ClaimAnswer::Finished);
         }
         if self.queue.values().any(|queued| queued.ticket.id == ticket.id) {
             return None;
+        }
+        if self.is_of_earlier_life(&ticket) {
+            return Some(ClaimAnswer::Finished);
         }
         if let Some(holder) = &self.holder {
             if holder.ticket.as_ref().is_some_and(|held| held.id == ticket.id) {
@@ -157,6 +162,17 @@ impl Resource {
                 (tickets_max / TENANT_SHARE_OF_QUEUE, QUEUED_NAMES_BYTES_MAX / TENANT_SHARE_OF_QUEUE);
             is_full(&own, tickets_max.max(1), names_max).filter(|_| is_shared)
         })
+    }
+
+    /// Whether a later life of the claimant waits here or has the lease: a claim of an earlier one was on its way for long, and its
+    /// order has a ticket of the later life by the same key.
+    fn is_of_earlier_life(&self, ticket: &Ticket) -> bool {
+        let is_later = |queued: &QueuedTicket| {
+            queued.ticket.claimant == ticket.claimant && queued.ticket.incarnation > ticket.incarnation
+        };
+        let is_held_by_later =
+            |holder: &Holder| holder.is(&ticket.claimant) && holder.incarnation > Some(ticket.incarnation);
+        self.queue.values().any(is_later) || self.holder.as_ref().is_some_and(is_held_by_later)
     }
 
     /// Whether a ticket is in the queue, has the lease, or is over.

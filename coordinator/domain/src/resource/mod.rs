@@ -121,7 +121,10 @@ impl Resource {
             Input::Forced(release) => self.forced(now, release),
             Input::Woke => {}
             Input::WasReset => self.was_reset(now),
-            Input::Resumed => self.under_way_again(&mut effects),
+            Input::Resumed => {
+                self.hears_again = false;
+                self.under_way_again(&mut effects);
+            }
         }
         self.advance(now, &mut effects);
         self.said_at = None;

@@ -33,6 +33,14 @@ impl Resource {
         if let Some(first) = tickets.first() {
             self.begin(now, &first.policy);
         }
+        self.ask_who_is_heard_again(&from, incarnation);
+        let is_of_life_before = |holder: &Holder| {
+            holder.is(&from) && holder.lives_as.is_none() && holder.incarnation.is_some_and(|life| life < incarnation)
+        };
+        if lease.is_none() && !after_reset && self.holder.as_ref().is_some_and(is_of_life_before) {
+            // Whoever lives again says by it that its earlier life is dead, as it does by a claim.
+            self.orphaned(now);
+        }
         match lease {
             lease if after_reset => self.holder_was_reset(now, &from, incarnation, lease, above),
             Some(lease) if lasting => self.held_all_the_same(now, &from, incarnation, lease, above),

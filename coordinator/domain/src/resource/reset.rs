@@ -1,6 +1,6 @@
 //! A workflow reset by an operator: of the entity of a customer that has the resource, or of this one.
 
-use super::{Holder, Resource, Vacancy};
+use super::{Holder, HolderName, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
 use crate::message::{HeldLease, Notice, ToCustomer};
 
@@ -85,6 +85,7 @@ impl Resource {
     pub(super) fn was_reset(&mut self, now: Timestamp) {
         self.reborn = true;
         self.unsure = true;
+        self.hears_again = true;
         self.floor = self.floor.max(Epoch(u64::try_from(now.0).unwrap_or(0)));
         self.look_up_is_stale |= self.looking_up;
         self.note(now, "reset", None, None, None);
@@ -94,6 +95,7 @@ impl Resource {
         }
         let wait = self.policy.fresh_wait_ms.max(self.policy.orphan_settle_ms);
         self.not_before = self.not_before.max(now.plus_ms(wait));
+        self.forget_named_holder(now);
         let above = self.floor;
         if let Some(holder) = &mut self.holder {
             holder.looked_up = false;
@@ -112,6 +114,32 @@ impl Resource {
         for (customer, incarnation) in waiting {
             let notice = Notice::SayAgain { above, epoch: None };
             self.tell(customer, ToCustomer { resource: self.id.clone(), incarnation, notice });
+        }
+    }
+
+    /// A holder who is only named, by a list or by the target, was not granted anything by then: it may have been granted it and given
+    /// it back since.
+    fn forget_named_holder(&mut self, now: Timestamp) {
+        let Some(named) = self.holder.take_if(|holder| holder.incarnation.is_none()) else { return };
+        let who = match named.who {
+            HolderName::Customer(customer) => customer.to_string(),
+            HolderName::Party(party) => party,
+        };
+        self.note(now, "unsure", Some(who), None, None);
+        self.untold = None;
+        // A lease by this very epoch is news, should anybody say to have it.
+        self.settled = self.settled.min(Epoch(named.epoch.0.saturating_sub(1)));
+        self.doubt_vacancy_after_reset();
+    }
+
+    /// A signal from before the reset is applied again, and whoever sent it may have been granted the lease since.
+    pub(super) fn ask_who_is_heard_again(&mut self, customer: &CustomerRef, incarnation: Incarnation) {
+        let is_asked = |(to, message): &(CustomerRef, ToCustomer)| {
+            to == customer && message.incarnation == incarnation && matches!(message.notice, Notice::SayAgain { .. })
+        };
+        if self.hears_again && !self.outbox.iter().any(is_asked) {
+            let notice = Notice::SayAgain { above: self.floor, epoch: None };
+            self.tell(customer.clone(), ToCustomer { resource: self.id.clone(), incarnation, notice });
         }
     }
 

@@ -171,3 +171,43 @@ fn an_authority_is_asked_before_the_first_grant_after_a_reset() {
     n.step(quiet, Input::LookedUp(HolderAnswer::Nobody));
     assert!(n.holder.as_ref().unwrap().is(&who("B")), "{n:?}");
 }
+
+#[test]
+fn a_claim_of_an_earlier_life_that_comes_late_does_not_take_the_place_of_the_later_one() {
+    let (mut n, _) = held_by_a();
+    let early = settling(ticket("B", 2, ClaimMode::Assign));
+    let id = crate::ids::TicketId::derive(&early.order, &n.id, LIFE_2);
+    let later = Ticket { incarnation: LIFE_2, id: id.clone(), ..early.clone() };
+    n.claim(LATER, later);
+    let (answer, _) = n.claim(LATER, early);
+    assert_eq!(answer, ClaimAnswer::Finished);
+    let queued: Vec<_> = n.queue.values().map(|queued| queued.ticket.id.clone()).collect();
+    assert_eq!(queued, [id], "both have the same key");
+}
+
+#[test]
+fn a_customer_whose_claim_is_applied_again_after_a_reset_is_asked_what_it_has() {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    n.step(LATER, Input::WasReset);
+    n.claim(LATER, settling(ticket("B", 2, ClaimMode::Assign)));
+    n.claim(LATER, settling(ticket("B", 3, ClaimMode::Assign)));
+    let asked =
+        |n: &Resource| n.outbox.iter().filter(|(_, message)| matches!(message.notice, Notice::SayAgain { .. })).count();
+    assert_eq!(asked(&n), 1, "{:?}", n.outbox);
+    n.step(LATER, Input::Resumed);
+    n.claim(LATER, settling(ticket("C", 1, ClaimMode::Assign)));
+    assert_eq!(asked(&n), 1, "what comes from now on is new");
+}
+
+#[test]
+fn a_holder_who_was_only_named_before_a_reset_may_have_given_it_back_since() {
+    let policy = ResourcePolicy { orphan_settle_ms: SETTLE_MS, ..ResourcePolicy::default() };
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    n.import(NOW, &Import { holder: who("A"), policy });
+    n.step(LATER, Input::WasReset);
+    let (answer, _) = n.claim(LATER, settling(ticket("A", 1, ClaimMode::Release)));
+    assert_eq!(answer, ClaimAnswer::Queued, "somebody else may have it by now");
+    n.claim(LATER, settling(ticket("B", 0, ClaimMode::Assign)));
+    n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);
+    assert!(n.holder.as_ref().unwrap().is(&who("A")), "only releases go ahead where nobody can be asked: {n:?}");
+}

@@ -71,6 +71,9 @@ pub struct Resource {
     /// the resource: whoever was granted it then may have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsure: bool,
+    /// Whether what is heard may be signals from before the reset that are applied again: until the next run begins.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hears_again: bool,
     /// The epoch of an imported lease whose holder's entity was not told of it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub untold: Option<Epoch>,
@@ -274,6 +277,7 @@ impl Resource {
             settled: Epoch(0),
             floor: Epoch(0),
             unsure: false,
+            hears_again: false,
             untold: None,
             edition: Edition::default(),
             said_at: None,

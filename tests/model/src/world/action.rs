@@ -2,6 +2,7 @@
 
 use interlock_domain::ids::OrderId;
 
+use super::Reset;
 use crate::target::RequestId;
 
 /// A step of an order, by its customer.
@@ -81,6 +82,12 @@ pub enum Action {
     CallUnanswered(Call),
     /// A call's outcome is recorded.
     CallDone(Call),
+    /// A call is cancelled by a run that is to end, and sent nothing.
+    CallInterrupted(Call),
+    /// An operator resets the activity of a call.
+    ResetCall(Call),
+    /// An operator completes or fails the activity of a call.
+    EndCallByHand(Call),
     /// A request arrives at the target and has its effect.
     Lands(RequestId),
     /// A request arrives at the target and is refused for good.
@@ -105,6 +112,14 @@ pub enum Action {
     TerminateCustomer(usize),
     /// A resource's entity is terminated.
     TerminateResource(usize),
+    /// This is the moment to which a customer may be reset.
+    RememberCustomer(usize),
+    /// This is the moment to which a resource may be reset.
+    RememberResource(usize),
+    /// A customer's workflow is reset to the moment remembered.
+    ResetCustomer(usize, Reset),
+    /// A resource's workflow is reset to the moment remembered.
+    ResetResource(usize, Reset),
     /// A resource's entity is terminated whatever goes on, and it will be noticed.
     LoseResource(usize),
     /// A customer is asked to say again what it has and wants of a resource: resource, customer.
@@ -142,6 +157,12 @@ impl Action {
                 | Self::TerminateCustomer(_)
                 | Self::TerminateResource(_)
                 | Self::LoseResource(_)
+                | Self::ResetCall(_)
+                | Self::EndCallByHand(_)
+                | Self::RememberCustomer(_)
+                | Self::RememberResource(_)
+                | Self::ResetCustomer(..)
+                | Self::ResetResource(..)
                 | Self::ForgetLease(..)
                 | Self::Person(..)
                 | Self::Force(..)

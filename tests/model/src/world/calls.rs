@@ -6,6 +6,7 @@ use interlock_domain::customer::{Input, StepState};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::outcome::Outcome;
 
+use super::attempts::Begins;
 use super::perform::Checked;
 use super::{Call, CallRun, Phase, World};
 use crate::broken::Broken;
@@ -75,8 +76,10 @@ impl World {
         self.left.ambiguous -= 1;
         seen.see(Sighting::AmbiguousAttempt);
         let sends_at_once = self.scenario.broken == Some(Broken::SendsWithoutSettling);
+        let Some(request) = self.run_mut(call).map(|run| Arc::clone(&run.request)) else { return };
+        let next = self.begins(&request, Begins::AfterUnanswered);
         if let Some(run) = self.run_mut(call) {
-            run.phase = if sends_at_once { Phase::ToSend } else { Phase::Settling };
+            run.phase = if sends_at_once { Phase::ToSend } else { next };
         }
     }
 
@@ -86,7 +89,10 @@ impl World {
         if matches!(outcome, Outcome::InUse { .. }) {
             seen.see(Sighting::Contested);
             let order = self.machine(call.customer).and_then(|machine| machine.orders.get(&call.order));
-            if order.is_some_and(|order| order.steps.iter().all(|step| step.state != StepState::Done)) {
+            let changed_nothing =
+                order.is_some_and(|order| order.steps.iter().all(|step| step.state != StepState::Done));
+            // A release that is left out does not have its order wait again.
+            if changed_nothing && self.begun(call.customer, &call.order) == Some(true) {
                 // Nothing changed: the order is as if it had not begun.
                 let life = self.customers[call.customer].life;
                 self.truth.begun.remove(&(call.order.clone(), life));
@@ -100,7 +106,7 @@ impl World {
         {
             seen.see(Sighting::Unconfirmed);
         }
-        Ok(())
+        self.end_customer_run(call.customer, seen)
     }
 
     fn answer(&mut self, id: &RequestId, outcome: &Outcome) {

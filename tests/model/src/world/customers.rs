@@ -9,9 +9,10 @@ use interlock_domain::limits::EntityLimits;
 use interlock_domain::message::{ClaimAnswer, Delivery, ToCustomer, ToResource};
 use interlock_domain::order::{OrderState, Rejection};
 
+use super::attempts::Begins;
 use super::perform::Checked;
 use super::tasks::Taken;
-use super::{Action, CallRun, EventWork, LocalRun, Phase, Stray, World};
+use super::{Action, CallRun, EventWork, LocalRun, Stray, World};
 use crate::broken::Broken;
 use crate::fingerprint::Tracked;
 use crate::sighting::{Sighting, Sightings};
@@ -63,6 +64,7 @@ impl World {
         let broken = self.scenario.broken.filter(|_| Broken::may_hide(&input));
         let before = self.before_customer(customer);
         let taken = Taken::Customer(Box::new(input.clone()));
+        self.customer_heard(customer, &input);
         self.change_customer(customer, seen, |machine| {
             let hidden = broken.map(|broken| broken.before_customer(machine));
             let effects = machine.step(now, input);
@@ -97,6 +99,10 @@ impl World {
             for (resource, message) in broken.forged(machine) {
                 self.deliver_to_resource(&resource, message, seen)?;
             }
+        }
+        if self.customers[customer].is_ending {
+            // What it wants done now is asked for again by the next run.
+            return Ok(());
         }
         let mut begun = Vec::new();
         for effect in effects {
@@ -138,7 +144,7 @@ impl World {
         let run = match effect {
             Effect::Provision { order, step, request } => {
                 self.check_call(customer, &order, step, &request, seen)?;
-                let phase = if request.maybe_sent { Phase::Settling } else { Phase::ToSend };
+                let phase = self.begins(&request, Begins::Scheduled);
                 let run = CallRun { request: Arc::new(request), attempt: 0, phase };
                 self.customers[customer].calls.insert((order, step), run);
                 return Ok(());
@@ -226,13 +232,7 @@ impl World {
             Action::LocalAgain(customer) => {
                 self.left.rerun -= 1;
                 seen.see(Sighting::Rerun);
-                let Some(local) = &mut self.customers[customer].local else { return Ok(()) };
-                local.change(|local| match local {
-                    LocalRun::Send { sent, .. } => *sent = 0,
-                    LocalRun::Admit { work, .. } => {
-                        work.iter_mut().flat_map(|work| &mut work.tickets).for_each(|ticket| ticket.2 = None);
-                    }
-                });
+                self.customers[customer].local.iter_mut().for_each(|local| local.change(LocalRun::begin_again));
                 Ok(())
             }
             Action::LocalDone(customer) => {
@@ -242,7 +242,8 @@ impl World {
                     LocalRun::Admit { work, .. } => (Input::Admitted(answer_of(work)), work.len()),
                 };
                 self.customer_local_ends(customer, sent);
-                self.tell_customer(customer, input, seen)
+                self.tell_customer(customer, input, seen)?;
+                self.end_customer_run(customer, seen)
             }
             _ => Ok(()),
         }
@@ -288,6 +289,18 @@ impl World {
             self.tell_customer(customer, Input::Told(message), seen)?;
         }
         Ok(Delivery::Delivered)
+    }
+}
+
+impl LocalRun {
+    /// It runs from its beginning.
+    pub(super) fn begin_again(&mut self) {
+        match self {
+            Self::Send { sent, .. } => *sent = 0,
+            Self::Admit { work, .. } => {
+                work.iter_mut().flat_map(|work| &mut work.tickets).for_each(|ticket| ticket.2 = None);
+            }
+        }
     }
 }
 

@@ -9,13 +9,28 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::perform::Checked;
-use super::{Action, Call, Ghost, Phase, ResourceSlot, World};
+use super::{Action, Call, CallRun, CustomerSlot, Phase, ResourceSlot, World};
 use crate::scenario::GHOST_MS_MAX;
 use crate::sighting::{Sighting, Sightings};
 use crate::violation::{Check, Violation};
 
 /// How much later a dead entity's next life begins, in milliseconds.
 pub(super) const REBIRTH_MS: i64 = 1_000;
+
+/// A call of a dead entity that has not sent its request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ghost {
+    /// The customer.
+    pub customer: usize,
+    /// Which life of it.
+    pub life: u8,
+    /// The call.
+    pub call: CallRun,
+    /// The step's index.
+    pub step: usize,
+    /// The latest time at which it notices.
+    pub until: i64,
+}
 
 impl World {
     /// Whether a rebirth may come now: time passes by it.
@@ -89,22 +104,10 @@ impl World {
     fn terminate_customer(&mut self, customer: usize, seen: &mut Sightings) -> Checked {
         self.left.customers_terminated -= 1;
         seen.see(Sighting::CustomerTerminated);
-        let until = self.now + GHOST_MS_MAX;
-        let slot = &mut self.customers[customer];
-        let life = slot.life;
-        slot.entity = None;
-        slot.local = None;
-        if let Some(task) = slot.task.take() {
-            // These were never recorded.
-            slot.calls.retain(|call, _| !task.calls.contains(call));
-        }
-        slot.shown = None;
-        slot.life += 1;
-        for ((_, step), call) in std::mem::take(&mut slot.calls) {
-            if matches!(call.phase, Phase::ToSend | Phase::Settling) {
-                self.ghosts.push(Ghost { customer, life, call, step, until });
-            }
-        }
+        let life = self.customers[customer].life;
+        self.leave_calls_to_ghosts(customer);
+        let next = CustomerSlot { life: self.customers[customer].life, ..CustomerSlot::default() };
+        self.customers[customer] = next;
         self.leave_elsewhere(customer);
         for (event, spec) in Arc::clone(&self.scenario).events.iter().enumerate() {
             let submitted = self.truth.submitted.contains(&(event, life));
@@ -113,6 +116,23 @@ impl World {
             }
         }
         self.advance_to(self.now + REBIRTH_MS, seen)
+    }
+
+    /// Another life of a customer begins: the calls of this one go on for a while.
+    pub(super) fn leave_calls_to_ghosts(&mut self, customer: usize) {
+        let until = self.now + GHOST_MS_MAX;
+        let slot = &mut self.customers[customer];
+        let life = slot.life;
+        slot.life += 1;
+        if let Some(task) = slot.task.take() {
+            // These were never recorded.
+            slot.calls.retain(|call, _| !task.calls.contains(call));
+        }
+        for ((_, step), call) in std::mem::take(&mut slot.calls) {
+            if matches!(call.phase, Phase::ToSend | Phase::Settling) {
+                self.ghosts.push(Ghost { customer, life, call, step, until });
+            }
+        }
     }
 
     /// Where a dead customer is registered on a target that is not the authority, a look-up does not find it.
@@ -135,7 +155,7 @@ impl World {
 }
 
 /// What a state is after continue-as-new.
-fn through_json<T: Serialize + DeserializeOwned>(state: &T) -> Result<T, Violation> {
+pub(super) fn through_json<T: Serialize + DeserializeOwned>(state: &T) -> Result<T, Violation> {
     let fault = |fault: serde_json::Error| Violation::new(Check::RoundTrip, fault.to_string());
     let json = serde_json::to_string(state).map_err(fault)?;
     let next: T = serde_json::from_str(&json).map_err(fault)?;

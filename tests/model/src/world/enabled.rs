@@ -38,6 +38,7 @@ impl World {
             actions.push(Action::Wake(resource));
         }
         self.deaths(&mut actions);
+        self.resets(&mut actions);
         self.look_arounds(&mut actions);
         self.persons(&mut actions);
         actions
@@ -118,11 +119,16 @@ impl World {
                 continue;
             }
             let call = Call { customer, order: order.clone(), step: *step };
-            let settled = !self.targets.is_flying(run.request.idempotency_key);
+            let settled = self.is_settled(&run.request);
+            if self.customers[customer].is_ending {
+                actions.push(Action::CallInterrupted(call.clone()));
+            }
+            self.operators(&call, actions);
             match &run.phase {
                 Phase::Settling if settled || self.scenario.broken == Some(Broken::SendsWithoutSettling) => {
                     actions.push(Action::CallReadsBack(call));
                 }
+                Phase::ToSend if self.customers[customer].is_ending => {}
                 Phase::ToSend => actions.push(Action::CallSends(call)),
                 Phase::Waiting(_) if self.left.ambiguous > 0 => actions.push(Action::CallUnanswered(call)),
                 Phase::Settling | Phase::Waiting(_) => {}
@@ -210,7 +216,7 @@ impl World {
             if slot.entity.is_none() {
                 continue;
             }
-            if self.left.continued > 0 {
+            if self.left.continued > 0 && !slot.is_ending {
                 actions.push(Action::ContinueCustomer(customer));
             }
             if self.left.customers_terminated > 0 && self.may_jump() {
@@ -218,7 +224,7 @@ impl World {
             }
         }
         for resource in 0..self.resources.len() {
-            if self.left.continued > 0 {
+            if self.left.continued > 0 && !self.resources[resource].is_ending {
                 actions.push(Action::ContinueResource(resource));
             }
             if self.left.resources_terminated > 0 && self.may_jump() && self.is_quiet(resource) {

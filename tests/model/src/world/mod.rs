@@ -6,6 +6,7 @@
 //! the strays. Claims by update, local activities, calls and requests are actions of their own.
 
 mod action;
+mod attempts;
 mod calls;
 mod customers;
 mod deaths;
@@ -15,6 +16,7 @@ mod look_around;
 mod narrate;
 mod perform;
 mod persons;
+mod resets;
 mod resources;
 mod rest;
 mod tasks;
@@ -32,6 +34,9 @@ use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::resource::Resource;
 
 pub use action::{Action, Call, PersonsChoice};
+pub use deaths::Ghost;
+pub use perform::Stray;
+pub use resets::{OfCustomer, OfResource, Past, Reset};
 pub use tasks::OpenTask;
 pub use truth::Truth;
 
@@ -74,7 +79,7 @@ pub struct World {
 }
 
 /// A customer's entity and its activities.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct CustomerSlot {
     /// The machine; none before its first event, and after its termination.
     pub entity: Option<Tracked<Customer>>,
@@ -86,8 +91,12 @@ pub struct CustomerSlot {
     pub calls: BTreeMap<(OrderId, usize), CallRun>,
     /// What lists of entities show of it, once it showed something.
     pub shown: Option<ShownState>,
-    /// How often it died.
+    /// How often it died, or was reset.
     pub life: u8,
+    /// The moment to which it may be reset.
+    pub past: Option<Box<Past<Customer, OfCustomer>>>,
+    /// Whether its run is to end as soon as nothing is under way.
+    pub is_ending: bool,
 }
 
 /// A local activity of a customer.
@@ -169,6 +178,10 @@ pub struct ResourceSlot {
     pub looking_up: Option<Option<HolderAnswer>>,
     /// The workflow task under way, where effects of it leave before it is recorded.
     pub task: Option<Box<OpenTask<Resource>>>,
+    /// The moment to which it may be reset.
+    pub past: Option<Box<Past<Resource, OfResource>>>,
+    /// Whether its run is to end as soon as nothing is under way.
+    pub is_ending: bool,
 }
 
 /// A resource's local activity.
@@ -178,32 +191,6 @@ pub struct Notifying {
     pub messages: Arc<Vec<(CustomerRef, ToCustomer)>>,
     /// What became of those that were delivered.
     pub deliveries: Vec<Delivery>,
-}
-
-/// A message that was on its way for long.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Stray {
-    /// To a customer.
-    ToCustomer(CustomerRef, ToCustomer),
-    /// To a resource.
-    ToResource(ResourceId, ToResource),
-    /// A claim by update, whose caller gave up waiting.
-    Claim(ResourceId, Ticket),
-}
-
-/// A call of a dead entity that has not sent its request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Ghost {
-    /// The customer.
-    pub customer: usize,
-    /// Which life of it.
-    pub life: u8,
-    /// The call.
-    pub call: CallRun,
-    /// The step's index.
-    pub step: usize,
-    /// The latest time at which it notices.
-    pub until: i64,
 }
 
 impl World {
@@ -238,8 +225,7 @@ impl World {
     }
 
     fn empty(scenario: Scenario) -> Self {
-        let customer =
-            CustomerSlot { entity: None, local: None, task: None, calls: BTreeMap::new(), shown: None, life: 0 };
+        let customer = CustomerSlot::default();
         let resources = scenario.resources.iter().map(|id| ResourceSlot::new(id.clone())).collect();
         let targets =
             Targets { overwrites: scenario.overwrites, is_discreet: scenario.is_discreet, ..Targets::default() };

@@ -27,6 +27,7 @@ impl World {
             | Action::LoseCustomerTask(customer)
             | Action::ContinueCustomer(customer)
             | Action::TerminateCustomer(customer)
+            | Action::RememberCustomer(customer)
             | Action::PassOn(customer, _) => self.customer_name(*customer),
             Action::NotifyDone(resource)
             | Action::NotifyAgain(resource)
@@ -35,6 +36,7 @@ impl World {
             | Action::LookUpDone(resource)
             | Action::ContinueResource(resource)
             | Action::TerminateResource(resource)
+            | Action::RememberResource(resource)
             | Action::LoseResource(resource)
             | Action::Force(resource, _)
             | Action::Wake(resource) => self.scenario.resources[*resource].id().to_owned(),
@@ -42,7 +44,14 @@ impl World {
             Action::CallReadsBack(call)
             | Action::CallSends(call)
             | Action::CallUnanswered(call)
-            | Action::CallDone(call) => self.call(call),
+            | Action::CallDone(call)
+            | Action::CallInterrupted(call)
+            | Action::ResetCall(call)
+            | Action::EndCallByHand(call) => self.call(call),
+            Action::ResetCustomer(customer, reset) => format!("{} {reset:?}", self.customer_name(*customer)),
+            Action::ResetResource(resource, reset) => {
+                format!("{} {reset:?}", self.scenario.resources[*resource].id())
+            }
             Action::Lands(id) | Action::Refused(id) | Action::Lost(id) => self.request(id),
             Action::GhostSends(index) | Action::GhostStops(index) => {
                 self.order(&self.ghosts[*index].call.request.order)

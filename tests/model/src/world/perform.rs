@@ -1,8 +1,22 @@
 //! Letting one thing happen.
 
-use super::{Action, Stray, World};
+use interlock_domain::ids::{CustomerRef, ResourceId};
+use interlock_domain::message::{Ticket, ToCustomer, ToResource};
+
+use super::{Action, World};
 use crate::sighting::{Sighting, Sightings};
 use crate::violation::Violation;
+
+/// A message that was on its way for long.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Stray {
+    /// To a customer.
+    ToCustomer(CustomerRef, ToCustomer),
+    /// To a resource.
+    ToResource(ResourceId, ToResource),
+    /// A claim by update, whose caller gave up waiting.
+    Claim(ResourceId, Ticket),
+}
 
 /// What came of an action.
 pub(super) type Checked = Result<(), Violation>;
@@ -40,6 +54,9 @@ impl World {
             | Action::CallSends(_)
             | Action::CallUnanswered(_)
             | Action::CallDone(_)
+            | Action::CallInterrupted(_)
+            | Action::ResetCall(_)
+            | Action::EndCallByHand(_)
             | Action::Lands(_)
             | Action::Refused(_)
             | Action::Lost(_) => self.act_call(action, seen),
@@ -49,6 +66,10 @@ impl World {
             | Action::ContinueResource(_)
             | Action::TerminateCustomer(_)
             | Action::TerminateResource(_) => self.act_death(action, seen),
+            Action::RememberCustomer(_)
+            | Action::RememberResource(_)
+            | Action::ResetCustomer(..)
+            | Action::ResetResource(..) => self.act_reset(action, seen),
             Action::LoseCustomerTask(customer) => self.lose_customer_task(*customer, seen),
             Action::LoseResourceTask(resource) => self.lose_resource_task(*resource, seen),
             Action::LoseResource(resource) => self.lose_resource(*resource, seen),
@@ -76,6 +97,12 @@ impl World {
                 Ok(())
             }
             Action::CallDone(call) => self.call_done(call, seen),
+            Action::CallInterrupted(call) => self.call_interrupted(call, seen),
+            Action::EndCallByHand(call) => self.end_call_by_hand(call, seen),
+            Action::ResetCall(call) => {
+                self.reset_call(call, seen);
+                Ok(())
+            }
             Action::Lands(id) => self.lands(id, seen),
             Action::Refused(id) => {
                 self.refused(id, seen);

@@ -7,6 +7,7 @@ use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket,
 use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource};
 
 use super::perform::Checked;
+use super::resets::Heard;
 use super::tasks::Taken;
 use super::{Action, Notifying, ResourceSlot, Stray, World};
 use crate::broken::Broken;
@@ -19,7 +20,8 @@ impl ResourceSlot {
     /// A resource whose entity knows nothing.
     pub fn new(id: ResourceId) -> Self {
         let realm = RealmId::from(&tenant());
-        Self { entity: Tracked::new(Resource::new(realm, id)), notifying: None, looking_up: None, task: None }
+        let entity = Tracked::new(Resource::new(realm, id));
+        Self { entity, notifying: None, looking_up: None, task: None, past: None, is_ending: false }
     }
 }
 
@@ -54,6 +56,10 @@ impl World {
         let broken = self.scenario.broken;
         let before = self.before_resource(resource);
         let taken = Taken::Resource(Box::new(input.clone()));
+        self.resource_heard(resource, || {
+            let is_signal = matches!(input, Input::Told(_) | Input::Heard { .. });
+            is_signal.then(|| Heard::Resource(Box::new(input.clone())))
+        });
         self.change_resource(resource, seen, |machine| {
             let input = match broken {
                 Some(broken) => broken.instead(machine, input),
@@ -94,6 +100,10 @@ impl World {
         if released_by_force(self.resources[resource].entity.get()) > forced_before && !vouched_for {
             self.truth.forced.insert(resource);
         }
+        if self.resources[resource].is_ending {
+            // What it wants done now is asked for again by the next run.
+            return Ok(result);
+        }
         for effect in effects {
             self.resource_wants(resource, effect, seen)?;
         }
@@ -127,6 +137,7 @@ impl World {
     ) -> Result<ClaimAnswer, Violation> {
         let Some(index) = self.scenario.resource_index(resource) else { return Ok(ClaimAnswer::NotAnswered) };
         let now = Timestamp(self.now);
+        self.resource_heard(index, || Some(Heard::Claim(Box::new(ticket.clone()))));
         let mut answer = self.change_resource(index, seen, |machine| {
             let (answer, effects) = machine.claim(now, ticket);
             (effects, answer)
@@ -188,7 +199,8 @@ impl World {
             Action::NotifyDone(resource) => match self.resources[resource].notifying.take() {
                 Some(notifying) => {
                     self.resource_local_ends(resource, notifying.deliveries.len());
-                    self.tell_resource(resource, Input::Notified(notifying.deliveries), seen)
+                    self.tell_resource(resource, Input::Notified(notifying.deliveries), seen)?;
+                    self.end_resource_run(resource, seen)
                 }
                 None => Ok(()),
             },
@@ -200,7 +212,10 @@ impl World {
                 Ok(())
             }
             Action::LookUpDone(resource) => match self.resources[resource].looking_up.take().flatten() {
-                Some(answer) => self.tell_resource(resource, Input::LookedUp(answer), seen),
+                Some(answer) => {
+                    self.tell_resource(resource, Input::LookedUp(answer), seen)?;
+                    self.end_resource_run(resource, seen)
+                }
                 None => Ok(()),
             },
             Action::Wake(resource) => match self.wake_time(resource) {

@@ -29,8 +29,9 @@ impl World {
     pub(super) fn check_holders(&self) -> Checked {
         let remembered = |(index, _): &(usize, &ResourceId)| !self.truth.is_forgotten(*index);
         for (_, resource) in self.scenario.resources.iter().enumerate().filter(remembered) {
-            let mut holders =
-                self.machines().filter(|(_, machine)| machine.leases.contains_key(resource)).map(|(index, _)| index);
+            // Under a lease that is in doubt nothing begins.
+            let believes = |machine: &Customer| machine.leases.get(resource).is_some_and(|lease| !lease.doubted);
+            let mut holders = self.machines().filter(|(_, machine)| believes(machine)).map(|(index, _)| index);
             if let (Some(first), Some(second)) = (holders.next(), holders.next()) {
                 let detail = format!("customers {first} and {second} both have the lease of {resource}");
                 return Err(Violation::new(Check::OneHolder, detail));
@@ -61,13 +62,14 @@ impl World {
     fn check_nothing_under_way(&self) -> Checked {
         let calls = self.customers.iter().any(|slot| !slot.calls.is_empty() || slot.local.is_some());
         let work = self.resources.iter().any(|slot| slot.notifying.is_some() || slot.looking_up.is_some());
+        let ends = self.customers.iter().any(|slot| slot.is_ending) || self.resources.iter().any(|slot| slot.is_ending);
         let pending = self.machines().any(|(_, machine)| {
             !machine.inbox.is_empty()
                 || !machine.outbox.is_empty()
                 || !machine.unjudged.is_empty()
                 || !machine.is_idle()
         });
-        if calls || work || pending {
+        if calls || work || ends || pending {
             return Err(Violation::new(Check::LockUp, "something is under way, and nothing can move it"));
         }
         Ok(())
@@ -121,7 +123,8 @@ impl World {
                 continue;
             };
             // A ticket goes with its order: while that is open, it may outlive its own claim.
-            if !claimant.orders.contains_key(&ticket.order) {
+            // One whose withdrawal was lost is declined when it is granted.
+            if !claimant.orders.contains_key(&ticket.order) && !self.truth.signals_lost.contains(&resource) {
                 return Err(Violation::new(Check::TicketLeaked, format!("{} waits for nobody", ticket.id)));
             }
         }
@@ -134,6 +137,10 @@ impl World {
             let Some(index) = self.scenario.resource_index(resource) else { continue };
             let ledger = self.resources[index].entity.get();
             let known = ledger.holder.as_ref().is_some_and(|h| h.is(&machine.me) && h.epoch == lease.epoch);
+            if lease.doubted {
+                let detail = format!("customer {customer} is never told whether the lease of {resource} is its own");
+                return Err(Violation::new(Check::LeaseLeaked, detail));
+            }
             if !known && !self.truth.resources_died.contains(&index) {
                 let detail = format!("customer {customer} has a lease of {resource} that is not known there");
                 return Err(Violation::new(Check::LeaseLeaked, detail));

@@ -24,6 +24,8 @@ pub struct Truth {
     pub left_registered: BTreeSet<usize>,
     /// Resources whose entity died: what it knew is lost.
     pub resources_died: BTreeSet<usize>,
+    /// Resources that were reset without their signals: a withdrawal may be lost, and its ticket come late.
+    pub signals_lost: BTreeSet<usize>,
     /// Events submitted, by the life of their customer.
     pub submitted: BTreeSet<(usize, u8)>,
     /// Per customer and life, unreadable events that were submitted.

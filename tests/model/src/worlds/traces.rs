@@ -164,6 +164,45 @@ pub fn trace_14_swap() -> Scenario {
     start.event("A", 2, changed("N1", "N2")).event("B", 1, assign("N1")).may_wait().with("", faults)
 }
 
+/// 15: an operator resets the activity of A's release while its request is on its way.
+pub fn trace_15() -> Scenario {
+    handed_over("trace 15", Faults { activities_reset: 1, ..Faults::default() }).ends_with("N1", "B")
+}
+
+/// 16: A's workflow is reset to an earlier moment while a call of it is on its way, or after it gave the number away.
+pub fn trace_16() -> Scenario {
+    handed_over("trace 16", Faults { customers_reset: 1, ..Faults::default() })
+}
+
+/// 16, where the number's own workflow is reset.
+pub fn trace_16_resource() -> Scenario {
+    handed_over("trace 16, of the resource", Faults { resources_reset: 1, ..Faults::default() })
+}
+
+/// 16, where nobody had the number, and two want it.
+pub fn trace_16_unused() -> Scenario {
+    let faults = Faults { customers_reset: 1, ..Faults::default() };
+    let start = Scenario::new("trace 16, unused");
+    start.event("A", 1, assign("N1")).event("B", 2, assign("N1")).may_wait().with("", faults)
+}
+
+/// 16, where the number's own workflow is reset to a moment before it granted it, and an older claim came since.
+pub fn trace_16_resource_unused() -> Scenario {
+    let faults = Faults { resources_reset: 1, ..Faults::default() };
+    let start = Scenario::new("trace 16, of the resource, unused");
+    start.event("A", 2, assign("N1")).event("B", 1, assign("N1")).may_wait().with("", faults)
+}
+
+/// 17: an operator completes the activity of A's release by hand.
+pub fn trace_17() -> Scenario {
+    handed_over("trace 17", Faults { by_hand: 1, ..Faults::default() }).ends_with("N1", "B")
+}
+
+fn handed_over(name: &str, faults: Faults) -> Scenario {
+    let start = Scenario::new(name).has("A", "N1");
+    start.event("A", 1, release("N1")).event("B", 2, assign("N1")).with("", faults)
+}
+
 /// 21: a fresh resource's timer grants B and tells it; the workflow task is lost, and C's older claim has come as a message.
 pub fn trace_21() -> Scenario {
     let faults = Faults { tasks_lost: 1, unanswered: 1, ..Faults::default() };

@@ -158,3 +158,17 @@ fn an_order_that_is_cancelled_after_a_reset_does_not_say_that_nothing_took_effec
     let (answer, _) = a.act(LATER, &action);
     assert_eq!(answer.unwrap().state, crate::order::OrderState::Failed);
 }
+
+#[test]
+fn it_tells_resources_whose_leases_it_gave_back_that_its_life_before_is_over() {
+    let mut a = holder();
+    let effects = admit(&mut a, "e2", release(), vec![]);
+    assert_eq!(calls(&effects).len(), 1);
+    a.step(NOW, done("e2", 0));
+    a.step(NOW, Input::Sent);
+    a.step(NOW, Input::Sent);
+    assert!(a.leases.is_empty() && a.outbox.is_empty(), "{a:?}");
+    let effects = a.step(LATER, Input::WasReset);
+    let told = said(&effects);
+    assert!(matches!(told[..], [ToResource::Reassert { lease: None, after_reset: true, .. }]), "{told:?}");
+}
