@@ -56,6 +56,11 @@ impl RawEntity {
         Self { client: platform.installation.client_for(&route.namespace).unwrap(), route }
     }
 
+    /// Its workflow id.
+    pub fn workflow_id(&self) -> &str {
+        &self.route.workflow_id
+    }
+
     fn execution(&self, run_id: &str) -> WorkflowExecution {
         WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run_id.to_owned() }
     }

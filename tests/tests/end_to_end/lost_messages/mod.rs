@@ -1,0 +1,47 @@
+//! Whatever an entity tells another one: the workflow task that decides it is lost, and other things come before it is done again.
+//!
+//! Each play brings one message to where it is about to leave, loses the completion of the task that says it, and has come meanwhile: an
+//! older claim, a younger one, an order that a person cancels, and an action on the entity whose task is lost. Then every number
+//! goes from customer to customer until nobody waits. In the end every order is over, each number had one customer at a time by
+//! the log of the HSS, and HSS, ledger and customers agree.
+
+mod play;
+mod said_by_customers;
+mod said_by_resources;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_util::future::join_all;
+use interlock_domain::limits::EntityLimits;
+
+use crate::lossy_bed::{Lossy, LossyBed};
+use crate::testbed::run;
+
+/// So many may wait for a number: more than do in any play but the one of the full queue.
+const TICKETS_MAX: usize = 6;
+
+type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+async fn bed(name: &str) -> LossyBed {
+    let limits = EntityLimits { tickets_max: TICKETS_MAX, ..EntityLimits::default() };
+    LossyBed::start_with(name, Lossy { limits, ..Lossy::default() }).await
+}
+
+#[test]
+fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_something() {
+    run(async {
+        let lossy = bed("lost-of-customers").await;
+        join_all(said_by_customers::all(&lossy)).await;
+        lossy.stop().await;
+    });
+}
+
+#[test]
+fn all_ends_well_whichever_task_is_lost_in_which_a_resource_tells_a_customer_something() {
+    run(async {
+        let lossy = bed("lost-of-resources").await;
+        join_all(said_by_resources::all(&lossy)).await;
+        lossy.stop().await;
+    });
+}
