@@ -34,7 +34,7 @@ pub enum Moment {
     Saying {
         /// The workflow id of the receiver, where only a local activity says it; none: whoever it is.
         to: Option<String>,
-        /// All of these stand in the one command, answer or message, or in its address.
+        /// All of these stand in the one command, answer or message, or in the workflow id of who says it, or is told.
         contains: Vec<String>,
     },
 }
@@ -47,12 +47,14 @@ impl Moment {
         to.as_ref().is_none_or(|to| *to == message.to) && contains.iter().all(has)
     }
 
-    /// How a completion says what it waits for, where it does. `was_heard`: the server accepted such a message before.
-    fn way(&self, said: &[String], was_heard: bool) -> Option<Way> {
+    /// How a completion of this entity says what it waits for, where it does. `was_heard`: the server accepted such a message before.
+    fn way(&self, owner: &str, said: &[String], was_heard: bool) -> Option<Way> {
         match self {
             Self::After { .. } => was_heard.then_some(Way::Afterwards),
             Self::Saying { to, contains } => {
-                let says_all = |one: &String| to.is_none() && contains.iter().all(|part| one.contains(part));
+                let says_all = |one: &String| {
+                    to.is_none() && contains.iter().all(|part| one.contains(part) || owner.contains(part))
+                };
                 let is_recorded = said.iter().any(says_all).then_some(Way::Recorded);
                 let ran_local = || said.iter().any(|one| one.contains(LOCAL_ACTIVITY_MARKER_NAME));
                 is_recorded.or_else(|| (was_heard && ran_local()).then_some(Way::Within))
@@ -162,7 +164,7 @@ impl Losses {
                     };
                 }
                 Progress::Waiting { is_next } if loss.of == *owner => {
-                    let Some(way) = loss.when.way(said, *is_next) else { continue };
+                    let Some(way) = loss.when.way(owner, said, *is_next) else { continue };
                     *progress = Progress::Losing { token: token.to_vec(), since: Instant::now(), way };
                     return match loss.fate {
                         Fate::Lost { .. } => Sentence::Refuse,

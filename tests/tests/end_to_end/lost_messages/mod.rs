@@ -10,8 +10,10 @@ mod said_by_customers;
 mod said_by_resources;
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use interlock_domain::limits::EntityLimits;
 
@@ -21,7 +23,25 @@ use crate::testbed::run;
 /// So many may wait for a number: more than do in any play but the one of the full queue.
 const TICKETS_MAX: usize = 6;
 
-type Running<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+/// A play, by its name.
+type Named<'a> = (String, Pin<Box<dyn Future<Output = ()> + 'a>>);
+
+fn named<'a>(name: impl Into<String>, play: impl Future<Output = ()> + 'a) -> Named<'a> {
+    (name.into(), Box::pin(play))
+}
+
+/// Runs all plays side by side.
+///
+/// # Panics
+/// Where one of them did, once all are over.
+async fn run_all(plays: Vec<Named<'_>>) {
+    let running = plays.into_iter().map(|(name, play)| async {
+        let ended = AssertUnwindSafe(play).catch_unwind().await;
+        ended.is_err().then_some(name)
+    });
+    let failed: Vec<String> = join_all(running).await.into_iter().flatten().collect();
+    assert!(failed.is_empty(), "these did not end well: {failed:#?}");
+}
 
 async fn bed(name: &str) -> LossyBed {
     let limits = EntityLimits { tickets_max: TICKETS_MAX, ..EntityLimits::default() };
@@ -32,7 +52,7 @@ async fn bed(name: &str) -> LossyBed {
 fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_something() {
     run(async {
         let lossy = bed("lost-of-customers").await;
-        join_all(said_by_customers::all(&lossy)).await;
+        run_all(said_by_customers::all(&lossy)).await;
         lossy.stop().await;
     });
 }
@@ -41,7 +61,7 @@ fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_som
 fn all_ends_well_whichever_task_is_lost_in_which_a_resource_tells_a_customer_something() {
     run(async {
         let lossy = bed("lost-of-resources").await;
-        join_all(said_by_resources::all(&lossy)).await;
+        run_all(said_by_resources::all(&lossy)).await;
         lossy.stop().await;
     });
 }

@@ -8,6 +8,7 @@ use interlock_domain::ids::OrderId;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
+use uuid::Uuid;
 
 use crate::command::{done, interlock};
 use crate::events::{Customer, event, happened};
@@ -15,7 +16,7 @@ use crate::lossy_bed::{LossyBed, REFUSED_FOR, tasks_given_up};
 use crate::lossy_proxy::{Fate, Loss, Moment, Way};
 use crate::scene::{Scene, number};
 use crate::temporal_calls::{RawEntity, json_payload};
-use crate::waiting::until_or_give_up;
+use crate::waiting::{until, until_or_give_up};
 
 /// How much earlier what the older claim tells has happened, in milliseconds.
 const OLDER_BY_MS: i64 = 60_000;
@@ -160,9 +161,17 @@ impl<'a> Play<'a> {
         way
     }
 
-    /// A person does something about an order. It may be refused: by then it may be too late.
+    /// A person does something about an order, and is answered. It may be refused: by then it may be too late. The command asks the
+    /// entity about the order first, and waits for a task that is lost; this is the call that it makes then.
     pub async fn acts(&self, action: &str, order: &OrderId) {
-        interlock(&self.scene, &["order", action, order.as_str(), "--reason", "a test"]).await;
+        let action_id = Uuid::new_v4().to_string();
+        let argument =
+            json!({"action_id": action_id, "order_id": order, "action": action, "actor": "ann", "reason": "a test"});
+        let entity = self.scene.entity(&order.customer());
+        until(format!("{action} of {order} to be answered"), || async {
+            entity.try_to_update(names::ACT, &argument, &action_id).await.ok()
+        })
+        .await;
     }
 
     /// Lets each number go from customer to customer until nobody waits, and judges.
@@ -172,7 +181,8 @@ impl<'a> Play<'a> {
     /// others in the end. And where the server did not give up the task that was to be lost.
     pub async fn ends(self, ordered: &Ordered) {
         let of = ordered.entity.workflow_id();
-        assert!(tasks_given_up(&ordered.entity).await > 0, "{of}: no task was lost");
+        let lost = until_or_give_up(|| async { (tasks_given_up(&ordered.entity).await > 0).then_some(()) });
+        assert!(lost.await.is_some(), "{of}: no task was lost");
         let numbers = [self.number.as_str(), self.other.as_str()];
         let ended = until_or_give_up(|| async {
             for number in numbers {
@@ -196,17 +206,6 @@ impl<'a> Play<'a> {
         self.orders.borrow_mut().push(order);
     }
 
-    /// Has the order cancelled that is to be cancelled in between, sooner.
-    pub async fn to_cancel_now(&self) {
-        let order = self.to_cancel.take().expect("E waits");
-        self.acts("cancel", &order).await;
-        let gone = until_or_give_up(|| async {
-            let queue = self.scene.number_state(&self.number).await?["queue"].clone();
-            queue.as_array()?.iter().all(|waiter| waiter["customer_id"] != *self.e.id).then_some(())
-        });
-        assert!(gone.await.is_some(), "{}", self.told().await);
-    }
-
     /// Waits until an order waits for a lease.
     pub async fn waits_for_a_lease(&self, order: &OrderId) {
         let waits = until_or_give_up(|| async {
@@ -215,10 +214,8 @@ impl<'a> Play<'a> {
         assert!(waits.await.is_some(), "{}", self.told().await);
     }
 
-    /// One more waits for the number.
-    pub async fn waits_too(&self, customer: &Customer) {
-        self.submit(&assign(customer, &self.number)).await;
-        self.scene.is_waiting_for(customer, &self.number).await;
+    /// One more plays.
+    pub fn also_plays(&self, customer: &Customer) {
         self.more.borrow_mut().push(customer.clone());
     }
 

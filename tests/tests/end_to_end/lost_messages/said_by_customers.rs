@@ -3,34 +3,41 @@
 use interlock_adapters::sandbox::Seed;
 use interlock_domain::ids::OrderId;
 
-use super::Running;
 use super::play::{Play, assign, lock, unassign};
+use super::{Named, named};
 use crate::events::{changed, happened, moved};
 use crate::lossy_bed::LossyBed;
 use crate::lossy_proxy::{Stopped, Way};
+use crate::scene::Scene;
 
 /// How much earlier the claim that asks a lease back has happened than that which came for it, in milliseconds.
 const ASKS_BACK_MS: i64 = 30_000;
 /// The orders of a person about the order whose task is lost.
 const ACTIONS: [&str; 2] = ["retry", "cancel"];
 
-pub(super) fn all(lossy: &LossyBed) -> Vec<Running<'_>> {
-    let mut plays: Vec<Running<'_>> = Vec::new();
+pub(super) fn all(lossy: &LossyBed) -> Vec<Named<'_>> {
+    let mut plays: Vec<Named<'_>> = Vec::new();
     for action in ACTIONS {
-        plays.push(Box::pin(a_lease_comes_back_after_its_release(lossy, action)));
-        plays.push(Box::pin(a_lease_is_yielded(lossy, action)));
-        plays.push(Box::pin(a_lease_is_contested(lossy, action)));
-        plays.push(Box::pin(the_other_half_of_a_move_is_passed_on(lossy, action)));
-        plays.push(Box::pin(a_forced_release_is_refused(lossy, action)));
-        plays.push(Box::pin(a_probe_is_passed_on(lossy, action)));
+        plays.push(named(
+            format!("a_lease_comes_back_after_its_release, {action}"),
+            a_lease_comes_back_after_its_release(lossy, action),
+        ));
+        plays.push(named(format!("a_lease_is_yielded, {action}"), a_lease_is_yielded(lossy, action)));
+        plays.push(named(format!("a_lease_is_contested, {action}"), a_lease_is_contested(lossy, action)));
+        plays.push(named(
+            format!("the_other_half_of_a_move_is_passed_on, {action}"),
+            the_other_half_of_a_move_is_passed_on(lossy, action),
+        ));
+        plays.push(named(format!("a_forced_release_is_refused, {action}"), a_forced_release_is_refused(lossy, action)));
+        plays.push(named(format!("a_probe_is_passed_on, {action}"), a_probe_is_passed_on(lossy, action)));
     }
-    plays.push(Box::pin(a_lease_comes_back_unused(lossy)));
-    plays.push(Box::pin(a_lease_is_forced_back(lossy)));
-    plays.push(Box::pin(a_grant_is_declined(lossy)));
-    plays.push(Box::pin(a_lease_is_said_to_be_used(lossy)));
-    plays.push(Box::pin(a_lease_is_said_again(lossy)));
-    plays.push(Box::pin(a_cancelled_ticket_is_withdrawn(lossy)));
-    plays.push(Box::pin(a_superseded_ticket_is_withdrawn(lossy)));
+    plays.push(named("a_lease_comes_back_unused", a_lease_comes_back_unused(lossy)));
+    plays.push(named("a_lease_is_forced_back", a_lease_is_forced_back(lossy)));
+    plays.push(named("a_grant_is_declined", a_grant_is_declined(lossy)));
+    plays.push(named("a_lease_is_said_to_be_used", a_lease_is_said_to_be_used(lossy)));
+    plays.push(named("a_lease_is_said_again", a_lease_is_said_again(lossy)));
+    plays.push(named("a_cancelled_ticket_is_withdrawn", a_cancelled_ticket_is_withdrawn(lossy)));
+    plays.push(named("a_superseded_ticket_is_withdrawn", a_superseded_ticket_is_withdrawn(lossy)));
     plays
 }
 
@@ -62,7 +69,9 @@ async fn a_lease_comes_back_unused(lossy: &LossyBed) {
 /// Somebody of whom the ledger does not know was registered meanwhile.
 async fn a_lease_is_contested(lossy: &LossyBed, action: &str) {
     let play = Play::with_a_free_number(lossy).await;
-    let has = Seed { imsi: play.x.imsi.clone(), msisdn: Some(play.number.clone()), ..Seed::default() };
+    let z = Scene::newcomer("Z");
+    play.also_plays(&z);
+    let has = Seed { imsi: z.imsi.clone(), msisdn: Some(play.number.clone()), ..Seed::default() };
     lossy.bed.hss.seed(&[has]).unwrap();
     let lost = play.lose(play.of(&play.b), &["\"give_back\"", "\"contested\"", &play.number]);
     let order = play.submit(&assign(&play.b, &play.number)).await;
@@ -120,21 +129,19 @@ async fn a_lease_is_forced_back(lossy: &LossyBed) {
     play.ends(&lost).await;
 }
 
-/// B's order was cancelled, and the message that says so is still on its way.
+/// B's order is cancelled while its grant is on its way.
 async fn a_grant_is_declined(lossy: &LossyBed) {
     let play = Play::with_a_holder(lossy).await;
-    let waits = play.submit(&assign(&play.b, &play.number)).await;
+    let waits = play.submit(&happened(assign(&play.b, &play.number), ASKS_BACK_MS, chrono::Utc::now())).await;
     play.scene.is_waiting_for(&play.b, &play.number).await;
-    let to = play.of_number().workflow_id().to_owned();
-    let gate = lossy.proxy.stop(Stopped::Signals { to, contains: vec!["\"withdraw\"".to_owned(), play.b.id.clone()] });
-    play.acts("cancel", &waits).await;
-    gate.until_reached().await;
-    // E came before B.
-    play.to_cancel_now().await;
-    let lost = play.lose(play.of(&play.b), &["\"decline\"", &play.number]);
+    let to = play.of(&play.b).workflow_id().to_owned();
+    let gate = lossy.proxy.stop(Stopped::Signals { to, contains: vec!["\"lease_granted\"".to_owned()] });
     play.submit(&unassign(&play.a, &play.number)).await;
-    assert_eq!(play.in_between(&lost, Some(("retry", &waits))).await, Way::Within);
+    gate.until_reached().await;
+    play.acts("cancel", &waits).await;
+    let lost = play.lose(play.of(&play.b), &["\"decline\"", &play.number]);
     gate.open();
+    assert_eq!(play.in_between(&lost, Some(("retry", &waits))).await, Way::Within);
     play.ends(&lost).await;
 }
 
