@@ -48,6 +48,7 @@ mod killed_under_load;
 mod limits;
 mod logs;
 mod lost_completions;
+mod lost_entities;
 mod lost_messages;
 mod mended;
 mod monitoring_files;

@@ -275,7 +275,8 @@ impl<'a> Play<'a> {
         let is_party = |customer: &&Customer| ledger["holder"]["party"] == *customer.imsi;
         let cast = self.cast();
         let Some(holder) = cast.iter().find(is_holder).or_else(|| cast.iter().find(is_party)) else { return };
-        let has_open = self.scene.customer_state(holder).await["orders"] != json!([]);
+        let exists = self.of(holder).exists().await;
+        let has_open = exists && self.scene.customer_state(holder).await["orders"] != json!([]);
         let epoch = ledger["holder"]["epoch"].as_u64().unwrap_or_default();
         if !has_open && self.given_up.borrow_mut().insert((number.to_owned(), epoch)) {
             self.submit(&unassign(holder, number)).await;
@@ -317,6 +318,10 @@ impl<'a> Play<'a> {
         let mut told = String::new();
         for order in self.orders.borrow().clone() {
             told = format!("{told}\n{order}: {:#}", self.scene.order(&order).await.unwrap_or_default());
+        }
+        for entity in self.cast().iter().map(|customer| self.of(customer)).chain([self.of_number()]) {
+            let pending = entity.pending_activities().await;
+            told = format!("{told}\n{} waits for {pending:?}", entity.workflow_id());
         }
         for number in [&self.number, &self.other] {
             let ledger = self.scene.number_state(number).await.unwrap_or_default();
