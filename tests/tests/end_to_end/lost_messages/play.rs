@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::time::Duration;
 
 use interlock_domain::ids::OrderId;
 use interlock_workflows::names;
@@ -16,10 +17,14 @@ use crate::lossy_bed::{LossyBed, REFUSED_FOR, tasks_given_up};
 use crate::lossy_proxy::{Fate, Loss, Moment, Way};
 use crate::scene::{Scene, number};
 use crate::temporal_calls::{RawEntity, json_payload};
-use crate::waiting::{until, until_or_give_up};
+use crate::waiting::{looked_for, until, until_or_give_up};
 
 /// How much earlier what the older claim tells has happened, in milliseconds.
 const OLDER_BY_MS: i64 = 60_000;
+/// How long a play may take after the loss, on a busy machine.
+const END_LIMIT: Duration = Duration::from_mins(3);
+/// The pause between two looks at a play.
+const PAUSE: Duration = Duration::from_millis(500);
 /// The states in which an order is over.
 const OVER: [&str; 6] = ["completed", "partial", "failed", "cancelled", "rejected", "superseded"];
 
@@ -53,6 +58,8 @@ pub struct Play<'a> {
     pub x: Customer,
     /// All orders that are to end.
     orders: RefCell<Vec<OrderId>>,
+    /// Those of them that are over.
+    over: RefCell<BTreeSet<OrderId>>,
     /// What is cancelled in between, where it waits already.
     to_cancel: RefCell<Option<OrderId>>,
     /// Who else waits.
@@ -66,9 +73,9 @@ impl<'a> Play<'a> {
     pub fn on(lossy: &'a LossyBed) -> Self {
         let scene = Scene::on(&lossy.bed);
         let [a, b, c, d, e, x] = ["A", "B", "C", "D", "E", "X"].map(|name| scene.customer(name));
-        let (orders, to_cancel, more, given_up) = Default::default();
+        let (orders, over, to_cancel, more, given_up) = Default::default();
         let (number, other) = (number(), number());
-        Self { lossy, scene, number, other, a, b, c, d, e, x, orders, to_cancel, more, given_up }
+        Self { lossy, scene, number, other, a, b, c, d, e, x, orders, over, to_cancel, more, given_up }
     }
 
     /// The same, where A has the number, and E waits for it.
@@ -181,10 +188,10 @@ impl<'a> Play<'a> {
     /// others in the end. And where the server did not give up the task that was to be lost.
     pub async fn ends(self, ordered: &Ordered) {
         let of = ordered.entity.workflow_id();
-        let lost = until_or_give_up(|| async { (tasks_given_up(&ordered.entity).await > 0).then_some(()) });
+        let lost = looked_for(END_LIMIT, PAUSE, || async { (tasks_given_up(&ordered.entity).await > 0).then_some(()) });
         assert!(lost.await.is_some(), "{of}: no task was lost");
         let numbers = [self.number.as_str(), self.other.as_str()];
-        let ended = until_or_give_up(|| async {
+        let ended = looked_for(END_LIMIT, PAUSE, || async {
             for number in numbers {
                 self.pass_on(number).await;
             }
@@ -192,7 +199,8 @@ impl<'a> Play<'a> {
         });
         assert!(ended.await.is_some(), "{of}: not all orders end\n{}", self.told().await);
         for number in numbers {
-            let agreed = until_or_give_up(|| async { self.disagreement(number).await.is_none().then_some(()) });
+            let agreed =
+                looked_for(END_LIMIT, PAUSE, || async { self.disagreement(number).await.is_none().then_some(()) });
             if agreed.await.is_none() {
                 let differs = self.disagreement(number).await.unwrap_or_default();
                 panic!("{of}: {differs}\n{}", self.told().await);
@@ -256,13 +264,16 @@ impl<'a> Play<'a> {
     async fn are_all_over(&self) -> bool {
         let orders = self.orders.borrow().clone();
         for order in &orders {
+            if self.over.borrow().contains(order) {
+                continue;
+            }
             let shown = self.scene.order(order).await;
-            let state = shown.as_ref().and_then(|shown| shown["state"].as_str()).unwrap_or_default();
-            if !OVER.contains(&state) {
+            if !shown.is_some_and(|shown| OVER.iter().any(|state| shown["state"] == *state)) {
                 return false;
             }
+            self.over.borrow_mut().insert(order.clone());
         }
-        true
+        orders.len() == self.orders.borrow().len()
     }
 
     /// Where somebody waits for a number, and whoever has it has nothing open, that one gives it up.
