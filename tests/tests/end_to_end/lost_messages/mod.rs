@@ -14,7 +14,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use interlock_domain::limits::EntityLimits;
 
 use crate::lossy_bed::{Lossy, LossyBed};
@@ -23,6 +23,9 @@ use crate::testbed::run;
 /// So many may wait for a number: more than do in any play but the one of the full queue.
 const TICKETS_MAX: usize = 6;
 
+/// So many plays run side by side: most of their time they wait, but more would keep two cores too busy for their limits.
+const PLAYS_AT_ONCE: usize = 10;
+
 /// A play, by its name.
 type Named<'a> = (String, Pin<Box<dyn Future<Output = ()> + 'a>>);
 
@@ -30,7 +33,7 @@ fn named<'a>(name: impl Into<String>, play: impl Future<Output = ()> + 'a) -> Na
     (name.into(), Box::pin(play))
 }
 
-/// Runs all plays side by side.
+/// Runs all plays, several side by side.
 ///
 /// # Panics
 /// Where one of them did, once all are over.
@@ -39,7 +42,8 @@ async fn run_all(plays: Vec<Named<'_>>) {
         let ended = AssertUnwindSafe(play).catch_unwind().await;
         ended.is_err().then_some(name)
     });
-    let failed: Vec<String> = join_all(running).await.into_iter().flatten().collect();
+    let ended = stream::iter(running).buffer_unordered(PLAYS_AT_ONCE);
+    let failed: Vec<String> = ended.filter_map(std::future::ready).collect().await;
     assert!(failed.is_empty(), "these did not end well: {failed:#?}");
 }
 

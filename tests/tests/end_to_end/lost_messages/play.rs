@@ -227,11 +227,17 @@ impl<'a> Play<'a> {
         self.more.borrow_mut().push(customer.clone());
     }
 
-    /// A person has the number taken from its holder.
+    /// A person has the number taken from its holder, and asks again where nobody answers. It may be refused.
     pub async fn forces(&self, more: &[&str]) {
         let resource = format!("msisdn/{}", self.number);
         let forces = ["resource", "release", &resource, "--force", "--reason", "a test"];
-        interlock(&self.scene, &[&forces[..], more].concat()).await;
+        let arguments = [&forces[..], more].concat();
+        let answered = looked_for(END_LIMIT, PAUSE, || async {
+            let said = interlock(&self.scene, &arguments).await;
+            let is_unanswered = ["[no_worker]", "_unanswered]"].iter().any(|code| said.stderr.contains(code));
+            (!is_unanswered).then_some(())
+        });
+        assert!(answered.await.is_some(), "{}", self.told().await);
     }
 
     /// A list says that A has the number, and A's entity knows.
