@@ -24,7 +24,7 @@ pub const REFUSED_FOR: Duration = Duration::from_millis(3_200);
 /// How long connecting through the proxy may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// The time between two sweeps.
-const SWEPT_EVERY: Duration = Duration::from_secs(2);
+const SWEPT_EVERY: Duration = Duration::from_secs(4);
 /// A difference between a resource and a customer that lasts longer is counted: much longer than a lost task takes.
 const DIFFERENCE_AFTER: Duration = Duration::from_secs(15);
 /// How long a circle of the sweep may take: it looks at a page of the resources and one of the customers at a time.

@@ -18,7 +18,7 @@ use futures_util::stream::{self, StreamExt as _};
 use interlock_domain::limits::EntityLimits;
 
 use crate::lossy_bed::{Lossy, LossyBed};
-use crate::testbed::run;
+use crate::testbed::run_alone;
 
 /// So many may wait for a number: more than do in any play but the one of the full queue.
 const TICKETS_MAX: usize = 6;
@@ -54,7 +54,7 @@ async fn bed(name: &str) -> LossyBed {
 
 #[test]
 fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_something() {
-    run(async {
+    run_alone(async {
         let lossy = bed("lost-of-customers").await;
         run_all(said_by_customers::all(&lossy)).await;
         lossy.stop().await;
@@ -63,7 +63,7 @@ fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_som
 
 #[test]
 fn all_ends_well_whichever_task_is_lost_in_which_a_resource_tells_a_customer_something() {
-    run(async {
+    run_alone(async {
         let lossy = bed("lost-of-resources").await;
         run_all(said_by_resources::all(&lossy)).await;
         lossy.stop().await;
