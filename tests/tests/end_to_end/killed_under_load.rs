@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use interlock_adapters::sandbox::Seed;
 use interlock_coordinator::inspection::Inspection;
 use interlock_coordinator::installation::Installation;
+use interlock_coordinator::local::WorkerProcess;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
@@ -52,6 +53,9 @@ const DISTURBED: [Workload; 6] = [
     Workload::Entity,
     Workload::Jobs,
 ];
+
+/// Every so many rounds a process is stopped instead of killed.
+const STOPPED_EVERY: usize = 5;
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -162,8 +166,8 @@ fn send_signal(pid: u32, signal: Signal) {
 }
 
 /// Kills and stops workers in turn, and pauses the server now and then, until the load is over. How often each was done.
-async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<bool>) -> BTreeMap<&'static str, usize> {
-    let mut done: BTreeMap<&'static str, usize> = BTreeMap::new();
+async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<bool>) -> BTreeMap<String, usize> {
+    let mut done: BTreeMap<String, usize> = BTreeMap::new();
     let mut stopped: Vec<(u32, Instant)> = Vec::new();
     for round in 0.. {
         let over = tokio::time::timeout(PAUSE, is_over.wait_for(|is_over| *is_over)).await.is_ok();
@@ -183,7 +187,7 @@ async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<boo
             send_signal(server, Signal::SIGSTOP);
             tokio::time::sleep(SERVER_PAUSED_FOR).await;
             send_signal(server, Signal::SIGCONT);
-            *done.entry("server paused").or_default() += 1;
+            *done.entry("server paused".to_owned()).or_default() += 1;
             continue;
         }
         let workload = DISTURBED[round % DISTURBED.len()];
@@ -192,17 +196,23 @@ async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<boo
         let Some(at) = runs.position(|process| process.workload() == workload && !is_stopped(process.pid())) else {
             continue;
         };
-        // One process of each kind is stopped at a time at most, and another one takes over.
-        if round % 3 == 2 && stopped.len() < 2 {
+        // At most two are stopped at a time, and others take over. Each workload comes to it: five and six have no common factor.
+        if round % STOPPED_EVERY == 2 && stopped.len() < 2 {
             let pid = bed.platform.worker_processes[at].pid();
             send_signal(pid, Signal::SIGSTOP);
             stopped.push((pid, Instant::now()));
-            *done.entry("worker stopped").or_default() += 1;
+            *done.entry(format!("{} stopped", workload.as_str())).or_default() += 1;
         } else {
             bed.platform.worker_processes.remove(at).kill().await.unwrap();
-            *done.entry("worker killed").or_default() += 1;
+            *done.entry(format!("{} killed", workload.as_str())).or_default() += 1;
         }
-        bed.platform.start_worker_process(workload).await.unwrap_or_else(|fault| panic!("{fault}"));
+        // One that was stopped and goes on again serves the queue as well as a new one.
+        let runs = |process: &WorkerProcess| {
+            process.workload() == workload && !stopped.iter().any(|(pid, _)| *pid == process.pid())
+        };
+        if !bed.platform.worker_processes.iter().any(runs) {
+            bed.platform.start_worker_process(workload).await.unwrap_or_else(|fault| panic!("{fault}"));
+        }
     }
     done
 }
