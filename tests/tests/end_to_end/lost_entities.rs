@@ -215,12 +215,12 @@ fn all_ends_well_whichever_task_is_lost_of_a_target_a_tenant_or_an_import() {
         let lossy = Lossy { events: EVENTS, protect: Some(protect), ..Lossy::default() };
         let lossy = LossyBed::start_with("lost-entities", lossy).await;
         tokio::join!(
-            a_target_that_is_paused_while_the_task_is_lost_that_stops_it(&lossy),
-            a_target_that_is_resumed_while_the_task_is_lost_that_pauses_it(&lossy),
+            Box::pin(a_target_that_is_paused_while_the_task_is_lost_that_stops_it(&lossy)),
+            Box::pin(a_target_that_is_resumed_while_the_task_is_lost_that_pauses_it(&lossy)),
         );
         tokio::join!(
-            a_tenant_that_is_on_boarded_and_off_boarded_while_tasks_are_lost(&lossy),
-            an_import_that_is_brought_twice_while_tasks_are_lost(&lossy),
+            Box::pin(a_tenant_that_is_on_boarded_and_off_boarded_while_tasks_are_lost(&lossy)),
+            Box::pin(an_import_that_is_brought_twice_while_tasks_are_lost(&lossy)),
         );
         lossy.stop().await;
     });

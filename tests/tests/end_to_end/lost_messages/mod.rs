@@ -16,7 +16,9 @@ use std::pin::Pin;
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 use interlock_domain::limits::EntityLimits;
+use serde_json::{Value, json};
 
+use crate::events::{Customer, event};
 use crate::lossy_bed::{Lossy, LossyBed};
 use crate::testbed::run_alone;
 
@@ -50,6 +52,21 @@ async fn run_all(plays: Vec<Named<'_>>) {
 async fn bed(name: &str) -> LossyBed {
     let limits = EntityLimits { tickets_max: TICKETS_MAX, ..EntityLimits::default() };
     LossyBed::start_with(name, Lossy { limits, ..Lossy::default() }).await
+}
+
+/// The customer gets the number.
+fn assign(customer: &Customer, number: &str) -> Value {
+    event("line.assigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
+}
+
+/// The customer gives the number up.
+fn unassign(customer: &Customer, number: &str) -> Value {
+    event("line.unassigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
+}
+
+/// The customer needs both numbers for a moment.
+fn lock(customer: &Customer, one: &str, two: &str) -> Value {
+    event("pair.locked", &customer.id, &json!({"imsi": customer.imsi, "one": one, "two": two}))
 }
 
 #[test]

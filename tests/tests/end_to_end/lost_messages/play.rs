@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 
+use super::{assign, lock, unassign};
 use crate::command::{done, interlock};
-use crate::events::{Customer, event, happened};
+use crate::events::{Customer, happened};
 use crate::lossy_bed::{LossyBed, REFUSED_FOR, tasks_given_up};
 use crate::lossy_proxy::{Fate, Loss, Moment, Way};
 use crate::scene::{Scene, number};
@@ -72,10 +73,24 @@ impl<'a> Play<'a> {
     /// A new one: nobody has anything.
     pub fn on(lossy: &'a LossyBed) -> Self {
         let scene = Scene::on(&lossy.bed);
-        let [a, b, c, d, e, x] = ["A", "B", "C", "D", "E", "X"].map(|name| scene.customer(name));
-        let (orders, over, to_cancel, more, given_up) = Default::default();
-        let (number, other) = (number(), number());
-        Self { lossy, scene, number, other, a, b, c, d, e, x, orders, over, to_cancel, more, given_up }
+        let customer = |name| scene.customer(name);
+        Self {
+            lossy,
+            number: number(),
+            other: number(),
+            a: customer("A"),
+            b: customer("B"),
+            c: customer("C"),
+            d: customer("D"),
+            e: customer("E"),
+            x: customer("X"),
+            orders: RefCell::default(),
+            over: RefCell::default(),
+            to_cancel: RefCell::default(),
+            more: RefCell::default(),
+            given_up: RefCell::default(),
+            scene,
+        }
     }
 
     /// The same, where A has the number, and E waits for it.
@@ -346,19 +361,4 @@ impl<'a> Play<'a> {
         }
         told
     }
-}
-
-/// The customer gets the number.
-pub fn assign(customer: &Customer, number: &str) -> Value {
-    event("line.assigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
-}
-
-/// The customer gives the number up.
-pub fn unassign(customer: &Customer, number: &str) -> Value {
-    event("line.unassigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
-}
-
-/// The customer needs both numbers for a moment.
-pub fn lock(customer: &Customer, one: &str, two: &str) -> Value {
-    event("pair.locked", &customer.id, &json!({"imsi": customer.imsi, "one": one, "two": two}))
 }

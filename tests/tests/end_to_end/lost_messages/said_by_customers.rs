@@ -3,8 +3,8 @@
 use interlock_adapters::sandbox::Seed;
 use interlock_domain::ids::OrderId;
 
-use super::play::{Play, assign, lock, unassign};
-use super::{Named, named};
+use super::play::Play;
+use super::{Named, assign, lock, named, unassign};
 use crate::events::{changed, happened, moved};
 use crate::lossy_bed::LossyBed;
 use crate::lossy_proxy::{Stopped, Way};

@@ -1,7 +1,7 @@
 //! What resources tell customers: each function is one play.
 
-use super::play::{Play, assign, unassign};
-use super::{Named, TICKETS_MAX, named};
+use super::play::Play;
+use super::{Named, TICKETS_MAX, assign, named, unassign};
 use crate::events::{changed, happened};
 use crate::lossy_bed::LossyBed;
 use crate::lossy_proxy::{Stopped, Way};
