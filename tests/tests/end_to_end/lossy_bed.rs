@@ -131,7 +131,7 @@ impl LossyBed {
         })
         .await;
         assert_eq!(lease_differences(&text, "found", &[]), 0, "resources and customers contradict each other\n{text}");
-        self.bed.stop().await;
+        Box::pin(self.bed.stop()).await;
     }
 }
 

@@ -68,7 +68,7 @@ fn nobody_else_is_granted_a_fresh_number_after_the_task_of_its_first_grant_was_l
         let timer = an_older_claim_comes_after_a_grant_that_was_not_recorded(&lossy, "slow");
         let look_up = an_older_claim_comes_after_a_grant_that_was_not_recorded(&lossy, "msisdn");
         tokio::join!(timer, look_up);
-        lossy.stop().await;
+        Box::pin(lossy.stop()).await;
     });
 }
 
@@ -96,7 +96,7 @@ fn a_number_whose_grant_was_told_in_a_lost_task_can_be_given_back() {
         let expected = [(&a, '+'), (&a, '-'), (&b, '+'), (&b, '-'), (&c, '+')];
         assert_eq!(scene.registrations(&number), expected.map(|(who, what)| format!("{}{what}", who.imsi)));
         assert_eq!(scene.holder(&number).await, Some(c.id.clone()));
-        lossy.stop().await;
+        Box::pin(lossy.stop()).await;
     });
 }
 
@@ -185,6 +185,6 @@ fn a_hand_over_ends_well_whichever_completion_is_lost_in_it() {
         ];
         let all = cases.map(|(of, message, fate)| Box::pin(a_hand_over_with(&lossy, of, message, fate)));
         join_all(all).await;
-        lossy.stop().await;
+        Box::pin(lossy.stop()).await;
     });
 }

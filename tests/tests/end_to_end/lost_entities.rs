@@ -222,6 +222,6 @@ fn all_ends_well_whichever_task_is_lost_of_a_target_a_tenant_or_an_import() {
             Box::pin(a_tenant_that_is_on_boarded_and_off_boarded_while_tasks_are_lost(&lossy)),
             Box::pin(an_import_that_is_brought_twice_while_tasks_are_lost(&lossy)),
         );
-        lossy.stop().await;
+        Box::pin(lossy.stop()).await;
     });
 }

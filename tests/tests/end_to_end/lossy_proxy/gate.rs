@@ -62,7 +62,7 @@ pub(super) struct Closed {
 
 impl Closed {
     /// Waits, and says whether the message gets through.
-    pub(super) async fn is_passed(mut self) -> bool {
+    pub(super) async fn passed(mut self) -> bool {
         if self.waits {
             // Where the gate itself is gone, it is open.
             let _gone = self.is_open.wait_for(|is_open| *is_open).await.is_err();

@@ -148,7 +148,7 @@ async fn forward(request: Request<Incoming>, sender: SendRequest<Body>, shared: 
     for message in &sent {
         let gate = shared.state().gates.before(message);
         if let Some(gate) = gate
-            && !gate.is_passed().await
+            && !gate.passed().await
         {
             return unavailable("the message does not get through");
         }

@@ -74,7 +74,7 @@ fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_som
     run_alone(async {
         let lossy = bed("lost-of-customers").await;
         run_all(said_by_customers::all(&lossy)).await;
-        lossy.stop().await;
+        Box::pin(lossy.stop()).await;
     });
 }
 
@@ -83,6 +83,6 @@ fn all_ends_well_whichever_task_is_lost_in_which_a_resource_tells_a_customer_som
     run_alone(async {
         let lossy = bed("lost-of-resources").await;
         run_all(said_by_resources::all(&lossy)).await;
-        lossy.stop().await;
+        Box::pin(lossy.stop()).await;
     });
 }

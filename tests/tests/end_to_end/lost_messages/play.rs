@@ -348,7 +348,8 @@ impl<'a> Play<'a> {
     /// All that can be said of the play, for whoever reads that it failed.
     async fn told(&self) -> String {
         let mut told = String::new();
-        for order in self.orders.borrow().clone() {
+        let orders = self.orders.borrow().clone();
+        for order in orders {
             told = format!("{told}\n{order}: {:#}", self.scene.order(&order).await.unwrap_or_default());
         }
         for entity in self.cast().iter().map(|customer| self.of(customer)).chain([self.of_number()]) {
