@@ -29,9 +29,14 @@ impl From<Output> for Said {
 
 /// Runs the command for a scene's tenant.
 pub async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Said {
+    interlock_at(scene, &scene.bed.platform.temporal_address(), arguments).await
+}
+
+/// The same, where Temporal is reached at another address.
+pub async fn interlock_at(scene: &Scene<'_>, temporal: &str, arguments: &[&str]) -> Said {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
     command.args(arguments).args(["--tenant", scene.tenant.as_str(), "--log-level", "warn"]);
-    command.args(["--address", &scene.bed.platform.temporal_address()]);
+    command.args(["--address", temporal]);
     command.envs(scene.bed.environment.iter().cloned());
     // The catalog of the testbed, as the workers have it.
     let catalog = tempfile::NamedTempFile::new().unwrap();

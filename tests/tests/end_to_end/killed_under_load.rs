@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use interlock_adapters::sandbox::Seed;
 use interlock_coordinator::inspection::Inspection;
 use interlock_coordinator::installation::Installation;
+use interlock_coordinator::local::WorkerProcess;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
@@ -52,6 +53,9 @@ const DISTURBED: [Workload; 6] = [
     Workload::Entity,
     Workload::Jobs,
 ];
+
+/// Every so many rounds a process is stopped instead of killed.
+const STOPPED_EVERY: usize = 5;
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -97,48 +101,63 @@ impl Load {
         self.installation.catalog.order_id(&self.tenant, &read)
     }
 
-    /// Waits until an order is completed.
+    /// Whether an order is completed.
     ///
     /// # Errors
-    /// What the order says of itself, where it ends otherwise or not in time.
-    async fn completed(&self, order: &OrderId) -> Result<(), String> {
-        let inspection = Inspection::new(self.installation.clone());
+    /// What the order says of itself, where it ends otherwise, or not in time since it was first looked at.
+    async fn is_completed(&self, order: &OrderId, waits_since: Instant) -> Result<bool, String> {
+        let shown = Inspection::new(self.installation.clone()).order(&self.tenant, order).await;
+        match shown.as_ref().ok().and_then(|shown| shown["state"].as_str()) {
+            Some("completed") => return Ok(true),
+            Some("failed" | "cancelled" | "rejected" | "superseded" | "held" | "partial") => {
+                return Err(format!("{order}: {shown:?}"));
+            }
+            _ => {}
+        }
+        if self.calm_since.borrow().is_some_and(|since| since.max(waits_since).elapsed() > END_LIMIT) {
+            return Err(format!("{order} does not end: {shown:?}"));
+        }
+        Ok(false)
+    }
+
+    /// Waits until one of these orders is completed, and says which.
+    async fn first_completed(&self, orders: &[OrderId]) -> Result<usize, String> {
         let waits_since = Instant::now();
         loop {
-            let shown = inspection.order(&self.tenant, order).await;
-            let state = shown.as_ref().ok().and_then(|shown| shown["state"].as_str());
-            match state {
-                Some("completed") => return Ok(()),
-                Some("failed" | "cancelled" | "rejected" | "superseded" | "held" | "partial") => {
-                    return Err(format!("{order}: {shown:?}"));
+            for (at, order) in orders.iter().enumerate() {
+                if self.is_completed(order, waits_since).await? {
+                    return Ok(at);
                 }
-                _ => {}
-            }
-            if self.calm_since.borrow().is_some_and(|since| since.max(waits_since).elapsed() > END_LIMIT) {
-                return Err(format!("{order} does not end: {shown:?}"));
             }
             tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
 
-    /// A number goes from customer to customer; the last one keeps it.
-    async fn pass_around(&self, line: &Line, turns: usize) -> Result<(), String> {
-        let customer = |turn: usize| &line.customers[turn % line.customers.len()];
-        let mut orders = Vec::with_capacity(2 * turns);
-        let mut assigns = Vec::with_capacity(turns);
-        for turn in 0..turns {
-            while assigns.len() < turns.min(turn + 1 + WAITING) {
-                assigns.push(self.submit(&assigned(customer(assigns.len()), &line.number)).await);
+    /// A number goes from customer to customer; the last one keeps it, and is returned. Which of those that wait gets it next is not
+    /// for the test to say: whose entity was slow claims later.
+    async fn pass_around<'a>(&self, line: &'a Line, turns: usize) -> Result<&'a Customer, String> {
+        let all: Vec<&Customer> = line.customers.iter().cycle().take(turns).collect();
+        let mut next = all.into_iter().peekable();
+        let (mut assigns, mut waiting, mut releases) = (Vec::new(), Vec::<&Customer>::new(), Vec::new());
+        loop {
+            // A customer waits once at a time: its release would end the other order.
+            while assigns.len() <= WAITING
+                && let Some(customer) = next.next_if(|customer| !waiting.contains(customer))
+            {
+                assigns.push(self.submit(&assigned(customer, &line.number)).await);
+                waiting.push(customer);
             }
-            self.completed(&assigns[turn]).await?;
-            if turn + 1 < turns {
-                orders.push(self.submit(&unassigned(customer(turn), &line.number)).await);
+            let first = self.first_completed(&assigns).await?;
+            assigns.remove(first);
+            let has_it = waiting.remove(first);
+            if assigns.is_empty() && next.len() == 0 {
+                for release in releases {
+                    self.first_completed(&[release]).await?;
+                }
+                return Ok(has_it);
             }
+            releases.push(self.submit(&unassigned(has_it, &line.number)).await);
         }
-        for order in &orders {
-            self.completed(order).await?;
-        }
-        Ok(())
     }
 }
 
@@ -162,8 +181,8 @@ fn send_signal(pid: u32, signal: Signal) {
 }
 
 /// Kills and stops workers in turn, and pauses the server now and then, until the load is over. How often each was done.
-async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<bool>) -> BTreeMap<&'static str, usize> {
-    let mut done: BTreeMap<&'static str, usize> = BTreeMap::new();
+async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<bool>) -> BTreeMap<String, usize> {
+    let mut done: BTreeMap<String, usize> = BTreeMap::new();
     let mut stopped: Vec<(u32, Instant)> = Vec::new();
     for round in 0.. {
         let over = tokio::time::timeout(PAUSE, is_over.wait_for(|is_over| *is_over)).await.is_ok();
@@ -183,7 +202,7 @@ async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<boo
             send_signal(server, Signal::SIGSTOP);
             tokio::time::sleep(SERVER_PAUSED_FOR).await;
             send_signal(server, Signal::SIGCONT);
-            *done.entry("server paused").or_default() += 1;
+            *done.entry("server paused".to_owned()).or_default() += 1;
             continue;
         }
         let workload = DISTURBED[round % DISTURBED.len()];
@@ -192,25 +211,30 @@ async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<boo
         let Some(at) = runs.position(|process| process.workload() == workload && !is_stopped(process.pid())) else {
             continue;
         };
-        // One process of each kind is stopped at a time at most, and another one takes over.
-        if round % 3 == 2 && stopped.len() < 2 {
+        // At most two are stopped at a time, and others take over. Each workload comes to it: five and six have no common factor.
+        if round % STOPPED_EVERY == 2 && stopped.len() < 2 {
             let pid = bed.platform.worker_processes[at].pid();
             send_signal(pid, Signal::SIGSTOP);
             stopped.push((pid, Instant::now()));
-            *done.entry("worker stopped").or_default() += 1;
+            *done.entry(format!("{} stopped", workload.as_str())).or_default() += 1;
         } else {
             bed.platform.worker_processes.remove(at).kill().await.unwrap();
-            *done.entry("worker killed").or_default() += 1;
+            *done.entry(format!("{} killed", workload.as_str())).or_default() += 1;
         }
-        bed.platform.start_worker_process(workload).await.unwrap_or_else(|fault| panic!("{fault}"));
+        // One that was stopped and goes on again serves the queue as well as a new one.
+        let runs = |process: &WorkerProcess| {
+            process.workload() == workload && !stopped.iter().any(|(pid, _)| *pid == process.pid())
+        };
+        if !bed.platform.worker_processes.iter().any(runs) {
+            bed.platform.start_worker_process(workload).await.unwrap_or_else(|fault| panic!("{fault}"));
+        }
     }
     done
 }
 
-/// What a number's ledger, the HSS and the customers say, where they do not agree that its last customer has it; none where
+/// What a number's ledger, the HSS and the customers say, where they do not agree that this customer has it; none where
 /// they do.
-async fn disagreement(scene: &Scene<'_>, line: &Line, turns: usize) -> Option<String> {
-    let last = &line.customers[(turns - 1) % line.customers.len()];
+async fn disagreement(scene: &Scene<'_>, line: &Line, last: &Customer) -> Option<String> {
     let ledger = scene.number_state(&line.number).await?;
     let resource: ResourceId = format!("msisdn/{}", line.number).parse().unwrap();
     let mut leases = Vec::new();
@@ -232,15 +256,17 @@ async fn disagreement(scene: &Scene<'_>, line: &Line, turns: usize) -> Option<St
     (!agree).then(|| format!("{}: leases {leases:?}, HSS {at_hss:?}, ledger {ledger:#}", line.number))
 }
 
-async fn judge(scene: &Scene<'_>, lines: &[Line], turns: usize) -> Vec<String> {
+/// What is wrong in the end; `last` are those that were to keep the numbers, as far as it came to that.
+async fn judge(scene: &Scene<'_>, lines: &[Line], last: &[Result<&Customer, String>]) -> Vec<String> {
     let numbers: Vec<&str> = lines.iter().map(|line| line.number.as_str()).collect();
     let mut faults: Vec<String> = faults_on(&scene.bed.hss.log(), &numbers).iter().map(ToString::to_string).collect();
-    for line in lines {
+    for (line, last) in lines.iter().zip(last) {
+        let Ok(last) = last else { continue };
         let began = Instant::now();
-        let mut differs = disagreement(scene, line, turns).await;
+        let mut differs = disagreement(scene, line, last).await;
         while differs.is_some() && began.elapsed() < Duration::from_secs(20) {
             tokio::time::sleep(LOOK_PAUSE).await;
-            differs = disagreement(scene, line, turns).await;
+            differs = disagreement(scene, line, last).await;
         }
         faults.extend(differs);
     }
@@ -289,9 +315,9 @@ fn every_order_ends_and_one_customer_has_each_number_although_workers_die_and_st
         };
         let (done, ended) = tokio::join!(disturbing, passing);
         let scene = Scene { bed: &bed, tenant };
-        let mut faults: Vec<String> = ended.into_iter().filter_map(Result::err).collect();
+        let mut faults: Vec<String> = ended.iter().filter_map(|ended| ended.clone().err()).collect();
         let stuck = faults.len();
-        faults.extend(judge(&scene, &lines, size.turns).await);
+        faults.extend(judge(&scene, &lines, &ended).await);
         println!("{size:?}: {done:?} in {} s; {stuck} numbers stuck", began.elapsed().as_secs());
         assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
         bed.stop().await;

@@ -7,77 +7,16 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use interlock_adapters::sandbox::{Action, Rule};
-use interlock_coordinator::connection::ConnectionFlags;
-use interlock_coordinator::installation::{Installation, Patience};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::ResourceId;
 use serde_json::json;
 
 use crate::command::interlock;
 use crate::events::{Customer, assigned, event, happened, unassigned};
-use crate::lossy_proxy::{Fate, Loss, LossyProxy, Moment};
+use crate::lossy_bed::{LossyBed, REFUSED_FOR, lost_after};
+use crate::lossy_proxy::{Fate, Loss, Moment};
 use crate::scene::{Scene, number, write_that_begins_to_assign};
-use crate::testbed::{Testbed, Wanted, run};
+use crate::testbed::run;
 use crate::waiting::until;
-
-/// The workflow task time-out of the entities of these tests: after it, the server has a lost task done again.
-const TASK_TIMEOUT: Duration = Duration::from_secs(3);
-/// For so long a completion is refused: a little longer than the task's time-out.
-const REFUSED_FOR: Duration = Duration::from_millis(3_200);
-/// How long connecting through the proxy may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(20);
-
-/// A kind of resource that waits 2 s before its first grant and asks nobody: its first grant rests on a timer.
-const WITH_A_WAIT: &str = r#"
-[resources.slow]
-fresh_wait = "2s"
-orphan_settle = "2s"
-
-[events."slow.assigned"]
-claims = [{ mode = "assign", resource = "slow/{msisdn}" }]
-steps = [{ role = "hss", operation = "assign_number", with = { imsi = "{imsi}", msisdn = "{msisdn}" }, resources = ["slow/{msisdn}"], attempt_timeout = "4s" }]
-[events."slow.assigned".data]
-required = ["imsi", "msisdn"]
-properties.imsi = { type = "string", format = "imsi" }
-properties.msisdn = { type = "string", format = "msisdn" }
-
-[events."slow.unassigned"]
-claims = [{ mode = "release", resource = "slow/{msisdn}" }]
-steps = [{ role = "hss", operation = "release_number", with = { imsi = "{imsi}", msisdn = "{msisdn}" }, resources = ["slow/{msisdn}"], attempt_timeout = "4s" }]
-[events."slow.unassigned".data]
-required = ["imsi", "msisdn"]
-properties.imsi = { type = "string", format = "imsi" }
-properties.msisdn = { type = "string", format = "msisdn" }
-"#;
-
-/// A testbed whose worker process reaches the server through a proxy, as do the tests themselves.
-struct LossyBed {
-    bed: Testbed,
-    proxy: LossyProxy,
-}
-
-impl LossyBed {
-    async fn start(name: &str) -> Self {
-        let wanted =
-            Wanted { worker_processes: Some(Vec::new()), more_events: WITH_A_WAIT.to_owned(), ..Wanted::default() };
-        let mut bed = Testbed::start(name, wanted).await;
-        let proxy = LossyProxy::before(&bed.platform.temporal_address(), TASK_TIMEOUT).await;
-        let flags = ConnectionFlags::to_server(proxy.address());
-        let (settings, catalog) = (&bed.platform.installation.settings, &bed.platform.installation.catalog);
-        let (settings, catalog) = ((**settings).clone(), (**catalog).clone());
-        let through = Installation::connect(&flags, settings, catalog, Patience::Brief, CONNECT_LIMIT).await;
-        bed.platform.installation = through.unwrap_or_else(|fault| panic!("{fault}"));
-        bed.platform.workers_connect_to(proxy.address());
-        bed.platform.start_worker_process(Workload::All).await.unwrap_or_else(|fault| panic!("{fault}"));
-        Self { bed, proxy }
-    }
-}
-
-/// The completion of the task in which an entity sent a message with these parts is lost.
-fn lost_after(of: String, contains: &[&str]) -> Loss {
-    let contains = contains.iter().map(|&part| part.to_owned()).collect();
-    Loss { of, when: Moment::After { to: None, contains }, fate: Fate::Lost { for_at_least: REFUSED_FOR } }
-}
 
 fn slow(what: &str, customer: &Customer, number: &str) -> serde_json::Value {
     event(what, &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
@@ -129,7 +68,7 @@ fn nobody_else_is_granted_a_fresh_number_after_the_task_of_its_first_grant_was_l
         let timer = an_older_claim_comes_after_a_grant_that_was_not_recorded(&lossy, "slow");
         let look_up = an_older_claim_comes_after_a_grant_that_was_not_recorded(&lossy, "msisdn");
         tokio::join!(timer, look_up);
-        lossy.bed.stop().await;
+        Box::pin(lossy.stop()).await;
     });
 }
 
@@ -157,7 +96,7 @@ fn a_number_whose_grant_was_told_in_a_lost_task_can_be_given_back() {
         let expected = [(&a, '+'), (&a, '-'), (&b, '+'), (&b, '-'), (&c, '+')];
         assert_eq!(scene.registrations(&number), expected.map(|(who, what)| format!("{}{what}", who.imsi)));
         assert_eq!(scene.holder(&number).await, Some(c.id.clone()));
-        lossy.bed.stop().await;
+        Box::pin(lossy.stop()).await;
     });
 }
 
@@ -246,6 +185,6 @@ fn a_hand_over_ends_well_whichever_completion_is_lost_in_it() {
         ];
         let all = cases.map(|(of, message, fate)| Box::pin(a_hand_over_with(&lossy, of, message, fate)));
         join_all(all).await;
-        lossy.bed.stop().await;
+        Box::pin(lossy.stop()).await;
     });
 }

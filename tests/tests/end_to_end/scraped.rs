@@ -103,6 +103,12 @@ pub fn lease_differences(text: &str, outcome: &str, kinds: &[&str]) -> u64 {
     text.lines().filter(is_of).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
+/// What a process serves as its metrics at this URL; none where it does not answer.
+pub async fn metrics_at(url: &str) -> Option<String> {
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    http.get(url).send().await.ok()?.text().await.ok()
+}
+
 /// All names that can be scraped: Interlock's by the enum, all others by what processes really serve.
 pub fn names(metrics: &[String]) -> BTreeSet<String> {
     let served = metrics.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#'));

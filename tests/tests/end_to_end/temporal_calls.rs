@@ -56,6 +56,11 @@ impl RawEntity {
         Self { client: platform.installation.client_for(&route.namespace).unwrap(), route }
     }
 
+    /// Its workflow id.
+    pub fn workflow_id(&self) -> &str {
+        &self.route.workflow_id
+    }
+
     fn execution(&self, run_id: &str) -> WorkflowExecution {
         WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run_id.to_owned() }
     }
@@ -246,13 +251,29 @@ impl RawEntity {
     /// # Panics
     /// Where it does not answer.
     pub async fn update(&self, update: &str, argument: &serde_json::Value) -> serde_json::Value {
+        self.try_to_update(update, argument, &Uuid::new_v4().to_string()).await.unwrap()
+    }
+
+    /// The same by an update of this id, at once and whatever it is busy with.
+    ///
+    /// # Errors
+    /// What the server says where it does not answer: it may be asked again by the same id.
+    ///
+    /// # Panics
+    /// Where the update fails.
+    pub async fn try_to_update(
+        &self,
+        update: &str,
+        argument: &serde_json::Value,
+        update_id: &str,
+    ) -> Result<serde_json::Value, tonic::Status> {
         let completed = UpdateWorkflowExecutionLifecycleStage::Completed;
         let request = UpdateWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
             workflow_execution: Some(self.execution("")),
             wait_policy: Some(update::WaitPolicy { lifecycle_stage: completed.into() }),
             request: Some(update::Request {
-                meta: Some(update::Meta { update_id: Uuid::new_v4().to_string(), identity: "test".to_owned() }),
+                meta: Some(update::Meta { update_id: update_id.to_owned(), identity: "test".to_owned() }),
                 input: Some(update::Input {
                     name: update.to_owned(),
                     args: Some(Payloads { payloads: vec![json_payload(argument.to_string())] }),
@@ -262,9 +283,12 @@ impl RawEntity {
             }),
             ..Default::default()
         };
-        let answer = self.client.clone().update_workflow_execution(request.into_request()).await.unwrap();
+        let answer = self.client.clone().update_workflow_execution(request.into_request()).await?;
         match answer.into_inner().outcome.and_then(|outcome| outcome.value) {
-            Some(update::outcome::Value::Success(answer)) => serde_json::from_slice(&answer.payloads[0].data).unwrap(),
+            Some(update::outcome::Value::Success(answer)) => {
+                Ok(serde_json::from_slice(&answer.payloads[0].data).unwrap())
+            }
+            None => Err(tonic::Status::deadline_exceeded("the update is not answered yet")),
             other => panic!("'{update}' was not answered: {other:?}"),
         }
     }

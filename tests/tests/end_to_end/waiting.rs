@@ -9,17 +9,26 @@ const LIMIT: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// Looks again and again until there is an answer; none where there is none in time.
-pub async fn until_or_give_up<T, F, Looking>(mut look: F) -> Option<T>
+pub async fn until_or_give_up<T, F, Looking>(look: F) -> Option<T>
+where
+    F: FnMut() -> Looking,
+    Looking: Future<Output = Option<T>>,
+{
+    looked_for(LIMIT, PAUSE, look).await
+}
+
+/// The same within this limit, with this pause between two looks: many who look at much are a load themselves.
+pub async fn looked_for<T, F, Looking>(limit: Duration, pause: Duration, mut look: F) -> Option<T>
 where
     F: FnMut() -> Looking,
     Looking: Future<Output = Option<T>>,
 {
     let began = Instant::now();
-    while began.elapsed() < LIMIT {
+    while began.elapsed() < limit {
         if let Some(answer) = look().await {
             return Some(answer);
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
     None
 }
@@ -41,19 +50,13 @@ where
 ///
 /// # Panics
 /// Where there is none in time.
-pub async fn until_within<T, F, Looking>(limit: Duration, what: impl std::fmt::Display, mut look: F) -> T
+pub async fn until_within<T, F, Looking>(limit: Duration, what: impl std::fmt::Display, look: F) -> T
 where
     F: FnMut() -> Looking,
     Looking: Future<Output = Option<T>>,
 {
-    let began = Instant::now();
-    while began.elapsed() < limit {
-        if let Some(answer) = look().await {
-            return answer;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    panic!("not within {} s: {what}", limit.as_secs())
+    let found = looked_for(limit, PAUSE, look).await;
+    found.unwrap_or_else(|| panic!("not within {} s: {what}", limit.as_secs()))
 }
 
 /// The same for something that can be seen without waiting.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use temporalio_common::protos::constants::LOCAL_ACTIVITY_MARKER_NAME;
+
 use super::messages::Message;
 
 /// A completion of a workflow task that is to be lost, once.
@@ -27,6 +29,49 @@ pub enum Moment {
         /// All of these stand in the message.
         contains: Vec<String>,
     },
+    /// That of the task that decides to say something, whichever way it leaves: in a command or an answer of the completion, or by
+    /// a local activity that ran in the task, whose marker the completion brings.
+    Saying {
+        /// The workflow id of the receiver, where only a local activity says it; none: whoever it is.
+        to: Option<String>,
+        /// All of these stand in the one command, answer or message, or in the workflow id of who says it, or is told.
+        contains: Vec<String>,
+    },
+}
+
+impl Moment {
+    /// Whether this is the message that it waits for.
+    fn is_of(&self, message: &Message) -> bool {
+        let (Self::After { to, contains } | Self::Saying { to, contains }) = self;
+        let has = |part: &String| message.text.contains(part) || message.to.contains(part) || message.name == *part;
+        to.as_ref().is_none_or(|to| *to == message.to) && contains.iter().all(has)
+    }
+
+    /// How a completion of this entity says what it waits for, where it does. `was_heard`: the server accepted such a message before.
+    fn way(&self, owner: &str, said: &[String], was_heard: bool) -> Option<Way> {
+        match self {
+            Self::After { .. } => was_heard.then_some(Way::Afterwards),
+            Self::Saying { to, contains } => {
+                let says_all = |one: &String| {
+                    to.is_none() && contains.iter().all(|part| one.contains(part) || owner.contains(part))
+                };
+                let is_recorded = said.iter().any(says_all).then_some(Way::Recorded);
+                let ran_local = || said.iter().any(|one| one.contains(LOCAL_ACTIVITY_MARKER_NAME));
+                is_recorded.or_else(|| (was_heard && ran_local()).then_some(Way::Within))
+            }
+        }
+    }
+}
+
+/// How the effect that a loss was ordered for leaves its entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The lost completion came after it.
+    Afterwards,
+    /// By a local activity: it had left when the completion was lost.
+    Within,
+    /// By the lost completion itself: nothing had left.
+    Recorded,
 }
 
 /// What becomes of a completion.
@@ -64,6 +109,7 @@ enum Progress {
     Losing {
         token: Vec<u8>,
         since: Instant,
+        way: Way,
     },
 }
 
@@ -84,8 +130,12 @@ impl Losses {
         format!("{:?}", self.ordered[loss].0)
     }
 
-    pub(super) fn is_lost(&self, loss: usize) -> bool {
-        matches!(self.ordered[loss].1, Progress::Losing { .. })
+    /// How what was said left, once its completion was lost.
+    pub(super) fn lost(&self, loss: usize) -> Option<Way> {
+        match self.ordered[loss].1 {
+            Progress::Losing { way, .. } => Some(way),
+            Progress::Waiting { .. } => None,
+        }
     }
 
     /// Remembers whose a workflow task is.
@@ -96,28 +146,26 @@ impl Losses {
     /// A message was accepted.
     pub(super) fn heard(&mut self, message: &Message) {
         for (loss, progress) in &mut self.ordered {
-            if let (Moment::After { to, contains }, Progress::Waiting { is_next: false }) = (&loss.when, &progress)
-                && to.as_ref().is_none_or(|to| *to == message.to)
-                && contains.iter().all(|part| message.text.contains(part) || message.name == *part)
-            {
-                *progress = Progress::Waiting { is_next: true };
+            if let Progress::Waiting { is_next } = progress {
+                *is_next |= loss.when.is_of(message);
             }
         }
     }
 
-    /// What becomes of the completion of the task with this token, which a worker sends now.
-    pub(super) fn judge(&mut self, token: &[u8]) -> Sentence {
+    /// What becomes of the completion of the task with this token, which a worker sends now: `said` are its commands and answers.
+    pub(super) fn judge(&mut self, token: &[u8], said: &[String]) -> Sentence {
         let Some(owner) = self.owners.get(token) else { return Sentence::Pass };
         for (loss, progress) in &mut self.ordered {
             match progress {
-                Progress::Losing { token: lost, since } if lost == token => {
+                Progress::Losing { token: lost, since, .. } if lost == token => {
                     return match loss.fate {
                         Fate::Lost { for_at_least } if since.elapsed() < for_at_least => Sentence::Refuse,
                         _ => Sentence::Pass,
                     };
                 }
-                Progress::Waiting { is_next: true } if loss.of == *owner => {
-                    *progress = Progress::Losing { token: token.to_vec(), since: Instant::now() };
+                Progress::Waiting { is_next } if loss.of == *owner => {
+                    let Some(way) = loss.when.way(owner, said, *is_next) else { continue };
+                    *progress = Progress::Losing { token: token.to_vec(), since: Instant::now(), way };
                     return match loss.fate {
                         Fate::Lost { .. } => Sentence::Refuse,
                         Fate::AnswerLost => Sentence::LoseTheAnswer,

@@ -24,6 +24,8 @@ pub struct Message {
     pub text: String,
     /// The request id of a signal, by which the server recognises a copy; of an update its id.
     pub id: String,
+    /// Whether it is an update.
+    pub is_update: bool,
 }
 
 fn first(payloads: Option<Payloads>) -> String {
@@ -35,7 +37,7 @@ fn updated(workflow_id: String, request: Option<UpdateRequest>) -> Option<Messag
     let request = request?;
     let input = request.input?;
     let id = request.meta.map(|meta| meta.update_id).unwrap_or_default();
-    Some(Message { to: workflow_id, name: input.name, text: first(input.args), id })
+    Some(Message { to: workflow_id, name: input.name, text: first(input.args), id, is_update: true })
 }
 
 /// The messages that a request carries.
@@ -46,10 +48,11 @@ pub(super) fn read(call: &str, body: &[u8]) -> Vec<Message> {
             name: signal.signal_name,
             text: first(signal.input),
             id: signal.request_id,
+            is_update: false,
         }),
         "SignalWithStartWorkflowExecution" => decode::<SignalWithStartWorkflowExecutionRequest>(body).map(|signal| {
             let (to, name, id) = (signal.workflow_id, signal.signal_name, signal.request_id);
-            Message { to, name, text: first(signal.signal_input), id }
+            Message { to, name, text: first(signal.signal_input), id, is_update: false }
         }),
         "UpdateWorkflowExecution" => decode::<UpdateWorkflowExecutionRequest>(body).and_then(updated_running),
         "ExecuteMultiOperation" => {

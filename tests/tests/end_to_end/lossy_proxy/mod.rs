@@ -6,6 +6,7 @@
 //!
 //! It forwards every other call as it is, and reads the messages to entities that the server accepts.
 
+mod gate;
 mod loss;
 mod messages;
 mod wire;
@@ -25,8 +26,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::waiting::until_true;
-pub use loss::{Fate, Loss, Moment};
+use crate::waiting::until;
+use gate::Gates;
+pub use gate::{Gate, Stopped};
+pub use loss::{Fate, Loss, Moment, Way};
 use loss::{Losses, Sentence};
 use wire::{Body, unavailable};
 
@@ -50,6 +53,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     losses: Losses,
+    gates: Gates,
 }
 
 impl Shared {
@@ -80,13 +84,19 @@ impl LossyProxy {
         self.shared.state().losses.add(loss)
     }
 
-    /// Waits until the completion was lost for the first time: from here on the server does not know what the worker did.
+    /// Waits until the completion was lost for the first time: from here on the server does not know what the worker did. Says
+    /// how what the loss was ordered for left.
     ///
     /// # Panics
     /// Where the worker did not complete such a task in time.
-    pub async fn until_lost(&self, loss: usize) {
+    pub async fn until_lost(&self, loss: usize) -> Way {
         let what = format!("the lost completion: {}", self.shared.state().losses.described(loss));
-        until_true(&what, || self.shared.state().losses.is_lost(loss)).await;
+        until(what, || std::future::ready(self.shared.state().losses.lost(loss))).await
+    }
+
+    /// Has such messages wait at a gate, which is closed.
+    pub fn stop(&self, which: Stopped) -> Gate {
+        self.shared.state().gates.add(which)
     }
 }
 
@@ -131,10 +141,18 @@ async fn forward(request: Request<Incoming>, sender: SendRequest<Body>, shared: 
     let call = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
     let body = messages::with_task_timeout(&call, body.to_bytes(), shared.task_timeout);
     let sent = messages::read(&call, &body);
-    let sentence = match wire::completed_token(&call, &body) {
-        Some(token) => shared.state().losses.judge(&token),
+    let sentence = match wire::completion(&call, &body) {
+        Some(completion) => shared.state().losses.judge(&completion.token, &completion.said),
         None => Sentence::Pass,
     };
+    for message in &sent {
+        let gate = shared.state().gates.before(message);
+        if let Some(gate) = gate
+            && !gate.passed().await
+        {
+            return unavailable("the message does not get through");
+        }
+    }
     if sentence == Sentence::Refuse {
         return unavailable("the completion is lost");
     }

@@ -65,10 +65,22 @@ pub(super) fn encode(message: &impl Message) -> Bytes {
     body.freeze()
 }
 
-/// The token of the workflow task that this call completes.
-pub(super) fn completed_token(call: &str, body: &[u8]) -> Option<Vec<u8>> {
+/// What a call that completes a workflow task says.
+pub(super) struct Completion {
+    /// The token of the task.
+    pub(super) token: Vec<u8>,
+    /// Each command, and each answer to an update, as it is encoded: JSON in it can be read.
+    pub(super) said: Vec<String>,
+}
+
+/// The completion that this call brings.
+pub(super) fn completion(call: &str, body: &[u8]) -> Option<Completion> {
     let completes = call == "RespondWorkflowTaskCompleted";
-    completes.then(|| decode::<RespondWorkflowTaskCompletedRequest>(body))?.map(|request| request.task_token)
+    let request = completes.then(|| decode::<RespondWorkflowTaskCompletedRequest>(body))??;
+    let commands = request.commands.iter().map(Message::encode_to_vec);
+    let all = commands.chain(request.messages.iter().map(Message::encode_to_vec));
+    let said = all.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect();
+    Some(Completion { token: request.task_token, said })
 }
 
 /// The workflow tasks that an answer brings: their tokens, and the workflow ids of their entities.

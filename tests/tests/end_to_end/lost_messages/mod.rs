@@ -1,0 +1,88 @@
+//! Whatever an entity tells another one: the workflow task that decides it is lost, and other things come before it is done again.
+//!
+//! Each play brings one message to where it is about to leave, loses the completion of the task that says it, and has come meanwhile: an
+//! older claim, a younger one, an order that a person cancels, and an action on the entity whose task is lost. Then every number
+//! goes from customer to customer until nobody waits. In the end every order is over, each number had one customer at a time by
+//! the log of the HSS, and HSS, ledger and customers agree.
+
+mod play;
+mod said_by_customers;
+mod said_by_resources;
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+
+use futures_util::FutureExt as _;
+use futures_util::stream::{self, StreamExt as _};
+use interlock_domain::limits::EntityLimits;
+use serde_json::{Value, json};
+
+use crate::events::{Customer, event};
+use crate::lossy_bed::{Lossy, LossyBed};
+use crate::testbed::run_alone;
+
+/// So many may wait for a number: more than do in any play but the one of the full queue.
+const TICKETS_MAX: usize = 6;
+
+/// So many plays run side by side: most of their time they wait, but more would keep two cores too busy for their limits.
+const PLAYS_AT_ONCE: usize = 10;
+
+/// A play, by its name.
+type Named<'a> = (String, Pin<Box<dyn Future<Output = ()> + 'a>>);
+
+fn named<'a>(name: impl Into<String>, play: impl Future<Output = ()> + 'a) -> Named<'a> {
+    (name.into(), Box::pin(play))
+}
+
+/// Runs all plays, several side by side.
+///
+/// # Panics
+/// Where one of them did, once all are over.
+async fn run_all(plays: Vec<Named<'_>>) {
+    let running = plays.into_iter().map(|(name, play)| async {
+        let ended = AssertUnwindSafe(play).catch_unwind().await;
+        ended.is_err().then_some(name)
+    });
+    let ended = stream::iter(running).buffer_unordered(PLAYS_AT_ONCE);
+    let failed: Vec<String> = ended.filter_map(std::future::ready).collect().await;
+    assert!(failed.is_empty(), "these did not end well: {failed:#?}");
+}
+
+async fn bed(name: &str) -> LossyBed {
+    let limits = EntityLimits { tickets_max: TICKETS_MAX, ..EntityLimits::default() };
+    LossyBed::start_with(name, Lossy { limits, ..Lossy::default() }).await
+}
+
+/// The customer gets the number.
+fn assign(customer: &Customer, number: &str) -> Value {
+    event("line.assigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
+}
+
+/// The customer gives the number up.
+fn unassign(customer: &Customer, number: &str) -> Value {
+    event("line.unassigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
+}
+
+/// The customer needs both numbers for a moment.
+fn lock(customer: &Customer, one: &str, two: &str) -> Value {
+    event("pair.locked", &customer.id, &json!({"imsi": customer.imsi, "one": one, "two": two}))
+}
+
+#[test]
+fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_something() {
+    run_alone(async {
+        let lossy = bed("lost-of-customers").await;
+        run_all(said_by_customers::all(&lossy)).await;
+        Box::pin(lossy.stop()).await;
+    });
+}
+
+#[test]
+fn all_ends_well_whichever_task_is_lost_in_which_a_resource_tells_a_customer_something() {
+    run_alone(async {
+        let lossy = bed("lost-of-resources").await;
+        run_all(said_by_resources::all(&lossy)).await;
+        Box::pin(lossy.stop()).await;
+    });
+}
