@@ -149,7 +149,7 @@ fn a_dead_customer_that_nobody_notices_keeps_its_lease() {
 
 #[test]
 fn a_customer_that_does_not_notice_its_reset_uses_what_it_gave_away() {
-    let checks = [Check::OneHolder, Check::OneWriter, Check::EpochGrows, Check::ReleaseBeforeWrite];
+    let checks = [Check::OneHolder, Check::OneWriter, Check::EpochGrows, Check::ReleaseBeforeWrite, Check::LeaseLeaked];
     turns_red(worlds::trace_16(), Broken::NoticesNoReset, &checks);
 }
 
@@ -168,7 +168,7 @@ fn a_customer_that_is_the_same_after_a_reset_writes_beside_its_calls_before() {
 #[test]
 fn a_resource_that_does_not_notice_its_reset_grants_what_somebody_has() {
     let checks = [Check::OneHolder, Check::OneWriter, Check::EpochGrows, Check::ReleaseBeforeWrite, Check::LeaseLeaked];
-    turns_red(worlds::trace_16_resource(), Broken::ResourceNoticesNoReset, &checks);
+    turns_red(worlds::trace_16_resource_unused(), Broken::ResourceNoticesNoReset, &checks);
 }
 
 #[test]

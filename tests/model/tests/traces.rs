@@ -11,9 +11,14 @@ use interlock_model::worlds;
 /// States of one trace that are explored at most.
 const STATES_MAX: usize = 120_000;
 
+/// States that are explored at most of a trace with a moment to go back to, which may be any.
+const RESET_STATES_MAX: usize = 12_000;
+
 /// No check turns red, and each of `sometimes` happens: the trace is really walked.
 fn holds(world: &Scenario, sometimes: &[Sighting]) {
-    let report = explore(world, states_max(STATES_MAX)).unwrap_or_else(|failure| panic!("{failure}"));
+    let resets = world.faults.customers_reset + world.faults.resources_reset;
+    let usual = if resets > 0 { RESET_STATES_MAX } else { STATES_MAX };
+    let report = explore(world, states_max(usual)).unwrap_or_else(|failure| panic!("{failure}"));
     println!("{report}\n  {}", report.seen);
     let missing = report.seen.missing(sometimes);
     assert!(missing.is_empty(), "{missing:?} never happened in {report}");

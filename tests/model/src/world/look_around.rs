@@ -1,7 +1,7 @@
 //! A resource entity that is terminated whatever goes on: whoever notices has customers say again what they have and want.
 
 use interlock_domain::customer::{Customer, Input};
-use interlock_domain::message::{ProvisionRequest, ToResource};
+use interlock_domain::message::{Notice, ProvisionRequest, ToCustomer, ToResource};
 
 use super::perform::Checked;
 use super::{Action, ResourceSlot, Stray, World};
@@ -96,9 +96,16 @@ impl World {
             let unsent = |(_, message): &(_, ToResource)| matches!(message, ToResource::Reassert { .. });
             !machine.to_reassert.is_empty() || machine.outbox.iter().any(unsent)
         };
-        let under_way = |stray: &Stray| matches!(stray, Stray::ToResource(_, ToResource::Reassert { .. }));
+        let asks = |message: &ToCustomer| matches!(message.notice, Notice::SayAgain { .. });
+        let under_way = |stray: &Stray| match stray {
+            Stray::ToResource(_, message) => matches!(message, ToResource::Reassert { .. }),
+            Stray::ToCustomer(_, message) => asks(message),
+            Stray::Claim(..) => false,
+        };
+        let is_asking = self.resources.iter().any(|slot| slot.entity.get().outbox.iter().any(|(_, told)| asks(told)));
         let waits_for_nobody = self.scenario.broken == Some(Broken::IsNotToldOfItsDeath);
         let is_all_heard = self.to_look_around.is_empty()
+            && !is_asking
             && !self.strays.iter().any(under_way)
             && !(0..self.customers.len()).filter_map(|customer| self.machine(customer)).any(silent);
         waits_for_nobody || is_all_heard

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, Timestamp};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket, ToCustomer, ToResource};
-use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource};
+use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource, Vacancy};
 
 use super::perform::Checked;
 use super::resets::Heard;
@@ -99,6 +99,11 @@ impl World {
         }
         if released_by_force(self.resources[resource].entity.get()) > forced_before && !vouched_for {
             self.truth.forced.insert(resource);
+        }
+        let is_unclear = self.resources[resource].entity.get().vacancy == Vacancy::Unclear;
+        if is_unclear && self.left.resources_reset < self.scenario.faults.resources_reset {
+            // What was known of it is lost: only releases go ahead, and a person decides.
+            self.truth.unledgered.insert(resource);
         }
         if self.resources[resource].is_ending {
             // What it wants done now is asked for again by the next run.
