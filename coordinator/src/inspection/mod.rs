@@ -29,6 +29,7 @@ mod cursor;
 mod entity_run;
 pub mod listing;
 mod order_filter;
+mod paused;
 mod running;
 mod standalone;
 mod standing_alone;
@@ -165,6 +166,9 @@ impl Inspection {
             Ok((Value::Null, _)) | Err(InspectionError::NeverSeen(_)) => None,
             Ok((mut view, run)) => {
                 self.show_call(&mut view["waiting_for"], &run).await;
+                if let Some(paused) = run.paused() {
+                    paused.show_in(&mut view["waiting_for"]);
+                }
                 Some(with_end(view, &run))
             }
             Err(error) => return Err(error),
@@ -283,8 +287,11 @@ impl Inspection {
         loop {
             let mut client = self.installation.client.clone();
             let described = client.describe_workflow_execution(request.clone().into_request()).await?.into_inner();
-            if described.pending_workflow_task.is_none() {
-                return Ok(EntityRun::of(described));
+            let has_task = described.pending_workflow_task.is_some();
+            let run = EntityRun::of(described);
+            // The task of a paused one waits until it is unpaused.
+            if !has_task || run.paused().is_some() {
+                return Ok(run);
             }
             tokio::time::sleep(REST_PAUSE).await;
         }

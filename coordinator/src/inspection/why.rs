@@ -120,8 +120,16 @@ impl Inspection {
         for link in links.iter_mut().filter(|link| link.waits_for_call()) {
             let target = link.target.as_ref().and_then(|target| target.parse().ok());
             let Some(target) = target else { continue };
-            if let Some(call) = self.call_at(&run, &target).await.and_then(|call| call.sentence(Utc::now())) {
-                link.tell(&call);
+            let Some(call) = self.call_at(&run, &target).await else { continue };
+            link.paused = call.paused().map(|paused| paused.name().to_owned());
+            if let Some(sentence) = call.sentence(Utc::now()) {
+                link.tell(&sentence);
+            }
+        }
+        if let Some(paused) = run.paused() {
+            for link in &mut links {
+                link.paused = Some(paused.name().to_owned());
+                link.tell(&paused.sentence());
             }
         }
         Ok(Some(Answer::Order(links)))

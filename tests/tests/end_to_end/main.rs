@@ -15,6 +15,7 @@ mod replayed;
 mod scene;
 mod seen_from_outside;
 mod stored;
+mod temporal_buttons;
 mod temporal_calls;
 mod testbed;
 mod waiting;

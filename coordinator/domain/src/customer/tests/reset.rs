@@ -154,6 +154,7 @@ fn an_order_that_is_cancelled_after_a_reset_does_not_say_that_nothing_took_effec
         kind: ActionKind::Cancel,
         actor: "p".to_owned(),
         reason: "r".to_owned(),
+        paused_call: false,
     };
     let (answer, _) = a.act(LATER, &action);
     assert_eq!(answer.unwrap().state, crate::order::OrderState::Failed);
