@@ -38,6 +38,10 @@ fn under_load_nothing_is_lost_between_the_runs_of_entities_that_continue_as_new_
                     (0..ROUNDS).map(|round| customers[(first + round) % customers.len()].imsi.clone()).collect();
                 assert_eq!(holders(&bed.hss.log(), number), expected);
             }
+            for number in &numbers {
+                let state = scene.number_state(number).await.unwrap();
+                assert!(!state["history"].to_string().contains("\"what\":\"reset\""), "{state:#}");
+            }
             for customer in &customers {
                 let services = of_account(&bed.crm.log(), &customer.id);
                 let services: Vec<_> = services.iter().filter(|entry| entry.starts_with("service")).collect();
@@ -82,4 +86,7 @@ async fn check_runs(scene: &Scene<'_>, customer: &Customer) {
         assert!(run.len() < 90 + OVER, "a run of {} events", run.len());
         assert_eq!(failed_tasks(run), [""; 0]);
     }
+    // None of these runs was reset, and none may be taken for one that was.
+    let state = scene.customer_state(customer).await;
+    assert!(!state["journal"].to_string().contains("\"what\":\"reset\""), "{state:#}");
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::activity::v1::ActivityOptions;
 use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads};
-use temporalio_common::protos::temporal::api::enums::v1::ResetReapplyExcludeType;
+use temporalio_common::protos::temporal::api::enums::v1::{EventType, ResetReapplyExcludeType};
 use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_common::protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
@@ -125,8 +125,8 @@ impl RawEntity {
         };
         self.client.clone().pause_activity(request.into_request()).await.unwrap();
         until("the activity to be paused", || async {
-            let pending = self.pending_activity(activity).await?;
-            pending.paused.then_some(())
+            let pending = self.pending_activity(activity).await;
+            pending.is_none_or(|pending| pending.paused).then_some(())
         })
         .await;
     }
@@ -142,7 +142,11 @@ impl RawEntity {
             activity: Some(unpause_activity_request::Activity::Id(activity.to_owned())),
             ..Default::default()
         };
-        self.client.clone().unpause_activity(request.into_request()).await.unwrap();
+        match self.client.clone().unpause_activity(request.into_request()).await {
+            // An attempt that was under way when it was paused has ended well.
+            Err(status) if status.code() == Code::NotFound => {}
+            answer => drop(answer.unwrap()),
+        }
     }
 
     /// Gives an activity another pause between attempts: `temporal activity update-options`.
@@ -158,6 +162,24 @@ impl RawEntity {
         };
         request.update_mask.get_or_insert_default().paths.push(field.to_owned());
         self.client.clone().update_activity_options(request.into_request()).await.unwrap();
+    }
+
+    /// The id of its current run.
+    pub async fn run_id(&self) -> String {
+        let entity = self.described().await.and_then(|entity| entity.workflow_execution_info);
+        entity.and_then(|info| info.execution).unwrap().run_id
+    }
+
+    /// The end of the first workflow task of its current run.
+    pub async fn first_task(&self) -> i64 {
+        until("its first workflow task", || async {
+            let history = self.history("").await;
+            history
+                .iter()
+                .find(|event| event.event_type() == EventType::WorkflowTaskCompleted)
+                .map(|event| event.event_id)
+        })
+        .await
     }
 
     /// One of the activities that it waits for.

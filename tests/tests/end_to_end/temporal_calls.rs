@@ -257,13 +257,14 @@ pub fn event_types(history: &[HistoryEvent]) -> Vec<EventType> {
     history.iter().map(HistoryEvent::event_type).collect()
 }
 
-/// Why workflow tasks failed, where they did. That something came in while a run wanted to end is no failure: the server
-/// then has it think again.
+/// Why workflow tasks failed, where they did. That something came in while a run wanted to end is not a failure: the server
+/// then has it think again. Nor is the point of a reset.
 pub fn failed_tasks(history: &[HistoryEvent]) -> Vec<String> {
     let failed = history.iter().filter_map(|event| match event.attributes.as_ref()? {
         Attributes::WorkflowTaskFailedEventAttributes(failed) => Some(failed),
         _ => None,
     });
-    let failed = failed.filter(|failed| failed.cause() != WorkflowTaskFailedCause::UnhandledCommand);
+    let expected = [WorkflowTaskFailedCause::UnhandledCommand, WorkflowTaskFailedCause::ResetWorkflow];
+    let failed = failed.filter(|failed| !expected.contains(&failed.cause()));
     failed.map(|failed| format!("{}: {:?}", failed.cause().as_str_name(), failed.failure)).collect()
 }
