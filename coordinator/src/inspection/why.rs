@@ -111,6 +111,9 @@ impl Inspection {
         let (answer, run) = match self.ask(&what, &entity, names::WHY, &json!({ "order_id": order })).await {
             Ok(answered) => answered,
             Err(InspectionError::NeverSeen(_)) => return Ok(None),
+            Err(InspectionError::Paused { paused, .. }) => {
+                return Ok(Some(Answer::Order(vec![of_paused(order, paused)])));
+            }
             Err(error) => return Err(error),
         };
         let Some(OwnChain { mut links }) = read(&what, answer)? else { return Ok(None) };
@@ -133,6 +136,17 @@ impl Inspection {
             }
         }
         Ok(Some(Answer::Order(links)))
+    }
+}
+
+/// The link of an order whose customer cannot be asked, since an operator paused its workflow.
+fn of_paused(order: &OrderId, paused: String) -> OrderLink {
+    OrderLink {
+        order_id: Some(order.clone()),
+        waits_for: Some("person".to_owned()),
+        paused: Some("workflow".to_owned()),
+        detail: Some(paused),
+        ..OrderLink::default()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::events::{Customer, assigned, service_updated, unassigned};
 use crate::scene::{Scene, number};
 use crate::temporal_calls::failed_tasks;
 use crate::testbed::{Testbed, Wanted, run};
+use crate::waiting::until;
 
 /// How often each number goes round.
 const ROUNDS: usize = 6;
@@ -39,7 +40,7 @@ fn under_load_nothing_is_lost_between_the_runs_of_entities_that_continue_as_new_
                 assert_eq!(holders(&bed.hss.log(), number), expected);
             }
             for number in &numbers {
-                let state = scene.number_state(number).await.unwrap();
+                let state = until("an answer of the number", || scene.number_state(number)).await;
                 assert!(!state["history"].to_string().contains("\"what\":\"reset\""), "{state:#}");
             }
             for customer in &customers {

@@ -169,8 +169,8 @@ async fn number_reset(is_handed_over: bool, point: Point, reapply: Reapply) {
     })
     .await;
     assert_eq!(scene.registrations(&number).last().unwrap(), &format!("{}+", holder.imsi));
-    let state = scene.number_state(&number).await.unwrap();
-    assert!(state["history"].to_string().contains("reset"), "{state:#}");
+    let state = until("an answer of the number", || scene.number_state(&number)).await;
+    assert!(state["history"].to_string().contains("\"what\":\"reset\""), "{state:#}");
     scene.done(&freed(holder, &number)).await;
     scene.completed(&[take]).await;
     scene.judge(&[&number]);
