@@ -87,7 +87,8 @@ async fn ends(press: impl AsyncFnOnce(&RawEntity, &str), as_one_of: &[&str]) {
     let end = scene.end_of(&give).await;
     assert!(as_one_of.contains(&end.as_str()), "{end}");
     if end == "partial" {
-        assert_eq!(scene.order(&give).await.unwrap()["code"], "not_holder");
+        let shown = until("the order", || scene.order(&give)).await;
+        assert_eq!(shown["code"], "not_holder");
     }
     scene.completed(&[take]).await;
     handed_over(&scene, &a1, &a2, &number);
