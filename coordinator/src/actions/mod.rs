@@ -3,6 +3,7 @@
 mod bulk;
 mod order;
 mod resource;
+mod unpause;
 mod update;
 
 pub use bulk::BulkResult;

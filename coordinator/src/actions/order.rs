@@ -133,6 +133,12 @@ impl Viewed {
         self.waiting_for["waits_for"] == "person" && self.waiting_for["step"].is_null()
     }
 
+    /// The id of the activity by which a step calls its target, where that is paused in Temporal.
+    fn paused_call(&self) -> Option<&str> {
+        let is_call = self.waiting_for["paused"]["what"] == "call";
+        self.waiting_for["activity_id"].as_str().filter(|_| is_call)
+    }
+
     /// The steps that can still change.
     fn amendable(&self) -> Vec<AmendableStep<'_>> {
         let as_a_whole = self.waits_as_a_whole();
@@ -178,7 +184,12 @@ impl Actions {
             state,
             repeated,
         };
+        // Recorded first: whoever unpauses it is known. Where that fails, the same action again makes up for it.
+        let paused = view.paused_call().filter(|_| *action == OrderAction::Retry);
         if view.actions.contains(&action_mark(&words.action_id)) {
+            if let Some(activity) = paused {
+                self.unpause(tenant, order_id, activity, words).await?;
+            }
             return Ok(taken(view.state, true));
         }
         let kind = match action {
@@ -188,7 +199,10 @@ impl Actions {
             OrderAction::Cancel => ActionKind::Cancel,
             OrderAction::ReleaseFirst => ActionKind::ReleaseFirst,
         };
-        let done = self.act(tenant, order_id, kind, words).await?;
+        let done = self.act(tenant, order_id, kind, words, paused.is_some()).await?;
+        if let Some(activity) = paused {
+            self.unpause(tenant, order_id, activity, words).await?;
+        }
         Ok(taken(done.state.as_str().to_owned(), done.repeated))
     }
 
@@ -246,6 +260,7 @@ impl Actions {
         order: &OrderId,
         kind: ActionKind,
         words: &ActionWords,
+        paused_call: bool,
     ) -> Result<ActionDone, ActionError> {
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
@@ -255,6 +270,7 @@ impl Actions {
             kind,
             actor: words.actor.clone(),
             reason: words.reason.clone(),
+            paused_call,
         };
         // An action is one order's: the same id may be given for several.
         let (id, argument) = (format!("{order}/{}", words.action_id), json!(action));

@@ -118,7 +118,7 @@ impl From<InspectionError> for Problem {
             | InspectionError::Busy(_)
             | InspectionError::NotRegistered(_) => StatusCode::SERVICE_UNAVAILABLE,
             InspectionError::BadCursor | InspectionError::NotOpen(_) => StatusCode::BAD_REQUEST,
-            InspectionError::Refused { .. } => StatusCode::BAD_GATEWAY,
+            InspectionError::Refused { .. } | InspectionError::Paused { .. } => StatusCode::BAD_GATEWAY,
         };
         Self::new(status, error.code(), format!("{error}."))
     }

@@ -1,7 +1,8 @@
 //! What to do about that for which an order waits, in the end: mostly the command that mends it.
 
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::TenantId;
+use interlock_domain::ids::{CustomerRef, TenantId};
+use interlock_domain::routing::EntityAddress;
 
 use super::chain::Link;
 
@@ -16,6 +17,18 @@ pub(super) fn next(link: &Link) -> Option<String> {
     let target = link.target.as_deref().unwrap_or("the target");
     let release = || format!("interlock resource release {}{tenant} --force --reason …", resource());
     let waits_for = link.waits_for.as_deref()?;
+    if link.paused.as_deref() == Some("workflow") {
+        let entity = link.customer_id.clone().map_or_else(
+            || "ID".to_owned(),
+            |customer| EntityAddress::Customer(CustomerRef { tenant: link.tenant_id.clone(), customer }).to_string(),
+        );
+        return Some(format!("once it may go on: temporal workflow unpause --workflow-id {entity}"));
+    }
+    if link.paused.is_some() {
+        return Some(format!(
+            "once it may be called again, unpause it: interlock order retry {order}{tenant} --reason …"
+        ));
+    }
     if let ("target" | "settling" | "window", Some(next)) = (waits_for, at_target(link)) {
         return Some(next);
     }

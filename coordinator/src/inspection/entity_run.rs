@@ -10,6 +10,8 @@ use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
 
+use super::paused::Paused;
+
 /// The activity by which steps call targets.
 const CALL: &str = "provision";
 
@@ -17,11 +19,16 @@ const CALL: &str = "provision";
 pub(super) struct EntityRun {
     status: WorkflowExecutionStatus,
     calls: Vec<PendingActivityInfo>,
+    paused: Option<Paused>,
 }
 
 /// A call that is under way, or waits for its next attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallUnderWay {
+    /// Its id in Temporal.
+    activity_id: String,
+    /// That an operator paused it.
+    paused: Option<Paused>,
     /// The attempt that is made, or comes next; from 1.
     attempt: i32,
     /// Why the last one failed.
@@ -35,9 +42,12 @@ impl EntityRun {
     pub(super) fn of(described: DescribeWorkflowExecutionResponse) -> Self {
         let status =
             described.workflow_execution_info.map_or(WorkflowExecutionStatus::Unspecified, |info| info.status());
+        let pause_info = described.workflow_extended_info.and_then(|info| info.pause_info);
+        let is_paused = status == WorkflowExecutionStatus::Paused || pause_info.is_some();
+        let paused = is_paused.then(|| Paused::workflow(pause_info));
         let is_call = |call: &PendingActivityInfo| call.activity_type.as_ref().is_some_and(|kind| kind.name == CALL);
         let calls = described.pending_activities.into_iter().filter(is_call).collect();
-        Self { status, calls }
+        Self { status, calls, paused }
     }
 
     /// How it ended, where it did and no other run follows it: nothing of the entity goes on then.
@@ -55,6 +65,11 @@ impl EntityRun {
         }
     }
 
+    /// That an operator paused the workflow.
+    pub(super) fn paused(&self) -> Option<&Paused> {
+        self.paused.as_ref()
+    }
+
     /// The call on a target's queue; none where there is none, or several, of which it cannot be told which is whose.
     pub(super) async fn call_at(&self, converter: &DataConverter, queue: &str) -> Option<CallUnderWay> {
         let mut calls = self.calls.iter().filter(|call| queue_of(call) == Some(queue));
@@ -65,7 +80,13 @@ impl EntityRun {
         };
         let next = call.next_attempt_schedule_time.as_ref();
         let next_attempt_at = next.map(|at| Timestamp(at.seconds * 1_000 + i64::from(at.nanos) / 1_000_000));
-        Some(CallUnderWay { attempt: call.attempt, last_failure, next_attempt_at })
+        Some(CallUnderWay {
+            activity_id: call.activity_id.clone(),
+            paused: Paused::call(call),
+            attempt: call.attempt,
+            last_failure,
+            next_attempt_at,
+        })
     }
 }
 
@@ -74,8 +95,18 @@ fn queue_of(call: &PendingActivityInfo) -> Option<&str> {
 }
 
 impl CallUnderWay {
-    /// It, in a sentence; none where it is the first attempt, of which there is nothing to say.
+    /// That an operator paused it.
+    pub(super) fn paused(&self) -> Option<&Paused> {
+        self.paused.as_ref()
+    }
+
+    /// It, in a sentence; none where it is the first attempt and nobody paused it: there is nothing to say of that.
     pub(super) fn sentence(&self, now: DateTime<Utc>) -> Option<String> {
+        let said: Vec<String> = self.paused.iter().map(Paused::sentence).chain(self.attempts(now)).collect();
+        (!said.is_empty()).then(|| said.join(" "))
+    }
+
+    fn attempts(&self, now: DateTime<Utc>) -> Option<String> {
         let failure = self.last_failure.as_deref()?;
         let next = self.next_attempt_at.filter(|at| at.0 > now.timestamp_millis());
         let next = next.map(|at| format!(", to be made at {}", at.to_rfc3339())).unwrap_or_default();
@@ -84,6 +115,10 @@ impl CallUnderWay {
 
     /// Says it in an order's view, beside what that waits for.
     pub(super) fn show_in(&self, waiting_for: &mut Value) {
+        if let Some(paused) = &self.paused {
+            paused.show_in(waiting_for);
+        }
+        waiting_for["activity_id"] = json!(self.activity_id);
         waiting_for["attempt"] = json!(self.attempt);
         waiting_for["last_failure"] = json!(self.last_failure);
         waiting_for["next_attempt_at"] = json!(self.next_attempt_at.map(Timestamp::to_rfc3339));

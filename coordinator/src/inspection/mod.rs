@@ -29,6 +29,7 @@ mod cursor;
 mod entity_run;
 pub mod listing;
 mod order_filter;
+mod paused;
 mod running;
 mod standalone;
 mod standing_alone;
@@ -67,6 +68,14 @@ pub enum InspectionError {
     /// The state is none of an open order.
     #[error("'{0}' is no state of an open order: acknowledged, pending, inProgress or held")]
     NotOpen(String),
+    /// An operator paused the entity's workflow in Temporal: the server asks it nothing then.
+    #[error("{what} cannot be shown. {paused}")]
+    Paused {
+        /// What was asked for.
+        what: String,
+        /// By whom, and why.
+        paused: String,
+    },
     /// Temporal, or the entity, refused.
     #[error("{what} cannot be shown: {reason}")]
     Refused {
@@ -88,7 +97,7 @@ impl InspectionError {
             Self::NotRegistered(_) => ErrorCode::SearchAttributesMissing,
             Self::BadCursor => ErrorCode::BadCursor,
             Self::NotOpen(_) => ErrorCode::StateNotOpen,
-            Self::Refused { .. } => ErrorCode::QueryRefused,
+            Self::Refused { .. } | Self::Paused { .. } => ErrorCode::QueryRefused,
         }
     }
 
@@ -100,7 +109,7 @@ impl InspectionError {
 
 impl From<InspectionError> for Fault {
     fn from(error: InspectionError) -> Self {
-        let message = format!("{error}.");
+        let message = format!("{}.", error.to_string().trim_end_matches('.'));
         match error {
             InspectionError::BadCursor | InspectionError::NotOpen(_) => Fault::wrong_use(error.code(), message),
             _ => Fault::failed(error.code(), message),
@@ -171,6 +180,9 @@ impl Inspection {
             Ok((Value::Null, _)) | Err(InspectionError::NeverSeen(_)) => None,
             Ok((mut view, run)) => {
                 self.show_call(&mut view["waiting_for"], &run).await;
+                if let Some(paused) = run.paused() {
+                    paused.show_in(&mut view["waiting_for"]);
+                }
                 Some(with_end(view, &run))
             }
             Err(error) => return Err(error),
@@ -277,6 +289,9 @@ impl Inspection {
             Ok(Err(status)) => return Err(of_status(what, &status)),
             Err(_) => return Err(InspectionError::NoWorker(what.to_owned())),
         };
+        if let Some(paused) = run.paused().filter(|_| answer.query_result.is_none()) {
+            return Err(InspectionError::Paused { what: what.to_owned(), paused: paused.sentence() });
+        }
         let payloads = answer.query_result.ok_or_else(|| refused("there was no answer in the answer".to_owned()))?;
         let answer = converter.from_payloads(&context, payloads.payloads).await;
         Ok((answer.map_err(|error| refused(error.to_string()))?, run))
@@ -289,8 +304,11 @@ impl Inspection {
         loop {
             let mut client = self.installation.client.clone();
             let described = client.describe_workflow_execution(request.clone().into_request()).await?.into_inner();
-            if described.pending_workflow_task.is_none() {
-                return Ok(EntityRun::of(described));
+            let has_task = described.pending_workflow_task.is_some();
+            let run = EntityRun::of(described);
+            // The task of a paused one waits until it is unpaused.
+            if !has_task || run.paused().is_some() {
+                return Ok(run);
             }
             tokio::time::sleep(REST_PAUSE).await;
         }

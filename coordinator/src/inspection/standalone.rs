@@ -112,6 +112,7 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
         state,
         waiting_for: (!state.is_terminal()).then(waits),
         due_at: None,
+        reset_at: None,
         steps: vec![StepView {
             name: request.step.clone(),
             target: request.target.clone(),

@@ -222,6 +222,7 @@ mod tests {
             state,
             waiting_for: Some(WaitingFor::Target { target: "notify".parse().unwrap(), step: "send".to_owned(), since }),
             due_at: None,
+            reset_at: None,
             steps: Vec::new(),
             claims: Vec::new(),
             actions: Vec::new(),

@@ -111,6 +111,9 @@ impl Inspection {
         let (answer, run) = match self.ask(&what, &entity, names::WHY, &json!({ "order_id": order })).await {
             Ok(answered) => answered,
             Err(InspectionError::NeverSeen(_)) => return Ok(None),
+            Err(InspectionError::Paused { paused, .. }) => {
+                return Ok(Some(Answer::Order(vec![of_paused(order, paused)])));
+            }
             Err(error) => return Err(error),
         };
         let Some(OwnChain { mut links }) = read(&what, answer)? else { return Ok(None) };
@@ -120,11 +123,30 @@ impl Inspection {
         for link in links.iter_mut().filter(|link| link.waits_for_call()) {
             let target = link.target.as_ref().and_then(|target| target.parse().ok());
             let Some(target) = target else { continue };
-            if let Some(call) = self.call_at(&run, &target).await.and_then(|call| call.sentence(Utc::now())) {
-                link.tell(&call);
+            let Some(call) = self.call_at(&run, &target).await else { continue };
+            link.paused = call.paused().map(|paused| paused.name().to_owned());
+            if let Some(sentence) = call.sentence(Utc::now()) {
+                link.tell(&sentence);
+            }
+        }
+        if let Some(paused) = run.paused() {
+            for link in &mut links {
+                link.paused = Some(paused.name().to_owned());
+                link.tell(&paused.sentence());
             }
         }
         Ok(Some(Answer::Order(links)))
+    }
+}
+
+/// The link of an order whose customer cannot be asked, since an operator paused its workflow.
+fn of_paused(order: &OrderId, paused: String) -> OrderLink {
+    OrderLink {
+        order_id: Some(order.clone()),
+        waits_for: Some("person".to_owned()),
+        paused: Some("workflow".to_owned()),
+        detail: Some(paused),
+        ..OrderLink::default()
     }
 }
 

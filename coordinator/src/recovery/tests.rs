@@ -23,6 +23,8 @@ use super::open_events::{OpenEvents, is_dead, open_events};
 use super::recorded::{RecordedRun, RunEnd, UnreadableHistory};
 use super::replay::replay;
 
+mod reset;
+
 /// The runs of a recorded entity, the first one first, and whose they are.
 fn recorded(mut written: &[u8]) -> (CustomerRef, Vec<RecordedRun>) {
     let mut histories = Vec::new();

@@ -2,18 +2,36 @@
 //! only once the release is confirmed and nothing of it can arrive any more.
 
 use interlock_adapters::sandbox::{Action, Rule};
-use serde_json::json;
+use serde_json::{Value, json};
+use temporalio_common::protos::temporal::api::batch::v1::{
+    BatchOperationCancellation, BatchOperationReset, BatchOperationResetActivities, BatchOperationUnpauseActivities,
+    BatchOperationUpdateActivityOptions, batch_operation_reset_activities, batch_operation_unpause_activities,
+    batch_operation_update_activity_options,
+};
+use temporalio_common::protos::temporal::api::common::v1::{ResetOptions, reset_options};
 use temporalio_common::protos::temporal::api::enums::v1::{EventType, PendingActivityState};
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
+use temporalio_common::protos::temporal::api::workflowservice::v1::start_batch_operation_request::Operation;
 use tokio::sync::OnceCell;
 
 use crate::events::{Customer, assigned, event};
 use crate::scene::{Scene, number, write_that_releases};
+use crate::temporal_buttons::{Reapply, other_pause};
 use crate::temporal_calls::{RawEntity, json_payload, payload};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// Like `number.unassigned`, with attempts that are soon over: what comes after one waits as long.
-const FREED: &str = r#"
+/// Like `number.assigned` and `number.unassigned`, with attempts that are soon over: what comes after one waits as long.
+const EVENTS: &str = r#"
+[events."number.taken"]
+claims = [{ mode = "assign", resource = "msisdn/{msisdn}", party = "{imsi}" }]
+attempt_timeout = "2s"
+steps = [{ role = "hss", operation = "assign_number", with = { imsi = "{imsi}", msisdn = "{msisdn}" }, resources = ["msisdn/{msisdn}"], compensation = "release_number" }]
+[events."number.taken".data]
+required = ["imsi", "msisdn"]
+properties.imsi = { type = "string", format = "imsi" }
+properties.msisdn = { type = "string", format = "msisdn" }
+
 [events."number.freed"]
 claims = [{ mode = "release", resource = "msisdn/{msisdn}", party = "{imsi}" }]
 attempt_timeout = "3s"
@@ -24,14 +42,37 @@ properties.imsi = { type = "string", format = "imsi" }
 properties.msisdn = { type = "string", format = "msisdn" }
 "#;
 
-async fn bed() -> &'static Testbed {
+/// The testbed of all who press buttons. Its server lets workflows be paused, and runs several batches at a time.
+pub async fn bed() -> &'static Testbed {
     static BED: OnceCell<Testbed> = OnceCell::const_new();
-    let wanted = || Wanted { more_events: FREED.to_owned(), ..Wanted::default() };
+    let dynamic_config =
+        vec![("frontend.WorkflowPauseEnabled", "true"), ("frontend.MaxConcurrentBatchOperationPerNamespace", "20")];
+    let wanted = || Wanted { more_events: EVENTS.to_owned(), dynamic_config, ..Wanted::default() };
     BED.get_or_init(|| Testbed::start("buttons", wanted())).await
+}
+
+/// `customer` gets `number`.
+pub fn taken(customer: &Customer, number: &str) -> Value {
+    event("number.taken", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
+}
+
+/// `customer` gives `number` up.
+pub fn freed(customer: &Customer, number: &str) -> Value {
+    event("number.freed", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
 }
 
 /// A1's release was cut and is still on its way, A2 waits, and somebody presses a button. Its end is the right one.
 async fn pressed(press: impl AsyncFnOnce(&RawEntity, &str)) {
+    ends(press, &["completed"]).await;
+}
+
+/// The same where A1's workflow is reset. The number may ask its target first, once nothing of A1 can arrive any more: if the cut
+/// release had its effect, the number goes on, and nothing is left for A1 to release.
+async fn pressed_reset(press: impl AsyncFnOnce(&RawEntity, &str)) {
+    ends(press, &["completed", "partial"]).await;
+}
+
+async fn ends(press: impl AsyncFnOnce(&RawEntity, &str), as_one_of: &[&str]) {
     let scene = Scene::on(bed().await);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
     scene.done(&assigned(&a1, &number)).await;
@@ -39,11 +80,17 @@ async fn pressed(press: impl AsyncFnOnce(&RawEntity, &str)) {
     scene.bed.hss.add_rule(Rule::once(write_that_releases(&a1), Action::ApplyLate { ms: 1_800 }));
     let take = scene.submit(&assigned(&a2, &number)).await;
     scene.is_waiting_for(&a2, &number).await;
-    let give = scene.submit(&event("number.freed", &a1.id, &json!({"imsi": a1.imsi, "msisdn": number}))).await;
+    let give = scene.submit(&freed(&a1, &number)).await;
     let entity = scene.entity(&a1.id.parse().unwrap());
     let activity = in_doubt(&entity).await;
     press(&entity, &activity).await;
-    scene.completed(&[give, take]).await;
+    let end = scene.end_of(&give).await;
+    assert!(as_one_of.contains(&end.as_str()), "{end}");
+    if end == "partial" {
+        let shown = until("the order", || scene.order(&give)).await;
+        assert_eq!(shown["code"], "not_holder");
+    }
+    scene.completed(&[take]).await;
     handed_over(&scene, &a1, &a2, &number);
 }
 
@@ -57,7 +104,8 @@ async fn in_doubt(entity: &RawEntity) -> String {
     .await
 }
 
-fn handed_over(scene: &Scene<'_>, a1: &Customer, a2: &Customer, number: &str) {
+/// The number went from A1 to A2, and to nobody else.
+pub fn handed_over(scene: &Scene<'_>, a1: &Customer, a2: &Customer, number: &str) {
     scene.judge(&[number]);
     let expected = [format!("{}+", a1.imsi), format!("{}-", a1.imsi), format!("{}+", a2.imsi)];
     assert_eq!(scene.registrations(number), expected);
@@ -96,12 +144,105 @@ fn a_release_in_doubt_that_is_failed_by_hand_while_it_waits_goes_on() {
 
 #[test]
 fn a_release_in_doubt_whose_workflow_is_reset_behind_it_is_read_back_before_it_is_sent_again() {
-    run(pressed(async |entity, _| entity.reset_to(last_task(entity, true).await).await));
+    run(pressed_reset(async |entity, _| entity.reset_to(last_task(entity, true).await).await));
 }
 
 #[test]
 fn a_release_in_doubt_whose_workflow_is_reset_before_it_is_read_back_before_it_is_sent_again() {
-    run(pressed(async |entity, _| entity.reset_to(last_task(entity, false).await).await));
+    run(pressed_reset(async |entity, _| entity.reset_to(last_task(entity, false).await).await));
+}
+
+#[test]
+fn a_release_in_doubt_whose_activity_is_paused_and_goes_on_is_read_back_before_it_is_sent_again() {
+    run(async {
+        tokio::join!(
+            pressed(async |entity, activity| {
+                entity.pause_activity(activity).await;
+                entity.unpause_activity(activity, false).await;
+            }),
+            pressed(async |entity, activity| {
+                entity.pause_activity(activity).await;
+                entity.unpause_activity(activity, true).await;
+            }),
+            pressed(async |entity, activity| {
+                entity.pause_activity(activity).await;
+                entity.batch(Operation::UnpauseActivitiesOperation(unpause_all())).await;
+            }),
+            pressed(async |entity, activity| entity.update_activity_options(activity).await),
+        );
+    });
+}
+
+#[test]
+fn a_release_in_doubt_is_read_back_before_it_is_sent_again_whatever_a_batch_does_to_it() {
+    run(async {
+        tokio::join!(
+            pressed(async |entity, _| {
+                let activity = Some(batch_operation_reset_activities::Activity::MatchAll(true));
+                let all = BatchOperationResetActivities { activity, reset_heartbeat: true, ..Default::default() };
+                entity.batch(Operation::ResetActivitiesOperation(all)).await;
+            }),
+            pressed(async |entity, _| {
+                let (options, field) = other_pause();
+                let mut all = BatchOperationUpdateActivityOptions {
+                    activity: Some(batch_operation_update_activity_options::Activity::MatchAll(true)),
+                    activity_options: Some(options),
+                    ..Default::default()
+                };
+                all.update_mask.get_or_insert_default().paths.push(field.to_owned());
+                entity.batch(Operation::UpdateActivityOptionsOperation(all)).await;
+            }),
+            pressed_reset(async |entity, _| {
+                let target = Some(reset_options::Target::LastWorkflowTask(()));
+                let options = Some(ResetOptions { target, ..Default::default() });
+                let reset = BatchOperationReset { options, ..Default::default() };
+                entity.batch(Operation::ResetOperation(reset)).await;
+            }),
+            pressed(async |entity, _| {
+                entity.batch(Operation::CancellationOperation(BatchOperationCancellation::default())).await;
+            }),
+            pressed(async |entity, _| entity.cancel().await),
+        );
+    });
+}
+
+fn unpause_all() -> BatchOperationUnpauseActivities {
+    BatchOperationUnpauseActivities {
+        activity: Some(batch_operation_unpause_activities::Activity::MatchAll(true)),
+        reset_attempts: true,
+        reset_heartbeat: true,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_release_in_doubt_whose_workflow_is_reset_twice_is_read_back_before_it_is_sent_again() {
+    run(async {
+        tokio::join!(
+            // The run that goes on is reset again.
+            pressed_reset(async |entity, _| {
+                let first = entity.reset_run("", last_task(entity, false).await, Reapply::All).await;
+                let again = until("a workflow task of the run after the reset", || async {
+                    let history = entity.history(&first).await;
+                    let reset = history.iter().position(|one| one.event_type() == EventType::WorkflowTaskFailed)?;
+                    let done = |one: &&HistoryEvent| one.event_type() == EventType::WorkflowTaskCompleted;
+                    Some(history[reset..].iter().find(done)?.event_id)
+                })
+                .await;
+                entity.reset_run(&first, again, Reapply::Nothing).await;
+            }),
+            // The same run is reset again, to before the point of the first reset.
+            pressed_reset(async |entity, _| {
+                let run_id = entity.run_id().await;
+                let last = last_task(entity, false).await;
+                let history = entity.history(&run_id).await;
+                let tasks = history.iter().filter(|one| one.event_type() == EventType::WorkflowTaskCompleted);
+                let before = tasks.map(|one| one.event_id).rfind(|id| *id < last).unwrap();
+                entity.reset_run(&run_id, last, Reapply::All).await;
+                entity.reset_run(&run_id, before, Reapply::All).await;
+            }),
+        );
+    });
 }
 
 /// The end of the last workflow task whose commands stay where the release is to be among them, and of the one that scheduled it,

@@ -10,6 +10,7 @@ use crate::events::{Customer, assigned, service_updated, unassigned};
 use crate::scene::{Scene, number};
 use crate::temporal_calls::failed_tasks;
 use crate::testbed::{Testbed, Wanted, run};
+use crate::waiting::until;
 
 /// How often each number goes round.
 const ROUNDS: usize = 6;
@@ -37,6 +38,10 @@ fn under_load_nothing_is_lost_between_the_runs_of_entities_that_continue_as_new_
                 let expected: Vec<String> =
                     (0..ROUNDS).map(|round| customers[(first + round) % customers.len()].imsi.clone()).collect();
                 assert_eq!(holders(&bed.hss.log(), number), expected);
+            }
+            for number in &numbers {
+                let state = until("an answer of the number", || scene.number_state(number)).await;
+                assert!(!state["history"].to_string().contains("\"what\":\"reset\""), "{state:#}");
             }
             for customer in &customers {
                 let services = of_account(&bed.crm.log(), &customer.id);
@@ -82,4 +87,7 @@ async fn check_runs(scene: &Scene<'_>, customer: &Customer) {
         assert!(run.len() < 90 + OVER, "a run of {} events", run.len());
         assert_eq!(failed_tasks(run), [""; 0]);
     }
+    // None of these runs was reset, and none may be taken for one that was.
+    let state = scene.customer_state(customer).await;
+    assert!(!state["journal"].to_string().contains("\"what\":\"reset\""), "{state:#}");
 }

@@ -6,6 +6,12 @@
 //! ```text
 //! INTERLOCK_RECORD_HISTORIES=1 cargo test -p interlock-tests --test end_to_end histories::record
 //! ```
+//!
+//! Paths that no release has yet are recorded beforehand, until the release is made:
+//!
+//! ```text
+//! INTERLOCK_RECORD_NEXT_HISTORIES=1 cargo test -p interlock-tests --test end_to_end histories::record
+//! ```
 
 mod corpus;
 mod recorder;
@@ -17,10 +23,12 @@ use interlock_workflows::{
     CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity, TenantEntity,
 };
 use temporalio_client::WorkflowHistory;
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions, WorkflowReplayerOptionsBuilder};
 
-use self::corpus::{RELEASE, Recorded, all, is_to_be_recorded, of_release};
+use self::corpus::{NEXT_RELEASE, RELEASE, Recorded, all, is_next_to_be_recorded, is_to_be_recorded, of_release};
 use self::recorder::Recorder;
 use crate::testbed::run;
 
@@ -57,6 +65,9 @@ const PATHS: [&str; 30] = [
     "continued-in-doubt.customer",
     "target-down.target",
 ];
+
+/// What is recorded before the next release is made.
+const NEXT_PATHS: [&str; 2] = ["reset.customer", "reset.number"];
 
 fn replayer() -> WorkflowReplayer {
     let options = WorkflowReplayerOptions::new()
@@ -104,6 +115,29 @@ fn every_entity_and_every_path_is_recorded() {
 }
 
 #[test]
+fn a_reset_run_of_each_entity_that_is_told_of_it_is_recorded() {
+    if is_next_to_be_recorded() {
+        return;
+    }
+    let next = of_release(NEXT_RELEASE);
+    let recorded: BTreeSet<String> = next.iter().map(|recorded| recorded.path().to_owned()).collect();
+    assert_eq!(recorded, NEXT_PATHS.map(str::to_owned).into());
+    for path in NEXT_PATHS {
+        let mut events = next.iter().filter(|one| one.path() == path).flat_map(|one| &one.history.events);
+        assert!(events.any(is_point_of_reset), "{path}: no run was reset");
+    }
+}
+
+fn is_point_of_reset(event: &HistoryEvent) -> bool {
+    match &event.attributes {
+        Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => {
+            failed.cause() == WorkflowTaskFailedCause::ResetWorkflow
+        }
+        _ => false,
+    }
+}
+
+#[test]
 fn a_shell_whose_commands_are_others_than_recorded_does_not_replay() {
     run(async {
         let mut histories: Vec<Recorded> = of_release(RELEASE);
@@ -136,9 +170,22 @@ fn record() {
         return;
     }
     run(async {
-        let recorder = Recorder::of_this_release();
+        let recorder = Recorder::of(RELEASE);
         Box::pin(stories::tell(&recorder)).await;
         let recorded: BTreeSet<String> = recorder.paths();
         assert_eq!(recorded, PATHS.map(str::to_owned).into());
+    });
+}
+
+/// Records what no release has yet, where it is asked for.
+#[test]
+fn record_next() {
+    if !is_next_to_be_recorded() {
+        return;
+    }
+    run(async {
+        let recorder = Recorder::of(NEXT_RELEASE);
+        Box::pin(stories::tell_of_resets(&recorder)).await;
+        assert_eq!(recorder.paths(), NEXT_PATHS.map(str::to_owned).into());
     });
 }

@@ -1,7 +1,5 @@
 //! Calls to Temporal as any client in any language can make them, also those that no client should.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use interlock_coordinator::local::LocalPlatform;
 use interlock_domain::routing::{EntityRoute, NAMESPACE_DEFAULT};
 use temporalio_client::Client;
@@ -11,8 +9,6 @@ use temporalio_common::protos::temporal::api::enums::v1::{
     EventType, UpdateWorkflowExecutionLifecycleStage, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
     WorkflowTaskFailedCause,
 };
-use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
-use temporalio_common::protos::temporal::api::failure::v1::{ApplicationFailureInfo, Failure};
 use temporalio_common::protos::temporal::api::history::v1::{HistoryEvent, history_event::Attributes};
 use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
@@ -20,15 +16,11 @@ use temporalio_common::protos::temporal::api::update::v1 as update;
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
-    ListWorkflowExecutionsRequest, QueryWorkflowRequest, ResetActivityRequest, ResetWorkflowExecutionRequest,
-    RespondActivityTaskCompletedByIdRequest, RespondActivityTaskFailedByIdRequest,
-    SignalWithStartWorkflowExecutionRequest, SignalWorkflowExecutionRequest, TerminateWorkflowExecutionRequest,
-    UpdateWorkflowExecutionRequest, reset_activity_request,
+    ListWorkflowExecutionsRequest, QueryWorkflowRequest, SignalWithStartWorkflowExecutionRequest,
+    SignalWorkflowExecutionRequest, UpdateWorkflowExecutionRequest,
 };
 use tonic::IntoRequest;
 use uuid::Uuid;
-
-use crate::waiting::until;
 
 /// A payload of this encoding.
 pub fn payload(encoding: &str, data: impl Into<Vec<u8>>) -> Payload {
@@ -41,13 +33,10 @@ pub fn json_payload(data: impl Into<Vec<u8>>) -> Payload {
     payload("json/plain", data)
 }
 
-/// Whether an entity was terminated.
-static TERMINATED: AtomicBool = AtomicBool::new(false);
-
 /// One entity, as a client of Temporal sees it.
 pub struct RawEntity {
-    client: Client,
-    route: EntityRoute,
+    pub(crate) client: Client,
+    pub(crate) route: EntityRoute,
 }
 
 impl RawEntity {
@@ -61,7 +50,7 @@ impl RawEntity {
         &self.route.workflow_id
     }
 
-    fn execution(&self, run_id: &str) -> WorkflowExecution {
+    pub(crate) fn execution(&self, run_id: &str) -> WorkflowExecution {
         WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run_id.to_owned() }
     }
 
@@ -118,84 +107,6 @@ impl RawEntity {
         self.client.clone().signal_with_start_workflow_execution(request.into_request()).await.unwrap();
     }
 
-    /// Whether any test of this process terminated an entity.
-    pub fn was_one_terminated() -> bool {
-        TERMINATED.load(Ordering::Relaxed)
-    }
-
-    /// Terminates it, which nobody should do.
-    pub async fn terminate(&self) {
-        TERMINATED.store(true, Ordering::Relaxed);
-        let request = TerminateWorkflowExecutionRequest {
-            namespace: self.route.namespace.clone(),
-            workflow_execution: Some(self.execution("")),
-            reason: "a test of what happens then".to_owned(),
-            ..Default::default()
-        };
-        self.client.clone().terminate_workflow_execution(request.into_request()).await.unwrap();
-    }
-
-    /// Resets its pending activities: `temporal activity reset`.
-    pub async fn reset_activities(&self, activity: &str, reset_heartbeat: bool) {
-        let request = ResetActivityRequest {
-            namespace: self.route.namespace.clone(),
-            execution: Some(self.execution("")),
-            identity: "operator".to_owned(),
-            reset_heartbeat,
-            activity: Some(reset_activity_request::Activity::Id(activity.to_owned())),
-            ..Default::default()
-        };
-        self.client.clone().reset_activity(request.into_request()).await.unwrap();
-    }
-
-    /// Completes an activity with this payload: `temporal activity complete`.
-    pub async fn complete_activity(&self, activity: &str, result: Payload) {
-        let request = RespondActivityTaskCompletedByIdRequest {
-            namespace: self.route.namespace.clone(),
-            workflow_id: self.route.workflow_id.clone(),
-            activity_id: activity.to_owned(),
-            result: Some(Payloads { payloads: vec![result] }),
-            identity: "operator".to_owned(),
-            ..Default::default()
-        };
-        self.client.clone().respond_activity_task_completed_by_id(request.into_request()).await.unwrap();
-    }
-
-    /// Fails an activity for good, once an attempt is under way (the server refuses it before): `temporal activity fail`.
-    pub async fn fail_activity(&self, activity: &str) {
-        let info = ApplicationFailureInfo { non_retryable: true, ..Default::default() };
-        let failure = Failure {
-            message: "by an operator".to_owned(),
-            failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
-            ..Default::default()
-        };
-        let request = RespondActivityTaskFailedByIdRequest {
-            namespace: self.route.namespace.clone(),
-            workflow_id: self.route.workflow_id.clone(),
-            activity_id: activity.to_owned(),
-            failure: Some(failure),
-            identity: "operator".to_owned(),
-            ..Default::default()
-        };
-        until("an attempt to fail", || async {
-            self.client.clone().respond_activity_task_failed_by_id(request.clone().into_request()).await.ok()
-        })
-        .await;
-    }
-
-    /// Resets it to the end of the workflow task that this event completed; signals after it are applied again.
-    pub async fn reset_to(&self, workflow_task_finish_event_id: i64) {
-        let request = ResetWorkflowExecutionRequest {
-            namespace: self.route.namespace.clone(),
-            workflow_execution: Some(self.execution("")),
-            reason: "a test of what happens then".to_owned(),
-            workflow_task_finish_event_id,
-            request_id: Uuid::new_v4().to_string(),
-            ..Default::default()
-        };
-        self.client.clone().reset_workflow_execution(request.into_request()).await.unwrap();
-    }
-
     /// The history of one of its runs; of the current one where none is named.
     pub async fn history(&self, run_id: &str) -> Vec<HistoryEvent> {
         let mut events = Vec::new();
@@ -227,7 +138,7 @@ impl RawEntity {
     }
 
     /// What the server knows of it, without asking it; none where it is not there, or the server is not.
-    async fn described(&self) -> Option<DescribeWorkflowExecutionResponse> {
+    pub(crate) async fn described(&self) -> Option<DescribeWorkflowExecutionResponse> {
         let request = DescribeWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
             execution: Some(self.execution("")),
@@ -370,13 +281,14 @@ pub fn event_types(history: &[HistoryEvent]) -> Vec<EventType> {
     history.iter().map(HistoryEvent::event_type).collect()
 }
 
-/// Why workflow tasks failed, where they did. That something came in while a run wanted to end is no failure: the server
-/// then has it think again.
+/// Why workflow tasks failed, where they did. That something came in while a run wanted to end is not a failure: the server
+/// then has it think again. Nor is the point of a reset.
 pub fn failed_tasks(history: &[HistoryEvent]) -> Vec<String> {
     let failed = history.iter().filter_map(|event| match event.attributes.as_ref()? {
         Attributes::WorkflowTaskFailedEventAttributes(failed) => Some(failed),
         _ => None,
     });
-    let failed = failed.filter(|failed| failed.cause() != WorkflowTaskFailedCause::UnhandledCommand);
+    let expected = [WorkflowTaskFailedCause::UnhandledCommand, WorkflowTaskFailedCause::ResetWorkflow];
+    let failed = failed.filter(|failed| !expected.contains(&failed.cause()));
     failed.map(|failed| format!("{}: {:?}", failed.cause().as_str_name(), failed.failure)).collect()
 }

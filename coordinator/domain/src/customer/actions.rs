@@ -34,6 +34,9 @@ pub struct Action {
     pub actor: String,
     /// Why.
     pub reason: String,
+    /// Whether the call of a step under way is paused in Temporal, and whoever takes the action unpauses it. Only a retry goes by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused_call: bool,
 }
 
 /// What a person may do with an order.
@@ -143,7 +146,7 @@ impl Customer {
             return refuse(ErrorCode::OrderUnknown, "This customer has no such order.");
         }
         let detail = match &action.kind {
-            ActionKind::Retry => self.retry(now, id).map(|()| None)?,
+            ActionKind::Retry => self.retry(now, id, action.paused_call)?,
             ActionKind::Amend { steps } => Some(self.amend(now, id, steps)?),
             ActionKind::Skip => self.skip(now, id, action).map(|()| None)?,
             ActionKind::Cancel => self.cancel(now, id).map(|()| None)?,
@@ -187,14 +190,22 @@ impl Customer {
         Ok(held)
     }
 
-    fn retry(&mut self, now: Timestamp, id: &OrderId) -> Result<(), Refusal> {
-        for index in self.held(id)? {
+    /// Does the held steps again; says which paused call goes on, where one does.
+    fn retry(&mut self, now: Timestamp, id: &OrderId, paused_call: bool) -> Result<Option<String>, Refusal> {
+        let order = &self.orders[id];
+        let unpaused = order.running().next().filter(|_| paused_call).and_then(|index| order.steps.get(index));
+        let unpaused = unpaused.map(|step| format!("the paused call of {} goes on", step.planned.name));
+        let held = match self.held(id) {
+            Err(_) if unpaused.is_some() => Vec::new(),
+            held => held?,
+        };
+        for index in held {
             self.reopen(now, id, index);
         }
         if let Some(order) = self.orders.get_mut(id) {
             order.late_hold = false;
         }
-        Ok(())
+        Ok(unpaused)
     }
 
     fn reopen(&mut self, now: Timestamp, id: &OrderId, index: usize) {

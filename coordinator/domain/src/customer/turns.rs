@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lanes::lease_bound;
 use super::{Customer, Lease, Order, OrderStep, StepState};
-use crate::ids::{OrderId, ResourceId, TargetId};
+use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::OrderKey;
 
 /// Everybody's place in every lane. Nothing that is asked of it looks at all orders.
@@ -21,6 +21,7 @@ pub(super) struct Turns<'a> {
 /// The leases, and who is at work under them.
 struct LeasesInUse<'a> {
     held: &'a BTreeMap<ResourceId, Lease>,
+    reset_at: Option<Timestamp>,
     at_work: BTreeMap<&'a ResourceId, Vec<&'a OrderKey>>,
 }
 
@@ -54,7 +55,7 @@ impl<'a> LeasesInUse<'a> {
                 at_work.entry(&claim.claim.resource).or_default().push(&order.key);
             }
         }
-        Self { held: &customer.leases, at_work }
+        Self { held: &customer.leases, reset_at: customer.reset_at, at_work }
     }
 
     /// The other order that is at work on a resource.
@@ -99,6 +100,11 @@ impl<'a> Turns<'a> {
     /// Whether a lease is held that an order may use.
     pub(super) fn holds(&self, order: &Order, resource: &ResourceId) -> bool {
         self.leases.holds(order, resource)
+    }
+
+    /// When the workflow was reset, where the lease is in doubt for that.
+    pub(super) fn in_doubt_since(&self, resource: &ResourceId) -> Option<Timestamp> {
+        self.leases.held.get(resource).filter(|lease| lease.doubted).and(self.leases.reset_at)
     }
 
     /// The order of this customer that keeps another one from using a lease, though it is held and stays.

@@ -68,6 +68,9 @@ pub struct OrderView {
     /// When it should be done, RFC 3339; absent where it is over, or the catalog does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_at: Option<String>,
+    /// When its customer's workflow was reset while it was open, RFC 3339: what it did after the point of the reset is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<String>,
     /// Its steps.
     pub steps: Vec<StepView>,
     /// Its claims.
@@ -235,6 +238,7 @@ impl Customer {
             event_type: order.event_type.clone(),
             waiting_for: turns.wait_of(order),
             due_at: order.due_at.map(Timestamp::to_rfc3339),
+            reset_at: order.reset_at.map(Timestamp::to_rfc3339),
             steps: order.steps.iter().map(step_view).collect(),
             claims: order.claims.iter().map(|claim| self.claim_view(claim)).collect(),
             actions: order.actions.clone(),
@@ -260,6 +264,7 @@ impl Customer {
             state,
             waiting_for: None,
             due_at: None,
+            reset_at: None,
             steps: Vec::new(),
             claims: Vec::new(),
             actions: Vec::new(),

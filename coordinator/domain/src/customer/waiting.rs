@@ -25,6 +25,10 @@ pub enum WaitingFor {
         resource: ResourceId,
         /// All that are missing.
         resources: Vec<ResourceId>,
+        /// When the customer's workflow was reset, where it has one of these leases by what it knew then: the resource is asked
+        /// whether that is still so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reset_at: Option<String>,
         /// The step that waits.
         step: String,
         /// Since when.
@@ -219,8 +223,9 @@ impl Turns<'_> {
             missing.into_iter().partition(|resource| self.used_by(order, resource).is_some());
         let since = order.step_since(step).to_rfc3339();
         if let Some(first) = missing.first() {
+            let reset_at = missing.iter().find_map(|resource| self.in_doubt_since(resource)).map(Timestamp::to_rfc3339);
             let (resource, resources) = (Clone::clone(*first), missing.into_iter().cloned().collect());
-            return Some(WaitingFor::Lease { resource, resources, step: step.planned.name.clone(), since });
+            return Some(WaitingFor::Lease { resource, resources, reset_at, step: step.planned.name.clone(), since });
         }
         let behind = self.used_by(order, in_use.first()?)?;
         Some(WaitingFor::Turn {

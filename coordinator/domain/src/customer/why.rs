@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::turns::Turns;
 use super::waiting::WaitingFor;
 use super::{Customer, Order};
-use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, TargetId};
+use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::OrderState;
 
 /// A chain of waits: each link but the last waits for its turn behind the next one.
@@ -39,6 +39,9 @@ pub struct Link {
     /// The target at which it waits or is held.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetId>,
+    /// When the customer's workflow was reset, where the order waits for a lease that is in doubt for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<String>,
     /// The order that holds it up: that of the next link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub behind: Option<OrderId>,
@@ -126,6 +129,7 @@ impl Customer {
                 resource: None,
                 resources: Vec::new(),
                 target: None,
+                reset_at: None,
                 behind: None,
                 since: over.at.to_rfc3339(),
                 code: None,
@@ -142,6 +146,9 @@ impl Customer {
         let detail = match (lease, order) {
             (Some(lease), _) if lease.leaving.is_some() => {
                 "The customer gives it back as soon as no call under its lease is under way.".to_owned()
+            }
+            (Some(lease), _) if lease.doubted => {
+                in_doubt_since(&self.reset_at.map(Timestamp::to_rfc3339).unwrap_or_default())
             }
             (Some(_), Some(order)) => has_it_for(order, resource),
             (Some(lease), None) if lease.due.is_some() => "The customer is about to give it back.".to_owned(),
@@ -199,14 +206,16 @@ fn link(order: &OrderId, state: OrderState, waiting: WaitingFor) -> Link {
         resource: None,
         resources: Vec::new(),
         target: waiting.target().cloned(),
+        reset_at: None,
         behind: None,
         since: waiting.since().to_owned(),
         code: waiting.code().map(str::to_owned),
         detail: sentence(state, &waiting),
     };
     match waiting {
-        WaitingFor::Lease { resource, resources, step, .. } => {
+        WaitingFor::Lease { resource, resources, reset_at, step, .. } => {
             (link.resource, link.resources, link.step) = (Some(resource), resources, Some(step));
+            link.reset_at = reset_at;
         }
         WaitingFor::Turn { behind, step, .. } => (link.behind, link.step) = (behind, Some(step)),
         WaitingFor::Target { step, .. } | WaitingFor::Settling { step, .. } => link.step = Some(step),
@@ -216,6 +225,13 @@ fn link(order: &OrderId, state: OrderState, waiting: WaitingFor) -> Link {
     link
 }
 
+/// Why a lease that the customer knows of is not used.
+fn in_doubt_since(reset_at: &str) -> String {
+    format!(
+        "The customer's workflow was reset at {reset_at}; its resource is asked whether the lease is still the customer's."
+    )
+}
+
 /// What a wait is, said to a person.
 fn sentence(state: OrderState, waiting: &WaitingFor) -> String {
     match waiting {
@@ -223,10 +239,11 @@ fn sentence(state: OrderState, waiting: &WaitingFor) -> String {
             "It was accepted, and waits to be planned.".to_owned()
         }
         WaitingFor::Admission { .. } => "An older event of its customer waits to be planned first.".to_owned(),
-        WaitingFor::Lease { resources, step, .. } => {
+        WaitingFor::Lease { resources, reset_at, step, .. } => {
             let named: Vec<String> = resources.iter().map(ToString::to_string).collect();
             let leases = if named.len() == 1 { "the lease" } else { "the leases" };
-            format!("Its step {step} waits for {leases} of {}.", named.join(", "))
+            let doubt = reset_at.as_ref().map(|at| format!(" {}", in_doubt_since(at))).unwrap_or_default();
+            format!("Its step {step} waits for {leases} of {}.{doubt}", named.join(", "))
         }
         WaitingFor::Turn { target, behind: None, step, .. } => {
             format!("Its step {step} waits for its turn at {target}, as soon as fewer calls are under way.")

@@ -32,6 +32,16 @@ fn order_text(view: &Value) -> String {
         head.add_row([name.to_owned(), text(view, field)]);
     }
     head.add_row(["waits for".to_owned(), waiting_for(view)]);
+    let paused = &view["waiting_for"]["paused"];
+    if !paused.is_null() {
+        let said = ["by", "reason", "at"].map(|field| paused[field].as_str().unwrap_or("-"));
+        let line =
+            format!("the {} was paused in Temporal by {}, at {}: {}", text(paused, "what"), said[0], said[2], said[1]);
+        head.add_row(["paused by an operator".to_owned(), line]);
+    }
+    if !view["reset_at"].is_null() {
+        head.add_row(["workflow reset".to_owned(), text(view, "reset_at")]);
+    }
     for (name, field) in [("attempt", "attempt"), ("failed", "last_failure"), ("next attempt", "next_attempt_at")] {
         if !view["waiting_for"][field].is_null() {
             head.add_row([name.to_owned(), text(&view["waiting_for"], field)]);

@@ -90,6 +90,9 @@ pub(in crate::inspection) struct OrderLink {
     pub since: Option<String>,
     pub code: Option<String>,
     pub detail: Option<String>,
+    pub reset_at: Option<String>,
+    #[serde(skip)]
+    pub paused: Option<String>,
 }
 
 impl OrderLink {

@@ -37,6 +37,12 @@ pub struct Link {
     /// `maintenance` or `paused`; null where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_state: Option<String>,
+    /// `call` or `workflow`, where an operator paused that in Temporal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<String>,
+    /// When the customer's workflow was reset, where it waits for a lease that is in doubt for that, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<String>,
     /// Since when it waits for that, RFC 3339.
     pub since: Option<String>,
     /// A stable code, where it is held or was not answered.
@@ -81,6 +87,8 @@ pub(super) fn of_order(tenant: &TenantId, said: &OrderLink) -> Link {
         holder: None,
         target: said.target.clone(),
         target_state: None,
+        paused: said.paused.clone(),
+        reset_at: said.reset_at.clone(),
         since: said.since.clone(),
         code: said.code.clone(),
         detail: said.detail.clone(),

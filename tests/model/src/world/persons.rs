@@ -78,6 +78,7 @@ impl World {
             kind,
             actor: "operator".to_owned(),
             reason: "the model says so".to_owned(),
+            paused_call: false,
         };
         self.person_acts(customer, action, seen)
     }

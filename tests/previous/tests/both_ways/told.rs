@@ -106,6 +106,7 @@ fn actions(reading: &mut Reading) {
             kind,
             actor: "night-shift".to_owned(),
             reason: "mended".to_owned(),
+            paused_call: false,
         };
         reading.both_ways::<_, previous::customer::Action>("actions", &action);
     }

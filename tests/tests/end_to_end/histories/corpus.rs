@@ -12,6 +12,8 @@ use temporalio_common::protos::temporal::api::history::v1::History;
 
 /// The release that this build becomes.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
+/// What is recorded before that release is made, of paths that earlier ones did not have: replaced when its own are recorded.
+pub const NEXT_RELEASE: &str = "0.2.0-pre";
 /// Stands for who did it, and where.
 const FORGOTTEN: &str = "recorded";
 const ENDING: &str = ".json.gz";
@@ -82,18 +84,23 @@ fn read(file: &Path) -> History {
     serde_json::from_slice(&json).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// Begins the folder of this release anew.
-pub fn empty() {
-    let folder = folder().join(RELEASE);
+/// Whether this run of the tests is to record what is recorded before the next release.
+pub fn is_next_to_be_recorded() -> bool {
+    std::env::var_os("INTERLOCK_RECORD_NEXT_HISTORIES").is_some()
+}
+
+/// Begins the folder of a release anew.
+pub fn empty(release: &str) {
+    let folder = folder().join(release);
     drop(std::fs::remove_dir_all(&folder));
     std::fs::create_dir_all(&folder).unwrap();
 }
 
-/// Writes one history of this release. Nothing of the machine on which it was recorded is kept.
-pub fn write(name: &str, history: &History) {
+/// Writes one history of a release. Nothing of the machine on which it was recorded is kept.
+pub fn write(release: &str, name: &str, history: &History) {
     let mut json = serde_json::to_value(history).unwrap();
     forget_machine(&mut json);
-    let mut file = GzEncoder::new(File::create(file_of(RELEASE, name)).unwrap(), Compression::best());
+    let mut file = GzEncoder::new(File::create(file_of(release, name)).unwrap(), Compression::best());
     file.write_all(json.to_string().as_bytes()).unwrap();
     file.finish().unwrap();
 }

@@ -11,16 +11,17 @@ use crate::scene::Scene;
 use crate::temporal_calls::{RawEntity, failed_tasks};
 use crate::waiting::until;
 
-/// Keeps histories as files of this release.
+/// Keeps histories as files of a release.
 pub struct Recorder {
+    release: &'static str,
     paths: Mutex<BTreeSet<String>>,
 }
 
 impl Recorder {
-    /// Begins this release's folder anew.
-    pub fn of_this_release() -> Self {
-        corpus::empty();
-        Self { paths: Mutex::default() }
+    /// Begins a release's folder anew.
+    pub fn of(release: &'static str) -> Self {
+        corpus::empty(release);
+        Self { release, paths: Mutex::default() }
     }
 
     /// What was recorded.
@@ -31,7 +32,7 @@ impl Recorder {
     /// Keeps one history.
     pub fn keep(&self, name: &str, events: Vec<HistoryEvent>) {
         assert_eq!(failed_tasks(&events), [""; 0], "{name}");
-        corpus::write(name, &History { events });
+        corpus::write(self.release, name, &History { events });
         self.paths.lock().unwrap().insert(corpus::path_of(name).to_owned());
     }
 

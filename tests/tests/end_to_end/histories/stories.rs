@@ -14,12 +14,15 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowE
 use tonic::IntoRequest;
 
 use super::recorder::Recorder;
+use crate::buttons::{freed, taken};
 use crate::calls_under_way::{ONE_STEP, begin};
 use crate::command::done;
 use crate::events::{assigned, changed, event, happened, moved, quota_exceeded, service_updated, unassigned};
 use crate::outage::{comes_back, goes_down, until_it_is, watched};
 use crate::permanent::event_types;
+use crate::resets::{Point, reset};
 use crate::scene::{Scene, number, write_that_begins_to_assign, write_that_releases};
+use crate::temporal_buttons::Reapply;
 use crate::temporal_calls::{RawEntity, json_payload};
 use crate::testbed::{Testbed, Wanted};
 use crate::waiting::until;
@@ -285,4 +288,22 @@ async fn short_runs(recorder: &Recorder) {
         recorder.keep_entity("target-down.target", &RawEntity::new(&bed.platform, route)).await;
     }
     bed.stop().await;
+}
+
+/// Workflows of a customer and of its number that an operator resets, and what became of them: recorded before the next release.
+pub async fn tell_of_resets(recorder: &Recorder) {
+    let scene = Scene::on(crate::buttons::bed().await);
+    let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
+    let first = scene.done(&taken(&a1, &number)).await;
+    let entity = scene.entity(&a1.id.parse().unwrap());
+    reset(&entity, Point::First, Reapply::All).await;
+    scene.completed(&[first]).await;
+    let waits = scene.submit(&taken(&a2, &number)).await;
+    scene.is_waiting_for(&a2, &number).await;
+    recorder.keep_entity("reset.customer", &entity).await;
+    let of_number = scene.number_entity(&number);
+    reset(&of_number, Point::First, Reapply::All).await;
+    scene.done(&freed(&a1, &number)).await;
+    scene.completed(&[waits]).await;
+    recorder.keep_entity("reset.number", &of_number).await;
 }

@@ -12,6 +12,7 @@ fn action(action_id: &str, id: &str, kind: ActionKind) -> Action {
         kind,
         actor: "ann".to_owned(),
         reason: "test".to_owned(),
+        paused_call: false,
     }
 }
 
@@ -439,4 +440,21 @@ fn a_state_of_an_earlier_build_is_read() {
     step.as_object_mut().unwrap().remove("amendments");
     let read: Customer = serde_json::from_value(json).unwrap();
     assert_eq!(read.orders, a.orders);
+}
+
+#[test]
+fn a_retry_of_a_step_whose_call_is_paused_is_recorded_and_says_which_call_goes_on() {
+    let mut a = customer();
+    let (retried, effects) = act(&mut a, "e0", ActionKind::Retry);
+    assert!(retried.is_err() && effects.is_empty(), "there is no such order");
+    admit(&mut a, "e1", plan(&[], vec![step("crm.add", &[], &[])]), vec![]);
+    let (refused, _) = act(&mut a, "e1", ActionKind::Retry);
+    assert_eq!(refused, Err("nothing_held".to_owned()), "its call is under way, and nobody says that it is paused");
+    let unpauses = Action { paused_call: true, ..action("unpause", "e1", ActionKind::Retry) };
+    let (done, effects) = a.act(NOW, &unpauses);
+    assert_eq!(done.unwrap().state, OrderState::InProgress);
+    assert!(effects.is_empty(), "the call that is there goes on: {effects:?}");
+    let entry = a.journal.back().unwrap();
+    assert_eq!(entry.detail.as_deref(), Some("the paused call of crm.add goes on"));
+    assert_eq!(entry.by.as_ref().unwrap().0, "ann");
 }

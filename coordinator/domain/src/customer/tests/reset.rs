@@ -154,6 +154,7 @@ fn an_order_that_is_cancelled_after_a_reset_does_not_say_that_nothing_took_effec
         kind: ActionKind::Cancel,
         actor: "p".to_owned(),
         reason: "r".to_owned(),
+        paused_call: false,
     };
     let (answer, _) = a.act(LATER, &action);
     assert_eq!(answer.unwrap().state, crate::order::OrderState::Failed);
@@ -171,4 +172,24 @@ fn it_tells_resources_whose_leases_it_gave_back_that_its_life_before_is_over() {
     let effects = a.step(LATER, Input::WasReset);
     let told = said(&effects);
     assert!(matches!(told[..], [ToResource::Reassert { lease: None, after_reset: true, .. }]), "{told:?}");
+}
+
+#[test]
+fn an_order_says_that_its_lease_is_in_doubt_since_the_reset() {
+    let mut a = holder();
+    admit(&mut a, "e2", release(), vec![]);
+    a.step(LATER, Input::WasReset);
+    a.step(LATER, Input::Sent);
+    a.step(LATER, Input::Resumed);
+    let at = LATER.to_rfc3339();
+    let view = a.order_view(&order_id("e2")).unwrap();
+    assert_eq!(view.reset_at.as_ref(), Some(&at));
+    let doubted = |a: &Customer| a.why(&order_id("e2")).unwrap().links[0].reset_at.clone();
+    assert_eq!(doubted(&a).as_ref(), Some(&at), "{:?}", view.waiting_for);
+    assert!(a.why(&order_id("e2")).unwrap().links[0].detail.contains(&format!("workflow was reset at {at}")));
+    assert!(a.keeps(&number()).detail.contains(&at), "{:?}", a.keeps(&number()));
+    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), party: None };
+    a.step(LATER, notice(a.incarnation, confirmed));
+    assert_eq!(doubted(&a), None, "its resource confirmed it");
+    assert!(!a.keeps(&number()).detail.contains(&at));
 }

@@ -36,6 +36,7 @@ fn who_is_not_known_to_have_the_sim_waits_for_a_person_and_calls_nothing() {
         action_id: "x".to_owned(),
         order_id: order_id("e1"),
         kind: ActionKind::Retry,
+        paused_call: false,
         actor: "p".to_owned(),
         reason: "r".to_owned(),
     };

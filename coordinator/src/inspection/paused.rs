@@ -1,0 +1,131 @@
+//! What an operator paused in Temporal: a call, or the workflow of a customer. No event of its history says so.
+
+use interlock_domain::ids::Timestamp;
+use serde_json::{Value, json};
+use temporalio_common::protos::temporal::api::workflow::v1::pending_activity_info::PauseInfo;
+use temporalio_common::protos::temporal::api::workflow::v1::pending_activity_info::pause_info::PausedBy;
+use temporalio_common::protos::temporal::api::workflow::v1::{PendingActivityInfo, WorkflowExecutionPauseInfo};
+
+/// What is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// One activity: no attempt of it is made.
+    Call,
+    /// The workflow of an entity: nothing of it goes on.
+    Workflow,
+}
+
+impl What {
+    /// The name on the wire.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Workflow => "workflow",
+        }
+    }
+}
+
+/// That an operator paused it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Paused {
+    pub(super) what: What,
+    /// The identity of the operator's client, where the server says it.
+    by: Option<String>,
+    reason: Option<String>,
+    at: Option<Timestamp>,
+}
+
+impl Paused {
+    /// Of an activity; none where it is not paused.
+    pub(super) fn call(activity: &PendingActivityInfo) -> Option<Self> {
+        let info = activity.pause_info.clone().unwrap_or_default();
+        activity.paused.then(|| Self::of_call(info))
+    }
+
+    fn of_call(info: PauseInfo) -> Self {
+        let (by, reason) = match info.paused_by {
+            Some(PausedBy::Manual(manual)) => (manual.identity, manual.reason),
+            Some(PausedBy::Rule(rule)) => (rule.identity, rule.reason),
+            None => (String::new(), String::new()),
+        };
+        let at = info.pause_time.map(|at| (at.seconds, at.nanos));
+        Self::new(What::Call, by, reason, at)
+    }
+
+    /// Of a workflow that the server says is paused.
+    pub(super) fn workflow(info: Option<WorkflowExecutionPauseInfo>) -> Self {
+        let info = info.unwrap_or_default();
+        let at = info.paused_time.map(|at| (at.seconds, at.nanos));
+        Self::new(What::Workflow, info.identity, info.reason, at)
+    }
+
+    fn new(what: What, by: String, reason: String, at: Option<(i64, i32)>) -> Self {
+        let said = |text: String| Some(text).filter(|text| !text.is_empty());
+        let at = at.map(|(seconds, nanos)| Timestamp(seconds * 1_000 + i64::from(nanos) / 1_000_000));
+        Self { what, by: said(by), reason: said(reason), at }
+    }
+
+    /// It, in a sentence.
+    pub(super) fn sentence(&self) -> String {
+        let by = self.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+        let at = self.at.map(|at| format!(" at {}", at.to_rfc3339())).unwrap_or_default();
+        let reason = self.reason.as_ref().map(|reason| format!(", because: {}", reason.trim_end_matches('.')));
+        let reason = reason.unwrap_or_default();
+        let (what, follows) = match self.what {
+            What::Call => ("this call", "no attempt is made until it is unpaused"),
+            What::Workflow => ("the customer's workflow", "nothing of it goes on until it is unpaused"),
+        };
+        format!("Paused by an operator{by}: {what} was paused in Temporal{at}{reason}; {follows}.")
+    }
+
+    /// The name of what is paused.
+    pub(super) fn name(&self) -> &'static str {
+        self.what.as_str()
+    }
+
+    /// Says it beside what an order waits for.
+    pub(super) fn show_in(&self, waiting_for: &mut Value) {
+        if let Some(fields) = waiting_for.as_object_mut() {
+            let at = self.at.map(Timestamp::to_rfc3339);
+            let paused = json!({"what": self.name(), "by": self.by, "reason": self.reason, "at": at});
+            fields.insert("paused".to_owned(), paused);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::protos::temporal::api::workflow::v1::pending_activity_info::pause_info::Manual;
+
+    use super::*;
+
+    #[test]
+    fn a_paused_call_says_who_paused_it_and_why() {
+        let manual = Manual { identity: "ann".to_owned(), reason: "the HSS is moved.".to_owned() };
+        let mut info = PauseInfo { paused_by: Some(PausedBy::Manual(manual)), ..PauseInfo::default() };
+        info.pause_time.get_or_insert_default().seconds = 1;
+        let call = PendingActivityInfo { paused: true, pause_info: Some(info), ..PendingActivityInfo::default() };
+        let paused = Paused::call(&call).unwrap();
+        assert_eq!(
+            paused.sentence(),
+            "Paused by an operator (ann): this call was paused in Temporal at 1970-01-01T00:00:01.000Z, because: the HSS is \
+             moved; no attempt is made until it is unpaused."
+        );
+        let mut waiting_for = json!({"waits_for": "target"});
+        paused.show_in(&mut waiting_for);
+        assert_eq!(waiting_for["paused"]["by"], "ann");
+        assert_eq!(waiting_for["paused"]["what"], "call");
+        assert_eq!(Paused::call(&PendingActivityInfo::default()), None);
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_of_who_paused_it_is_believed_all_the_same() {
+        let paused = Paused::workflow(None);
+        assert!(
+            paused.sentence().starts_with("Paused by an operator: the customer's workflow was paused in Temporal;")
+        );
+        let mut nothing = Value::Null;
+        paused.show_in(&mut nothing);
+        assert_eq!(nothing, Value::Null, "an order that is over waits for nothing");
+    }
+}
