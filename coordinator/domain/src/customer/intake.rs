@@ -266,8 +266,7 @@ impl Customer {
             && self.applied.get(&event.event_type).is_some_and(|last| key < *last);
         if is_late && plan.late == Late::Reject {
             let rejection = Rejection::new(ErrorCode::TooLate, "a younger event of this type was applied already");
-            self.reject(now, Some(&key.order), Some(&event), &rejection);
-            return;
+            return self.reject(now, Some(&key.order), Some(&event), &rejection);
         }
         let weight_bytes = weight(&plan).unwrap_or(event.bytes);
         // A plan is larger than its event: what was taken in may yet be too much.
