@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::limits::{ADMISSION_BATCH_MAX, REMEMBERED_MS_MAX, SENDING_BATCH_MAX};
 use crate::message::ClaimAnswer;
-use crate::order::{ClaimMode, Late, OrderKey, OrderState, Plan, Rejection};
+use crate::order::{ClaimMode, Late, OrderKey, OrderState, Plan, PlannedStep, Rejection};
 use crate::recording::{Edition, said_at};
 
 impl Customer {
@@ -243,21 +243,7 @@ impl Customer {
             state: ClaimState::Open,
             claim,
         });
-        let steps = plan.steps.into_iter().map(|planned| OrderStep {
-            planned,
-            state: StepState::Open,
-            dispatches: 0,
-            maybe_sent: false,
-            after_reset,
-            by_hand: 0,
-            amendments: 0,
-            key_rule: KeyRule::default(),
-            identity: None,
-            left_out_by: None,
-            outcome: None,
-            compensates: None,
-            since: now,
-        });
+        let steps = plan.steps.into_iter().map(|planned| OrderStep::open(planned, after_reset, now));
         let order = Order {
             event_id: event.id,
             event_type: event.event_type,
@@ -310,4 +296,25 @@ fn weight(plan: &Plan) -> Option<usize> {
     let bytes = serde_json::to_vec(plan).ok()?.len();
     let policies = plan.claims.iter().filter_map(|claim| serde_json::to_vec(&claim.policy).ok());
     Some(bytes.saturating_sub(policies.map(|policy| policy.len()).sum()))
+}
+
+impl OrderStep {
+    /// A step that has not begun. Whether it may have been called before the workflow was reset is `after_reset`.
+    pub(super) fn open(planned: PlannedStep, after_reset: bool, now: Timestamp) -> Self {
+        Self {
+            planned,
+            state: StepState::Open,
+            dispatches: 0,
+            maybe_sent: false,
+            after_reset,
+            by_hand: 0,
+            amendments: 0,
+            key_rule: KeyRule::default(),
+            identity: None,
+            left_out_by: None,
+            outcome: None,
+            compensates: None,
+            since: now,
+        }
+    }
 }

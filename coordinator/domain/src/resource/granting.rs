@@ -262,12 +262,11 @@ impl Resource {
             }
             HolderAnswer::Unclear { detail } => {
                 self.note(now, "looked_up", None, None, Some(detail));
-                match &mut self.holder {
-                    Some(holder) => holder.looked_up = true,
-                    None => {
-                        self.unsure = false;
-                        self.vacancy = Vacancy::Unclear;
-                    }
+                if let Some(holder) = &mut self.holder {
+                    holder.looked_up = true;
+                } else {
+                    self.unsure = false;
+                    self.vacancy = Vacancy::Unclear;
                 }
             }
         }
