@@ -52,7 +52,7 @@ impl ResetWatch {
         let is_as_expected = watched.expected.as_mut().is_some_and(|expected| expected.next_u64() == first);
         let is_of_last_reset = !is_as_expected && watched.last.clone().next_u64() == first;
         if is_of_last_reset {
-            watched.expected = watched.behind_last_reset();
+            watched.expected = Some(watched.behind_last_reset());
             watched.from_the_first = true;
         }
         Self { watched: (is_as_expected || is_of_last_reset).then_some(watched) }
@@ -71,17 +71,17 @@ impl ResetWatch {
         }
         // Between two resets the seed is that of a run whose id is not known here: only the last reset is seen from there.
         let is_last = watched.last.clone().next_u64() == drawn;
-        watched.expected = if is_last { watched.behind_last_reset() } else { None };
+        watched.expected = is_last.then(|| watched.behind_last_reset());
         is_known || is_last
     }
 }
 
 impl Watched {
     /// What the stream says next, once its first number behind the last reset was drawn.
-    fn behind_last_reset(&self) -> Option<Pcg64Mcg> {
+    fn behind_last_reset(&self) -> Pcg64Mcg {
         let mut stream = self.last.clone();
         stream.next_u64();
-        Some(stream)
+        stream
     }
 }
 
