@@ -23,8 +23,6 @@ use interlock_workflows::{
     CustomerEntity, ResourceEntity, ResourceImport, ResourceImportPart, Sweep, TargetEntity, TenantEntity,
 };
 use temporalio_client::WorkflowHistory;
-use temporalio_common::protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
-use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions, WorkflowReplayerOptionsBuilder};
 
@@ -112,29 +110,6 @@ fn every_entity_and_every_path_is_recorded() {
     let recorded: BTreeSet<String> =
         of_release(RELEASE).into_iter().map(|recorded| recorded.path().to_owned()).collect();
     assert_eq!(recorded, PATHS.map(str::to_owned).into());
-}
-
-#[test]
-fn a_reset_run_of_each_entity_that_is_told_of_it_is_recorded() {
-    if is_next_to_be_recorded() {
-        return;
-    }
-    let next = of_release(NEXT_RELEASE);
-    let recorded: BTreeSet<String> = next.iter().map(|recorded| recorded.path().to_owned()).collect();
-    assert_eq!(recorded, NEXT_PATHS.map(str::to_owned).into());
-    for path in NEXT_PATHS {
-        let mut events = next.iter().filter(|one| one.path() == path).flat_map(|one| &one.history.events);
-        assert!(events.any(is_point_of_reset), "{path}: no run was reset");
-    }
-}
-
-fn is_point_of_reset(event: &HistoryEvent) -> bool {
-    match &event.attributes {
-        Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => {
-            failed.cause() == WorkflowTaskFailedCause::ResetWorkflow
-        }
-        _ => false,
-    }
 }
 
 #[test]

@@ -281,7 +281,7 @@ impl Customer {
             state: ClaimState::Open,
             claim,
         });
-        let steps = plan.steps.into_iter().map(|planned| OrderStep { after_reset, ..open_step(now, planned) });
+        let steps = plan.steps.into_iter().map(|planned| OrderStep::open(planned, after_reset, now));
         let order = Order {
             event_id: event.id,
             event_type: event.event_type,
@@ -331,29 +331,31 @@ impl Customer {
     }
 }
 
-/// A step of which nothing has begun.
-fn open_step(now: Timestamp, planned: PlannedStep) -> OrderStep {
-    OrderStep {
-        planned,
-        state: StepState::Open,
-        dispatches: 0,
-        maybe_sent: false,
-        after_reset: false,
-        by_hand: 0,
-        amendments: 0,
-        key_rule: KeyRule::default(),
-        identity: None,
-        left_out_by: None,
-        outcome: None,
-        compensates: None,
-        since: now,
-    }
-}
-
 /// What a plan adds to the state, in bytes of JSON. What the entities of its resources need to know of their kinds is the same
 /// for all orders and hardly counts where the state travels, which is compressed.
 fn weight(plan: &Plan) -> Option<usize> {
     let bytes = serde_json::to_vec(plan).ok()?.len();
     let policies = plan.claims.iter().filter_map(|claim| serde_json::to_vec(&claim.policy).ok());
     Some(bytes.saturating_sub(policies.map(|policy| policy.len()).sum()))
+}
+
+impl OrderStep {
+    /// A step that has not begun. Whether it may have been called before the workflow was reset is `after_reset`.
+    pub(super) fn open(planned: PlannedStep, after_reset: bool, now: Timestamp) -> Self {
+        Self {
+            planned,
+            state: StepState::Open,
+            dispatches: 0,
+            maybe_sent: false,
+            after_reset,
+            by_hand: 0,
+            amendments: 0,
+            key_rule: KeyRule::default(),
+            identity: None,
+            left_out_by: None,
+            outcome: None,
+            compensates: None,
+            since: now,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What became of a step.
 
-use super::{ClaimState, Customer, Effect, Ending, JournalEntry, KeyRule, Order, OrderClaim, OrderStep, StepState};
+use super::{ClaimState, Customer, Effect, Ending, JournalEntry, Order, OrderClaim, OrderStep, StepState};
 use crate::catalog::UNDO_SUFFIX;
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, ResourceId, Timestamp};
@@ -305,21 +305,9 @@ impl Customer {
         planned.compensation = None;
         planned.on_failure = OnFailure::Hold;
         planned.after = last_compensation(order).into_iter().collect();
-        order.steps.push(OrderStep {
-            planned,
-            state: StepState::Open,
-            dispatches: 0,
-            maybe_sent: false,
-            after_reset: order.reset_at.is_some(),
-            by_hand: 0,
-            amendments: 0,
-            key_rule: KeyRule::default(),
-            identity: None,
-            left_out_by: None,
-            outcome: None,
-            compensates: Some(index),
-            since: now,
-        });
+        let mut step = OrderStep::open(planned, order.reset_at.is_some(), now);
+        step.compensates = Some(index);
+        order.steps.push(step);
         self.changed();
     }
 }
