@@ -17,17 +17,8 @@ pub(super) fn next(link: &Link) -> Option<String> {
     let target = link.target.as_deref().unwrap_or("the target");
     let release = || format!("interlock resource release {}{tenant} --force --reason …", resource());
     let waits_for = link.waits_for.as_deref()?;
-    if link.paused.as_deref() == Some("workflow") {
-        let entity = link.customer_id.clone().map_or_else(
-            || "ID".to_owned(),
-            |customer| EntityAddress::Customer(CustomerRef { tenant: link.tenant_id.clone(), customer }).to_string(),
-        );
-        return Some(format!("once it may go on: temporal workflow unpause --workflow-id {entity}"));
-    }
-    if link.paused.is_some() {
-        return Some(format!(
-            "once it may be called again, unpause it: interlock order retry {order}{tenant} --reason …"
-        ));
+    if let Some(unpause) = unpause(link, order, &tenant) {
+        return Some(unpause);
     }
     if let ("target" | "settling" | "window", Some(next)) = (waits_for, at_target(link)) {
         return Some(next);
@@ -64,7 +55,7 @@ pub(super) fn next(link: &Link) -> Option<String> {
         "unanswered" => {
             "start workers (interlock worker --workload all), or wait for Temporal; then ask again".to_owned()
         }
-        "forbidden" => format!("ask somebody who may see the tenant '{}'", link.tenant_id),
+        "forbidden" => "ask somebody who may see the other tenant".to_owned(),
         "window" => "nothing: it goes on when the window is over".to_owned(),
         "settling" => "nothing: it goes on by itself; ask again in a minute".to_owned(),
         "admission" => {
@@ -74,6 +65,18 @@ pub(super) fn next(link: &Link) -> Option<String> {
         _ => return None,
     };
     Some(next)
+}
+
+/// What to do about what an operator paused in Temporal.
+fn unpause(link: &Link, order: &str, tenant: &str) -> Option<String> {
+    if link.paused.as_deref()? != "workflow" {
+        return Some(format!(
+            "once it may be called again, unpause it: interlock order retry {order}{tenant} --reason …"
+        ));
+    }
+    let address = |customer| EntityAddress::Customer(CustomerRef { tenant: link.tenant_id.clone(), customer });
+    let entity = link.customer_id.clone().map_or_else(|| "ID".to_owned(), |customer| address(customer).to_string());
+    Some(format!("once it may go on: temporal workflow unpause --workflow-id {entity}"))
 }
 
 /// What to do about a target that is not called, or not as often as there are calls.
