@@ -127,7 +127,9 @@ async fn events_are_taken_in_batches_and_in_binary_mode_and_each_has_its_result(
     let answer = binary.body("{\"imsi\":\"001010000000002\",\"reason\":\"fraud\"}").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
     let body: Value = answer.json().await.unwrap();
-    until_order(&platform, body["results"][0]["order_id"].as_str().unwrap(), "completed").await;
+    // Nobody knows that the SIM is this customer's.
+    let held = until_order(&platform, body["results"][0]["order_id"].as_str().unwrap(), "held").await;
+    assert_eq!(held["waiting_for"]["code"], "right_unproven");
     platform.stop().await.unwrap();
 }
 

@@ -116,7 +116,9 @@ pub fn open_events(me: &CustomerRef, runs: &[RecordedRun], dead: &BTreeSet<Strin
     found.lost = lost.into_values().collect();
     for (number, event) in found.events.iter_mut().enumerate() {
         event.event["sequence"] = json!(number.to_string());
-        event.event[ACCEPTED_AT_ATTRIBUTE] = json!(event.accepted_at);
+        if event.event.get(ACCEPTED_AT_ATTRIBUTE).is_none() {
+            event.event[ACCEPTED_AT_ATTRIBUTE] = json!(event.accepted_at);
+        }
     }
     found
 }
@@ -243,6 +245,9 @@ fn cloud_event(event: &Event, occurred_at: Timestamp) -> Value {
         "time": rfc3339(occurred_at),
         "data": event.data,
     });
+    if let Some(accepted_at) = event.accepted_at {
+        written[ACCEPTED_AT_ATTRIBUTE] = json!(rfc3339(accepted_at));
+    }
     if let Some(half) = event.half {
         written[ROLE_ATTRIBUTE] = json!(half.as_str());
     }

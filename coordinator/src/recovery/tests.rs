@@ -72,6 +72,8 @@ fn the_machine_comes_to_the_very_state_that_the_run_handed_over() {
         assert_eq!(replayed.diverged, None);
         let (mut came_to, handed_over) = (json!(replayed.customer), json!(pair[1].carried.as_deref().unwrap()));
         strip(&mut came_to, &["arrival", "used_at", "digests"]);
+        // The build that made the history did not say in which life an admission began.
+        came_to["basis"].as_object_mut().map(|basis| basis.remove("incarnation"));
         assert_eq!(came_to, handed_over, "run {}", pair[0].run_id);
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 const UNKNOWN: &str = "a_field_of_another_build";
 /// What only this build says, and says only where an operator asks for it: not while the previous build runs as well. What
 /// stands here stands in CHANGELOG.md, too.
-const NEW: [&str; 1] = ["lease_imported"];
+const NEW: [&str; 3] = ["lease_imported", "lease_gone", "say_again"];
 /// The longest word that counts as one of a fixed set: the name of a state, a variant, a mode.
 const WORD_MAX: usize = 32;
 
