@@ -54,8 +54,6 @@ fn storms_break_nothing_and_nothing_fails_to_happen() {
         Sighting::ContinuedAsNew,
         Sighting::CustomerTerminated,
         Sighting::ResourceLost,
-        Sighting::CustomerReset,
-        Sighting::ResourceReset,
         Sighting::ActivityReset,
         Sighting::ResultByHand,
         Sighting::LeaseReasserted,

@@ -9,13 +9,13 @@ use interlock_domain::routing::EntityAddress;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
 use tonic::IntoRequest;
 
 use crate::events::{Customer, assigned, service_updated, unassigned};
 use crate::scene::{Scene, number};
-use crate::temporal_calls::{event_types, failed_tasks, json_payload};
+use crate::temporal_calls::{failed_tasks, json_payload};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::{until, until_or_give_up};
 
@@ -133,10 +133,16 @@ async fn shown_and_mended(bed: &mut Testbed) {
 /// last one ends, and once in each new run.
 async fn check_runs(scene: &Scene<'_>, customer: &Customer) {
     let runs = scene.entity(&customer.id.parse().unwrap()).runs().await;
-    let told: usize = runs
+    let told = runs
         .iter()
-        .flat_map(|run| event_types(run))
-        .filter(|event| *event == EventType::UpsertWorkflowSearchAttributes)
+        .flatten()
+        // The SDK tells of patch markers so, too.
+        .filter(|event| match &event.attributes {
+            Some(Attributes::UpsertWorkflowSearchAttributesEventAttributes(told)) => {
+                told.search_attributes.as_ref().is_some_and(|some| some.indexed_fields.contains_key("InterlockState"))
+            }
+            _ => false,
+        })
         .count();
     println!("{}: {} runs, lists were told {told} times", customer.id, runs.len());
     assert!(told < 4 + runs.len(), "{} told lists {told} times in {} runs", customer.id, runs.len());

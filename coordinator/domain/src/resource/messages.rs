@@ -276,17 +276,26 @@ impl Resource {
         } else {
             self.forget_rival(from);
             self.given_back_of_an_earlier_life(epoch);
+            self.released_after_it_was_declined(epoch, how);
             self.remind_of_younger_grant(from, epoch);
         }
         for id in finished {
             self.finish(id);
         }
         for ticket in tickets {
-            if !self.knows(&ticket.id) {
+            if !self.knows(&ticket.id) && !self.is_of_earlier_life(&ticket) {
                 self.enqueue(now, ticket);
             }
         }
         held
+    }
+
+    /// A copy of a grant was answered before the confirmed release of that lease came: nobody was granted it since, and nobody has it.
+    fn released_after_it_was_declined(&mut self, epoch: Epoch, how: GiveBack) {
+        let is_last = self.edition >= Edition::V0_2 && self.holder.is_none() && epoch == self.epoch;
+        if is_last && how == GiveBack::Released && self.vacancy == Vacancy::Unclear {
+            self.vacancy = Vacancy::Known;
+        }
     }
 
     /// The holder gives back an older lease than the one it has: perhaps it never heard of the younger one. It is told

@@ -211,3 +211,22 @@ fn a_holder_who_was_only_named_before_a_reset_may_have_given_it_back_since() {
     n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);
     assert!(n.holder.as_ref().unwrap().is(&who("A")), "only releases go ahead where nobody can be asked: {n:?}");
 }
+
+#[test]
+fn a_lease_that_comes_back_late_from_the_life_before_does_not_take_the_place_of_the_present_ones_ticket() {
+    let (mut n, _) = held_by_a();
+    let old = settling(ticket("B", 2, ClaimMode::Assign));
+    let id = crate::ids::TicketId::derive(&old.order, &n.id, LIFE_2);
+    n.claim(LATER, Ticket { incarnation: LIFE_2, id: id.clone(), ..old.clone() });
+    let late = ToResource::GiveBack {
+        from: who("B"),
+        epoch: Epoch(1),
+        how: GiveBack::Yielded,
+        tickets: vec![old],
+        finished: vec![],
+        proof: None,
+        registered_to: None,
+    };
+    n.step(LATER, Input::Told(late));
+    assert_eq!(n.queue.values().map(|queued| &queued.ticket.id).collect::<Vec<_>>(), [&id]);
+}
