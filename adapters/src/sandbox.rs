@@ -168,8 +168,8 @@ impl Sandbox {
         self.target.received()
     }
 
-    /// How many requests had their connection cut by the caller before there was an answer.
-    pub fn abandoned(&self) -> u64 {
+    /// The requests whose caller cut the connection before there was an answer, each as `GET /path`; the last 100,000.
+    pub fn abandoned(&self) -> Vec<String> {
         self.target.abandoned()
     }
 

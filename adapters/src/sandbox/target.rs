@@ -1,7 +1,6 @@
 //! One sandbox target: its model, its knobs and its log, behind one lock, so that the log is the order of effects.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -91,14 +90,14 @@ struct State {
     log: Vec<Applied>,
     requests: u64,
     received: VecDeque<Received>,
+    /// Requests whose callers went before they had an answer, as `GET /path`.
+    abandoned: VecDeque<String>,
 }
 
 /// A sandbox target.
 pub(super) struct Target {
     name: &'static str,
     state: Mutex<State>,
-    /// Requests whose callers went before they had an answer.
-    abandoned: AtomicU64,
     /// Requests that outlive their connection.
     late: TaskTracker,
     stopped: CancellationToken,
@@ -110,8 +109,14 @@ impl Target {
         let knobs = Knobs { latency_ms, rules: Vec::new() };
         Self {
             name,
-            state: Mutex::new(State { model, knobs, log: Vec::new(), requests: 0, received: VecDeque::new() }),
-            abandoned: AtomicU64::new(0),
+            state: Mutex::new(State {
+                model,
+                knobs,
+                log: Vec::new(),
+                requests: 0,
+                received: VecDeque::new(),
+                abandoned: VecDeque::new(),
+            }),
             late: TaskTracker::new(),
             stopped: CancellationToken::new(),
         }
@@ -122,14 +127,15 @@ impl Target {
     /// A target goes on with a request whose caller has gone, so this runs in a task of its own.
     pub(super) async fn handle(self: Arc<Self>, request: Request) -> Option<Reply> {
         let target = Arc::clone(&self);
-        let mut caller = Caller { target: &self, is_served: false };
+        let mut caller =
+            Caller { target: &self, waits_for: Some(format!("{} /{}", request.method, request.path.join("/"))) };
         let reply = self.late.spawn(async move { target.handle_to_the_end(request).await }).await.ok().flatten();
-        caller.is_served = true;
+        caller.waits_for = None;
         reply
     }
 
-    pub(super) fn abandoned(&self) -> u64 {
-        self.abandoned.load(Ordering::Relaxed)
+    pub(super) fn abandoned(&self) -> Vec<String> {
+        self.lock().abandoned.iter().cloned().collect()
     }
 
     async fn handle_to_the_end(self: Arc<Self>, request: Request) -> Option<Reply> {
@@ -138,10 +144,7 @@ impl Target {
             let operation = model.operation(&request);
             let path = format!("/{}", request.path.join("/"));
             let verdict = knobs.decide(request.method.as_str(), &path, &operation, &request.text);
-            if received.len() == REQUESTS_MAX {
-                received.pop_front();
-            }
-            received.push_back(Received::of(&request, path, operation));
+            push_bounded(received, Received::of(&request, path, operation));
             verdict
         };
         if !self.wait(verdict.delay).await {
@@ -288,16 +291,24 @@ impl Target {
     }
 }
 
+/// Keeps the last [`REQUESTS_MAX`].
+fn push_bounded<T>(kept: &mut VecDeque<T>, new: T) {
+    if kept.len() == REQUESTS_MAX {
+        kept.pop_front();
+    }
+    kept.push_back(new);
+}
+
 /// Whoever waits for an answer. Where its connection is cut, the server drops this before there is one.
 struct Caller<'a> {
     target: &'a Target,
-    is_served: bool,
+    waits_for: Option<String>,
 }
 
 impl Drop for Caller<'_> {
     fn drop(&mut self) {
-        if !self.is_served {
-            self.target.abandoned.fetch_add(1, Ordering::Relaxed);
+        if let Some(request) = self.waits_for.take() {
+            push_bounded(&mut self.target.lock().abandoned, request);
         }
     }
 }

@@ -156,6 +156,16 @@ fn all_worlds_hold_where_workflow_tasks_are_lost_and_claims_come_late() {
 }
 
 #[test]
+fn all_worlds_hold_where_customers_are_reset() {
+    all_worlds_hold("customer reset", &[Sighting::CustomerReset, Sighting::Orphan, Sighting::ReadBack]);
+}
+
+#[test]
+fn all_worlds_hold_where_resources_are_reset() {
+    all_worlds_hold("resource reset", &[Sighting::ResourceReset, Sighting::LeaseReasserted, Sighting::LookUp]);
+}
+
+#[test]
 fn all_worlds_hold_where_operators_reset_activities() {
     all_worlds_hold("activity reset", &[Sighting::ActivityReset, Sighting::ReadBack]);
 }

@@ -141,9 +141,10 @@ pub fn lost_after(of: String, contains: &[&str]) -> Loss {
     Loss { of, when: Moment::After { to: None, contains }, fate: Fate::Lost { for_at_least: REFUSED_FOR } }
 }
 
-/// How many workflow tasks of an entity's current run were given up by the server since nothing came of them.
-pub async fn tasks_given_up(entity: &RawEntity) -> usize {
-    let history = entity.history("").await;
+/// How many workflow tasks of one of an entity's runs, of the current one where none is named, were given up by the server since
+/// nothing came of them.
+pub async fn tasks_given_up(entity: &RawEntity, run_id: &str) -> usize {
+    let history = entity.history(run_id).await;
     let given_up = history.iter().filter(|event| event.event_type() == EventType::WorkflowTaskTimedOut);
     let given_up = given_up.filter(|event| match &event.attributes {
         Some(Attributes::WorkflowTaskTimedOutEventAttributes(out)) => out.timeout_type() == TimeoutType::StartToClose,

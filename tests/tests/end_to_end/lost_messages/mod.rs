@@ -70,7 +70,6 @@ fn lock(customer: &Customer, one: &str, two: &str) -> Value {
 }
 
 #[test]
-#[ignore = "not yet seen green in one run on two cores: run it alone with --ignored"]
 fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_something() {
     run_alone(async {
         let lossy = bed("lost-of-customers").await;
@@ -80,7 +79,6 @@ fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_som
 }
 
 #[test]
-#[ignore = "not yet seen green in one run on two cores: run it alone with --ignored"]
 fn all_ends_well_whichever_task_is_lost_in_which_a_resource_tells_a_customer_something() {
     run_alone(async {
         let lossy = bed("lost-of-resources").await;

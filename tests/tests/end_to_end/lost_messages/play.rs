@@ -203,7 +203,8 @@ impl<'a> Play<'a> {
     /// others in the end. And where the server did not give up the task that was to be lost.
     pub async fn ends(self, ordered: &Ordered) {
         let of = ordered.entity.workflow_id();
-        let lost = looked_for(END_LIMIT, PAUSE, || async { (tasks_given_up(&ordered.entity).await > 0).then_some(()) });
+        let lost =
+            looked_for(END_LIMIT, PAUSE, || async { (tasks_given_up(&ordered.entity, "").await > 0).then_some(()) });
         assert!(lost.await.is_some(), "{of}: no task was lost");
         let numbers = [self.number.as_str(), self.other.as_str()];
         let ended = looked_for(END_LIMIT, PAUSE, || async {
