@@ -171,7 +171,7 @@ impl TargetClient {
         use service::execute_multi_operation_request::{Operation, operation};
         use service::execute_multi_operation_response::response;
         let route = self.routing.target(target);
-        let update_id = request_id::of(&[&route.workflow_id, &action.action_id]);
+        let update_id = request_id::of(&[&route.workflow_id, &action.mark().to_string()]);
         let start = service::StartWorkflowExecutionRequest {
             namespace: route.namespace.clone(),
             workflow_id: route.workflow_id.clone(),

@@ -14,11 +14,12 @@ use interlock_domain::ids::TargetId;
 use interlock_domain::outcome::Outcome;
 use interlock_domain::trace_parent::TRACE_PARENT_ATTRIBUTE;
 use reqwest::redirect::Policy;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tracing::Instrument;
 use url::Url;
 
+use crate::redaction::Redaction;
 use crate::registry::RegistryError;
 use crate::secret::Secret;
 use crate::settings::{Authentication, TargetSettings};
@@ -71,6 +72,8 @@ pub(crate) struct Extras<'a> {
     pub(crate) proof: HeaderMap,
     /// The fields of a form, instead of a JSON body.
     pub(crate) form: Option<&'a [(String, String)]>,
+    /// What is secret in the form.
+    pub(crate) secrets: &'a [SecretString],
 }
 
 /// The certificates of a connection.
@@ -97,6 +100,8 @@ pub(crate) enum Failure {
 pub(crate) struct Exchange {
     client: reqwest::Client,
     base_url: Url,
+    /// Those of every request.
+    headers: HeaderMap,
 }
 
 impl Exchange {
@@ -119,7 +124,7 @@ impl Exchange {
         }
         install_crypto_provider();
         let mut builder = reqwest::Client::builder()
-            .default_headers(headers)
+            .default_headers(headers.clone())
             .connect_timeout(connect_timeout)
             // A write that is repeated elsewhere, or behind our back, is a second write.
             .redirect(Policy::none())
@@ -135,7 +140,7 @@ impl Exchange {
         let client = builder
             .build()
             .map_err(|error| RegistryError::Client { target: target.clone(), detail: describe(error) })?;
-        Ok(Self { client, base_url })
+        Ok(Self { client, base_url, headers })
     }
 
     /// Sends a request and reads the whole answer.
@@ -163,7 +168,8 @@ impl Exchange {
         answered
     }
 
-    /// Within the span of the request: it is this that the target is told of.
+    /// Within the span of the request: it is this that the target is told of. The answer is without what it echoes of the
+    /// request's credentials.
     async fn exchange(&self, request: Request<'_>, extras: Extras<'_>) -> Result<Answer, Failure> {
         let mut url = self.url(request.path);
         if !request.query.is_empty() {
@@ -176,6 +182,7 @@ impl Exchange {
         if let Some(trace_parent) = trace_context::outgoing() {
             builder = builder.header(TRACE_PARENT_ATTRIBUTE, trace_parent.to_string());
         }
+        let redaction = Redaction::new([&self.headers, &extras.proof], extras.secrets);
         builder = builder.headers(extras.proof);
         if let Some(body) = request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body.to_string());
@@ -196,7 +203,8 @@ impl Exchange {
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, retry_after, headers, body: serde_json::from_slice(&bytes).ok(), raw: bytes })
+        let body = serde_json::from_slice(&bytes).ok().map(|body| redaction.json(body));
+        Ok(Answer { status, retry_after, headers: redaction.headers(headers), body, raw: redaction.bytes(bytes) })
     }
 
     fn url(&self, path: &[&str]) -> Url {

@@ -15,6 +15,7 @@ pub mod front_door;
 mod json_http;
 mod protection;
 mod pyhss;
+mod redaction;
 mod registry;
 mod release;
 pub mod sandbox;

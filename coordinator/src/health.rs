@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -18,21 +18,30 @@ pub type About = Arc<dyn Fn() -> Value + Send + Sync>;
 /// Answers whether the service can do its work now; else why not, in a sentence.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
+/// What of the metrics whoever asks may see.
+pub type ShownMetrics = Arc<dyn Fn(&HeaderMap, String) -> String + Send + Sync>;
+
 /// What the calls need.
 #[derive(Clone)]
 struct Health {
     about: About,
     readiness: Readiness,
     metrics: Metrics,
+    shown: ShownMetrics,
 }
 
-/// The three calls. `/healthz` answers 200 for as long as the process can answer at all.
+/// The three calls, for whoever reaches the service. `/healthz` answers 200 for as long as the process can answer at all.
 pub fn router(about: About, readiness: Readiness, metrics: Metrics) -> Router {
+    router_for(about, readiness, metrics, Arc::new(|_, text| text))
+}
+
+/// As [`router`], where not everybody sees all metrics.
+pub fn router_for(about: About, readiness: Readiness, metrics: Metrics, shown: ShownMetrics) -> Router {
     Router::new()
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(all_metrics))
-        .with_state(Health { about, readiness, metrics })
+        .with_state(Health { about, readiness, metrics, shown })
 }
 
 async fn healthy(State(health): State<Health>) -> Json<Value> {
@@ -46,9 +55,11 @@ async fn ready(State(health): State<Health>) -> Response {
     }
 }
 
-async fn all_metrics(State(health): State<Health>) -> Response {
+async fn all_metrics(State(health): State<Health>, headers: HeaderMap) -> Response {
     match health.metrics.text().await {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Ok(text) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], (health.shown)(&headers, text)).into_response()
+        }
         Err(fault) => (StatusCode::SERVICE_UNAVAILABLE, fault.to_string()).into_response(),
     }
 }

@@ -28,4 +28,5 @@ pub mod targets;
 pub mod telemetry;
 pub mod temporal_server;
 pub mod tenants;
+pub mod terminal;
 pub mod worker_pool;

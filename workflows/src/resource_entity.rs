@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use interlock_domain::ids::{CustomerRef, Epoch, TenantId, Timestamp};
+use interlock_domain::ids::{CustomerRef, Epoch, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{ClaimAnswer, Envelope, GiveBack, Ticket, ToResource};
 use interlock_domain::observation::Observation;
@@ -203,21 +203,19 @@ impl ResourceEntity {
             ResourceAction::Import(import) => return Self::import(context, import).await,
             ResourceAction::Seed { holder, party, policy } => (Input::Seeded { holder, party, policy }, None),
             ResourceAction::ForceRelease(release) => {
-                let named = (release.tenant.clone(), release.action_id.clone());
+                let named = release.clone();
                 (Input::Forced(release), Some(named))
             }
         };
         let (number, repeated) = context.state_mut(|entity| {
-            let repeated = force.as_ref().is_some_and(|(tenant, id)| entity.machine.knows_force(tenant, id));
+            let repeated = force.as_ref().is_some_and(|release| entity.machine.knows_force(release));
             entity.updates += 1;
             entity.inbox.push_back(CameIn::Action(entity.updates, input));
             (entity.updates, repeated)
         });
         let of_force = force.clone();
         let is_answered = move |entity: &Self| {
-            let settled = |(tenant, id): &(TenantId, String)| {
-                entity.is_closing || entity.machine.force_answer(tenant, id).is_some()
-            };
+            let settled = |release: &ForceRelease| entity.is_closing || entity.machine.force_answer(release).is_some();
             entity.acted.contains(&number) && of_force.as_ref().is_none_or(settled)
         };
         context.wait_condition_with_options(is_answered, regardless()).await?;
@@ -282,11 +280,11 @@ impl ResourceEntity {
     }
 
     /// The answer to an action that was taken in.
-    fn acted_on(&self, force: Option<&(TenantId, String)>, repeated: bool) -> Value {
+    fn acted_on(&self, force: Option<&ForceRelease>, repeated: bool) -> Value {
         let mut answer = json!({ "state": self.shown() });
-        let Some((tenant, action_id)) = force else { return answer };
+        let Some(release) = force else { return answer };
         answer["repeated"] = repeated.into();
-        match self.machine.force_answer(tenant, action_id) {
+        match self.machine.force_answer(release) {
             Some(ForceAnswer::Released) => answer["released"] = true.into(),
             Some(ForceAnswer::Refused { code, detail }) => {
                 answer["refused"] = json!({ "code": code, "detail": detail });

@@ -132,7 +132,7 @@ impl Attempt<'_> {
             body,
             timeout: timeout.min(left),
         };
-        let extras = Extras { proof: proof.headers.clone(), form };
+        let extras = Extras { proof: proof.headers.clone(), form, ..Extras::default() };
         self.exchange.send_with(request, extras).await.map_err(NoAnswer::OnTheWay)
     }
 

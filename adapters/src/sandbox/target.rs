@@ -127,7 +127,8 @@ impl Target {
     /// A target goes on with a request whose caller has gone, so this runs in a task of its own.
     pub(super) async fn handle(self: Arc<Self>, request: Request) -> Option<Reply> {
         let target = Arc::clone(&self);
-        let mut caller = Caller { target: &self, waits_for: Some(format!("{} /{}", request.method, request.path.join("/"))) };
+        let mut caller =
+            Caller { target: &self, waits_for: Some(format!("{} /{}", request.method, request.path.join("/"))) };
         let reply = self.late.spawn(async move { target.handle_to_the_end(request).await }).await.ok().flatten();
         caller.waits_for = None;
         reply

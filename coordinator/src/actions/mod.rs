@@ -9,6 +9,7 @@ mod update;
 pub use bulk::BulkResult;
 pub use order::{ActionTaken, AmendmentShown, OrderAction, OrderRequest};
 pub use resource::{ForceRequest, ForceTaken};
+pub(crate) use update::Update;
 
 use interlock_domain::customer::{Refusal, check_action_words};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};

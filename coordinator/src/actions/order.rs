@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use interlock_domain::action_mark::content_of;
 use interlock_domain::catalog::{AmendableStep, AmendedOrder, Amendment};
-use interlock_domain::customer::{Action, ActionDone, ActionKind, Refusal, action_mark, check_action_words};
+use interlock_domain::customer::{Action, ActionDone, ActionKind, Refusal, action_mark_of_0_1, check_action_words};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_workflows::names;
@@ -65,6 +66,14 @@ impl OrderAction {
             Self::Amend { .. } => "amend",
             Self::Cancel => "cancel",
             Self::ReleaseFirst => "release_first",
+        }
+    }
+
+    /// What it says beside its name, as it travels with the action.
+    fn content(&self) -> Option<String> {
+        match self {
+            Self::Amend { data } => Some(content_of(&Value::Object(data.clone()))),
+            Self::Retry | Self::Skip | Self::Cancel | Self::ReleaseFirst => None,
         }
     }
 
@@ -186,7 +195,10 @@ impl Actions {
         };
         // Recorded first: whoever unpauses it is known. Where that fails, the same action again makes up for it.
         let paused = view.paused_call().filter(|_| *action == OrderAction::Retry);
-        if view.actions.contains(&action_mark(&words.action_id)) {
+        let content = action.content();
+        let mark = Action::mark_of(&words.action_id, action.name(), (&words.actor, &words.reason), content.as_deref());
+        let id_of_0_1 = action_mark_of_0_1(&words.action_id);
+        if mark.is_among(view.actions.iter().map(String::as_str), &id_of_0_1)? {
             if let Some(activity) = paused {
                 self.unpause(tenant, order_id, activity, words).await?;
             }
@@ -199,7 +211,7 @@ impl Actions {
             OrderAction::Cancel => ActionKind::Cancel,
             OrderAction::ReleaseFirst => ActionKind::ReleaseFirst,
         };
-        let done = self.act(tenant, order_id, kind, words, paused.is_some()).await?;
+        let done = self.act(tenant, order_id, (kind, content), words, paused.is_some()).await?;
         if let Some(activity) = paused {
             self.unpause(tenant, order_id, activity, words).await?;
         }
@@ -258,7 +270,7 @@ impl Actions {
         &self,
         tenant: &TenantId,
         order: &OrderId,
-        kind: ActionKind,
+        (kind, content): (ActionKind, Option<String>),
         words: &ActionWords,
         paused_call: bool,
     ) -> Result<ActionDone, ActionError> {
@@ -271,9 +283,10 @@ impl Actions {
             actor: words.actor.clone(),
             reason: words.reason.clone(),
             paused_call,
+            content,
         };
-        // An action is one order's: the same id may be given for several.
-        let (id, argument) = (format!("{order}/{}", words.action_id), json!(action));
+        // An action is one order's and one caller's: the same id may be given for several.
+        let (id, argument) = (format!("{order}/{}", action.mark()), json!(action));
         let answered = self.update(Update {
             what: &what,
             entity: &entity,

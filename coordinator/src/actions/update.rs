@@ -20,19 +20,19 @@ use crate::inspection::{InspectionError, of_status};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// One update.
-pub(super) struct Update<'a> {
+pub(crate) struct Update<'a> {
     /// What it is for, in words.
-    pub(super) what: &'a str,
+    pub(crate) what: &'a str,
     /// The entity.
-    pub(super) entity: &'a EntityTarget,
+    pub(crate) entity: &'a EntityTarget,
     /// The update's name.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// Its id: the same one again in the same run is answered as the first was.
-    pub(super) id: &'a str,
+    pub(crate) id: &'a str,
     /// Its argument.
-    pub(super) argument: &'a Value,
+    pub(crate) argument: &'a Value,
     /// How long the entity may take to answer.
-    pub(super) limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 impl Actions {
@@ -42,7 +42,7 @@ impl Actions {
     /// # Errors
     /// [`InspectionError`]: `never_seen` where no such entity runs, `no_worker` where nobody answers in time: the update
     /// may be taken later all the same.
-    pub(super) async fn update(&self, update: Update<'_>) -> Result<Value, InspectionError> {
+    pub(crate) async fn update(&self, update: Update<'_>) -> Result<Value, InspectionError> {
         let refused = |reason: String| InspectionError::Refused { what: update.what.to_owned(), reason };
         let converter = &self.installation.client.options().data_converter;
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());

@@ -12,7 +12,7 @@ use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::output::{Output, OutputFormat, write_raw};
+use super::output::{Output, OutputFormat, tell, write_raw};
 use super::tables::table;
 use crate::demo::{Demo, Happening, NUMBER, Stage, Verdict, Voice, sentence};
 use crate::fault::Fault;
@@ -108,7 +108,7 @@ impl Stage for Audience {
     fn wait(&mut self, sentence: &str) {
         if self.spinner.is_hidden() {
             // No terminal to spin on: whoever reads the log should still know what takes so long.
-            eprintln!("{sentence}");
+            tell(sentence);
         }
         self.spinner.set_message(sentence.to_owned());
     }

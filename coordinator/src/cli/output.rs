@@ -6,6 +6,7 @@ use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 
 use crate::fault::Fault;
+use crate::terminal;
 
 /// The form of data on stdout, and of faults on stderr.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -46,7 +47,7 @@ impl Output {
             OutputFormat::Json => serde_json::to_string_pretty(thing).map_err(|error| unwritten(&error))?,
             OutputFormat::Jsonl => serde_json::to_string(thing).map_err(|error| unwritten(&error))?,
         };
-        write_raw(format!("{}\n", line.trim_end()).as_bytes())
+        write_raw(format!("{}\n", terminal::lines(line.trim_end())).as_bytes())
     }
 
     /// Writes one thing on one line in any form: for a program that starts this one and reads until a line is there.
@@ -77,9 +78,14 @@ impl Output {
                 serde_json::to_string(fault).unwrap_or_else(|_| format!("error: {fault}"))
             }
         };
-        // Where stderr is closed there is nobody left to tell; the exit code says it still.
-        let _written = writeln!(std::io::stderr().lock(), "{text}");
+        tell(&text);
     }
+}
+
+/// Writes something for a person to stderr, beside the data: a warning, a count.
+pub fn tell(text: &str) {
+    // Where stderr is closed there is nobody left to tell; the exit code says it still.
+    let _written = writeln!(std::io::stderr().lock(), "{}", terminal::lines(text));
 }
 
 /// Writes bytes to stdout as they are.

@@ -17,6 +17,7 @@ use super::words::WordsArguments;
 use crate::actions::{Actions, ForceRequest};
 use crate::fault::Fault;
 use crate::settings::Settings;
+use crate::terminal;
 
 /// `resource`.
 #[derive(Debug, Subcommand)]
@@ -156,7 +157,7 @@ fn proof_text(proof: &Value) -> String {
     if proof.is_null() {
         return "–".to_owned();
     }
-    let of = |name: &str| proof[name].as_str();
+    let of = |name: &str| proof[name].as_str().map(terminal::line);
     let mut words = Vec::new();
     if let (Some(target), Some(operation), Some(outcome)) = (of("target"), of("operation"), of("outcome")) {
         let holder = of("holder").map_or_else(String::new, |holder| format!(" ({holder} has it)"));

@@ -18,6 +18,7 @@ use crate::fault::Fault;
 use crate::ingest::{EventResult, EventStatus, Ingest, JsonLimits, events_of_json};
 use crate::installation::{Installation, Patience};
 use crate::settings::Settings;
+use crate::terminal;
 
 /// How many events are sent at a time: enough to keep Temporal busy, few enough to hold in memory.
 const CHUNK_EVENTS: usize = 256;
@@ -98,13 +99,14 @@ fn text(result: &EventResult) -> String {
         return order;
     }
     let part = |part: &Option<String>| part.clone().unwrap_or_default();
-    format!(
+    let line = format!(
         "{order} {} event {} [{}] {}",
         result.status.as_str(),
         result.event_id.clone().unwrap_or_else(|| "–".to_owned()),
         result.code.as_ref().map_or("", ReasonCode::as_str),
         part(&result.detail)
-    )
+    );
+    terminal::line(&line).into_owned()
 }
 
 fn progress(bytes: Option<u64>) -> ProgressBar {

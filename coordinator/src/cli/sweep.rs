@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::sweep::{Sweeper, told};
+use crate::terminal;
 
 /// `sweep`.
 #[derive(Debug, Args)]
@@ -79,7 +80,7 @@ fn in_words(swept: &Value) -> String {
 fn about(finding: &Value) -> String {
     let named = ["order_id", "resource", "target"].map(|name| finding[name].as_str());
     let named: Vec<&str> = named.into_iter().flatten().collect();
-    if named.is_empty() { "–".to_owned() } else { named.join(" at ") }
+    if named.is_empty() { "–".to_owned() } else { terminal::line(&named.join(" at ")).into_owned() }
 }
 
 /// What to do next: what the catalogue of errors says, its commands with what the finding names, so that they can be run as

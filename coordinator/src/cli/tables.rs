@@ -4,6 +4,8 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table, TableComponent};
 use serde_json::Value;
 
+use crate::terminal;
+
 /// A table with these headings.
 pub(super) fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
@@ -31,7 +33,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         Value::String(text) if text.is_empty() => "–".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => terminal::line(text).into_owned(),
         other => other.to_string(),
     }
 }

@@ -116,6 +116,11 @@ impl Access {
         self.has_right(headers, need, |known| known.targets.iter().any(|right| right.covers(target)))
     }
 
+    /// Whether the caller may look at every target, whoever calls it. Without tokens everybody may.
+    pub fn sees_every_target(&self, headers: &HeaderMap) -> bool {
+        self.has_right(headers, Need::Read, |known| known.targets.contains(&TargetRight::All))
+    }
+
     fn has_right(&self, headers: &HeaderMap, need: Need, has: impl Fn(&Known) -> bool) -> bool {
         let Ok(digest) = self.token(headers) else { return false };
         let of_token = |known: &&Known| known.digest == digest && need.is_met_by(known.role);

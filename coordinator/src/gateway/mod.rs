@@ -5,6 +5,7 @@ mod actions;
 mod admitted;
 mod events;
 mod foreign;
+mod metrics;
 mod orders;
 mod problem;
 mod request;
@@ -43,7 +44,7 @@ use self::admitted::CallsUnderWay;
 use self::throttle::Throttle;
 use crate::actions::Actions;
 use crate::fault::Fault;
-use crate::health::{self, About, Readiness};
+use crate::health::{self, About, Readiness, ShownMetrics};
 use crate::http_service::{HttpOptions, HttpService};
 use crate::ingest::Ingest;
 use crate::inspection::Inspection;
@@ -139,7 +140,8 @@ fn about(catalog_digest: String, stop: CancellationToken) -> About {
 }
 
 fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
-    let (metrics, admitting) = (gateway.metrics.clone(), gateway.clone());
+    let (metrics, admitting, showing) = (gateway.metrics.clone(), gateway.clone(), gateway.clone());
+    let shown: ShownMetrics = Arc::new(move |headers, text| showing.metrics_for(headers, &text));
     let (calls, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(events::submit))
         .routes(routes!(views::customer))
@@ -164,7 +166,7 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
     calls
         .route_layer(from_fn_with_state(admitting, admitted::admitted))
         .route("/openapi.json", get(|| async move { axum::Json(description) }))
-        .merge(health::router(about, readiness, metrics))
+        .merge(health::router_for(about, readiness, metrics, shown))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(traced::traced))

@@ -81,7 +81,7 @@ pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> 
     params(("name" = String, Path)),
     responses(
         (status = 200, description = "target, state, since, limit, configured_rate, last_probe, breakers, history", body = Object),
-        (status = 403, description = "The token is not for all tenants that call the target", body = Problem),
+        (status = 403, description = "The token has no right over the target, or there is none", body = Problem),
         (status = 404, description = "No such target is configured", body = Problem),
         (status = 503, description = "no_worker, or Temporal is away", body = Problem)
     )
@@ -106,7 +106,7 @@ pub(super) async fn show(
     responses(
         (status = 200, description = "The target's state after it", body = TargetActionTaken),
         (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
-        (status = 403, description = "The token is not for all tenants that call the target, or not to operate", body = Problem),
+        (status = 403, description = "The token has no right over the target, or there is none, or not to operate", body = Problem),
         (status = 404, description = "No such target is configured", body = Problem),
         (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
@@ -147,19 +147,24 @@ fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {
     }
 }
 
-/// Whether the caller may look at, or act on, what all these tenants share.
+/// Whether the caller may look at a target, or act on it: it has a right over the target, or its token is for all tenants that
+/// call it. A target that is another's is refused in the same words as one that is not there.
 pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, target: &TargetId, need: Need) -> Result<(), Problem> {
     gateway.access.check_role(headers, need)?;
     if gateway.access.may_over_target(headers, target, need) {
         return Ok(());
     }
-    if need == Need::Operate && gateway.targets.is_for_everybody(target) {
-        let detail = format!(
-            "Tenants that the settings do not name may call the target '{target}': the token needs a right over it."
-        );
-        return Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TargetForbidden, detail));
+    let callers = gateway.targets.tenants_of(target);
+    // What tenants may call that nobody named is everybody's to look at, and nobody's to act on.
+    let is_in_reach = match need {
+        Need::Operate => !gateway.targets.is_for_everybody(target),
+        Need::Read | Need::Submit => gateway.targets.is_of_role(target) || !callers.is_empty(),
+    };
+    if is_in_reach && callers.iter().all(|tenant| gateway.access.check(headers, tenant, need).is_ok()) {
+        return Ok(());
     }
-    gateway.targets.tenants_of(target).iter().try_for_each(|tenant| gateway.access.check(headers, tenant, need))
+    let detail = format!("The token has no right over the target '{target}', or there is none of this name.");
+    Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TargetForbidden, detail))
 }
 
 #[cfg(test)]

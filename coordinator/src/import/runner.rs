@@ -25,7 +25,9 @@ use tonic::{Code, IntoRequest, Status};
 use uuid::Uuid;
 
 use super::{ImportTold, ListFile, ListPart};
+use crate::actions::{Actions, Update};
 use crate::fault::Fault;
+use crate::inspection::InspectionError;
 use crate::installation::Installation;
 
 /// How long the workflow may take to answer one call.
@@ -97,7 +99,9 @@ impl ImportRunner {
         }
         let UnderWay { done, .. } = under_way;
         let bad = done.bad;
-        let _standing: Standing = self.call(&import, names::COMPLETE, &json!({ "parts": parts })).await?;
+        // Where it is over, somebody else who brought the same list said so.
+        let _standing: Option<Standing> =
+            self.call_running(&import, names::COMPLETE, &json!({ "parts": parts })).await?;
         let mut tally: ImportTally = self.result_of_import(&import).await?;
         tally.bad += bad;
         Ok(tally)
@@ -128,6 +132,37 @@ impl ImportRunner {
             };
             if began.elapsed() > PATIENCE {
                 return Err(stalled(&reason));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Calls the import's workflow where it runs; none where it does not, since it is over. What is for one import must not begin
+    /// another one, which nobody would bring any parts.
+    async fn call_running<A: DeserializeOwned>(
+        &self,
+        import: &EntityTarget,
+        update: &str,
+        message: &Value,
+    ) -> Result<Option<A>, Fault> {
+        let actions = Actions::new(self.installation.clone());
+        let began = Instant::now();
+        loop {
+            let asked = Update {
+                what: "The import",
+                entity: import,
+                name: update,
+                id: &Uuid::new_v4().to_string(),
+                argument: message,
+                limit: ANSWER_LIMIT,
+            };
+            match actions.update(asked).await {
+                Ok(answer) => {
+                    return serde_json::from_value(answer).map(Some).map_err(|error| stalled(&error.to_string()));
+                }
+                Err(InspectionError::NeverSeen(_)) => return Ok(None),
+                Err(error) if began.elapsed() > PATIENCE => return Err(stalled(&error.to_string())),
+                Err(error) => tracing::debug!(%error, "the import is called again"),
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -259,13 +294,23 @@ impl UnderWay<'_> {
 
     async fn send(&mut self, part: &ImportPart) -> Result<(), Fault> {
         loop {
-            match self.runner.call(self.import, names::PART, part).await? {
-                PartAnswer::Taken => {
+            match self.runner.call_running(self.import, names::PART, &json!(part)).await? {
+                Some(PartAnswer::Taken) => {
                     self.standing.failed.remove(&part.number);
                     return Ok(());
                 }
-                PartAnswer::Busy => tokio::time::sleep(LOOK_EVERY).await,
-                PartAnswer::Expected { number } => {
+                None => {
+                    let is_over = |(status, _)| status == WorkflowExecutionStatus::Completed;
+                    let status = self.runner.status(self.import, &self.import.route.workflow_id).await;
+                    if !status.ok().flatten().is_some_and(is_over) {
+                        return Err(stalled(&format!("its workflow ended before it had part {}", part.number)));
+                    }
+                    // Somebody else brought the rest of the same list.
+                    self.standing.failed.remove(&part.number);
+                    return Ok(());
+                }
+                Some(PartAnswer::Busy) => tokio::time::sleep(LOOK_EVERY).await,
+                Some(PartAnswer::Expected { number }) => {
                     return Err(stalled(&format!("it waits for part {number}, not for {}", part.number)));
                 }
             }

@@ -198,8 +198,12 @@ impl Targets {
     /// Whether tenants may call a target that the settings do not name: it has the name of a role, for which it stands where a tenant
     /// says nothing, or no tenant that they name calls it.
     pub fn is_for_everybody(&self, target: &TargetId) -> bool {
-        let is_of_role = self.installation.catalog.roles().iter().any(|role| TargetId::from(role) == *target);
-        is_of_role || self.tenants_of(target).is_empty()
+        self.is_of_role(target) || self.tenants_of(target).is_empty()
+    }
+
+    /// Whether a target has the name of a role, for which it stands where a tenant says nothing.
+    pub fn is_of_role(&self, target: &TargetId) -> bool {
+        self.installation.catalog.roles().iter().any(|role| TargetId::from(role) == *target)
     }
 
     /// The tenants that the settings name and that call a target: whoever acts on it acts on all of them.

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::terminal;
+
 /// As many digits in a row may be a number: the shortest that one can call from abroad have seven.
 const DIGITS_MIN: usize = 7;
 /// The same within what looks like a hash or the id of a trace, where digits stand in a row by chance.
@@ -81,11 +83,14 @@ fn cut(digits: &str) -> String {
     format!("***{}", &digits[digits.len() - DIGITS_SHOWN..])
 }
 
-/// Stderr, masked.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct MaskedStderr;
+/// Stderr, masked, for records of a log: one line each, with nothing in it that a terminal would obey.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MaskedRecords {
+    /// Whether the records have colours of their own.
+    pub(super) has_colours: bool,
+}
 
-impl<'a> MakeWriter<'a> for MaskedStderr {
+impl<'a> MakeWriter<'a> for MaskedRecords {
     type Writer = Self;
 
     fn make_writer(&'a self) -> Self {
@@ -93,10 +98,11 @@ impl<'a> MakeWriter<'a> for MaskedStderr {
     }
 }
 
-impl Write for MaskedStderr {
+impl Write for MaskedRecords {
     /// A record comes as a whole, in one call.
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(masked(&String::from_utf8_lossy(record)).as_bytes())?;
+        let text = String::from_utf8_lossy(record);
+        io::stderr().write_all(terminal::record(&masked(&text), self.has_colours).as_bytes())?;
         Ok(record.len())
     }
 

@@ -11,11 +11,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use masking::MaskedStderr;
+use masking::MaskedRecords;
 pub use masking::masked;
 
 use crate::fault::{Fault, with_causes};
 use crate::settings::{LogFormat, LogSettings};
+use crate::terminal;
 
 /// When colours are used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -60,9 +61,10 @@ impl Color {
 /// [`Fault`] `setting_invalid` where the level is none that can be read, or traces are wanted in a way that is not there.
 pub fn start(log: &LogSettings, color: Color) -> Result<(), Fault> {
     let filter = filter(&log.level)?;
-    let records = tracing_subscriber::fmt::layer().with_writer(MaskedStderr);
+    let has_colours = log.format == LogFormat::Text && color.on_stderr();
+    let records = tracing_subscriber::fmt::layer().with_writer(MaskedRecords { has_colours });
     let records: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
-        LogFormat::Text => records.with_ansi(color.on_stderr()).with_target(false).with_filter(filter).boxed(),
+        LogFormat::Text => records.with_ansi(has_colours).with_target(false).with_filter(filter).boxed(),
         LogFormat::Json => records.json().flatten_event(true).with_ansi(false).with_filter(filter).boxed(),
     };
     let traces = if traces::are_wanted() { Some(traces::layer()?) } else { None };
@@ -72,7 +74,8 @@ pub fn start(log: &LogSettings, color: Color) -> Result<(), Fault> {
     }
     std::panic::set_hook(Box::new(|panic| {
         // What panics may speak of an event. Where stderr is gone too, nobody can be told.
-        let told = writeln!(MaskedStderr, "{panic}\n{}", std::backtrace::Backtrace::capture());
+        let text = format!("{panic}\n{}", std::backtrace::Backtrace::capture());
+        let told = writeln!(std::io::stderr().lock(), "{}", terminal::lines(&masked(&text)));
         drop(told);
     }));
     Ok(())

@@ -143,7 +143,8 @@ impl Tenants {
         let action =
             TenantAction { action_id: words.action_id, kind, actor: words.actor, reason: words.reason, outlook };
         let entity = self.installation.entities.tenant(tenant);
-        let asked = self.installation.entities.update_with_start(&entity, names::ACT, &action, &action.action_id);
+        let update_id = action.mark().to_string();
+        let asked = self.installation.entities.update_with_start(&entity, names::ACT, &action, &update_id);
         let answer: Answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(unreached(&what, &error).into()),

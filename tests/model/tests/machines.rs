@@ -244,7 +244,7 @@ proptest! {
                 let kinds = [ActionKind::Retry, ActionKind::Skip, ActionKind::Cancel, ActionKind::ReleaseFirst];
                 let kind = kinds[usize::from(raw.1) % 4].clone();
                 let (actor, reason, order_id) = (String::new(), String::new(), order_of(&world, raw.2));
-                let _refused = customer.act(now, &Action { action_id: number.to_string(), order_id, kind, actor, reason, paused_call: false });
+                let _refused = customer.act(now, &Action { action_id: number.to_string(), order_id, kind, actor, reason, paused_call: false, content: None });
             } else {
                 let input = input(&world, &customer, raw);
                 customer.step(now, input);

@@ -166,7 +166,8 @@ async fn refused_and_mended(scene: &Scene<'_>, numbers: &mut Vec<String>) {
     let why = done(scene, &["order", "why", order.as_str()]).await;
     assert!(why.contains("refused_by_target"), "{why}");
     mend(&scene.bed.hss, &at_hss);
-    done(scene, &["order", "retry", order.as_str(), "--reason", "mended"]).await;
+    let action_id = format!("call-{number}");
+    done(scene, &["order", "retry", order.as_str(), "--reason", "mended", "--action-id", &action_id]).await;
     scene.completed(&[order]).await;
 
     let (other, another) = (scene.customer("C"), crate::scene::number());

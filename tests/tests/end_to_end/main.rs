@@ -74,6 +74,7 @@ mod target_down;
 mod target_entity;
 mod tenants;
 mod traces;
+mod trespass;
 mod unordered;
 mod versioned;
 mod visible;

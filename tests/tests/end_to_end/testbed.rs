@@ -81,6 +81,8 @@ pub struct Wanted {
     pub tenants: Vec<(&'static str, TenantSettings)>,
     /// There are no workers at all.
     pub no_workers: bool,
+    /// The realm that tenants share as far as numbers go; none: each has its own.
+    pub realm_of_numbers: Option<&'static str>,
     /// More event types, after those of the testbed's catalog.
     pub more_events: String,
     /// More targets, or other settings for those that are there.
@@ -167,7 +169,7 @@ impl Testbed {
         if let Some(change) = wanted.settings {
             change(&mut options.settings);
         }
-        let catalog = catalog() + &wanted.more_events;
+        let catalog = catalog(wanted.realm_of_numbers) + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
         options.server = server_options(name, wanted.db_file);
@@ -232,7 +234,7 @@ fn server_options(name: &str, db_file: Option<PathBuf>) -> EmbeddedServerOptions
 
 /// The reference catalog with shorter times, so that nobody waits for what is only a margin here, where there is one
 /// clock and nothing takes long; and with the one-step event types by which history events are counted.
-fn catalog() -> String {
+fn catalog(realm_of_numbers: Option<&str>) -> String {
     let shorter = [
         ("fresh_wait = \"5s\"", "fresh_wait = \"0s\""),
         ("orphan_settle = \"90s\"", "orphan_settle = \"2s\""),
@@ -243,6 +245,11 @@ fn catalog() -> String {
     for (usual, short) in shorter {
         assert!(text.contains(usual), "the reference catalog has no '{usual}' any more");
         text = text.replace(usual, short);
+    }
+    if let Some(realm) = realm_of_numbers {
+        let kind = "[resources.msisdn]\n";
+        assert!(text.contains(kind), "the reference catalog has no numbers any more");
+        text = text.replace(kind, &format!("{kind}realm = \"{realm}\"\n"));
     }
     // The authority of a kind is a look-up, not a step, and has no such key.
     text = text.replace("{ attempt_timeout = \"4s\", role = \"hss\", operation = \"find_holder\"", FIND_HOLDER);

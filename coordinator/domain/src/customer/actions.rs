@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::state::JournalEntry;
 use super::{Customer, Ending, Order, OrderStep, StepState};
+use crate::action_mark::ActionMark;
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{OrderId, Timestamp};
 use crate::order::OrderState;
@@ -37,6 +38,23 @@ pub struct Action {
     /// Whether the call of a step under way is paused in Temporal, and whoever takes the action unpauses it. Only a retry goes by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused_call: bool,
+    /// What whoever sent it makes of its content, where that is more than the entity sees of it: of an amendment the fields as they
+    /// were given. With another one the same id is another action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+impl Action {
+    /// How it is remembered.
+    pub fn mark(&self) -> ActionMark {
+        let Self { action_id, kind, actor, reason, content, .. } = self;
+        Self::mark_of(action_id, kind.as_str(), (actor, reason), content.as_deref())
+    }
+
+    /// How an action is remembered that has this id, the name of its kind, actor and reason, and content.
+    pub fn mark_of(action_id: &str, kind: &str, (actor, reason): (&str, &str), content: Option<&str>) -> ActionMark {
+        ActionMark::of(actor, action_id, &(kind, reason, content))
+    }
 }
 
 /// What a person may do with an order.
@@ -101,8 +119,8 @@ fn refuse<T>(code: ErrorCode, detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::new(code, detail))
 }
 
-/// How an action is remembered: the first 16 hex digits of the SHA-256 of its id.
-pub fn action_mark(action_id: &str) -> String {
+/// How 0.1.0 remembered an action: the first 16 hex digits of the SHA-256 of its id.
+pub fn action_mark_of_0_1(action_id: &str) -> String {
     hex::encode(&Sha256::digest(action_id.as_bytes())[..8])
 }
 
@@ -132,8 +150,8 @@ impl Customer {
     /// Takes an action, or recognises it: then it answers true, and nothing changed.
     pub(super) fn apply(&mut self, now: Timestamp, action: &Action) -> Result<bool, Refusal> {
         check_action_words(&action.action_id, &action.actor, &action.reason)?;
-        let (id, mark) = (&action.order_id, action_mark(&action.action_id));
-        if self.took_action(id, &mark) {
+        let id = &action.order_id;
+        if action.mark().is_among(self.actions_on(id), &action_mark_of_0_1(&action.action_id))? {
             return Ok(true);
         }
         if let Some(over) = self.remembered.iter().rev().find(|remembered| remembered.order == *id) {
@@ -153,7 +171,7 @@ impl Customer {
             ActionKind::ReleaseFirst => self.release_first(id).map(|()| None)?,
         };
         if let Some(order) = self.orders.get_mut(id) {
-            order.actions.push(mark);
+            order.actions.push(action.mark().to_string());
             let forgotten = order.actions.len().saturating_sub(ACTIONS_REMEMBERED_MAX);
             order.actions.drain(..forgotten);
         }
@@ -173,11 +191,11 @@ impl Customer {
         Ok(false)
     }
 
-    /// Whether an action was taken on an order before, as far as is remembered.
-    fn took_action(&self, id: &OrderId, mark: &str) -> bool {
-        let open = self.orders.get(id).is_some_and(|order| order.actions.iter().any(|taken| taken == mark));
-        let is_last = |over: &super::Remembered| over.order == *id && over.action.as_deref() == Some(mark);
-        open || self.remembered.iter().any(is_last)
+    /// The marks of the actions that were taken on an order, as far as they are remembered.
+    fn actions_on<'a>(&'a self, id: &'a OrderId) -> impl Iterator<Item = &'a str> {
+        let open = self.orders.get(id).into_iter().flat_map(|order| order.actions.iter().map(String::as_str));
+        let over = self.remembered.iter().filter(move |over| over.order == *id);
+        open.chain(over.filter_map(|over| over.action.as_deref()))
     }
 
     /// The held steps of an order.

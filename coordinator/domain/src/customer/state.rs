@@ -156,7 +156,7 @@ pub struct Order {
     pub late_hold: bool,
     /// Set once it is to end without doing the rest.
     pub ending: Option<Ending>,
-    /// The marks of the last actions that persons took on it, oldest first ([`super::action_mark`]).
+    /// The marks of the last actions that persons took on it, oldest first ([`crate::action_mark::ActionMark`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<String>,
     /// The trace that its event belongs to: its calls go on in it, however much later.

@@ -75,8 +75,8 @@ pub struct OrderView {
     pub steps: Vec<StepView>,
     /// Its claims.
     pub claims: Vec<ClaimView>,
-    /// The marks of the last actions that persons took on it, oldest first: of each the first 16 hex digits of the SHA-256
-    /// of its id. What they were, by whom and why, is in the customer's journal.
+    /// The marks of the last actions that persons took on it, oldest first ([`crate::action_mark::ActionMark`]). What they were, by
+    /// whom and why, is in the customer's journal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<String>,
     /// The stable code of how it ended, where there is one.

@@ -436,6 +436,8 @@ catalogue! {
             => "See 'interlock resource show KIND/ID' for what it waits for.";
         ForeignHolder = "foreign_holder": "Another tenant has the resource, or nobody knows who has it."
             => "Ask whoever has a right over the realm that the tenants share.";
+        ActionIdReused = "action_id_reused": "The action id was given to another action before; nothing was changed."
+            => "Give each action an id of its own; send the same id again only with the same content.";
         ForceUnderWay = "force_under_way": "Another forced release of the resource is under way."
             => "Wait until that one is answered.";
         PauseOver = "pause_over": "The pause of the target would be over before it began."

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Holder, HolderName, Resource, Vacancy};
+use crate::action_mark::{ActionMark, caller_of, reused};
+use crate::customer::Refusal;
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{CustomerRef, Epoch, OrderId, TenantId, Timestamp};
 use crate::message::{ForcedBy, GiveBack, Notice};
@@ -48,9 +50,16 @@ impl ForceRelease {
         ForcedBy { tenant: self.tenant.clone(), actor: self.actor.clone(), reason: self.reason.clone() }
     }
 
-    /// Whether it is the one to which this tenant gave this id.
-    fn is(&self, tenant: &TenantId, action_id: &str) -> bool {
-        self.tenant == *tenant && self.action_id == action_id
+    /// Whether the two are of one caller, and have one id.
+    fn is_named_as(&self, other: &Self) -> bool {
+        self.tenant == other.tenant
+            && caller_of(&self.actor) == caller_of(&other.actor)
+            && self.action_id == other.action_id
+    }
+
+    /// How it is remembered.
+    pub fn mark(&self) -> ActionMark {
+        ActionMark::of(&self.actor, &self.action_id, &(&self.reason, self.even_if_registered))
     }
 }
 
@@ -108,6 +117,9 @@ pub struct AnsweredForce {
     /// apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
+    /// Of which caller it was, and what it said ([`ActionMark`]). Absent where an earlier build answered it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
     /// The answer.
     pub answer: ForceAnswer,
 }
@@ -120,18 +132,34 @@ impl Forcing {
 }
 
 impl Resource {
-    /// The answer to a tenant's forced release; none while it is under way, or where it was never heard of.
-    pub fn force_answer(&self, tenant: &TenantId, action_id: &str) -> Option<&ForceAnswer> {
-        let is_it = |force: &&AnsweredForce| {
-            force.action_id == action_id && force.tenant.as_ref().is_none_or(|of| of == tenant)
-        };
-        self.forces.iter().find(is_it).map(|force| &force.answer)
+    /// The answer to a forced release; none while it is under way, or where it was never heard of. One whose id was given to
+    /// another one of the same caller before is refused (`action_id_reused`).
+    pub fn force_answer(&self, release: &ForceRelease) -> Option<ForceAnswer> {
+        let is_reused =
+            |forcing: &Forcing| forcing.release.is_named_as(release) && forcing.release.mark() != release.mark();
+        if self.forcing.as_ref().is_some_and(is_reused) {
+            let Refusal { code, detail } = reused();
+            return Some(ForceAnswer::Refused { code, detail });
+        }
+        let of_tenant = self.forces.iter().filter(|force| force.tenant.as_ref().is_none_or(|of| *of == release.tenant));
+        for force in of_tenant {
+            let is_it = match &force.mark {
+                None => Ok(force.action_id == release.action_id),
+                Some(mark) => release.mark().is_among([mark.as_str()], ""),
+            };
+            match is_it {
+                Ok(true) => return Some(force.answer.clone()),
+                Ok(false) => {}
+                Err(Refusal { code, detail }) => return Some(ForceAnswer::Refused { code, detail }),
+            }
+        }
+        None
     }
 
-    /// Whether a tenant's forced release was heard of: it is under way, or was answered.
-    pub fn knows_force(&self, tenant: &TenantId, action_id: &str) -> bool {
-        let under_way = self.forcing.as_ref().is_some_and(|forcing| forcing.release.is(tenant, action_id));
-        under_way || self.force_answer(tenant, action_id).is_some()
+    /// Whether a forced release was heard of: it is under way, or was answered.
+    pub fn knows_force(&self, release: &ForceRelease) -> bool {
+        let under_way = self.forcing.as_ref().is_some_and(|forcing| forcing.release.is_named_as(release));
+        under_way || self.force_answer(release).is_some()
     }
 
     /// A person forces the release.
@@ -139,11 +167,11 @@ impl Resource {
         // What tickets say of the kind is what workers go by; whoever forces may have other settings.
         let policy = if self.policy.authority.is_some() { self.policy.clone() } else { release.policy.clone() };
         self.begin(now, &policy);
-        if self.force_answer(&release.tenant, &release.action_id).is_some() {
+        if self.force_answer(&release).is_some() {
             return;
         }
         if let Some(forcing) = &self.forcing {
-            if !forcing.release.is(&release.tenant, &release.action_id) {
+            if !forcing.release.is_named_as(&release) {
                 let detail = format!("The forced release {} is under way.", forcing.release.action_id);
                 self.remember_force(release, refused(ErrorCode::ForceUnderWay, detail));
             }
@@ -368,8 +396,9 @@ impl Resource {
     }
 
     fn remember_force(&mut self, release: ForceRelease, answer: ForceAnswer) {
+        let mark = Some(release.mark().to_string());
         let (action_id, tenant) = (release.action_id, Some(release.tenant));
-        self.forces.push_back(AnsweredForce { action_id, tenant, answer });
+        self.forces.push_back(AnsweredForce { action_id, tenant, mark, answer });
         while self.forces.len() > FORCES_REMEMBERED_MAX {
             self.forces.pop_front();
         }

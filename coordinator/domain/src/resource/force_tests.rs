@@ -45,8 +45,8 @@ fn held_by_a(policy: &ResourcePolicy) -> Resource {
     n
 }
 
-fn force(action_id: &str, even_if_registered: bool, policy: &ResourcePolicy) -> Input {
-    Input::Forced(ForceRelease {
+fn release(action_id: &str, even_if_registered: bool, policy: &ResourcePolicy) -> ForceRelease {
+    ForceRelease {
         action_id: action_id.to_owned(),
         actor: "ann".to_owned(),
         reason: "ghost".to_owned(),
@@ -54,7 +54,11 @@ fn force(action_id: &str, even_if_registered: bool, policy: &ResourcePolicy) -> 
         own_only: false,
         tenant: "t".parse().unwrap(),
         policy: policy.clone(),
-    })
+    }
+}
+
+fn force(action_id: &str, even_if_registered: bool, policy: &ResourcePolicy) -> Input {
+    Input::Forced(release(action_id, even_if_registered, policy))
 }
 
 fn party(customer: &str) -> Input {
@@ -85,8 +89,10 @@ fn given_back(n: &mut Resource, customer: &str) -> Vec<Effect> {
 }
 
 /// The answer to a forced release of the tenant of [`force`].
-fn answer_of<'a>(n: &'a Resource, action_id: &str) -> Option<&'a ForceAnswer> {
-    n.force_answer(&"t".parse().unwrap(), action_id)
+fn answer_of(n: &Resource, action_id: &str) -> Option<ForceAnswer> {
+    let is_reused = |answer: &ForceAnswer| matches!(answer, ForceAnswer::Refused { code, .. } if *code == ErrorCode::ActionIdReused);
+    let answers = [false, true].map(|even_if| n.force_answer(&release(action_id, even_if, &ResourcePolicy::default())));
+    answers.into_iter().find(|answer| !answer.as_ref().is_some_and(is_reused)).expect("one of the two was asked for")
 }
 
 fn refused(n: &Resource, action_id: &str) -> String {
@@ -112,7 +118,7 @@ fn the_target_is_asked_first_and_then_the_living_holder() {
     assert!(is_told_to_give_up(&effects, "A"), "{effects:?}");
     assert_eq!(answer_of(&n, "x"), None);
     let effects = given_back(&mut n, "A");
-    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "B is next: {effects:?}");
     assert_eq!(last_detail(&n, "forced"), "ann: ghost; the target has it registered to nobody");
 }
@@ -209,7 +215,7 @@ fn a_lease_that_comes_back_is_granted_while_the_target_is_asked_for_nothing() {
         }),
     );
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
-    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
     assert_eq!(n.step(NOW, party("A")), vec![], "what was read before says nothing now");
     assert!(n.holder.as_ref().unwrap().is(&who("B")));
@@ -224,7 +230,7 @@ fn a_holder_whose_entity_is_dead_is_not_waited_for_without_end() {
     assert!(n.holder.as_ref().unwrap().orphaned_at.is_some());
     assert_eq!(answer_of(&n, "x"), None, "not in the moment in which a local activity ended");
     let effects = n.step(NOW.plus_ms(FORCE_HOLDER_WAIT_MS), Input::Woke);
-    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
 }
 
@@ -236,7 +242,7 @@ fn a_holder_of_another_life_is_dead_at_once() {
     let lost = Some(Incarnation(1));
     let epoch = n.epoch;
     n.step(NOW, Input::Told(ToResource::Decline { from: who("A"), ticket: None, epoch, lost }));
-    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
 }
 
 #[test]
@@ -259,7 +265,7 @@ fn another_whom_the_target_names_is_the_holder_afterwards() {
     assert!(is_told_to_give_up(&effects, "A"), "{effects:?}");
     let effects = given_back(&mut n, "A");
     assert_eq!(effects, vec![], "B is not granted beside Z");
-    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
     assert_eq!(n.holder.as_ref().unwrap().who, HolderName::Party("imsi-Z".to_owned()));
 }
 
@@ -295,7 +301,7 @@ fn what_nobody_knows_is_settled_by_a_person_after_the_target_was_asked() {
     assert_eq!(refused(&n, "x"), "still_registered");
     n.step(NOW, force("y", true, &policy));
     let effects = n.step(NOW, Input::LookedUp(HolderAnswer::Unclear { detail: "two have it".to_owned() }));
-    assert_eq!(answer_of(&n, "y"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "y"), Some(ForceAnswer::Released));
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
 }
 
@@ -313,7 +319,7 @@ fn a_seeded_holder_that_never_claimed_is_not_asked() {
     let policy = ResourcePolicy::default();
     n.step(NOW, Input::Seeded { holder: who("A"), party: None, policy: policy.clone() });
     assert_eq!(n.step(NOW, force("x", false, &policy)), vec![]);
-    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
     assert!(n.holder.is_none());
 }
 
@@ -342,18 +348,41 @@ fn a_state_of_an_earlier_build_is_read() {
 fn tenants_that_share_a_realm_may_give_the_same_action_id() {
     let policy = ResourcePolicy::default();
     let mut n = held_by_a(&policy);
-    let of_tenant = |tenant: &str| {
-        let Input::Forced(release) = force("x", false, &policy) else { unreachable!() };
-        Input::Forced(ForceRelease { tenant: tenant.parse().unwrap(), ..release })
-    };
-    n.step(NOW, of_tenant("t"));
-    n.step(NOW, of_tenant("u"));
-    let other = "u".parse().unwrap();
-    let Some(ForceAnswer::Refused { code, .. }) = n.force_answer(&other, "x") else { panic!("{:?}", n.forces) };
-    assert_eq!(*code, crate::error_code::ErrorCode::ForceUnderWay);
+    let of_tenant = |tenant: &str| ForceRelease { tenant: tenant.parse().unwrap(), ..release("x", false, &policy) };
+    n.step(NOW, Input::Forced(of_tenant("t")));
+    n.step(NOW, Input::Forced(of_tenant("u")));
+    let Some(ForceAnswer::Refused { code, .. }) = n.force_answer(&of_tenant("u")) else { panic!("{:?}", n.forces) };
+    assert_eq!(code, ErrorCode::ForceUnderWay);
     assert_eq!(answer_of(&n, "x"), None, "the other one's is under way");
-    assert!(n.knows_force(&other, "x") && n.knows_force(&"t".parse().unwrap(), "x"));
-    assert!(!n.knows_force(&"v".parse().unwrap(), "x"));
+    assert!(n.knows_force(&of_tenant("u")) && n.knows_force(&of_tenant("t")));
+    assert!(!n.knows_force(&of_tenant("v")));
+}
+
+#[test]
+fn the_same_action_id_is_another_action_of_another_caller_and_refused_with_another_content() {
+    let policy = ResourcePolicy::default();
+    let mut n = held_by_a(&policy);
+    let first = release("x", false, &policy);
+    n.step(NOW, Input::Forced(first.clone()));
+    assert_eq!(n.force_answer(&first), None, "it is under way");
+    let insists = release("x", true, &policy);
+    let of_other = ForceRelease { actor: "bob".to_owned(), ..first.clone() };
+    let before = n.clone();
+    for is_answered in [false, true] {
+        if is_answered {
+            given_back(&mut n, "A");
+        }
+        let code = |release: &ForceRelease| match n.force_answer(release) {
+            Some(ForceAnswer::Refused { code, .. }) => Some(code.to_string()),
+            _ => None,
+        };
+        assert_eq!(code(&insists).as_deref(), Some("action_id_reused"), "answered: {is_answered}");
+        assert_eq!(code(&of_other), None, "bob's own was never heard of");
+        assert!(n.knows_force(&first) && !n.knows_force(&of_other));
+    }
+    let mut unchanged = before.clone();
+    unchanged.step(NOW, Input::Forced(insists));
+    assert_eq!(unchanged, before, "a refusal changes nothing");
 }
 
 #[test]
@@ -361,7 +390,7 @@ fn an_answer_of_0_1_0_is_found_by_its_action_id_alone() {
     let mut n = held_by_a(&ResourcePolicy::default());
     let old = serde_json::json!({"action_id": "x", "answer": {"answer": "released"}});
     n.forces.push_back(serde_json::from_value(old).unwrap());
-    assert_eq!(answer_of(&n, "x"), Some(&ForceAnswer::Released));
+    assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
 }
 
 #[test]
@@ -369,11 +398,11 @@ fn who_has_no_right_over_the_realm_forces_only_what_its_own_tenant_has() {
     let policy = ResourcePolicy::default();
     for (tenant, refused) in [("t", false), ("b", true)] {
         let mut n = held_by_a(&policy);
-        let Input::Forced(release) = force("1", true, &policy) else { unreachable!() };
-        let release = ForceRelease { own_only: true, tenant: tenant.parse().unwrap(), ..release };
-        let effects = n.step(NOW, Input::Forced(release));
-        let answer = n.force_answer(&tenant.parse().unwrap(), "1");
-        let is_refused = matches!(answer, Some(ForceAnswer::Refused { code, .. }) if *code == ErrorCode::ForeignHolder);
+        let forced = ForceRelease { own_only: true, tenant: tenant.parse().unwrap(), ..release("1", true, &policy) };
+        let effects = n.step(NOW, Input::Forced(forced.clone()));
+        let answer = n.force_answer(&forced);
+        let is_refused =
+            matches!(&answer, Some(ForceAnswer::Refused { code, .. }) if *code == ErrorCode::ForeignHolder);
         assert_eq!(is_refused, refused, "{tenant}: {answer:?}");
         assert_eq!(is_told_to_give_up(&effects, "A"), !refused, "{tenant}: {effects:?}");
     }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Limited, Rate, TARGET_ACTIONS_MAX, Target, TargetState};
+use crate::action_mark::ActionMark;
 use crate::customer::Refusal;
 use crate::error_code::ErrorCode;
 use crate::ids::Timestamp;
@@ -20,6 +21,13 @@ pub struct TargetAction {
     pub actor: String,
     /// Why.
     pub reason: String,
+}
+
+impl TargetAction {
+    /// How it is remembered.
+    pub fn mark(&self) -> ActionMark {
+        ActionMark::of(&self.actor, &self.action_id, &(&self.kind, &self.reason))
+    }
 }
 
 /// What a person may do with a target.
@@ -69,7 +77,8 @@ fn refuse<T>(code: ErrorCode, detail: &str) -> Result<T, Refusal> {
 
 impl Target {
     pub(super) fn apply(&mut self, now: Timestamp, action: &TargetAction) -> Result<TargetActionDone, Refusal> {
-        if self.actions.contains(&action.action_id) {
+        let mark = action.mark();
+        if mark.is_among(self.actions.iter().map(String::as_str), &action.action_id)? {
             return Ok(self.done(true));
         }
         let who = Some(action.actor.clone());
@@ -81,7 +90,7 @@ impl Target {
             }
             TargetActionKind::Limit { per_second } => self.limit(now, *per_second, action)?,
         }
-        self.actions.push_back(action.action_id.clone());
+        self.actions.push_back(mark.to_string());
         while self.actions.len() > TARGET_ACTIONS_MAX {
             self.actions.pop_front();
         }

@@ -14,6 +14,7 @@ pub use state::*;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action_mark::ActionMark;
 use crate::customer::{Refusal, check_action_words};
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::Timestamp;
@@ -87,6 +88,13 @@ pub struct TenantAction {
     pub outlook: Option<TenantOutlook>,
 }
 
+impl TenantAction {
+    /// How it is remembered.
+    pub fn mark(&self) -> ActionMark {
+        ActionMark::of(&self.actor, &self.action_id, &(&self.kind, &self.reason))
+    }
+}
+
 /// What a person may do with a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
@@ -133,9 +141,13 @@ impl Tenant {
         if let Err(refusal) = check_action_words(&action.action_id, &action.actor, &action.reason) {
             return (Err(refusal), Vec::new());
         }
-        let repeated = self.actions.contains(&action.action_id);
+        let mark = action.mark();
+        let repeated = match mark.is_among(self.actions.iter().map(String::as_str), &action.action_id) {
+            Ok(repeated) => repeated,
+            Err(refusal) => return (Err(refusal), Vec::new()),
+        };
         if !repeated {
-            self.remember(action.action_id.clone());
+            self.remember(mark.to_string());
             let (what, state) = match action.kind {
                 TenantActionKind::Onboard => ("onboard", TenantState::Onboarding),
                 // Who has left stays so.

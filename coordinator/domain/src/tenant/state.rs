@@ -201,8 +201,8 @@ impl Tenant {
         }
     }
 
-    pub(super) fn remember(&mut self, action_id: String) {
-        self.actions.push_back(action_id);
+    pub(super) fn remember(&mut self, mark: String) {
+        self.actions.push_back(mark);
         while self.actions.len() > REMEMBERED_MAX {
             self.actions.pop_front();
         }

@@ -16,6 +16,7 @@ use crate::fault::Fault;
 use crate::installation::{Installation, Patience};
 use crate::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
 use crate::settings::Settings;
+use crate::terminal;
 
 /// `customer recover`.
 #[derive(Debug, Args)]
@@ -90,7 +91,8 @@ fn foretold(id: &CustomerId, found: &Found) -> String {
     let mut lines = Vec::new();
     for run in &found.runs {
         let reason = if run.reason.is_empty() { String::new() } else { format!(": {}", run.reason) };
-        lines.push(format!("The run {} of {id} was {}{reason}.", run.run_id, run.how));
+        let line = format!("The run {} of {id} was {}{reason}.", run.run_id, run.how);
+        lines.push(terminal::line(&line).into_owned());
     }
     let open = &found.open;
     if !open.events.is_empty() {
@@ -102,10 +104,12 @@ fn foretold(id: &CustomerId, found: &Found) -> String {
         lines.push(format!("Open then, and to be submitted again in this order:\n{events}"));
     }
     for LostOrder { order_id, event_id, event_type, .. } in &open.lost {
-        lines.push(format!("Lost: {order_id} ({event_type}); its event {event_id} is in no history any more."));
+        let line = format!("Lost: {order_id} ({event_type}); its event {event_id} is in no history any more.");
+        lines.push(terminal::line(&line).into_owned());
     }
     for Unreadable { at, code, detail } in &open.unreadable {
-        lines.push(format!("Left out: what came at {at} is no event ({code}): {detail}"));
+        let line = format!("Left out: what came at {at} is no event ({code}): {detail}");
+        lines.push(terminal::line(&line).into_owned());
     }
     for doubt in &open.doubts {
         lines.push(format!("Some of these may have been over: {doubt}."));

@@ -13,13 +13,14 @@ use serde_json::{Map, Value};
 
 use super::list::FilterArguments;
 use crate::actions::{Actions, AmendmentShown, BulkResult, OrderAction};
-use crate::cli::output::{Output, OutputFormat};
+use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, installation};
 use crate::cli::tables::waiting_for;
 use crate::cli::words::WordsArguments;
 use crate::connection::ConnectionFlags;
 use crate::fault::Fault;
 use crate::settings::Settings;
+use crate::terminal;
 
 /// From so many orders on a progress bar is shown.
 const PROGRESS_FROM: usize = 10;
@@ -109,7 +110,7 @@ pub(super) async fn run(
     if output.format() == OutputFormat::Json {
         output.one(&all, |_| String::new())?;
     }
-    eprintln!("{} (action {}): {tally}", action.name(), words.action_id);
+    tell(&format!("{} (action {}): {tally}", action.name(), words.action_id));
     Ok(ExitCode::from(u8::from(tally.refused > 0 || found.is_missing_some)))
 }
 
@@ -151,7 +152,7 @@ impl ActArguments {
             let page = page?;
             for missing in &page.unanswered {
                 let (customer, detail, code) = (&missing.customer_id, &missing.detail, &missing.code);
-                eprintln!("warning: the orders of {customer} are missing: {detail} [{code}]");
+                tell(&format!("warning: the orders of {customer} are missing: {detail} [{code}]"));
                 found.is_missing_some = true;
             }
             let (alone, of_entities): (Vec<_>, Vec<_>) =
@@ -161,7 +162,7 @@ impl ActArguments {
             found.orders.extend(of_entities.into_iter().filter_map(listed));
         }
         if standing_alone > 0 {
-            eprintln!("{standing_alone} orders that stand alone are left out: there are no actions for them.");
+            tell(&format!("{standing_alone} orders that stand alone are left out: there are no actions for them."));
         }
         Ok(found)
     }
@@ -197,7 +198,7 @@ async fn foretell(
     }
     output.list(&foretold, foretold_text)?;
     let refused = foretold.iter().filter(|order| order.code.is_some()).count();
-    eprintln!("would {}: {} orders, {refused} of them would be refused", action.name(), foretold.len() - refused);
+    tell(&format!("would {}: {} orders, {refused} of them would be refused", action.name(), foretold.len() - refused));
     Ok(refused == 0)
 }
 
@@ -237,7 +238,7 @@ async fn foretell_one(
 fn foretold_text(foretold: &Foretold) -> String {
     let mut line = format!("{} would {}", foretold.order_id, foretold.would);
     if let (Some(code), Some(detail)) = (foretold.code, &foretold.detail) {
-        return format!("{line}: refused [{code}] {detail}");
+        return terminal::line(&format!("{line}: refused [{code}] {detail}")).into_owned();
     }
     if let Some(order) = &foretold.order {
         line = format!("{line}: {}, waits for {}", order["state"].as_str().unwrap_or("–"), waiting_for(order));
@@ -277,7 +278,9 @@ fn text(result: &BulkResult) -> String {
     match result {
         BulkResult::Taken(taken) if taken.repeated => format!("{} {} (taken before)", taken.order_id, taken.state),
         BulkResult::Taken(taken) => format!("{} {}", taken.order_id, taken.state),
-        BulkResult::Refused { order_id, code, detail, .. } => format!("{order_id} refused [{code}] {detail}"),
+        BulkResult::Refused { order_id, code, detail, .. } => {
+            terminal::line(&format!("{order_id} refused [{code}] {detail}")).into_owned()
+        }
     }
 }
 

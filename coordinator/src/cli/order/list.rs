@@ -9,7 +9,7 @@ use interlock_domain::ids::{CustomerId, TargetId};
 use serde_json::Value;
 
 use crate::cli::age::age_of;
-use crate::cli::output::{Output, OutputFormat};
+use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, inspection};
 use crate::cli::tables::{table, text, waiting_for};
 use crate::connection::ConnectionFlags;
@@ -116,10 +116,13 @@ pub(super) async fn run(arguments: &ListArguments, settings: Settings, output: O
 /// Tells on stderr what the data on stdout leave out.
 fn say_what_is_missing(page: &OrderPage, format: OutputFormat) {
     for missing in &page.unanswered {
-        eprintln!("warning: the orders of {} are missing: {} [{}]", missing.customer_id, missing.detail, missing.code);
+        tell(&format!(
+            "warning: the orders of {} are missing: {} [{}]",
+            missing.customer_id, missing.detail, missing.code
+        ));
     }
     if let Some(cursor) = page.next_cursor.as_ref().filter(|_| format != OutputFormat::Json) {
-        eprintln!("There may be more: --all, or --cursor {cursor}");
+        tell(&format!("There may be more: --all, or --cursor {cursor}"));
     }
 }
 

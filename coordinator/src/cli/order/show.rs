@@ -34,7 +34,7 @@ fn order_text(view: &Value) -> String {
     head.add_row(["waits for".to_owned(), waiting_for(view)]);
     let paused = &view["waiting_for"]["paused"];
     if !paused.is_null() {
-        let said = ["by", "reason", "at"].map(|field| paused[field].as_str().unwrap_or("-"));
+        let said = ["by", "reason", "at"].map(|field| text(paused, field));
         let line =
             format!("the {} was paused in Temporal by {}, at {}: {}", text(paused, "what"), said[0], said[2], said[1]);
         head.add_row(["paused by an operator".to_owned(), line]);

@@ -11,6 +11,7 @@ use crate::cli::show::{ShowArguments, bad_id};
 use crate::fault::Fault;
 use crate::inspection::why::{Link, Why};
 use crate::settings::Settings;
+use crate::terminal;
 
 pub(super) async fn run(arguments: &ShowArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let id: OrderId = arguments.id.parse().map_err(|error| bad_id("order", &error))?;
@@ -51,7 +52,7 @@ fn tree(why: &Why, now: DateTime<Utc>) -> String {
     if why.cut_off {
         lines.push("The chain is longer; ask for the last order in it to see more.".to_owned());
     }
-    lines.join("\n")
+    lines.iter().map(|line| terminal::line(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// How many orders in a row wait for the turn of the next one, from this one on; rings are shown in full.

@@ -79,6 +79,7 @@ impl World {
             actor: "operator".to_owned(),
             reason: "the model says so".to_owned(),
             paused_call: false,
+            content: None,
         };
         self.person_acts(customer, action, seen)
     }

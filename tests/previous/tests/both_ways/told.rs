@@ -107,6 +107,7 @@ fn actions(reading: &mut Reading) {
             actor: "night-shift".to_owned(),
             reason: "mended".to_owned(),
             paused_call: false,
+            content: None,
         };
         reading.both_ways::<_, previous::customer::Action>("actions", &action);
     }

@@ -13,6 +13,7 @@ fn action(action_id: &str, id: &str, kind: ActionKind) -> Action {
         actor: "ann".to_owned(),
         reason: "test".to_owned(),
         paused_call: false,
+        content: None,
     }
 }
 
@@ -135,7 +136,40 @@ fn the_same_action_again_changes_nothing_also_when_the_order_is_over() {
     assert_eq!(a.act(NOW, &skip).0, Ok(ActionDone { state: OrderState::Partial, repeated: false }));
     assert_eq!(a.act(NOW, &skip).0, Ok(ActionDone { state: OrderState::Partial, repeated: true }));
     assert_eq!(a.act(NOW, &action("z", "e1", ActionKind::Skip)).0.unwrap_err().code, ErrorCode::OrderOver);
-    assert_eq!(a.order_view(&order_id("e1")).unwrap().actions, [action_mark("y")]);
+    assert_eq!(a.order_view(&order_id("e1")).unwrap().actions, [skip.mark().to_string()]);
+}
+
+#[test]
+fn the_same_action_id_with_another_content_is_refused_and_of_another_caller_it_is_another_action() {
+    let mut a = customer();
+    admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
+    a.step(NOW, failed("e1", 0));
+    let retry = action("x", "e1", ActionKind::Retry);
+    assert!(!a.act(NOW, &retry).0.unwrap().repeated);
+    a.step(NOW, failed("e1", 0));
+    let held = a.clone();
+    let others = [
+        action("x", "e1", ActionKind::Skip),
+        Action { reason: "another".to_owned(), ..retry.clone() },
+        Action { actor: "ann on behalf of bob".to_owned(), ..retry.clone() },
+        Action { content: Some("amended".to_owned()), ..retry.clone() },
+    ];
+    for other in others {
+        let (answer, effects) = a.act(NOW, &other);
+        assert_eq!(answer.unwrap_err().code, ErrorCode::ActionIdReused, "{other:?}");
+        assert_eq!((&a, effects), (&Customer { revision: a.revision, ..held.clone() }, vec![]));
+    }
+    let of_bob = Action { actor: "bob".to_owned(), ..action("x", "e1", ActionKind::Skip) };
+    assert_eq!(a.act(NOW, &of_bob).0, Ok(ActionDone { state: OrderState::Partial, repeated: false }));
+}
+
+#[test]
+fn an_action_that_0_1_0_took_is_recognised() {
+    let mut a = customer();
+    admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
+    a.step(NOW, failed("e1", 0));
+    a.orders.get_mut(&order_id("e1")).unwrap().actions.push(action_mark_of_0_1("x"));
+    assert!(a.act(NOW, &action("x", "e1", ActionKind::Retry)).0.unwrap().repeated);
 }
 
 #[test]

@@ -68,6 +68,7 @@ fn act(a: &mut Customer, id: &str, kind: ActionKind) -> (Result<OrderState, Stri
         actor: "ann".to_owned(),
         reason: "looked it up".to_owned(),
         paused_call: false,
+        content: None,
     };
     let (answer, effects) = a.act(NOW, &action);
     (answer.map(|done| done.state).map_err(|refusal| refusal.code.to_string()), effects)

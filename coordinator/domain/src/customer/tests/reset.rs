@@ -155,6 +155,7 @@ fn an_order_that_is_cancelled_after_a_reset_does_not_say_that_nothing_took_effec
         actor: "p".to_owned(),
         reason: "r".to_owned(),
         paused_call: false,
+        content: None,
     };
     let (answer, _) = a.act(LATER, &action);
     assert_eq!(answer.unwrap().state, crate::order::OrderState::Failed);

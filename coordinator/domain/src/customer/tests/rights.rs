@@ -37,6 +37,7 @@ fn who_is_not_known_to_have_the_sim_waits_for_a_person_and_calls_nothing() {
         order_id: order_id("e1"),
         kind: ActionKind::Retry,
         paused_call: false,
+        content: None,
         actor: "p".to_owned(),
         reason: "r".to_owned(),
     };
