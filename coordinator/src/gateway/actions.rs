@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
 use serde::Deserialize;
@@ -152,7 +153,7 @@ pub(super) fn words(
 ) -> Result<ActionWords, Problem> {
     let caller = gateway.access.caller(headers);
     let actor = match actor {
-        Some(name) if name != caller => format!("{caller} on behalf of {name}"),
+        Some(name) if name != caller => format!("{caller}{ON_BEHALF_OF}{name}"),
         _ => caller,
     };
     let words = ActionWords { action_id, actor, reason };
