@@ -18,7 +18,7 @@ pub type About = Arc<dyn Fn() -> Value + Send + Sync>;
 /// Answers whether the service can do its work now; else why not, in a sentence.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// What of the metrics whoever asks may see.
+/// Takes the request's headers and all metrics (Prometheus' text format), and returns the lines that the caller may see.
 pub type ShownMetrics = Arc<dyn Fn(&HeaderMap, String) -> String + Send + Sync>;
 
 /// What the calls need.

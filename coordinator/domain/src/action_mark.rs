@@ -32,7 +32,7 @@ impl ActionMark {
     /// The mark of the action that this actor gave this id, and that says this.
     pub fn of(actor: &str, action_id: &str, content: &impl Serialize) -> Self {
         let name = digest(&serde_json::json!([caller_of(actor), action_id]));
-        // What cannot be written is no action that anybody could send.
+        // Content that cannot be serialised cannot have arrived in a message either.
         let content = digest(&serde_json::json!([actor, serde_json::to_value(content).unwrap_or_default()]));
         Self { name, content }
     }

@@ -1,5 +1,6 @@
-//! Which metrics the gateway shows to whom. What is counted for all is nobody's; what is labelled with a target, or with the queue
-//! of one, is for those who may look at that target.
+//! Filters the gateway's metrics by the caller's token. A series without a target is shown to everybody; one labelled with a target is
+//! shown to tokens that may read that target; one labelled with a task queue, which may be a target's, only to tokens that may read
+//! every target.
 
 use std::sync::LazyLock;
 

@@ -155,7 +155,7 @@ pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, target: &TargetId,
         return Ok(());
     }
     let callers = gateway.targets.tenants_of(target);
-    // What tenants may call that nobody named is everybody's to look at, and nobody's to act on.
+    // A target that tenants use without any [tenants] table naming it can be read with any token. Acting on it needs a right.
     let is_in_reach = match need {
         Need::Operate => !gateway.targets.is_for_everybody(target),
         Need::Read | Need::Submit => gateway.targets.is_of_role(target) || !callers.is_empty(),

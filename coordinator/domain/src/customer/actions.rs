@@ -38,8 +38,8 @@ pub struct Action {
     /// Whether the call of a step under way is paused in Temporal, and whoever takes the action unpauses it. Only a retry goes by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused_call: bool,
-    /// What whoever sent it makes of its content, where that is more than the entity sees of it: of an amendment the fields as they
-    /// were given. With another one the same id is another action.
+    /// A digest of the sender's request, where the entity receives only what was derived from it: for an amendment the digest of the
+    /// fields as they were given. The same id with another digest is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
 }
