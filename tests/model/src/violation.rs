@@ -48,6 +48,8 @@ pub enum Check {
     Poison,
     /// P9: nothing explains why an open order waits.
     Unexplained,
+    /// A customer that takes an event in does not see what looking at all its orders would have shown.
+    Overlooked,
     /// Two local activities at once in one run.
     OneLocalActivity,
     /// A state does not survive the way through JSON.

@@ -15,6 +15,7 @@ impl Customer {
     /// release of what an older assign has no lease of yet.
     pub(super) fn supersede(&mut self) {
         let releases = self.youngest_open_releases();
+        let begun = self.youngest_begun();
         let mut moot: Vec<(OrderId, ResourceId)> = Vec::new();
         for (id, order) in self.orders.iter().filter(|(_, order)| order.ending.is_none()) {
             for claim in order.open_claims().filter(|claim| claim.claim.mode != ClaimMode::Lock) {
@@ -23,7 +24,8 @@ impl Customer {
                 let released = claim.claim.mode == ClaimMode::Assign
                     && !self.leases.contains_key(resource)
                     && releases.get(resource).is_some_and(|release| **release > order.key);
-                if (settled || released || self.younger_has_begun(&order.key, resource)) && !order.begun_on(resource) {
+                let younger_has_begun = begun.get(resource).is_some_and(|youngest| **youngest > order.key);
+                if (settled || released || younger_has_begun) && !order.begun_on(resource) {
                     moot.push((id.clone(), resource.clone()));
                 }
             }
@@ -38,7 +40,28 @@ impl Customer {
         self.orders
             .values()
             .filter(|order| order.key > *key && order.begun_on(resource))
-            .any(|order| order.claim_on(resource).is_some_and(|claim| claim.claim.mode != ClaimMode::Lock))
+            .any(|order| order.takes_or_gives_up(resource))
+    }
+
+    /// Per resource, the key of the youngest order that has begun to take it or to give it up.
+    fn youngest_begun(&self) -> BTreeMap<&ResourceId, &OrderKey> {
+        let mut youngest: BTreeMap<&ResourceId, &OrderKey> = BTreeMap::new();
+        for order in self.orders.values() {
+            for resource in order.claims.iter().map(|claim| &claim.claim.resource) {
+                if order.takes_or_gives_up(resource) && order.begun_on(resource) {
+                    let key = youngest.entry(resource).or_insert(&order.key);
+                    *key = (*key).max(&order.key);
+                }
+            }
+        }
+        youngest
+    }
+
+    /// When the first of the orders of which nothing has begun expires; the end of time where none does.
+    pub(super) fn next_expiry(&self) -> Timestamp {
+        let may_expire = |order: &&Order| order.ending.is_none() && order.nothing_begun();
+        let expiries = self.orders.values().filter(may_expire).filter_map(|order| order.expires_at);
+        expiries.min().unwrap_or(Timestamp(i64::MAX))
     }
 
     /// Per resource, the key of the youngest order with an open release of it.
@@ -234,6 +257,11 @@ impl Customer {
 }
 
 impl Order {
+    /// Whether it claims the resource for more than a lock.
+    fn takes_or_gives_up(&self, resource: &ResourceId) -> bool {
+        self.claim_on(resource).is_some_and(|claim| claim.claim.mode != ClaimMode::Lock)
+    }
+
     /// Whether a release is confirmed on every target: by the target, by a person who skipped it, or because what it
     /// would release is somebody else's. A step that was left out for another reason confirms nothing.
     fn release_is_confirmed(&self, resource: &ResourceId) -> bool {

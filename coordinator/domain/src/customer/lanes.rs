@@ -107,8 +107,8 @@ impl Order {
 }
 
 impl Customer {
-    /// Starts every step whose turn it is.
-    pub(super) fn start_steps(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    /// Starts every step whose turn it is. Whether there was any.
+    pub(super) fn start_steps(&mut self, now: Timestamp, effects: &mut Vec<Effect>) -> bool {
         let mut starts = self.unordered_starts(now);
         let lanes = self.lanes();
         let sorted = self.sorted();
@@ -116,6 +116,7 @@ impl Customer {
         for target in lanes {
             starts.extend(self.next_in_lane(&target, &sorted, &lease_bound));
         }
+        let is_any_due = !starts.is_empty();
         for (order, step) in starts {
             // What has just begun in another lane may be at work on the same resource.
             if self.orders.get(&order).is_some_and(|order| self.readiness(order, &order.steps[step]).is_ok()) {
@@ -123,6 +124,7 @@ impl Customer {
                 effects.extend(self.dispatch(&order, step));
             }
         }
+        is_any_due
     }
 
     /// The targets that ordered orders have open steps on, and none under way.

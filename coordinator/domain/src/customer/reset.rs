@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::state::JournalEntry;
-use super::{ClaimState, Customer, Lease, Order, StepState, TicketState};
+use super::{ClaimState, Customer, Lease, Order, OrderStep, StepState, TicketState};
 use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use crate::message::GiveBack;
 
@@ -101,7 +101,22 @@ impl Customer {
         if self.leases.get(resource).is_some_and(is_gone) {
             self.leases.remove(resource);
             self.remember_given_back(resource, epoch);
+            self.ask_again_what_was_sent(resource);
             self.changed();
+        }
+    }
+
+    /// What may have been sent under a lease that is gone has landed by now, and says nothing of who has the resource: a step that a person
+    /// has, or had, is claimed for again, and read back before it is sent.
+    fn ask_again_what_was_sent(&mut self, resource: &ResourceId) {
+        let is_left = |step: &&mut OrderStep| {
+            step.maybe_sent
+                && step.planned.resources.contains(resource)
+                && matches!(step.state, StepState::Open | StepState::Held { .. })
+        };
+        for step in self.orders.values_mut().flat_map(|order| order.steps.iter_mut()).filter(is_left) {
+            step.maybe_sent = false;
+            step.after_reset = true;
         }
     }
 }

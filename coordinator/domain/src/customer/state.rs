@@ -94,6 +94,9 @@ pub struct Customer {
     /// Grows with every change that `advance` makes: how its loop knows that it is done.
     #[serde(skip)]
     pub(super) revision: u64,
+    /// Until when nothing but an event's admission comes of one more event; none where that is not known.
+    #[serde(skip)]
+    pub(super) quiet_until: Option<Timestamp>,
 }
 
 /// The local activity under way: at most one.
@@ -487,6 +490,7 @@ impl Customer {
             edition: Edition::default(),
             observed: Vec::new(),
             revision: 0,
+            quiet_until: None,
         }
     }
 

@@ -64,16 +64,36 @@ impl World {
         let broken = self.scenario.broken.filter(|_| Broken::may_hide(&input));
         let before = self.before_customer(customer);
         let taken = Taken::Customer(Box::new(input.clone()));
+        let is_broken = self.scenario.broken.is_some();
+        if !is_broken {
+            self.check_overlooked(customer, &input)?;
+        }
         self.customer_heard(customer, &input);
         self.change_customer(customer, seen, |machine| {
             let hidden = broken.map(|broken| broken.before_customer(machine));
-            let effects = machine.step(now, input);
+            // A broken rule changes what the machine cannot know to be changed.
+            let effects = if is_broken { machine.step_looking_at_all(now, input) } else { machine.step(now, input) };
             if let Some(hidden) = hidden {
                 hidden.restore(machine);
             }
             effects
         })?;
         self.customer_took(customer, before, taken);
+        Ok(())
+    }
+
+    /// A customer that takes an event in without looking at its orders overlooks nothing.
+    fn check_overlooked(&self, customer: usize, input: &Input) -> Checked {
+        let Some(machine) = self.machine(customer).filter(|_| matches!(input, Input::Submitted(_))) else {
+            return Ok(());
+        };
+        let (mut quick, mut thorough) = (machine.clone(), machine.clone());
+        let now = Timestamp(self.now);
+        let effects = quick.step(now, input.clone());
+        if effects != thorough.step_looking_at_all(now, input.clone()) || quick != thorough {
+            let detail = format!("{} overlooks what is to be done when an event comes in", machine.me);
+            return Err(Violation::new(Check::Overlooked, detail));
+        }
         Ok(())
     }
 

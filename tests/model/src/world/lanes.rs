@@ -1,7 +1,7 @@
 //! Checks of P1 and P2 at the moment at which a call begins or a request is sent, formulated without the machines'
 //! own rules: from what was begun, what is registered, and what is on its way.
 
-use interlock_domain::customer::{Customer, Order, StepState};
+use interlock_domain::customer::{Customer, Lease, Order, StepState};
 use interlock_domain::ids::{OrderId, ResourceId, TargetId};
 use interlock_domain::message::ProvisionRequest;
 
@@ -242,9 +242,10 @@ pub(super) fn waits_for_lease(machine: &Customer, order: &Order) -> bool {
     resources.any(|resource| !may_use(machine, order, resource))
 }
 
-/// Whether a customer has a lease that stays, and no other order of it is in the middle of its work there.
+/// Whether a customer has a lease that stays and is not in doubt, and no other order of it is in the middle of its work there.
 pub(super) fn may_use(machine: &Customer, order: &Order, resource: &ResourceId) -> bool {
-    let stays = machine.leases.get(resource).is_some_and(|lease| lease.leaving.is_none() && lease.due.is_none());
+    let stays = |lease: &Lease| lease.leaving.is_none() && lease.due.is_none() && !lease.doubted;
+    let stays = machine.leases.get(resource).is_some_and(stays);
     let in_the_middle = |other: &Order| {
         let naming = || other.steps.iter().filter(|step| step.planned.resources.contains(resource));
         naming().any(|step| !step.state.is_over()) && naming().any(|step| step.dispatches > 0)

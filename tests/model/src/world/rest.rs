@@ -286,7 +286,11 @@ impl World {
             // Who is dead, or was never heard of, may have it for good; its next life may not wait for itself.
             let own = holder.customer().is_some_and(|customer| *customer == self.scenario.customers[waiting]);
             let registered = self.targets.parties(resource).any(|party| holder.party.as_ref() == Some(party));
-            if registered && !own {
+            // Nor can anybody but a person say what a customer did that was reset since, where no authority can be asked.
+            let is_doubtful = !self.scenario.authority
+                && holder.incarnation.is_none()
+                && self.left.customers_reset < self.scenario.faults.customers_reset;
+            if (registered || is_doubtful) && !own {
                 blockers.push(Blocker::Cause);
             }
             return;
