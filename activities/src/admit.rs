@@ -1,12 +1,13 @@
 //! Admission: events get their plans, and their tickets get into the resources' queues.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
 use interlock_domain::catalog::{Forward, PlanContext, Planned};
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, EventToAdmit};
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{ResourceId, TenantId};
+use interlock_domain::ids::{ResourceId, TargetId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{ClaimMode, Plan, Rejection};
 use interlock_workflows::names;
@@ -89,16 +90,23 @@ fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned
             if !worker.leases {
                 drop_claims(&mut planned.plan);
             }
-            for step in &mut planned.plan.steps {
-                // What others serve answers as they like.
-                step.proves = worker.adapters.get(&step.target).is_ok();
-            }
+            note_who_proves(&mut planned.plan, &worker.proving);
             let assigns = planned.plan.claims.iter().filter(|claim| claim.mode == ClaimMode::Assign);
             holdings.extend(assigns.map(|claim| (claim.resource.clone(), claim.party.clone())));
         }
         planned.push(one);
     }
     planned
+}
+
+/// Says in a plan of which targets the workers repeat proofs.
+fn note_who_proves(plan: &mut Plan, proving: &BTreeSet<TargetId>) {
+    for step in &mut plan.steps {
+        step.proves = proving.contains(&step.target);
+    }
+    for claim in &mut plan.claims {
+        claim.policy = std::mem::take(&mut claim.policy).with_proofs(|target| proving.contains(target));
+    }
 }
 
 /// A plan whose steps need no lease.

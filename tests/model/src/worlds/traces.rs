@@ -198,6 +198,13 @@ pub fn trace_17() -> Scenario {
     handed_over("trace 17", Faults { by_hand: 1, ..Faults::default() }).ends_with("N1", "B")
 }
 
+/// 17, where it is the look-up of a number that the ledger does not know, and that is another's.
+pub fn trace_17_look_up() -> Scenario {
+    let faults = Faults { by_hand: 1, ..Faults::default() };
+    let start = Scenario::new("trace 17, of a look-up").registered("N1", "C").overwriting();
+    start.event("B", 1, assign("N1")).may_wait().with("", faults)
+}
+
 fn handed_over(name: &str, faults: Faults) -> Scenario {
     let start = Scenario::new(name).has("A", "N1");
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).with("", faults)
