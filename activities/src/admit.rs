@@ -149,3 +149,47 @@ async fn claim(
     worker.entities.signal_with_start(&entity, names::CLAIM, &message, &request_id).await?;
     Ok((resource, ClaimAnswer::NotAnswered))
 }
+
+#[cfg(test)]
+mod tests {
+    use interlock_domain::catalog::{Catalog, PlanContext};
+    use interlock_domain::event::Event;
+    use interlock_domain::ids::Timestamp;
+    use interlock_domain::limits::EntityLimits;
+    use serde_json::json;
+
+    use super::*;
+
+    fn planned(proving: &[&str]) -> Plan {
+        let event = Event::from_value(
+            &json!({
+                "specversion": "1.0", "id": "1", "source": "/crm", "type": "number.assigned", "subject": "A1",
+                "data": { "imsi": "001010000000001", "msisdn": "12065550100" },
+            }),
+            usize::MAX,
+        );
+        let context = PlanContext {
+            tenant: &"blue".parse().unwrap(),
+            customer: &"A1".parse().unwrap(),
+            accepted_at: Timestamp(0),
+            targets: &std::collections::BTreeMap::new(),
+            holdings: &std::collections::BTreeMap::new(),
+            limits: &EntityLimits::default(),
+        };
+        let mut plan = Catalog::reference().plan(&context, &event.unwrap()).unwrap().plan;
+        note_who_proves(&mut plan, &proving.iter().map(|target| target.parse().unwrap()).collect());
+        plan
+    }
+
+    #[test]
+    fn a_plan_says_of_steps_and_of_authorities_whether_their_workers_repeat_proofs() {
+        let proves = |plan: &Plan| {
+            let steps = plan.steps.iter().map(|step| (step.target.to_string(), step.proves)).collect::<Vec<_>>();
+            (steps, plan.claims[0].policy.authority_proves)
+        };
+        let steps = |hss, crm| vec![("hss".to_owned(), hss), ("crm".to_owned(), crm)];
+        assert_eq!(proves(&planned(&["hss", "crm"])), (steps(true, true), true));
+        assert_eq!(proves(&planned(&["crm"])), (steps(false, true), false), "others serve the HSS");
+        assert_eq!(proves(&planned(&[])), (steps(false, false), false));
+    }
+}

@@ -418,9 +418,7 @@ impl Entity for ResourceEntity {
             }
             Effect::LookUp { authority, resource, tenant, proof } => {
                 let question = LookUp { tenant, authority, resource, proof };
-                Begun::Call(Box::pin(async move {
-                    look_up(&context, &interrupt, question).await.map(CameIn::Input)
-                }))
+                Begun::Call(Box::pin(async move { look_up(&context, &interrupt, question).await.map(CameIn::Input) }))
             }
         }
     }

@@ -42,12 +42,16 @@ properties.imsi = { type = "string", format = "imsi" }
 properties.msisdn = { type = "string", format = "msisdn" }
 "#;
 
-/// The testbed of all who press buttons. Its server lets workflows be paused, and runs several batches at a time.
-pub async fn bed() -> &'static Testbed {
-    static BED: OnceCell<Testbed> = OnceCell::const_new();
+/// A testbed for those who press buttons. Its server lets workflows be paused, and runs several batches at a time.
+pub fn wanted() -> Wanted {
     let dynamic_config =
         vec![("frontend.WorkflowPauseEnabled", "true"), ("frontend.MaxConcurrentBatchOperationPerNamespace", "20")];
-    let wanted = || Wanted { more_events: EVENTS.to_owned(), dynamic_config, ..Wanted::default() };
+    Wanted { more_events: EVENTS.to_owned(), dynamic_config, ..Wanted::default() }
+}
+
+/// The one that most of them share.
+pub async fn bed() -> &'static Testbed {
+    static BED: OnceCell<Testbed> = OnceCell::const_new();
     BED.get_or_init(|| Testbed::start("buttons", wanted())).await
 }
 
@@ -95,7 +99,7 @@ async fn ends(press: impl AsyncFnOnce(&RawEntity, &str), as_one_of: &[&str]) {
 }
 
 /// The release, once it waits for its second attempt.
-async fn in_doubt(entity: &RawEntity) -> String {
+pub async fn in_doubt(entity: &RawEntity) -> String {
     until("a release in doubt", || async {
         let pending = entity.pending_activities().await.into_iter().next()?;
         let waits = pending.attempt == 2 && pending.state() == PendingActivityState::Scheduled;
@@ -206,7 +210,8 @@ fn a_release_in_doubt_is_read_back_before_it_is_sent_again_whatever_a_batch_does
     });
 }
 
-fn unpause_all() -> BatchOperationUnpauseActivities {
+/// Lets all activities go on, as if they were made for the first time.
+pub fn unpause_all() -> BatchOperationUnpauseActivities {
     BatchOperationUnpauseActivities {
         activity: Some(batch_operation_unpause_activities::Activity::MatchAll(true)),
         reset_attempts: true,
