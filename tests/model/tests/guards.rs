@@ -185,7 +185,7 @@ fn a_result_by_hand_that_is_taken_for_an_answer_lets_the_next_holder_write_too_e
 
 #[test]
 fn a_look_up_by_hand_that_is_taken_for_an_answer_grants_what_somebody_has() {
-    let checks = [Check::OneHolder, Check::OneWriter, Check::ReleaseBeforeWrite];
+    let checks = [Check::Overwritten, Check::OneHolder, Check::ReleaseBeforeWrite];
     turns_red(worlds::trace_17_look_up(), Broken::TakesLookUpsByHand, &checks);
 }
 
