@@ -155,6 +155,7 @@ impl Chain {
     }
 
     fn resource(&mut self, tenant: &TenantId, resource: ResourceId, parent: Option<usize>, state: ResourceState) {
+        let (look_up, paused) = (state.of_look_up(), state.paused.clone());
         let holder = state.holder.clone().unwrap_or_default();
         let holder_tenant = holder.tenant_id.clone().unwrap_or_else(|| tenant.clone());
         let name = holder.customer_id.as_ref().map(ToString::to_string).or_else(|| holder.party.clone());
@@ -166,7 +167,7 @@ impl Chain {
             Some((link.tenant_id.clone(), link.customer_id.clone()?))
         });
         let name = name.unwrap_or_else(|| "nobody".to_owned());
-        let link = |waits_for, since, detail| {
+        let link = |waits_for: &str, since, detail| {
             let mut link = Link::new(&holder_tenant, waits_for, since, detail);
             link.customer_id.clone_from(&holder.customer_id);
             link.holder = Some(name.clone());
@@ -179,7 +180,6 @@ impl Chain {
         };
         let kind = state.waiting_for.as_deref();
         let since = state.waiting_since.clone();
-        let (look_up, paused) = (state.of_look_up(), state.paused.clone());
         let ends_with = match (kind, &holder.customer_id) {
             (Some("look_up"), _) => {
                 link("settling", since, "The target is asked who is registered there.".to_owned() + &look_up)

@@ -1,6 +1,7 @@
 //! Why an order waits: asks the entities what the chain wants to know.
 
 use chrono::Utc;
+use interlock_activities::EntityTarget;
 use interlock_domain::ids::{OrderId, TargetId, TenantId};
 use interlock_workflows::names;
 use serde::Deserialize;
