@@ -155,8 +155,9 @@ impl Chain {
     }
 
     fn resource(&mut self, tenant: &TenantId, resource: ResourceId, parent: Option<usize>, state: ResourceState) {
-        let (look_up, paused) = (state.of_look_up(), state.paused.clone());
-        let holder = state.holder.clone().unwrap_or_default();
+        let look_up = state.of_look_up();
+        let ResourceState { holder, waiting_for, waiting_since: since, paused, .. } = state;
+        let holder = holder.unwrap_or_default();
         let holder_tenant = holder.tenant_id.clone().unwrap_or_else(|| tenant.clone());
         let name = holder.customer_id.as_ref().map(ToString::to_string).or_else(|| holder.party.clone());
         if let Some(parent) = parent {
@@ -178,8 +179,7 @@ impl Chain {
             }
             link
         };
-        let kind = state.waiting_for.as_deref();
-        let since = state.waiting_since.clone();
+        let kind = waiting_for.as_deref();
         let ends_with = match (kind, &holder.customer_id) {
             (Some("look_up"), _) => {
                 link("settling", since, "The target is asked who is registered there.".to_owned() + &look_up)
