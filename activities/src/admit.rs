@@ -1,12 +1,13 @@
 //! Admission: events get their plans, and their tickets get into the resources' queues.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
 use interlock_domain::catalog::{Forward, PlanContext, Planned};
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, EventToAdmit};
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{ResourceId, TenantId};
+use interlock_domain::ids::{ResourceId, TargetId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{ClaimMode, Plan, Rejection};
 use interlock_workflows::names;
@@ -89,16 +90,23 @@ fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned
             if !worker.leases {
                 drop_claims(&mut planned.plan);
             }
-            for step in &mut planned.plan.steps {
-                // What others serve answers as they like.
-                step.proves = worker.adapters.get(&step.target).is_ok();
-            }
+            note_who_proves(&mut planned.plan, &worker.proving);
             let assigns = planned.plan.claims.iter().filter(|claim| claim.mode == ClaimMode::Assign);
             holdings.extend(assigns.map(|claim| (claim.resource.clone(), claim.party.clone())));
         }
         planned.push(one);
     }
     planned
+}
+
+/// Says in a plan of which targets the workers repeat proofs.
+fn note_who_proves(plan: &mut Plan, proving: &BTreeSet<TargetId>) {
+    for step in &mut plan.steps {
+        step.proves = proving.contains(&step.target);
+    }
+    for claim in &mut plan.claims {
+        claim.policy = std::mem::take(&mut claim.policy).with_proofs(|target| proving.contains(target));
+    }
 }
 
 /// A plan whose steps need no lease.
@@ -140,4 +148,48 @@ async fn claim(
     let message = worker.entities.envelope(&entity, &ticket).sent_at(clock::now());
     worker.entities.signal_with_start(&entity, names::CLAIM, &message, &request_id).await?;
     Ok((resource, ClaimAnswer::NotAnswered))
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_domain::catalog::{Catalog, PlanContext};
+    use interlock_domain::event::Event;
+    use interlock_domain::ids::Timestamp;
+    use interlock_domain::limits::EntityLimits;
+    use serde_json::json;
+
+    use super::*;
+
+    fn planned(proving: &[&str]) -> Plan {
+        let event = Event::from_value(
+            &json!({
+                "specversion": "1.0", "id": "1", "source": "/crm", "type": "number.assigned", "subject": "A1",
+                "data": { "imsi": "001010000000001", "msisdn": "12065550100" },
+            }),
+            usize::MAX,
+        );
+        let context = PlanContext {
+            tenant: &"blue".parse().unwrap(),
+            customer: &"A1".parse().unwrap(),
+            accepted_at: Timestamp(0),
+            targets: &std::collections::BTreeMap::new(),
+            holdings: &std::collections::BTreeMap::new(),
+            limits: &EntityLimits::default(),
+        };
+        let mut plan = Catalog::reference().plan(&context, &event.unwrap()).unwrap().plan;
+        note_who_proves(&mut plan, &proving.iter().map(|target| target.parse().unwrap()).collect());
+        plan
+    }
+
+    #[test]
+    fn a_plan_says_of_steps_and_of_authorities_whether_their_workers_repeat_proofs() {
+        let proves = |plan: &Plan| {
+            let steps = plan.steps.iter().map(|step| (step.target.to_string(), step.proves)).collect::<Vec<_>>();
+            (steps, plan.claims[0].policy.authority_proves)
+        };
+        let steps = |hss, crm| vec![("hss".to_owned(), hss), ("crm".to_owned(), crm)];
+        assert_eq!(proves(&planned(&["hss", "crm"])), (steps(true, true), true));
+        assert_eq!(proves(&planned(&["crm"])), (steps(false, true), false), "others serve the HSS");
+        assert_eq!(proves(&planned(&[])), (steps(false, false), false));
+    }
 }

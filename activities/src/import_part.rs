@@ -140,6 +140,7 @@ async fn import_line(
     let entities = &worker.entities;
     let entity = entities.resource(tenant, &resource);
     let policy = worker.catalog.policy(resource.kind(), &entities.routing().tenant(tenant).targets, &worker.limits);
+    let policy = policy.with_proofs(|target| worker.proving.contains(target));
     let action = ResourceAction::Import(Import { holder: holder.clone(), policy });
     let update_id = request_id::of_part(context, &format!("line {}", line.line), &entity, &action)?;
     let asked = entities.update_with_start::<_, ImportAnswer>(&entity, names::ACT, &action, &update_id);

@@ -21,7 +21,7 @@ pub(crate) async fn look_up(
     context: &ActivityContext,
     question: LookUp,
 ) -> Result<HolderAnswer, ActivityError> {
-    let LookUp { tenant, authority, resource } = question;
+    let LookUp { tenant, authority, resource, proof: _ } = question;
     if authority.operation != FIND_HOLDER {
         let detail =
             format!("The look-up '{}' is not known; the catalog may name '{FIND_HOLDER}'.", authority.operation);

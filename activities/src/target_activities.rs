@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use interlock_adapters::trace_context;
 use interlock_domain::message::ProvisionRequest;
-use interlock_domain::outcome::{HolderAnswer, ProvenOutcome};
+use interlock_domain::outcome::{ProvenHolderAnswer, ProvenOutcome};
 use interlock_workflows::{LookUp, LookUpActivity, ProvisionActivity};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -38,8 +38,9 @@ impl AtTargets {
         self: Arc<Self>,
         context: ActivityContext,
         question: LookUp,
-    ) -> Result<HolderAnswer, ActivityError> {
-        let span = spans::look_up(&question, context.info().attempt);
-        look_up::look_up(&self.0, &context, question).instrument(span).await
+    ) -> Result<ProvenHolderAnswer, ActivityError> {
+        let (span, proof) = (spans::look_up(&question, context.info().attempt), question.proof);
+        let answered = look_up::look_up(&self.0, &context, question).instrument(span).await;
+        answered.map(|answer| ProvenHolderAnswer { answer, proof })
     }
 }

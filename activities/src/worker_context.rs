@@ -1,9 +1,11 @@
 //! What all activities work with.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use interlock_adapters::AdapterRegistry;
 use interlock_domain::catalog::Catalog;
+use interlock_domain::ids::TargetId;
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::observation::{NobodyWatches, Observer};
 
@@ -22,8 +24,11 @@ pub struct WorkerContext {
     pub catalog: Arc<Catalog>,
     /// How the entities of targets are reached.
     pub targets: TargetClient,
-    /// How targets are reached.
+    /// How targets are reached; nothing in a process that calls none.
     pub adapters: AdapterRegistry,
+    /// The targets that workers of Interlock's own serve: they repeat proofs in their answers. What others serve answers as they
+    /// like.
+    pub proving: Arc<BTreeSet<TargetId>>,
     /// The limits that entities get with their admissions.
     pub limits: EntityLimits,
     /// Whether plans keep their claims. Without them every order goes ahead at once: that is what a demonstration of
@@ -45,10 +50,22 @@ impl WorkerContext {
         catalog: Arc<Catalog>,
         adapters: AdapterRegistry,
         limits: EntityLimits,
+        proving: BTreeSet<TargetId>,
     ) -> Self {
         let observer: Arc<dyn Observer> = Arc::new(NobodyWatches);
         let breakers = Arc::new(Breakers::new(Reporter::new(targets.clone(), Arc::clone(&observer))));
-        Self { entities, targets, catalog, adapters, limits, leases: true, answers: Arc::default(), observer, breakers }
+        Self {
+            entities,
+            targets,
+            catalog,
+            adapters,
+            proving: Arc::new(proving),
+            limits,
+            leases: true,
+            answers: Arc::default(),
+            observer,
+            breakers,
+        }
     }
 
     /// The same, with somebody who is told what happens. To be said before anything does.

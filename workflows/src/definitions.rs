@@ -10,12 +10,13 @@ use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, TargetId, TenantId
 use interlock_domain::import::PartReport;
 use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResource};
 use interlock_domain::order::Authority;
-use interlock_domain::outcome::{HolderAnswer, ProvenOutcome};
+use interlock_domain::outcome::{ProvenHolderAnswer, ProvenOutcome};
 use interlock_domain::recording::{Receipted, Requested};
 use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, News, Tally};
 use interlock_domain::target::{ProbeAnswer, Standing};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
+use uuid::Uuid;
 
 use crate::resource_import::PartInput;
 use crate::tenant::{TenantStep, TenantStepAnswer};
@@ -58,6 +59,10 @@ pub struct LookUp {
     pub authority: Authority,
     /// The resource.
     pub resource: ResourceId,
+    /// What the answer is to repeat, so that it can be told from a result that a person gave in Temporal; none where the
+    /// target's workers are not known to repeat it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Uuid>,
 }
 
 /// The rate limit that a target's queue is to get, in all namespaces in which it is called.
@@ -179,7 +184,7 @@ impl TargetActivities {
 
     /// Asks the authority who has a resource.
     #[activity(name = "look_up")]
-    pub fn look_up(question: LookUp) -> HolderAnswer {
+    pub fn look_up(question: LookUp) -> ProvenHolderAnswer {
         unimplemented!()
     }
 }

@@ -26,7 +26,7 @@ use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::patience::{local_until_done, recorded_until_done};
 use crate::start_argument::{self, StartArgument};
-use crate::{activity_options, names, raw_json};
+use crate::{activity_options, names, raw_json, unanswered};
 
 /// The workflow `ResourceEntity`: one contested thing, for as long as anybody wants it.
 #[workflow]
@@ -416,17 +416,10 @@ impl Entity for ResourceEntity {
                     })),
                 }
             }
-            Effect::LookUp { authority, resource, tenant } => Begun::Call(Box::pin(async move {
-                let queue = identity::provisioning_queue(context.task_queue(), &authority.target);
-                let options = activity_options::look_up(queue, &tenant, &interrupt);
-                let question = LookUp { tenant, authority, resource };
-                let answer = match context.execute_activity(TargetActivities::look_up, question, options).await {
-                    Ok(answer) => answer,
-                    Err(_) if interrupt.is_cancelled() => return None,
-                    Err(failure) => HolderAnswer::Unclear { detail: failure.to_string() },
-                };
-                Some(CameIn::Input(Input::LookedUp(answer)))
-            })),
+            Effect::LookUp { authority, resource, tenant, proof } => {
+                let question = LookUp { tenant, authority, resource, proof };
+                Begun::Call(Box::pin(async move { look_up(&context, &interrupt, question).await.map(CameIn::Input) }))
+            }
         }
     }
 
@@ -472,5 +465,26 @@ impl Entity for ResourceEntity {
 
     fn woke() -> Option<CameIn> {
         Some(CameIn::Input(Input::Woke))
+    }
+}
+
+/// Asks the authority. None where the run is to end: the next one asks again.
+async fn look_up(
+    context: &WorkflowContext<ResourceEntity>,
+    interrupt: &WorkflowCancellationToken,
+    question: LookUp,
+) -> Option<Input> {
+    let queue = identity::provisioning_queue(context.task_queue(), &question.authority.target);
+    let (options, proof) = (activity_options::look_up(queue, &question.tenant, interrupt), question.proof);
+    match context.execute_activity(TargetActivities::look_up, question, options).await {
+        Ok(answer) if answer.is_proven(proof) => Some(Input::LookedUp(answer.answer)),
+        Ok(answer) => Some(Input::LookUpEndedByHand { said: format!("completed as {}", answer.answer.name()) }),
+        Err(_) if interrupt.is_cancelled() => None,
+        // It has no time after which it is given up, and a worker that repeats proofs fails so that another attempt is made.
+        Err(failure) if proof.is_some() => {
+            let said = unanswered::by_hand(&failure).unwrap_or("ended without an answer");
+            Some(Input::LookUpEndedByHand { said: said.to_owned() })
+        }
+        Err(failure) => Some(Input::LookedUp(HolderAnswer::Unclear { detail: failure.to_string() })),
     }
 }

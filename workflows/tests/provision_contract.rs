@@ -9,7 +9,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{Epoch, Timestamp};
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::order::Authority;
-use interlock_domain::outcome::{HolderAnswer, Outcome};
+use interlock_domain::outcome::{HolderAnswer, Outcome, ProvenHolderAnswer};
 use interlock_domain::retry::RetryPolicy;
 use interlock_workflows::LookUp;
 use jsonschema::Validator;
@@ -176,7 +176,11 @@ fn heartbeats_are_as_the_schema_says() {
 fn look_ups_are_as_the_schema_says() {
     let authority = Authority { target: "billing".parse().unwrap(), operation: "find_holder".to_owned() };
     let resource = "msisdn/12065551234".parse().unwrap();
-    let asked = agrees("look_up_request", &LookUp { tenant: "blue".parse().unwrap(), authority, resource });
+    let tenant = "blue".parse().unwrap();
+    let of_others = LookUp { tenant, authority, resource, proof: None };
+    let unproven = agrees("look_up_request", &of_others);
+    assert!(unproven.get("proof").is_none(), "workers of others get none");
+    let asked = agrees("look_up_request", &LookUp { proof: Some(Uuid::nil()), ..of_others });
     let fields: BTreeSet<&String> = asked.as_object().unwrap().keys().collect();
     let definition = &schema()["$defs"]["look_up_request"];
     assert_eq!(fields, definition["properties"].as_object().unwrap().keys().collect::<BTreeSet<_>>());
@@ -186,6 +190,9 @@ fn look_ups_are_as_the_schema_says() {
         HolderAnswer::Unclear { detail: "A sentence.".to_owned() },
     ] {
         agrees("holder_answer", &answer);
+        for proof in [None, Some(Uuid::nil())] {
+            agrees("holder_answer", &ProvenHolderAnswer { answer: answer.clone(), proof });
+        }
     }
 }
 

@@ -139,6 +139,10 @@ pub struct ResourcePolicy {
     /// The look-up that says who is registered, where the kind has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<Authority>,
+    /// Whether the workers of the authority repeat the proof of a question in their answer: Interlock's own do. An answer without
+    /// it is then no answer. Admissions of 0.1.0 do not say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub authority_proves: bool,
     /// How long a request of a dead customer entity may still land, in milliseconds.
     #[serde(default)]
     pub orphan_settle_ms: u64,
@@ -148,6 +152,15 @@ pub struct ResourcePolicy {
     /// The limits of the resource entity.
     #[serde(default)]
     pub limits: crate::limits::EntityLimits,
+}
+
+impl ResourcePolicy {
+    /// The same, with what is known of the workers of the authority: whether those of a target repeat proofs.
+    #[must_use]
+    pub fn with_proofs(self, proves: impl FnOnce(&TargetId) -> bool) -> Self {
+        let authority_proves = self.authority.as_ref().is_some_and(|authority| proves(&authority.target));
+        Self { authority_proves, ..self }
+    }
 }
 
 /// The look-up operation of a resource kind: the ledger of last resort.

@@ -131,3 +131,33 @@ pub enum HolderAnswer {
         detail: String,
     },
 }
+
+/// What the activity `look_up` answers: with the proof of the question that it answers, by which it can be told from a result
+/// that a person gave in Temporal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvenHolderAnswer {
+    /// The answer.
+    #[serde(flatten)]
+    pub answer: HolderAnswer,
+    /// That of the question; none where the worker does not repeat it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Uuid>,
+}
+
+impl ProvenHolderAnswer {
+    /// Whether a worker gave it, as far as a question with this proof can tell.
+    pub fn is_proven(&self, asked: Option<Uuid>) -> bool {
+        asked.is_none() || self.proof == asked
+    }
+}
+
+impl HolderAnswer {
+    /// The answer as written on the wire, for logs and journals.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Party { .. } => "party",
+            Self::Nobody => "nobody",
+            Self::Unclear { .. } => "unclear",
+        }
+    }
+}

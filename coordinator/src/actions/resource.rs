@@ -76,6 +76,8 @@ impl Actions {
         let targets = &self.installation.routing.tenant(tenant).targets;
         let limits = &self.installation.settings.limits;
         let policy = self.installation.catalog.policy(resource.kind(), targets, limits);
+        let proving = self.installation.settings.proving_targets();
+        let policy = policy.with_proofs(|target| proving.contains(target));
         let release = ForceRelease {
             action_id: words.action_id.clone(),
             actor: words.actor.clone(),

@@ -69,6 +69,9 @@ pub(super) fn next(link: &Link) -> Option<String> {
 
 /// What to do about what an operator paused in Temporal.
 fn unpause(link: &Link, order: &str, tenant: &str) -> Option<String> {
+    if let Some(command) = &link.unpause {
+        return Some(format!("once it may go on: {command}"));
+    }
     if link.paused.as_deref()? != "workflow" {
         return Some(format!(
             "once it may be called again, unpause it: interlock order retry {order}{tenant} --reason …"

@@ -12,10 +12,10 @@ mod link;
 
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 
-pub(super) use self::answers::{Answer, OrderLink, Question};
+pub(super) use self::answers::{Answer, OrderLink, PausedCall, Question, ResourceState};
 pub use self::link::{Link, Why};
 
-use self::answers::{Keeping, ResourceState, TargetStands};
+use self::answers::{Keeping, TargetStands};
 use self::link::of_order;
 use super::advice;
 
@@ -155,7 +155,9 @@ impl Chain {
     }
 
     fn resource(&mut self, tenant: &TenantId, resource: ResourceId, parent: Option<usize>, state: ResourceState) {
-        let holder = state.holder.unwrap_or_default();
+        let look_up = state.of_look_up();
+        let ResourceState { holder, waiting_for, waiting_since: since, paused, .. } = state;
+        let holder = holder.unwrap_or_default();
         let holder_tenant = holder.tenant_id.clone().unwrap_or_else(|| tenant.clone());
         let name = holder.customer_id.as_ref().map(ToString::to_string).or_else(|| holder.party.clone());
         if let Some(parent) = parent {
@@ -166,22 +168,28 @@ impl Chain {
             Some((link.tenant_id.clone(), link.customer_id.clone()?))
         });
         let name = name.unwrap_or_else(|| "nobody".to_owned());
-        let link = |waits_for, since, detail| {
+        let link = |waits_for: &str, since, detail| {
             let mut link = Link::new(&holder_tenant, waits_for, since, detail);
             link.customer_id.clone_from(&holder.customer_id);
             link.holder = Some(name.clone());
             link.resource = Some(resource.clone());
+            if let Some(PausedCall { sentence, unpause }) = paused.clone().filter(|_| waits_for == "settling") {
+                link.detail = link.detail.map(|detail| format!("{detail} {sentence}"));
+                (link.paused, link.unpause) = (Some("call".to_owned()), Some(unpause));
+            }
             link
         };
-        let kind = state.waiting_for.as_deref();
-        let since = state.waiting_since.clone();
+        let kind = waiting_for.as_deref();
         let ends_with = match (kind, &holder.customer_id) {
-            (Some("look_up"), _) => link("settling", since, "The target is asked who is registered there.".to_owned()),
+            (Some("look_up"), _) => {
+                link("settling", since, "The target is asked who is registered there.".to_owned() + &look_up)
+            }
             (Some("clock"), _) => {
                 link("settling", since, "It is granted when a short margin of time has passed.".to_owned())
             }
             (Some("orphan"), _) => {
-                let detail = format!("The entity of {name} is gone; what it sent must land before the lease goes on.");
+                let detail =
+                    format!("The entity of {name} is gone; what it sent must land before the lease goes on.{look_up}");
                 link("settling", holder.orphaned_at.clone().or(since), detail)
             }
             (Some("person"), _) => {

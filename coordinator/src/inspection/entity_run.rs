@@ -20,6 +20,7 @@ pub(super) struct EntityRun {
     status: WorkflowExecutionStatus,
     calls: Vec<PendingActivityInfo>,
     paused: Option<Paused>,
+    paused_activity: Option<(String, Paused)>,
 }
 
 /// A call that is under way, or waits for its next attempt.
@@ -46,8 +47,11 @@ impl EntityRun {
         let is_paused = status == WorkflowExecutionStatus::Paused || pause_info.is_some();
         let paused = is_paused.then(|| Paused::workflow(pause_info));
         let is_call = |call: &PendingActivityInfo| call.activity_type.as_ref().is_some_and(|kind| kind.name == CALL);
+        let paused_activity =
+            |activity: &PendingActivityInfo| Some((activity.activity_id.clone(), Paused::call(activity)?));
+        let paused_activity = described.pending_activities.iter().find_map(paused_activity);
         let calls = described.pending_activities.into_iter().filter(is_call).collect();
-        Self { status, calls, paused }
+        Self { status, calls, paused, paused_activity }
     }
 
     /// How it ended, where it did and no other run follows it: nothing of the entity goes on then.
@@ -68,6 +72,11 @@ impl EntityRun {
     /// That an operator paused the workflow.
     pub(super) fn paused(&self) -> Option<&Paused> {
         self.paused.as_ref()
+    }
+
+    /// One of its activities that an operator paused, whatever it does, with its id.
+    pub(super) fn paused_activity(&self) -> Option<(&str, &Paused)> {
+        self.paused_activity.as_ref().map(|(activity, paused)| (activity.as_str(), paused))
     }
 
     /// The call on a target's queue; none where there is none, or several, of which it cannot be told which is whose.

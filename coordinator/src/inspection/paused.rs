@@ -65,6 +65,11 @@ impl Paused {
         Self { what, by: said(by), reason: said(reason), at }
     }
 
+    /// The same without who did it, and why.
+    pub(super) fn without_persons(self) -> Self {
+        Self { by: None, reason: None, ..self }
+    }
+
     /// It, in a sentence.
     pub(super) fn sentence(&self) -> String {
         let by = self.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Why an order waits: asks the entities what the chain wants to know.
 
 use chrono::Utc;
+use interlock_activities::EntityTarget;
 use interlock_domain::ids::{OrderId, TargetId, TenantId};
 use interlock_workflows::names;
 use serde::Deserialize;
@@ -9,8 +10,9 @@ use serde_json::{Value, json};
 
 pub use super::chain::{Link, Why};
 
-use super::chain::{Answer, Chain, OrderLink, Question};
+use super::chain::{Answer, Chain, OrderLink, PausedCall, Question, ResourceState};
 use super::entity_run::EntityRun;
+use super::paused::Paused;
 use super::{Inspection, InspectionError};
 
 /// What an answer of the chain is about.
@@ -82,7 +84,12 @@ impl Inspection {
                 let what = format!("The resource {resource}");
                 let entity = self.installation.entities.resource(tenant, resource);
                 let answered = self.ask(&what, &entity, names::STATE, &Value::Null).await;
-                answered.and_then(|answered| unless_ended(&what, answered, Answer::Resource))
+                answered.and_then(|(answer, run)| {
+                    let paused =
+                        run.paused_activity().map(|(activity, call)| of_paused_call(&entity, tenant, activity, call));
+                    let with_paused = |state: ResourceState| Answer::Resource(ResourceState { paused, ..state });
+                    unless_ended(&what, (answer, run), with_paused)
+                })
             }
             Question::Keeps { tenant, customer, resource } => {
                 let what = format!("The customer {customer}");
@@ -148,6 +155,15 @@ fn of_paused(order: &OrderId, paused: String) -> OrderLink {
         detail: Some(paused),
         ..OrderLink::default()
     }
+}
+
+/// A call of a resource's own that an operator paused. Who that was is told to tenants of whom the resource is alone.
+fn of_paused_call(entity: &EntityTarget, tenant: &TenantId, activity: &str, call: &Paused) -> PausedCall {
+    let workflow_id = &entity.route.workflow_id;
+    let is_own = workflow_id.starts_with(&format!("{}/", tenant.encoded()));
+    let sentence = if is_own { call.sentence() } else { call.clone().without_persons().sentence() };
+    let unpause = format!("temporal activity unpause --workflow-id {workflow_id} --activity-id {activity}");
+    PausedCall { sentence, unpause }
 }
 
 /// The link of an order that stands alone, made of its view: it waits for nothing but its target.

@@ -17,7 +17,7 @@ mod workers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use interlock_adapters::{AdapterRegistry, TargetSettings};
+use interlock_adapters::{AdapterKind, AdapterRegistry, TargetSettings};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::ids::{RealmId, TargetId, TenantId};
 use interlock_domain::limits::EntityLimits;
@@ -173,6 +173,13 @@ impl Settings {
     pub fn adapters(&self) -> Result<AdapterRegistry, Fault> {
         AdapterRegistry::from_settings(&self.targets)
             .map_err(|error| Fault::wrong_use(error.code(), format!("{error}.")))
+    }
+
+    /// The targets that workers of Interlock's own serve, which repeat the proof of a request in their answer. Whoever plans needs
+    /// to know them, without their addresses and secrets.
+    pub fn proving_targets(&self) -> BTreeSet<TargetId> {
+        let own = self.targets.iter().filter(|(_, settings)| settings.adapter != AdapterKind::External);
+        own.map(|(target, _)| target.clone()).collect()
     }
 
     /// Where to look for the Temporal CLI, and whether it may be installed.

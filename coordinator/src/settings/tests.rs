@@ -120,6 +120,17 @@ fn a_tenant_cannot_use_a_target_that_is_not_there() {
 }
 
 #[test]
+fn the_targets_whose_workers_repeat_proofs_are_those_that_are_not_external_whoever_reads_the_settings() {
+    let (_directory, sources) = file(
+        "[targets.hss]\nadapter = \"pyhss\"\nbase_url = \"http://hss.invalid/\"\nauth = { type = \"bearer\", token = { env = \"NOBODY_SETS_IT\" } }\n\
+         [targets.billing]\nadapter = \"external\"\n",
+    );
+    let settings = Settings::load(&sources).unwrap();
+    let own = ["hss".parse().unwrap()];
+    assert_eq!(settings.proving_targets(), own.into(), "no secret is asked for, as those who plan have none");
+}
+
+#[test]
 fn a_named_file_that_is_not_there_is_an_error_and_the_default_one_is_not() {
     let sources = SettingsSources { working_directory: Some("/nowhere".into()), ..SettingsSources::default() };
     assert!(Settings::load(&sources).is_ok());

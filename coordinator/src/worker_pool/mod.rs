@@ -201,12 +201,15 @@ async fn run_until(
 }
 
 fn context(installation: &Installation, options: &WorkerPoolOptions, metrics: &Metrics) -> Arc<WorkerContext> {
+    let mut proving = installation.settings.proving_targets();
+    proving.extend(options.adapters.targets().cloned());
     let context = WorkerContext::new(
         installation.entities.clone(),
         Targets::new(installation.clone()).client().clone(),
         Arc::clone(&installation.catalog),
         options.adapters.clone(),
         installation.settings.limits,
+        proving,
     );
     let context = context.watched_by(Arc::new(Watch::new(metrics.clone(), Arc::clone(&installation.routing))));
     Arc::new(if options.leases { context } else { context.without_leases() })

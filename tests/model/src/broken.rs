@@ -70,6 +70,8 @@ pub enum Broken {
     GoesByTheAttemptNumber,
     /// §4.9: a result that a person gave in Temporal is taken for the target's answer.
     TakesResultsByHand,
+    /// §4.9: what a person said in Temporal of who is registered is taken for the authority's answer.
+    TakesLookUpsByHand,
     /// §4.12: customers say again what they want, and not what they have.
     KeepsQuietAboutItsLease,
 }

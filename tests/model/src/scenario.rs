@@ -290,6 +290,7 @@ impl Scenario {
         ResourcePolicy {
             authority: (self.authority && self.broken != Some(Broken::SkipsTheLookUp))
                 .then(|| Authority { target: target("hss"), operation: "find_holder".to_owned() }),
+            authority_proves: true,
             orphan_settle_ms: if self.broken == Some(Broken::SettlesOrphansAtOnce) { 0 } else { ORPHAN_SETTLE_MS },
             fresh_wait_ms: if self.fresh_wait { FRESH_WAIT_MS } else { 0 },
             limits: EntityLimits {

@@ -37,6 +37,8 @@ pub enum Sighting {
     ResourceReset,
     ActivityReset,
     ResultByHand,
+    /// An operator completed or failed a look-up.
+    LookUpByHand,
     LeaseReasserted,
     TicketsReasserted,
     LeaseForgotten,

@@ -184,6 +184,12 @@ fn a_result_by_hand_that_is_taken_for_an_answer_lets_the_next_holder_write_too_e
 }
 
 #[test]
+fn a_look_up_by_hand_that_is_taken_for_an_answer_grants_what_somebody_has() {
+    let checks = [Check::Overwritten, Check::OneHolder, Check::ReleaseBeforeWrite];
+    turns_red(worlds::trace_17_look_up(), Broken::TakesLookUpsByHand, &checks);
+}
+
+#[test]
 fn a_grant_that_leaves_before_its_timer_is_recorded_is_made_twice() {
     let checks = [Check::OneHolder, Check::OneWriter, Check::LeaseLeaked, Check::EpochGrows];
     turns_red(worlds::trace_21(), Broken::LeavesBeforeItsCause, &checks);

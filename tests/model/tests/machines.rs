@@ -207,6 +207,7 @@ fn resource_input(world: &Scenario, resource: &Resource, raw: Raw) -> resource::
             let delivery = if a % 4 == 0 { Delivery::Lost } else { Delivery::Delivered };
             resource::Input::Notified(vec![delivery; resource.sending])
         }
+        8 if c % 4 == 3 => resource::Input::LookUpEndedByHand { said: "failed".to_owned() },
         8 => resource::Input::LookedUp(match a % 4 {
             0 => HolderAnswer::Unclear { detail: String::new() },
             1 => HolderAnswer::Party { party: format!("C{}", b % 4) },

@@ -56,6 +56,7 @@ fn storms_break_nothing_and_nothing_fails_to_happen() {
         Sighting::ResourceLost,
         Sighting::ActivityReset,
         Sighting::ResultByHand,
+        Sighting::LookUpByHand,
         Sighting::LeaseReasserted,
         Sighting::TicketsReasserted,
         Sighting::Rerun,

@@ -142,6 +142,11 @@ fn trace_17_a_result_by_hand_is_read_back() {
 }
 
 #[test]
+fn trace_17_a_look_up_that_is_ended_by_hand_is_made_again() {
+    holds(&worlds::trace_17_look_up(), &[Sighting::LookUpByHand, Sighting::LookUp, Sighting::HandOver]);
+}
+
+#[test]
 fn trace_21_a_grant_by_a_timer_is_recorded_before_anybody_is_told() {
     holds(&worlds::trace_21(), &[Sighting::Grant, Sighting::TaskLost, Sighting::LateAnswer]);
 }

@@ -172,5 +172,5 @@ fn all_worlds_hold_where_operators_reset_activities() {
 
 #[test]
 fn all_worlds_hold_where_operators_end_activities_by_hand() {
-    all_worlds_hold("by hand", &[Sighting::ResultByHand, Sighting::ReadBack]);
+    all_worlds_hold("by hand", &[Sighting::ResultByHand, Sighting::ReadBack, Sighting::LookUpByHand]);
 }

@@ -2,6 +2,7 @@
 //! only once the release is confirmed and nothing of it can arrive any more.
 
 use interlock_adapters::sandbox::{Action, Rule};
+use interlock_coordinator::worker_pool::Workload;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::batch::v1::{
     BatchOperationCancellation, BatchOperationReset, BatchOperationResetActivities, BatchOperationUnpauseActivities,
@@ -42,12 +43,16 @@ properties.imsi = { type = "string", format = "imsi" }
 properties.msisdn = { type = "string", format = "msisdn" }
 "#;
 
-/// The testbed of all who press buttons. Its server lets workflows be paused, and runs several batches at a time.
-pub async fn bed() -> &'static Testbed {
-    static BED: OnceCell<Testbed> = OnceCell::const_new();
+/// A testbed for those who press buttons. Its server lets workflows be paused, and runs several batches at a time.
+pub fn wanted() -> Wanted {
     let dynamic_config =
         vec![("frontend.WorkflowPauseEnabled", "true"), ("frontend.MaxConcurrentBatchOperationPerNamespace", "20")];
-    let wanted = || Wanted { more_events: EVENTS.to_owned(), dynamic_config, ..Wanted::default() };
+    Wanted { more_events: EVENTS.to_owned(), dynamic_config, ..Wanted::default() }
+}
+
+/// The one that most of them share.
+pub async fn bed() -> &'static Testbed {
+    static BED: OnceCell<Testbed> = OnceCell::const_new();
     BED.get_or_init(|| Testbed::start("buttons", wanted())).await
 }
 
@@ -63,17 +68,17 @@ pub fn freed(customer: &Customer, number: &str) -> Value {
 
 /// A1's release was cut and is still on its way, A2 waits, and somebody presses a button. Its end is the right one.
 async fn pressed(press: impl AsyncFnOnce(&RawEntity, &str)) {
-    ends(press, &["completed"]).await;
+    ends(bed().await, press, &["completed"]).await;
 }
 
 /// The same where A1's workflow is reset. The number may ask its target first, once nothing of A1 can arrive any more: if the cut
 /// release had its effect, the number goes on, and nothing is left for A1 to release.
 async fn pressed_reset(press: impl AsyncFnOnce(&RawEntity, &str)) {
-    ends(press, &["completed", "partial"]).await;
+    ends(bed().await, press, &["completed", "partial"]).await;
 }
 
-async fn ends(press: impl AsyncFnOnce(&RawEntity, &str), as_one_of: &[&str]) {
-    let scene = Scene::on(bed().await);
+async fn ends(bed: &Testbed, press: impl AsyncFnOnce(&RawEntity, &str), as_one_of: &[&str]) {
+    let scene = Scene::on(bed);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
     scene.done(&assigned(&a1, &number)).await;
     // It is applied well after whoever does not wait for it has gone on.
@@ -95,7 +100,7 @@ async fn ends(press: impl AsyncFnOnce(&RawEntity, &str), as_one_of: &[&str]) {
 }
 
 /// The release, once it waits for its second attempt.
-async fn in_doubt(entity: &RawEntity) -> String {
+pub async fn in_doubt(entity: &RawEntity) -> String {
     until("a release in doubt", || async {
         let pending = entity.pending_activities().await.into_iter().next()?;
         let waits = pending.attempt == 2 && pending.state() == PendingActivityState::Scheduled;
@@ -126,6 +131,19 @@ fn a_release_in_doubt_that_is_completed_by_hand_is_not_taken_for_done() {
     run(pressed(async |entity, activity| {
         entity.complete_activity(activity, json_payload(r#"{"class":"done"}"#)).await;
     }));
+}
+
+#[test]
+fn a_release_in_doubt_that_is_completed_by_hand_is_not_taken_for_done_where_each_workload_has_a_process_of_its_own() {
+    run(async {
+        let worker_processes = Some(vec![Workload::Entity, Workload::Resource, Workload::Provisioning, Workload::Jobs]);
+        let bed = Testbed::start("buttons-of-processes", Wanted { worker_processes, ..wanted() }).await;
+        let complete = async |entity: &RawEntity, activity: &str| {
+            entity.complete_activity(activity, json_payload(r#"{"class":"done"}"#)).await;
+        };
+        ends(&bed, complete, &["completed"]).await;
+        bed.stop().await;
+    });
 }
 
 #[test]
@@ -206,7 +224,8 @@ fn a_release_in_doubt_is_read_back_before_it_is_sent_again_whatever_a_batch_does
     });
 }
 
-fn unpause_all() -> BatchOperationUnpauseActivities {
+/// Lets all activities go on, as if they were made for the first time.
+pub fn unpause_all() -> BatchOperationUnpauseActivities {
     BatchOperationUnpauseActivities {
         activity: Some(batch_operation_unpause_activities::Activity::MatchAll(true)),
         reset_attempts: true,

@@ -61,6 +61,7 @@ impl KindRule {
         });
         ResourcePolicy {
             authority,
+            authority_proves: false,
             orphan_settle_ms: self.orphan_settle_ms,
             fresh_wait_ms: self.fresh_wait_ms,
             limits: *limits,

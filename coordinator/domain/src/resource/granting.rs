@@ -6,7 +6,6 @@ use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::limits::SENDING_BATCH_MAX;
 use crate::message::{Asker, Delivery, Hop, Notice, Probe, Ticket, ToCustomer};
 use crate::order::{ClaimMode, ResourcePolicy};
-use crate::outcome::HolderAnswer;
 
 /// The most probes that one grant sends.
 const PROBES_MAX: usize = 16;
@@ -203,75 +202,6 @@ impl Resource {
         }
     }
 
-    /// Starts a look-up where one is due: for a forced release, or for those who wait.
-    fn start_look_up(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        if self.looking_up {
-            return;
-        }
-        let due = match &self.holder {
-            // What a holder whom we forgot sends may land until then.
-            None => self.vacancy == Vacancy::ToLookUp && !(self.reborn && now < self.not_before),
-            Some(_) => self.orphan_is_to_be_looked_up(now),
-        };
-        self.look_up_is_for_force = self.force_asks_authority();
-        if self.look_up_is_for_force || (due && (!self.queue.is_empty() || self.is_to_be_confirmed())) {
-            let look_up = self.look_up_effect();
-            self.looking_up = look_up.is_some();
-            effects.extend(look_up);
-        }
-    }
-
-    fn look_up_effect(&self) -> Option<Effect> {
-        let authority = self.policy.authority.clone()?;
-        let tenant = if self.look_up_is_for_force {
-            self.forcing.as_ref().filter(|_| self.force_asks_authority())?.release.tenant.clone()
-        } else {
-            let waits = self.queue.values().next().map(|queued| &queued.ticket.claimant);
-            waits.or_else(|| self.holder.as_ref()?.customer())?.tenant.clone()
-        };
-        Some(Effect::LookUp { authority, resource: self.id.clone(), tenant })
-    }
-
-    /// Takes what the authority says of who is registered.
-    pub(super) fn looked_up(&mut self, now: Timestamp, answer: HolderAnswer) {
-        let stale = std::mem::take(&mut self.look_up_is_stale);
-        let for_force = std::mem::take(&mut self.look_up_is_for_force);
-        if !std::mem::take(&mut self.looking_up) || stale {
-            return;
-        }
-        if for_force {
-            self.force_looked_up(now, answer);
-            return;
-        }
-        let orphan = self.holder.as_ref().is_some_and(|holder| holder.orphaned_at.is_some());
-        if self.holder.is_some() && !orphan {
-            return;
-        }
-        match answer {
-            HolderAnswer::Nobody => {
-                self.note(now, "looked_up", None, None, Some("nobody is registered".to_owned()));
-                if let Some(orphan) = self.holder.take() {
-                    self.tell_reset_holder(&orphan);
-                }
-                self.unsure = false;
-                self.vacancy = Vacancy::Known;
-            }
-            HolderAnswer::Party { party } => {
-                self.unsure = false;
-                self.registered(now, &party);
-            }
-            HolderAnswer::Unclear { detail } => {
-                self.note(now, "looked_up", None, None, Some(detail));
-                if let Some(holder) = &mut self.holder {
-                    holder.looked_up = true;
-                } else {
-                    self.unsure = false;
-                    self.vacancy = Vacancy::Unclear;
-                }
-            }
-        }
-    }
-
     /// What was under way in the run before is started again.
     pub(super) fn under_way_again(&mut self, effects: &mut Vec<Effect>) {
         if self.sending > 0 {
@@ -296,7 +226,7 @@ impl Resource {
         };
         let due = due.filter(|at| *at > now && (!self.queue.is_empty() || self.is_to_be_confirmed()));
         let answer_by = self.forcing.as_ref().map(|forcing| forcing.answer_by);
-        due.into_iter().chain(answer_by).min()
+        due.into_iter().chain(answer_by).chain(self.asks_again_at(now)).min()
     }
 }
 

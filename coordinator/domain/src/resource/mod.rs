@@ -8,6 +8,8 @@ mod force_tests;
 #[cfg(test)]
 mod import_tests;
 #[cfg(test)]
+mod look_up_tests;
+#[cfg(test)]
 mod reassert_tests;
 #[cfg(test)]
 mod reset_tests;
@@ -17,6 +19,7 @@ mod tests;
 mod force;
 mod granting;
 mod import;
+mod look_up;
 mod messages;
 mod orphan;
 mod reassert;
@@ -26,8 +29,11 @@ mod view;
 
 pub use force::*;
 pub use import::{Import, ImportAnswer};
+pub use look_up::Asking;
 pub use state::*;
 pub use view::*;
+
+use uuid::Uuid;
 
 use crate::ids::{CustomerRef, ResourceId, Timestamp};
 use crate::message::{ClaimAnswer, Delivery, Ticket, ToCustomer, ToResource};
@@ -52,6 +58,12 @@ pub enum Input {
     Notified(Vec<Delivery>),
     /// The look-up under way ended.
     LookedUp(HolderAnswer),
+    /// The look-up under way ended without an answer that a worker is known to have given: somebody completed or failed it in
+    /// Temporal.
+    LookUpEndedByHand {
+        /// What that person did.
+        said: String,
+    },
     /// The time asked for by [`Resource::wake_at`] has come.
     Woke,
     /// A lease is seeded, as an earlier build did it; [`Resource::import`] does it now.
@@ -77,7 +89,7 @@ pub enum Effect {
     /// Tell these customers, in order: one local activity. Answered by [`Input::Notified`].
     Notify(Vec<(CustomerRef, ToCustomer)>),
     /// Ask the authority who is registered: one normal activity on the target's queue. Answered by
-    /// [`Input::LookedUp`].
+    /// [`Input::LookedUp`] or [`Input::LookUpEndedByHand`].
     LookUp {
         /// Whom to ask.
         authority: Authority,
@@ -85,6 +97,8 @@ pub enum Effect {
         resource: ResourceId,
         /// The tenant in whose name.
         tenant: crate::ids::TenantId,
+        /// What the answer is to repeat; none where the authority's workers are not known to repeat it.
+        proof: Option<Uuid>,
     },
 }
 
@@ -96,6 +110,7 @@ impl Input {
             Self::Told(_)
             | Self::Notified(_)
             | Self::LookedUp(_)
+            | Self::LookUpEndedByHand { .. }
             | Self::Woke
             | Self::Seeded { .. }
             | Self::Forced(_)
@@ -117,6 +132,7 @@ impl Resource {
             }
             Input::Notified(deliveries) => self.notified(now, &deliveries),
             Input::LookedUp(answer) => self.looked_up(now, answer),
+            Input::LookUpEndedByHand { said } => self.look_up_ended_by_hand(now, &said),
             Input::Seeded { holder, party, policy } => self.seeded(now, &holder, party, &policy),
             Input::Forced(release) => self.forced(now, release),
             Input::Woke => {}

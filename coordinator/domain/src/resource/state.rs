@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnsweredForce, Forcing};
+use super::{AnsweredForce, Asking, Forcing};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
 use crate::message::{Asker, HeldLease, LeaseProof, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
@@ -42,6 +42,9 @@ pub struct Resource {
     /// Whether the look-up under way is for a forced release: what it answers says nothing to the ledger.
     #[serde(default)]
     pub look_up_is_for_force: bool,
+    /// What is to be remembered of look-ups beside.
+    #[serde(default, skip_serializing_if = "Asking::is_nothing")]
+    pub asking: Asking,
     /// A forced release under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forcing: Option<Forcing>,
@@ -227,7 +230,7 @@ pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
     /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `force_asked`, `forced`, `force_refused`, `orphaned`, `declined`, `seeded`,
-    /// `looked_up`, `imported`, `told`, `reasserted`, `contradicted`, `disowned`, `reset`, `confirmed`, `registered` (a release found it registered to that
+    /// `looked_up`, `look_up_by_hand`, `imported`, `told`, `reasserted`, `contradicted`, `disowned`, `reset`, `confirmed`, `registered` (a release found it registered to that
     /// party), `renamed`.
     pub what: String,
     /// The customer or party.
@@ -267,6 +270,7 @@ impl Resource {
             looking_up: false,
             look_up_is_stale: false,
             look_up_is_for_force: false,
+            asking: Asking::default(),
             forcing: None,
             forces: VecDeque::new(),
             outbox: VecDeque::new(),

@@ -25,6 +25,9 @@ pub struct ResourceView {
     /// Since when they wait for that, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<String>,
+    /// The look-ups that were ended by hand since the authority answered last; none where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub look_up_by_hand: Option<ByHandView>,
     /// Another customer that says to hold it; it is granted to nobody else meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub also_held_by: Option<RivalView>,
@@ -33,6 +36,16 @@ pub struct ResourceView {
     pub under_way: bool,
     /// What happened, oldest first.
     pub history: Vec<HistoryView>,
+}
+
+/// Look-ups that persons completed or failed in Temporal, which settles nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ByHandView {
+    /// How many in a row.
+    pub times: u32,
+    /// When the authority is asked again, or was, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<String>,
 }
 
 /// A customer that says to hold a resource that another customer holds.
@@ -178,6 +191,10 @@ impl Resource {
             epoch: self.epoch,
             waiting_for: self.waiting_for(),
             waiting_since: self.waiting_since().map(Timestamp::to_rfc3339),
+            look_up_by_hand: (self.asking.by_hand > 0).then(|| ByHandView {
+                times: self.asking.by_hand,
+                again_at: self.asking.again_at.map(Timestamp::to_rfc3339),
+            }),
             also_held_by: self.rival.as_ref().map(|rival| RivalView {
                 customer_id: rival.who.customer.to_string(),
                 tenant_id: rival.who.tenant.to_string(),

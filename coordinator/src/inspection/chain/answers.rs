@@ -117,6 +117,39 @@ pub(in crate::inspection) struct ResourceState {
     pub holder: Option<HolderState>,
     pub waiting_for: Option<String>,
     pub waiting_since: Option<String>,
+    pub look_up_by_hand: Option<ByHand>,
+    #[serde(skip)]
+    pub paused: Option<PausedCall>,
+}
+
+impl ResourceState {
+    /// What is to be told of its look-up, beside that it is made; it begins with a space.
+    pub(in crate::inspection) fn of_look_up(&self) -> String {
+        let Some(by_hand) = &self.look_up_by_hand else { return String::new() };
+        let times = match by_hand.times {
+            1 => "once".to_owned(),
+            times => format!("{times} times in a row"),
+        };
+        let again = by_hand.again_at.as_ref().map(|at| format!(", not before {at}")).unwrap_or_default();
+        format!(" The look-up was ended by hand in Temporal {times}, which settles nothing; it is made again{again}.")
+    }
+}
+
+/// Look-ups that were ended by hand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(in crate::inspection) struct ByHand {
+    pub times: u32,
+    pub again_at: Option<String>,
+}
+
+/// A call of a resource's own that an operator paused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::inspection) struct PausedCall {
+    /// It, in a sentence.
+    pub sentence: String,
+    /// The command that lets it go on.
+    pub unpause: String,
 }
 
 /// Who holds a resource.

@@ -56,6 +56,10 @@ pub struct Link {
     /// Whether it is part of a ring of orders that wait for each other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_ring: bool,
+    /// The command that lets go on what an operator paused, where that is no order's.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(in crate::inspection) unpause: Option<String>,
     #[serde(skip)]
     #[schema(ignore)]
     pub(super) parent: Option<usize>,
@@ -94,6 +98,7 @@ pub(super) fn of_order(tenant: &TenantId, said: &OrderLink) -> Link {
         detail: said.detail.clone(),
         next: None,
         in_ring: false,
+        unpause: None,
         parent: None,
     }
 }

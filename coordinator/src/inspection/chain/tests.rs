@@ -192,6 +192,36 @@ fn what_a_resource_itself_waits_for_ends_the_chain() {
 }
 
 #[test]
+fn a_look_up_that_was_ended_by_hand_is_told_and_one_that_is_paused_with_what_to_do() {
+    let a = order("A", 1);
+    let last = |state: Value| {
+        let world = World::default().order(&a, &[waits_for_lease(&a, "msisdn/1")]).resource("msisdn/1", state);
+        world.why(&a).chain.pop().unwrap()
+    };
+    let by_hand = |times: u32| {
+        let state =
+            json!({"holder": null, "waiting_for": "look_up", "look_up_by_hand": {"times": times, "again_at": "T"}});
+        last(state).detail.unwrap()
+    };
+    assert_eq!(
+        by_hand(1),
+        "The target is asked who is registered there. The look-up was ended by hand in Temporal once, which settles nothing; \
+         it is made again, not before T."
+    );
+    assert!(by_hand(3).contains("3 times in a row"));
+
+    let paused =
+        PausedCall { sentence: "Paused by an operator.".to_owned(), unpause: "temporal activity unpause".to_owned() };
+    let state = ResourceState { waiting_for: Some("look_up".to_owned()), paused: Some(paused), ..Default::default() };
+    let mut chain = Chain::of("blue".parse().unwrap(), a.clone());
+    chain.hear(Answer::Order(vec![serde_json::from_value(waits_for_lease(&a, "msisdn/1")).unwrap()]));
+    chain.hear(Answer::Resource(state));
+    let link = chain.done().chain.pop().unwrap();
+    assert!(link.detail.unwrap().ends_with("Paused by an operator."));
+    assert_eq!(link.next.as_deref(), Some("once it may go on: temporal activity unpause"));
+}
+
+#[test]
 fn a_grant_on_its_way_is_no_ring() {
     let a = order("A", 1);
     let world = World::default().order(&a, &[waits_for_lease(&a, "msisdn/1")]).held_by(

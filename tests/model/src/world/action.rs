@@ -88,6 +88,8 @@ pub enum Action {
     ResetCall(Call),
     /// An operator completes or fails the activity of a call.
     EndCallByHand(Call),
+    /// An operator completes or fails the look-up of a resource.
+    EndLookUpByHand(usize),
     /// A request arrives at the target and has its effect.
     Lands(RequestId),
     /// A request arrives at the target and is refused for good.
@@ -159,6 +161,7 @@ impl Action {
                 | Self::LoseResource(_)
                 | Self::ResetCall(_)
                 | Self::EndCallByHand(_)
+                | Self::EndLookUpByHand(_)
                 | Self::RememberCustomer(_)
                 | Self::RememberResource(_)
                 | Self::ResetCustomer(..)

@@ -169,6 +169,10 @@ impl World {
             Some(Some(_)) => actions.push(Action::LookUpDone(resource)),
             None => {}
         }
+        let may_be_ended = slot.looking_up.is_some() && !slot.task.as_ref().is_some_and(|task| task.looks_up);
+        if self.left.by_hand > 0 && may_be_ended {
+            actions.push(Action::EndLookUpByHand(resource));
+        }
     }
 
     /// Whether a resource is in a workflow task: an update waits for the next one.

@@ -34,6 +34,7 @@ impl World {
             | Action::LoseResourceTask(resource)
             | Action::LookUpRead(resource)
             | Action::LookUpDone(resource)
+            | Action::EndLookUpByHand(resource)
             | Action::ContinueResource(resource)
             | Action::TerminateResource(resource)
             | Action::RememberResource(resource)

@@ -44,6 +44,7 @@ impl World {
             | Action::NotifyAgain(_)
             | Action::LookUpRead(_)
             | Action::LookUpDone(_)
+            | Action::EndLookUpByHand(_)
             | Action::Wake(_) => self.act_resource(action, seen),
             Action::StrayArrives(index) => self.stray_arrives(*index, seen),
             Action::StrayClaimLost(index) => {

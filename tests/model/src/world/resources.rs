@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, Timestamp};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket, ToCustomer, ToResource};
+use interlock_domain::outcome::HolderAnswer;
 use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource, Vacancy};
 
 use super::perform::Checked;
@@ -223,12 +224,27 @@ impl World {
                 }
                 None => Ok(()),
             },
+            Action::EndLookUpByHand(resource) => self.end_look_up_by_hand(resource, seen),
             Action::Wake(resource) => match self.wake_time(resource) {
                 Some(at) => self.advance_to(at, seen),
                 None => Ok(()),
             },
             _ => Ok(()),
         }
+    }
+
+    /// An operator completes the look-up, and says that nobody has it.
+    fn end_look_up_by_hand(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
+        self.left.by_hand -= 1;
+        seen.see(Sighting::LookUpByHand);
+        self.resources[resource].looking_up = None;
+        let input = if self.scenario.broken == Some(Broken::TakesLookUpsByHand) {
+            Input::LookedUp(HolderAnswer::Nobody)
+        } else {
+            Input::LookUpEndedByHand { said: "completed as nobody".to_owned() }
+        };
+        self.tell_resource(resource, input, seen)?;
+        self.end_resource_run(resource, seen)
     }
 
     fn notify_next(&mut self, resource: usize, action: &Action, seen: &mut Sightings) -> Checked {

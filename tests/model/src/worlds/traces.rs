@@ -198,6 +198,14 @@ pub fn trace_17() -> Scenario {
     handed_over("trace 17", Faults { by_hand: 1, ..Faults::default() }).ends_with("N1", "B")
 }
 
+/// 17, where it is the look-up of a number that the ledger does not know, and that is A's: the target takes a second holder
+/// silently.
+pub fn trace_17_look_up() -> Scenario {
+    let start = Scenario::new("trace 17, of a look-up").has_by("A", "N1", Start::TargetOnly).overwriting();
+    let handed_over = start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B");
+    handed_over.with("", Faults { by_hand: 1, ..Faults::default() })
+}
+
 fn handed_over(name: &str, faults: Faults) -> Scenario {
     let start = Scenario::new(name).has("A", "N1");
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).with("", faults)

@@ -1,0 +1,148 @@
+//! Asking the authority who is registered, and what its answer is worth.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::granting::contested_wait_ms;
+use super::{Effect, Resource, Vacancy};
+use crate::ids::Timestamp;
+use crate::outcome::HolderAnswer;
+use crate::recording::Edition;
+
+/// What a resource remembers of its look-ups, beside whether one is under way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    /// How many questions with a proof it asked: each has another proof.
+    #[serde(default)]
+    pub asked: u64,
+    /// How many of them in a row were ended by hand.
+    #[serde(default)]
+    pub by_hand: u32,
+    /// When it asks again, after one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<Timestamp>,
+}
+
+impl Asking {
+    /// Whether there is nothing to remember.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Resource {
+    /// Starts a look-up where one is due: for a forced release, or for those who wait.
+    pub(super) fn start_look_up(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        if self.looking_up {
+            return;
+        }
+        self.look_up_is_for_force = self.force_asks_authority();
+        let waits = self.asking.again_at.is_some_and(|at| now < at);
+        if !waits && self.is_look_up_due(now) {
+            let look_up = self.look_up_effect();
+            self.looking_up = look_up.is_some();
+            effects.extend(look_up);
+        }
+    }
+
+    fn is_look_up_due(&self, now: Timestamp) -> bool {
+        let due = match &self.holder {
+            // What a holder whom we forgot sends may land until then.
+            None => self.vacancy == Vacancy::ToLookUp && !(self.reborn && now < self.not_before),
+            Some(_) => self.orphan_is_to_be_looked_up(now),
+        };
+        self.force_asks_authority() || (due && (!self.queue.is_empty() || self.is_to_be_confirmed()))
+    }
+
+    /// When a look-up is made again that was ended by hand, where that is what it waits for.
+    pub(super) fn asks_again_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.asking.again_at.filter(|at| *at > now && !self.looking_up && self.is_look_up_due(now))
+    }
+
+    /// The look-up that is due, or under way.
+    pub(super) fn look_up_effect(&mut self) -> Option<Effect> {
+        let authority = self.policy.authority.clone()?;
+        let tenant = if self.look_up_is_for_force {
+            self.forcing.as_ref().filter(|_| self.force_asks_authority())?.release.tenant.clone()
+        } else {
+            let waits = self.queue.values().next().map(|queued| &queued.ticket.claimant);
+            waits.or_else(|| self.holder.as_ref()?.customer())?.tenant.clone()
+        };
+        let proves = self.policy.authority_proves && self.edition >= Edition::V0_2;
+        let proof = proves.then(|| self.next_proof());
+        Some(Effect::LookUp { authority, resource: self.id.clone(), tenant, proof })
+    }
+
+    /// What the answer to the next question is to repeat: another one for each question.
+    fn next_proof(&mut self) -> Uuid {
+        self.asking.asked = self.asking.asked.saturating_add(1);
+        let question = format!("interlock:look-up:{}/{}/{}", self.asking.asked, self.realm, self.id);
+        Uuid::new_v5(&Uuid::NAMESPACE_URL, question.as_bytes())
+    }
+
+    /// Takes what the authority says of who is registered.
+    pub(super) fn looked_up(&mut self, now: Timestamp, answer: HolderAnswer) {
+        let stale = std::mem::take(&mut self.look_up_is_stale);
+        let for_force = std::mem::take(&mut self.look_up_is_for_force);
+        if !std::mem::take(&mut self.looking_up) {
+            return;
+        }
+        (self.asking.by_hand, self.asking.again_at) = (0, None);
+        if stale {
+            return;
+        }
+        if for_force {
+            self.force_looked_up(now, answer);
+            return;
+        }
+        let orphan = self.holder.as_ref().is_some_and(|holder| holder.orphaned_at.is_some());
+        if self.holder.is_some() && !orphan {
+            return;
+        }
+        match answer {
+            HolderAnswer::Nobody => {
+                self.note(now, "looked_up", None, None, Some("nobody is registered".to_owned()));
+                if let Some(orphan) = self.holder.take() {
+                    self.tell_reset_holder(&orphan);
+                }
+                self.unsure = false;
+                self.vacancy = Vacancy::Known;
+            }
+            HolderAnswer::Party { party } => {
+                self.unsure = false;
+                self.registered(now, &party);
+            }
+            HolderAnswer::Unclear { detail } => {
+                self.note(now, "looked_up", None, None, Some(detail));
+                if let Some(holder) = &mut self.holder {
+                    holder.looked_up = true;
+                } else {
+                    self.unsure = false;
+                    self.vacancy = Vacancy::Unclear;
+                }
+            }
+        }
+    }
+
+    /// A person completed or failed the look-up in Temporal. Who is registered is not known by that: the authority is asked again,
+    /// after waits that grow, and nothing is granted before it has answered.
+    pub(super) fn look_up_ended_by_hand(&mut self, now: Timestamp, said: &str) {
+        let stale = std::mem::take(&mut self.look_up_is_stale);
+        let for_force = std::mem::take(&mut self.look_up_is_for_force);
+        if !std::mem::take(&mut self.looking_up) {
+            return;
+        }
+        let again_at = now.plus_ms(contested_wait_ms(self.asking.by_hand));
+        self.asking.by_hand = self.asking.by_hand.saturating_add(1);
+        self.asking.again_at = Some(again_at);
+        let detail = format!(
+            "the look-up was ended by hand ({said}), which settles nothing: the authority is asked again at {}",
+            again_at.to_rfc3339()
+        );
+        self.note(now, "look_up_by_hand", None, None, Some(detail));
+        if !stale && !for_force && self.holder.is_none() && self.vacancy == Vacancy::Known {
+            // The lease came back while it was asked; whoever is next waited for the answer.
+            self.vacancy = Vacancy::ToLookUp;
+        }
+    }
+}
