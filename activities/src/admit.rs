@@ -104,6 +104,7 @@ fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned
 /// A plan whose steps need no lease.
 fn drop_claims(plan: &mut Plan) {
     plan.claims.clear();
+    plan.first_use.clear();
     plan.steps.iter_mut().for_each(|step| step.resources.clear());
 }
 

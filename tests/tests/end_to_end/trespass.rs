@@ -17,7 +17,7 @@ use crate::waiting::until_or_give_up;
 const REALM: &str = "numbers";
 
 /// How a SIM stands at the HSS: its subscription, and its numbers.
-fn at_the_hss(bed: &Testbed, imsi: &str) -> Value {
+pub fn at_the_hss(bed: &Testbed, imsi: &str) -> Value {
     let tables = bed.hss.state()["tables"].clone();
     let of_sim = |table: &str| -> Vec<Value> {
         let rows = tables[table].as_array().into_iter().flatten();
@@ -27,7 +27,7 @@ fn at_the_hss(bed: &Testbed, imsi: &str) -> Value {
 }
 
 /// A customer whose subscription and number Interlock itself made, and who it is.
-async fn victim(scene: &Scene<'_>) -> (Customer, String) {
+pub async fn victim(scene: &Scene<'_>) -> (Customer, String) {
     let (victim, number) = (Scene::newcomer("victim"), number());
     let iccid = format!("8901{}", victim.imsi);
     let seed = Seed { imsi: victim.imsi.clone(), iccid: Some(iccid.clone()), sim_only: true, msisdn: None };
@@ -38,7 +38,7 @@ async fn victim(scene: &Scene<'_>) -> (Customer, String) {
 }
 
 /// Waits until an order is over or waits for a person, and says how it stands.
-async fn settled(scene: &Scene<'_>, event: &Value) -> Value {
+pub async fn settled(scene: &Scene<'_>, event: &Value) -> Value {
     let order = scene.submit(event).await;
     let ends = ["completed", "partial", "failed", "cancelled", "rejected", "superseded", "held"];
     let settled = until_or_give_up(|| async {

@@ -26,11 +26,28 @@ impl Customer {
 
     fn has(&self, order: &Order, required: &ResourceId) -> bool {
         let takes = order.claim_on(required).is_some_and(|claim| claim.claim.mode == ClaimMode::Assign);
+        takes || self.is_known_to_have(required)
+    }
+
+    fn is_known_to_have(&self, required: &ResourceId) -> bool {
         let proves = |(resource, lease): (&ResourceId, &Lease)| {
             let names = lease.party.as_deref() == Some(required.id()) && resource.kind() != required.kind();
             lease.kept && !lease.doubted && lease.due.is_none() && (resource == required || names)
         };
-        takes || self.leases.iter().any(proves)
+        self.leases.iter().any(proves)
+    }
+
+    /// What a step acts on though this customer is not known to have it. Whoever sends the step sees first that nobody else has
+    /// it; a release goes by what is kept with its lease, and acts on nothing else.
+    pub(super) fn unproven_of_step(&self, id: &OrderId, index: usize) -> Vec<ResourceId> {
+        let Some(order) = self.orders.get(id) else { return Vec::new() };
+        let Some(step) = order.steps.get(index).filter(|step| !order.is_release_step(step)) else { return Vec::new() };
+        let is_named = |resource: &&ResourceId| {
+            let by_argument = step.planned.data.values().any(|value| value.as_str() == Some(resource.id()));
+            by_argument || step.planned.resources.contains(resource)
+        };
+        let unproven = order.first_use.iter().filter(is_named).filter(|resource| !self.is_known_to_have(resource));
+        unproven.cloned().collect()
     }
 
     /// Whether an older order of this customer is to take what another one requires, or to have something under that name.
@@ -52,9 +69,11 @@ impl Customer {
     pub(super) fn hold_what_is_not_proven(&mut self) {
         let is_held = |order: &Order| order.steps.iter().any(|step| is_unproven(&step.state));
         let mut changes: Vec<(OrderId, Option<ResourceId>)> = Vec::new();
-        for (id, order) in self.orders.iter().filter(|(_, order)| !order.requires.is_empty() && order.ending.is_none())
-        {
+        let asks = |order: &Order| !order.requires.is_empty() || !order.first_use.is_empty();
+        for (id, order) in self.orders.iter().filter(|(_, order)| asks(order) && order.ending.is_none()) {
             match self.unproven(order) {
+                // Somebody else had it when the step was to be sent.
+                None if !order.first_use.iter().all(|resource| self.is_known_to_have(resource)) => {}
                 None if is_held(order) => changes.push((id.clone(), None)),
                 Some(resource) if !is_held(order) && self.inbox.is_empty() && !self.is_to_have(order, resource) => {
                     changes.push((id.clone(), Some(resource.clone())));

@@ -98,3 +98,48 @@ fn what_was_given_up_proves_nothing_any_more() {
     assert_eq!(calls(&admit(&mut a, "e2", suspension(), vec![])), 0);
     assert!(held_by(&a, "e2").is_some());
 }
+
+/// An assign of the number to the SIM, which nobody else may have.
+fn first_use() -> Plan {
+    let with_sim = |mut step: PlannedStep| {
+        step.data.insert("imsi".to_owned(), "00101".into());
+        step
+    };
+    let assigns = with_sim(step("hss.assign", &[number()], &[]));
+    let tells = with_sim(step("crm.add", &[], &[0]));
+    Plan { first_use: vec![sim()], ..plan(&[(ClaimMode::Assign, number())], vec![assigns, tells]) }
+}
+
+fn unproven(effects: &[Effect]) -> Vec<Vec<ResourceId>> {
+    let of_call = |effect: &Effect| match effect {
+        Effect::Provision { request, .. } => Some(request.unproven.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(of_call).collect()
+}
+
+fn refused() -> Input {
+    let outcome = Outcome::Permanent { code: ErrorCode::RightUnproven.into(), detail: "another's".to_owned() };
+    Input::StepEnded { order: order_id("e1"), step: 0, outcome }
+}
+
+#[test]
+fn a_sim_that_is_not_known_to_be_ones_own_is_looked_at_before_it_is_used() {
+    let mut a = customer();
+    let effects = admit(&mut a, "e1", first_use(), vec![(number(), granted(7))]);
+    assert_eq!(unproven(&effects), [vec![sim()]]);
+    let mut b = customer();
+    b.step(NOW, imported(sim(), None));
+    assert_eq!(unproven(&admit(&mut b, "e1", first_use(), vec![(number(), granted(7))])), [vec![]], "it is known");
+}
+
+#[test]
+fn what_was_refused_as_anothers_is_sent_again_once_it_is_known_to_be_ones_own_and_not_before() {
+    let mut a = customer();
+    admit(&mut a, "e1", first_use(), vec![(number(), granted(7))]);
+    assert_eq!(calls(&a.step(NOW, refused())), 0);
+    assert_eq!(held_by(&a, "e1").as_deref(), Some("right_unproven"));
+    assert_eq!(calls(&a.step(NOW, imported("msisdn/2".parse().unwrap(), Some("00102")))), 0, "another SIM");
+    let effects = a.step(NOW, imported(sim(), None));
+    assert_eq!((unproven(&effects), held_by(&a, "e1")), (vec![vec![]], None));
+}
