@@ -135,6 +135,14 @@ mod tests {
         assert!(found.valid && found.warnings.len() == 1, "{found:?}");
         assert!(text(&found).contains(": warning: service.updated: "), "{}", text(&found));
         assert_eq!(report(&on_purpose).warnings, [""; 0]);
+
+        // A free number for whatever SIM the event names.
+        let first_use = "requires = [{ resource = \"imsi/{imsi}\", first_use = true }]\n";
+        let found = report(&shipped.replace(first_use, ""));
+        let told = text(&found);
+        assert_eq!(found.warnings.len(), 2, "{told}");
+        assert!(told.contains(": warning: number.assigned: ") && told.contains("number.changed: "), "{told}");
+        assert!(told.contains("whatever imsi the field 'imsi' names"), "{told}");
     }
 
     #[test]

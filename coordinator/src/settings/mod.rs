@@ -139,13 +139,16 @@ impl Settings {
     /// Where everything is, by what is recorded. `namespace` is that of the connection.
     ///
     /// # Errors
-    /// [`Fault`] with the code of a [`RoutingError`].
+    /// [`Fault`] with the code of a [`RoutingError`], or `realm_authorities_differ`.
     pub fn routing_as_recorded(
         &self,
         catalog: &Catalog,
         namespace: &str,
         record: &InstallationRecord,
     ) -> Result<Routing, Fault> {
+        catalog.check_authorities(&self.tenants).map_err(|differ| {
+            Fault::wrong_use(ErrorCode::RealmAuthoritiesDiffer, format!("The settings do not fit together: {differ}."))
+        })?;
         let id_key = self
             .id_key
             .as_ref()

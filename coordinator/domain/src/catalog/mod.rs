@@ -20,6 +20,7 @@ mod pattern;
 mod plan;
 mod proof;
 mod schema;
+mod shared_authority;
 mod step_order;
 mod template;
 
@@ -34,6 +35,7 @@ pub use pace::{
     RETRY_INITIAL_MS_LIMITS,
 };
 pub use plan::{PLAN_PARTS_MAX, PlanContext, Planned};
+pub use shared_authority::AuthoritiesDiffer;
 
 use event_rule::{Body, EventRule};
 use kind_rule::KindRule;

@@ -41,12 +41,10 @@ impl Customer {
     /// it; a release goes by what is kept with its lease, and acts on nothing else.
     pub(super) fn unproven_of_step(&self, id: &OrderId, index: usize) -> Vec<ResourceId> {
         let Some(order) = self.orders.get(id) else { return Vec::new() };
-        let Some(step) = order.steps.get(index).filter(|step| !order.is_release_step(step)) else { return Vec::new() };
-        let is_named = |resource: &&ResourceId| {
-            let by_argument = step.planned.data.values().any(|value| value.as_str() == Some(resource.id()));
-            by_argument || step.planned.resources.contains(resource)
-        };
-        let unproven = order.first_use.iter().filter(is_named).filter(|resource| !self.is_known_to_have(resource));
+        if order.steps.get(index).is_none_or(|step| order.is_release_step(step)) {
+            return Vec::new();
+        }
+        let unproven = order.first_use.iter().filter(|resource| !self.is_known_to_have(resource));
         unproven.cloned().collect()
     }
 

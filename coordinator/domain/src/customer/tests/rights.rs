@@ -101,12 +101,8 @@ fn what_was_given_up_proves_nothing_any_more() {
 
 /// An assign of the number to the SIM, which nobody else may have.
 fn first_use() -> Plan {
-    let with_sim = |mut step: PlannedStep| {
-        step.data.insert("imsi".to_owned(), "00101".into());
-        step
-    };
-    let assigns = with_sim(step("hss.assign", &[number()], &[]));
-    let tells = with_sim(step("crm.add", &[], &[0]));
+    let assigns = step("hss.assign", &[number()], &[]);
+    let tells = step("crm.add", &[], &[0]);
     Plan { first_use: vec![sim()], ..plan(&[(ClaimMode::Assign, number())], vec![assigns, tells]) }
 }
 
@@ -142,4 +138,25 @@ fn what_was_refused_as_anothers_is_sent_again_once_it_is_known_to_be_ones_own_an
     assert_eq!(calls(&a.step(NOW, imported("msisdn/2".parse().unwrap(), Some("00102")))), 0, "another SIM");
     let effects = a.step(NOW, imported(sim(), None));
     assert_eq!((unproven(&effects), held_by(&a, "e1")), (vec![vec![]], None));
+}
+
+#[test]
+fn a_person_who_cancels_what_is_not_proven_lets_go_on_what_waits_behind_it() {
+    let mut a = customer();
+    admit(&mut a, "e1", first_use(), vec![(number(), granted(7))]);
+    a.step(NOW, refused());
+    let next = plan(&[], vec![step("hss.touch", &[], &[])]);
+    assert_eq!(calls(&admit(&mut a, "e2", next, vec![])), 0, "it waits for its turn");
+    let action = Action {
+        action_id: "x".to_owned(),
+        order_id: order_id("e1"),
+        kind: ActionKind::Cancel,
+        paused_call: false,
+        content: None,
+        actor: "p".to_owned(),
+        reason: "another's SIM".to_owned(),
+    };
+    let (done, effects) = a.act(NOW, &action);
+    assert_eq!((done.is_ok(), calls(&effects)), (true, 1));
+    assert!(!a.leases.contains_key(&number()), "the number is free for others");
 }
