@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 use interlock_adapters::{AdapterRegistry, TargetSettings};
 use interlock_domain::catalog::Catalog;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{RealmId, TargetId, TenantId};
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{

@@ -4,7 +4,7 @@
 //! resource's id: whoever has a number there has the SIM under which the target has it. What is to be had by an older order of the
 //! customer is waited for; else a person has to see to it (design §4.5, and §4.8 for numbers that are older than the ledger).
 
-use super::{Customer, Lease, Order, StepState};
+use super::{Customer, Lease, Order, OrderStep, StepState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId};
 use crate::order::ClaimMode;
@@ -41,7 +41,11 @@ impl Customer {
     /// it; a release goes by what is kept with its lease, and acts on nothing else.
     pub(super) fn unproven_of_step(&self, id: &OrderId, index: usize) -> Vec<ResourceId> {
         let Some(order) = self.orders.get(id) else { return Vec::new() };
-        if order.steps.get(index).is_none_or(|step| order.is_release_step(step)) {
+        let Some(step) = order.steps.get(index).filter(|step| !order.is_release_step(step)) else { return Vec::new() };
+        // What only follows had the right when the order used it: a SIM that was swapped may be somebody else's by then.
+        let is_use = |step: &OrderStep| !step.planned.resources.is_empty() && !order.is_release_step(step);
+        let was_used = order.steps.iter().any(|step| step.state == StepState::Done && is_use(step));
+        if was_used && step.planned.resources.is_empty() {
             return Vec::new();
         }
         let unproven = order.first_use.iter().filter(|resource| !self.is_known_to_have(resource));

@@ -130,6 +130,17 @@ fn a_sim_that_is_not_known_to_be_ones_own_is_looked_at_before_it_is_used() {
 }
 
 #[test]
+fn what_follows_the_use_of_a_sim_is_not_looked_at_again() {
+    let swap = Plan {
+        first_use: vec![sim()],
+        ..plan(&[(ClaimMode::Assign, number())], vec![step("hss.swap", &[number()], &[]), step("crm.swap", &[], &[0])])
+    };
+    let mut a = customer();
+    assert_eq!(unproven(&admit(&mut a, "e1", swap, vec![(number(), granted(7))])), [vec![sim()]]);
+    assert_eq!(unproven(&a.step(NOW, done("e1", 0))), [vec![]], "the SIM may be somebody else's by now");
+}
+
+#[test]
 fn what_was_refused_as_anothers_is_sent_again_once_it_is_known_to_be_ones_own_and_not_before() {
     let mut a = customer();
     admit(&mut a, "e1", first_use(), vec![(number(), granted(7))]);
