@@ -107,7 +107,7 @@ catalogue! {
         RealmSpansNamespaces = "realm_spans_namespaces": "Tenants that share a realm are in different namespaces."
             => "Give all tenants of the realm the connection's 'namespace', in which those live of whom nothing is set.";
         RealmAuthoritiesDiffer = "realm_authorities_differ": "Tenants that share a realm ask different targets who has its resources."
-            => "Map the role of the kind's 'authority' to one target for all tenants, or give the kind no realm.";
+            => "Map the role of its authority to one target for all tenants, or give the kind of resource no realm.";
         NotAnEntity = "not_an_entity": "The text is no workflow id of an entity."
             => "Write TENANT/customer/ID or REALM/resource/KIND/ID, each part percent-encoded.";
         CatalogUnreadable = "catalog_unreadable": "The catalog file cannot be read."
