@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::events::{Customer, assigned, changed, event};
 use crate::scene::{Scene, imsi, number};
 use crate::testbed::{run, shared};
-use crate::trespass::{at_the_hss, settled, victim};
+use crate::trespass::{at_the_hss, victim};
+use crate::waiting::until_or_give_up;
 
 /// The same customer, naming somebody else's SIM.
 fn naming(customer: &Customer, imsi: &str) -> Customer {
@@ -19,6 +20,22 @@ fn loaded_sim(scene: &Scene<'_>) -> String {
     let iccid = Some(format!("8901{imsi}"));
     scene.bed.hss.seed(&[Seed { imsi: imsi.clone(), iccid, sim_only: true, msisdn: None }]).unwrap();
     imsi
+}
+
+/// Waits until an order is over, is held, or waits for the SIM, which its customer does not give up; and says how it stands.
+async fn settled(scene: &Scene<'_>, attack: &Value, imsi: &str) -> Value {
+    let order = scene.submit(attack).await;
+    let sim = format!("imsi/{imsi}");
+    let ends = ["completed", "partial", "failed", "cancelled", "rejected", "superseded", "held"];
+    let settled = until_or_give_up(|| async {
+        let shown = scene.order(&order).await?;
+        let waits_for_it = shown["state"] == "pending" && shown["waiting_for"]["resource"] == sim.as_str();
+        (waits_for_it || ends.contains(&shown["state"].as_str()?)).then_some(shown)
+    });
+    match settled.await {
+        Some(shown) => shown,
+        None => panic!("nothing comes of {attack:#}\n{:#}", scene.order(&order).await.unwrap_or_default()),
+    }
 }
 
 /// Plays each attack as a customer of its own that holds a number under a SIM of its own, and sees that the victim's SIM stays as it is.
@@ -50,7 +67,7 @@ async fn attack(attackers: &Scene<'_>, imsi: &str, of_victim: &str) {
         let (customer, own) = (attackers.customer("attacker"), number());
         attackers.done(&assigned(&customer, &own)).await;
         let attack = attack(&customer, &own);
-        let shown = settled(attackers, &attack).await;
+        let shown = settled(attackers, &attack, imsi).await;
         assert_eq!(at_the_hss(attackers.bed, imsi), before, "{what}: {attack:#}\n{shown:#}");
         assert_ne!(shown["state"], "completed", "{what}: {shown:#}");
     }

@@ -38,7 +38,7 @@ pub async fn victim(scene: &Scene<'_>) -> (Customer, String) {
 }
 
 /// Waits until an order is over or waits for a person, and says how it stands.
-pub async fn settled(scene: &Scene<'_>, event: &Value) -> Value {
+async fn settled(scene: &Scene<'_>, event: &Value) -> Value {
     let order = scene.submit(event).await;
     let ends = ["completed", "partial", "failed", "cancelled", "rejected", "superseded", "held"];
     let settled = until_or_give_up(|| async {
