@@ -75,7 +75,8 @@ impl Customer {
         for (id, order) in self.orders.iter().filter(|(_, order)| asks(order) && order.ending.is_none()) {
             match self.unproven(order) {
                 // Somebody else had it when the step was to be sent.
-                None if !order.first_use.iter().all(|resource| self.is_known_to_have(resource)) => {}
+                None if was_refused(order)
+                    && !order.first_use.iter().all(|resource| self.is_known_to_have(resource)) => {}
                 None if is_held(order) => changes.push((id.clone(), None)),
                 Some(resource) if !is_held(order) && self.inbox.is_empty() && !self.is_to_have(order, resource) => {
                     changes.push((id.clone(), Some(resource.clone())));
@@ -104,4 +105,9 @@ impl Customer {
 
 fn is_unproven(state: &StepState) -> bool {
     matches!(state, StepState::Held { code, .. } if *code == ErrorCode::RightUnproven)
+}
+
+/// Whether whoever was to send a step of it found that somebody else has what it acts on.
+fn was_refused(order: &Order) -> bool {
+    order.steps.iter().any(|step| is_unproven(&step.state) && step.dispatches > 0)
 }

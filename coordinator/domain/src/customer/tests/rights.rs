@@ -171,3 +171,14 @@ fn a_person_who_cancels_what_is_not_proven_lets_go_on_what_waits_behind_it() {
     assert_eq!((done.is_ok(), calls(&effects)), (true, 1));
     assert!(!a.leases.contains_key(&number()), "the number is free for others");
 }
+
+#[test]
+fn what_must_be_had_and_what_may_be_used_first_are_told_apart() {
+    let other: ResourceId = "imsi/00109".parse().unwrap();
+    let both =
+        Plan { first_use: vec![sim()], requires: vec![other.clone()], ..plan(&[], vec![step("hss.touch", &[], &[])]) };
+    let mut a = customer();
+    admit(&mut a, "e1", both, vec![]);
+    assert_eq!(held_by(&a, "e1").as_deref(), Some("right_unproven"));
+    assert_eq!(unproven(&a.step(NOW, imported(other, None))), [vec![sim()]], "it goes on, and the SIM is looked at");
+}
