@@ -32,14 +32,17 @@ impl Catalog {
     ///
     /// # Errors
     /// [`AuthoritiesDiffer`], for the first kind of which they do not.
-    pub fn check_authorities(&self, tenants: &BTreeMap<TenantId, TenantSettings>) -> Result<(), AuthoritiesDiffer> {
+    pub fn check_authorities(
+        &self,
+        tenants: &BTreeMap<TenantId, TenantSettings>,
+    ) -> Result<(), Box<AuthoritiesDiffer>> {
         for (kind, rule) in &self.inner.kinds {
             let (Some(realm), Some(role)) = (&rule.realm, rule.authority_role()) else { continue };
             let asked = |of: &TenantSettings| of.targets.get(role).cloned().unwrap_or_else(|| TargetId::from(role));
             let mut all = tenants.iter().map(|(tenant, of)| (tenant.clone(), asked(of)));
             let Some(one) = all.next() else { continue };
             if let Some(other) = all.find(|(_, target)| *target != one.1) {
-                return Err(AuthoritiesDiffer { kind: kind.clone(), realm: realm.clone(), one, other });
+                return Err(Box::new(AuthoritiesDiffer { kind: kind.clone(), realm: realm.clone(), one, other }));
             }
         }
         Ok(())
