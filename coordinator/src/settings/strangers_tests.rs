@@ -128,8 +128,11 @@ fn the_name_of_a_token_is_not_one_that_could_forge_who_acted() {
 
 #[test]
 fn tenants_that_share_a_realm_and_ask_different_targets_are_refused_before_anything_starts() {
-    let (_directory, sources) =
-        file("[tenants.blue.targets]\nhss = \"hss-east\"\n[tenants.green.targets]\nhss = \"hss-west\"\n");
+    let target = |name: &str| format!("[targets.{name}]\nadapter = \"pyhss\"\nbase_url = \"http://{name}\"\n");
+    let calls = |tenant: &str, name: &str| format!("[tenants.{tenant}.targets]\nhss = \"{name}\"\n");
+    let two = [("blue", "hss-east"), ("green", "hss-west")];
+    let text: String = two.iter().map(|(tenant, name)| target(name) + &calls(tenant, name)).collect();
+    let (_directory, sources) = file(&text);
     let settings = Settings::load(&sources).unwrap();
     let text = interlock_domain::catalog::REFERENCE_TEXT;
     let shared = text.replace("[resources.msisdn]\n", "[resources.msisdn]\nrealm = \"numbers\"\n");
