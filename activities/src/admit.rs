@@ -112,6 +112,7 @@ fn note_who_proves(plan: &mut Plan, proving: &BTreeSet<TargetId>) {
 /// A plan whose steps need no lease.
 fn drop_claims(plan: &mut Plan) {
     plan.claims.clear();
+    plan.first_use.clear();
     plan.steps.iter_mut().for_each(|step| step.resources.clear());
 }
 

@@ -29,6 +29,7 @@ use temporalio_common::protos::temporal::api::common::v1::{
 use temporalio_common::protos::temporal::api::enums::v1::{
     TaskQueueKind, UpdateWorkflowExecutionLifecycleStage, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
 };
+use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
 use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::update::v1 as update;
 use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
@@ -367,6 +368,35 @@ impl EntityClient {
             }
             None => Err(EntityCallError::NotAnswered { workflow_id: route.workflow_id.clone() }),
         }
+    }
+
+    /// Asks an entity; none where there is no such entity. One that ended answers, too.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]: Temporal, or the entity's worker, did not answer.
+    pub async fn query<A: DeserializeOwned>(
+        &self,
+        entity: &EntityTarget,
+        query: &str,
+    ) -> Result<Option<A>, EntityCallError> {
+        let request = service::QueryWorkflowRequest {
+            namespace: entity.route.namespace.clone(),
+            execution: Some(execution(&entity.route)),
+            query: Some(WorkflowQuery {
+                query_type: query.to_owned(),
+                query_args: Some(self.payloads(entity, &Value::Null).await?),
+                header: None,
+            }),
+            ..Default::default()
+        };
+        let answer = match self.client.clone().query_workflow(unthrottled(request)).await {
+            Ok(answer) => answer.into_inner().query_result,
+            Err(status) if is_gone(&status) => return Ok(None),
+            Err(status) => return Err(refused(entity, status)),
+        };
+        let payloads = answer.ok_or_else(|| unreadable(entity, "there was no answer in the answer".to_owned()))?;
+        let answer = self.read(entity, payloads).await?;
+        serde_json::from_value(answer).map(Some).map_err(|fault| unreadable(entity, fault.to_string()))
     }
 
     /// Makes a call again while the entity cannot take it: its run is just ending, or has all the signals it may take

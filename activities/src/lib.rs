@@ -24,6 +24,7 @@ mod recorded_activities;
 mod registered;
 mod report;
 mod request_id;
+mod rights;
 mod search_attribute_gate;
 mod send;
 mod sending_lanes;

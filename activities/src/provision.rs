@@ -9,7 +9,7 @@ use interlock_domain::attempt::{
     Situation, TOO_LATE, after_call, after_verification, first_move, left_just_before, may_send, not_let_through,
 };
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::Timestamp;
+use interlock_domain::ids::{ResourceId, Timestamp};
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::observation::Observation;
 use interlock_domain::outcome::Outcome;
@@ -20,6 +20,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use crate::breaker::Breaker;
 use crate::clock::{millis, now, timestamp};
 use crate::heartbeat::{Trace, left_before};
+use crate::rights::{self, Found, Ledger};
 use crate::worker_context::WorkerContext;
 
 /// How long an adapter may overrun the time of its call before the call counts as ambiguous.
@@ -52,7 +53,7 @@ pub(crate) async fn provision(
     };
     let breaker = worker.breakers.of(&request.target);
     let (target, began) = (request.target.clone(), Instant::now());
-    let attempt = Attempt::of(context, adapter.as_ref(), breaker, request);
+    let attempt = Attempt::of(context, adapter.as_ref(), &worker.entities, breaker, request);
     let ended = attempt.trace.alive(attempt.carry_out()).await;
     let (outcome, took_ms) = (class_of(&ended), millis(began.elapsed()));
     if matches!(&ended, Ok(outcome) if outcome.is_effective()) {
@@ -82,9 +83,12 @@ fn class_of(ended: &Result<Outcome, ActivityError>) -> &'static str {
 struct Attempt<'a> {
     context: &'a ActivityContext,
     adapter: &'a dyn Adapter,
+    ledger: &'a dyn Ledger,
     breaker: Breaker,
     capabilities: Capabilities,
     call: Call,
+    /// What the call acts on though its customer is not known to have it.
+    unproven: Vec<ResourceId>,
     situation: Situation,
     retry: RetryPolicy,
     trace: Trace<'a>,
@@ -94,7 +98,13 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn of(context: &'a ActivityContext, adapter: &'a dyn Adapter, breaker: Breaker, request: ProvisionRequest) -> Self {
+    fn of(
+        context: &'a ActivityContext,
+        adapter: &'a dyn Adapter,
+        ledger: &'a dyn Ledger,
+        breaker: Breaker,
+        request: ProvisionRequest,
+    ) -> Self {
         let info = context.info();
         let now = now();
         let situation = Situation {
@@ -124,9 +134,11 @@ impl<'a> Attempt<'a> {
         Self {
             context,
             adapter,
+            ledger,
             breaker,
             capabilities,
             call,
+            unproven: request.unproven,
             situation,
             retry: request.retry,
             trace: Trace::new(context),
@@ -156,6 +168,9 @@ impl<'a> Attempt<'a> {
         }
         if wait_ms > 0 {
             return Err(self.leave_sending_to_the_next(verify).await);
+        }
+        if let Some(refused) = self.refused(verify).await? {
+            return Ok(refused);
         }
         match may_send(now(), deadline, self.situation.expires_at, true) {
             MaySend::Yes => self.send(verify).await,
@@ -226,9 +241,35 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Sees that nobody else has what the call acts on: the refusal where somebody has.
+    async fn refused(&self, is_read_back: bool) -> Result<Option<Outcome>, ActivityError> {
+        if self.unproven.is_empty() {
+            return Ok(None);
+        }
+        let looked = rights::look(self.ledger, self.adapter, &self.call, &self.unproven);
+        let Ok(found) = self.breaker.call(looked).await else {
+            return Err(self.not_let_through(is_read_back).await);
+        };
+        let earlier = left_just_before(&self.situation).unwrap_or(Left::Settled);
+        match found {
+            Ok(Found::Free) => Ok(None),
+            Ok(Found::Anothers(detail)) => Ok(Some(Found::refusal(detail))),
+            Ok(Found::LedgerSilent(detail)) => Err(self.again(earlier, "unclear", detail, Wait::Pause).await),
+            Err(refused @ Outcome::Permanent { .. }) => Ok(Some(refused)),
+            Err(outcome) => {
+                let detail = serde_json::to_string(&outcome).unwrap_or_else(|_| outcome.class().to_owned());
+                let wait = outcome.retry_after_ms().map_or(Wait::Pause, Wait::AskedFor);
+                Err(self.again(earlier, outcome.class(), detail, wait).await)
+            }
+        }
+    }
+
     async fn send(&self, is_read_back: bool) -> Result<Outcome, ActivityError> {
         let call = async {
-            let called = tokio::time::timeout(self.call.timeout + OVERRUN, self.adapter.call(&self.call)).await;
+            // The look at rights took of the attempt's time.
+            let spent = if self.unproven.is_empty() { Duration::ZERO } else { self.began.elapsed() };
+            let call = Call { timeout: self.call.timeout.saturating_sub(spent), ..self.call.clone() };
+            let called = tokio::time::timeout(call.timeout + OVERRUN, self.adapter.call(&call)).await;
             called.unwrap_or_else(|_| Outcome::Ambiguous {
                 detail: "The adapter did not answer within the attempt's time.".to_owned(),
             })

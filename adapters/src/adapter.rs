@@ -178,6 +178,16 @@ pub trait Adapter: Send + Sync {
         })
     }
 
+    /// What the target has registered under a party, in every place where it keeps it: the numbers of a SIM, say. None where the
+    /// target has nothing under it, or the adapter cannot say. Its questions may take the call's `timeout` as a whole.
+    ///
+    /// # Errors
+    /// An outcome class, as [`Adapter::call`] would answer it: the question could not be asked.
+    async fn registered_under(&self, call: &Call, party: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
+        let _ = (call, party);
+        Ok(Vec::new())
+    }
+
     /// Asks the target whether it is there, in the cheapest way that it has.
     ///
     /// # Errors

@@ -167,6 +167,10 @@ impl Adapter for PyhssAdapter {
         list_holders::list_holders(self, kind, page).await
     }
 
+    async fn registered_under(&self, call: &Call, party: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
+        find_holder::registered_under(self, call, party).await
+    }
+
     async fn health(&self) -> Result<(), Outcome> {
         let body = Reader::new(self, self.request_timeout).ask(&["oam", "ping"], &[]).await?;
         match body.get("result").and_then(Value::as_str) {

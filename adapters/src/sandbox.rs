@@ -48,6 +48,9 @@ pub use received::Received;
 use server::Server;
 use target::Target;
 
+/// Connections at a time, unless it is said otherwise: some hundred calls of workers, and people who look.
+const CONNECTIONS_MAX: usize = 1_024;
+
 /// How a sandbox target is run.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
@@ -58,6 +61,8 @@ pub struct SandboxOptions {
     pub hosts: Vec<String>,
     /// How long each request waits before it is carried out. Default: not at all.
     pub latency: Duration,
+    /// Connections at a time; whoever comes beyond them is answered 503. Default: 1,024.
+    pub connections_max: usize,
     /// HSS only: the `Provisioning-Key` that writes must carry. Default: none asked for.
     pub provisioning_key: Option<SecretString>,
     /// CRM and SMS only: what it does with idempotency keys. Default: it honours them.
@@ -72,6 +77,7 @@ impl Default for SandboxOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             hosts: Vec::new(),
             latency: Duration::ZERO,
+            connections_max: CONNECTIONS_MAX,
             provisioning_key: None,
             keys: Keys::default(),
             database: DatabaseKind::default(),
@@ -113,7 +119,7 @@ pub struct Sandbox {
 /// [`SandboxError`] where it cannot listen.
 pub async fn hss(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
     let model = hss::Hss::new(options.provisioning_key.clone(), options.database);
-    start(Target::new("hss", Box::new(model), options.latency), options.listen, &options.hosts).await
+    start(Target::new("hss", Box::new(model), options.latency), &options).await
 }
 
 /// Starts a sandbox CRM.
@@ -122,7 +128,7 @@ pub async fn hss(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
 /// [`SandboxError`] where it cannot listen.
 pub async fn crm(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
     let model = keyed::Keyed::new(crm::Crm::default(), options.keys);
-    start(Target::new("crm", Box::new(model), options.latency), options.listen, &options.hosts).await
+    start(Target::new("crm", Box::new(model), options.latency), &options).await
 }
 
 /// Starts a sandbox SMS gateway.
@@ -131,13 +137,13 @@ pub async fn crm(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
 /// [`SandboxError`] where it cannot listen.
 pub async fn sms(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
     let model = keyed::Keyed::new(sms::Sms::default(), options.keys);
-    start(Target::new("sms", Box::new(model), options.latency), options.listen, &options.hosts).await
+    start(Target::new("sms", Box::new(model), options.latency), &options).await
 }
 
-async fn start(target: Target, listen: SocketAddr, hosts: &[String]) -> Result<Sandbox, SandboxError> {
-    let target = Arc::new(target);
+async fn start(target: Target, options: &SandboxOptions) -> Result<Sandbox, SandboxError> {
+    let (target, listen) = (Arc::new(target), options.listen);
     let listener = TcpListener::bind(listen).await.map_err(|source| SandboxError::Listen { listen, source })?;
-    let server = Server::start(listener, Arc::clone(&target), hosts)
+    let server = Server::start(listener, Arc::clone(&target), &options.hosts, options.connections_max)
         .map_err(|source| SandboxError::Listen { listen, source })?;
     Ok(Sandbox { target, server })
 }

@@ -1,9 +1,10 @@
-//! Sandboxes have no tokens: what a web page could send to one is turned away.
+//! Sandboxes have no tokens: what a web page could send to one is turned away, and nobody takes all their connections.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use interlock_adapters::install_crypto_provider;
 use interlock_adapters::sandbox::{self, SandboxOptions};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn a_web_page_can_neither_change_a_sandbox_nor_read_from_it() {
@@ -38,4 +39,43 @@ async fn a_web_page_can_neither_change_a_sandbox_nor_read_from_it() {
     let named = sandbox::crm(options).await.unwrap();
     let by_name = http.get(format!("{}/__sandbox/log", named.base_url())).header("host", "crm.example");
     assert_eq!(by_name.send().await.unwrap().status().as_u16(), 200);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_and_a_free_place_is_taken_again() {
+    install_crypto_provider();
+    let options = SandboxOptions { connections_max: 2, ..SandboxOptions::default() };
+    let crm = sandbox::crm(options).await.unwrap();
+    let connect = async || {
+        let mut stream = tokio::net::TcpStream::connect(crm.address()).await.unwrap();
+        stream.write_all(b"GET /__sandbox/log HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        // One that is refused may be closed before its request was read.
+        stream.read_exact(&mut answer).await.unwrap();
+        (stream, String::from_utf8(answer.to_vec()).unwrap())
+    };
+    let (first, answer) = connect().await;
+    assert_eq!(answer, "HTTP/1.1 200");
+    let (_second, answer) = connect().await;
+    assert_eq!(answer, "HTTP/1.1 200");
+    let silent = tokio::net::TcpStream::connect(crm.address()).await.unwrap();
+    silent.readable().await.unwrap();
+    let mut refused = [0; 12];
+    assert_eq!(silent.try_read(&mut refused).unwrap(), 12);
+    assert_eq!(&refused, b"HTTP/1.1 503");
+    drop(first);
+    // The sandbox sees that it is gone a moment later.
+    let again = async {
+        loop {
+            let mut stream = tokio::net::TcpStream::connect(crm.address()).await.unwrap();
+            let asked = stream.write_all(b"GET /__sandbox/log HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+            let mut answer = [0; 12];
+            let read = stream.read_exact(&mut answer).await;
+            if asked.is_ok() && read.is_ok() && &answer == b"HTTP/1.1 200" {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), again).await.unwrap();
 }

@@ -60,6 +60,7 @@ fn request() -> ProvisionRequest {
         idempotency_key: Uuid::nil(),
         epoch: Some(epoch),
         epochs: BTreeMap::from([("msisdn/12065551234".parse().unwrap(), epoch)]),
+        unproven: vec!["imsi/001010000000001".parse().unwrap()],
         dispatch: 1,
         maybe_sent: true,
         proof: Some(Uuid::nil()),

@@ -5,13 +5,14 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use interlock_adapters::{Capabilities as AdapterCapabilities, Fence};
 use interlock_domain::attempt::LeftBy;
-use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_domain::ids::{CustomerRef, OrderId, ResourceId, TenantId};
 use interlock_domain::outcome::HolderAnswer;
 use interlock_domain::retry::RetryPolicy;
 use temporalio_macros::activities;
 use temporalio_sdk::testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions};
 
 use super::*;
+use crate::entity_client::EntityCallError;
 
 /// How long a request may still land at the target of these tests.
 const LANDS_WITHIN: Duration = Duration::from_millis(60);
@@ -54,6 +55,16 @@ impl Adapter for Told {
     }
 }
 
+impl Ledger for Told {
+    fn holder<'a>(
+        &'a self,
+        _tenant: &'a TenantId,
+        _resource: &'a ResourceId,
+    ) -> futures_util::future::BoxFuture<'a, Result<Option<CustomerRef>, EntityCallError>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
 /// The attempt as an activity, without a server.
 pub struct Attempts(Arc<Told>);
 
@@ -68,6 +79,7 @@ impl Attempts {
     ) -> Result<Outcome, ActivityError> {
         let attempt = Attempt::of(
             &context,
+            self.0.as_ref(),
             self.0.as_ref(),
             Breaker::new(&interlock_domain::target::TargetRules::default(), |_| {}, drop),
             request,
@@ -98,6 +110,7 @@ fn request() -> ProvisionRequest {
         data: serde_json::Map::new(),
         epoch: None,
         epochs: std::collections::BTreeMap::new(),
+        unproven: Vec::new(),
         dispatch: 0,
         maybe_sent: false,
         proof: None,

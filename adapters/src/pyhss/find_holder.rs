@@ -1,5 +1,6 @@
 //! `find_holder`: PyHSS as the authority for numbers and subscriptions.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use interlock_domain::error_code::ErrorCode;
@@ -12,7 +13,9 @@ use super::PyhssAdapter;
 use super::arguments::{Imsi, Msisdn};
 use super::places::Holders;
 use super::reader::Reader;
+use super::row::{ImsSubscriber, Subscriber};
 use super::sightings::Freshness;
+use crate::adapter::Call;
 
 /// How long all questions together may take.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_mins(1);
@@ -52,6 +55,26 @@ async fn holder_of_number(reader: &Reader<'_>, msisdn: &Msisdn) -> Result<Holder
             ),
         },
     })
+}
+
+/// The numbers that a subscription has, in both tables.
+pub(super) async fn registered_under(
+    adapter: &PyhssAdapter,
+    call: &Call,
+    party: &ResourceId,
+) -> Result<Vec<ResourceId>, Outcome> {
+    if party.kind().as_str() != "imsi" {
+        return Ok(Vec::new());
+    }
+    let imsi: Imsi = id_of(party)?;
+    let reader = Reader::new(adapter, call.timeout);
+    let subscriber = reader.subscriber("imsi", imsi.as_str()).await?;
+    let primary: Vec<&str> = subscriber.as_ref().and_then(Subscriber::number).into_iter().collect();
+    let own = reader.own_rows(imsi.as_str(), &primary, Freshness::Hint).await?;
+    let numbers: BTreeSet<&str> =
+        primary.iter().copied().chain(own.rows.iter().flat_map(ImsSubscriber::numbers)).collect();
+    // What stands there and is no number has no entry in any ledger either.
+    Ok(numbers.into_iter().filter_map(|number| format!("msisdn/{number}").parse().ok()).collect())
 }
 
 fn id_of<T: DeserializeOwned>(resource: &ResourceId) -> Result<T, Outcome> {

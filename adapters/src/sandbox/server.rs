@@ -16,7 +16,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use interlock_domain::error_code::ErrorCode;
 use thiserror::Error;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -31,6 +33,11 @@ const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 const HEADER_LIMIT: Duration = Duration::from_secs(30);
 /// How long the body of a request may take.
 const BODY_LIMIT: Duration = Duration::from_mins(1);
+/// How long the answer may take that there are too many.
+const REFUSAL_LIMIT: Duration = Duration::from_secs(1);
+/// What whoever comes beyond them is told. Adapters take it for a target that is not there just now.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// How long open requests may take to end when the server is shut down.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long to wait after a failed accept: it usually means that the process has no file descriptors left.
@@ -50,11 +57,16 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn start(listener: TcpListener, target: Arc<Target>, hosts: &[String]) -> io::Result<Self> {
+    pub(super) fn start(
+        listener: TcpListener,
+        target: Arc<Target>,
+        hosts: &[String],
+        connections_max: usize,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let door = Arc::new(FrontDoor::of_listener(address).with_hosts(hosts.iter().map(String::as_str)));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&target), door, stop.clone()));
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&target), door, stop.clone(), connections_max));
         Ok(Self { address, target, stop, accepting: Some(accepting) })
     }
 
@@ -81,11 +93,21 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, target: Arc<Target>, door: Arc<FrontDoor>, stop: CancellationToken) {
+async fn accept(
+    listener: TcpListener,
+    target: Arc<Target>,
+    door: Arc<FrontDoor>,
+    stop: CancellationToken,
+    connections_max: usize,
+) {
+    let places = Arc::new(Semaphore::new(connections_max));
     let graceful = GracefulShutdown::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
-            Ok((stream, _)) => serve(stream, Arc::clone(&target), Arc::clone(&door), &graceful),
+            Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
+                Ok(place) => serve(stream, Arc::clone(&target), Arc::clone(&door), &graceful, place),
+                Err(_) => refuse(stream).await,
+            },
             Err(error) => {
                 tracing::warn!(%error, "the sandbox target could not accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -98,7 +120,21 @@ async fn accept(listener: TcpListener, target: Arc<Target>, door: Arc<FrontDoor>
     }
 }
 
-fn serve(stream: TcpStream, target: Arc<Target>, door: Arc<FrontDoor>, graceful: &GracefulShutdown) {
+/// Answers a connection that there are too many, and closes it.
+async fn refuse(mut stream: TcpStream) {
+    let answered = tokio::time::timeout(REFUSAL_LIMIT, stream.write_all(TOO_MANY)).await;
+    if !matches!(answered, Ok(Ok(()))) {
+        tracing::debug!("a connection that was one too many was gone before it was told");
+    }
+}
+
+fn serve(
+    stream: TcpStream,
+    target: Arc<Target>,
+    door: Arc<FrontDoor>,
+    graceful: &GracefulShutdown,
+    place: OwnedSemaphorePermit,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection keeps its delay");
     }
@@ -111,6 +147,7 @@ fn serve(stream: TcpStream, target: Arc<Target>, door: Arc<FrontDoor>, graceful:
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended early");
         }
+        drop(place);
     });
 }
 

@@ -451,6 +451,10 @@ pub struct ProvisionRequest {
     /// The epochs of all leases that protect the step.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub epochs: BTreeMap<ResourceId, Epoch>,
+    /// The resources that the step acts on though its customer is not known to have them: whoever sends it sees first that
+    /// nobody else has them, by the ledger or at the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unproven: Vec<ResourceId>,
     /// How often this step was scheduled before (not counting the attempts of the retry policy).
     #[serde(default)]
     pub dispatch: u32,

@@ -268,6 +268,10 @@ pub struct Plan {
     /// The resources that the customer must be known to have before it begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<ResourceId>,
+    /// The resources that nobody else may have where a step names them: the customer is known to have them, or is the first
+    /// who uses them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_use: Vec<ResourceId>,
     /// What it does.
     pub steps: Vec<PlannedStep>,
 }

@@ -67,14 +67,21 @@ fn check(file: &Path) -> Result<Report, Fault> {
         Ok(catalog) => Report {
             digest: Some(catalog.digest().to_owned()),
             event_types: catalog.event_types().map(str::to_owned).collect(),
-            warnings: catalog.unprotected().map(unprotected).collect(),
+            warnings: catalog.unprotected().map(|event_type| unprotected(&catalog, event_type)).collect(),
             ..report(Vec::new())
         },
         Err(faults) => report(faults),
     })
 }
 
-fn unprotected(event_type: &str) -> String {
+fn unprotected(catalog: &Catalog, event_type: &str) -> String {
+    if let Some((kind, field)) = catalog.unproven_field(event_type) {
+        return format!(
+            "{event_type}: its steps act on whatever {kind} the field '{field}' names, which it neither claims nor requires; say what its \
+             customer must have, as in requires = [\"{kind}/{{{field}}}\"], or with first_use = true also what nobody is known to have, or \
+             requires = [] where nothing is needed"
+        );
+    }
     format!(
         "{event_type}: it claims nothing and has no 'requires', so that whoever may submit it changes whatever it names; say what its customer \
          must have, as in requires = [\"imsi/{{imsi}}\"], or requires = [] where nothing is needed"
@@ -128,6 +135,14 @@ mod tests {
         assert!(found.valid && found.warnings.len() == 1, "{found:?}");
         assert!(text(&found).contains(": warning: service.updated: "), "{}", text(&found));
         assert_eq!(report(&on_purpose).warnings, [""; 0]);
+
+        // A free number for whatever SIM the event names.
+        let first_use = "requires = [{ resource = \"imsi/{imsi}\", first_use = true }]\n";
+        let found = report(&shipped.replace(first_use, ""));
+        let told = text(&found);
+        assert_eq!(found.warnings.len(), 2, "{told}");
+        assert!(told.contains(": warning: number.assigned: ") && told.contains("number.changed: "), "{told}");
+        assert!(told.contains("whatever imsi the field 'imsi' names"), "{told}");
     }
 
     #[test]

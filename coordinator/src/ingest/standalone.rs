@@ -86,6 +86,7 @@ pub fn standalone_order(
             idempotency_key: order.step_key(&step.name),
             epoch: None,
             epochs: BTreeMap::new(),
+            unproven: Vec::new(),
             dispatch: 0,
             maybe_sent: false,
             proof: None,
@@ -169,6 +170,7 @@ mod tests {
     fn an_order_lives_as_long_as_the_catalog_says_from_when_it_happened() {
         let plan = |expires_after_ms| Plan {
             requires: Vec::new(),
+            first_use: Vec::new(),
             catalog_digest: String::new(),
             urgent: false,
             unordered: true,

@@ -180,6 +180,7 @@ mod tests {
                 idempotency_key: order.step_key("notify.send_sms"),
                 epoch: None,
                 epochs: std::collections::BTreeMap::new(),
+                unproven: Vec::new(),
                 dispatch: 0,
                 maybe_sent: false,
                 proof: None,

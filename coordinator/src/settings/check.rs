@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::limits::EntityLimits;
 
@@ -27,6 +28,14 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
             ),
         ));
     }
+    if let Some((index, name)) = name_of_another(settings) {
+        let message = format!(
+            "The name '{name}' in gateway.tokens, number {}, has '{}' in it, which stands between a caller and the name that it gives.",
+            index + 1,
+            ON_BEHALF_OF.trim()
+        );
+        return Err(Fault::wrong_use(ErrorCode::TokenNameForbidden, message));
+    }
     if let Some(key) = secrets::blank(settings) {
         let message = format!("The secret in {key} is empty, or has only spaces.");
         return Err(Fault::wrong_use(ErrorCode::SecretEmpty, message));
@@ -48,6 +57,14 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
     }
     check_targets(settings)?;
     check_tenants(settings)
+}
+
+/// The first token whose name would make its bearer look like somebody else in the journals.
+fn name_of_another(settings: &Settings) -> Option<(usize, &str)> {
+    let mut names =
+        settings.gateway.tokens.iter().enumerate().filter_map(|(at, token)| Some((at, token.name.as_deref()?)));
+    // With spaces around it, since what follows the name begins with one.
+    names.find(|(_, name)| format!(" {name} ").contains(ON_BEHALF_OF))
 }
 
 /// Whether the keys can be used is seen when they are read: not every command needs them.

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 use interlock_adapters::{AdapterKind, AdapterRegistry, TargetSettings};
 use interlock_domain::catalog::Catalog;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{RealmId, TargetId, TenantId};
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{
@@ -139,13 +140,16 @@ impl Settings {
     /// Where everything is, by what is recorded. `namespace` is that of the connection.
     ///
     /// # Errors
-    /// [`Fault`] with the code of a [`RoutingError`].
+    /// [`Fault`] with the code of a [`RoutingError`], or `realm_authorities_differ`.
     pub fn routing_as_recorded(
         &self,
         catalog: &Catalog,
         namespace: &str,
         record: &InstallationRecord,
     ) -> Result<Routing, Fault> {
+        catalog.check_authorities(&self.tenants).map_err(|differ| {
+            Fault::wrong_use(ErrorCode::RealmAuthoritiesDiffer, format!("The settings do not fit together: {differ}."))
+        })?;
         let id_key = self
             .id_key
             .as_ref()

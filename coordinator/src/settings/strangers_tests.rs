@@ -106,3 +106,38 @@ fn limits_of_callers_say_their_defaults() {
         assert_eq!(variable.map(|variable| variable.default), Some(default.as_str()), "{key}");
     }
 }
+
+#[test]
+fn the_name_of_a_token_is_not_one_that_could_forge_who_acted() {
+    let named = |name: &str| {
+        let token = format!(
+            "[[gateway.tokens]]\ntoken = \"open sesame\"\nname = \"{name}\"\nrole = \"operate\"\ntenants = [\"blue\"]\n"
+        );
+        let (_directory, sources) = file(&token);
+        Settings::load(&sources).map(|_| ())
+    };
+    for forged in ["ann on behalf of bob", "ann on behalf of", "on behalf of bob", " on behalf of "] {
+        let fault = named(forged).unwrap_err();
+        assert_eq!((fault.code.as_str(), fault.exit_code()), ("token_name_forbidden", 2), "{forged}");
+        assert!(fault.message.contains("gateway.tokens, number 1"), "{fault}");
+    }
+    for sound in ["ann", "night shift", "on behalf", "beacon behalf office"] {
+        assert!(named(sound).is_ok(), "{sound}");
+    }
+}
+
+#[test]
+fn tenants_that_share_a_realm_and_ask_different_targets_are_refused_before_anything_starts() {
+    let target = |name: &str| format!("[targets.{name}]\nadapter = \"pyhss\"\nbase_url = \"http://{name}\"\n");
+    let calls = |tenant: &str, name: &str| format!("[tenants.{tenant}.targets]\nhss = \"{name}\"\n");
+    let two = [("blue", "hss-east"), ("green", "hss-west")];
+    let text: String = two.iter().map(|(tenant, name)| target(name) + &calls(tenant, name)).collect();
+    let (_directory, sources) = file(&text);
+    let settings = Settings::load(&sources).unwrap();
+    let text = interlock_domain::catalog::REFERENCE_TEXT;
+    let shared = text.replace("[resources.msisdn]\n", "[resources.msisdn]\nrealm = \"numbers\"\n");
+    let routing = |text: &str| settings.routing(&Catalog::parse(text).unwrap(), ShardCount::ONE).map(|_| ());
+    let fault = routing(&shared).unwrap_err();
+    assert_eq!((fault.code.as_str(), fault.exit_code()), ("realm_authorities_differ", 2), "{fault}");
+    assert!(routing(text).is_ok(), "each tenant has its own numbers");
+}

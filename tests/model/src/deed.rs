@@ -226,6 +226,7 @@ impl Deed {
         };
         Plan {
             requires: Vec::new(),
+            first_use: Vec::new(),
             catalog_digest: "model".to_owned(),
             urgent: self.urgent,
             unordered: self.unordered,

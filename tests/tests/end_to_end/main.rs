@@ -15,6 +15,7 @@ mod python_sdk;
 mod replayed;
 mod scene;
 mod seen_from_outside;
+mod sims_of_others;
 mod stored;
 mod temporal_buttons;
 mod temporal_calls;

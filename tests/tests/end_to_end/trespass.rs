@@ -17,7 +17,7 @@ use crate::waiting::until_or_give_up;
 const REALM: &str = "numbers";
 
 /// How a SIM stands at the HSS: its subscription, and its numbers.
-fn at_the_hss(bed: &Testbed, imsi: &str) -> Value {
+pub fn at_the_hss(bed: &Testbed, imsi: &str) -> Value {
     let tables = bed.hss.state()["tables"].clone();
     let of_sim = |table: &str| -> Vec<Value> {
         let rows = tables[table].as_array().into_iter().flatten();
@@ -27,7 +27,7 @@ fn at_the_hss(bed: &Testbed, imsi: &str) -> Value {
 }
 
 /// A customer whose subscription and number Interlock itself made, and who it is.
-async fn victim(scene: &Scene<'_>) -> (Customer, String) {
+pub async fn victim(scene: &Scene<'_>) -> (Customer, String) {
     let (victim, number) = (Scene::newcomer("victim"), number());
     let iccid = format!("8901{}", victim.imsi);
     let seed = Seed { imsi: victim.imsi.clone(), iccid: Some(iccid.clone()), sim_only: true, msisdn: None };

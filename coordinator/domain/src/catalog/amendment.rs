@@ -202,7 +202,7 @@ fn claimed_fields(rule: &OrderRule) -> Vec<&FieldPath> {
             fields.extend(fields_of_template(template));
         }
     }
-    let required = rule.requires.iter().flatten().filter_map(|(_, pattern)| pattern.template());
+    let required = rule.requires.iter().flatten().filter_map(|required| required.resource.template());
     fields.extend(required.flat_map(fields_of_template));
     fields
 }

@@ -137,8 +137,8 @@ impl OrderCheck<'_> {
                 self.check_pair(earlier, claim, faults);
             }
         }
-        for (spot, required) in self.order.requires.iter().flatten() {
-            self.check_required(required, spot, faults);
+        for required in self.order.requires.iter().flatten() {
+            self.check_required(&required.resource, &required.spot, faults);
         }
         for step in &self.order.steps {
             self.check_step(step, faults);

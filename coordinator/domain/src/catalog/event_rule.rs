@@ -54,7 +54,7 @@ pub(super) struct OrderRule {
     pub(super) due_within_ms: Option<u64>,
     pub(super) claims: Vec<ClaimRule>,
     /// What the customer must have before the order begins, and where that is written; none where nothing is said of it.
-    pub(super) requires: Option<Vec<(Spot, Pattern)>>,
+    pub(super) requires: Option<Vec<RequireRule>>,
     pub(super) steps: Vec<StepRule>,
     /// Whether all claims and steps that are written could be read; what is missing is not held against the others.
     pub(super) is_complete: bool,
@@ -81,6 +81,15 @@ pub(super) struct ClaimRule {
     pub(super) release_when: ReleaseWhen,
     pub(super) party: Option<Template>,
     pub(super) party_after: Option<Template>,
+}
+
+/// What a customer must have.
+#[derive(Debug, Clone)]
+pub(super) struct RequireRule {
+    pub(super) spot: Spot,
+    pub(super) resource: Pattern,
+    /// Whether it may also be one that nobody is known to have.
+    pub(super) first_use: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -155,7 +164,7 @@ impl OrderRule {
         let claims: Vec<_> = claim_items.iter().filter_map(|item| ClaimRule::read(item, faults)).collect();
         let requires = section.take("requires").map(|entry| {
             let items = entry.items(faults);
-            items.iter().filter_map(|item| Some((item.spot.clone(), Pattern::read(item, faults)?))).collect()
+            items.iter().filter_map(|item| RequireRule::read(item, faults)).collect()
         });
         let pace = Pace::read(section, faults).or(defaults);
         let (steps, has_all_steps) = read_steps(section, &pace, faults);
@@ -201,6 +210,21 @@ impl HalfRule {
         let spot = section.spot.clone();
         section.finish(faults);
         Some(Self { spot, customer: customer?.1, planned_as: planned_as?, with })
+    }
+}
+
+impl RequireRule {
+    /// `"KIND/{field}"`, or `{ resource = "KIND/{field}", first_use = true }`.
+    fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
+        let spot = entry.spot.clone();
+        if !entry.is_table() {
+            return Some(Self { spot, resource: Pattern::read(entry, faults)?, first_use: false });
+        }
+        let mut section = entry.section(faults)?;
+        let resource = section.require("resource", faults).and_then(|entry| Pattern::read(&entry, faults));
+        let first_use = section.flag("first_use", faults).unwrap_or(false);
+        section.finish(faults);
+        Some(Self { spot, resource: resource?, first_use })
     }
 }
 

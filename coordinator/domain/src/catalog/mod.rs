@@ -18,7 +18,9 @@ mod listed;
 mod pace;
 mod pattern;
 mod plan;
+mod proof;
 mod schema;
+mod shared_authority;
 mod step_order;
 mod template;
 
@@ -33,6 +35,7 @@ pub use pace::{
     RETRY_INITIAL_MS_LIMITS,
 };
 pub use plan::{PLAN_PARTS_MAX, PlanContext, Planned};
+pub use shared_authority::AuthoritiesDiffer;
 
 use event_rule::{Body, EventRule};
 use kind_rule::KindRule;
@@ -117,16 +120,25 @@ impl Catalog {
         })
     }
 
-    /// The event types of which the catalog does not say how they prove their right, sorted: they take a turn, claim nothing, and have
-    /// no `requires`. Whoever may submit one changes at the targets whatever it names.
+    /// The event types of which the catalog does not say how they prove their right, sorted: they take a turn, and claim nothing and
+    /// have no `requires`, or a step names something that they neither claim nor require ([`Self::unproven_field`]). Whoever may
+    /// submit one changes at the targets whatever it names. `requires = []` says that this is meant.
     pub fn unprotected(&self) -> impl Iterator<Item = &str> {
         let is_unprotected = |rule: &EventRule| match &rule.body {
-            Body::Order(order) => {
-                order.ordering == Ordering::Customer && order.claims.is_empty() && order.requires.is_none()
-            }
+            Body::Order(order) => proof::is_unprotected(order, &rule.schema, &self.inner.kinds),
             Body::Split { .. } => false,
         };
         self.inner.rules.iter().filter(move |(_, rule)| is_unprotected(rule)).map(|(name, _)| name.as_str())
+    }
+
+    /// The first field of an event type that names a resource on which a step acts, and that the type neither claims nor requires: its
+    /// kind, and the field as it is written.
+    pub fn unproven_field(&self, event_type: &str) -> Option<(ResourceKind, String)> {
+        let rule = self.rule(event_type)?;
+        match &rule.body {
+            Body::Order(order) => proof::unproven_field(order, &rule.schema, &self.inner.kinds),
+            Body::Split { .. } => None,
+        }
     }
 
     /// How soon, in milliseconds from acceptance, an order of this type should be done, where the catalog says so. A

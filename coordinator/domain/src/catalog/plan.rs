@@ -130,7 +130,8 @@ impl Catalog {
             due_within_ms: rule.due_within_ms,
             late: rule.late,
             claims: claims.all,
-            requires: required(rule, &facts)?,
+            requires: required(rule, &facts, false)?,
+            first_use: required(rule, &facts, true)?,
             steps,
         })
     }
@@ -158,10 +159,10 @@ fn lookup<'a>(data: &'a Map<String, Value>, path: &FieldPath) -> Option<&'a Valu
     rest.iter().try_fold(data.get(first)?, |value, name| value.get(name))
 }
 
-/// What the customer must have before the order begins.
-fn required(rule: &OrderRule, facts: &Facts<'_>) -> Result<Vec<ResourceId>, Rejection> {
-    let patterns = rule.requires.iter().flatten();
-    patterns.filter_map(|(_, pattern)| pattern.render(facts)).collect()
+/// What the customer must have before the order begins; or with `first_use` what nobody else may have.
+fn required(rule: &OrderRule, facts: &Facts<'_>, first_use: bool) -> Result<Vec<ResourceId>, Rejection> {
+    let required = rule.requires.iter().flatten().filter(|required| required.first_use == first_use);
+    required.filter_map(|required| required.resource.render(facts)).collect()
 }
 
 /// The claims of a plan, and which of them are there because the customer holds the resource.

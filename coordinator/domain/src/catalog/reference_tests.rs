@@ -521,3 +521,40 @@ fn what_changes_a_sim_without_a_claim_requires_it() {
     }
     assert_eq!(Catalog::reference().unprotected().collect::<Vec<_>>(), [""; 0]);
 }
+
+#[test]
+fn a_sim_that_gets_a_number_or_is_swapped_is_nobody_elses() {
+    let cases = [
+        (
+            "subscriber.activated",
+            "imsi",
+            json!({"imsi": "00101", "iccid": "8901010000000000001", "msisdn": "1", "profile": "p"}),
+        ),
+        ("number.assigned", "imsi", json!({"imsi": "00101", "msisdn": "1"})),
+        ("number.changed", "imsi", json!({"imsi": "00101", "old_msisdn": "1", "new_msisdn": "2"})),
+        ("sim.swapped", "old_imsi", json!({"old_imsi": "00101", "new_imsi": "00102", "msisdn": "1"})),
+    ];
+    for (event_type, field, data) in cases {
+        let plan = planned(event_type, data);
+        let named =
+            |resources: &[crate::ids::ResourceId]| resources.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            (named(&plan.first_use), named(&plan.requires)),
+            (vec!["imsi/00101".to_owned()], vec![]),
+            "{event_type}"
+        );
+        let naming = plan.steps.iter().filter(|step| step.data.contains_key(field));
+        assert!(
+            naming.clone().count() > 0 && naming.clone().all(|step| step.fixed.contains(&field.to_owned())),
+            "{event_type}"
+        );
+        // Without it the checker says so; an activation claims its SIM.
+        let without = REFERENCE_TEXT
+            .replace(&format!("requires = [{{ resource = \"imsi/{{{field}}}\", first_use = true }}]\n"), "");
+        let unprotected = Catalog::parse(&without).unwrap();
+        let is_told = unprotected.unprotected().any(|told| told == event_type);
+        assert_eq!(is_told, event_type != "subscriber.activated", "{event_type}");
+        let expected = is_told.then(|| ("imsi".parse().unwrap(), field.to_owned()));
+        assert_eq!(unprotected.unproven_field(event_type), expected);
+    }
+}

@@ -292,6 +292,7 @@ impl Customer {
             due_at: plan.due_within_ms.map(|ms| accepted_at.plus_ms(ms)),
             claims: claims.collect(),
             requires: plan.requires,
+            first_use: plan.first_use,
             steps: steps.collect(),
             started: false,
             release_first: false,

@@ -238,6 +238,7 @@ impl Customer {
 
     /// The call of a step that is under way.
     pub(super) fn dispatch(&mut self, id: &OrderId, index: usize) -> Option<Effect> {
+        let unproven = self.unproven_of_step(id, index);
         let order = self.orders.get_mut(id)?;
         let step = order.steps.get_mut(index)?;
         choose_key_rule(step, self.edition);
@@ -255,6 +256,7 @@ impl Customer {
             idempotency_key: key,
             epoch: planned.resources.iter().find_map(epoch_of).map(|(_, epoch)| epoch),
             epochs: planned.resources.iter().filter_map(epoch_of).collect(),
+            unproven,
             dispatch: step.dispatches,
             maybe_sent: step.maybe_sent || step.after_reset,
             proof: planned.proves.then(|| proof_of(&key, step.dispatches)),

@@ -4,7 +4,7 @@
 //! resource's id: whoever has a number there has the SIM under which the target has it. What is to be had by an older order of the
 //! customer is waited for; else a person has to see to it (design §4.5, and §4.8 for numbers that are older than the ledger).
 
-use super::{Customer, Lease, Order, StepState};
+use super::{Customer, Lease, Order, OrderStep, StepState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId};
 use crate::order::ClaimMode;
@@ -26,11 +26,30 @@ impl Customer {
 
     fn has(&self, order: &Order, required: &ResourceId) -> bool {
         let takes = order.claim_on(required).is_some_and(|claim| claim.claim.mode == ClaimMode::Assign);
+        takes || self.is_known_to_have(required)
+    }
+
+    fn is_known_to_have(&self, required: &ResourceId) -> bool {
         let proves = |(resource, lease): (&ResourceId, &Lease)| {
             let names = lease.party.as_deref() == Some(required.id()) && resource.kind() != required.kind();
             lease.kept && !lease.doubted && lease.due.is_none() && (resource == required || names)
         };
-        takes || self.leases.iter().any(proves)
+        self.leases.iter().any(proves)
+    }
+
+    /// What a step acts on though this customer is not known to have it. Whoever sends the step sees first that nobody else has
+    /// it; a release goes by what is kept with its lease, and acts on nothing else.
+    pub(super) fn unproven_of_step(&self, id: &OrderId, index: usize) -> Vec<ResourceId> {
+        let Some(order) = self.orders.get(id) else { return Vec::new() };
+        let Some(step) = order.steps.get(index).filter(|step| !order.is_release_step(step)) else { return Vec::new() };
+        // What only follows had the right when the order used it: a SIM that was swapped may be somebody else's by then.
+        let is_use = |step: &OrderStep| !step.planned.resources.is_empty() && !order.is_release_step(step);
+        let was_used = order.steps.iter().any(|step| step.state == StepState::Done && is_use(step));
+        if was_used && step.planned.resources.is_empty() {
+            return Vec::new();
+        }
+        let unproven = order.first_use.iter().filter(|resource| !self.is_known_to_have(resource));
+        unproven.cloned().collect()
     }
 
     /// Whether an older order of this customer is to take what another one requires, or to have something under that name.
@@ -52,9 +71,12 @@ impl Customer {
     pub(super) fn hold_what_is_not_proven(&mut self) {
         let is_held = |order: &Order| order.steps.iter().any(|step| is_unproven(&step.state));
         let mut changes: Vec<(OrderId, Option<ResourceId>)> = Vec::new();
-        for (id, order) in self.orders.iter().filter(|(_, order)| !order.requires.is_empty() && order.ending.is_none())
-        {
+        let asks = |order: &Order| !order.requires.is_empty() || !order.first_use.is_empty();
+        for (id, order) in self.orders.iter().filter(|(_, order)| asks(order) && order.ending.is_none()) {
             match self.unproven(order) {
+                // Somebody else had it when the step was to be sent.
+                None if was_refused(order)
+                    && !order.first_use.iter().all(|resource| self.is_known_to_have(resource)) => {}
                 None if is_held(order) => changes.push((id.clone(), None)),
                 Some(resource) if !is_held(order) && self.inbox.is_empty() && !self.is_to_have(order, resource) => {
                     changes.push((id.clone(), Some(resource.clone())));
@@ -83,4 +105,9 @@ impl Customer {
 
 fn is_unproven(state: &StepState) -> bool {
     matches!(state, StepState::Held { code, .. } if *code == ErrorCode::RightUnproven)
+}
+
+/// Whether whoever was to send a step of it found that somebody else has what it acts on.
+fn was_refused(order: &Order) -> bool {
+    order.steps.iter().any(|step| is_unproven(&step.state) && step.dispatches > 0)
 }

@@ -149,6 +149,9 @@ pub struct Order {
     /// The resources that its customer must be known to have before it begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<ResourceId>,
+    /// The resources that nobody else may have where a step names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_use: Vec<ResourceId>,
     /// What it does: the plan's steps, then compensations.
     pub steps: Vec<OrderStep>,
     /// Whether a step that needs all its leases has begun.

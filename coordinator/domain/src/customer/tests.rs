@@ -82,6 +82,7 @@ fn plan(claims: &[(ClaimMode, ResourceId)], steps: Vec<PlannedStep>) -> Plan {
     };
     Plan {
         requires: Vec::new(),
+        first_use: Vec::new(),
         catalog_digest: "d".to_owned(),
         urgent: false,
         unordered: false,

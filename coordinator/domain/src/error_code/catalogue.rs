@@ -106,6 +106,8 @@ catalogue! {
             => "Set INTERLOCK_ID_KEY to a secret text, or unset it.";
         RealmSpansNamespaces = "realm_spans_namespaces": "Tenants that share a realm are in different namespaces."
             => "Give all tenants of the realm the connection's 'namespace', in which those live of whom nothing is set.";
+        RealmAuthoritiesDiffer = "realm_authorities_differ": "Tenants that share a realm ask different targets who has its resources."
+            => "Map the role of its authority to one target for all tenants, or give the kind of resource no realm.";
         NotAnEntity = "not_an_entity": "The text is no workflow id of an entity."
             => "Write TENANT/customer/ID or REALM/resource/KIND/ID, each part percent-encoded.";
         CatalogUnreadable = "catalog_unreadable": "The catalog file cannot be read."
@@ -117,6 +119,9 @@ catalogue! {
             => "Configure [[gateway.tokens]], or listen on a loopback address.";
         GatewayTokenMissing = "gateway_token_missing": "A token of the gateway is empty or cannot be read."
             => "Set the text, the environment variable or the file that the message names.";
+        TokenNameForbidden = "token_name_forbidden":
+            "The name of a token would make its bearer look like somebody else in the journals."
+            => "Name the bearer without 'on behalf of'.";
         SecretEmpty = "secret_empty": "A secret in the settings is empty, or has only spaces."
             => "Set it, or remove the setting where no secret is needed.";
         TlsUnusable = "tls_unusable": "The certificate or the key for TLS cannot be used."

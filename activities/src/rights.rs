@@ -1,0 +1,115 @@
+//! Whether somebody else has what a step acts on, where its customer is not known to have it (`first_use` in the catalog): asked
+//! right before the step is sent, of the ledger and of the target.
+
+use futures_util::future::BoxFuture;
+use interlock_adapters::{Adapter, Call};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{CustomerRef, ResourceId, TenantId};
+use interlock_domain::outcome::Outcome;
+use serde::Deserialize;
+
+use crate::breaker::SpeaksOfTarget;
+use crate::entity_client::{EntityCallError, EntityClient};
+
+/// Who holds a resource by the ledger.
+pub(crate) trait Ledger: Send + Sync {
+    /// The customer that holds it, as this tenant means it; none where no customer is known to.
+    fn holder<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        resource: &'a ResourceId,
+    ) -> BoxFuture<'a, Result<Option<CustomerRef>, EntityCallError>>;
+}
+
+/// What is read of the view of a resource.
+#[derive(Deserialize)]
+struct Shown {
+    holder: Option<ShownHolder>,
+}
+
+#[derive(Deserialize)]
+struct ShownHolder {
+    customer_id: Option<String>,
+    tenant_id: Option<String>,
+}
+
+impl Ledger for EntityClient {
+    fn holder<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        resource: &'a ResourceId,
+    ) -> BoxFuture<'a, Result<Option<CustomerRef>, EntityCallError>> {
+        Box::pin(async move {
+            let entity = self.resource(tenant, resource);
+            let shown: Option<Shown> = self.query(&entity, "state").await?;
+            let holder = shown.and_then(|shown| shown.holder);
+            let named = holder.and_then(|holder| holder.customer_id.zip(holder.tenant_id));
+            Ok(named.and_then(|(customer, tenant)| {
+                Some(CustomerRef { tenant: tenant.parse().ok()?, customer: customer.parse().ok()? })
+            }))
+        })
+    }
+}
+
+/// What was found of a right.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Found {
+    /// Nobody else is known to have it.
+    Free,
+    /// Somebody else has it, or has something under it: a sentence for a person.
+    Anothers(String),
+    /// The ledger did not answer.
+    LedgerSilent(String),
+}
+
+impl SpeaksOfTarget for Result<Found, Outcome> {
+    fn failure(&self) -> Option<String> {
+        self.as_ref().err().and_then(SpeaksOfTarget::failure)
+    }
+}
+
+impl Found {
+    /// What becomes of the step where the right is refused.
+    pub(crate) fn refusal(detail: String) -> Outcome {
+        Outcome::Permanent { code: ErrorCode::RightUnproven.into(), detail }
+    }
+}
+
+/// Sees whether somebody else has what a call acts on.
+///
+/// # Errors
+/// An outcome class, where the target could not be asked.
+pub(crate) async fn look(
+    ledger: &dyn Ledger,
+    adapter: &dyn Adapter,
+    call: &Call,
+    unproven: &[ResourceId],
+) -> Result<Found, Outcome> {
+    let me = CustomerRef { tenant: call.tenant.clone(), customer: call.order.customer() };
+    for resource in unproven {
+        match ledger.holder(&call.tenant, resource).await {
+            Ok(Some(holder)) if holder != me => {
+                return Ok(Found::Anothers(format!("another customer holds {resource}, on which the order acts")));
+            }
+            Ok(_) => {}
+            Err(error) => return Ok(Found::LedgerSilent(error.to_string())),
+        }
+        let registered = adapter.registered_under(call, resource).await?;
+        for registered in registered.iter().filter(|registered| !call.epochs.contains_key(registered)) {
+            match ledger.holder(&call.tenant, registered).await {
+                Ok(Some(holder)) if holder == me => {}
+                Ok(_) => {
+                    let target = &call.target;
+                    return Ok(Found::Anothers(format!(
+                        "the target {target} has {registered} under {resource}, and this customer is not known to have that"
+                    )));
+                }
+                Err(error) => return Ok(Found::LedgerSilent(error.to_string())),
+            }
+        }
+    }
+    Ok(Found::Free)
+}
+
+#[cfg(test)]
+mod tests;
