@@ -9,6 +9,9 @@ use crate::testbed::{run, shared};
 use crate::trespass::{at_the_hss, victim};
 use crate::waiting::until_or_give_up;
 
+/// The event of an attack, by the attacker and a number of its own.
+type Attack<'a> = Box<dyn Fn(&Customer, &str) -> Value + 'a>;
+
 /// The same customer, naming somebody else's SIM.
 fn naming(customer: &Customer, imsi: &str) -> Customer {
     Customer { id: customer.id.clone(), imsi: imsi.to_owned() }
@@ -49,7 +52,6 @@ async fn attack(attackers: &Scene<'_>, imsi: &str, of_victim: &str) {
         let data = json!({"imsi": imsi, "iccid": format!("8901{imsi}"), "msisdn": number(), "profile": "default"});
         event("subscriber.activated", &customer.id, &data)
     };
-    type Attack<'a> = Box<dyn Fn(&Customer, &str) -> Value + 'a>;
     let attacks: Vec<(&str, Attack<'_>)> = vec![
         ("a free number", Box::new(|customer, _| assigned(&naming(customer, imsi), &number()))),
         ("its number", Box::new(|customer, own| assigned(&naming(customer, imsi), own))),

@@ -8,6 +8,7 @@ mod imported;
 mod intake;
 mod keys;
 mod observed;
+mod quiet;
 mod reassert;
 mod reset;
 mod rights;
