@@ -122,7 +122,7 @@ fn a_tenant_cannot_use_a_target_that_is_not_there() {
 #[test]
 fn the_targets_whose_workers_repeat_proofs_are_those_that_are_not_external_whoever_reads_the_settings() {
     let (_directory, sources) = file(
-        "[targets.hss]\nadapter = \"pyhss\"\nbase_url = \"http://hss.invalid/\"\nauth = { type = \"bearer\", token = { env = \"NOBODY_SETS_IT\" } }\n\
+        "[targets.hss]\nadapter = \"pyhss\"\nbase_url = \"http://hss.invalid/\"\nauth = { kind = \"bearer\", token = { env = \"NOBODY_SETS_IT\" } }\n\
          [targets.billing]\nadapter = \"external\"\n",
     );
     let settings = Settings::load(&sources).unwrap();
