@@ -370,7 +370,8 @@ impl EntityClient {
         }
     }
 
-    /// Asks an entity; none where there is no such entity. One that ended answers, too.
+    /// Sends a query without an argument to an entity and returns its answer, or `None` if there is no such entity. An entity whose
+    /// workflow has ended answers, too.
     ///
     /// # Errors
     /// [`EntityCallError`]: Temporal, or the entity's worker, did not answer.

@@ -241,7 +241,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Sees that nobody else has what the call acts on: the refusal where somebody has.
+    /// Checks that nobody else has what the call acts on. Returns the outcome that refuses the step if somebody has, and `None` if
+    /// the call may be sent.
     async fn refused(&self, is_read_back: bool) -> Result<Option<Outcome>, ActivityError> {
         if self.unproven.is_empty() {
             return Ok(None);

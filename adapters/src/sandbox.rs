@@ -61,7 +61,7 @@ pub struct SandboxOptions {
     pub hosts: Vec<String>,
     /// How long each request waits before it is carried out. Default: not at all.
     pub latency: Duration,
-    /// Connections at a time; whoever comes beyond them is answered 503. Default: 1,024.
+    /// The most connections at a time. A connection above this limit is answered 503 and closed. Default: 1,024.
     pub connections_max: usize,
     /// HSS only: the `Provisioning-Key` that writes must carry. Default: none asked for.
     pub provisioning_key: Option<SecretString>,

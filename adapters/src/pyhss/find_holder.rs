@@ -73,7 +73,7 @@ pub(super) async fn registered_under(
     let own = reader.own_rows(imsi.as_str(), &primary, Freshness::Hint).await?;
     let numbers: BTreeSet<&str> =
         primary.iter().copied().chain(own.rows.iter().flat_map(ImsSubscriber::numbers)).collect();
-    // What stands there and is no number has no entry in any ledger either.
+    // A text in these columns that is not a valid number cannot be in a ledger: it is left out.
     Ok(numbers.into_iter().filter_map(|number| format!("msisdn/{number}").parse().ok()).collect())
 }
 

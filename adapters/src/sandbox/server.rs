@@ -35,7 +35,7 @@ const HEADER_LIMIT: Duration = Duration::from_secs(30);
 const BODY_LIMIT: Duration = Duration::from_mins(1);
 /// How long the answer may take that there are too many.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(1);
-/// What whoever comes beyond them is told. Adapters take it for a target that is not there just now.
+/// The answer to a connection above the limit. Adapters treat it as a target that is temporarily unavailable.
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// How long open requests may take to end when the server is shut down.

@@ -88,7 +88,7 @@ pub(super) struct ClaimRule {
 pub(super) struct RequireRule {
     pub(super) spot: Spot,
     pub(super) resource: Pattern,
-    /// Whether it may also be one that nobody is known to have.
+    /// Whether the customer may also use a resource that nobody is known to have.
     pub(super) first_use: bool,
 }
 

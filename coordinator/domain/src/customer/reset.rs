@@ -106,8 +106,8 @@ impl Customer {
         }
     }
 
-    /// What may have been sent under a lease that is gone has landed by now, and says nothing of who has the resource: a step that a person
-    /// has, or had, is claimed for again, and read back before it is sent.
+    /// A request that may have been sent under a lease which is gone has arrived by now, so the lease needs no protection from it any
+    /// more. Its step, which a person holds or has just let go on, asks for the lease again, and reads back before it is sent.
     fn ask_again_what_was_sent(&mut self, resource: &ResourceId) {
         let is_left = |step: &&mut OrderStep| {
             step.maybe_sent

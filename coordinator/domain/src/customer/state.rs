@@ -94,7 +94,8 @@ pub struct Customer {
     /// Grows with every change that `advance` makes: how its loop knows that it is done.
     #[serde(skip)]
     pub(super) revision: u64,
-    /// Until when nothing but an event's admission comes of one more event; none where that is not known.
+    /// Before this time a further event needs no look at the open orders: it only has to be admitted. `None` if they have to be
+    /// looked at.
     #[serde(skip)]
     pub(super) quiet_until: Option<Timestamp>,
 }
