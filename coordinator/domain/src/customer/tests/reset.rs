@@ -118,6 +118,22 @@ fn a_lease_that_went_on_to_somebody_else_is_gone_and_its_order_waits_in_the_queu
 }
 
 #[test]
+fn a_release_in_doubt_that_a_person_has_is_claimed_for_again_once_its_lease_is_gone() {
+    let mut a = customer();
+    admit(&mut a, "e1", release(), vec![(number(), granted(7))]);
+    a.step(LATER, Input::WasReset);
+    a.step(LATER, Input::Sent);
+    let outcome = Outcome::Ambiguous { detail: "sent, and not answered".to_owned() };
+    a.step(LATER, Input::StepEnded { order: order_id("e1"), step: 0, outcome });
+    a.step(LATER, Input::Resumed);
+    assert!(a.orders[&order_id("e1")].steps[0].maybe_sent);
+    let effects = a.step(LATER, notice(a.incarnation, Notice::LeaseGone { epoch: Epoch(9) }));
+    let order = &a.orders[&order_id("e1")];
+    assert_eq!((order.steps[0].maybe_sent, order.steps[0].after_reset), (false, true), "it reads back");
+    assert_eq!(order.claims[0].ticket, TicketState::Out, "it asks who has the number: {effects:?}");
+}
+
+#[test]
 fn what_resources_say_to_the_life_before_is_answered_lost() {
     let mut a = holder();
     let asker = crate::message::Asker {
