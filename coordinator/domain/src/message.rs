@@ -207,6 +207,11 @@ pub struct HeldLease {
     /// The name under which the targets know the holder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub party: Option<String>,
+    /// Said after a reset of the holder's workflow only: whether an order of it is open that names the resource, or was given up since.
+    /// Its calls may be done on one target and not on another, so that no single target can tell whether it still has the resource
+    /// somewhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
 }
 
 /// A message from a customer entity to a resource entity.
@@ -363,6 +368,10 @@ pub enum Notice {
         /// The name under which the targets know this customer there, where it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         party: Option<String>,
+        /// Said to a customer whose workflow was reset: the lease was granted for locks only, so no target has anything
+        /// registered by it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unused: bool,
     },
     /// Somebody asks for the lease back.
     LeaseRecalled {

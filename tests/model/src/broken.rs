@@ -72,6 +72,8 @@ pub enum Broken {
     TakesResultsByHand,
     /// §4.9: what a person said in Temporal of who is registered is taken for the authority's answer.
     TakesLookUpsByHand,
+    /// §4.12: what the authority says of a number settles what a holder that was reset has to do on other targets.
+    OneTargetSettlesIt,
     /// §4.12: customers say again what they want, and not what they have.
     KeepsQuietAboutItsLease,
 }
@@ -116,6 +118,7 @@ impl Broken {
             Self::ForgetsFinishedTickets => machine.finished.clear(),
             Self::EpochsStandStill => machine.epoch = Epoch(0),
             Self::AssumesHolders => machine.holder.iter_mut().for_each(|holder| holder.used = true),
+            Self::OneTargetSettlesIt => machine.holder.iter_mut().for_each(|holder| holder.unfinished = false),
             Self::IgnoresTheDead => machine.holder.iter_mut().for_each(|holder| holder.orphaned_at = None),
             _ => {}
         }

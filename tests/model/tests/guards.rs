@@ -166,6 +166,12 @@ fn a_customer_that_is_the_same_after_a_reset_writes_beside_its_calls_before() {
 }
 
 #[test]
+fn a_reset_customer_that_one_target_speaks_for_stays_registered_on_the_other() {
+    let checks = [Check::ReleaseBeforeWrite, Check::LeaseLeaked, Check::OneHolder];
+    turns_red(worlds::trace_16_two_targets(), Broken::OneTargetSettlesIt, &checks);
+}
+
+#[test]
 fn a_resource_that_does_not_notice_its_reset_grants_what_somebody_has() {
     let checks = [Check::OneHolder, Check::OneWriter, Check::EpochGrows, Check::ReleaseBeforeWrite, Check::LeaseLeaked];
     turns_red(worlds::trace_16_resource_unused(), Broken::ResourceNoticesNoReset, &checks);

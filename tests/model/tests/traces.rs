@@ -131,6 +131,17 @@ fn trace_16_a_customer_that_was_reset_asks_before_it_calls_again() {
 }
 
 #[test]
+fn trace_16_a_customer_that_was_reset_ends_its_release_on_every_target() {
+    let seen = [Sighting::CustomerReset, Sighting::Orphan, Sighting::LookUp, Sighting::HandOver];
+    holds(&worlds::trace_16_two_targets(), &seen);
+}
+
+#[test]
+fn trace_16_what_was_only_locked_before_a_reset_goes_on_to_the_next() {
+    holds(&worlds::trace_16_locks(), &[Sighting::CustomerReset, Sighting::Orphan]);
+}
+
+#[test]
 fn trace_16_a_resource_that_was_reset_asks_before_it_grants() {
     holds(&worlds::trace_16_resource(), &[Sighting::ResourceReset, Sighting::HandOver]);
     holds(&worlds::trace_16_resource_unused(), &[Sighting::ResourceReset, Sighting::LeaseReasserted]);

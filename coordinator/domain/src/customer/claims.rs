@@ -154,7 +154,9 @@ impl Customer {
             return;
         }
         if let Some(lease) = self.leases.get_mut(resource) {
-            lease.confirmed(epoch);
+            if lease.confirmed(epoch) && !registered {
+                lease.kept = false;
+            }
             if lease.epoch == epoch {
                 self.recalled(resource, epoch, recall.clone());
             }
@@ -189,6 +191,7 @@ impl Customer {
             proof: None,
             registered_to: None,
             doubted: false,
+            abandoned: false,
         };
         let accepted_at = self.orders.get(&id).map_or(lease.key.accepted_at, Order::accepted_at);
         let waited_ms = u64::try_from(now.0.saturating_sub(accepted_at.0)).unwrap_or(0);
@@ -405,7 +408,7 @@ impl Customer {
                 let held = |step: &OrderStep| matches!(step.state, StepState::Held { .. });
                 let needless = self.leases.contains_key(resource)
                     || order.steps_naming(resource).any(held)
-                    || (release && (order.begun_on(resource) || self.older_open_assign(&order.key, resource)));
+                    || (release && (order.gave_it_up(resource) || self.older_open_assign(&order.key, resource)));
                 if !needless {
                     missing.push((id.clone(), resource.clone()));
                 }

@@ -218,6 +218,7 @@ impl Customer {
             self.settle_claim(now, id, index, matches!(state, OrderState::Completed | OrderState::Partial));
         }
         let Some(order) = self.orders.remove(id) else { return };
+        self.abandon_after_reset(&order);
         let claims = order.claims.iter().map(|claim| self.claim_view(claim)).collect();
         self.withdraw(&order);
         self.weight_bytes = self.weight_bytes.saturating_sub(order.weight_bytes);
@@ -258,7 +259,7 @@ impl Customer {
 
 impl Order {
     /// Whether it claims the resource for more than a lock.
-    fn takes_or_gives_up(&self, resource: &ResourceId) -> bool {
+    pub(super) fn takes_or_gives_up(&self, resource: &ResourceId) -> bool {
         self.claim_on(resource).is_some_and(|claim| claim.claim.mode != ClaimMode::Lock)
     }
 

@@ -49,6 +49,7 @@ impl Customer {
             proof,
             registered_to,
             doubted: false,
+            abandoned: false,
         };
         self.leases.insert(resource.clone(), lease);
         if let Some((early, asker)) = self.early_recalls.remove(resource)

@@ -24,7 +24,8 @@ impl Customer {
             Notice::LeaseGranted { ticket, epoch, registered, recall } => {
                 self.granted(now, UnjudgedGrant { resource, ticket, epoch, registered, recall });
             }
-            Notice::LeaseImported { epoch, party } => self.imported(now, &resource, epoch, party),
+            Notice::LeaseImported { epoch, unused: true, .. } => self.confirmed_unused(&resource, epoch),
+            Notice::LeaseImported { epoch, party, .. } => self.imported(now, &resource, epoch, party),
             Notice::LeaseRecalled { epoch, asker } => self.recalled(&resource, epoch, Some(asker)),
             Notice::LeaseKnown { epoch } => self.known_to_hold(&resource, epoch),
             Notice::LeaseGone { epoch } => self.lease_gone(&resource, epoch),
@@ -100,7 +101,7 @@ impl Customer {
         }
         let spared = self.leases.contains_key(resource)
             || self.older_open_assign(&key, resource)
-            || self.orders[&id].begun_on(resource);
+            || self.orders[&id].gave_it_up(resource);
         let Some(claim) = self.orders.get_mut(&id).and_then(|order| order.claims.get_mut(index)) else { return };
         if claim.state != ClaimState::Open || claim.claim.mode != ClaimMode::Release {
             return;

@@ -76,12 +76,14 @@ impl Customer {
             let is_contradicting = self.contradicting.remove(&resource);
             let is_doubted = self.leases.get(&resource).is_some_and(|lease| lease.doubted);
             let after_reset = self.to_reassert_as_reset.remove(&resource) || is_doubted;
+            let unfinished = after_reset && self.may_be_half_done(&resource);
             let lease = self.leases.get(&resource).map(|lease| HeldLease {
                 epoch: lease.epoch,
                 ticket: lease.ticket.clone(),
                 key: lease.key.clone(),
                 since: lease.since,
                 party: lease.party.clone(),
+                unfinished,
             });
             // What it does not know to be its own proves nothing against the resource.
             let lasting = is_contradicting && !is_doubted;
@@ -94,6 +96,12 @@ impl Customer {
             self.outbox.push_back((resource, message));
             self.changed();
         }
+    }
+
+    /// Whether an order has steps to do for a resource, or was given up before they were read back.
+    fn may_be_half_done(&self, resource: &ResourceId) -> bool {
+        let is_open = |order: &Order| order.steps_naming(resource).any(|step| !step.state.is_over());
+        self.orders.values().any(is_open) || self.leases.get(resource).is_some_and(|lease| lease.abandoned)
     }
 
     /// Whether a call is under way that needs the lease of a resource, although the lease is lost.

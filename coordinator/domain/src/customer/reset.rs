@@ -95,6 +95,20 @@ impl Customer {
         }
     }
 
+    /// A resource says that a lease which was in doubt is this customer's, and that nothing was registered by it.
+    pub(super) fn confirmed_unused(&mut self, resource: &ResourceId, epoch: Epoch) {
+        let Some(lease) = self.leases.get_mut(resource) else {
+            if self.given_back.get(resource).is_none_or(|known| *known < epoch) {
+                self.decline(resource, None, epoch);
+            }
+            return;
+        };
+        if lease.confirmed(epoch) {
+            lease.kept = false;
+        }
+        self.changed();
+    }
+
     /// A resource says that a lease which was in doubt is not this customer's any more.
     pub(super) fn lease_gone(&mut self, resource: &ResourceId, epoch: Epoch) {
         let is_gone = |lease: &Lease| lease.doubted && lease.epoch <= epoch;
@@ -103,6 +117,16 @@ impl Customer {
             self.remember_given_back(resource, epoch);
             self.ask_again_what_was_sent(resource);
             self.changed();
+        }
+    }
+
+    /// An order ended, and calls of it may be done that the life before the reset sent: on one target, and not on another.
+    pub(super) fn abandon_after_reset(&mut self, order: &Order) {
+        if !order.may_have_had_effect() {
+            return;
+        }
+        for (resource, lease) in self.leases.iter_mut() {
+            lease.abandoned |= lease.doubted && order.takes_or_gives_up(resource);
         }
     }
 
@@ -131,16 +155,23 @@ impl Lease {
         self.recall = None;
     }
 
-    /// Its resource granted it again, or confirmed it, by this epoch.
-    pub(super) fn confirmed(&mut self, epoch: Epoch) {
-        if epoch > self.epoch {
-            self.epoch = epoch;
-            self.doubted = false;
+    /// Its resource granted it again, or confirmed it, by this epoch. Returns whether it was in doubt until now.
+    pub(super) fn confirmed(&mut self, epoch: Epoch) -> bool {
+        if epoch <= self.epoch {
+            return false;
         }
+        self.epoch = epoch;
+        std::mem::take(&mut self.doubted)
     }
 }
 
 impl Order {
+    /// Whether it has begun to release a resource under the lease that this customer had: it needs no other to go on. After a reset that
+    /// lease may have been given back by the life before, and another one is asked for.
+    pub(super) fn gave_it_up(&self, resource: &ResourceId) -> bool {
+        self.begun_on(resource) && self.reset_at.is_none()
+    }
+
     /// Whether a step that it gave up may have been done all the same, before the workflow was reset.
     pub(super) fn may_have_had_effect(&self) -> bool {
         self.steps.iter().any(|step| step.after_reset && step.state == StepState::Cancelled)

@@ -366,6 +366,9 @@ pub struct Lease {
     /// Whether the workflow was reset since it was granted, and its resource did not confirm it yet: no call starts under it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubted: bool,
+    /// Whether an order that takes or gives up the resource was ended while the lease was in doubt, and its calls were not read back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub abandoned: bool,
 }
 
 /// A grant whose ticket is not known yet.

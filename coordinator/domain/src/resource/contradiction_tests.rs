@@ -11,7 +11,14 @@ const ABOVE: Epoch = Epoch(9_000_000_000_000);
 
 fn lasting(customer: &str, epoch: Option<Epoch>, tickets: Vec<Ticket>) -> Input {
     let own = ticket(customer, 1, ClaimMode::Assign);
-    let lease = epoch.map(|epoch| HeldLease { epoch, ticket: own.id, key: own.key, since: NOW, party: own.party });
+    let lease = epoch.map(|epoch| HeldLease {
+        epoch,
+        ticket: own.id,
+        key: own.key,
+        since: NOW,
+        party: own.party,
+        unfinished: false,
+    });
     let incarnation = Incarnation(1);
     let from = who(customer);
     Input::Told(ToResource::Reassert {

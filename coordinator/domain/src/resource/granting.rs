@@ -24,7 +24,9 @@ impl Resource {
         if std::mem::take(&mut self.fresh) {
             let wait =
                 if self.reborn { policy.fresh_wait_ms.max(policy.orphan_settle_ms) } else { policy.fresh_wait_ms };
-            self.not_before = self.not_before.max(now.plus_ms(wait));
+            if wait > 0 {
+                self.not_before = self.not_before.max(now.plus_ms(wait));
+            }
             if self.reborn {
                 let detail =
                     "an earlier life of this entity was terminated: it waits until its holder may have said so";
@@ -76,7 +78,12 @@ impl Resource {
         self.raise_epoch_to(self.said_at.map_or(now, |said_at| said_at.max(self.not_before)));
         self.settled = self.epoch;
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
-        self.holder = Some(Holder::of_ticket(ticket, self.epoch, now));
+        let mut holder = Holder::of_ticket(ticket, self.epoch, now);
+        holder.locks_only &= self
+            .queue
+            .values()
+            .all(|queued| !holder.is(&queued.ticket.claimant) || queued.ticket.mode == ClaimMode::Lock);
+        self.holder = Some(holder);
         self.tell_granted();
         self.probe_new_holder();
     }

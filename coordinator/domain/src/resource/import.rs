@@ -93,6 +93,6 @@ impl Resource {
         holder.incarnation = Some(incarnation);
         holder.epoch = epoch;
         let party = holder.party.clone();
-        self.tell_holder(from.clone(), Notice::LeaseImported { epoch, party });
+        self.tell_holder(from.clone(), Notice::LeaseImported { epoch, party, unused: false });
     }
 }

@@ -81,7 +81,7 @@ fn a_holder_that_is_asked_and_does_not_know_is_told_once_and_is_known_to_live() 
     let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
     let epoch = n.holder.as_ref().unwrap().epoch;
     assert_eq!(messages[0].0, who("A"));
-    assert_eq!(messages[0].1.notice, Notice::LeaseImported { epoch, party: None });
+    assert_eq!(messages[0].1.notice, Notice::LeaseImported { epoch, party: None, unused: false });
     assert!(epoch > Epoch(1_000_000), "above what the customer takes");
     assert_eq!(n.holder.as_ref().unwrap().incarnation, Some(Incarnation(1)));
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));

@@ -101,12 +101,7 @@ impl Resource {
         }
         match answer {
             HolderAnswer::Nobody => {
-                self.note(now, "looked_up", None, None, Some("nobody is registered".to_owned()));
-                if let Some(orphan) = self.holder.take() {
-                    self.tell_reset_holder(&orphan);
-                }
-                self.unsure = false;
-                self.vacancy = Vacancy::Known;
+                self.nobody_is_registered(now);
             }
             HolderAnswer::Party { party } => {
                 self.unsure = false;

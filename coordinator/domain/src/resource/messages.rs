@@ -112,6 +112,7 @@ impl Resource {
     pub(super) fn take_claim(&mut self, now: Timestamp, ticket: Ticket) -> Option<ClaimAnswer> {
         self.begin(now, &ticket.policy);
         self.ask_who_is_heard_again(&ticket.claimant, ticket.incarnation);
+        self.claimed_for_more(&ticket);
         if self.finished.contains(&ticket.id) {
             return Some(ClaimAnswer::Finished);
         }
@@ -143,6 +144,14 @@ impl Resource {
         }
         self.enqueue(now, ticket);
         None
+    }
+
+    /// A lease belongs to its holder by whatever ticket: once the holder claims the resource for more than a lock, it may get it
+    /// registered under a lease that was granted for one.
+    fn claimed_for_more(&mut self, ticket: &Ticket) {
+        if let Some(holder) = self.holder.as_mut().filter(|holder| holder.is(&ticket.claimant)) {
+            holder.locks_only &= ticket.mode == ClaimMode::Lock;
+        }
     }
 
     /// How many tickets wait of those among whom a customer's would, where there is no room for it: all, or, of a realm that tenants
@@ -197,6 +206,7 @@ impl Resource {
     /// Puts a ticket into the queue, whatever its length, and sees what it means for the holder.
     pub(super) fn enqueue(&mut self, now: Timestamp, mut ticket: Ticket) {
         ticket.answer_by = None;
+        self.claimed_for_more(&ticket);
         let adopted = match &mut self.holder {
             None => false,
             Some(holder) => match &holder.who {
@@ -243,7 +253,8 @@ impl Resource {
         let since = self.holder.as_ref().map_or(now, |holder| holder.since);
         self.raise_epoch(now);
         self.settled = self.epoch;
-        self.holder = Some(Holder { used: true, since, ..Holder::of_ticket(ticket.clone(), self.epoch, now) });
+        let holder = Holder::of_ticket(ticket.clone(), self.epoch, now);
+        self.holder = Some(Holder { used: true, locks_only: false, since, ..holder });
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         self.tell_granted();
         self.answer_releases();
@@ -352,7 +363,7 @@ impl Resource {
             && holder.is(from)
             && holder.epoch == epoch
         {
-            holder.used = true;
+            (holder.used, holder.locks_only) = (true, false);
             if party.is_some() && holder.party != party {
                 holder.party.clone_from(&party);
                 self.note(now, "renamed", party, None, None);

@@ -4,6 +4,18 @@ use super::{Holder, HolderName, Resource, Vacancy};
 use crate::ids::{CustomerRef, Incarnation, Timestamp};
 use crate::message::{Notice, Ticket, ToCustomer};
 use crate::order::ClaimMode;
+use crate::recording::Edition;
+
+/// Whether the target has the resource registered to the holder, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Registered {
+    /// It has, or nobody can be asked.
+    Yes,
+    /// The authority has nobody; other targets may.
+    No,
+    /// The lease was granted for locks only.
+    Never,
+}
 
 impl Resource {
     /// The holder's entity is dead: its lease is an orphan, and nothing is granted while a request of it may land.
@@ -38,13 +50,48 @@ impl Resource {
             return;
         }
         let Some(customer) = self.holder.as_ref().and_then(Holder::customer).cloned() else { return };
-        let newer = self.queue.values().find(|queued| queued.ticket.claimant == customer);
-        if let Some(ticket) = newer.map(|queued| queued.ticket.clone()) {
-            // The earlier life may have got it registered: whoever asks for it back has to wait for a release.
-            self.queue.remove(&ticket.key);
-            self.grant_registered(now, ticket);
-        } else {
+        if let Some(ticket) = self.take_ticket_of(&customer) {
+            if self.edition >= Edition::V0_2 && self.holder.as_ref().is_some_and(|holder| holder.locks_only) {
+                self.grant(now, ticket);
+            } else {
+                // The earlier life may have got it registered: whoever asks for it back has to wait for a release.
+                self.grant_registered(now, ticket);
+            }
+        } else if self.is_to_be_confirmed() {
             self.confirm_after_reset(now);
+        } else if self.edition >= Edition::V0_2 && self.holder.as_ref().is_some_and(|holder| holder.locks_only) {
+            // Nothing can be registered by it.
+            self.vacate(now, "unused");
+        }
+    }
+
+    /// Takes the first ticket of a customer out of the queue.
+    fn take_ticket_of(&mut self, customer: &CustomerRef) -> Option<Ticket> {
+        let key = self.queue.values().find(|queued| queued.ticket.claimant == *customer)?.ticket.key.clone();
+        self.queue.remove(&key).map(|queued| queued.ticket)
+    }
+
+    /// The authority has nobody registered. That is one target of several: a holder that was reset in the middle of an order keeps the
+    /// lease, and the newer life of one that died is granted it next, so that either brings its order to an end on each target.
+    pub(super) fn nobody_is_registered(&mut self, now: Timestamp) {
+        self.note(now, "looked_up", None, None, Some("nobody is registered".to_owned()));
+        self.unsure = false;
+        self.vacancy = Vacancy::Known;
+        let Some(orphan) = &self.holder else { return };
+        if orphan.lives_as.is_some() && orphan.unfinished {
+            self.own_again(now, Registered::No);
+            return;
+        }
+        let lives_again = orphan.customer().cloned().filter(|_| !orphan.disowned && self.edition >= Edition::V0_2);
+        let newer = lives_again.and_then(|customer| self.take_ticket_of(&customer));
+        if let Some(orphan) = self.holder.take() {
+            self.tell_reset_holder(&orphan);
+        }
+        match newer {
+            // Whoever asks for it back has to wait for the release on the other targets.
+            Some(ticket) if ticket.mode == ClaimMode::Release => self.grant_registered(now, ticket),
+            Some(ticket) => self.grant(now, ticket),
+            None => {}
         }
     }
 
@@ -87,7 +134,7 @@ impl Resource {
             orphan.looked_up = true;
             if orphan.party.as_deref() == Some(party) {
                 if orphan.disowned && orphan.lives_as.is_none() {
-                    self.own_again(now);
+                    self.own_again(now, Registered::Yes);
                 }
                 return;
             }
@@ -102,20 +149,21 @@ impl Resource {
         self.answer_other_parties(party);
     }
 
-    /// The target has it registered to the holder, who lives and does not know: it is told, as of a lease by a list.
-    pub(super) fn own_again(&mut self, now: Timestamp) {
+    /// The holder lives, and its lease was in doubt: it is told that it has it, as of a lease by a list.
+    pub(super) fn own_again(&mut self, now: Timestamp, registered: Registered) {
         self.raise_epoch(now);
         self.settled = self.epoch;
         let epoch = self.epoch;
         let Some(holder) = &mut self.holder else { return };
-        (holder.epoch, holder.used, holder.disowned, holder.orphaned_at) = (epoch, true, false, None);
+        (holder.epoch, holder.used) = (epoch, registered == Registered::Yes);
+        (holder.disowned, holder.orphaned_at, holder.unfinished) = (false, None, false);
         if let Some(incarnation) = holder.lives_as.take() {
             holder.incarnation = Some(incarnation);
         }
-        let party = holder.party.clone();
+        let (party, unused) = (holder.party.clone(), registered == Registered::Never);
         let Some(customer) = holder.customer().cloned() else { return };
         self.note(now, "told", Some(customer.to_string()), None, None);
-        self.tell_holder(customer, Notice::LeaseImported { epoch, party });
+        self.tell_holder(customer, Notice::LeaseImported { epoch, party, unused });
         self.answer_releases();
         self.probe_new_holder();
     }
@@ -125,7 +173,8 @@ impl Resource {
         self.raise_epoch(now);
         self.settled = self.epoch;
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
-        self.holder = Some(Holder { used: true, looked_up: true, ..Holder::of_ticket(ticket, self.epoch, now) });
+        let holder = Holder::of_ticket(ticket, self.epoch, now);
+        self.holder = Some(Holder { used: true, locks_only: false, looked_up: true, ..holder });
         self.vacancy = Vacancy::Known;
         self.tell_granted();
         self.answer_releases();

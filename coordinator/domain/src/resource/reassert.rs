@@ -96,6 +96,8 @@ impl Resource {
             looked_up: false,
             disowned: false,
             lives_as: None,
+            unfinished: false,
+            locks_only: false,
         });
     }
 

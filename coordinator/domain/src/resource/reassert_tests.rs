@@ -19,7 +19,14 @@ fn settling(ticket: Ticket) -> Ticket {
 
 fn reassert(customer: &str, lease: Option<Epoch>, tickets: Vec<Ticket>) -> Input {
     let own = ticket(customer, 1, ClaimMode::Assign);
-    let lease = lease.map(|epoch| HeldLease { epoch, ticket: own.id, key: own.key, since: NOW, party: own.party });
+    let lease = lease.map(|epoch| HeldLease {
+        epoch,
+        ticket: own.id,
+        key: own.key,
+        since: NOW,
+        party: own.party,
+        unfinished: false,
+    });
     let (incarnation, above) = (Incarnation(1), Epoch(1_000_000));
     Input::Told(ToResource::Reassert {
         from: who(customer),

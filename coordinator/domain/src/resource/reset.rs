@@ -1,5 +1,6 @@
 //! A workflow reset by an operator: of the entity of a customer that has the resource, or of this one.
 
+use super::orphan::Registered;
 use super::{Holder, HolderName, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
 use crate::message::{HeldLease, Notice, ToCustomer};
@@ -19,6 +20,7 @@ impl Resource {
     ) {
         self.floor = self.floor.max(above);
         let believed = lease.as_ref().map(|lease| lease.epoch);
+        let unfinished = lease.as_ref().is_some_and(|lease| lease.unfinished);
         if let Some(lease) = lease.filter(|lease| self.is_news(lease)) {
             // This entity knows less: its own earlier life was terminated, or it was reset too.
             self.epoch = self.epoch.max(lease.epoch);
@@ -30,16 +32,17 @@ impl Resource {
             self.orphaned(now);
             if let Some(holder) = &mut self.holder {
                 holder.lives_as = Some(incarnation);
+                holder.unfinished = unfinished;
                 // It may have changed hands since it was asked.
                 holder.looked_up = false;
             }
             return;
         }
         let has_it = self.holder.as_ref().filter(|holder| holder.is(from));
-        match (has_it.map(|holder| (holder.epoch, holder.party.clone())), believed) {
+        match (has_it.map(|holder| (holder.epoch, holder.party.clone(), holder.locks_only)), believed) {
             // It was confirmed before, and the answer is on its way: this one makes up for it where it is not.
-            (Some((epoch, party)), Some(believed)) if epoch > believed => {
-                self.tell_holder(from.clone(), Notice::LeaseImported { epoch, party });
+            (Some((epoch, party, unused)), Some(believed)) if epoch > believed => {
+                self.tell_holder(from.clone(), Notice::LeaseImported { epoch, party, unused });
             }
             (None, Some(_)) => self.tell_gone(from, incarnation),
             _ => {}
@@ -48,11 +51,11 @@ impl Resource {
 
     /// The holder was reset, nothing of its life before can land any more, and nothing speaks against it: it has the lease.
     pub(super) fn confirm_after_reset(&mut self, now: Timestamp) {
-        if self.is_to_be_confirmed() {
-            let who = self.holder.as_ref().and_then(Holder::customer).map(ToString::to_string);
-            self.note(now, "confirmed", who, None, None);
-            self.own_again(now);
-        }
+        let Some(holder) = &self.holder else { return };
+        let registered = if holder.locks_only { Registered::Never } else { Registered::Yes };
+        let who = holder.customer().map(ToString::to_string);
+        self.note(now, "confirmed", who, None, None);
+        self.own_again(now, registered);
     }
 
     /// Whether the holder was reset and is to have its lease again, once nothing of its life before can land any more.

@@ -35,7 +35,14 @@ fn held_by_a() -> (Resource, Epoch) {
 /// A says that it was reset, and to a moment at which it had this lease.
 fn a_was_reset(lease: Option<Epoch>, tickets: Vec<Ticket>) -> Input {
     let own = ticket("A", 1, ClaimMode::Assign);
-    let lease = lease.map(|epoch| HeldLease { epoch, ticket: own.id, key: own.key, since: NOW, party: own.party });
+    let lease = lease.map(|epoch| HeldLease {
+        epoch,
+        ticket: own.id,
+        key: own.key,
+        since: NOW,
+        party: own.party,
+        unfinished: false,
+    });
     Input::Told(ToResource::Reassert {
         from: who("A"),
         incarnation: LIFE_2,
@@ -59,7 +66,7 @@ fn a_holder_that_was_reset_has_its_lease_again_when_nothing_of_its_life_before_c
     let effects = n.step(quiet, Input::Woke);
     let confirmed = n.holder.as_ref().unwrap();
     assert!(confirmed.is(&who("A")) && confirmed.incarnation == Some(LIFE_2) && confirmed.epoch > epoch, "{n:?}");
-    let told = Notice::LeaseImported { epoch: confirmed.epoch, party: Some("imsi-A".to_owned()) };
+    let told = Notice::LeaseImported { epoch: confirmed.epoch, party: Some("imsi-A".to_owned()), unused: false };
     assert_eq!(notices(&effects), [("A".to_owned(), &told)], "and B waits on");
 }
 
@@ -130,7 +137,8 @@ fn a_resource_that_was_reset_grants_nothing_before_whoever_it_granted_since_coul
     n.step(reset_at, Input::Told(ToResource::Decline { from: who("A"), ticket: None, epoch, lost: None }));
     assert!(n.holder.is_none(), "A has it no more, and who has it is not known: {n:?}");
     let own = ticket("B", 3, ClaimMode::Assign);
-    let lease = Some(HeldLease { epoch: granted, ticket: own.id, key: own.key, since: LATER, party: None });
+    let lease =
+        Some(HeldLease { epoch: granted, ticket: own.id, key: own.key, since: LATER, party: None, unfinished: false });
     let said = ToResource::Reassert {
         from: who("B"),
         incarnation: Incarnation(1),
@@ -229,4 +237,90 @@ fn a_lease_that_comes_back_late_from_the_life_before_does_not_take_the_place_of_
     };
     n.step(LATER, Input::Told(late));
     assert_eq!(n.queue.values().map(|queued| &queued.ticket.id).collect::<Vec<_>>(), [&id]);
+}
+
+/// A has the lease since long, of a number whose authority can be asked, and was reset to a moment at which it had an order for it that
+/// is `unfinished`; nothing of its life before can land any more, and the authority is asked.
+fn asked_after_reset(unfinished: bool) -> Resource {
+    let authority = Authority { target: "hss".parse().unwrap(), operation: "find_holder".to_owned() };
+    let asked = |ticket: Ticket| Ticket {
+        policy: ResourcePolicy { authority: Some(authority.clone()), ..settling(ticket.clone()).policy },
+        ..ticket
+    };
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    n.claim(NOW, asked(ticket("A", 1, ClaimMode::Assign)));
+    n.step(NOW, Input::LookedUp(HolderAnswer::Nobody));
+    n.step(NOW.plus_ms(5_000), Input::Woke);
+    n.step(NOW.plus_ms(5_000), Input::Notified(vec![Delivery::Delivered]));
+    let epoch = n.holder.as_ref().unwrap().epoch;
+    let Input::Told(ToResource::Reassert { from, incarnation, mut lease, above, tickets, lasting, after_reset }) =
+        a_was_reset(Some(epoch), vec![])
+    else {
+        unreachable!()
+    };
+    lease.iter_mut().for_each(|lease| lease.unfinished = unfinished);
+    n.step(LATER, Input::Told(ToResource::Reassert { from, incarnation, lease, above, tickets, lasting, after_reset }));
+    n.claim(LATER, asked(ticket("B", 2, ClaimMode::Assign)));
+    let effects = n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);
+    assert!(matches!(effects[..], [Effect::LookUp { .. }]), "{effects:?}");
+    n
+}
+
+#[test]
+fn a_holder_that_was_reset_in_the_middle_of_an_order_keeps_its_lease_though_one_target_has_nobody() {
+    let mut n = asked_after_reset(true);
+    let effects = n.step(LATER.plus_ms(SETTLE_MS), Input::LookedUp(HolderAnswer::Nobody));
+    let holder = n.holder.as_ref().unwrap();
+    assert!(holder.is(&who("A")) && holder.incarnation == Some(LIFE_2) && !holder.used, "{holder:?}");
+    let told = Notice::LeaseImported { epoch: holder.epoch, party: Some("imsi-A".to_owned()), unused: false };
+    assert_eq!(notices(&effects), [("A".to_owned(), &told)], "other targets may have it, and A's order will see");
+}
+
+#[test]
+fn a_holder_that_was_reset_with_nothing_to_do_loses_a_lease_that_the_authority_knows_nothing_of() {
+    let mut n = asked_after_reset(false);
+    n.step(LATER.plus_ms(SETTLE_MS), Input::LookedUp(HolderAnswer::Nobody));
+    assert!(n.holder.as_ref().unwrap().is(&who("B")), "{n:?}");
+}
+
+/// A has the lease for a lock.
+fn locked_by_a() -> (Resource, Epoch) {
+    let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    n.claim(NOW, settling(ticket("A", 1, ClaimMode::Lock)));
+    n.step(NOW.plus_ms(5_000), Input::Woke);
+    n.step(NOW.plus_ms(5_000), Input::Notified(vec![Delivery::Delivered]));
+    let epoch = n.holder.as_ref().unwrap().epoch;
+    (n, epoch)
+}
+
+#[test]
+fn a_holder_that_was_reset_hears_that_it_only_locked() {
+    let (mut n, epoch) = locked_by_a();
+    n.step(LATER, a_was_reset(Some(epoch), vec![]));
+    let effects = n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);
+    let [(_, Notice::LeaseImported { unused, .. })] = notices(&effects)[..] else { panic!("{effects:?}") };
+    assert!(unused, "no target has it registered by a lock");
+}
+
+#[test]
+fn a_lock_of_a_dead_holder_goes_to_the_next_though_nobody_can_be_asked() {
+    let (mut n, epoch) = locked_by_a();
+    n.claim(LATER, settling(ticket("B", 2, ClaimMode::Assign)));
+    n.step(LATER, Input::Notified(vec![Delivery::Delivered]));
+    let lost = Some(Incarnation::default());
+    n.step(LATER, Input::Told(ToResource::Decline { from: who("A"), ticket: None, epoch, lost }));
+    n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);
+    assert!(n.holder.as_ref().unwrap().is(&who("B")), "{n:?}");
+}
+
+#[test]
+fn a_dead_holder_that_wanted_more_than_a_lock_may_be_registered() {
+    let (mut n, epoch) = locked_by_a();
+    n.claim(LATER, settling(ticket("A", 3, ClaimMode::Assign)));
+    n.claim(LATER, settling(ticket("B", 2, ClaimMode::Assign)));
+    n.step(LATER, Input::Notified(vec![Delivery::Delivered]));
+    let lost = Some(Incarnation::default());
+    n.step(LATER, Input::Told(ToResource::Decline { from: who("A"), ticket: None, epoch, lost }));
+    n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);
+    assert!(n.holder.as_ref().unwrap().is(&who("A")), "a person decides: {n:?}");
 }

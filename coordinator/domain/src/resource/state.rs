@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{AnsweredForce, Asking, Forcing};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
 use crate::message::{Asker, HeldLease, LeaseProof, Ticket, ToCustomer};
-use crate::order::{OrderKey, ResourcePolicy};
+use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
 use crate::recording::Edition;
 
 /// One resource entity.
@@ -131,6 +131,12 @@ pub struct Holder {
     /// The present life of the customer, where its workflow was reset since: an orphan that it gets back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lives_as: Option<Incarnation>,
+    /// Whether that life has steps to do for the resource: what one target says does not tell what the others have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
+    /// Whether the lease was granted for a lock, and its holder claimed the resource for nothing else: no target has it registered by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub locks_only: bool,
 }
 
 /// The ticket by which a holder was granted.
@@ -168,6 +174,8 @@ impl Holder {
             looked_up: false,
             disowned: false,
             lives_as: None,
+            unfinished: false,
+            locks_only: ticket.mode == ClaimMode::Lock,
         }
     }
 
@@ -186,6 +194,8 @@ impl Holder {
             looked_up: false,
             disowned: false,
             lives_as: None,
+            unfinished: false,
+            locks_only: false,
         }
     }
 

@@ -12,6 +12,9 @@ use crate::scenario::tenant;
 use crate::sighting::{Sighting, Sightings};
 use crate::target::owner_of;
 
+/// After what time a person comes, in milliseconds: what was before is told from what is then, whatever the clocks.
+const LATER_MS: i64 = CLOCKS_APART_MS_MAX as i64 + 1;
+
 impl World {
     /// What persons may do now: with held orders anything, with others cancel them.
     pub(super) fn persons(&self, actions: &mut Vec<Action>) {
@@ -110,9 +113,10 @@ impl World {
     pub(super) fn force(&mut self, resource: usize, insists: bool, seen: &mut Sightings) -> Checked {
         let number = self.left.forced;
         self.left.forced -= 1;
-        if !insists {
+        let later = self.now + LATER_MS;
+        if !insists && (self.may_pass_to(later) || !self.wakes_until(later)) {
             // What happened before a person came was some time ago; what happens from now on is not.
-            self.now += i64::try_from(CLOCKS_APART_MS_MAX).unwrap_or(i64::MAX) + 1;
+            self.advance_to(later, seen)?;
         }
         seen.see(Sighting::PersonActed);
         let release = ForceRelease {

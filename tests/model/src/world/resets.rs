@@ -192,6 +192,8 @@ impl World {
         slot.local.iter_mut().for_each(|local| local.change(LocalRun::begin_again));
         slot.calls = calls;
         slot.shown = under_way.shown;
+        // The run goes on from a task that was recorded.
+        slot.task = None;
         slot.is_ending = notices;
         self.advance_to(self.now + REBIRTH_MS, seen)?;
         if notices {
@@ -305,6 +307,7 @@ impl World {
         slot.entity = entity;
         slot.notifying = under_way.notifying.map(|sending| Notifying { deliveries: Vec::new(), ..sending });
         slot.looking_up = under_way.looks_up.then_some(None);
+        slot.task = None;
         slot.is_ending = notices;
         self.advance_to(self.now + REBIRTH_MS, seen)?;
         if notices {

@@ -284,6 +284,11 @@ impl World {
         self.may_pass_to(at).then_some(resource)
     }
 
+    /// Whether a resource wants to be woken until then.
+    pub(super) fn wakes_until(&self, at: i64) -> bool {
+        (0..self.resources.len()).any(|resource| self.wake_time(resource).is_some_and(|due| due <= at))
+    }
+
     /// Whether time may pass until then: what has to land or stop before has done so.
     pub(super) fn may_pass_to(&self, at: i64) -> bool {
         self.is_all_said()

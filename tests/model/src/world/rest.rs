@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use interlock_domain::customer::{ClaimState, Customer, Order, StepState, TicketState};
 use interlock_domain::ids::{OrderId, ResourceId, TicketId};
-use interlock_domain::resource::{HolderName, Vacancy};
+use interlock_domain::resource::{HolderName, QueuedTicket, Vacancy};
 
 use super::World;
 use super::lanes::{has_open_step, may_use, waits_for_lease_or_behind};
@@ -287,9 +287,11 @@ impl World {
             let own = holder.customer().is_some_and(|customer| *customer == self.scenario.customers[waiting]);
             let registered = self.targets.parties(resource).any(|party| holder.party.as_ref() == Some(party));
             // Nor can anybody but a person say what a customer did that was reset since, where no authority can be asked.
+            let is_own = |queued: &QueuedTicket| holder.is(&queued.ticket.claimant);
             let is_doubtful = !self.scenario.authority
-                && holder.incarnation.is_none()
-                && self.left.customers_reset < self.scenario.faults.customers_reset;
+                && !holder.locks_only
+                && self.left.customers_reset < self.scenario.faults.customers_reset
+                && (holder.incarnation.is_none() || !ledger.queue.values().any(is_own));
             if (registered || is_doubtful) && !own {
                 blockers.push(Blocker::Cause);
             }

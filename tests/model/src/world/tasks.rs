@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use interlock_domain::customer::{self, Customer};
+use interlock_domain::customer::{self, Customer, ShownState};
 use interlock_domain::ids::{OrderId, Timestamp};
 use interlock_domain::order::OrderState;
 use interlock_domain::recording::Cause;
@@ -70,6 +70,8 @@ pub struct OpenTask<M> {
     /// What the checks knew of the entity's orders before.
     ended: BTreeMap<(OrderId, u8), OrderState>,
     begun: BTreeMap<(OrderId, u8), bool>,
+    /// What was shown of the entity before.
+    shown: Option<ShownState>,
     /// How many messages the local activities of the attempt have sent that are over.
     sent: usize,
 }
@@ -91,6 +93,7 @@ pub(super) struct Before<M> {
     looks_up: bool,
     ended: BTreeMap<(OrderId, u8), OrderState>,
     begun: BTreeMap<(OrderId, u8), bool>,
+    shown: Option<ShownState>,
 }
 
 impl World {
@@ -116,6 +119,7 @@ impl World {
             looks_up: false,
             ended: self.truth.ended.clone(),
             begun: self.truth.begun.clone(),
+            shown: slot.shown,
         })
     }
 
@@ -128,6 +132,7 @@ impl World {
             looks_up: slot.looking_up.is_some(),
             ended: BTreeMap::new(),
             begun: BTreeMap::new(),
+            shown: None,
         })
     }
 
@@ -212,9 +217,10 @@ impl World {
 
     /// The task of a customer is attempted again.
     pub(super) fn lose_customer_task(&mut self, customer: usize, seen: &mut Sightings) -> Checked {
+        // Whoever wakes meanwhile may wake in the attempt that is lost.
+        self.advance_to(self.now + LATER_MS, seen)?;
         self.left.tasks_lost -= 1;
         seen.see(Sighting::TaskLost);
-        self.advance_to(self.now + LATER_MS, seen)?;
         let slot = &mut self.customers[customer];
         let Some(task) = slot.task.take() else { return Ok(()) };
         let sent = match slot.local.as_ref().map(Tracked::get) {
@@ -223,11 +229,15 @@ impl World {
         };
         slot.local = None;
         slot.entity = Some(task.before.clone());
+        slot.shown = task.shown;
         slot.calls.retain(|call, _| !task.calls.contains(call));
         self.forget_attempt(customer, &task);
         for taken in task.again() {
             match taken {
-                Taken::Customer(input) => self.tell_customer(customer, *input, seen)?,
+                Taken::Customer(input) => {
+                    self.end_call_again(customer, &input);
+                    self.tell_customer(customer, *input, seen)?;
+                }
                 Taken::Action(action) => self.person_acts(customer, *action, seen)?,
                 Taken::Resource(_) => {}
             }
@@ -241,7 +251,18 @@ impl World {
                 }
             });
         }
-        Ok(())
+        self.end_customer_run(customer, seen)
+    }
+
+    /// A call that was ended by hand or by the end of a run is begun again in this attempt, too.
+    fn end_call_again(&mut self, customer: usize, input: &customer::Input) {
+        if let customer::Input::StepEndedByHand { order, step, .. } | customer::Input::StepInterrupted { order, step } =
+            input
+        {
+            let key = (order.clone(), *step);
+            self.customers[customer].calls.remove(&key);
+            self.truth.interrupted.insert(key);
+        }
     }
 
     /// What the checks saw of the attempt's orders did not happen.
@@ -254,9 +275,10 @@ impl World {
 
     /// The task of a resource is attempted again.
     pub(super) fn lose_resource_task(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
+        // Whoever wakes meanwhile may wake in the attempt that is lost.
+        self.advance_to(self.now + LATER_MS, seen)?;
         self.left.tasks_lost -= 1;
         seen.see(Sighting::TaskLost);
-        self.advance_to(self.now + LATER_MS, seen)?;
         let slot = &mut self.resources[resource];
         let Some(task) = slot.task.take() else { return Ok(()) };
         let deliveries = slot.notifying.take().map(|notifying| notifying.deliveries).unwrap_or_default();
@@ -276,7 +298,7 @@ impl World {
             notifying.deliveries = deliveries;
             notifying.deliveries.truncate(notifying.messages.len());
         }
-        Ok(())
+        self.end_resource_run(resource, seen)
     }
 
     /// A person's action reaches a customer.
@@ -291,8 +313,9 @@ impl World {
 
 impl<M> OpenTask<M> {
     fn new(before: Before<M>, taken: Taken, calls: BTreeSet<(OrderId, usize)>, looks_up: bool) -> Option<Self> {
-        let Before { entity, ended, begun, .. } = before;
-        let mut task = Self { before: entity?, taken: Arc::new(Vec::new()), calls, looks_up, ended, begun, sent: 0 };
+        let Before { entity, ended, begun, shown, .. } = before;
+        let taken_before = Arc::new(Vec::new());
+        let mut task = Self { before: entity?, taken: taken_before, calls, looks_up, ended, begun, shown, sent: 0 };
         task.took(taken);
         Some(task)
     }

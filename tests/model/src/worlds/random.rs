@@ -53,13 +53,14 @@ pub fn random_case(seed: u64) -> Scenario {
     let index = usize::try_from(seed % (2 * named.len() as u64)).unwrap_or_default();
     let world = named.get(index).cloned().unwrap_or_else(|| random(seed));
     let storm = storm();
-    match seed % 7 {
+    match seed % 8 {
         0 => world,
         1 => world.with("storm", storm),
         2 => world.with("storm with a death", Faults { customers_terminated: 1, ..storm }),
         3 => world.with("storm with a resource lost", Faults { resources_lost: 1, ..storm }),
         4 => world.with("storm with force", Faults { forced: 1, ..storm }),
         5 => world.with("storm with a resource reset", Faults { resources_reset: 1, ..storm }),
+        6 => world.with("storm with a customer reset", Faults { customers_reset: 1, ..storm }),
         _ => world.with("storm, nobody refuses", Faults { refused: 0, cancelled: 0, person: 0, ..storm }),
     }
 }

@@ -186,6 +186,22 @@ pub fn trace_16_unused() -> Scenario {
     start.event("A", 1, assign("N1")).event("B", 2, assign("N1")).may_wait().with("", faults)
 }
 
+/// 16, where the number is registered on two targets, one of which can be asked who has it.
+pub fn trace_16_two_targets() -> Scenario {
+    let faults = Faults { customers_reset: 1, ..Faults::default() };
+    let start = Scenario::new("trace 16, two targets").has("A", "N1").with_authority();
+    let both = &["hss", "voice"];
+    start.event("A", 1, release_on(both, "N1")).event("B", 2, assign_on(both, "N1")).may_wait().with("", faults)
+}
+
+/// 16, of a customer that locks a number for which another waits: nobody can be asked.
+pub fn trace_16_locks() -> Scenario {
+    let faults = Faults { customers_reset: 1, ..Faults::default() };
+    let start = Scenario::new("trace 16, locks");
+    let locks = start.event("A", 1, lock(&["N1"])).event("B", 2, lock(&["N1"]));
+    locks.with("", faults)
+}
+
 /// 16, where the number's own workflow is reset to a moment before it granted it, and an older claim came since.
 pub fn trace_16_resource_unused() -> Scenario {
     let faults = Faults { resources_reset: 1, ..Faults::default() };

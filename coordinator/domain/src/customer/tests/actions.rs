@@ -5,7 +5,7 @@ use crate::error_code::{ErrorCode, ReasonCode};
 use crate::limits::CLOCKS_APART_MS_MAX;
 use crate::order::OrderState;
 
-fn action(action_id: &str, id: &str, kind: ActionKind) -> Action {
+pub(super) fn action(action_id: &str, id: &str, kind: ActionKind) -> Action {
     Action {
         action_id: action_id.to_owned(),
         order_id: order_id(id),

@@ -56,7 +56,7 @@ fn no_call_starts_under_a_lease_in_doubt_and_the_next_one_reads_back() {
     a.step(LATER, Input::Sent);
     let effects = admit(&mut a, "e2", release(), vec![]);
     assert!(calls(&effects).is_empty(), "its lease may be somebody else's by now: {effects:?}");
-    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), party: None };
+    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), party: None, unused: false };
     let effects = a.step(LATER, notice(a.incarnation, confirmed));
     let calls = calls(&effects);
     assert_eq!(calls.len(), 1, "{effects:?}");
@@ -205,8 +205,67 @@ fn an_order_says_that_its_lease_is_in_doubt_since_the_reset() {
     assert_eq!(doubted(&a).as_ref(), Some(&at), "{:?}", view.waiting_for);
     assert!(a.why(&order_id("e2")).unwrap().links[0].detail.contains(&format!("workflow was reset at {at}")));
     assert!(a.keeps(&number()).detail.contains(&at), "{:?}", a.keeps(&number()));
-    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), party: None };
+    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), party: None, unused: false };
     a.step(LATER, notice(a.incarnation, confirmed));
     assert_eq!(doubted(&a), None, "its resource confirmed it");
     assert!(!a.keeps(&number()).detail.contains(&at));
+}
+
+#[test]
+fn a_lease_that_was_only_for_locks_goes_back_with_its_order() {
+    let mut a = customer();
+    admit(
+        &mut a,
+        "e1",
+        plan(&[(ClaimMode::Lock, number())], vec![step("crm.one", &[number()], &[])]),
+        vec![(number(), granted(7))],
+    );
+    a.step(LATER, Input::WasReset);
+    a.step(LATER, Input::Sent);
+    assert!(a.leases[&number()].kept, "nobody knows what the life before did");
+    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), party: None, unused: true };
+    a.step(LATER, notice(a.incarnation, confirmed));
+    assert!(!a.leases[&number()].kept);
+}
+
+#[test]
+fn a_lease_that_was_only_for_locks_and_is_not_known_any_more_is_declined() {
+    let mut a = customer();
+    let confirmed = Notice::LeaseImported { epoch: Epoch(7), party: None, unused: true };
+    let effects = a.step(LATER, notice(a.incarnation, confirmed));
+    assert!(a.leases.is_empty());
+    assert!(matches!(said(&effects)[..], [ToResource::Decline { epoch: Epoch(7), lost: None, .. }]), "{effects:?}");
+}
+
+#[test]
+fn a_release_that_was_half_done_before_a_reset_asks_again_for_a_lease_that_is_gone() {
+    let mut a = holder();
+    let two = plan(
+        &[(ClaimMode::Release, number())],
+        vec![step("hss.off", &[number()], &[]), step("voice.off", &[number()], &[0])],
+    );
+    admit(&mut a, "e2", two, vec![]);
+    a.step(NOW, done("e2", 0));
+    a.step(LATER, Input::WasReset);
+    let effects = a.step(LATER, Input::StepInterrupted { order: order_id("e2"), step: 1 });
+    assert!(calls(&effects).is_empty(), "{effects:?}");
+    a.step(LATER, notice(a.incarnation, Notice::LeaseGone { epoch: Epoch(2_000_000_000_000) }));
+    let effects = a.step(LATER, Input::Sent);
+    assert!(
+        said(&effects).iter().any(|message| matches!(message, ToResource::Claim { .. })),
+        "its second target may still have it registered: {effects:?}"
+    );
+}
+
+#[test]
+fn an_order_that_is_cancelled_after_a_reset_leaves_its_lease_unfinished() {
+    let mut a = holder();
+    admit(&mut a, "e2", release(), vec![]);
+    a.step(LATER, Input::WasReset);
+    a.step(LATER, Input::Sent);
+    a.step(LATER, Input::StepInterrupted { order: order_id("e2"), step: 0 });
+    a.step(LATER, Input::Resumed);
+    let _state = a.act(LATER, &super::actions::action("cancel-1", "e2", ActionKind::Cancel));
+    assert!(a.orders.is_empty());
+    assert!(a.leases[&number()].abandoned, "one target may have it done, and another not");
 }

@@ -23,7 +23,7 @@ fn held_by(a: &Customer, id: &str) -> Option<String> {
 }
 
 fn imported(resource: ResourceId, party: Option<&str>) -> Input {
-    let notice = Notice::LeaseImported { epoch: Epoch(7), party: party.map(str::to_owned) };
+    let notice = Notice::LeaseImported { epoch: Epoch(7), party: party.map(str::to_owned), unused: false };
     Input::Told(ToCustomer { resource, incarnation: Incarnation(1), notice })
 }
 
