@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod action_mark;
+pub mod action_words;
 pub mod attempt;
 pub mod catalog;
 pub mod customer;
