@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod customer;
 pub mod error_code;
 pub mod event;
+pub mod event_result;
 pub mod ids;
 pub mod import;
 pub mod limits;
