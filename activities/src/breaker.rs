@@ -4,7 +4,6 @@
 //! Calls that are under way when it opens are not called back: of a target that goes down a process makes as many attempts
 //! as it takes to open the breaker, and those that it had begun by then (at most its slots for the target).
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +11,6 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use interlock_adapters::Verification;
-use interlock_domain::ids::TargetId;
 use interlock_domain::observation::BreakerState;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::target::{BreakerTransition, TargetRules};
@@ -20,8 +18,6 @@ use tokio::sync::oneshot;
 use tower::util::{BoxCloneSyncService, ServiceExt};
 use tower::{Layer, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer, CircuitState};
-
-use crate::report::{Reporter, Transition};
 
 /// What became of a call: `Err` with a sentence where it speaks against the target.
 type Verdict = Result<(), String>;
@@ -35,6 +31,13 @@ struct Passage {
 /// The breaker lets nothing through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LetsNothingThrough;
+
+/// What a breaker did, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Transition {
+    pub(crate) transition: BreakerTransition,
+    pub(crate) reason: String,
+}
 
 /// The breaker of one target.
 #[derive(Clone)]
@@ -149,25 +152,6 @@ impl SpeaksOfTarget for Verification {
 impl SpeaksOfTarget for Result<HolderAnswer, Outcome> {
     fn failure(&self) -> Option<String> {
         self.as_ref().err().and_then(Outcome::failure)
-    }
-}
-
-/// The breakers of a process, one for each target that it calls.
-pub(crate) struct Breakers {
-    reporter: Reporter,
-    by_target: Mutex<BTreeMap<TargetId, Breaker>>,
-}
-
-impl Breakers {
-    pub(crate) fn new(reporter: Reporter) -> Self {
-        Self { reporter, by_target: Mutex::default() }
-    }
-
-    /// The breaker of a target. To be asked inside a Tokio runtime: what it reports is sent from there.
-    pub(crate) fn of(&self, target: &TargetId) -> Breaker {
-        let mut by_target = self.by_target.lock().unwrap_or_else(PoisonError::into_inner);
-        let breaker = by_target.entry(target.clone()).or_insert_with(|| self.reporter.breaker(target));
-        breaker.clone()
     }
 }
 

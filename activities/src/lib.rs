@@ -9,6 +9,7 @@
 mod admit;
 mod answer_memory;
 mod breaker;
+mod breakers;
 mod clock;
 mod entity_client;
 mod failure_text;

@@ -9,18 +9,11 @@ use interlock_domain::observation::{Observation, Observer};
 use interlock_domain::target::{BreakerReport, BreakerTransition};
 use tokio::sync::watch;
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Transition};
 use crate::target_client::TargetClient;
 
 /// The time between two signals of this process to one target entity.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// What a breaker did, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Transition {
-    pub(crate) transition: BreakerTransition,
-    pub(crate) reason: String,
-}
 
 /// Reports in the name of this process.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use interlock_domain::limits::EntityLimits;
 use interlock_domain::observation::{NobodyWatches, Observer};
 
 use crate::answer_memory::AnswerMemory;
-use crate::breaker::Breakers;
+use crate::breakers::Breakers;
 use crate::entity_client::EntityClient;
 use crate::report::Reporter;
 use crate::target_client::TargetClient;

@@ -94,7 +94,7 @@ pub struct Capabilities {
     /// What is to be done after an ambiguous attempt.
     pub on_ambiguous: OnAmbiguous,
     /// How long after it was sent a request may still land, at most. On the wire in milliseconds.
-    #[serde(rename = "max_apply_delay_ms", with = "crate::settings::milliseconds")]
+    #[serde(rename = "max_apply_delay_ms", with = "crate::durations::milliseconds")]
     pub max_apply_delay: Duration,
 }
 

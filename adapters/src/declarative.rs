@@ -41,8 +41,8 @@ use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::toml_text::TomlFault;
 
 use crate::adapter::{Adapter, Call, Capabilities, Verification};
+use crate::error::RegistryError;
 use crate::exchange::{Exchange, authentication_headers};
-use crate::registry::RegistryError;
 use crate::release;
 use crate::settings::{Authentication, TargetSettings};
 use attempt::Attempt;

@@ -19,8 +19,8 @@ use serde_json::Value;
 use tracing::Instrument;
 use url::Url;
 
+use crate::error::RegistryError;
 use crate::redaction::Redaction;
-use crate::registry::RegistryError;
 use crate::secret::Secret;
 use crate::settings::{Authentication, TargetSettings};
 use crate::trace_context;

@@ -21,8 +21,8 @@ use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Value, json};
 
 use crate::adapter::{Adapter, Call, Capabilities, OnAmbiguous, Verification};
+use crate::error::RegistryError;
 use crate::exchange::{Answer, Exchange, Failure, Request};
-use crate::registry::RegistryError;
 use crate::release;
 use crate::settings::TargetSettings;
 

@@ -10,6 +10,8 @@
 
 mod adapter;
 pub mod declarative;
+mod durations;
+mod error;
 mod exchange;
 pub mod front_door;
 mod json_http;
@@ -25,10 +27,12 @@ pub mod trace_context;
 
 pub use adapter::{Adapter, Call, Capabilities, Fence, HolderPage, ListedHolder, OnAmbiguous, Verification};
 pub use declarative::DeclarativeAdapter;
+pub use durations::duration;
+pub use error::RegistryError;
 pub use exchange::install_crypto_provider;
 pub use json_http::JsonHttpAdapter;
 pub use protection::{MaintenanceSettings, OutageSettings};
 pub use pyhss::PyhssAdapter;
-pub use registry::{AdapterRegistry, RegistryError};
+pub use registry::AdapterRegistry;
 pub use secret::Secret;
-pub use settings::{AdapterKind, Authentication, TargetSettings, duration};
+pub use settings::{AdapterKind, Authentication, TargetSettings};

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use interlock_domain::ids::Timestamp;
-use interlock_domain::limits::EntityLimits;
 use interlock_domain::target::{MaintenanceWindow, Rate, TargetRules};
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{TargetSettings, duration, optional_duration};
+use crate::durations::{duration, optional_duration};
 
 /// `[targets.NAME.outage]`: when a target counts as down, and how it is called again. Durations are written `5s`, `1m 30s`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -67,27 +66,8 @@ pub struct MaintenanceSettings {
     pub reason: String,
 }
 
-impl TargetSettings {
-    /// The rules by which the target's entity goes; it continues as new by these limits.
-    pub fn rules(&self, limits: EntityLimits) -> TargetRules {
-        let outage = &self.outage;
-        TargetRules {
-            rate: self.rate_per_second,
-            breaker_failures: outage.failures,
-            breaker_open_ms: millis(outage.open_for),
-            open_processes: outage.processes,
-            probe_first_ms: millis(outage.probe_first),
-            probe_cap_ms: millis(outage.probe_cap),
-            ramp_stage_ms: millis(outage.ramp_stage),
-            ramp_top: outage.ramp_top,
-            maintenance: self.maintenance.iter().map(MaintenanceSettings::window).collect(),
-            limits,
-        }
-    }
-}
-
 impl MaintenanceSettings {
-    fn window(&self) -> MaintenanceWindow {
+    pub(crate) fn window(&self) -> MaintenanceWindow {
         MaintenanceWindow {
             begins: Timestamp(self.begins.timestamp_millis()),
             lasts_ms: millis(self.lasts),
@@ -97,13 +77,16 @@ impl MaintenanceSettings {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use interlock_domain::limits::EntityLimits;
+
     use super::*;
+    use crate::settings::TargetSettings;
 
     fn settings(protection: &str) -> TargetSettings {
         toml::from_str(&format!("adapter = \"json\"\nbase_url = \"http://crm/\"\n{protection}")).unwrap()

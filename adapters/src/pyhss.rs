@@ -39,8 +39,8 @@ use interlock_domain::outcome::{HolderAnswer, Outcome};
 use serde_json::{Map, Value};
 
 use crate::adapter::{Adapter, Call, Capabilities, Fence, HolderPage, OnAmbiguous, Verification};
+use crate::error::RegistryError;
 use crate::exchange::Exchange;
-use crate::registry::RegistryError;
 use crate::settings::TargetSettings;
 use attempt::Attempt;
 use reader::Reader;

@@ -3,129 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
-use interlock_domain::toml_text::TomlFault;
-use thiserror::Error;
 
 use crate::adapter::Adapter;
 use crate::declarative::DeclarativeAdapter;
+use crate::error::RegistryError;
 use crate::json_http::JsonHttpAdapter;
 use crate::pyhss::PyhssAdapter;
 use crate::settings::{AdapterKind, TargetSettings};
-
-/// Why an adapter could not be built, or found.
-#[derive(Debug, Error)]
-pub enum RegistryError {
-    /// The base URL is none that HTTP can be spoken to.
-    #[error(
-        "target '{target}': '{base_url}' is no http or https address; write it as http://HOST:PORT in [targets.{target}]"
-    )]
-    BaseUrl {
-        /// The target.
-        target: TargetId,
-        /// Its base URL as it came.
-        base_url: String,
-    },
-    /// There is no base URL, and its adapter needs one.
-    #[error("target '{target}': it has no address; set base_url in [targets.{target}]")]
-    BaseUrlMissing {
-        /// The target.
-        target: TargetId,
-    },
-    /// What may have happened is to be read back, and the target cannot be read.
-    #[error(
-        "target '{target}': on_ambiguous = \"verify\" needs verify = true in [targets.{target}]; choose resend, hold or give_up"
-    )]
-    NotVerified {
-        /// The target.
-        target: TargetId,
-    },
-    /// A secret or header name has characters that HTTP headers cannot carry.
-    #[error(
-        "target '{target}': its auth cannot be written as an HTTP header; check [targets.{target}] auth for stray characters"
-    )]
-    Authentication {
-        /// The target.
-        target: TargetId,
-    },
-    /// The adapter file is not named, or cannot be read.
-    #[error("target '{target}': {detail}; name the adapter file in [targets.{target}] file")]
-    AdapterFile {
-        /// The target.
-        target: TargetId,
-        /// Why.
-        detail: String,
-    },
-    /// The adapter file has faults.
-    #[error(
-        "target '{target}': the adapter file '{file}' has {} fault(s), the first is {}; \
-         `interlock catalog check {file}` names them all",
-        faults.len(), first(faults)
-    )]
-    AdapterFileFaults {
-        /// The target.
-        target: TargetId,
-        /// The file.
-        file: String,
-        /// All of its faults.
-        faults: Vec<TomlFault>,
-    },
-    /// A parameter of the adapter file has no value, or one is given that the file does not declare.
-    #[error("target '{target}': {detail}; see [targets.{target}.parameters]")]
-    Parameter {
-        /// The target.
-        target: TargetId,
-        /// Which, and why.
-        detail: String,
-    },
-    /// A secret is not where the adapter file says, or does not do.
-    #[error("target '{target}': {detail}")]
-    Secret {
-        /// The target.
-        target: TargetId,
-        /// Which, and what to do. It never has the secret.
-        detail: String,
-    },
-    /// The HTTP client could not be made.
-    #[error(
-        "target '{target}': the HTTP client could not be made ({detail}); check its settings in [targets.{target}]"
-    )]
-    Client {
-        /// The target.
-        target: TargetId,
-        /// Why.
-        detail: String,
-    },
-    /// No settings name this target.
-    #[error("no target '{target}' is configured; add [targets.{target}] to interlock.toml")]
-    UnknownTarget {
-        /// The target.
-        target: TargetId,
-    },
-}
-
-impl RegistryError {
-    /// Its stable code.
-    pub fn code(&self) -> ErrorCode {
-        match self {
-            Self::BaseUrl { .. } => ErrorCode::TargetBaseUrlInvalid,
-            Self::BaseUrlMissing { .. } => ErrorCode::TargetBaseUrlMissing,
-            Self::NotVerified { .. } => ErrorCode::TargetNotVerified,
-            Self::Authentication { .. } => ErrorCode::TargetAuthInvalid,
-            Self::AdapterFile { .. } => ErrorCode::TargetAdapterFileMissing,
-            Self::AdapterFileFaults { .. } => ErrorCode::TargetAdapterFileFaulty,
-            Self::Parameter { .. } => ErrorCode::TargetParameterInvalid,
-            Self::Secret { .. } => ErrorCode::TargetSecretMissing,
-            Self::Client { .. } => ErrorCode::TargetClientFailed,
-            Self::UnknownTarget { .. } => ErrorCode::TargetUnknown,
-        }
-    }
-}
-
-fn first(faults: &[TomlFault]) -> String {
-    faults.first().map(TomlFault::to_string).unwrap_or_default()
-}
 
 /// The adapters of all targets that are configured.
 #[derive(Clone, Default)]

@@ -24,7 +24,9 @@ mod hss;
 mod judge;
 mod keyed;
 mod knobs;
+mod model;
 mod received;
+mod seeds;
 mod server;
 mod sms;
 mod target;
@@ -39,11 +41,12 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 
 pub use applied::{Applied, Effect};
-pub use hss::{DatabaseKind, Seed, SeedError, Seeded};
+pub use hss::DatabaseKind;
 pub use judge::{HandOverFault, hand_over_faults};
 pub use keyed::Keys;
 pub use knobs::{Action, Knobs, Pattern, Rule, Times};
 pub use received::Received;
+pub use seeds::{Seed, SeedError, Seeded};
 
 use server::Server;
 use target::Target;

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use interlock_domain::ids::TargetId;
-use interlock_domain::target::Rate;
+use interlock_domain::limits::EntityLimits;
+use interlock_domain::target::{Rate, TargetRules};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;
 
 use crate::adapter::{Fence, OnAmbiguous};
-use crate::protection::{MaintenanceSettings, OutageSettings};
-use crate::registry::RegistryError;
+use crate::durations::{duration, optional_duration};
+use crate::error::RegistryError;
+use crate::protection::{MaintenanceSettings, OutageSettings, millis};
 use crate::secret::Secret;
 
 /// Which adapter speaks to a target.
@@ -237,62 +239,22 @@ fn yes() -> bool {
     true
 }
 
-/// A duration as a person writes it: `5s`, `1m 30s`. For `#[serde(with)]`.
-pub mod duration {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    /// Writes it.
-    ///
-    /// # Errors
-    /// Those of the serializer.
-    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_duration(*duration))
-    }
-
-    /// Reads it.
-    ///
-    /// # Errors
-    /// Where the text is no duration.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map_err(|error| D::Error::custom(format!("'{text}' is no duration such as '5s' or '1m 30s': {error}")))
-    }
-}
-
-/// The same, where it may be left out.
-pub(crate) mod optional_duration {
-    use std::time::Duration;
-
-    use serde::{Deserializer, Serializer};
-
-    #[allow(clippy::ref_option, reason = "serde hands it over so")]
-    pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match duration {
-            Some(duration) => super::duration::serialize(duration, serializer),
-            None => serializer.serialize_none(),
+impl TargetSettings {
+    /// The rules by which the target's entity goes; it continues as new by these limits.
+    pub fn rules(&self, limits: EntityLimits) -> TargetRules {
+        let outage = &self.outage;
+        TargetRules {
+            rate: self.rate_per_second,
+            breaker_failures: outage.failures,
+            breaker_open_ms: millis(outage.open_for),
+            open_processes: outage.processes,
+            probe_first_ms: millis(outage.probe_first),
+            probe_cap_ms: millis(outage.probe_cap),
+            ramp_stage_ms: millis(outage.ramp_stage),
+            ramp_top: outage.ramp_top,
+            maintenance: self.maintenance.iter().map(MaintenanceSettings::window).collect(),
+            limits,
         }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        super::duration::deserialize(deserializer).map(Some)
-    }
-}
-
-/// A duration on the wire, in milliseconds.
-pub(crate) mod milliseconds {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(duration.as_millis().try_into().unwrap_or(u64::MAX))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }
 

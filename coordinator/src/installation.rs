@@ -12,10 +12,10 @@ use interlock_domain::routing::{InstallationRecord, Routing};
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, NamespacedClient, RetryOptions};
 use temporalio_common::data_converters::DataConverter;
 
-use crate::bootstrap;
 use crate::codec::{KeyRing, data_converter};
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
 use crate::fault::{Fault, with_causes};
+use crate::record;
 use crate::settings::Settings;
 
 /// How long a call on behalf of a waiting person or producer is tried again by the client itself.
@@ -65,7 +65,7 @@ impl Installation {
     ) -> Result<Self, Fault> {
         let connecting = Connecting::new(flags, patience, &settings)?;
         let client = connecting.client(limit).await?;
-        let record = Box::pin(bootstrap::recorded(&client, &settings)).await?;
+        let record = Box::pin(record::recorded(&client, &settings)).await?;
         Self::as_recorded(client, connecting, settings, catalog, &record).await
     }
 

@@ -7,19 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_domain::customer::{Admission, AdmissionAnswer};
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, TargetId, TenantId};
-use interlock_domain::import::PartReport;
+use interlock_domain::import::{ImportPart, PartReport};
 use interlock_domain::message::{Delivery, ProvisionRequest, ToCustomer, ToResource};
 use interlock_domain::order::Authority;
 use interlock_domain::outcome::{ProvenHolderAnswer, ProvenOutcome};
 use interlock_domain::recording::{Receipted, Requested};
 use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, News, Tally};
 use interlock_domain::target::{ProbeAnswer, Standing};
+use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 use uuid::Uuid;
-
-use crate::resource_import::PartInput;
-use crate::tenant::{TenantStep, TenantStepAnswer};
 
 pub use importing::ImportPart as ImportPartActivity;
 pub use local_activities::{Admit as AdmitActivity, Notify as NotifyActivity, Send as SendActivity};
@@ -31,6 +29,48 @@ pub use sweeping::{Announce as AnnounceActivity, Look as LookActivity, Revive as
 pub use target_activities::{LookUp as LookUpActivity, Provision as ProvisionActivity};
 pub use target_upkeep::{Probe as ProbeActivity, SetLimit as SetLimitActivity};
 pub use tenant_upkeep::TenantStep as TenantStepActivity;
+
+/// What a tenant's activities are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantStep {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// What is to be prepared; none to count the customers with open orders.
+    pub step: Option<Step>,
+    /// What is set for the tenant by whoever on-boards it: who has other settings does not prepare it. None where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlook: Option<TenantOutlook>,
+}
+
+/// What a tenant's activities answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum TenantStepAnswer {
+    /// It is well.
+    Done {
+        /// What was found or done, in a sentence.
+        detail: String,
+    },
+    /// So many customers have open orders.
+    Counted {
+        /// How many.
+        customers: u64,
+    },
+    /// It is not well.
+    Failed {
+        /// Why.
+        fault: StepFault,
+    },
+}
+
+/// What a part's workflow, and its activity, are given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartInput {
+    /// Whose list it is.
+    pub tenant: TenantId,
+    /// The part.
+    pub part: ImportPart,
+}
 
 /// Messages of one customer to resources, to be sent in order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

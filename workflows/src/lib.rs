@@ -32,19 +32,17 @@ pub use customer_entity::CustomerEntity;
 pub use definitions::{
     AdmitActivity, AdmitRecordedActivity, AnnounceActivity, ImportPartActivity, Importing, LeasesSeen, LimitSetting,
     LocalActivities, LookActivity, LookUp, LookUpActivity, Notification, NotifyActivity, NotifyRecordedActivity,
-    ProbeActivity, ProvisionActivity, RecordedActivities, ReviveActivity, SendActivity, SendRecordedActivity, Sending,
-    SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep, TenantStepActivity,
-    TenantUpkeep,
+    PartInput, ProbeActivity, ProvisionActivity, RecordedActivities, ReviveActivity, SendActivity,
+    SendRecordedActivity, Sending, SetLimitActivity, SweepSeen, Sweeping, TargetActivities, TargetProbe, TargetUpkeep,
+    TenantStep, TenantStepActivity, TenantStepAnswer, TenantUpkeep,
 };
 pub use needs::{Needs, Served};
 pub use resource_entity::{ResourceAction, ResourceEntity};
-pub use resource_import::{
-    LinesUnreadable, PartInput, ResourceImport, ResourceImportPart, pack, part_workflow_id, unpack,
-};
+pub use resource_import::{LinesUnreadable, ResourceImport, ResourceImportPart, pack, part_workflow_id, unpack};
 pub use start_argument::StartArgument;
 pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
-pub use tenant::{TenantEntity, TenantStep, TenantStepAnswer};
+pub use tenant::TenantEntity;
 pub use unanswered::unanswered;
 pub use watched::watch_on_this_thread;
 

@@ -10,7 +10,7 @@ use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::import::{Effect, ImportPart, ImportProgress, ImportTally, PartReport};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::routing::Residence;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
@@ -19,22 +19,13 @@ use temporalio_workflow::{
     WorkflowResult,
 };
 
-use crate::definitions::Importing;
+use crate::definitions::{Importing, PartInput};
 use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, identity, names, raw_json};
 
 pub use lines::{LinesUnreadable, pack, unpack};
-
-/// What a part's workflow, and its activity, are given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartInput {
-    /// Whose list it is.
-    pub tenant: TenantId,
-    /// The part.
-    pub part: ImportPart,
-}
 
 /// The id of the workflow that imports a part of an import that began then.
 pub fn part_workflow_id(import_workflow_id: &str, began_at: Timestamp, number: u64) -> String {

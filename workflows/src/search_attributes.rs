@@ -6,7 +6,6 @@ use temporalio_workflow::common::MemoValue;
 use temporalio_workflow::common::search_attributes::SearchAttributeKey;
 
 use crate::names;
-use crate::tenant::TenantEntity;
 
 const TENANT: SearchAttributeKey<String> = SearchAttributeKey::keyword("InterlockTenant");
 const ENTITY_KIND: SearchAttributeKey<String> = SearchAttributeKey::keyword("InterlockEntityKind");
@@ -24,7 +23,7 @@ pub(crate) fn show_customer<W>(context: &WorkflowContext<W>, tenant: Option<Stri
 }
 
 /// Shows those who take events in whether they are to refuse a tenant's. A memo needs no registration on the server.
-pub(crate) fn show_tenant(context: &WorkflowContext<TenantEntity>, closed: bool) {
+pub(crate) fn show_tenant<W>(context: &WorkflowContext<W>, closed: bool) {
     if let Err(fault) = context.upsert_memo([(names::MEMO_CLOSED, Some(MemoValue::new(closed)))]) {
         context.force_task_fail(format!("the memo cannot be written: {fault}"));
     }

@@ -8,8 +8,7 @@ use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, EntityLimits, RunLength};
 use interlock_domain::routing::{Residence, tenant_of_workflow};
-use interlock_domain::tenant::{Effect, Input, Step, StepFault, Tenant, TenantAction, TenantActionDone, TenantOutlook};
-use serde::{Deserialize, Serialize};
+use interlock_domain::tenant::{Effect, Input, StepFault, Tenant, TenantAction, TenantActionDone};
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
@@ -17,44 +16,11 @@ use temporalio_workflow::{
     SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
-use crate::definitions::TenantUpkeep;
+use crate::definitions::{TenantStep, TenantStepAnswer, TenantUpkeep};
 use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, identity, names, raw_json, search_attributes};
-
-/// What a tenant's activities are given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TenantStep {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// What is to be prepared; none to count the customers with open orders.
-    pub step: Option<Step>,
-    /// What is set for the tenant by whoever on-boards it: who has other settings does not prepare it. None where nobody said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outlook: Option<TenantOutlook>,
-}
-
-/// What a tenant's activities answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
-pub enum TenantStepAnswer {
-    /// It is well.
-    Done {
-        /// What was found or done, in a sentence.
-        detail: String,
-    },
-    /// So many customers have open orders.
-    Counted {
-        /// How many.
-        customers: u64,
-    },
-    /// It is not well.
-    Failed {
-        /// Why.
-        fault: StepFault,
-    },
-}
 
 /// The workflow `TenantEntity`: one tenant, from the first action on it.
 #[workflow]

@@ -17,8 +17,8 @@ use url::Url;
 
 use super::auth::{Auth, ClientAuth, Login, OAuth2};
 
+use crate::error::RegistryError;
 use crate::exchange::{Exchange, Extras, Request, Tls};
-use crate::registry::RegistryError;
 use crate::secret::SecretMissing;
 
 /// How long before its end a token is no longer used: a request under way with it should still arrive in time.

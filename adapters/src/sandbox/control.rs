@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::hss::Seed;
 use super::knobs::Knobs;
-use super::target::{Reply, Request, Target};
+use super::model::{Reply, Request};
+use super::seeds::Seed;
+use super::target::Target;
 
 /// One or many.
 #[derive(Deserialize)]

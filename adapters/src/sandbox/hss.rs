@@ -7,7 +7,6 @@ mod effects;
 mod operation_log;
 mod questions;
 mod schema;
-mod seeds;
 mod table;
 mod writes;
 
@@ -15,11 +14,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::target::{Change, Model, Reply, Request};
+use super::model::{Change, Model, Reply, Request};
+use super::seeds::{Seed, SeedError};
 use effects::{RowChange, changes_of};
 use operation_log::OperationLog;
 use questions::list;
-pub use seeds::{Seed, SeedError, Seeded};
 use table::{LISTED, Table, Violation};
 use writes::stamped;
 

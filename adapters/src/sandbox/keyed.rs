@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::applied::Effect;
-use super::hss::{Seed, SeedError};
-use super::target::{Change, Model, Reply, Request};
+use super::model::{Change, Model, Reply, Request};
+use super::seeds::{Seed, SeedError};
 
 /// Why an operation is refused. Nothing was changed.
 pub(super) struct Refusal {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::target::Request;
+use super::model::Request;
 
 /// One request, as it came in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::control;
-use super::target::{Reply, Request, Target};
+use super::model::{Reply, Request};
+use super::target::Target;
 use crate::front_door::{FrontDoor, is_json, media_type};
 
 /// The longest request body, in bytes: a seed of 100,000 subscribers.

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::customer::Refusal;
+use crate::action_words::Refusal;
 use crate::error_code::ErrorCode;
 
 /// What stands in an actor between the caller, as whom a token proved it, and the name that the caller gave.

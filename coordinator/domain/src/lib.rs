@@ -6,11 +6,13 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod action_mark;
+pub mod action_words;
 pub mod attempt;
 pub mod catalog;
 pub mod customer;
 pub mod error_code;
 pub mod event;
+pub mod event_result;
 pub mod ids;
 pub mod import;
 pub mod limits;

@@ -5,14 +5,12 @@
 
 mod changeover;
 mod namespace;
-pub(crate) mod record;
 mod report;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use interlock_domain::catalog::Catalog;
-use interlock_domain::routing::{Disagreement, InstallationRecord, Records, ShardCount, to_record};
+use interlock_domain::routing::{InstallationRecord, Records, ShardCount, to_record};
 use temporalio_client::{Client, NamespacedClient};
 
 pub use changeover::Changeover;
@@ -21,6 +19,7 @@ pub use report::{BootstrapReport, Deed, DeedOutcome, Thing};
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::fault::Fault;
 use crate::installation::{Connecting, Installation, Patience};
+use crate::record;
 use crate::schedules;
 use crate::settings::Settings;
 use crate::targets::Targets;
@@ -187,19 +186,4 @@ async fn ensure_rates(installation: &Installation, dry_run: bool) -> Vec<Deed> {
         });
     }
     done
-}
-
-impl From<Disagreement> for Fault {
-    fn from(disagreement: Disagreement) -> Self {
-        Self::wrong_use(disagreement.code(), format!("This does not fit what is recorded: {disagreement}."))
-    }
-}
-
-/// Reads and judges what is recorded in the namespaces of an installation.
-///
-/// # Errors
-/// [`Fault`] with the code of a [`Disagreement`], or `record_unreadable`.
-pub(crate) async fn recorded(client: &Client, settings: &Settings) -> Result<InstallationRecord, Fault> {
-    let records: BTreeMap<_, _> = record::read_all(client, settings.namespaces(&client.namespace())).await?;
-    Ok(interlock_domain::routing::agreed(&records, &settings.prefix, settings.queue_shards)?)
 }

@@ -17,6 +17,7 @@ use super::output::OutputFormat;
 use super::resource::ResourceCommand;
 use super::route::RouteCommand;
 use super::sandbox::SandboxCommand;
+use super::settings_flag::SettingsFlag;
 use super::submit::SubmitCommand;
 use super::sweep::SweepCommand;
 use super::target::TargetCommand;
@@ -24,9 +25,6 @@ use super::tenant::TenantCommand;
 use super::worker::WorkerCommand;
 use crate::settings::LogFormat;
 use crate::telemetry::Color;
-
-/// A flag, the setting that it sets, and the value.
-pub(super) type SettingsFlag = (&'static str, &'static str, String);
 
 /// Makes changes to shared things happen in the right order.
 #[derive(Debug, Parser)]

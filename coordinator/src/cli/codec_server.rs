@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use super::arguments::SettingsFlag;
 use super::output::Output;
+use super::settings_flag::SettingsFlag;
 use crate::codec::{KeyRing, LoopbackOrigin, may_serve, start_server};
 use crate::fault::Fault;
 use crate::settings::{CodecServerSettings, Settings};

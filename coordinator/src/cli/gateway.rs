@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::arguments::SettingsFlag;
 use super::output::Output;
+use super::settings_flag::SettingsFlag;
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::fault::Fault;
 use crate::gateway;

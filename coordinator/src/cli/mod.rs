@@ -17,6 +17,7 @@ mod output;
 mod resource;
 mod route;
 mod sandbox;
+mod settings_flag;
 mod show;
 mod submit;
 mod sweep;
@@ -33,8 +34,9 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use interlock_domain::error_code::ErrorCode;
 
-use self::arguments::{Arguments, Command, GlobalArguments, SettingsFlag};
+use self::arguments::{Arguments, Command, GlobalArguments};
 use self::output::{Output, OutputFormat};
+use self::settings_flag::SettingsFlag;
 use crate::fault::Fault;
 use crate::settings::{Settings, SettingsSources};
 use crate::telemetry::{self, Color};

@@ -14,9 +14,9 @@ use serde::Serialize;
 use temporalio_client::NamespacedClient;
 
 use super::output::Output;
-use crate::bootstrap;
 use crate::connection::{ASKING_LIMIT, ConnectionFlags, connect};
 use crate::fault::Fault;
+use crate::record;
 use crate::settings::Settings;
 
 /// `route`.
@@ -64,7 +64,7 @@ async fn routing(command: &RouteCommand, settings: &Settings) -> Result<Routing,
         (client.namespace, InstallationRecord::new(settings.prefix.clone(), shards))
     } else {
         let client = connect(&command.connection, ASKING_LIMIT).await?;
-        (client.namespace(), bootstrap::recorded(&client, settings).await?)
+        (client.namespace(), record::recorded(&client, settings).await?)
     };
     settings.routing_as_recorded(&settings.catalog()?, &namespace, &record)
 }

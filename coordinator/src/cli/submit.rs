@@ -15,10 +15,12 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 use super::output::{Output, OutputFormat};
 use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::fault::Fault;
-use crate::ingest::{EventResult, EventStatus, Ingest, JsonLimits, events_of_json};
+use crate::ingest::{Ingest, events_of_json};
 use crate::installation::{Installation, Patience};
 use crate::settings::Settings;
+use crate::strict_json::JsonLimits;
 use crate::terminal;
+use interlock_domain::event_result::{EventResult, EventStatus};
 
 /// How many events are sent at a time: enough to keep Temporal busy, few enough to hold in memory.
 const CHUNK_EVENTS: usize = 256;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::output::Output;
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
+use crate::deployment::deployment_from_environment;
 use crate::fault::Fault;
 use crate::health::{self, About, Readiness};
 use crate::http_service::{HttpOptions, HttpService};
@@ -19,9 +20,7 @@ use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::shutdown;
-use crate::worker_pool::{
-    PoolStanding, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload, deployment_from_environment,
-};
+use crate::worker_pool::{PoolStanding, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload};
 
 /// `worker`.
 #[derive(Debug, Args)]

@@ -9,8 +9,9 @@ use secrecy::ExposeSecret;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use thiserror::Error;
 
-use super::key::{CodecKey, KeyId};
+use super::key::CodecKey;
 use crate::fault::Fault;
+use crate::settings::KeyId;
 use crate::settings::{CodecSettings, KeySource};
 
 /// The metadata that says how a payload is written.

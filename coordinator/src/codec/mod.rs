@@ -13,7 +13,7 @@ mod key_ring;
 mod payload_codec;
 mod server;
 
-pub use key::{CodecKey, KEY_BYTES, KeyId};
+pub use key::{CodecKey, KEY_BYTES};
 pub use key_ring::{CodecError, KeyRing};
 pub use payload_codec::{AtRest, data_converter};
 pub use server::{LoopbackOrigin, may_serve, start as start_server};

@@ -25,10 +25,9 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::key_ring::{CodecError, KeyRing};
 use crate::fault::Fault;
-use crate::gateway::{Problem, bearer, check_media_type};
-use crate::http_service::{HttpOptions, HttpService, UnreadBody};
-use crate::ingest::{JsonLimits, read_json};
+use crate::http_service::{HttpOptions, HttpService, Problem, UnreadBody, bearer, check_media_type};
 use crate::settings::{CodecServerSettings, CodecToken, HttpSettings, is_origin};
+use crate::strict_json::{self, JsonLimits};
 
 /// The largest request, in bytes: a page of payloads, each of which the server takes up to 2 MiB of.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -202,7 +201,7 @@ async fn carried_out(
     let body = body.read(BODY_BYTES_MAX).await;
     let body = body.map_err(|error| Problem::of_body(&error, ErrorCode::BodyTooLarge))?;
     let limits = JsonLimits { elements_max: usize::MAX, values_max: VALUES_MAX };
-    let value = read_json(&body, limits).map_err(|error| unreadable(&error))?;
+    let value = strict_json::read(&body, limits).map_err(|error| unreadable(&error))?;
     let written: Written = serde_json::from_value(value).map_err(|error| unreadable(&error))?;
     let payloads: Result<Vec<_>, Problem> = written
         .payloads

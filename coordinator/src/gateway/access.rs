@@ -1,13 +1,13 @@
 //! Who may call: a bearer token binds its bearer to tenants and a role.
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use interlock_adapters::secret::SecretMissing;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{RealmId, TargetId, TenantId};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use super::problem::Problem;
+use crate::http_service::{Problem, bearer};
 use crate::settings::{GatewayRole, GatewayToken, TargetRight};
 
 /// What a call needs.
@@ -178,15 +178,10 @@ impl Access {
     }
 }
 
-/// The bearer token of a call; none where it has none.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     fn access() -> Access {

@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 
 use super::Gateway;
 use super::access::Need;
-use super::problem::Problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::views;
 use crate::actions::{ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest};
+use crate::http_service::Problem;
 use crate::http_service::UnreadBody;
 
 /// The body of a call that acts on an order.

@@ -15,8 +15,8 @@ use interlock_domain::ids::TenantId;
 
 use super::Gateway;
 use super::access::TokenDigest;
-use super::problem::Problem;
 use super::throttle::Counted;
+use crate::http_service::Problem;
 use crate::metrics::MetricName;
 
 /// After which time to call again where there are too many calls with a token.

@@ -12,16 +12,16 @@ use serde_json::Value;
 use std::time::Duration;
 
 use super::access::Need;
-use super::problem::Problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::{Gateway, JSON_VALUES_MAX};
 use crate::http_service::UnreadBody;
-use crate::ingest::{
-    BINARY_ATTRIBUTE_PREFIX, EventResult, EventStatus, Ingested, JsonLimits, binary_event, events_of_json,
-};
+use crate::http_service::{Problem, check_media_type};
+use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, Ingested, binary_event, events_of_json};
 use crate::metrics::rejections::{self, RejectedAt};
 use crate::metrics::{MetricName, Metrics};
+use crate::strict_json::JsonLimits;
+use interlock_domain::event_result::{EventResult, EventStatus};
 
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);
@@ -63,7 +63,7 @@ pub(super) async fn submit(
         return Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TenantClosed, refusal.detail));
     }
     let is_binary = is_binary(&headers);
-    request::check_media_type(&headers, |media_type| takes(media_type, is_binary))?;
+    check_media_type(&headers, |media_type| takes(media_type, is_binary))?;
     gateway.has_room(&tenant)?;
     let events = {
         let body = request::read(body, ErrorCode::EventTooLarge).await.map_err(advised)?;

@@ -7,7 +7,7 @@ mod events;
 mod foreign;
 mod metrics;
 mod orders;
-mod problem;
+mod problems;
 mod request;
 mod targets;
 mod tenants;
@@ -35,24 +35,20 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use access::bearer;
-pub use problem::Problem;
-pub(crate) use request::check_media_type;
-
 use self::access::Access;
 use self::admitted::CallsUnderWay;
 use self::throttle::Throttle;
 use crate::actions::Actions;
+use crate::deployment::build_id_from_environment;
 use crate::fault::Fault;
 use crate::health::{self, About, Readiness, ShownMetrics};
-use crate::http_service::{HttpOptions, HttpService};
+use crate::http_service::{HttpOptions, HttpService, Problem};
 use crate::ingest::Ingest;
 use crate::inspection::Inspection;
 use crate::installation::Installation;
 use crate::metrics::Metrics;
 use crate::targets::Targets;
 use crate::tenants::Tenants;
-use crate::worker_pool::build_id_from_environment;
 
 /// The longest body, in bytes: a batch of a thousand events of usual size.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;

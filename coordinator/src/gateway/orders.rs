@@ -9,11 +9,11 @@ use url::form_urlencoded;
 
 use super::Gateway;
 use super::access::Need;
-use super::problem::Problem;
 use super::request::PathParts;
 use super::targets;
 use super::throttle::Counted;
 use super::views::allowed;
+use crate::http_service::Problem;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 use crate::inspection::why::{Asked, Why};
 

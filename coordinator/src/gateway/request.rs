@@ -2,17 +2,14 @@
 //! framework's own.
 
 use axum::extract::{FromRequestParts, Path};
-use axum::http::header::CONTENT_ENCODING;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use interlock_adapters::front_door::media_type;
 use interlock_domain::error_code::ErrorCode;
 use serde::de::DeserializeOwned;
 
-use super::problem::Problem;
 use super::{BODY_BYTES_MAX, JSON_VALUES_MAX};
-use crate::http_service::{ReadBody, UnreadBody};
-use crate::ingest::{JsonError, JsonLimits, read_json};
+use crate::http_service::{Problem, ReadBody, UnreadBody, check_media_type};
+use crate::strict_json::{self, JsonError, JsonLimits};
 
 /// How much of a body is read where it is not a batch.
 const JSON_LIMITS: JsonLimits = JsonLimits { elements_max: usize::MAX, values_max: JSON_VALUES_MAX };
@@ -54,31 +51,11 @@ pub(super) fn parse_action<T: DeserializeOwned>(body: &[u8]) -> Result<T, Proble
     let bad = |code, reason: &dyn std::fmt::Display| {
         Problem::new(StatusCode::BAD_REQUEST, code, format!("The body is no action: {reason}."))
     };
-    let value = read_json(body, JSON_LIMITS).map_err(|error| match error {
+    let value = strict_json::read(body, JSON_LIMITS).map_err(|error| match error {
         JsonError::DuplicateKey(_) => bad(ErrorCode::RepeatedKey, &error),
         _ => bad(ErrorCode::BadAction, &error),
     })?;
     serde_json::from_value(value).map_err(|error| bad(ErrorCode::BadAction, &error))
-}
-
-/// Whether the media type of a body is one that the call takes. A body without one is taken: a web page cannot send a body that
-/// has none without saying from which origin it is.
-///
-/// # Errors
-/// 415 `unsupported_content_type` or `unsupported_content_encoding`.
-pub(crate) fn check_media_type(headers: &HeaderMap, is_taken: impl Fn(&str) -> bool) -> Result<(), Problem> {
-    let unsupported = |code, detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail));
-    if let Some(media_type) = media_type(headers).filter(|media_type| !is_taken(media_type)) {
-        let detail = format!("The media type '{media_type}' is not one that this call takes.");
-        return unsupported(ErrorCode::UnsupportedContentType, detail);
-    }
-    let encoding =
-        headers.get(CONTENT_ENCODING).filter(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    if encoding.is_some() {
-        let detail = "The body has a 'Content-Encoding'.".to_owned();
-        return unsupported(ErrorCode::UnsupportedContentEncoding, detail);
-    }
-    Ok(())
 }
 
 /// Reads a body.
@@ -93,6 +70,8 @@ pub(super) async fn read(body: UnreadBody, too_large: ErrorCode) -> Result<ReadB
 #[cfg(test)]
 mod tests {
     use axum::http::header::CONTENT_TYPE;
+
+    use axum::http::header::CONTENT_ENCODING;
 
     use super::*;
 

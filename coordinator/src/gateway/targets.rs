@@ -14,9 +14,9 @@ use serde_json::Value;
 use super::Gateway;
 use super::access::Need;
 use super::actions::words;
-use super::problem::Problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
+use crate::http_service::Problem;
 use crate::http_service::UnreadBody;
 use crate::targets::TargetActionTaken;
 

@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::Gateway;
 use super::access::Need;
 use super::foreign;
-use super::problem::Problem;
 use super::request::PathParts;
 use super::throttle::Counted;
+use crate::http_service::Problem;
 
 /// A customer: its open orders, lanes, leases and journal.
 #[utoipa::path(

@@ -24,8 +24,8 @@ use tower::ServiceExt;
 use super::body::{Budget, TimedBody};
 use super::conversation::Conversation;
 use super::places::{Place, Use};
+use super::problem::Problem;
 use super::watched_stream::WatchedStream;
-use crate::gateway::Problem;
 
 /// The longest head of a request, in bytes, and what a connection reads at a time.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;

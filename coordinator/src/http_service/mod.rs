@@ -7,7 +7,9 @@ mod body;
 mod connection;
 mod conversation;
 mod descriptors;
+mod headers;
 mod places;
+mod problem;
 mod tls;
 mod watched_stream;
 
@@ -24,7 +26,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use body::{BodyError, ReadBody, UnreadBody};
+pub(crate) use body::{ReadBody, UnreadBody};
+pub(crate) use headers::{bearer, check_media_type};
+pub use problem::Problem;
 
 use self::body::Budget;
 use self::connection::Serving;

@@ -8,7 +8,7 @@ use interlock_domain::ids::decode_part;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::strict_json::{self, JsonError, JsonLimits};
+use crate::strict_json::{self, JsonError, JsonLimits};
 
 /// What the names of the headers of an event in binary mode begin with.
 pub const BINARY_ATTRIBUTE_PREFIX: &str = "ce-";

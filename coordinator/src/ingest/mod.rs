@@ -7,8 +7,6 @@
 mod formats;
 mod retention;
 mod standalone;
-mod status;
-mod strict_json;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,6 +18,7 @@ use interlock_adapters::trace_context;
 use interlock_domain::catalog::Ordering;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::{self, Event};
+use interlock_domain::event_result::EventResult;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::Rejection;
 use interlock_domain::trace_parent::{self, TRACE_PARENT_ATTRIBUTE};
@@ -36,8 +35,6 @@ use retention::Retention;
 pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_json};
 pub(crate) use standalone::TENANT_ATTRIBUTE;
 pub use standalone::{StandaloneOrder, standalone_order};
-pub use status::{EventResult, EventStatus};
-pub use strict_json::{JsonError, JsonLimits, read as read_json};
 
 use crate::installation::Installation;
 
@@ -264,6 +261,8 @@ fn conclude(taken: Vec<(EventResult, Taken)>) -> Ingested {
 
 #[cfg(test)]
 mod tests {
+    use interlock_domain::event_result::EventStatus;
+
     use super::*;
 
     fn result() -> EventResult {

@@ -7,6 +7,7 @@
 //! in; or where it comes back to an order that it has passed: a ring.
 
 use interlock_domain::error_code::ErrorCode;
+mod advice;
 mod answers;
 mod link;
 
@@ -17,7 +18,6 @@ pub use self::link::{Link, Why};
 
 use self::answers::{Keeping, TargetStands};
 use self::link::of_order;
-use super::advice;
 
 /// What stands for a customer of a tenant that whoever asks may not look at.
 pub(in crate::inspection) const ANOTHER_TENANT: &str = "another tenant";

@@ -19,11 +19,9 @@ use tonic::{Code, IntoRequest, Status};
 
 use crate::fault::Fault;
 use crate::installation::Installation;
-use crate::worker_pool::one_at_a_time::IN_A_TASK;
 use entity_run::{CallUnderWay, EntityRun};
 use standalone::standalone_view;
 
-mod advice;
 mod chain;
 mod cursor;
 mod entity_run;
@@ -38,6 +36,8 @@ mod tenant;
 mod visibility;
 pub mod why;
 
+/// What is answered to a question that would have had to wait too long.
+pub(crate) const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be asked now; ask again";
 /// How long an entity may take to answer. With no worker nobody answers at all.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 

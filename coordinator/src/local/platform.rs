@@ -20,13 +20,14 @@ use crate::connection::ConnectionFlags;
 use crate::fault::Fault;
 use crate::gateway;
 use crate::http_service::HttpService;
-use crate::ingest::{EventResult, Ingest};
+use crate::ingest::Ingest;
 use crate::inspection::{Inspection, InspectionError};
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::temporal_server::{EmbeddedServer, find_or_install};
 use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
+use interlock_domain::event_result::EventResult;
 
 /// How long the connection to the server that has just said it is ready may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);

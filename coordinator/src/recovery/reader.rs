@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use interlock_domain::customer::AdmissionAnswer;
+use interlock_domain::customer::{AdmissionAnswer, Customer};
 use interlock_domain::event::Event;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::recording::{Edition, Receipted, Requested};
 use interlock_workflows::names;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use temporalio_common::data_converters::CommonAttributes;
 use temporalio_common::protos::constants::PATCH_MARKER_NAME;
@@ -16,10 +17,13 @@ use temporalio_common::protos::temporal::api::common::v1::Payloads;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowTaskFailedCause;
 use temporalio_common::protos::temporal::api::failure::v1::Failure;
 use temporalio_common::protos::temporal::api::history::v1::{
-    HistoryEvent, MarkerRecordedEventAttributes, history_event::Attributes,
+    HistoryEvent, MarkerRecordedEventAttributes, WorkflowExecutionStartedEventAttributes, history_event::Attributes,
 };
 
-use super::recorded::{CameIn, Ended, EndedCall, EndedLocal, RecordedTask, RunEnd, Submitted, bytes, read, time_of};
+use super::recorded::{
+    CameIn, Ended, EndedCall, EndedLocal, RecordedRun, RecordedTask, RunEnd, Submitted, UnreadableHistory, bytes, read,
+    time_of,
+};
 
 /// The activities by which a customer tells others once the decision is recorded.
 const ADMIT_RECORDED: &str = "admit_recorded";
@@ -194,6 +198,58 @@ impl Reader {
             Attributes::WorkflowExecutionCompletedEventAttributes(_) => dead("completed", ""),
             _ => return,
         };
+    }
+}
+
+impl RecordedRun {
+    /// Reads a history.
+    ///
+    /// # Errors
+    /// [`UnreadableHistory`].
+    pub fn read(run_id: &str, history: &[HistoryEvent]) -> Result<Self, UnreadableHistory> {
+        let (first, rest) = history.split_first().ok_or(UnreadableHistory::NoStart)?;
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &first.attributes else {
+            return Err(UnreadableHistory::NoStart);
+        };
+        let mut reader = Reader::default();
+        for event in rest {
+            reader.take(event);
+        }
+        Ok(Self {
+            run_id: run_id.to_owned(),
+            began: time_of(first),
+            continues: Some(started.continued_execution_run_id.clone()).filter(|run| !run.is_empty()),
+            ended_at: history.last().map_or_else(|| time_of(first), time_of),
+            start: read(started.input.as_ref()),
+            carried: carried(started)?,
+            edition: reader.edition,
+            end: reader.end.clone(),
+            untaken: reader.untaken(),
+            tasks: reader.tasks,
+        })
+    }
+
+    /// All events that were signalled to it, in order.
+    pub(super) fn submitted(&self) -> impl Iterator<Item = &Submitted> {
+        let taken = self.tasks.iter().flat_map(|task| &task.came_in).filter_map(|came_in| match came_in {
+            CameIn::Submitted(submitted) => Some(submitted),
+            CameIn::Told(_) | CameIn::Acted(_) | CameIn::WasReset => None,
+        });
+        taken.chain(&self.untaken)
+    }
+}
+
+fn carried(started: &WorkflowExecutionStartedEventAttributes) -> Result<Option<Box<Customer>>, UnreadableHistory> {
+    #[derive(Deserialize)]
+    struct Carried {
+        carried: Box<Customer>,
+    }
+    if started.continued_execution_run_id.is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_slice::<Carried>(bytes(started.input.as_ref())) {
+        Ok(Carried { carried }) => Ok(Some(carried)),
+        Err(fault) => Err(UnreadableHistory::Carried(fault.to_string())),
     }
 }
 

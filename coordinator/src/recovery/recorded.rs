@@ -8,15 +8,10 @@ use interlock_domain::order::Rejection;
 use interlock_domain::outcome::ProvenOutcome;
 use interlock_domain::recording::Edition;
 use interlock_workflows::StartArgument;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
-use temporalio_common::protos::temporal::api::history::v1::{
-    HistoryEvent, WorkflowExecutionStartedEventAttributes, history_event::Attributes,
-};
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use thiserror::Error;
-
-use super::reader::Reader;
 
 /// Why a history cannot be gone by.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -125,58 +120,6 @@ pub(super) enum EndedLocal {
     Sent,
     /// Its result cannot be read, or it is none that this version knows.
     Strange(String),
-}
-
-impl RecordedRun {
-    /// Reads a history.
-    ///
-    /// # Errors
-    /// [`UnreadableHistory`].
-    pub fn read(run_id: &str, history: &[HistoryEvent]) -> Result<Self, UnreadableHistory> {
-        let (first, rest) = history.split_first().ok_or(UnreadableHistory::NoStart)?;
-        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &first.attributes else {
-            return Err(UnreadableHistory::NoStart);
-        };
-        let mut reader = Reader::default();
-        for event in rest {
-            reader.take(event);
-        }
-        Ok(Self {
-            run_id: run_id.to_owned(),
-            began: time_of(first),
-            continues: Some(started.continued_execution_run_id.clone()).filter(|run| !run.is_empty()),
-            ended_at: history.last().map_or_else(|| time_of(first), time_of),
-            start: read(started.input.as_ref()),
-            carried: carried(started)?,
-            edition: reader.edition,
-            end: reader.end.clone(),
-            untaken: reader.untaken(),
-            tasks: reader.tasks,
-        })
-    }
-
-    /// All events that were signalled to it, in order.
-    pub(super) fn submitted(&self) -> impl Iterator<Item = &Submitted> {
-        let taken = self.tasks.iter().flat_map(|task| &task.came_in).filter_map(|came_in| match came_in {
-            CameIn::Submitted(submitted) => Some(submitted),
-            CameIn::Told(_) | CameIn::Acted(_) | CameIn::WasReset => None,
-        });
-        taken.chain(&self.untaken)
-    }
-}
-
-fn carried(started: &WorkflowExecutionStartedEventAttributes) -> Result<Option<Box<Customer>>, UnreadableHistory> {
-    #[derive(Deserialize)]
-    struct Carried {
-        carried: Box<Customer>,
-    }
-    if started.continued_execution_run_id.is_empty() {
-        return Ok(None);
-    }
-    match serde_json::from_slice::<Carried>(bytes(started.input.as_ref())) {
-        Ok(Carried { carried }) => Ok(Some(carried)),
-        Err(fault) => Err(UnreadableHistory::Carried(fault.to_string())),
-    }
 }
 
 /// The bytes of the first payload; none at all where there is none.

@@ -8,7 +8,7 @@ use interlock_adapters::Secret;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::codec::KeyId;
+use super::key_id::KeyId;
 
 /// `[codec]`. Without keys nothing is encrypted.
 #[derive(Debug, Clone, Deserialize)]

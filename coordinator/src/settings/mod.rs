@@ -7,6 +7,7 @@ pub mod catalog_file;
 mod check;
 mod codec;
 mod http;
+mod key_id;
 mod reference;
 mod secrets;
 mod sources;
@@ -32,6 +33,7 @@ use serde::Deserialize;
 pub use codec::{CodecServerSettings, CodecSettings, CodecToken, KeySource};
 pub(crate) use http::is_origin;
 pub use http::{HttpSettings, TlsSettings};
+pub use key_id::KeyId;
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
 pub use tables::{

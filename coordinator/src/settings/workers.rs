@@ -171,76 +171,78 @@ pub const WORKLOAD_KEYS: &[WorkloadKey] = &[
         "cached_entities",
         |of| of_workflows(of, of.cached_entities),
         "Entities that each worker keeps in memory.",
-        "What is not in memory is replayed from its history (some hundred events) when something comes for it. Resources \
-         are smaller than customers. Watch temporal_sticky_cache_total_forced_eviction.",
+        "An entity that is not in memory is replayed from its history (some hundred events) when a message comes for \
+         it. Resources are smaller than customers. Watch temporal_sticky_cache_total_forced_eviction.",
     ),
     key(
         "workflow_tasks",
         |of| of_workflows(of, of.workflow_tasks),
-        "Workflow tasks that each worker has at a time, at least 2.",
-        "A customer's task waits up to 2 s for resources while it admits: most slots wait, and cost little.",
+        "Workflow tasks that each worker runs at a time, at least 2.",
+        "During admission a customer's task waits up to 2 s for resources. Most slots wait, which costs little.",
     ),
     key(
         "local_activities",
         |of| of_workflows(of, of.workflow_tasks),
-        "Local activities that each worker has at a time; not less than workflow_tasks.",
-        "A workflow task has at most one; with fewer, tasks would wait for each other.",
+        "Local activities that each worker runs at a time; not less than workflow_tasks.",
+        "A workflow task runs at most one. With fewer slots, tasks would wait for each other.",
     ),
     key(
         "activities",
         |of| of.activities.to_string(),
-        "Activities that each worker has at a time; for provisioning the calls to one target, where the target's own \
-         concurrency says nothing.",
-        "A call waits for its target nearly all the time. Entity queues have no activities of their own.",
+        "Activities that each worker runs at a time. For provisioning: the calls to one target, if the target's own \
+         concurrency is not set.",
+        "A call spends nearly all its time waiting for its target. Entity queues have no activities of their own.",
     ),
     key(
         "activities_per_second",
         |_| "no limit".to_owned(),
-        "Activities that each worker begins in a second.",
-        "Targets are protected for all workers together by their rate_per_second; this protects a machine.",
+        "Activities that each worker starts per second.",
+        "The rate_per_second of a target protects the target, for all workers together. This setting protects a \
+         machine.",
     ),
     key(
         "slots",
         |_| "fixed".to_owned(),
-        "fixed, or resource_based: workflow tasks and activities begin while memory and CPU of the machine are used less \
-         than target_memory and target_cpu, and at most as many as set.",
-        "Fixed numbers can be reasoned about; by resources suits machines that others share.",
+        "fixed, or resource_based: workflow tasks and activities start while the machine uses less memory and CPU \
+         than target_memory and target_cpu, up to the numbers that are set.",
+        "Fixed numbers are predictable. resource_based suits machines that run other programs too.",
     ),
     key(
         "target_memory",
         |_| TARGET_MEMORY.to_string(),
         "For slots = resource_based: the share of the machine's memory, above 0 and at most 1.",
-        "Caches grow until they are full: some room is left for them.",
+        "Caches grow until they are full. This leaves room for them.",
     ),
     key(
         "target_cpu",
         |_| TARGET_CPU.to_string(),
         "For slots = resource_based: the share of the machine's CPU, above 0 and at most 1.",
-        "Above it tasks wait for the CPU instead of for a slot.",
+        "Above it, tasks wait for the CPU instead of for a slot.",
     ),
     key(
         "pollers_min",
         |of| of.pollers.min.to_string(),
-        "Polls that each worker has open at least, for each kind of task.",
-        "One for what is new and one for what the worker has in memory.",
+        "Polls that each worker keeps open at least, for each kind of task.",
+        "One for new entities and one for those that the worker has in memory.",
     ),
     key(
         "pollers_initial",
         |of| of.pollers.initial.to_string(),
-        "Polls in the beginning.",
-        "The server scales them by its backlog; this is what a start under load begins with.",
+        "Polls at the start.",
+        "The server scales the number by its backlog. A start under load begins with this number.",
     ),
     key(
         "pollers_max",
         |of| of.pollers.max.to_string(),
         "Polls at most.",
-        "Each takes a worker's share of some hundred tasks a second; jobs are few.",
+        "Each poll gets a worker some hundred tasks per second. Jobs are few.",
     ),
     key(
         "workers_per_queue",
         |of| if of.spreads_over_cores { "cores ÷ queues of the process" } else { "1" }.to_owned(),
-        "Workers of one process for one queue, each with a connection of its own.",
-        "One worker runs all its workflow code on one thread. Calls to targets wait; one is enough.",
+        "Workers of one process for one queue, each with its own connection.",
+        "One worker runs all its workflow code on one thread. For calls to targets, which mostly wait, one is \
+         enough.",
     ),
 ];
 

@@ -19,9 +19,9 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tonic::{Code, IntoRequest};
 
-use crate::bootstrap::record;
 use crate::inspection::Inspection;
 use crate::installation::Installation;
+use crate::record;
 use crate::schedules;
 use crate::temporal_server::SEARCH_ATTRIBUTES;
 

@@ -1,6 +1,5 @@
 //! A pool of SDK workers in one process: one worker for each queue that the process serves, each on its own thread.
 
-mod deployment;
 pub(crate) mod one_at_a_time;
 mod standing;
 mod tuning;
@@ -26,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-pub use deployment::{build_id_from_environment, deployment_from_environment};
 pub use standing::PoolStanding;
 pub use tuning::{PoolTuning, QueueTuning};
 pub use workload::{ShardRange, Workload};

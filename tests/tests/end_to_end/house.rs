@@ -1,5 +1,7 @@
 //! The rooms of the house, and the doors between them: arrows run one way.
 
+mod modules;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};

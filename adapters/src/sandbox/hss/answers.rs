@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::target::Reply;
+use super::super::model::Reply;
 use super::DatabaseKind;
 use super::table::Violation;
 

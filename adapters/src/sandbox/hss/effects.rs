@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::applied::Effect;
-use super::super::target::Change;
-use super::table::{Row, Schema};
+use super::super::model::Change;
+use super::table::{Row, Schema, listed_numbers};
 
 /// A row before and after a write; at least one is there.
 pub(super) struct RowChange<'a> {
@@ -116,11 +116,6 @@ fn registered(row: Option<&Row>) -> (Vec<String>, String) {
         }
     }
     (numbers, text(row, "imsi").unwrap_or_default())
-}
-
-/// The numbers that a list holds.
-pub(super) fn listed_numbers(list: &str) -> Vec<String> {
-    list.split([',', ';', ' ']).filter(|number| !number.is_empty()).map(str::to_owned).collect()
 }
 
 /// A number that only moves from one column to the other stays with its holder, and has no effect of its own.

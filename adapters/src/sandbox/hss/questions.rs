@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::target::{Reply, Request};
+use super::super::model::{Reply, Request};
 use super::answers::{not_allowed, not_found, ok};
 use super::table::{Row, Table};
 use super::{Hss, schema};

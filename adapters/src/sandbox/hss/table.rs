@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::effects::listed_numbers;
-
 /// The columns that rows are looked up by, and that are unique in places. With them in an index, a sandbox with 100,000
 /// subscribers answers as fast as one with ten.
 const INDEXED: [&str; 4] = ["imsi", "msisdn", "iccid", LISTED];
@@ -181,6 +179,11 @@ fn entries(row: &Row) -> impl Iterator<Item = (&'static str, String)> {
         };
         values.into_iter().map(|value| (*column, value))
     })
+}
+
+/// The numbers that a list holds.
+pub(super) fn listed_numbers(list: &str) -> Vec<String> {
+    list.split([',', ';', ' ']).filter(|number| !number.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::super::target::{Change, Reply, Request};
+use super::super::model::{Change, Reply, Request};
 use super::Hss;
 use super::answers::{internal_error, not_allowed, not_found, ok, refused};
 use super::effects::{RowChange, changes_of};

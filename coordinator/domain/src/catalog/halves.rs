@@ -7,24 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::Catalog;
 use super::event_rule::{Body, EventRule, HalfRule};
-use super::plan::{PlanContext, Planned, facts};
+use super::plan::{Forward, PlanContext, Planned, facts};
 use super::template::{Facts, FieldPath, invalid, render_fields};
 use crate::error_code::ErrorCode;
 use crate::event::{self, Event, Half, ROLE_ATTRIBUTE};
 use crate::ids::{CustomerId, OrderId};
 use crate::order::{Plan, Rejection};
 use crate::trace_parent::TRACE_PARENT_ATTRIBUTE;
-
-/// The half of an event that is to be passed on, by signal-with-start, before the giving half is recorded.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Forward {
-    /// The receiving customer.
-    pub customer: CustomerId,
-    /// The order that it makes there.
-    pub order: OrderId,
-    /// The CloudEvents event in structured JSON, marked with [`ROLE_ATTRIBUTE`].
-    pub event: Value,
-}
 
 impl Catalog {
     /// Plans the half of an event that makes two orders.

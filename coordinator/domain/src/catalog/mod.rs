@@ -28,13 +28,12 @@ pub(crate) use amendment::UNDO_SUFFIX;
 pub use amendment::{AmendableStep, AmendedOrder, Amendment};
 pub use event_rule::Ordering;
 pub use form::{Form, ICCID_DIGITS, IMSI_DIGITS, MSISDN_DIGITS_MAX};
-pub use halves::Forward;
 pub use kind_rule::{FRESH_WAIT_MS, ORPHAN_SETTLE_MS};
 pub use pace::{
     ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS_LIMITS, RETRY_CAP_MS_LIMITS, RETRY_FACTOR_PERCENT_LIMITS,
     RETRY_INITIAL_MS_LIMITS,
 };
-pub use plan::{PLAN_PARTS_MAX, PlanContext, Planned};
+pub use plan::{Forward, PLAN_PARTS_MAX, PlanContext, Planned};
 pub use shared_authority::AuthoritiesDiffer;
 
 use event_rule::{Body, EventRule};

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::Catalog;
 use super::amendment::{fixed_arguments, party_arguments};
 use super::event_rule::{Body, EventRule, OrderRule, Ordering, StepRule, step_name};
-use super::halves::Forward;
 use super::pattern::Pattern;
 use super::step_order::indices_after;
 use super::template::{Facts, FieldPath, render_fields};
@@ -38,6 +37,17 @@ pub struct PlanContext<'a> {
     pub holdings: &'a BTreeMap<ResourceId, Option<String>>,
     /// The limits of the entities: they travel with each claim, and an event passed on is held to the limit of an event.
     pub limits: &'a EntityLimits,
+}
+
+/// The half of an event that is to be passed on, by signal-with-start, before the giving half is recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Forward {
+    /// The receiving customer.
+    pub customer: CustomerId,
+    /// The order that it makes there.
+    pub order: OrderId,
+    /// The CloudEvents event in structured JSON, marked with [`ROLE_ATTRIBUTE`].
+    pub event: Value,
 }
 
 /// What the catalog makes of an event.

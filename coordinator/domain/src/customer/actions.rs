@@ -7,17 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::state::JournalEntry;
+use super::journal::JournalEntry;
 use super::{Customer, Ending, Order, OrderStep, StepState};
 use crate::action_mark::ActionMark;
-use crate::error_code::{ErrorCode, ReasonCode};
+use crate::action_words::{Refusal, check_action_words};
+use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, Timestamp};
 use crate::order::OrderState;
 
-/// The longest action id, in bytes.
-pub const ACTION_ID_BYTES_MAX: usize = 450;
-/// The longest reason, and the longest name of an actor, in bytes.
-pub const REASON_BYTES_MAX: usize = 1_000;
 /// Actions that are remembered of each open order; of one that is over it is the last.
 pub const ACTIONS_REMEMBERED_MAX: usize = 4;
 
@@ -98,23 +95,6 @@ pub struct ActionDone {
     pub repeated: bool,
 }
 
-/// Why an action is refused; nothing is changed by it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{code}: {detail}")]
-pub struct Refusal {
-    /// A stable code.
-    pub code: ReasonCode,
-    /// A sentence for a person.
-    pub detail: String,
-}
-
-impl Refusal {
-    /// A refusal with this code and sentence.
-    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code: code.into(), detail: detail.into() }
-    }
-}
-
 fn refuse<T>(code: ErrorCode, detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::new(code, detail))
 }
@@ -122,28 +102,6 @@ fn refuse<T>(code: ErrorCode, detail: impl Into<String>) -> Result<T, Refusal> {
 /// How 0.1.0 remembered an action: the first 16 hex digits of the SHA-256 of its id.
 pub fn action_mark_of_0_1(action_id: &str) -> String {
     hex::encode(&Sha256::digest(action_id.as_bytes())[..8])
-}
-
-/// Whether the parts of an action that every kind has can be such.
-///
-/// # Errors
-/// `bad_action`, with what is wrong.
-pub fn check_action_words(action_id: &str, actor: &str, reason: &str) -> Result<(), Refusal> {
-    let words = [
-        ("action id", action_id, ACTION_ID_BYTES_MAX),
-        ("actor", actor, REASON_BYTES_MAX),
-        ("reason", reason, REASON_BYTES_MAX),
-    ];
-    for (what, text, bytes_max) in words {
-        if text.trim().is_empty() {
-            return refuse(ErrorCode::BadAction, format!("The {what} is empty."));
-        }
-        if text.len() > bytes_max {
-            let detail = format!("The {what} has {} bytes; it may have {bytes_max}.", text.len());
-            return refuse(ErrorCode::BadAction, detail);
-        }
-    }
-    Ok(())
 }
 
 impl Customer {

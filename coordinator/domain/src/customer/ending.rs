@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::state::JournalEntry;
+use super::journal::JournalEntry;
 use super::view::step_view;
 use super::{ClaimState, Customer, Ending, Order, StepState, TicketState};
 use crate::error_code::ErrorCode;

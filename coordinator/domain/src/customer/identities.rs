@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::state::JournalEntry;
+use super::journal::JournalEntry;
 use super::{ClaimState, Customer, Order, OrderStep, StepIdentity, StepState, TicketState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId, Timestamp};

@@ -15,6 +15,7 @@ mod ending;
 mod identities;
 mod imported;
 mod intake;
+mod journal;
 mod keys;
 mod lanes;
 mod listing;
@@ -32,8 +33,10 @@ mod visibility;
 pub mod waiting;
 mod why;
 
+pub use crate::action_words::{ACTION_ID_BYTES_MAX, REASON_BYTES_MAX, Refusal, check_action_words};
 pub use actions::*;
 pub use digests::{Dating, OrderDigests};
+pub use journal::{ClaimView, JournalEntry, StepIdentity, StepView};
 pub use keys::KeyRule;
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use state::*;

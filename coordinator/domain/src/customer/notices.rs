@@ -1,6 +1,6 @@
 //! What resources tell a customer.
 
-use super::state::JournalEntry;
+use super::journal::JournalEntry;
 use super::{ClaimState, Customer, Ending, StepState, TicketState, UnjudgedGrant};
 use crate::error_code::ErrorCode;
 use crate::ids::{Epoch, OrderId, ResourceId, TicketId, Timestamp};

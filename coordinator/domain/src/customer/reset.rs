@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::state::JournalEntry;
+use super::journal::JournalEntry;
 use super::{ClaimState, Customer, Lease, Order, OrderStep, StepState, TicketState};
 use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use crate::message::GiveBack;

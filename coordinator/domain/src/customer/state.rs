@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::view::{ClaimView, StepView};
+use super::journal::{JournalEntry, StepIdentity};
 use super::{Dating, EventToAdmit, KeyRule, OrderDigests, ShownState};
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
@@ -280,18 +280,6 @@ pub struct OrderStep {
     pub since: Timestamp,
 }
 
-/// The identity that a release goes by: the name under which the target is asked to take the resource away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepIdentity {
-    /// The identity that the event named.
-    pub named: String,
-    /// The identity under which it is sent, or was sent last.
-    pub sent: String,
-    /// The identities before that under which the target did not have the resource, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub refused: Vec<String>,
-}
-
 /// Where a step stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
@@ -398,39 +386,6 @@ pub struct Remembered {
     /// The mark of the last action that a person took on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-}
-
-/// One line of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JournalEntry {
-    /// When.
-    pub at: Timestamp,
-    /// The order, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub order: Option<OrderId>,
-    /// The event's id and type, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event: Option<(String, String)>,
-    /// Its key, for an order that ended: where a list goes on that was read as far as it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<OrderKey>,
-    /// What happened: a terminal state, or `action`.
-    pub what: String,
-    /// A stable code, where there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// A sentence for a person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// Who did it and why, for a person's action.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<(String, String)>,
-    /// Its steps as they ended, for an order that ended.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<StepView>,
-    /// Its claims as they ended, for an order that ended.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub claims: Vec<ClaimView>,
 }
 
 /// Counts since the entity began.

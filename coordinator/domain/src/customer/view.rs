@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::journal::{ClaimView, JournalEntry, StepView};
 use super::turns::Turns;
 use super::waiting::WaitingFor;
-use super::{ClaimState, Counts, Customer, EventToAdmit, JournalEntry, Order, StepIdentity, StepState};
+use super::{ClaimState, Counts, Customer, EventToAdmit, Order, StepState};
 use crate::ids::{CustomerId, Epoch, OrderId, ResourceId, TargetId, Timestamp};
-use crate::order::{ClaimMode, OrderState};
+use crate::order::OrderState;
 
 /// The body of `GET …/customers/{id}`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,39 +86,6 @@ pub struct OrderView {
     /// A sentence of how it ended, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-}
-
-/// A step of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepView {
-    /// The step's name within the order.
-    pub name: String,
-    /// The target.
-    pub target: TargetId,
-    /// The adapter operation.
-    pub operation: String,
-    /// `open`, `running`, `held`, `done`, `skipped` or `cancelled`.
-    pub state: String,
-    /// How often its call was scheduled.
-    pub attempts: u32,
-    /// The class of its last outcome, or the code by which it was left out.
-    pub outcome: Option<String>,
-    /// The identity that a release goes by, where it was not always the one that its event named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<StepIdentity>,
-}
-
-/// A claim of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClaimView {
-    /// The resource.
-    pub resource: ResourceId,
-    /// What is wanted of it.
-    pub mode: ClaimMode,
-    /// `waiting`, `held`, `settled`, `not_holder` or `superseded`.
-    pub state: String,
-    /// The epoch of the lease, while it is held.
-    pub epoch: Option<Epoch>,
 }
 
 /// One line of the journal.

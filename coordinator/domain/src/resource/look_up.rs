@@ -1,6 +1,5 @@
 //! Asking the authority who is registered, and what its answer is worth.
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::granting::contested_wait_ms;
@@ -8,27 +7,6 @@ use super::{Effect, Resource, Vacancy};
 use crate::ids::Timestamp;
 use crate::outcome::HolderAnswer;
 use crate::recording::Edition;
-
-/// What a resource remembers of its look-ups, beside whether one is under way.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asking {
-    /// How many questions with a proof it asked: each has another proof.
-    #[serde(default)]
-    pub asked: u64,
-    /// How many of them in a row were ended by hand.
-    #[serde(default)]
-    pub by_hand: u32,
-    /// When it asks again, after one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub again_at: Option<Timestamp>,
-}
-
-impl Asking {
-    /// Whether there is nothing to remember.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
-    }
-}
 
 impl Resource {
     /// Starts a look-up where one is due: for a forced release, or for those who wait.

@@ -29,7 +29,6 @@ mod view;
 
 pub use force::*;
 pub use import::{Import, ImportAnswer};
-pub use look_up::Asking;
 pub use state::*;
 pub use view::*;
 

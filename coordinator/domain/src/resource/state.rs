@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnsweredForce, Asking, Forcing};
+use super::{AnsweredForce, Forcing};
 use crate::ids::{CustomerRef, Epoch, Incarnation, OrderId, RealmId, ResourceId, TicketId, Timestamp};
 use crate::message::{Asker, HeldLease, LeaseProof, Ticket, ToCustomer};
 use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
@@ -358,5 +358,26 @@ mod queue_as_list {
     ) -> Result<BTreeMap<OrderKey, QueuedTicket>, D::Error> {
         let tickets = Vec::<QueuedTicket>::deserialize(deserializer)?;
         Ok(tickets.into_iter().map(|queued| (queued.ticket.key.clone(), queued)).collect())
+    }
+}
+
+/// What a resource remembers of its look-ups, beside whether one is under way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    /// How many questions with a proof it asked: each has another proof.
+    #[serde(default)]
+    pub asked: u64,
+    /// How many of them in a row were ended by hand.
+    #[serde(default)]
+    pub by_hand: u32,
+    /// When it asks again, after one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<Timestamp>,
+}
+
+impl Asking {
+    /// Whether there is nothing to remember.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }

@@ -5,17 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::ledger::{FINDINGS_BYTES_MAX, FINDINGS_MAX, FINDINGS_OF_CAUSE_BYTES_MAX, FINDINGS_OF_CAUSE_MAX};
 use super::{Cause, Finding, Ledger};
-
-/// The most findings that are remembered, and told, at a time; of more the first by their keys.
-pub const FINDINGS_MAX: usize = 1_000;
-/// The most of them that have the same cause: however many orders are overdue, that a target is parked is told.
-pub const FINDINGS_OF_CAUSE_MAX: usize = 800;
-/// The most bytes that they are, as JSON. An answer has them twice, in the ledger and as found, and those who did not answer
-/// beside: together less than the server takes.
-pub const FINDINGS_BYTES_MAX: usize = 512 * 1024;
-/// The most of these bytes that findings of the same cause are.
-pub const FINDINGS_OF_CAUSE_BYTES_MAX: usize = FINDINGS_BYTES_MAX / 5 * 4;
 
 /// What is carried further of a look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -15,13 +15,13 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use bounds::{Bounded, FINDINGS_BYTES_MAX, FINDINGS_MAX, FINDINGS_OF_CAUSE_BYTES_MAX, FINDINGS_OF_CAUSE_MAX};
+pub use bounds::Bounded;
 pub use finding::{Cause, Finding};
 pub use leases::{
     Compared, CustomerSaid, Difference, DifferenceKind, HolderSaid, LeaseLedger, LeaseNews, SUSPECTS_MAX, Side,
     Suspect, difference,
 };
-pub use ledger::{Ledger, News};
+pub use ledger::{FINDINGS_BYTES_MAX, FINDINGS_MAX, FINDINGS_OF_CAUSE_BYTES_MAX, FINDINGS_OF_CAUSE_MAX, Ledger, News};
 pub use seen::{
     LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, TerminatedResource, Wait, WaitingOrder, findings,
     to_say_again,

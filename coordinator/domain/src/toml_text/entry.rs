@@ -6,10 +6,9 @@ use std::str::FromStr;
 
 use serde_json::{Map, Number, Value};
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::fault::{Faults, Spot};
-use super::section::Section;
 use crate::error_code::ErrorCode;
 
 /// A value with its place.
@@ -105,10 +104,9 @@ impl<'a> Entry<'a> {
         text.parse().map_err(no_name).ok()
     }
 
-    /// The table.
-    pub fn section(&self, faults: &mut Faults<'_>) -> Option<Section<'a>> {
-        let table = self.value.as_table().or_else(|| self.wrong("a table", faults))?;
-        Some(Section::new(self.spot.clone(), table))
+    /// The table's entries.
+    pub(super) fn table(&self, faults: &mut Faults<'_>) -> Option<&'a DeTable<'a>> {
+        self.value.as_table().or_else(|| self.wrong("a table", faults))
     }
 
     /// The items of the array.

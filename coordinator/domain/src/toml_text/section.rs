@@ -123,3 +123,11 @@ impl<'a> Section<'a> {
         }
     }
 }
+
+impl<'a> Entry<'a> {
+    /// The table.
+    pub fn section(&self, faults: &mut Faults<'_>) -> Option<Section<'a>> {
+        let table = self.table(faults)?;
+        Some(Section::new(self.spot.clone(), table))
+    }
+}

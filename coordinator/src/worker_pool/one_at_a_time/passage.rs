@@ -20,8 +20,8 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, IntoRequest, Request, Response, Status};
 
-use super::IN_A_TASK;
 use super::turns::{Kind, Turns};
+use crate::inspection::IN_A_TASK;
 
 /// The calls that workers make.
 const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";

@@ -153,7 +153,7 @@ fn what_somebody_else_has_is_left_there_and_the_resource_is_told_who() {
     let step = proof.step.as_ref().unwrap();
     assert_eq!((step.outcome.as_str(), step.holder.as_deref()), ("in_use", Some("I7")));
     assert_eq!(a.state_of(&order_id("e")), Some(OrderState::Partial));
-    let names = |entry: &&super::state::JournalEntry| entry.what == "identity";
+    let names = |entry: &&super::JournalEntry| entry.what == "identity";
     let detail = a.journal.iter().find(names).and_then(|entry| entry.detail.clone()).unwrap();
     assert!(detail.contains("I1") && detail.contains("I7"), "{detail}");
 }

@@ -1,13 +1,15 @@
 //! What a producer is told of each event.
 
-use interlock_domain::error_code::{ErrorCode, ReasonCode};
-use interlock_domain::ids::OrderId;
-use interlock_domain::order::Rejection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::error_code::{ErrorCode, ReasonCode};
+use crate::ids::OrderId;
+use crate::order::Rejection;
+
 /// Whether an event was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventStatus {
     /// It will reach exactly one terminal state.
@@ -33,21 +35,22 @@ impl EventStatus {
 }
 
 /// What became of one event. What an event does not say is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EventResult {
     /// The event's `id`.
     pub event_id: Option<String>,
     /// What became of it.
     pub status: EventStatus,
     /// The order that it makes.
-    #[schema(value_type = Option<String>)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub order_id: Option<OrderId>,
     /// The event's `subject`.
     pub customer_id: Option<String>,
     /// The entity that has it; null for an order that needs no entity.
     pub workflow_id: Option<String>,
     /// A stable code of why it was not accepted.
-    #[schema(value_type = Option<String>)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub code: Option<ReasonCode>,
     /// The same as a sentence.
     pub detail: Option<String>,
@@ -55,7 +58,7 @@ pub struct EventResult {
 
 impl EventResult {
     /// What can be said of an event before it is looked at: whatever it is, its sender should find it again.
-    pub(super) fn of_raw(event: &Value) -> Self {
+    pub fn of_raw(event: &Value) -> Self {
         let text = |name| event.get(name).and_then(Value::as_str).map(str::to_owned);
         Self {
             event_id: text("id"),
@@ -68,15 +71,21 @@ impl EventResult {
         }
     }
 
-    pub(super) fn accepted(self) -> Self {
+    /// The same event, taken.
+    #[must_use]
+    pub fn accepted(self) -> Self {
         Self { status: EventStatus::Accepted, ..self }
     }
 
-    pub(super) fn rejected(self, rejection: Rejection) -> Self {
+    /// The same event, refused for this reason.
+    #[must_use]
+    pub fn rejected(self, rejection: Rejection) -> Self {
         Self { status: EventStatus::Rejected, code: Some(rejection.code), detail: Some(rejection.detail), ..self }
     }
 
-    pub(super) fn unknown(self, code: ErrorCode, detail: String) -> Self {
+    /// The same event, of which nobody knows whether it was taken.
+    #[must_use]
+    pub fn unknown(self, code: ErrorCode, detail: String) -> Self {
         Self { status: EventStatus::Unknown, code: Some(code.into()), detail: Some(detail), ..self }
     }
 }

@@ -4,7 +4,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerRef, TenantId};
 use interlock_domain::routing::EntityAddress;
 
-use super::chain::Link;
+use super::link::Link;
 
 /// What to do next about the last link of a chain; none where it is over. The commands can be
 /// run as they stand, but for the reason.

@@ -3,12 +3,11 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use interlock_domain::error_code::ErrorCode;
+use interlock_domain::event_result::EventResult;
 use serde::Serialize;
 use std::time::Duration;
 
-use crate::http_service::BodyError;
-use crate::ingest::{EventResult, FormatError};
-use crate::inspection::InspectionError;
+use super::body::BodyError;
 
 /// A problem, told as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -95,35 +94,6 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<FormatError> for Problem {
-    fn from(error: FormatError) -> Self {
-        let status = match &error {
-            FormatError::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            FormatError::BatchTooLarge(_) | FormatError::TooManyValues(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            FormatError::NotJson(_)
-            | FormatError::NotEvents
-            | FormatError::Header(_)
-            | FormatError::DuplicateKey(_) => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, error.code(), format!("No event can be read: {error}."))
-    }
-}
-
-impl From<InspectionError> for Problem {
-    fn from(error: InspectionError) -> Self {
-        let status = match error {
-            InspectionError::NeverSeen(_) => StatusCode::NOT_FOUND,
-            InspectionError::NoWorker(_)
-            | InspectionError::Away(_)
-            | InspectionError::Busy(_)
-            | InspectionError::NotRegistered(_) => StatusCode::SERVICE_UNAVAILABLE,
-            InspectionError::BadCursor | InspectionError::NotOpen(_) => StatusCode::BAD_REQUEST,
-            InspectionError::Refused { .. } | InspectionError::Paused { .. } => StatusCode::BAD_GATEWAY,
-        };
-        Self::new(status, error.code(), format!("{error}."))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +105,5 @@ mod tests {
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");
-        let error = InspectionError::NoWorker("It".to_owned());
-        assert_eq!(Problem::from(error).status, 503);
     }
 }

@@ -5,12 +5,12 @@
 //! whose id would carry the prefix, so that a second installation would not meet it: a workflow id is unique in its
 //! namespace, is read back at once, and every client that may start entities may write it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::routing::{InstallationRecord, Records};
+use interlock_domain::routing::{Disagreement, InstallationRecord, Records};
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, WorkflowExecution, WorkflowType};
@@ -23,6 +23,7 @@ use tonic::{Code, IntoRequest};
 use uuid::Uuid;
 
 use crate::fault::Fault;
+use crate::settings::Settings;
 
 /// The workflow. Its id carries no prefix: two installations in one namespace meet here.
 const WORKFLOW_ID: &str = "interlock/installation";
@@ -103,4 +104,19 @@ fn unwritten(namespace: &str, reason: &str) -> Fault {
         format!("The installation cannot be recorded in the namespace '{namespace}': {reason}."),
     )
     .with_next("Allow this client to start workflows there, then run it again.")
+}
+
+/// Reads and judges what is recorded in the namespaces of an installation.
+///
+/// # Errors
+/// [`Fault`] with the code of a [`Disagreement`], or `record_unreadable`.
+pub(crate) async fn recorded(client: &Client, settings: &Settings) -> Result<InstallationRecord, Fault> {
+    let records: BTreeMap<_, _> = read_all(client, settings.namespaces(&client.namespace())).await?;
+    Ok(interlock_domain::routing::agreed(&records, &settings.prefix, settings.queue_shards)?)
+}
+
+impl From<Disagreement> for Fault {
+    fn from(disagreement: Disagreement) -> Self {
+        Self::wrong_use(disagreement.code(), format!("This does not fit what is recorded: {disagreement}."))
+    }
 }

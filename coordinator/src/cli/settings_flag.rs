@@ -1,0 +1,4 @@
+//! Settings that flags give.
+
+/// A flag, the setting that it sets, and the value.
+pub(super) type SettingsFlag = (&'static str, &'static str, String);
