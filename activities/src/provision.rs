@@ -114,6 +114,7 @@ impl<'a> Attempt<'a> {
             left: left_before(context),
             first_scheduled_at: info.scheduled_time.map(timestamp),
             scheduled_at: info.current_attempt_scheduled_time.or(info.scheduled_time).map_or(now, timestamp),
+            started_at: info.started_time.map_or(now, timestamp),
             attempt_timeout_ms: request.attempt_timeout_ms,
             expires_at: request.expires_at,
             now,
@@ -142,7 +143,7 @@ impl<'a> Attempt<'a> {
             situation,
             retry: request.retry,
             trace: Trace::new(context),
-            started_at: info.started_time.map_or(now, timestamp),
+            started_at: situation.started_at,
             began: Instant::now(),
         }
     }
@@ -155,7 +156,7 @@ impl<'a> Attempt<'a> {
             Move::Verify { wait_ms } => (wait_ms, true),
         };
         // Whoever comes after this attempt waits for the end of the time in which it may send.
-        let deadline = self.situation.now.plus_ms(self.situation.attempt_timeout_ms);
+        let deadline = self.situation.deadline();
         if wait_ms > 0 {
             self.wait(Duration::from_millis(wait_ms)).await?;
         }
@@ -173,7 +174,7 @@ impl<'a> Attempt<'a> {
             return Ok(refused);
         }
         match may_send(now(), deadline, self.situation.expires_at, true) {
-            MaySend::Yes => self.send(verify).await,
+            MaySend::Yes => self.send(deadline, verify).await,
             MaySend::Expired(outcome) => Ok(outcome),
             MaySend::TooLate => {
                 let detail = "The attempt's time was over before its call was sent.";
@@ -265,11 +266,10 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    async fn send(&self, is_read_back: bool) -> Result<Outcome, ActivityError> {
+    async fn send(&self, deadline: Timestamp, is_read_back: bool) -> Result<Outcome, ActivityError> {
         let call = async {
-            // The look at rights took of the attempt's time.
-            let spent = if self.unproven.is_empty() { Duration::ZERO } else { self.began.elapsed() };
-            let call = Call { timeout: self.call.timeout.saturating_sub(spent), ..self.call.clone() };
+            let left_ms = u64::try_from(deadline.0.saturating_sub(now().0)).unwrap_or(0);
+            let call = Call { timeout: self.call.timeout.min(Duration::from_millis(left_ms)), ..self.call.clone() };
             let called = tokio::time::timeout(call.timeout + OVERRUN, self.adapter.call(&call)).await;
             called.unwrap_or_else(|_| Outcome::Ambiguous {
                 detail: "The adapter did not answer within the attempt's time.".to_owned(),
