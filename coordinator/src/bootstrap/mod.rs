@@ -141,7 +141,7 @@ async fn finish_record(
     }
     match record::write(client, namespace, wanted).await {
         Ok(()) => deed.with(outcome),
-        Err(fault) => deed.failed(fault.message, "Mend the access to the namespace, then run it again."),
+        Err(fault) => deed.failed(fault.message, "Fix the access to the namespace, then run it again."),
     }
 }
 
@@ -164,7 +164,7 @@ async fn ensure_sweep(installation: &Installation, namespace: &str, is_changing:
             Ok(()) => deed,
             Err(status) => deed.refused(&status, "Allow this client to change schedules, then run it again."),
         },
-        Err(status) => deed.refused(&status, "Allow this client to make schedules, then run it again."),
+        Err(status) => deed.refused(&status, "Allow this client to create schedules, then run it again."),
     }
 }
 
@@ -182,7 +182,7 @@ async fn ensure_rates(installation: &Installation, dry_run: bool) -> Vec<Deed> {
         } else {
             match targets.client().configure(target).await {
                 Ok(()) => deed.with(DeedOutcome::Told),
-                Err(error) => deed.failed(error.to_string(), "A jobs worker tells it again when it starts."),
+                Err(error) => deed.failed(error.to_string(), "A jobs worker sets it again when it starts."),
             }
         });
     }
@@ -191,7 +191,7 @@ async fn ensure_rates(installation: &Installation, dry_run: bool) -> Vec<Deed> {
 
 impl From<Disagreement> for Fault {
     fn from(disagreement: Disagreement) -> Self {
-        Self::wrong_use(disagreement.code(), format!("This does not fit what is recorded: {disagreement}."))
+        Self::wrong_use(disagreement.code(), format!("This does not match the recorded installation: {disagreement}."))
     }
 }
 

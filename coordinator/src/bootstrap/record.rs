@@ -86,14 +86,14 @@ pub(crate) async fn write(client: &Client, namespace: &str, record: &Installatio
     started.map_err(|status| unwritten(namespace, status.message()))?;
     match read(client, namespace).await? {
         Some(read) if read == *record => Ok(()),
-        _ => Err(unwritten(namespace, "somebody else wrote another one at the same moment")),
+        _ => Err(unwritten(namespace, "another process wrote a different record at the same moment")),
     }
 }
 
 fn unreadable(namespace: &str, reason: &str) -> Fault {
     Fault::failed(
         ErrorCode::RecordUnreadable,
-        format!("What is recorded in the namespace '{namespace}' cannot be read: {reason}."),
+        format!("The record of the namespace '{namespace}' cannot be read: {reason}."),
     )
 }
 

@@ -35,7 +35,7 @@ pub(super) struct BootstrapCommand {
 }
 
 fn shard_count(text: &str) -> Result<ShardCount, String> {
-    let number: u64 = text.parse().map_err(|_| format!("'{text}' is no number"))?;
+    let number: u64 = text.parse().map_err(|_| format!("'{text}' is not a number"))?;
     number.try_into().map_err(|error: RoutingError| error.to_string())
 }
 

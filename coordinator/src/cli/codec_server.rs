@@ -59,7 +59,7 @@ pub(super) async fn run(command: &CodecServerCommand, settings: Settings, output
     let http = settings.http.clone();
     let server = start_server(ring, &command.of_server(settings), &http, LoopbackOrigin::default()).await?;
     let listening = Listening { codec_server: server.url() };
-    output.line(&listening, |it| format!("codec server listens at {}", it.codec_server))?;
+    output.line(&listening, |it| format!("codec server listens on {}", it.codec_server))?;
     ending.cancelled().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)

@@ -50,8 +50,7 @@ pub(super) async fn run(command: &GatewayCommand, settings: Settings, output: Ou
     };
     let gateway = gateway::start(&installation?, &metrics, listen).await?;
     let listening = Listening { gateway: gateway.url() };
-    output
-        .line(&listening, |it| format!("gateway listens at {}; its calls: {}/openapi.json", it.gateway, it.gateway))?;
+    output.line(&listening, |it| format!("gateway listens on {}; its API: {}/openapi.json", it.gateway, it.gateway))?;
     ending.cancelled().await;
     gateway.stop().await;
     Ok(ExitCode::SUCCESS)

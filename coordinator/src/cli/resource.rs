@@ -75,7 +75,7 @@ async fn release(arguments: &ReleaseArguments, settings: Settings, output: Outpu
     let request = ForceRequest { resource, even_if_registered: arguments.even_if_registered, own_only: false, words };
     let taken = actions.force_release(&tenant, &request).await?;
     output.one(&taken, |taken| {
-        let before = if taken.repeated { "released before by this action" } else { "released" };
+        let before = if taken.repeated { "already released by this action" } else { "released" };
         format!("{} is {before} (action {})\n\n{}", taken.resource, taken.action_id, resource_text(&taken.state))
     })?;
     Ok(ExitCode::SUCCESS)
@@ -114,15 +114,15 @@ fn resource_text(view: &Value) -> String {
             text(holder, "since"),
             text(holder, "epoch")
         ),
-        None => "held by nobody".to_owned(),
+        None => "not held".to_owned(),
     };
     let mut queue = table(&["position", "customer", "order", "since"]);
     for waiter in list(view, "queue") {
         queue.add_row(["position", "customer_id", "order_id", "since"].map(|name| text(waiter, name)));
     }
     let waits = match (view["waiting_for"].as_str(), age_of(view, "waiting_since", Utc::now())) {
-        (Some(what), Some(age)) => format!("\nwhoever waits, waits for {}, for {age}", cause(what)),
-        (Some(what), None) => format!("\nwhoever waits, waits for {}", cause(what)),
+        (Some(what), Some(age)) => format!("\nthe queue waits for {}, for {age}", cause(what)),
+        (Some(what), None) => format!("\nthe queue waits for {}", cause(what)),
         (None, _) => String::new(),
     };
     let history = history_text(list(view, "history"));
@@ -133,11 +133,11 @@ fn resource_text(view: &Value) -> String {
 /// What a resource waits for, in words.
 fn cause(what: &str) -> &str {
     match what {
-        "holder" => "the holder to give it up",
-        "look_up" => "the target to say who is registered there",
-        "clock" => "a short margin of time",
-        "orphan" => "what the dead holder may have sent to land",
-        "person" => "a person: nobody knows who is registered",
+        "holder" => "the holder to release it",
+        "look_up" => "the target to report who is registered",
+        "clock" => "a short safety delay",
+        "orphan" => "requests of the terminated holder to arrive",
+        "person" => "a person: it is unknown who is registered",
         other => other,
     }
 }

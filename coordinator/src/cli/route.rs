@@ -101,7 +101,7 @@ fn entity_route(routing: &Routing, tenant: &TenantId, entity: &str) -> Result<En
 }
 
 fn bad_id(what: &str, text: &str, error: &IdError) -> Fault {
-    Fault::wrong_use(ErrorCode::BadId, format!("'{text}' is no {what}: {error}."))
+    Fault::wrong_use(ErrorCode::BadId, format!("'{text}' is not a valid {what}: {error}."))
 }
 
 fn text(route: &TenantRoute) -> String {

@@ -64,7 +64,7 @@ pub(super) async fn run(command: &SandboxCommand, output: Output) -> Result<Exit
     .map_err(|error| fault(&error))?;
     let listening = Listening { target: sandbox.name(), url: sandbox.base_url() };
     output.line(&listening, |it| {
-        format!("sandbox {} listens at {url}; its log: {url}/__sandbox/log", it.target, url = it.url)
+        format!("sandbox {} listens on {url}; its log: {url}/__sandbox/log", it.target, url = it.url)
     })?;
     ending.cancelled().await;
     sandbox.shutdown().await;

@@ -185,8 +185,8 @@ fn unreadable(command: &SubmitCommand, error: &std::io::Error) -> Fault {
 }
 
 fn not_read(error: &std::io::Error) -> Fault {
-    Fault::failed(ErrorCode::EventsUnreadable, format!("The events cannot be read any further: {error}."))
-        .with_next("Run it again: events that were sent before are not taken twice.")
+    Fault::failed(ErrorCode::EventsUnreadable, format!("Reading the events failed: {error}."))
+        .with_next("Run it again: events that were already sent are not accepted twice.")
 }
 
 #[cfg(test)]

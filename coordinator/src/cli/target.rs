@@ -119,7 +119,7 @@ async fn act(
     let words = arguments.words.words()?;
     let taken = targets(&arguments.target.connection, settings).await?.act(&target, kind, words).await?;
     output.one(&taken, |taken| {
-        let again = if taken.repeated { ", by this action before" } else { "" };
+        let again = if taken.repeated { ", already by this action" } else { "" };
         format!(
             "{} is {}{again} (action {})\n\n{}",
             taken.target,
@@ -187,7 +187,7 @@ fn target_text(view: &Value) -> String {
         age_of(view, "since", Utc::now()).unwrap_or_default()
     )];
     let configured = view["configured_rate"].as_f64().map_or_else(|| "none".to_owned(), |rate| rate.to_string());
-    let pending = if view["limit_pending"] == true { ", being told another" } else { "" };
+    let pending = if view["limit_pending"] == true { ", another limit is being set" } else { "" };
     lines.push(format!("limit      {} per second on the server{pending}, configured: {configured}", limit(view)));
     for (name, what) in [
         ("down_since", "down since"),

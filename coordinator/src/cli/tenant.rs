@@ -147,20 +147,24 @@ fn tenant_text(view: &Value) -> String {
         ("plan", "plan"),
         ("namespace", "namespace"),
         ("customers_with_open_orders", "customers with open orders"),
-        ("next_try_at", "tried again at"),
+        ("next_try_at", "next retry at"),
     ] {
         if !view[name].is_null() {
             lines.push(format!("{what}: {}", text(view, name)));
         }
     }
     if view["refuses_events"] == true {
-        lines.push("new events are refused".to_owned());
+        lines.push("new events are rejected".to_owned());
     }
     if view["managed"] == false {
-        lines.push("it was never on-boarded, and works by its settings".to_owned());
+        lines.push("it was never on-boarded; its settings apply without on-boarding".to_owned());
     }
     if !view["drain_fault"].is_null() {
-        lines.push(format!("what is left cannot be seen: {}", text(&view["drain_fault"], "detail")));
+        lines.push(format!(
+            "the customers with open orders cannot be counted: \
+                            {}",
+            text(&view["drain_fault"], "detail")
+        ));
     }
     let mut steps = table(&["step", "state", "attempts", "code", "detail"]);
     for step in list(view, "steps") {

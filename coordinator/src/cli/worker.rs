@@ -80,7 +80,7 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     };
     let mut pool = WorkerPool::start(&installation?, &metrics, options).await?;
     let pool_standing = standing.get_or_init(|| pool.standing());
-    tracing::debug!(about = %pool_standing.about(), "the pool stands");
+    tracing::debug!(about = %pool_standing.about(), "the worker pool is running");
     let said =
         Running { workload: command.workload.as_str(), listen: health.url(), task_queues: pool.task_queues().to_vec() };
     output.line(&said, |it| {
@@ -98,7 +98,8 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
 fn readiness(standing: &Standing) -> Readiness {
     let standing = Arc::clone(standing);
     Arc::new(move || {
-        let ready = standing.get().map_or_else(|| Err("the workers do not run yet".to_owned()), |pool| pool.ready());
+        let ready =
+            standing.get().map_or_else(|| Err("the workers are not running yet".to_owned()), |pool| pool.ready());
         Box::pin(std::future::ready(ready))
     })
 }

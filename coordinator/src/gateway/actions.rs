@@ -63,14 +63,16 @@ pub(super) struct ResourceActionBody {
     request_body = OrderActionBody,
     responses(
         (status = 200, description = "The order's state after it", body = ActionTaken),
-        (status = 400, description = "bad_action, bad_id, invalid_data and others: the call cannot be one", body = Problem),
+        (status = 400, description = "bad_action, bad_id, invalid_data and others: the request is \
+                                      invalid", body = Problem),
         (status = 403, description = "The token may not act for this tenant", body = Problem),
         (status = 404, description = "Never seen", body = Problem),
-        (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
+        (status = 409, description = "Rejected, with the reason; nothing was changed", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
-        (status = 415, description = "The body is not JSON by its media type", body = Problem),
-        (status = 429, description = "Too many; see Retry-After", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
     )
 )]
 pub(super) async fn on_order(
@@ -92,22 +94,24 @@ pub(super) async fn on_order(
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/resources/{kind}/{id}/actions",
-    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id in its kind")),
+    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id within its kind")),
     request_body = ResourceActionBody,
     responses(
         (status = 200, description = "The resource's state after it", body = ForceTaken),
-        (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
+        (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
         (status = 403, description = "The token may not act for this tenant", body = Problem),
         (status = 404, description = "Never seen", body = Problem),
         (
             status = 409,
-            description = "Refused, with the reason: still_registered, holder_has_open_orders, authority_unanswered, …",
+            description = "Rejected, with the reason: still_registered, holder_has_open_orders, \
+                           authority_unanswered, …",
             body = Problem
         ),
         (status = 413, description = "body_too_large", body = Problem),
-        (status = 415, description = "The body is not JSON by its media type", body = Problem),
-        (status = 429, description = "Too many; see Retry-After", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
     )
 )]
 pub(super) async fn on_resource(
@@ -122,7 +126,7 @@ pub(super) async fn on_resource(
     let body: ResourceActionBody = request::action(&headers, body).await?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     if body.action != "force_release" {
-        let detail = format!("There is no action '{}' on resources; there is: force_release.", body.action);
+        let detail = format!("The action '{}' is unknown for resources; the actions are: force_release.", body.action);
         return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     }
     // What tenants share is another's, too.

@@ -75,7 +75,7 @@ impl Problem {
 
     /// A path or query that names nothing that can be.
     pub fn bad_id(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadId, format!("This is no {what}: {error}."))
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadId, format!("This is not a valid {what}: {error}."))
     }
 }
 
@@ -105,7 +105,7 @@ impl From<FormatError> for Problem {
             | FormatError::Header(_)
             | FormatError::DuplicateKey(_) => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, error.code(), format!("No event can be read: {error}."))
+        Self::new(status, error.code(), format!("No event could be read: {error}."))
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn action<T: DeserializeOwned>(headers: &HeaderMap, body: Unrea
 /// 400 `repeated_key` or `bad_action`.
 pub(super) fn parse_action<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let bad = |code, reason: &dyn std::fmt::Display| {
-        Problem::new(StatusCode::BAD_REQUEST, code, format!("The body is no action: {reason}."))
+        Problem::new(StatusCode::BAD_REQUEST, code, format!("The body is not a valid action: {reason}."))
     };
     let value = read_json(body, JSON_LIMITS).map_err(|error| match error {
         JsonError::DuplicateKey(_) => bad(ErrorCode::RepeatedKey, &error),
@@ -69,13 +69,13 @@ pub(super) fn parse_action<T: DeserializeOwned>(body: &[u8]) -> Result<T, Proble
 pub(crate) fn check_media_type(headers: &HeaderMap, is_taken: impl Fn(&str) -> bool) -> Result<(), Problem> {
     let unsupported = |code, detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail));
     if let Some(media_type) = media_type(headers).filter(|media_type| !is_taken(media_type)) {
-        let detail = format!("The media type '{media_type}' is not one that this call takes.");
+        let detail = format!("This call does not support the media type '{media_type}'.");
         return unsupported(ErrorCode::UnsupportedContentType, detail);
     }
     let encoding =
         headers.get(CONTENT_ENCODING).filter(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoding.is_some() {
-        let detail = "The body has a 'Content-Encoding'.".to_owned();
+        let detail = "This call does not support 'Content-Encoding'.".to_owned();
         return unsupported(ErrorCode::UnsupportedContentEncoding, detail);
     }
     Ok(())

@@ -80,10 +80,12 @@ pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> 
     path = "/v1/targets/{name}",
     params(("name" = String, Path)),
     responses(
-        (status = 200, description = "target, state, since, limit, configured_rate, last_probe, breakers, history", body = Object),
-        (status = 403, description = "The token has no right over the target, or there is none", body = Problem),
-        (status = 404, description = "No such target is configured", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+        (status = 200, description = "target, state, since, limit, configured_rate, last_probe, breakers, \
+                                      history", body = Object),
+        (status = 403, description = "The token gives no access to the target, or the target does not \
+                                      exist", body = Problem),
+        (status = 404, description = "The target is not configured", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
 )]
 pub(super) async fn show(
@@ -105,14 +107,16 @@ pub(super) async fn show(
     request_body = TargetActionBody,
     responses(
         (status = 200, description = "The target's state after it", body = TargetActionTaken),
-        (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
-        (status = 403, description = "The token has no right over the target, or there is none, or not to operate", body = Problem),
-        (status = 404, description = "No such target is configured", body = Problem),
-        (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
+        (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
+        (status = 403, description = "The token gives no access to the target, or does not allow actions, or the \
+                                      target does not exist", body = Problem),
+        (status = 404, description = "The target is not configured", body = Problem),
+        (status = 409, description = "Rejected, with the reason; nothing was changed", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
-        (status = 415, description = "The body is not JSON by its media type", body = Problem),
-        (status = 429, description = "Too many; see Retry-After", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
     )
 )]
 pub(super) async fn act(
@@ -134,16 +138,16 @@ fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {
     let bad = |detail: String| Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     let (pauses, limits) = (body.action == "pause", body.action == "limit");
     if body.until.is_some() && !pauses {
-        return bad(format!("The field 'until' is for the action 'pause', not for '{}'.", body.action));
+        return bad(format!("The field 'until' is only for the action 'pause', not for '{}'.", body.action));
     }
     if body.per_second.is_some() && !limits {
-        return bad(format!("The field 'per_second' is for the action 'limit', not for '{}'.", body.action));
+        return bad(format!("The field 'per_second' is only for the action 'limit', not for '{}'.", body.action));
     }
     match body.action.as_str() {
         "pause" => Ok(TargetActionKind::Pause { until: body.until.map(|until| Timestamp(until.timestamp_millis())) }),
         "resume" => Ok(TargetActionKind::Resume),
         "limit" => Ok(TargetActionKind::Limit { per_second: body.per_second }),
-        other => bad(format!("There is no action '{other}' on targets; there are: pause, resume, limit.")),
+        other => bad(format!("The action '{other}' is unknown for targets; the actions are: pause, resume, limit.")),
     }
 }
 
@@ -163,7 +167,7 @@ pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, target: &TargetId,
     if is_in_reach && callers.iter().all(|tenant| gateway.access.check(headers, tenant, need).is_ok()) {
         return Ok(());
     }
-    let detail = format!("The token has no right over the target '{target}', or there is none of this name.");
+    let detail = format!("The token gives no access to the target '{target}', or no target has this name.");
     Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TargetForbidden, detail))
 }
 

@@ -42,9 +42,11 @@ pub(super) struct TenantActionBody {
     path = "/v1/tenants/{tenant}",
     params(("tenant" = String, Path, description = "The tenant")),
     responses(
-        (status = 200, description = "tenant, state, since, refuses_events, steps, customers_with_open_orders, history", body = Object),
-        (status = 403, description = "The token is not for this tenant, or not to operate", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+        (status = 200, description = "tenant, state, since, refuses_events, steps, customers_with_open_orders, \
+                                      history", body = Object),
+        (status = 403, description = "The token does not give access to this tenant, or does not allow \
+                                      actions", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
 )]
 pub(super) async fn show(
@@ -66,12 +68,14 @@ pub(super) async fn show(
     request_body = TenantActionBody,
     responses(
         (status = 200, description = "The tenant's state after it", body = TenantActionTaken),
-        (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
-        (status = 403, description = "The token is not for this tenant, or not to operate", body = Problem),
+        (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
+        (status = 403, description = "The token does not give access to this tenant, or does not allow \
+                                      actions", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
-        (status = 415, description = "The body is not JSON by its media type", body = Problem),
-        (status = 429, description = "Too many; see Retry-After", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
     )
 )]
 pub(super) async fn act(
@@ -92,10 +96,10 @@ pub(super) async fn act(
 fn kind(body: &TenantActionBody) -> Result<TenantActionKind, Problem> {
     let bad = |detail: String| Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     match body.action.as_str() {
-        "onboard" if body.at_once => bad("The field 'at_once' is for the action 'offboard'.".to_owned()),
+        "onboard" if body.at_once => bad("The field 'at_once' is only for the action 'offboard'.".to_owned()),
         "onboard" => Ok(TenantActionKind::Onboard),
         "offboard" => Ok(TenantActionKind::Offboard { at_once: body.at_once }),
-        other => bad(format!("There is no action '{other}' on tenants; there are: onboard, offboard.")),
+        other => bad(format!("The action '{other}' is unknown for tenants; the actions are: onboard, offboard.")),
     }
 }
 

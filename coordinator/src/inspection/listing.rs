@@ -294,7 +294,7 @@ impl Unanswered {
 
     /// Only what stands alone is missing.
     fn alone(customer_id: CustomerId, error: &InspectionError) -> Self {
-        let detail = format!("Those that stand alone cannot be found: {error}.");
+        let detail = format!("Standalone orders cannot be listed: {error}.");
         Self { customer_id, code: error.code().into(), detail }
     }
 }

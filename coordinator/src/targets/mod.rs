@@ -191,7 +191,7 @@ impl Targets {
                 view: answer.target,
             }),
             (None, Some(refusal)) => Err(refusal.into()),
-            (None, None) => Err(strange("its answer is neither yes nor no".to_owned()).into()),
+            (None, None) => Err(strange("its response is neither a success nor a rejection".to_owned()).into()),
         }
     }
 

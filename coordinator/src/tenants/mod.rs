@@ -160,7 +160,7 @@ impl Tenants {
             }),
             (None, Some(refusal)) => Err(refusal.into()),
             (None, None) => {
-                let reason = "its answer is neither yes nor no".to_owned();
+                let reason = "its response is neither a success nor a rejection".to_owned();
                 Err(InspectionError::Refused { what, reason }.into())
             }
         }

@@ -143,7 +143,7 @@ fn while_the_workflow_of_a_number_is_paused_orders_wait_for_it_and_a_reset_custo
             why.stdout.contains("workflow was reset at").then_some(why.stdout)
         })
         .await;
-        assert!(why.contains("is asked whether the lease is still the customer's"), "{why}");
+        assert!(why.contains("is asked whether the customer still holds the lease"), "{why}");
         let show = done(&scene, &["order", "show", give.as_str()]).await;
         assert!(show.contains("workflow reset"), "{show}");
         of_number.unpause().await;

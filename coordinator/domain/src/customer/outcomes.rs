@@ -97,7 +97,10 @@ impl Customer {
             key: None,
             what: "result_by_hand".to_owned(),
             code: Some(code.as_str().to_owned()),
-            detail: Some(format!("The call of {name} was ended by hand ({said}), which settles nothing: {follows}.")),
+            detail: Some(format!(
+                "The call of {name} was ended by hand ({said}), which does not settle it: \
+                                  {follows}."
+            )),
             by: None,
             steps: Vec::new(),
             claims: Vec::new(),
@@ -106,7 +109,7 @@ impl Customer {
         if asks_again {
             return self.dispatch(id, index);
         }
-        let detail = format!("its call was ended by hand {BY_HAND_MAX} times and once more ({said})");
+        let detail = format!("its call was ended by hand more than {BY_HAND_MAX} times ({said})");
         self.set_step(id, index, StepState::Held { code: code.into(), detail });
         None
     }
@@ -192,7 +195,7 @@ impl Customer {
             !self.leases.contains_key(*resource) || order.claim_on(resource).is_some_and(somebody_elses)
         };
         let missing = named().find(not_had)?;
-        let detail = format!("the lease of {missing} was given back before this could be undone, or never held");
+        let detail = format!("the lease of {missing} was released before this could be undone, or was never held");
         Some(StepState::Held { code: ErrorCode::NotCompensated.into(), detail })
     }
 

@@ -122,13 +122,13 @@ fn say_what_is_missing(page: &OrderPage, format: OutputFormat) {
         ));
     }
     if let Some(cursor) = page.next_cursor.as_ref().filter(|_| format != OutputFormat::Json) {
-        tell(&format!("There may be more: --all, or --cursor {cursor}"));
+        tell(&format!("There may be more: use --all, or --cursor {cursor}"));
     }
 }
 
 fn page_text(page: &OrderPage, now: DateTime<Utc>) -> String {
     if page.orders.is_empty() {
-        return "no open order".to_owned();
+        return "no open orders".to_owned();
     }
     let mut orders = table(&["order", "type", "state", "waits for", "for", "code", "due"]);
     for order in &page.orders {

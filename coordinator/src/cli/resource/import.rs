@@ -121,7 +121,7 @@ pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output:
     let lines = lines + left_out.len() as u64;
     let summary = Summary { lines, tally, dry_run: arguments.dry_run, problems: teller.problems };
     output.one(&summary, |summary| {
-        let would = if summary.dry_run { "a dry run, nothing was changed: " } else { "" };
+        let would = if summary.dry_run { "dry run, nothing was changed: " } else { "" };
         format!("{} lines: {would}{}", summary.lines, counts(&summary.tally))
     })?;
     Ok(ExitCode::from(u8::from(tally.conflicts + tally.bad > 0)))
@@ -145,7 +145,7 @@ fn problem_text(problem: &LineProblem) -> String {
 
 fn counts(tally: &ImportTally) -> String {
     let ImportTally { seeded, unchanged, conflicts, bad } = tally;
-    format!("{seeded} seeded, {unchanged} unchanged, {conflicts} conflicts, {bad} bad")
+    format!("{seeded} seeded, {unchanged} unchanged, {conflicts} conflicts, {bad} invalid")
 }
 
 fn progress(lines: u64) -> ProgressBar {

@@ -19,7 +19,7 @@ use crate::fault::Fault;
 use passage::Passage;
 
 /// What is answered to a question that would have had to wait too long.
-pub(crate) const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be asked now; ask again";
+pub(crate) const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be queried now; try again";
 
 /// A connection for workers that goes through `connection`, to the same server: with its keys, its TLS and its load balancing.
 /// It is tried again a few times where the server is away just now.
