@@ -37,34 +37,34 @@ pub(crate) const HEADING: &str = "Connection to Temporal (as in the Temporal CLI
 /// Temporal's own flags, with Temporal's own names and meanings.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConnectionFlags {
-    /// Address of the Temporal service, HOST:PORT [default: that of the profile, else localhost:7233]
+    /// Address of the Temporal service, HOST:PORT [default: from the profile, else localhost:7233]
     #[arg(long, help_heading = HEADING, value_name = "HOST:PORT")]
     pub address: Option<String>,
-    /// Namespace [default: that of the profile, else default]
+    /// Namespace [default: from the profile, else default]
     #[arg(long, help_heading = HEADING, short = 'n')]
     pub namespace: Option<String>,
     /// Profile in temporal.toml
     #[arg(long, help_heading = HEADING)]
     pub profile: Option<String>,
-    /// API key; better given by TEMPORAL_API_KEY, since others can see a command line
+    /// API key; prefer TEMPORAL_API_KEY, because other users can see command lines
     #[arg(long, help_heading = HEADING)]
     pub api_key: Option<String>,
-    /// Whether to use TLS [default: yes where an API key or another TLS option is set]
+    /// Whether to use TLS [default: yes if an API key or another TLS option is set]
     #[arg(long, help_heading = HEADING, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub tls: Option<bool>,
-    /// File of the client's certificate
+    /// File with the client's certificate
     #[arg(long, help_heading = HEADING, value_name = "FILE")]
     pub tls_cert_path: Option<String>,
-    /// File of the client's private key
+    /// File with the client's private key
     #[arg(long, help_heading = HEADING, value_name = "FILE")]
     pub tls_key_path: Option<String>,
-    /// File of the server's CA certificate
+    /// File with the server's CA certificate
     #[arg(long, help_heading = HEADING, value_name = "FILE")]
     pub tls_ca_path: Option<String>,
     /// Server name to expect in the server's certificate
     #[arg(long, help_heading = HEADING, value_name = "NAME")]
     pub tls_server_name: Option<String>,
-    /// How long to wait for Temporal where it does not answer, e.g. 30s [default: 10s; worker, gateway and bootstrap: 1m]
+    /// How long to wait if Temporal does not respond, for example 30s [default: 10s; worker, gateway and bootstrap: 1m]
     #[arg(long = "client-connect-timeout", help_heading = HEADING, value_name = "DURATION", value_parser = wait)]
     pub connect_timeout: Option<Duration>,
     /// Whether the flags are all there is: environment and profiles are not read.

@@ -16,10 +16,10 @@ use crate::shutdown;
 /// `codec-server`.
 #[derive(Debug, Args)]
 pub(super) struct CodecServerCommand {
-    /// Where it listens; port 0 takes a free one [env: INTERLOCK_CODEC_SERVER_LISTEN] [default: 127.0.0.1:8089]
+    /// Address to listen on; port 0 picks a free port [env: INTERLOCK_CODEC_SERVER_LISTEN] [default: 127.0.0.1:8089]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Origin of the Temporal web UI, whose pages may call; may be given several times, beside those of the settings
+    /// Origin of the Temporal web UI whose pages may call; repeatable, added to the origins in the settings
     #[arg(long, value_name = "URL")]
     cors_origin: Vec<String>,
 }

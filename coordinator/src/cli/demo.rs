@@ -26,7 +26,7 @@ const SPIN: Duration = Duration::from_millis(80);
 /// `demo`.
 #[derive(Debug, Args)]
 pub(super) struct DemoCommand {
-    /// Send the same events with the leases off, and see the number being lost
+    /// Send the same events with the leases off; the number is then lost
     #[arg(long)]
     without_leases: bool,
 }

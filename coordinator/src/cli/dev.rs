@@ -24,7 +24,7 @@ use crate::temporal_server::EmbeddedServerOptions;
 /// `dev`.
 #[derive(Debug, Args)]
 pub(super) struct DevCommand {
-    /// SQLite file that holds everything [default: memory, lost at the end]
+    /// SQLite file for all data [default: in memory, lost at exit]
     #[arg(long, value_name = "FILE")]
     db: Option<PathBuf>,
 }

@@ -20,7 +20,7 @@ use crate::shutdown;
 pub(super) struct GatewayCommand {
     #[command(flatten)]
     connection: ConnectionFlags,
-    /// Where it listens; port 0 takes a free one [env: INTERLOCK_GATEWAY_LISTEN] [default: 127.0.0.1:8088]
+    /// Address to listen on; port 0 picks a free port [env: INTERLOCK_GATEWAY_LISTEN] [default: 127.0.0.1:8088]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
 }

@@ -24,12 +24,12 @@ use crate::terminal;
 pub(super) enum ResourceCommand {
     /// Show a resource, KIND/ID: its holder, queue and history
     Show(ShowArguments),
-    /// Show what happened to a resource, KIND/ID: who had it, from when on, by which order
+    /// Show the history of a resource, KIND/ID: who held it, since when, and by which order
     History(HistoryArguments),
-    /// Take a resource, KIND/ID, from its holder: the target is asked first who has it, then the holder
+    /// Release a resource, KIND/ID, by force: first the target is asked who has it, then the holder
     Release(ReleaseArguments),
-    /// Tell the ledger who has what, by a CSV list 'kind,id,customer', or --from a target, for the day on which Interlock is
-    /// switched on. Safe to run twice; interrupted, it goes on where it was
+    /// Import the current holders of resources into the ledger, from a CSV list 'kind,id,customer' or --from a target,
+    /// before Interlock goes live. Safe to run twice; an interrupted import continues where it stopped
     Import(import::ImportArguments),
 }
 
@@ -38,7 +38,7 @@ pub(super) enum ResourceCommand {
 pub(super) struct HistoryArguments {
     #[command(flatten)]
     resource: ShowArguments,
-    /// Only the last so many lines
+    /// Only the last N lines
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
@@ -57,10 +57,10 @@ pub(super) async fn run(command: &ResourceCommand, settings: Settings, output: O
 pub(super) struct ReleaseArguments {
     #[command(flatten)]
     resource: ShowArguments,
-    /// Release it although its holder did not ask for it: there is no other release by hand
+    /// Release it although its holder did not ask for it; required, because it is the only kind of manual release
     #[arg(long, required = true)]
     force: bool,
-    /// Go on where the target has it registered to the holder still, or does not say; it is marked in the history
+    /// Release it even if the target has it registered to the holder, or cannot tell; this is marked in the history
     #[arg(long)]
     even_if_registered: bool,
     #[command(flatten)]

@@ -27,7 +27,7 @@ pub(super) struct RouteCommand {
     /// The tenant
     #[arg(value_name = "TENANT")]
     name: String,
-    /// A customer's id, or a resource as KIND/ID. A customer whose id has a slash is written customer/ID
+    /// A customer id, or a resource as KIND/ID. Write a customer id that contains a slash as customer/ID
     entity: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use crate::inspection::Inspection;
 use crate::installation::{Installation, Patience};
 use crate::settings::Settings;
 
-/// What is to be looked at, and where it is.
+/// What to show, and where it is.
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
     /// Its id

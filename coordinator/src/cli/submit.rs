@@ -28,7 +28,7 @@ const TEXT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// `submit`.
 #[derive(Debug, Args)]
 pub(super) struct SubmitCommand {
-    /// File with one CloudEvent, a batch (a JSON array), or NDJSON (one per line); - is stdin
+    /// File with one CloudEvent, a batch (a JSON array), or NDJSON (one event per line); - reads from stdin
     file: PathBuf,
     #[command(flatten)]
     connection: ConnectionFlags,

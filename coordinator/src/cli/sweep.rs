@@ -21,7 +21,7 @@ use crate::terminal;
 pub(super) struct SweepCommand {
     #[command(flatten)]
     connection: ConnectionFlags,
-    /// Only look: do not have those say again what they wait for of whom nobody knows
+    /// Only report: do not ask customers to claim again what their resources have no ticket for
     #[arg(long)]
     dry_run: bool,
 }

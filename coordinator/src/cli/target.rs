@@ -22,13 +22,13 @@ use crate::targets::Targets;
 /// `target`.
 #[derive(Debug, Subcommand)]
 pub(super) enum TargetCommand {
-    /// List the targets: whether they are called, and how often at most
+    /// List the targets, with their states and rate limits
     List(ListArguments),
     /// Show a target: its state, limit, last probe and history
     Show(ShowArguments),
-    /// Send a target nothing until it is resumed: what waits for it stays in its queue
+    /// Stop calls to a target until it is resumed; waiting calls stay in its queue
     Pause(PauseArguments),
-    /// Ask a target at once whether it is there, and call it again: after a pause, in an outage, or in maintenance
+    /// Probe a target now, and resume the calls to it: after a pause, in an outage, or in maintenance
     Resume(ActArguments),
     /// Limit the requests per second to a target, over all workers
     Limit(LimitArguments),
@@ -55,7 +55,7 @@ pub(super) struct ActArguments {
 pub(super) struct PauseArguments {
     #[command(flatten)]
     act: ActArguments,
-    /// For how long, e.g. 2h [default: until it is resumed]
+    /// Duration, for example 2h [default: until it is resumed]
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     lasts: Option<Duration>,
 }
@@ -65,7 +65,7 @@ pub(super) struct PauseArguments {
 pub(super) struct LimitArguments {
     #[command(flatten)]
     act: ActArguments,
-    /// Requests per second, or none to go back to what is configured
+    /// Requests per second, or none to use the configured limit again
     #[arg(value_name = "N|none", value_parser = rate)]
     per_second: PersonsRate,
 }

@@ -28,16 +28,16 @@ use crate::worker_pool::{
 pub(super) struct WorkerCommand {
     #[command(flatten)]
     connection: ConnectionFlags,
-    /// What this process does
+    /// Work of this process
     #[arg(long, value_enum, default_value_t)]
     workload: Workload,
-    /// The targets whose calls it makes [default: all that are configured]
+    /// Targets that this process calls [default: all configured targets]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     targets: Vec<TargetId>,
-    /// The shards that it serves, FIRST-LAST [default: all]
+    /// Shards that this process serves, FIRST-LAST [default: all]
     #[arg(long, value_name = "RANGE")]
     shards: Option<ShardRange>,
-    /// Where /healthz, /readyz and /metrics are; port 0 takes a free one
+    /// Address of /healthz, /readyz and /metrics; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
     listen: SocketAddr,
 }

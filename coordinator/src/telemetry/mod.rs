@@ -18,7 +18,7 @@ use crate::fault::{Fault, with_causes};
 use crate::settings::{LogFormat, LogSettings};
 use crate::terminal;
 
-/// When colours are used.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set.

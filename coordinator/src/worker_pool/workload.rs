@@ -10,16 +10,16 @@ use crate::fault::Fault;
 /// The work of one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Workload {
-    /// All of it.
+    /// All of the workloads below.
     #[default]
     All,
     /// Customer entities.
     Entity,
     /// Resource entities.
     Resource,
-    /// The calls to targets.
+    /// Calls to targets.
     Provisioning,
-    /// Targets' entities, sweeps, the upkeep of tenants, and calls of unordered work that producers put on the shared jobs
+    /// Target entities, sweeps, tenant upkeep, and calls for unordered events that producers put on the shared jobs
     /// queues.
     Jobs,
 }

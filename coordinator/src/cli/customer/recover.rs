@@ -23,13 +23,13 @@ use crate::terminal;
 pub(crate) struct RecoverArguments {
     /// The customer's id
     id: String,
-    /// Only what this run had not ended; all runs that died and whose histories are still there otherwise
+    /// Only the unfinished events of this run [default: all runs that ended abnormally and whose histories still exist]
     #[arg(long, value_name = "RUN_ID")]
     run: Option<String>,
-    /// Only say what would be submitted
+    /// Only report what would be submitted
     #[arg(long)]
     dry_run: bool,
-    /// Submit it
+    /// Submit the events
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

@@ -28,15 +28,15 @@ const PROGRESS_FROM: usize = 10;
 /// `order retry` and the like.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ActArguments {
-    /// The orders; none to find them by --state, --target, --code, --customer or --overdue
+    /// The orders; omit them to select orders with --state, --target, --code, --customer or --overdue
     #[arg(value_name = "ORDER_ID")]
     ids: Vec<String>,
     #[command(flatten)]
     filter: FilterArguments,
-    /// Say what would be done, and do nothing
+    /// Only report what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Act on all orders that are found; without it, as --dry-run
+    /// Act on all selected orders; without it, the command behaves as with --dry-run
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

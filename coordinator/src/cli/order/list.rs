@@ -22,13 +22,13 @@ use crate::settings::Settings;
 pub(in crate::cli) struct ListArguments {
     #[command(flatten)]
     filter: FilterArguments,
-    /// Orders of a page, 1 to 1,000
+    /// Orders per page, 1 to 1,000
     #[arg(long, value_name = "N", default_value_t = LIMIT_DEFAULT, value_parser = limit)]
     limit: usize,
-    /// Where to go on: the cursor that the page before gave
+    /// Where to continue: the cursor that the previous page returned
     #[arg(long, conflicts_with = "all")]
     cursor: Option<String>,
-    /// All pages, not one
+    /// Print all pages
     #[arg(long, conflicts_with = "limit")]
     all: bool,
     #[command(flatten)]
@@ -38,19 +38,19 @@ pub(in crate::cli) struct ListArguments {
 /// Which open orders.
 #[derive(Debug, Default, Args)]
 pub(in crate::cli) struct FilterArguments {
-    /// Those in this state; may be given several times
+    /// Only orders in this state; repeatable
     #[arg(long = "state", value_parser = ["acknowledged", "pending", "inProgress", "held"])]
     states: Vec<String>,
-    /// Those of this customer
+    /// Only orders of this customer
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
-    /// Those that wait at this target, or are held there
+    /// Only orders that wait at this target, or are held there
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
-    /// Those that are held with this code
+    /// Only orders that are held with this code
     #[arg(long)]
     code: Option<String>,
-    /// Those past the time by which they were due
+    /// Only orders that are past their time limit
     #[arg(long)]
     overdue: bool,
 }

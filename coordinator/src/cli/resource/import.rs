@@ -22,19 +22,19 @@ pub(crate) struct ImportArguments {
     /// CSV file whose first line is 'kind,id,customer'
     #[arg(required_unless_present = "from", conflicts_with = "from")]
     file: Option<PathBuf>,
-    /// Read who has what from this target instead, all of it, once: PyHSS
+    /// Read the holders of all resources from this target instead, once; PyHSS only
     #[arg(long, value_name = "TARGET", requires = "customers")]
     from: Option<TargetId>,
-    /// With --from: CSV file whose first line is 'party,customer': which customer each IMSI is
+    /// With --from: CSV file whose first line is 'party,customer'; it maps each IMSI to a customer
     #[arg(long, value_name = "FILE.csv", requires = "from")]
     customers: Option<PathBuf>,
-    /// With --from: the kind of resource to read
+    /// With --from: the resource kind to read
     #[arg(long, value_name = "KIND", default_value = "msisdn", requires = "from")]
     kind: ResourceKind,
-    /// Only say what would become of each line; nothing is changed
+    /// Only report what would happen to each line; nothing is changed
     #[arg(long)]
     dry_run: bool,
-    /// Lines that are imported as one piece of work
+    /// Lines that are imported as one unit of work
     #[arg(long, value_name = "N", default_value_t = PART_LINES_MAX, hide = true)]
     lines_per_part: usize,
     #[command(flatten)]
