@@ -94,7 +94,7 @@ pub struct OrderRequest {
     pub words: ActionWords,
 }
 
-/// What an action led to.
+/// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ActionTaken {
     /// The order.
@@ -102,9 +102,9 @@ pub struct ActionTaken {
     pub order_id: OrderId,
     /// The action's id.
     pub action_id: String,
-    /// The order's state after it.
+    /// The order's state after the action.
     pub state: String,
-    /// Whether this action id had been taken before, and nothing changed.
+    /// Whether this action id was already applied, so that nothing changed.
     pub repeated: bool,
 }
 

@@ -26,14 +26,15 @@ use crate::metrics::{MetricName, Metrics};
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);
 
-/// One result for each event, in the order in which they came.
+/// One result for each event, in the order of the request.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct Results {
     results: Vec<EventResult>,
 }
 
-/// Takes CloudEvents in: one in structured JSON, one in binary mode (`ce-*` headers), or a batch. 202 means that each
-/// event has its own result; an `accepted` one reaches exactly one terminal state. Sending events again is always safe.
+/// Accepts CloudEvents: one in structured JSON, one in binary mode (`ce-*` headers), or a batch. 202 means that each
+/// event has its own result; an `accepted` event reaches exactly one terminal state. Sending events again is always
+/// safe.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/events",

@@ -20,9 +20,9 @@ use crate::inspection::why::{Asked, Why};
 /// The reads that `why` counts as: it asks whoever is in the chain.
 const READS_OF_WHY: usize = 10;
 
-/// A page of the open orders of a tenant: those of entities, then those that stand alone (`stands_alone`: an event type without
-/// ordering, one step, no claim), for which there are no actions. Eventually consistent, but for those of entities where
-/// a customer is named.
+/// A page of a tenant's open orders: first those of customer entities, then standalone orders (`stands_alone`: an event
+/// type without ordering, one step, no claim), to which actions do not apply. Eventually consistent, except for the
+/// orders of an entity if a customer is given.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/orders",

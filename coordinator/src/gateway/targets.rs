@@ -26,41 +26,42 @@ const READS_OF_LIST: usize = 10;
 /// All targets.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct TargetList {
-    /// Each as `GET /v1/targets/{name}` shows it; of one that does not answer its name, and why under `unanswered`.
+    /// Each as in `GET /v1/targets/{name}`; for a target that does not answer, its name, and the reason in
+    /// `unanswered`.
     #[schema(value_type = Vec<Object>)]
     targets: Vec<Value>,
 }
 
-/// The body of a call that acts on a target.
+/// The body of an action on a target.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetActionBody {
-    /// Names the action, at most 128 bytes: the same again changes nothing.
+    /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
     action_id: String,
     /// `pause`, `resume` or `limit`.
     action: String,
-    /// Why; kept in the target's history.
+    /// Reason; kept in the target's history.
     reason: String,
-    /// On whose behalf: the actor is the bearer of the token.
+    /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
-    /// For `pause`: until when, RFC 3339; without it until somebody resumes it.
+    /// For `pause`: end of the pause, RFC 3339; if missing, until the target is resumed.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     until: Option<DateTime<Utc>>,
-    /// For `limit`: requests per second; null or missing to go back to what is configured.
+    /// For `limit`: requests per second; null or missing to use the configured limit again.
     #[serde(default)]
     #[schema(value_type = Option<f64>)]
     per_second: Option<Rate>,
 }
 
-/// All targets that are configured and that the token may look at.
+/// All configured targets to which the token gives access.
 #[utoipa::path(
     get,
     path = "/v1/targets",
     responses(
         (status = 200, description = "targets", body = TargetList),
-        (status = 403, description = "The token may not look at targets", body = Problem)
+        (status = 403, description = "The token does not give access to targets", body = Problem)
     )
 )]
 pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Json<TargetList>, Problem> {
@@ -99,14 +100,15 @@ pub(super) async fn show(
     Ok(Json(gateway.targets.show(&target).await?))
 }
 
-/// Acts on a target. The same `action_id` again changes nothing. The token must be for all tenants that call it.
+/// Acts on a target. Repeating an action with the same `action_id` changes nothing. The token must give access to all
+/// tenants that call the target.
 #[utoipa::path(
     post,
     path = "/v1/targets/{name}/actions",
     params(("name" = String, Path)),
     request_body = TargetActionBody,
     responses(
-        (status = 200, description = "The target's state after it", body = TargetActionTaken),
+        (status = 200, description = "The target's state after the action", body = TargetActionTaken),
         (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
         (status = 403, description = "The token gives no access to the target, or does not allow actions, or the \
                                       target does not exist", body = Problem),

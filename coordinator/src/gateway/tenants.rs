@@ -18,25 +18,25 @@ use super::throttle::Counted;
 use crate::http_service::UnreadBody;
 use crate::tenants::TenantActionTaken;
 
-/// The body of a call that acts on a tenant.
+/// The body of an action on a tenant.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TenantActionBody {
-    /// Names the action, at most 128 bytes: the same again changes nothing.
+    /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
     action_id: String,
     /// `onboard` or `offboard`.
     action: String,
-    /// Why; kept in the tenant's history.
+    /// Reason; kept in the tenant's history.
     reason: String,
-    /// On whose behalf: the actor is the bearer of the token.
+    /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
-    /// For `offboard`: whether new events are refused before the open orders have ended.
+    /// For `offboard`: whether new events are rejected before the open orders have ended.
     #[serde(default)]
     at_once: bool,
 }
 
-/// A tenant: its state, the steps of its on-boarding, and what is left of it.
+/// A tenant: its state, the steps of its on-boarding, and its remaining open orders.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}",
@@ -60,14 +60,14 @@ pub(super) async fn show(
     Ok(Json(gateway.tenants.show(&tenant).await?))
 }
 
-/// On-boards or off-boards a tenant. The same `action_id` again changes nothing.
+/// On-boards or off-boards a tenant. Repeating an action with the same `action_id` changes nothing.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/actions",
     params(("tenant" = String, Path, description = "The tenant")),
     request_body = TenantActionBody,
     responses(
-        (status = 200, description = "The tenant's state after it", body = TenantActionTaken),
+        (status = 200, description = "The tenant's state after the action", body = TenantActionTaken),
         (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
         (status = 403, description = "The token does not give access to this tenant, or does not allow \
                                       actions", body = Problem),

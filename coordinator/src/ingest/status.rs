@@ -6,15 +6,15 @@ use interlock_domain::order::Rejection;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Whether an event was taken.
+/// Whether an event was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventStatus {
     /// It will reach exactly one terminal state.
     Accepted,
-    /// It was not taken, and will not be as it is.
+    /// It was not accepted, and sending it unchanged will not help.
     Rejected,
-    /// It may have been taken. Sending it again is safe.
+    /// It may have been accepted. Sending it again is safe.
     Unknown,
 }
 
@@ -32,24 +32,24 @@ impl EventStatus {
     }
 }
 
-/// What became of one event. What an event does not say is null.
+/// The result for one event. Attributes that the event does not have are null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct EventResult {
     /// The event's `id`.
     pub event_id: Option<String>,
-    /// What became of it.
+    /// The status.
     pub status: EventStatus,
-    /// The order that it makes.
+    /// The order that it creates.
     #[schema(value_type = Option<String>)]
     pub order_id: Option<OrderId>,
     /// The event's `subject`.
     pub customer_id: Option<String>,
-    /// The entity that has it; null for an order that needs no entity.
+    /// The workflow id of its entity; null for an order that needs no entity.
     pub workflow_id: Option<String>,
-    /// A stable code of why it was not accepted.
+    /// A stable code that says why it was not accepted.
     #[schema(value_type = Option<String>)]
     pub code: Option<ReasonCode>,
-    /// The same as a sentence.
+    /// The reason as a sentence.
     pub detail: Option<String>,
 }
 
