@@ -207,7 +207,7 @@ impl MoveAll<'_> {
 }
 
 fn refused(what: &str, status: &Status) -> Fault {
-    Fault::failed(ErrorCode::TemporalRefused, format!("Temporal does not report {what}: {}.", status.message()))
+    Fault::failed(ErrorCode::TemporalRefused, format!("Temporal did not return {what}: {}.", status.message()))
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ async fn ensure_rates(installation: &Installation, dry_run: bool) -> Vec<Deed> {
     let rated = installation.settings.targets.iter().filter_map(|(target, of)| Some((target, of.rate_per_second?)));
     for (target, rate) in rated {
         let queue = installation.routing.provisioning_queue(target);
-        let deed = Deed::of(namespace, Thing::Queue, queue).with_detail(format!("{} requests a second", rate.get()));
+        let deed = Deed::of(namespace, Thing::Queue, queue).with_detail(format!("{} requests per second", rate.get()));
         done.push(if dry_run {
             deed.with(DeedOutcome::WouldChange)
         } else {

@@ -56,7 +56,7 @@ async fn read(client: &Client, namespace: &str) -> Result<Option<InstallationRec
         Err(status) => return Err(unreadable(namespace, status.message())),
     };
     let memo = described.workflow_execution_info.and_then(|info| info.memo).unwrap_or_default();
-    let field = memo.fields.get(MEMO_FIELD).ok_or_else(|| unreadable(namespace, "it has no such memo"))?;
+    let field = memo.fields.get(MEMO_FIELD).ok_or_else(|| unreadable(namespace, "its memo is missing"))?;
     serde_json::from_slice(&field.data).map(Some).map_err(|error| unreadable(namespace, &error.to_string()))
 }
 

@@ -98,9 +98,9 @@ impl DeedOutcome {
     fn words(self) -> &'static str {
         match self {
             Self::Found => "found",
-            Self::Made => "made",
+            Self::Made => "created",
             Self::Changed => "changed",
-            Self::Told => "told",
+            Self::Told => "requested",
             Self::WouldMake => "would be created",
             Self::WouldChange => "would be changed",
             Self::NotDone => "NOT DONE",

@@ -193,7 +193,7 @@ impl Paint {
         }
         let owner = match demo.look_up.get("imsi").and_then(Value::as_str) {
             Some(imsi) => format!("IMSI {imsi}"),
-            None => "null: nobody".to_owned(),
+            None => "null (no subscriber)".to_owned(),
         };
         let _written = writeln!(text, "\n  Subscriber of {NUMBER} according to the HSS: {}\n", self.bold(&owner));
         for check in &demo.verdict.checks {

@@ -197,7 +197,7 @@ fn target_text(view: &Value) -> String {
         ("until", "until"),
         ("next_probe_at", "next probe"),
         ("next_maintenance_at", "maintenance"),
-        ("limit_fault", "not told"),
+        ("limit_fault", "not set"),
     ] {
         if !view[name].is_null() {
             lines.push(format!("{what:<10} {}", text(view, name)));

@@ -173,7 +173,7 @@ impl WorkerProcess {
 
 fn failed(reason: &dyn std::fmt::Display, log: &str) -> Fault {
     let tail: String = log.chars().skip(log.chars().count().saturating_sub(LOG_TAIL_MAX)).collect();
-    let said = if tail.is_empty() { String::new() } else { format!(" It said:\n{}", tail.trim_end()) };
+    let said = if tail.is_empty() { String::new() } else { format!(" Its output:\n{}", tail.trim_end()) };
     Fault::failed(ErrorCode::WorkerProcessFailed, format!("A worker process could not be started: {reason}.{said}"))
 }
 

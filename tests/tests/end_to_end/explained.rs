@@ -164,7 +164,7 @@ fn a_hand_over_that_waits_is_explained_over_the_lease_and_its_holder_down_to_the
         scene.bed.hss.set_knobs(knobs);
         scene.completed(&[gives_up, waits.clone()]).await;
         let told = said(&scene, &["order", "why", waits.as_str()]).await;
-        assert!(told.contains("(completed) is over, since "), "{told}");
+        assert!(told.contains("(completed) has ended, "), "{told}");
 
         let history = said(&scene, &["resource", "history", &format!("msisdn/{number}"), "-o", "jsonl"]).await;
         let history: Vec<Value> = history.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -46,7 +46,7 @@ impl Customer {
 
     /// Its worker reported what is to be retried instead of failing the attempt: a person has to look.
     fn step_given_up(&mut self, id: &OrderId, index: usize, code: ErrorCode) {
-        let detail = format!("the call was given up after the outcome {code}");
+        let detail = format!("the call was not retried after the outcome {code}");
         self.set_step(id, index, StepState::Held { code: code.into(), detail });
     }
 
@@ -201,7 +201,7 @@ impl Customer {
 
     /// The target has it registered to somebody else: the lease goes back, the resource finds out who.
     fn step_in_use(&mut self, now: Timestamp, id: &OrderId, index: usize, holder: Option<String>) {
-        let whom = holder.clone().unwrap_or_else(|| "somebody else".to_owned());
+        let whom = holder.clone().unwrap_or_else(|| "another holder".to_owned());
         let compensation = self.orders[id].steps[index].compensates.is_some();
         let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
         let releases = self.resources_in_mode(id, index, ClaimMode::Release);

@@ -89,12 +89,12 @@ fn sentence(link: &Link, now: DateTime<Utc>) -> String {
         Some("unanswered") => format!("did not answer{code}"),
         Some("forbidden") => format!("access denied{code}"),
         Some(other) => format!("waits for {other}{step}{code}"),
-        None => format!("is over{code}"),
+        None => format!("has ended{code}"),
     };
     let since = link.since.as_ref().and_then(|since| DateTime::parse_from_rfc3339(since).ok());
     let since = since.map(|since| age(since.to_utc(), now)).map(|age| match link.waits_for {
         Some(_) => format!(", for {age}"),
-        None => format!(", since {age} ago"),
+        None => format!(", {age} ago"),
     });
     let since = since.unwrap_or_default();
     let ring = if link.in_ring { "↻ " } else { "" };
