@@ -153,12 +153,8 @@ fn merge(
     }
     let value = |(name, default): (&String, &Option<String>)| {
         let value = given.get(name).or(default.as_ref()).cloned();
-        let value = value.ok_or_else(|| {
-            fault(format!(
-                "the adapter file requires a value for the parameter \
-                                                       '{name}'"
-            ))
-        })?;
+        let value =
+            value.ok_or_else(|| fault(format!("the adapter file requires a value for the parameter '{name}'")))?;
         Ok((name.clone(), value))
     };
     declared.iter().map(value).collect()
@@ -213,11 +209,8 @@ impl Adapter for DeclarativeAdapter {
 
     async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
         let Some(question) = self.connector.find_holder.get(resource.kind()) else {
-            let detail = format!(
-                "the target's adapter file does not describe how to find the holder of a \
-                                  {}",
-                resource.kind()
-            );
+            let detail =
+                format!("the target's adapter file does not describe how to find the holder of a {}", resource.kind());
             return Ok(HolderAnswer::Unclear { detail });
         };
         let variables = variables::of_resource(&self.target, resource, &self.parameters);

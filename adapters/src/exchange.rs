@@ -289,8 +289,7 @@ impl Answer {
             300..=302 | 304..=399 => Some(Outcome::Permanent {
                 code: ErrorCode::Redirected.into(),
                 detail: format!(
-                    "the target responds with a redirect ({status}): set its base_url to the final \
-                                 address"
+                    "the target responds with a redirect ({status}): set its base_url to the final address"
                 ),
             }),
             _ => None,

@@ -175,9 +175,7 @@ impl JsonHttpAdapter {
         let says = |name| text(answer, name);
         match answer.status.as_u16() {
             202 => Outcome::Ambiguous {
-                detail: "the target accepted the call, and has not confirmed it yet \
-                                              (202)"
-                    .to_owned(),
+                detail: "the target accepted the call, and has not confirmed it yet (202)".to_owned(),
             },
             200..=299 if says("status") == Some("already_done") => Outcome::AlreadyDone,
             200..=299 => Outcome::Done,

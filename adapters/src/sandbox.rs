@@ -90,8 +90,8 @@ impl Default for SandboxOptions {
 pub enum SandboxError {
     /// The address cannot be listened on.
     #[error(
-        "cannot bind to the listen address {listen} of the sandbox target ({source}); choose another address \
-             with --listen"
+        "cannot bind to the listen address {listen} of the sandbox target ({source}); choose another address with \
+         --listen"
     )]
     Listen {
         /// The address.

@@ -230,14 +230,13 @@ fn invalid_fault(reason: &str) -> Fault {
 fn warn_of_what_the_client_ignores(profile: &ClientConfigProfile) {
     if profile.codec.is_some() {
         tracing::warn!(
-            "a remote codec is configured (TEMPORAL_CODEC_*), but Temporal's Rust client does not support \
-                        it"
+            "a remote codec is configured (TEMPORAL_CODEC_*), but Temporal's Rust client does not support it"
         );
     }
     if profile.tls.as_ref().is_some_and(|tls| tls.disable_host_verification) {
         tracing::warn!(
-            "TLS host verification is turned off in the configuration, but Temporal's Rust client does \
-                        not support that: it stays on"
+            "TLS host verification is turned off in the configuration, but Temporal's Rust client does not support \
+             that: it stays on"
         );
     }
 }

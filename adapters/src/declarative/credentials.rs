@@ -116,11 +116,7 @@ impl Credentials {
                 let headers = fixed_headers(fixed).map_err(|error| unavailable(error.to_string()))?;
                 (
                     headers.ok_or_else(|| {
-                        unavailable(
-                            "a secret contains characters that an HTTP header cannot \
-                                                    carry"
-                                .to_owned(),
-                        )
+                        unavailable("a secret contains characters that an HTTP header cannot carry".to_owned())
                     })?,
                     None,
                 )
@@ -192,9 +188,7 @@ async fn fetch_token(
             // RFC 6749, 2.3.1: both are form-encoded before they are joined.
             let (id, secret) = (form_encoded(&client_id), form_encoded(&client_secret));
             proof = sensitive(AUTHORIZATION, basic(&id, &secret).expose_secret()).ok_or_else(|| {
-                "the client's id or secret contains characters that an HTTP header cannot \
-                                carry"
-                    .to_owned()
+                "the client's id or secret contains characters that an HTTP header cannot carry".to_owned()
             })?;
         }
         ClientAuth::Post => {

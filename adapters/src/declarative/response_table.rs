@@ -55,8 +55,8 @@ impl ResponseTable {
         let entry = request.require("responses", faults)?;
         let (own, has_default) = read_rows(&entry, asked, scope, faults);
         if !has_default && !shared.has_default {
-            let message = "No row matches every other response: end the table, or the file's [[responses]], with a \
-                           row that has neither 'status' nor conditions.";
+            let message = "No row matches every other response: end the table, or the file's [[responses]], with a row \
+                           that has neither 'status' nor conditions.";
             faults.add(&entry.spot, ErrorCode::NoDefaultRow, message);
         }
         Some(Self { own, shared: Arc::clone(shared) })

@@ -28,8 +28,7 @@ impl StatusSet {
             faults.add(
                 &place,
                 ErrorCode::BadStatus,
-                "The list of statuses is empty; omit 'status' to match any \
-                                                      status.",
+                "The list of statuses is empty; omit 'status' to match any status.",
             );
         }
         for item in items {

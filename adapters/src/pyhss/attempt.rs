@@ -85,9 +85,9 @@ impl<'a> Attempt<'a> {
         let reason = match self.write(Method::PATCH, &path, Some(&Value::Object(columns.clone())), name).await? {
             Answered::Row(row) if in_place(&row) => return Ok(self.applied()),
             Answered::Conflict => return Ok(Written::Conflict),
-            Answered::Row(_) | Answered::Removed => "the response has another row than the one that was \
-                                                     changed"
-                .to_owned(),
+            Answered::Row(_) | Answered::Removed => {
+                "the response has another row than the one that was changed".to_owned()
+            }
             Answered::Null => "the response is null".to_owned(),
             Answered::Failed(reason) => return self.settle_failed(self.read_back(&path).await?, in_place, reason),
         };
@@ -106,9 +106,9 @@ impl<'a> Attempt<'a> {
         let reason = match self.write(Method::PUT, &[table, ""], Some(&Value::Object(columns.clone())), name).await? {
             Answered::Row(row) if in_place(&row) => return Ok(self.applied()),
             Answered::Conflict => return Ok(Written::Conflict),
-            Answered::Row(_) | Answered::Removed => "the response has another row than the one that was \
-                                                     created"
-                .to_owned(),
+            Answered::Row(_) | Answered::Removed => {
+                "the response has another row than the one that was created".to_owned()
+            }
             Answered::Null => "the response is null".to_owned(),
             Answered::Failed(reason) => return self.settle_failed(self.read_back(found_at).await?, in_place, reason),
         };

@@ -37,8 +37,7 @@ pub(super) async fn find_holder(adapter: &PyhssAdapter, resource: &ResourceId) -
         kind => Err(Outcome::Permanent {
             code: ErrorCode::UnknownResourceKind.into(),
             detail: format!(
-                "PyHSS cannot find the holder of a resource of kind '{kind}': correct the catalog's \
-                             authority"
+                "PyHSS cannot find the holder of a resource of kind '{kind}': correct the catalog's authority"
             ),
         }),
     }
@@ -52,9 +51,9 @@ async fn holder_of_number(reader: &Reader<'_>, msisdn: &Msisdn) -> Result<Holder
         Holders::Nobody if places.is_whole => HolderAnswer::Nobody,
         Holders::Nobody => HolderAnswer::Unclear {
             detail: format!(
-                "scan incomplete: it is not a primary number, and the HSS has more rows than the {} that are read \
-                 for additional numbers (scan_rows_max): check whether a row lists it, or fill the ledger with \
-                 'interlock resource import --from'",
+                "scan incomplete: it is not a primary number, and the HSS has more rows than the {} that are read for \
+                 additional numbers (scan_rows_max): check whether a row lists it, or fill the ledger with 'interlock \
+                 resource import --from'",
                 reader.adapter.scan_rows_max
             ),
         },

@@ -165,9 +165,8 @@ fn expired() -> Outcome {
 
 /// The outcome of a step that may have been sent, and is not sent again.
 fn given_up() -> Outcome {
-    let detail = "The target may or may not have applied the call; a late retry would do more harm than \
-                  none."
-        .to_owned();
+    let detail =
+        "The target may or may not have applied the call; a late retry would do more harm than none.".to_owned();
     Outcome::Permanent { code: ErrorCode::GivenUpAmbiguous.into(), detail }
 }
 

@@ -123,8 +123,8 @@ impl Event {
         let Value::Object(attributes) = value else {
             return Err(Rejection::new(
                 ErrorCode::NotAnEvent,
-                "An event must be a single JSON object with the CloudEvents attributes; send the events of a batch \
-                 one by one.",
+                "An event must be a single JSON object with the CloudEvents attributes; send the events of a batch one \
+                 by one.",
             ));
         };
         if attributes.get("specversion").and_then(Value::as_str) != Some("1.0") {

@@ -298,8 +298,7 @@ impl Actions {
         // The order was seen a moment ago: what its customer knows nothing of stands alone.
         let alone = || ActionError::Refused {
             code: ErrorCode::ActionOnOther,
-            detail: "This order is standalone: it waits for no turn, and it belongs to no customer's \
-                     entity."
+            detail: "This order is standalone: it waits for no turn, and it belongs to no customer's entity."
                 .to_owned(),
         };
         let answer = match answered.await {

@@ -69,8 +69,7 @@ impl Changeover {
             lines.push("The change of the shard count is complete.".to_owned());
         } else {
             lines.push(
-                "Run this again until none is left; entities with calls in flight move when these calls \
-                        end."
+                "Run this again until none is left; entities with calls in flight move when these calls end."
                     .to_owned(),
             );
         }

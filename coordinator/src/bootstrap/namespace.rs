@@ -48,8 +48,8 @@ pub(super) async fn ensure(client: &Client, namespace: &str, options: &Bootstrap
         Err(status) => {
             return deed.refused(
                 &status,
-                "Create the namespace with the tool that manages your namespaces (on Temporal Cloud: its console, \
-                 tcld or Terraform), then run it again.",
+                "Create the namespace with the tool that manages your namespaces (on Temporal Cloud: its console, tcld \
+                 or Terraform), then run it again.",
             );
         }
     }
@@ -73,8 +73,8 @@ fn of_its_retention(deed: Deed, namespace: &str, retention: Option<Duration>) ->
     let hours = retention.as_secs() / 3_600;
     deed.with_warning(
         format!(
-            "it keeps closed workflows for {hours} hours: duplicates of unordered events are recognised only \
-                 within that time"
+            "it keeps closed workflows for {hours} hours: duplicates of unordered events are recognised only within \
+             that time"
         ),
         &format!("For 30 days: temporal operator namespace update --namespace {namespace} --retention 720h"),
     )

@@ -77,9 +77,9 @@ fn check(file: &Path) -> Result<Report, Fault> {
 fn unprotected(catalog: &Catalog, event_type: &str) -> String {
     if let Some((kind, field)) = catalog.unproven_field(event_type) {
         return format!(
-            "{event_type}: its steps use any {kind} that the field '{field}' names, but it neither claims nor \
-             requires it; say what its customer must hold, as in requires = [\"{kind}/{{{field}}}\"], or also allow \
-             what no customer is known to hold with first_use = true, or write requires = [] if nothing is needed"
+            "{event_type}: its steps use any {kind} that the field '{field}' names, but it neither claims nor requires \
+             it; say what its customer must hold, as in requires = [\"{kind}/{{{field}}}\"], or also allow what no \
+             customer is known to hold with first_use = true, or write requires = [] if nothing is needed"
         );
     }
     format!(

@@ -145,8 +145,7 @@ impl Paint {
 
     fn opening(&self, addresses: &BTreeMap<String, String>, leases: bool) -> String {
         let title = if leases {
-            "a number moves to another customer in the right \
-                                 order"
+            "a number moves to another customer in the right order"
         } else {
             "the same events with the leases off"
         };

@@ -41,7 +41,7 @@ fn plain(value: &Value) -> String {
 /// How the entity ended that showed this, where it did: nothing of it goes on then.
 pub(super) fn ended(view: &Value) -> Option<String> {
     let ended = view.get("entity_ended").and_then(Value::as_str)?;
-    Some(format!("its entity was {ended}: nothing of this continues (see: interlock errors entity_ended)"))
+    Some(format!("its entity was {ended}: none of this continues (see: interlock errors entity_ended)"))
 }
 
 /// What an order waits for, in words.

@@ -161,8 +161,7 @@ fn tenant_text(view: &Value) -> String {
     }
     if !view["drain_fault"].is_null() {
         lines.push(format!(
-            "the customers with open orders cannot be counted: \
-                            {}",
+            "the customers with open orders cannot be counted: {}",
             text(&view["drain_fault"], "detail")
         ));
     }

@@ -104,8 +104,8 @@ pub(super) async fn on_order(
         (status = 404, description = "Never seen", body = Problem),
         (
             status = 409,
-            description = "Rejected, with the reason: still_registered, holder_has_open_orders, \
-                           authority_unanswered, …",
+            description = "Rejected, with the reason: still_registered, holder_has_open_orders, authority_unanswered, \
+                           …",
             body = Problem
         ),
         (status = 413, description = "body_too_large", body = Problem),

@@ -44,8 +44,8 @@ pub(super) struct Results {
         (status = 202, description = "One result for each event", body = Results),
         (status = 400, description = "No event could be read", body = Problem),
         (status = 401, description = "No token, or an unknown one", body = Problem),
-        (status = 403, description = "The token does not give access to this tenant or call; tenant_closed: the \
-                                      tenant was off-boarded", body = Problem),
+        (status = 403, description = "The token does not give access to this tenant or call; tenant_closed: the tenant \
+                                      was off-boarded", body = Problem),
         (status = 408, description = "The body did not arrive in time", body = Problem),
         (status = 413, description = "Above the size limit: event_too_large, batch_too_large, \
                                       body_too_many_values", body = Problem),

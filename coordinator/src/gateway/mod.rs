@@ -96,8 +96,7 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
         return Err(Fault::wrong_use(
             ErrorCode::GatewayWithoutTokens,
             format!(
-                "The gateway would listen on {listen}, which other machines can reach, and no token is \
-                     configured."
+                "The gateway would listen on {listen}, which other machines can reach, and no token is configured."
             ),
         ));
     }

@@ -74,10 +74,7 @@ pub async fn read_target(
     write(kind, &parties, customers).map_err(|error| {
         Fault::failed(
             ErrorCode::ListUnreadable,
-            format!(
-                "The list of holders at the target cannot be written: \
-                                                          {error}."
-            ),
+            format!("The list of holders at the target cannot be written: {error}."),
         )
     })
 }

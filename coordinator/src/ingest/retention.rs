@@ -72,8 +72,8 @@ pub(super) fn too_old(time: Option<Timestamp>, now: Timestamp, retention: Option
     let detail = || {
         let hours = kept.as_secs() / 3_600;
         format!(
-            "The event is older than {hours} hours; duplicates of unordered events are recognised only within \
-                 that time."
+            "The event is older than {hours} hours; duplicates of unordered events are recognised only within that \
+             time."
         )
     };
     let is_forgotten = time.is_some_and(|time| time.0 < now.0.saturating_sub(kept_ms));

@@ -93,9 +93,9 @@ fn at_target(link: &Link) -> Option<String> {
             "nothing, if {target} is known to be down: it is probed regularly, and called again when it answers; to \
              probe it now: interlock target resume {target} --reason …"
         ),
-        "ramping" => "nothing: the rate of calls is being raised step by step, and waiting steps get their \
-                      turn"
-            .to_owned(),
+        "ramping" => {
+            "nothing: the rate of calls is being raised step by step, and waiting steps get their turn".to_owned()
+        }
         _ => return None,
     })
 }

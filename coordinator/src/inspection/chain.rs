@@ -188,7 +188,7 @@ impl Chain {
             (Some("orphan"), _) => {
                 let detail = format!(
                     "The entity of {name} is gone; its earlier requests must arrive before the lease passes \
-                             on.{look_up}"
+                     on.{look_up}"
                 );
                 link("settling", holder.orphaned_at.clone().or(since), detail)
             }
@@ -231,10 +231,7 @@ impl Chain {
         let (waits_for, usual) = if keeping.holds {
             (
                 "event",
-                format!(
-                    "No open order of {customer} releases it; the customer keeps it until an event \
-                               releases it."
-                ),
+                format!("No open order of {customer} releases it; the customer keeps it until an event releases it."),
             )
         } else {
             ("settling", format!("{customer} has released it; the message is in flight."))
@@ -263,8 +260,8 @@ impl Chain {
             }
             (Question::Resource { .. }, _) => {
                 let detail = format!(
-                    "The resource's entity was {ended}; the next sweep asks the customers that hold it or wait for \
-                     it to say so again."
+                    "The resource's entity was {ended}; the next sweep asks the customers that hold it or wait for it \
+                     to say so again."
                 );
                 Link::of_question(question, "settling", &detail)
             }
@@ -315,8 +312,7 @@ impl Chain {
         let mut link = Link::of_question(
             question,
             "forbidden",
-            "It belongs to another tenant, to which this token does not \
-                                                      give access.",
+            "It belongs to another tenant, to which this token does not give access.",
         );
         let another = || Some(ANOTHER_TENANT.to_owned());
         (link.customer_id, link.order_id, link.holder) = (None, None, another());

@@ -293,8 +293,7 @@ impl WorkloadSettings {
         let polls = self.pollers(defaults);
         if polls.min > polls.initial || polls.initial > polls.max {
             let reason = format!(
-                "is {}; it must be from pollers_min, {}, to pollers_max, \
-                         {}",
+                "is {}; it must be from pollers_min, {}, to pollers_max, {}",
                 polls.initial, polls.min, polls.max
             );
             return Some(("pollers_initial", reason));

@@ -28,8 +28,8 @@ impl Look<'_> {
             }
             Err(_) => {
                 tracing::warn!(
-                    "the list of running target entities did not arrive in time; the sweep covers only \
-                                the configured targets"
+                    "the list of running target entities did not arrive in time; the sweep covers only the configured \
+                     targets"
                 );
                 targets.configured()
             }

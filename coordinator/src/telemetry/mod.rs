@@ -92,8 +92,7 @@ fn filter(level: &str) -> Result<EnvFilter, Fault> {
         Fault::wrong_use(
             ErrorCode::SettingInvalid,
             format!(
-                "The setting log.level is '{level}', which is not a valid level or filter: \
-                     {}.",
+                "The setting log.level is '{level}', which is not a valid level or filter: {}.",
                 with_causes(&error)
             ),
         )

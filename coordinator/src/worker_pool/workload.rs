@@ -82,8 +82,7 @@ impl ShardRange {
             Fault::wrong_use(
                 error.code(),
                 format!(
-                    "There are {} shards, numbered from 0; --shards {self} names shards that do not \
-                         exist.",
+                    "There are {} shards, numbered from 0; --shards {self} names shards that do not exist.",
                     count.get()
                 ),
             )

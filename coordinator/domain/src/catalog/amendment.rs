@@ -128,8 +128,8 @@ fn check_claims(rule: &OrderRule, data: &Map<String, Value>, seeks_identity: boo
     match data.keys().find(|field| claimed.iter().any(|path| path.first() == Some(*field))) {
         Some(field) => {
             let detail = format!(
-                "The order claims a resource by the field '{field}': the lease would protect another resource than \
-                 the one that the step changes."
+                "The order claims a resource by the field '{field}': the lease would protect another resource than the \
+                 one that the step changes."
             );
             Err(refuse(ErrorCode::AmendChangesClaim, detail))
         }

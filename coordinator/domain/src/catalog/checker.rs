@@ -162,8 +162,8 @@ impl OrderCheck<'_> {
             }
         }
         if self.order.ordering == Ordering::None {
-            let message = "An unordered event (ordering = \"none\") is not tied to a customer, so the rights of the customer \
-                 cannot be checked.";
+            let message = "An unordered event (ordering = \"none\") is not tied to a customer, so the rights of the \
+                           customer cannot be checked.";
             faults.add(spot, ErrorCode::NotTogether, message);
         }
     }

@@ -102,8 +102,7 @@ fn factor_percent(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<u32> {
     });
     if percent.is_none() {
         let message = format!(
-            "'{text}' is not a valid factor; write a number from 1 to 10 with at most two decimals, for \
-                     example 1.5."
+            "'{text}' is not a valid factor; write a number from 1 to 10 with at most two decimals, for example 1.5."
         );
         faults.add(&entry.spot, ErrorCode::BadFactor, message);
     }

@@ -146,11 +146,8 @@ fn check_distinct(rule: &EventRule, event: &Event, data: &Map<String, Value>) ->
         for (_, earlier) in &rule.distinct[..index] {
             if lookup(data, path).is_some_and(|value| lookup(data, earlier) == Some(value)) {
                 let (one, other) = (earlier.join("."), path.join("."));
-                let detail = format!(
-                    "In an event of type {} data.{one} and data.{other} must \
-                                      differ.",
-                    event.event_type
-                );
+                let detail =
+                    format!("In an event of type {} data.{one} and data.{other} must differ.", event.event_type);
                 return Err(Rejection::new(ErrorCode::NotDistinct, detail));
             }
         }

@@ -290,11 +290,8 @@ impl Customer {
         }
         let released = order.steps.iter().find(|step| order.is_release_step(step) && step.may_have_released());
         if let Some(step) = released {
-            let detail = format!(
-                "{} was sent or confirmed: the next holder may already use the \
-                                  resource.",
-                step.planned.name
-            );
+            let detail =
+                format!("{} was sent or confirmed: the next holder may already use the resource.", step.planned.name);
             return refuse(ErrorCode::ReleaseConfirmed, detail);
         }
         self.abort(now, id, Ending::Cancelled);

@@ -140,10 +140,7 @@ impl Customer {
                 self.note_identity(
                     now,
                     id,
-                    format!(
-                        "{found} That is also this customer: the resource is released \
-                                                     there."
-                    ),
+                    format!("{found} That is also this customer: the resource is released there."),
                 );
             }
             Registered::Another(party) => {

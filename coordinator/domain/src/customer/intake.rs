@@ -84,8 +84,8 @@ impl Customer {
             return Err(Rejection::new(ErrorCode::TooOld, detail));
         }
         if Dating::of(event.time, accepted_at) != Dating::Past && !self.may_take_undated(now) {
-            let detail = "the event has no 'time' before its acceptance, and the customer has had so many such \
-                          events within 30 days that duplicates of further ones would not be recognised";
+            let detail = "the event has no 'time' before its acceptance, and the customer has had so many such events \
+                          within 30 days that duplicates of further ones would not be recognised";
             return Err(Rejection::new(ErrorCode::TooOld, detail));
         }
         if event.bytes > self.limits.event_bytes_max {

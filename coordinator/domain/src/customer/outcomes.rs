@@ -98,8 +98,7 @@ impl Customer {
             what: "result_by_hand".to_owned(),
             code: Some(code.as_str().to_owned()),
             detail: Some(format!(
-                "The call of {name} was ended by hand ({said}), which does not settle it: \
-                                  {follows}."
+                "The call of {name} was ended by hand ({said}), which does not settle it: {follows}."
             )),
             by: None,
             steps: Vec::new(),

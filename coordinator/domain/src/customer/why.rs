@@ -258,8 +258,7 @@ fn sentence(state: OrderState, waiting: &WaitingFor) -> String {
         }
         WaitingFor::Settling { target, step, .. } => {
             format!(
-                "An earlier request of its step {step} may still arrive at {target}; after that the step is read \
-                     back."
+                "An earlier request of its step {step} may still arrive at {target}; after that the step is read back."
             )
         }
         WaitingFor::Person { step: Some(step), detail, .. } => {

@@ -374,11 +374,7 @@ impl Resource {
             ),
             None => (
                 ErrorCode::HolderHasOpenOrders,
-                format!(
-                    "The holder has open orders on the resource: \
-                                                          {}.",
-                    named.join(", ")
-                ),
+                format!("The holder has open orders on the resource: {}.", named.join(", ")),
             ),
         };
         if self.forcing.as_ref().is_some_and(|forcing| forcing.stage == ForceStage::Holder) {

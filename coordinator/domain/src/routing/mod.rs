@@ -80,8 +80,8 @@ pub enum RoutingError {
     },
     /// The text is no workflow id of an entity.
     #[error(
-        "'{0}' is not the workflow id of an entity; expected TENANT/customer/ID or REALM/resource/KIND/ID, each \
-             part percent-encoded"
+        "'{0}' is not the workflow id of an entity; expected TENANT/customer/ID or REALM/resource/KIND/ID, each part \
+         percent-encoded"
     )]
     NotAnEntity(String),
     /// A part of a workflow id is no id.

@@ -230,8 +230,8 @@ fn unknown_at_resources(rules: &SweepRules, now: Timestamp, seen: &Seen, order: 
                 false,
                 resource,
                 format!(
-                    "Its entity is not running, and {} waits for its lease; the customers that wait are asked to \
-                     claim it again.",
+                    "Its entity is not running, and {} waits for its lease; the customers that wait are asked to claim \
+                     it again.",
                     order.order
                 ),
             )),
@@ -240,8 +240,8 @@ fn unknown_at_resources(rules: &SweepRules, now: Timestamp, seen: &Seen, order: 
                 true,
                 resource,
                 format!(
-                    "It waits for the lease of {resource}, but the resource has no ticket for it; its customer \
-                         is asked to claim it again."
+                    "It waits for the lease of {resource}, but the resource has no ticket for it; its customer is \
+                     asked to claim it again."
                 ),
             )),
             ResourceSeen::Running { holder: Some((tenant, customer, false)), .. } => found.push(finding(

@@ -50,10 +50,7 @@ impl TenantOutlook {
         let differ = pairs.into_iter().filter(|(_, here, there)| here != there);
         let words: Vec<String> = differ
             .map(|(what, here, there)| {
-                format!(
-                    "{what}: '{here}' on the worker, '{there}' in the process that \
-                                                on-boards it"
-                )
+                format!("{what}: '{here}' on the worker, '{there}' in the process that on-boards it")
             })
             .collect();
         if words.is_empty() {

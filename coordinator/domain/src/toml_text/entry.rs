@@ -81,8 +81,7 @@ impl<'a> Entry<'a> {
         if taken.is_none() {
             let (least, most) = (written(least_ms), written(most_ms));
             let message = format!(
-                "'{text}' is not a duration from {least} to {most}; write for example \"250ms\", \"5s\" or \
-                         \"15m\"."
+                "'{text}' is not a duration from {least} to {most}; write for example \"250ms\", \"5s\" or \"15m\"."
             );
             faults.add(&self.spot, ErrorCode::BadDuration, message);
         }

@@ -131,10 +131,7 @@ impl ResourceState {
             times => format!("{times} times in a row"),
         };
         let again = by_hand.again_at.as_ref().map(|at| format!(", not before {at}")).unwrap_or_default();
-        format!(
-            " The look-up was ended by hand in Temporal {times}, which does not settle it; it is made \
-                 again{again}."
-        )
+        format!(" The look-up was ended by hand in Temporal {times}, which does not settle it; it is repeated{again}.")
     }
 }
 

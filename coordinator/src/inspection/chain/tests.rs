@@ -206,7 +206,7 @@ fn a_look_up_that_was_ended_by_hand_is_told_and_one_that_is_paused_with_what_to_
     assert_eq!(
         by_hand(1),
         "The target is asked who is registered there. The look-up was ended by hand in Temporal once, which does not settle it; \
-         it is made again, not before T."
+         it is repeated, not before T."
     );
     assert!(by_hand(3).contains("3 times in a row"));
 
