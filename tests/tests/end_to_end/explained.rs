@@ -465,7 +465,7 @@ fn orders_that_stand_alone_are_listed_with_the_others_until_they_are_done() {
         said(&scene, &["target", "resume", "notify", "--reason", "it is there"]).await;
         scene.completed(&[one, two]).await;
         assert_eq!(listed(&scene, "orders", 1).await, [of_entity.to_string()]);
-        assert_eq!(said(&scene, &list).await.trim(), "no open order");
+        assert_eq!(said(&scene, &list).await.trim(), "no open orders");
     });
 }
 

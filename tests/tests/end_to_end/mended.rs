@@ -83,7 +83,7 @@ fn a_step_that_the_hss_refused_is_retried_once_the_hss_is_mended() {
         assert_eq!(scene.registrations(&number), [format!("{}+", customer.imsi)]);
 
         let again = done(&scene, &retry).await;
-        assert_eq!(again.trim(), format!("{order} completed (taken before)"));
+        assert_eq!(again.trim(), format!("{order} completed (already applied)"));
         let journal = scene.customer_state(&customer).await["journal"].clone();
         let taken: Vec<&Value> =
             journal.as_array().unwrap().iter().filter(|line| line["what"] == format!("action {action_id}")).collect();

@@ -55,7 +55,7 @@ fn a_paused_call_is_told_and_a_retry_lets_it_go_on() {
         let state = scene.customer_state(&customer).await;
         let line = state["journal"].as_array().unwrap().iter().find(|line| line["what"] == "action go-on").cloned();
         let line = line.unwrap_or_else(|| panic!("{state:#}"));
-        assert_eq!(line["detail"], "the paused call of hss.assign_number goes on");
+        assert_eq!(line["detail"], "the paused call of hss.assign_number continues");
         assert_eq!(line["reason"], "the HSS was moved");
     });
 }

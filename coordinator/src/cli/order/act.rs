@@ -310,10 +310,10 @@ mod tests {
             code: ErrorCode::NothingHeld,
             detail: "No.".to_owned(),
         };
-        assert_eq!(text(&refused), format!("{} refused [nothing_held] No.", order()));
+        assert_eq!(text(&refused), format!("{} rejected [nothing_held] No.", order()));
         let mut tally = Tally::default();
         tally.add(&refused);
-        assert_eq!(tally.to_string(), "0 taken, 0 taken before, 1 refused");
+        assert_eq!(tally.to_string(), "0 applied, 0 already applied, 1 rejected");
     }
 
     #[test]

@@ -171,6 +171,6 @@ mod tests {
         let shown = page_text(&OrderPage { orders: vec![order], ..OrderPage::default() }, now);
         assert!(shown.contains("the lease of msisdn/1"), "{shown}");
         assert!(shown.contains("2 h 10 min") && shown.contains("1 h ago"), "{shown}");
-        assert_eq!(page_text(&OrderPage::default(), now), "no open order");
+        assert_eq!(page_text(&OrderPage::default(), now), "no open orders");
     }
 }

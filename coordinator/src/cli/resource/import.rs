@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_line_that_was_not_taken_is_told_by_number_and_code() {
-        let problem = LineProblem { line: 12, code: ErrorCode::LeaseHeld.into(), detail: "t/B has it".to_owned() };
-        assert_eq!(problem_text(&problem), "line 12: t/B has it [lease_held]");
+        let problem = LineProblem { line: 12, code: ErrorCode::LeaseHeld.into(), detail: "t/B holds it".to_owned() };
+        assert_eq!(problem_text(&problem), "line 12: t/B holds it [lease_held]");
     }
 }
