@@ -162,8 +162,8 @@ impl OrderCheck<'_> {
             }
         }
         if self.order.ordering == Ordering::None {
-            let message = "An unordered event (ordering = \"none\") is not tied to a customer, so the rights of the \
-                           customer cannot be checked.";
+            let message =
+                "'requires' is not allowed with ordering = \"none\": such an event is not tied to a customer.";
             faults.add(spot, ErrorCode::NotTogether, message);
         }
     }
@@ -177,15 +177,12 @@ impl OrderCheck<'_> {
                 faults.add(&order.spot, ErrorCode::NotTogether, message);
             }
         };
-        refuse(
-            is_unordered && !order.claims.is_empty(),
-            "Claims need an ordered event: they are not allowed with ordering = \"none\".",
-        );
-        refuse(is_unordered && order.urgent, "An unordered event (ordering = \"none\") cannot be urgent.");
-        refuse(is_unordered && order.late != Late::Apply, "An unordered event (ordering = \"none\") cannot be late.");
+        refuse(is_unordered && !order.claims.is_empty(), "Claims are not allowed with ordering = \"none\".");
+        refuse(is_unordered && order.urgent, "'urgent' is not allowed with ordering = \"none\".");
+        refuse(is_unordered && order.late != Late::Apply, "'late' is not allowed with ordering = \"none\".");
         refuse(
             !is_unordered && order.expires_after_ms.is_some(),
-            "Only an unordered event (ordering = \"none\") can expire.",
+            "'expires_after' is allowed only with ordering = \"none\".",
         );
         refuse(
             !order.claims.is_empty() && order.late != Late::Apply,
