@@ -51,7 +51,7 @@ const BUSY_WAIT_MIN: Duration = Duration::from_millis(50);
 #[derive(Debug, Error)]
 pub enum EntityCallError {
     /// Temporal refused or did not answer.
-    #[error("Temporal did not take the call to '{workflow_id}': {status}")]
+    #[error("Temporal did not accept the call to '{workflow_id}': {status}")]
     Refused {
         /// The entity.
         workflow_id: String,
@@ -59,7 +59,7 @@ pub enum EntityCallError {
         status: Box<Status>,
     },
     /// The argument could not be written, or the answer not be read.
-    #[error("the payload of a call to '{workflow_id}' could not be converted: {detail}")]
+    #[error("the payload of a call to '{workflow_id}' cannot be converted: {detail}")]
     Payload {
         /// The entity.
         workflow_id: String,
@@ -395,7 +395,7 @@ impl EntityClient {
             Err(status) if is_gone(&status) => return Ok(None),
             Err(status) => return Err(refused(entity, status)),
         };
-        let payloads = answer.ok_or_else(|| unreadable(entity, "there was no answer in the answer".to_owned()))?;
+        let payloads = answer.ok_or_else(|| unreadable(entity, "the query result is empty".to_owned()))?;
         let answer = self.read(entity, payloads).await?;
         serde_json::from_value(answer).map(Some).map_err(|fault| unreadable(entity, fault.to_string()))
     }

@@ -110,7 +110,7 @@ impl Reached {
 async fn say(context: &ActivityContext, reached: &Reached) {
     let said: Result<(), PayloadConversionError> = context.record_heartbeat(Some(reached.clone())).await;
     if let Err(error) = said {
-        tracing::error!(%error, "a heartbeat could not be written");
+        tracing::error!(%error, "cannot write a heartbeat");
     }
 }
 
@@ -120,7 +120,7 @@ fn reached_before(context: &ActivityContext) -> Reached {
         Ok(reached) => reached.flatten().unwrap_or_default(),
         Err(error) => {
             // Every line may be told again.
-            tracing::warn!(%error, "the heartbeat of the attempt before cannot be read");
+            tracing::warn!(%error, "cannot read the heartbeat of the previous attempt");
             Reached::default()
         }
     }
@@ -151,10 +151,10 @@ async fn import_line(
         ImportAnswer::Unchanged { untold: true, .. } => Line::Unchanged,
         ImportAnswer::Unchanged { untold: false, .. } => return Ok(Line::Unchanged),
         ImportAnswer::Held { by } => {
-            return Ok(Line::Refused(Rejection::new(ErrorCode::LeaseHeld, format!("{by} has it"))));
+            return Ok(Line::Refused(Rejection::new(ErrorCode::LeaseHeld, format!("{by} holds it"))));
         }
         ImportAnswer::MovedOn => {
-            let detail = "nobody has it by the ledger, which knows more than the list";
+            let detail = "no one holds it according to the ledger, which is newer than the list";
             return Ok(Line::Refused(Rejection::new(ErrorCode::LeaseMovedOn, detail)));
         }
     };
@@ -176,6 +176,6 @@ fn understood(
     let customer: CustomerId = line
         .customer
         .parse()
-        .map_err(|error| Rejection::new(ErrorCode::BadId, format!("the customer is none: {error}")))?;
+        .map_err(|error| Rejection::new(ErrorCode::BadId, format!("the customer id is invalid: {error}")))?;
     Ok((resource, CustomerRef { tenant: tenant.clone(), customer }))
 }

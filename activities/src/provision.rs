@@ -177,7 +177,7 @@ impl<'a> Attempt<'a> {
             MaySend::Yes => self.send(deadline, verify).await,
             MaySend::Expired(outcome) => Ok(outcome),
             MaySend::TooLate => {
-                let detail = "The attempt's time was over before its call was sent.";
+                let detail = "The attempt ran out of time before its call was sent.";
                 Err(self.again(Left::Settled, TOO_LATE, detail, Wait::Pause).await)
             }
         }
@@ -186,7 +186,7 @@ impl<'a> Attempt<'a> {
     /// Nothing of an earlier request lands any more. An attempt that waited does not send: it does not know whether it is still
     /// the one that the server counts on.
     async fn leave_sending_to_the_next(&self, is_read_back: bool) -> ActivityError {
-        let detail = "Nothing of an earlier request lands any more: the next attempt sends.";
+        let detail = "No earlier request can arrive any more: the next attempt sends.";
         let (left, class) = if is_read_back {
             (Left::Settled, READ_BACK)
         } else {
@@ -200,14 +200,14 @@ impl<'a> Attempt<'a> {
         let earlier = left_just_before(&self.situation).unwrap_or(Left::MaybeSent { until: self.landing_by(wait) });
         if wait > WAIT_MAX {
             let wait = Wait::AtLeast(millis(wait));
-            let detail = "An earlier request may still land at the target.";
+            let detail = "An earlier request may still arrive at the target.";
             return Err(self.again(earlier, "settling", detail, wait).await);
         }
         self.trace.leave(earlier, None).await;
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             () = self.context.cancelled() => {
-                let detail = "The call was cancelled while an earlier request might still land.";
+                let detail = "The call was cancelled while an earlier request might still arrive.";
                 Err(self.again(earlier, "settling", detail, Wait::Pause).await)
             }
         }
@@ -272,7 +272,7 @@ impl<'a> Attempt<'a> {
             let call = Call { timeout: self.call.timeout.min(Duration::from_millis(left_ms)), ..self.call.clone() };
             let called = tokio::time::timeout(call.timeout + OVERRUN, self.adapter.call(&call)).await;
             called.unwrap_or_else(|_| Outcome::Ambiguous {
-                detail: "The adapter did not answer within the attempt's time.".to_owned(),
+                detail: "The adapter did not respond before the attempt's timeout.".to_owned(),
             })
         };
         let Ok(outcome) = self.breaker.call(call).await else {
@@ -291,7 +291,7 @@ impl<'a> Attempt<'a> {
     async fn not_let_through(&self, is_read_back: bool) -> ActivityError {
         let (class, left) = not_let_through(&self.situation, is_read_back);
         let wait = Wait::AtLeast(millis(self.breaker.open_for()));
-        let detail = "The target is not called just now: calls to it failed one after the other.";
+        let detail = "The target is not called at the moment: too many calls to it failed in a row.";
         self.again(left, class, detail, wait).await
     }
 

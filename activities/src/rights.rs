@@ -89,7 +89,7 @@ pub(crate) async fn look(
     for resource in unproven {
         match ledger.holder(&call.tenant, resource).await {
             Ok(Some(holder)) if holder != me => {
-                return Ok(Found::Anothers(format!("another customer holds {resource}, on which the order acts")));
+                return Ok(Found::Anothers(format!("another customer holds {resource}, which the order uses")));
             }
             Ok(_) => {}
             Err(error) => return Ok(Found::LedgerSilent(error.to_string())),
@@ -101,7 +101,8 @@ pub(crate) async fn look(
                 Ok(_) => {
                     let target = &call.target;
                     return Ok(Found::Anothers(format!(
-                        "the target {target} has {registered} under {resource}, and this customer is not known to have that"
+                        "the target {target} has {registered} registered under {resource}, and this customer is not \
+                         known to hold {registered}"
                     )));
                 }
                 Err(error) => return Ok(Found::LedgerSilent(error.to_string())),

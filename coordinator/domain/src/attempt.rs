@@ -167,13 +167,14 @@ pub fn first_move(situation: &Situation, capabilities: &Capabilities) -> Move {
 
 /// The outcome of a step that was not sent in the time in which its order was worth doing.
 fn expired() -> Outcome {
-    let detail = "It was not sent in the time in which it was worth doing.".to_owned();
+    let detail = "It was not sent before it expired.".to_owned();
     Outcome::Permanent { code: ErrorCode::Expired.into(), detail }
 }
 
 /// The outcome of a step that may have been sent, and is not sent again.
 fn given_up() -> Outcome {
-    let detail = "The target may or may not have carried it out; sending it again late is worse than never.".to_owned();
+    let detail =
+        "The target may or may not have applied the call; a late retry would do more harm than none.".to_owned();
     Outcome::Permanent { code: ErrorCode::GivenUpAmbiguous.into(), detail }
 }
 

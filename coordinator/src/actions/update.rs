@@ -73,7 +73,7 @@ impl Actions {
                 Ok(Ok(answer)) => match answer.into_inner().outcome.and_then(|outcome| outcome.value) {
                     Some(outcome) => return Ok(outcome),
                     // The server waited as long as it does: it was taken, and is not answered yet.
-                    None => Status::deadline_exceeded("the update is not answered yet"),
+                    None => Status::deadline_exceeded("the update has no response yet"),
                 },
                 Ok(Err(status)) => status,
                 Err(_) => return Err(InspectionError::NoWorker(update.what.to_owned())),

@@ -303,7 +303,7 @@ impl UnderWay<'_> {
                     let is_over = |(status, _)| status == WorkflowExecutionStatus::Completed;
                     let status = self.runner.status(self.import, &self.import.route.workflow_id).await;
                     if !status.ok().flatten().is_some_and(is_over) {
-                        return Err(stalled(&format!("its workflow ended before it had part {}", part.number)));
+                        return Err(stalled(&format!("its workflow ended before it got part {}", part.number)));
                     }
                     // Somebody else brought the rest of the same list.
                     self.standing.failed.remove(&part.number);
@@ -336,7 +336,7 @@ impl UnderWay<'_> {
                     told.reached(self.done.lines + self.done.bad + lines, &self.done.tally);
                 }
                 Ok(PartState::Failed) => {
-                    return Err(Fault::failed(ErrorCode::ImportPartFailed, format!("Part {number} ended early.")));
+                    return Err(Fault::failed(ErrorCode::ImportPartFailed, format!("Part {number} ended too early.")));
                 }
                 Ok(PartState::Unknown) => {
                     unknown += 1;
@@ -347,18 +347,19 @@ impl UnderWay<'_> {
                             self.standing.open.contains_key(&number) || self.standing.waiting == Some(number);
                         if !is_known {
                             told.notice(&format!(
-                                "part {number} was done before, and Temporal has forgotten its lines"
+                                "part {number} was already imported, and Temporal no longer has the results of its \
+                                 lines"
                             ));
                             return Ok(());
                         }
                     }
                 }
                 Ok(PartState::UnderWay(_)) => {}
-                Err(status) => tracing::warn!(%status, "it cannot be looked how far the import is"),
+                Err(status) => tracing::warn!(%status, "cannot read the progress of the import"),
             }
             if moved.elapsed() > QUIET_MAX {
                 moved = Instant::now();
-                told.notice("nothing happened for a while; see that workers run, then wait or run it again");
+                told.notice("no progress for a while; check that workers are running, then wait or run it again");
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -375,5 +376,5 @@ fn execution(workflow_id: &str) -> WorkflowExecution {
 }
 
 fn stalled(reason: &str) -> Fault {
-    Fault::failed(ErrorCode::ImportStalled, format!("The import does not go on: {reason}."))
+    Fault::failed(ErrorCode::ImportStalled, format!("The import makes no progress: {reason}."))
 }

@@ -210,7 +210,7 @@ fn submit_request_id(order: &OrderId) -> String {
 }
 
 fn unanswered() -> Taken {
-    Taken::Unknown { detail: format!("Temporal did not answer within {} s.", ACCEPT_LIMIT.as_secs()) }
+    Taken::Unknown { detail: format!("Temporal did not respond within {} s.", ACCEPT_LIMIT.as_secs()) }
 }
 
 /// What an error of the acceptance means for the event.
@@ -221,7 +221,7 @@ fn of_error(error: &EntityCallError) -> Taken {
         Some(status) if error.will_pass() => Taken::Unknown { detail: status.message().to_owned() },
         Some(status) if is_refusal(status.code()) => Taken::Rejected(Rejection::new(
             ErrorCode::TemporalRefused,
-            format!("Temporal refused the event: {}.", status.message()),
+            format!("Temporal rejected the event: {}.", status.message()),
         )),
         _ => Taken::Unknown { detail: error.to_string() },
     }

@@ -102,7 +102,7 @@ pub fn standalone_order(
 fn expires_at(plan: &Plan, occurred_at: Timestamp, now: Timestamp) -> Result<Option<Timestamp>, Rejection> {
     let expires_at = plan.expires_after_ms.map(|after_ms| occurred_at.plus_ms(after_ms));
     if expires_at.is_some_and(|at| now >= at) {
-        return Err(Rejection::new(ErrorCode::Expired, "The event came when its order was no longer worth doing."));
+        return Err(Rejection::new(ErrorCode::Expired, "The event had already expired when it arrived."));
     }
     Ok(expires_at)
 }

@@ -118,7 +118,7 @@ impl CallUnderWay {
     fn attempts(&self, now: DateTime<Utc>) -> Option<String> {
         let failure = self.last_failure.as_deref()?;
         let next = self.next_attempt_at.filter(|at| at.0 > now.timestamp_millis());
-        let next = next.map(|at| format!(", to be made at {}", at.to_rfc3339())).unwrap_or_default();
+        let next = next.map(|at| format!(", scheduled for {}", at.to_rfc3339())).unwrap_or_default();
         Some(format!("This is attempt {}{next}; the last one failed: {}.", self.attempt, failure.trim_end_matches('.')))
     }
 
@@ -186,7 +186,7 @@ mod tests {
         let now = DateTime::from_timestamp_millis(0).unwrap();
         assert_eq!(told.sentence(now).unwrap(), "This is attempt 3; the last one failed: 503 Service Unavailable.");
         let later = CallUnderWay { next_attempt_at: Some(Timestamp(1_000)), ..told };
-        assert!(later.sentence(now).unwrap().contains("attempt 3, to be made at 1970-01-01T00:00:01.000Z;"));
+        assert!(later.sentence(now).unwrap().contains("attempt 3, scheduled for 1970-01-01T00:00:01.000Z;"));
         let mut waiting_for = json!({"waits_for": "target"});
         later.show_in(&mut waiting_for);
         assert_eq!(

@@ -27,13 +27,13 @@ pub(super) const PAGE_TIME: Duration = Duration::from_secs(5);
 /// A page of open orders.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct OrderPage {
-    /// The orders: those of a customer by their order keys, the customers from younger to older runs of their entities; last,
-    /// from younger to older, those that stand alone, with `stands_alone`.
+    /// The orders. The orders of one customer are sorted by order key, the customers by the start of their entities'
+    /// runs, newest first; standalone orders (`stands_alone`) come last, newest first.
     #[schema(value_type = Vec<Object>)]
     pub orders: Vec<Value>,
-    /// Where the list goes on; null at its end. A page may be short, even empty, and not the last one.
+    /// Cursor of the next page; null at the end. A page may be short or even empty without being the last one.
     pub next_cursor: Option<String>,
-    /// Customers whose entities did not answer: their orders are missing here.
+    /// Customers whose entities did not answer: their orders are missing from this page.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unanswered: Vec<Unanswered>,
 }
@@ -46,7 +46,7 @@ pub struct Unanswered {
     pub customer_id: CustomerId,
     /// A stable code.
     pub code: String,
-    /// Why, in a sentence.
+    /// The reason as a sentence.
     pub detail: String,
 }
 
@@ -294,7 +294,7 @@ impl Unanswered {
 
     /// Only what stands alone is missing.
     fn alone(customer_id: CustomerId, error: &InspectionError) -> Self {
-        let detail = format!("Those that stand alone cannot be found: {error}.");
+        let detail = format!("Standalone orders cannot be listed: {error}.");
         Self { customer_id, code: error.code().into(), detail }
     }
 }

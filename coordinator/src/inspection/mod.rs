@@ -37,7 +37,7 @@ mod visibility;
 pub mod why;
 
 /// What is answered to a question that would have had to wait too long.
-pub(crate) const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be asked now; ask again";
+pub(crate) const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be queried now; try again";
 /// How long an entity may take to answer. With no worker nobody answers at all.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
@@ -51,22 +51,22 @@ pub enum InspectionError {
     #[error("{0} was never seen")]
     NeverSeen(String),
     /// No worker answered.
-    #[error("{0} did not answer: no worker serves its queue, or all are busy")]
+    #[error("{0} did not answer: no worker serves its queue, or all workers are busy")]
     NoWorker(String),
     /// Temporal is away.
-    #[error("Temporal is away: {0}")]
+    #[error("Temporal is unavailable: {0}")]
     Away(String),
     /// Temporal takes no more such questions just now.
-    #[error("Temporal answers no more such questions just now: {0}")]
+    #[error("Temporal limits the rate of such queries at the moment: {0}")]
     Busy(String),
     /// Temporal cannot find entities by their state.
-    #[error("the namespace '{0}' has not registered Interlock's search attributes")]
+    #[error("Interlock's search attributes are not registered in the namespace '{0}'")]
     NotRegistered(String),
     /// The cursor is none of ours.
-    #[error("the cursor is none that a list gave")]
+    #[error("the cursor was not issued by this API")]
     BadCursor,
     /// The state is none of an open order.
-    #[error("'{0}' is no state of an open order: acknowledged, pending, inProgress or held")]
+    #[error("'{0}' is not a state of an open order: use acknowledged, pending, inProgress or held")]
     NotOpen(String),
     /// An operator paused the entity's workflow in Temporal: the server asks it nothing then.
     #[error("{what} cannot be shown. {paused}")]
@@ -292,7 +292,7 @@ impl Inspection {
         if let Some(paused) = run.paused().filter(|_| answer.query_result.is_none()) {
             return Err(InspectionError::Paused { what: what.to_owned(), paused: paused.sentence() });
         }
-        let payloads = answer.query_result.ok_or_else(|| refused("there was no answer in the answer".to_owned()))?;
+        let payloads = answer.query_result.ok_or_else(|| refused("the query result is empty".to_owned()))?;
         let answer = converter.from_payloads(&context, payloads.payloads).await;
         Ok((answer.map_err(|error| refused(error.to_string()))?, run))
     }

@@ -78,7 +78,7 @@ impl Paused {
         let reason = reason.unwrap_or_default();
         let (what, follows) = match self.what {
             What::Call => ("this call", "no attempt is made until it is unpaused"),
-            What::Workflow => ("the customer's workflow", "nothing of it goes on until it is unpaused"),
+            What::Workflow => ("the customer's workflow", "it does not continue until it is unpaused"),
         };
         format!("Paused by an operator{by}: {what} was paused in Temporal{at}{reason}; {follows}.")
     }

@@ -182,7 +182,7 @@ async fn find(
         query: question,
     };
     let asked = tokio::time::timeout(ANSWER_LIMIT, client.list_activity_executions(request.into_request()));
-    let answer = asked.await.map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?;
+    let answer = asked.await.map_err(|_| InspectionError::Away("its visibility store does not respond".to_owned()))?;
     match answer {
         Ok(answer) => {
             let answer = answer.into_inner();

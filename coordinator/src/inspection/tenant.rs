@@ -29,7 +29,7 @@ impl Inspection {
             Registration::Registered => {}
             Registration::Missing => return Err(InspectionError::NotRegistered(namespace.to_owned())),
             Registration::Unknown => {
-                let reason = "it does not say whether search attributes are registered".to_owned();
+                let reason = "it does not report whether the search attributes are registered".to_owned();
                 return Err(InspectionError::Away(reason));
             }
         }

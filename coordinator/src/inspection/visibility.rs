@@ -55,7 +55,7 @@ pub(super) async fn count(mut client: Client, namespace: &str, question: &str) -
     let asked = tokio::time::timeout(ANSWER_LIMIT, client.count_workflow_executions(request.into_request()));
     let answer = asked
         .await
-        .map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?
+        .map_err(|_| InspectionError::Away("its visibility store does not respond".to_owned()))?
         .map_err(|status| of_status(namespace, false, &status))?;
     Ok(u64::try_from(answer.into_inner().count).unwrap_or(0))
 }
@@ -78,7 +78,7 @@ pub(super) async fn find(
     let asked = tokio::time::timeout(ANSWER_LIMIT, client.list_workflow_executions(request.into_request()));
     let answer = asked
         .await
-        .map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?
+        .map_err(|_| InspectionError::Away("its visibility store does not respond".to_owned()))?
         .map_err(|status| of_status(namespace, resumed, &status))?
         .into_inner();
     Ok(FoundPage {

@@ -186,7 +186,7 @@ impl Sweeper {
         let mut listed = self.list(request.clone()).await?;
         if listed.as_ref().is_err_and(|status| status.code() == Code::InvalidArgument) && cursor.is_some() {
             // Of another version of the server, or another store. What this circle counted before is counted twice, once.
-            tracing::warn!("the place where the last sweep stopped is not known any more; this one begins anew");
+            tracing::warn!("the position of the last sweep is no longer valid; this sweep starts from the beginning");
             request.next_page_token.clear();
             listed = self.list(request).await?;
         }
@@ -207,7 +207,7 @@ impl Sweeper {
     ) -> Result<Result<ListWorkflowExecutionsResponse, Status>, InspectionError> {
         let mut client = self.installation.client.clone();
         let asked = tokio::time::timeout(LIST_TIME, client.list_workflow_executions(request.into_request())).await;
-        let answer = asked.map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?;
+        let answer = asked.map_err(|_| InspectionError::Away("its visibility store does not respond".to_owned()))?;
         Ok(answer.map(tonic::Response::into_inner))
     }
 }

@@ -113,7 +113,7 @@ impl Customer {
             return Ok(true);
         }
         if let Some(over) = self.remembered.iter().rev().find(|remembered| remembered.order == *id) {
-            return refuse(ErrorCode::OrderOver, format!("The order is {} already.", over.state.as_str()));
+            return refuse(ErrorCode::OrderOver, format!("The order is already {}.", over.state.as_str()));
         }
         if self.inbox.iter().any(|waiting| waiting.key.order == *id) {
             return refuse(ErrorCode::NotAdmitted, "The order waits for admission: it has no plan yet.");
@@ -170,7 +170,7 @@ impl Customer {
     fn retry(&mut self, now: Timestamp, id: &OrderId, paused_call: bool) -> Result<Option<String>, Refusal> {
         let order = &self.orders[id];
         let unpaused = order.running().next().filter(|_| paused_call).and_then(|index| order.steps.get(index));
-        let unpaused = unpaused.map(|step| format!("the paused call of {} goes on", step.planned.name));
+        let unpaused = unpaused.map(|step| format!("the paused call of {} continues", step.planned.name));
         let held = match self.held(id) {
             Err(_) if unpaused.is_some() => Vec::new(),
             held => held?,
@@ -205,7 +205,7 @@ impl Customer {
             amended.push((order.amendable(name, arguments)?, arguments));
         }
         if !order.late_hold && !amended.iter().any(|(index, _)| order.steps[*index].is_held()) {
-            return refuse(ErrorCode::NothingAmended, "No step that waits for a person is amended.");
+            return refuse(ErrorCode::NothingAmended, "The amendment changes no held step.");
         }
         for (index, arguments) in amended {
             if self.orders[id].steps[index].is_held() {
@@ -244,11 +244,12 @@ impl Customer {
     fn cancel(&mut self, now: Timestamp, id: &OrderId) -> Result<(), Refusal> {
         let order = &self.orders[id];
         if order.ending.is_some() {
-            return refuse(ErrorCode::OrderEnding, "This order is ending already.");
+            return refuse(ErrorCode::OrderEnding, "This order is already ending.");
         }
         let released = order.steps.iter().find(|step| order.is_release_step(step) && step.may_have_released());
         if let Some(step) = released {
-            let detail = format!("{} was sent or confirmed: the next holder may be at work.", step.planned.name);
+            let detail =
+                format!("{} was sent or confirmed: the next holder may already use the resource.", step.planned.name);
             return refuse(ErrorCode::ReleaseConfirmed, detail);
         }
         self.abort(now, id, Ending::Cancelled);
@@ -275,11 +276,11 @@ impl Order {
         };
         let step = &self.steps[index];
         if !step.is_held() && (step.state != StepState::Open || step.dispatches > 0 || step.maybe_sent) {
-            return refuse(ErrorCode::StepHasBegun, format!("The step {name} has begun, or is over."));
+            return refuse(ErrorCode::StepHasBegun, format!("The step {name} has started or has ended."));
         }
         for argument in arguments.keys() {
             if step.planned.fixed.contains(argument) && !self.may_name_another_identity(step, argument) {
-                let detail = format!("A claim of the order says what the argument '{argument}' of {name} says.");
+                let detail = format!("A claim of the order depends on the argument '{argument}' of {name}.");
                 return refuse(ErrorCode::AmendChangesClaim, detail);
             }
             if !step.planned.data.contains_key(argument) {

@@ -38,8 +38,8 @@ impl Customer {
             what: "reset".to_owned(),
             code: None,
             detail: Some(
-                "the workflow was reset to an earlier state: steps are read back before they are sent, and no call starts under a \
-                 lease before its resource confirmed it"
+                "the workflow was reset to an earlier state: steps are read back before they are sent, and no call \
+                 starts under a lease before its resource has confirmed it"
                     .to_owned(),
             ),
             by: None,
