@@ -5,22 +5,20 @@
 //! resource under another identity of this customer, that one is released; where it is somebody else's, the lease goes back;
 //! where nobody can say, a person decides.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::journal::JournalEntry;
-use super::{ClaimState, Customer, Order, OrderStep, StepIdentity, StepState, TicketState};
+use super::{Customer, OrderStep, StepIdentity, StepState, TicketState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId, Timestamp};
-use crate::message::{LeaseProof, StepProof, ToResource};
-use crate::outcome::Outcome;
+use crate::message::ToResource;
 
 /// The most identities that one release is sent under, one after the other. Then a person decides.
 const IDENTITIES_TRIED_MAX: usize = 8;
+
 /// The most former names that are kept with a lease.
 const PARTIES_BEFORE_MAX: usize = 8;
-/// The longest part of a person's reason that a proof carries, in characters.
-const PROOF_REASON_CHARS_MAX: usize = 200;
 
 /// What is known of whoever has the resource at the target.
 enum Registered {
@@ -75,16 +73,6 @@ impl OrderStep {
         let named = self.identity.as_ref().filter(|identity| Some(identity.named.as_str()) != self.party());
         let named = named.map_or_else(String::new, |identity| format!(" (the event named {})", identity.named));
         format!("The target {target} has {what} registered to {holder}{asked}{named}.")
-    }
-}
-
-impl Order {
-    /// Whether a person may say under which identity a step goes, though a claim names it too: a release of the order waits
-    /// for just that.
-    pub(super) fn may_name_another_identity(&self, step: &OrderStep, argument: &str) -> bool {
-        let waits = |step: &OrderStep| matches!(&step.state, StepState::Held { code, .. } if *code == ErrorCode::ReleaseUnconfirmed);
-        let carries = step.planned.party_arguments.iter().flatten().any(|carrying| carrying == argument);
-        carries && self.steps.iter().any(waits)
     }
 }
 
@@ -211,22 +199,6 @@ impl Customer {
         true
     }
 
-    /// A person says under which identity a step goes: the claims of what it names go by it, too.
-    pub(super) fn amend_identity(&mut self, id: &OrderId, index: usize, arguments: &Map<String, Value>) {
-        let Some(order) = self.orders.get_mut(id) else { return };
-        let step = &mut order.steps[index];
-        let carrying = step.planned.party_arguments.iter().flatten().find_map(|name| arguments.get(name)?.as_str());
-        let Some(party) = carrying.map(str::to_owned) else { return };
-        step.identity = None;
-        let named = &order.steps[index].planned.resources;
-        let of_step = |claim: &&mut super::OrderClaim| {
-            named.contains(&claim.claim.resource) && claim.state == ClaimState::Open && claim.claim.party.is_some()
-        };
-        for claim in order.claims.iter_mut().filter(of_step) {
-            claim.claim.party = Some(party.clone());
-        }
-    }
-
     /// The targets know the customer by another name there from now on: by that which the claim was made under, or that which
     /// it has once the order is done.
     pub(super) fn rename_party(&mut self, now: Timestamp, id: &OrderId, index: usize, assigns: bool) {
@@ -272,51 +244,5 @@ impl Customer {
             steps: Vec::new(),
             claims: Vec::new(),
         });
-    }
-
-    /// What a change of a lease rests on that comes of the last step of an order that names the resource.
-    pub(super) fn proof_on(&self, id: &OrderId, resource: &ResourceId) -> Option<LeaseProof> {
-        let steps = &self.orders.get(id)?.steps;
-        let named = |(_, step): &(usize, &OrderStep)| step.planned.resources.contains(resource) && step.state.is_over();
-        let last = steps.iter().enumerate().filter(named).max_by_key(|(_, step)| step.since);
-        match last {
-            Some((index, _)) => self.proof_of(id, index),
-            None => Some(LeaseProof {
-                order: id.clone(),
-                step: None,
-                at: self.orders[id].steps.iter().map(|step| step.since).max()?,
-                actor: None,
-                reason: None,
-            }),
-        }
-    }
-
-    /// What a change of a lease rests on that comes of this step.
-    pub(super) fn proof_of(&self, id: &OrderId, index: usize) -> Option<LeaseProof> {
-        let step = self.orders.get(id)?.steps.get(index)?;
-        let outcome = match (&step.state, &step.outcome) {
-            (StepState::Skipped { code }, _) if step.left_out_by.is_some() => code.to_string(),
-            (StepState::Skipped { code }, None) => code.to_string(),
-            (_, Some(outcome)) => outcome.class().to_owned(),
-            (_, None) => step.state.as_str().to_owned(),
-        };
-        let holder = match &step.outcome {
-            Some(Outcome::InUse { holder }) => holder.clone(),
-            _ => None,
-        };
-        let (actor, reason) = step.left_out_by.clone().unzip();
-        Some(LeaseProof {
-            order: id.clone(),
-            step: Some(StepProof {
-                target: step.planned.target.clone(),
-                operation: step.planned.operation.clone(),
-                outcome,
-                holder,
-                idempotency_key: step_key(id, step),
-            }),
-            at: step.since,
-            actor,
-            reason: reason.map(|reason| reason.chars().take(PROOF_REASON_CHARS_MAX).collect()),
-        })
     }
 }

@@ -1,8 +1,9 @@
 //! Taking events in: de-duplication, limits, admission.
 
 use super::journal::JournalEntry;
+use super::open_order::late_hold;
 use super::place::Place;
-use super::state::{late_hold, remember_bounded};
+use super::state::remember_bounded;
 use super::{
     Admission, AdmissionAnswer, AdmissionBasis, Admitted, ClaimState, Customer, Dating, Effect, Ending, EventToAdmit,
     KeyRule, Local, Order, OrderClaim, OrderStep, Remembered, StepState, TicketState,

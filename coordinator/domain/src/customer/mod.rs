@@ -1,27 +1,33 @@
 //! The customer machine: one customer's orders, leases and lanes, as a pure function `step(now, input) -> effects`.
 //!
 //! The rooms, in the order in which an event walks through them: [`intake`](self) takes an event in and has it planned,
-//! `claims` minds tickets and leases, `lanes` says whose turn it is, `outcomes` takes what became of a step, `ending`
-//! closes orders, `actions` is what a person may do, `view`, `listing` and `why` are what one may ask, `visibility` is what
-//! lists of entities show.
+//! `claims` minds tickets, `grants` and `giving_back` mind leases, `lanes` says whose turn it is, `outcomes` takes what
+//! became of a step, `abort` ends an order before it is done, `ending` closes orders, `actions` is what a person may do,
+//! `view`, `listing` and `why` are what one may ask, `visibility` is what lists of entities show.
 
 #[cfg(test)]
 mod tests;
 
+mod abort;
 mod actions;
 mod claims;
 mod digests;
 mod ending;
+mod giving_back;
+mod grants;
 mod identities;
 mod imported;
 mod intake;
 mod journal;
 mod keys;
 mod lanes;
+mod lease;
 mod listing;
 mod notices;
+mod open_order;
 mod outcomes;
 mod place;
+mod proof;
 mod reassert;
 mod reset;
 mod rights;
@@ -38,7 +44,9 @@ pub use actions::*;
 pub use digests::{Dating, OrderDigests};
 pub use journal::{ClaimView, JournalEntry, StepIdentity, StepView};
 pub use keys::KeyRule;
+pub use lease::{Lease, UnjudgedGrant};
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
+pub use open_order::*;
 pub use state::*;
 pub use view::*;
 pub use visibility::ShownState;

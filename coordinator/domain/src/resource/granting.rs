@@ -4,11 +4,8 @@ use super::state::{CONTESTED_BACKOFF_MS_MAX, CONTESTED_BACKOFF_MS_MIN};
 use super::{Effect, Holder, HolderName, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::limits::SENDING_BATCH_MAX;
-use crate::message::{Asker, Delivery, Hop, Notice, Probe, Ticket, ToCustomer};
+use crate::message::{Asker, Delivery, Notice, Ticket, ToCustomer};
 use crate::order::{ClaimMode, ResourcePolicy};
-
-/// The most probes that one grant sends.
-const PROBES_MAX: usize = 16;
 
 /// How long a contested resource waits before it tries again, in milliseconds, after so many contests in a row.
 pub(super) fn contested_wait_ms(contested_in_a_row: u32) -> u64 {
@@ -148,6 +145,24 @@ impl Resource {
         }
     }
 
+    /// Who of the queue gives the holder a reason to be asked: the oldest that is older, else any release. While nobody
+    /// knows who is registered, only releases go ahead, and nobody is asked to let others go first.
+    pub(super) fn asker(&self) -> Option<Asker> {
+        if self.vacancy == Vacancy::Unclear {
+            return None;
+        }
+        let holder = self.holder.as_ref()?;
+        let customer = holder.customer()?;
+        let mut others = self.queue.values().map(|queued| &queued.ticket).filter(|ticket| ticket.claimant != *customer);
+        let asker = |ticket: &Ticket| Asker { key: ticket.key.clone(), mode: ticket.mode };
+        let first = others.next()?;
+        let older = holder.ticket.as_ref().is_some_and(|held| first.key < held.key);
+        if older || first.mode == ClaimMode::Release {
+            return Some(asker(first));
+        }
+        others.find(|ticket| ticket.mode == ClaimMode::Release).map(asker)
+    }
+
     /// Puts a message to the holder into the outbox.
     pub(super) fn tell_holder(&mut self, customer: CustomerRef, notice: Notice) {
         let incarnation = self.holder.as_ref().and_then(|holder| holder.incarnation).unwrap_or_default();
@@ -167,22 +182,6 @@ impl Resource {
             index += 1;
             index <= sending || !matches!(&message.notice, Notice::LeaseGranted { ticket, .. } if ticket == granted)
         });
-    }
-
-    /// The probe that a queued ticket of a swap sends to the holder, who may wait for its claimant in turn.
-    pub(super) fn probe_of(&self, ticket: &Ticket) -> Option<(CustomerRef, Probe)> {
-        let holder = self.holder.as_ref()?.customer()?;
-        let asks = ticket.swap && *holder != ticket.claimant;
-        asks.then(|| (holder.clone(), Probe { path: vec![Hop { key: ticket.key.clone() }], oldest: None }))
-    }
-
-    /// A new holder may be the missing link of a ring: every swap that waits here probes it.
-    pub(super) fn probe_new_holder(&mut self) {
-        let probes: Vec<_> =
-            self.queue.values().filter_map(|queued| self.probe_of(&queued.ticket)).take(PROBES_MAX).collect();
-        for (holder, probe) in probes {
-            self.tell_holder(holder, Notice::Probe { probe });
-        }
     }
 
     /// What became of the messages under way. Who is not there is dead.

@@ -95,4 +95,28 @@ impl Resource {
         let party = holder.party.clone();
         self.tell_holder(from.clone(), Notice::LeaseImported { epoch, party, unused: false });
     }
+
+    /// Seeds a holder where there is none.
+    pub(super) fn seeded(
+        &mut self,
+        now: Timestamp,
+        holder: &CustomerRef,
+        party: Option<String>,
+        policy: &ResourcePolicy,
+    ) {
+        self.begin(now, policy);
+        let replaceable = match &self.holder {
+            None => true,
+            Some(known) => known.customer().is_none(),
+        };
+        if !replaceable {
+            return;
+        }
+        self.raise_epoch(now);
+        self.note(now, "seeded", Some(holder.to_string()), None, None);
+        let who = HolderName::Customer(holder.clone());
+        self.holder = Some(Holder::registered(who, party, self.epoch, now));
+        self.adopt_waiting(now);
+        self.answer_releases();
+    }
 }

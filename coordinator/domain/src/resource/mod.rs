@@ -18,16 +18,17 @@ mod tests;
 
 mod force;
 mod granting;
+mod holder;
 mod import;
 mod look_up;
 mod messages;
 mod orphan;
-mod reassert;
 mod reset;
 mod state;
 mod view;
 
 pub use force::*;
+pub use holder::*;
 pub use import::{Import, ImportAnswer};
 pub use state::*;
 pub use view::*;

@@ -70,13 +70,19 @@ impl Resource {
     }
 
     /// Whether a lease was granted after all that this entity knows of.
-    pub(super) fn is_news(&self, lease: &HeldLease) -> bool {
+    pub(in crate::resource) fn is_news(&self, lease: &HeldLease) -> bool {
         let granted = self.holder.as_ref().filter(|holder| holder.customer().is_some()).map(|holder| holder.epoch);
         lease.epoch > self.settled && granted.is_none_or(|granted| lease.epoch > granted)
     }
 
     /// The customer is the holder, by the lease that it says to hold.
-    pub(super) fn take_over(&mut self, now: Timestamp, from: &CustomerRef, incarnation: Incarnation, lease: HeldLease) {
+    pub(in crate::resource) fn take_over(
+        &mut self,
+        now: Timestamp,
+        from: &CustomerRef,
+        incarnation: Incarnation,
+        lease: HeldLease,
+    ) {
         let order = Some(lease.key.order.clone());
         self.note(now, "reasserted", Some(from.to_string()), order, None);
         // An old message may have put its ticket into the queue.
@@ -151,7 +157,7 @@ impl Resource {
 
     /// Where no living holder is known, the customer that says to hold the lease is its holder: by an epoch above all that
     /// anybody was granted, and of no clock.
-    pub(super) fn give_way_to_rival(&mut self, now: Timestamp) {
+    pub(in crate::resource) fn give_way_to_rival(&mut self, now: Timestamp) {
         let Some(rival) = &self.rival else { return };
         let gives_way =
             |holder: &Holder| holder.orphaned_at.is_some() || holder.is(&rival.who) || holder.customer().is_none();

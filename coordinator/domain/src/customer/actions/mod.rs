@@ -1,5 +1,11 @@
-//! What a person may do. Each action has an id (the same again changes nothing), a reason and an actor, and is kept in
-//! the journal.
+//! What a person may do, one file per action. Each action has an id (the same again changes nothing), a reason and an actor,
+//! and is kept in the journal.
+
+mod amend;
+mod cancel;
+mod release_first;
+mod retry;
+mod skip;
 
 use std::collections::BTreeMap;
 
@@ -8,7 +14,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::journal::JournalEntry;
-use super::{Customer, Ending, Order, OrderStep, StepState};
+use super::{Customer, OrderStep, StepState};
 use crate::action_mark::ActionMark;
 use crate::action_words::{Refusal, check_action_words};
 use crate::error_code::ErrorCode;
@@ -166,128 +172,11 @@ impl Customer {
         Ok(held)
     }
 
-    /// Does the held steps again; says which paused call goes on, where one does.
-    fn retry(&mut self, now: Timestamp, id: &OrderId, paused_call: bool) -> Result<Option<String>, Refusal> {
-        let order = &self.orders[id];
-        let unpaused = order.running().next().filter(|_| paused_call).and_then(|index| order.steps.get(index));
-        let unpaused = unpaused.map(|step| format!("the paused call of {} continues", step.planned.name));
-        let held = match self.held(id) {
-            Err(_) if unpaused.is_some() => Vec::new(),
-            held => held?,
-        };
-        for index in held {
-            self.reopen(now, id, index);
-        }
-        if let Some(order) = self.orders.get_mut(id) {
-            order.late_hold = false;
-        }
-        Ok(unpaused)
-    }
-
     fn reopen(&mut self, now: Timestamp, id: &OrderId, index: usize) {
         if let Some(order) = self.orders.get_mut(id) {
             order.steps[index].state = StepState::Open;
             order.steps[index].since = now;
         }
-    }
-
-    /// Amends steps; says which arguments, never their values, which are personal data.
-    fn amend(
-        &mut self,
-        now: Timestamp,
-        id: &OrderId,
-        steps: &BTreeMap<String, Map<String, Value>>,
-    ) -> Result<String, Refusal> {
-        self.held(id)?;
-        let order = &self.orders[id];
-        let mut amended = Vec::new();
-        for (name, arguments) in steps {
-            amended.push((order.amendable(name, arguments)?, arguments));
-        }
-        if !order.late_hold && !amended.iter().any(|(index, _)| order.steps[*index].is_held()) {
-            return refuse(ErrorCode::NothingAmended, "The amendment changes no held step.");
-        }
-        for (index, arguments) in amended {
-            if self.orders[id].steps[index].is_held() {
-                self.reopen(now, id, index);
-            }
-            self.amend_identity(id, index, arguments);
-            if let Some(order) = self.orders.get_mut(id) {
-                order.steps[index].amendments += 1;
-                order.steps[index].planned.data.extend(arguments.clone());
-            }
-        }
-        if let Some(order) = self.orders.get_mut(id) {
-            order.late_hold = false;
-        }
-        let named =
-            steps.iter().flat_map(|(step, arguments)| arguments.keys().map(move |name| format!("{step} {name}")));
-        Ok(format!("amended: {}", named.collect::<Vec<_>>().join(", ")))
-    }
-
-    fn skip(&mut self, now: Timestamp, id: &OrderId, action: &Action) -> Result<(), Refusal> {
-        for index in self.held(id)? {
-            if let Some(order) = self.orders.get_mut(id) {
-                let step = &mut order.steps[index];
-                step.state = StepState::Skipped { code: ErrorCode::Person.into() };
-                step.maybe_sent = false;
-                step.since = now;
-                step.left_out_by = Some((action.actor.clone(), action.reason.clone()));
-            }
-        }
-        if self.orders[id].late_hold {
-            self.abort(now, id, Ending::Cancelled);
-        }
-        Ok(())
-    }
-
-    fn cancel(&mut self, now: Timestamp, id: &OrderId) -> Result<(), Refusal> {
-        let order = &self.orders[id];
-        if order.ending.is_some() {
-            return refuse(ErrorCode::OrderEnding, "This order is already ending.");
-        }
-        let released = order.steps.iter().find(|step| order.is_release_step(step) && step.may_have_released());
-        if let Some(step) = released {
-            let detail =
-                format!("{} was sent or confirmed: the next holder may already use the resource.", step.planned.name);
-            return refuse(ErrorCode::ReleaseConfirmed, detail);
-        }
-        self.abort(now, id, Ending::Cancelled);
-        Ok(())
-    }
-
-    fn release_first(&mut self, id: &OrderId) -> Result<(), Refusal> {
-        let order = &self.orders[id];
-        let waits = order.is_swap() && !order.release_first && order.ending.is_none();
-        if !waits || self.missing_assigns(order).next().is_none() {
-            return refuse(ErrorCode::NoReleaseWaits, "No release of this order waits for its assign.");
-        }
-        self.let_release_go_first(id);
-        Ok(())
-    }
-}
-
-impl Order {
-    /// The index of a step that may be given these arguments: it waits for a person, or has not begun.
-    fn amendable(&self, name: &str, arguments: &Map<String, Value>) -> Result<usize, Refusal> {
-        let index = self.steps.iter().position(|step| step.planned.name == name);
-        let Some(index) = index else {
-            return refuse(ErrorCode::NothingAmended, format!("This order has no step {name}."));
-        };
-        let step = &self.steps[index];
-        if !step.is_held() && (step.state != StepState::Open || step.dispatches > 0 || step.maybe_sent) {
-            return refuse(ErrorCode::StepHasBegun, format!("The step {name} has started or has ended."));
-        }
-        for argument in arguments.keys() {
-            if step.planned.fixed.contains(argument) && !self.may_name_another_identity(step, argument) {
-                let detail = format!("A claim of the order depends on the argument '{argument}' of {name}.");
-                return refuse(ErrorCode::AmendChangesClaim, detail);
-            }
-            if !step.planned.data.contains_key(argument) {
-                return refuse(ErrorCode::NothingAmended, format!("The step {name} has no argument '{argument}'."));
-            }
-        }
-        Ok(index)
     }
 }
 
@@ -295,14 +184,5 @@ impl OrderStep {
     /// Whether it waits for a person.
     pub(super) fn is_held(&self) -> bool {
         matches!(self.state, StepState::Held { .. })
-    }
-
-    /// Whether what it names may be released already: its call was sent, or a person said that it counts as confirmed.
-    fn may_have_released(&self) -> bool {
-        match &self.state {
-            StepState::Done | StepState::Running => true,
-            StepState::Skipped { code } => *code == ErrorCode::Person,
-            _ => self.maybe_sent,
-        }
     }
 }

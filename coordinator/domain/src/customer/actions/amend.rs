@@ -1,0 +1,95 @@
+//! Replaces arguments of held steps, and does those again.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Customer, OrderStep, StepState, refuse};
+use crate::action_words::Refusal;
+use crate::customer::{ClaimState, Order, OrderClaim};
+use crate::error_code::ErrorCode;
+use crate::ids::{OrderId, Timestamp};
+
+impl Customer {
+    /// Amends steps; says which arguments, never their values, which are personal data.
+    pub(super) fn amend(
+        &mut self,
+        now: Timestamp,
+        id: &OrderId,
+        steps: &BTreeMap<String, Map<String, Value>>,
+    ) -> Result<String, Refusal> {
+        self.held(id)?;
+        let order = &self.orders[id];
+        let mut amended = Vec::new();
+        for (name, arguments) in steps {
+            amended.push((order.amendable(name, arguments)?, arguments));
+        }
+        if !order.late_hold && !amended.iter().any(|(index, _)| order.steps[*index].is_held()) {
+            return refuse(ErrorCode::NothingAmended, "The amendment changes no held step.");
+        }
+        for (index, arguments) in amended {
+            if self.orders[id].steps[index].is_held() {
+                self.reopen(now, id, index);
+            }
+            self.amend_identity(id, index, arguments);
+            if let Some(order) = self.orders.get_mut(id) {
+                order.steps[index].amendments += 1;
+                order.steps[index].planned.data.extend(arguments.clone());
+            }
+        }
+        if let Some(order) = self.orders.get_mut(id) {
+            order.late_hold = false;
+        }
+        let named =
+            steps.iter().flat_map(|(step, arguments)| arguments.keys().map(move |name| format!("{step} {name}")));
+        Ok(format!("amended: {}", named.collect::<Vec<_>>().join(", ")))
+    }
+
+    /// A person says under which identity a step goes: the claims of what it names go by it, too.
+    fn amend_identity(&mut self, id: &OrderId, index: usize, arguments: &Map<String, Value>) {
+        let Some(order) = self.orders.get_mut(id) else { return };
+        let step = &mut order.steps[index];
+        let carrying = step.planned.party_arguments.iter().flatten().find_map(|name| arguments.get(name)?.as_str());
+        let Some(party) = carrying.map(str::to_owned) else { return };
+        step.identity = None;
+        let named = &order.steps[index].planned.resources;
+        let of_step = |claim: &&mut OrderClaim| {
+            named.contains(&claim.claim.resource) && claim.state == ClaimState::Open && claim.claim.party.is_some()
+        };
+        for claim in order.claims.iter_mut().filter(of_step) {
+            claim.claim.party = Some(party.clone());
+        }
+    }
+}
+
+impl Order {
+    /// The index of a step that may be given these arguments: it waits for a person, or has not begun.
+    fn amendable(&self, name: &str, arguments: &Map<String, Value>) -> Result<usize, Refusal> {
+        let index = self.steps.iter().position(|step| step.planned.name == name);
+        let Some(index) = index else {
+            return refuse(ErrorCode::NothingAmended, format!("This order has no step {name}."));
+        };
+        let step = &self.steps[index];
+        if !step.is_held() && (step.state != StepState::Open || step.dispatches > 0 || step.maybe_sent) {
+            return refuse(ErrorCode::StepHasBegun, format!("The step {name} has started or has ended."));
+        }
+        for argument in arguments.keys() {
+            if step.planned.fixed.contains(argument) && !self.may_name_another_identity(step, argument) {
+                let detail = format!("A claim of the order depends on the argument '{argument}' of {name}.");
+                return refuse(ErrorCode::AmendChangesClaim, detail);
+            }
+            if !step.planned.data.contains_key(argument) {
+                return refuse(ErrorCode::NothingAmended, format!("The step {name} has no argument '{argument}'."));
+            }
+        }
+        Ok(index)
+    }
+
+    /// Whether a person may say under which identity a step goes, though a claim names it too: a release of the order waits
+    /// for just that.
+    fn may_name_another_identity(&self, step: &OrderStep, argument: &str) -> bool {
+        let waits = |step: &OrderStep| matches!(&step.state, StepState::Held { code, .. } if *code == ErrorCode::ReleaseUnconfirmed);
+        let carries = step.planned.party_arguments.iter().flatten().any(|carrying| carrying == argument);
+        carries && self.steps.iter().any(waits)
+    }
+}

@@ -1,0 +1,35 @@
+//! Ends an order: before anything began cleanly, after that with compensations, never after a confirmed release.
+
+use super::{Customer, OrderStep, StepState, refuse};
+use crate::action_words::Refusal;
+use crate::customer::Ending;
+use crate::error_code::ErrorCode;
+use crate::ids::{OrderId, Timestamp};
+
+impl Customer {
+    pub(super) fn cancel(&mut self, now: Timestamp, id: &OrderId) -> Result<(), Refusal> {
+        let order = &self.orders[id];
+        if order.ending.is_some() {
+            return refuse(ErrorCode::OrderEnding, "This order is already ending.");
+        }
+        let released = order.steps.iter().find(|step| order.is_release_step(step) && step.may_have_released());
+        if let Some(step) = released {
+            let detail =
+                format!("{} was sent or confirmed: the next holder may already use the resource.", step.planned.name);
+            return refuse(ErrorCode::ReleaseConfirmed, detail);
+        }
+        self.abort(now, id, Ending::Cancelled);
+        Ok(())
+    }
+}
+
+impl OrderStep {
+    /// Whether what it names may be released already: its call was sent, or a person said that it counts as confirmed.
+    fn may_have_released(&self) -> bool {
+        match &self.state {
+            StepState::Done | StepState::Running => true,
+            StepState::Skipped { code } => *code == ErrorCode::Person,
+            _ => self.maybe_sent,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The authority says who is registered, which may speak against a forced release.
+
+use super::{ForceStage, Resource};
+use crate::error_code::ErrorCode;
+use crate::ids::Timestamp;
+use crate::outcome::HolderAnswer;
+
+impl Resource {
+    /// Whether the authority is to be asked for a forced release.
+    pub(in crate::resource) fn force_asks_authority(&self) -> bool {
+        self.forcing.as_ref().is_some_and(|forcing| forcing.stage == ForceStage::Authority)
+    }
+
+    /// Takes what the authority says of who is registered.
+    pub(in crate::resource) fn force_looked_up(&mut self, now: Timestamp, answer: HolderAnswer) {
+        if !self.force_asks_authority() {
+            return;
+        }
+        match answer {
+            HolderAnswer::Nobody => {
+                self.mark("the target reports no registration");
+                self.ask_the_holder(now, self.authority_asked_at());
+            }
+            HolderAnswer::Party { party } => {
+                let own = self.holder.as_ref().and_then(|holder| holder.party.as_deref());
+                if own.is_some_and(|own| own != party) {
+                    self.mark(&format!("the target has it registered to another party, {party}"));
+                    if let Some(forcing) = &mut self.forcing {
+                        forcing.other_party = Some(party);
+                    }
+                    self.ask_the_holder(now, self.authority_asked_at());
+                } else {
+                    let what = format!("the target has it registered to {party}");
+                    self.insist_or_refuse(now, ErrorCode::StillRegistered, &what);
+                }
+            }
+            HolderAnswer::Unclear { detail } => {
+                let what = format!("the target cannot tell who is registered: {detail}");
+                self.insist_or_refuse(now, ErrorCode::AuthorityUnclear, &what);
+            }
+        }
+    }
+
+    /// What the authority says, or does not say, speaks against it: only a person who insists goes on.
+    pub(super) fn insist_or_refuse(&mut self, now: Timestamp, code: ErrorCode, what: &str) {
+        if self.forcing.as_ref().is_some_and(|forcing| forcing.release.even_if_registered) {
+            self.mark(what);
+            self.ask_the_holder(now, None);
+        } else {
+            let mut sentence = what.to_owned();
+            if let Some(first) = sentence.get_mut(..1) {
+                first.make_ascii_uppercase();
+            }
+            self.refuse_force(now, code, format!("{}.", sentence.trim_end_matches('.')));
+        }
+    }
+
+    fn authority_asked_at(&self) -> Option<Timestamp> {
+        self.forcing.as_ref().and_then(|forcing| forcing.asked_at)
+    }
+}

@@ -1,0 +1,189 @@
+//! A person takes the lease from its holder: the target is asked first, then the holder, and each for a limited time.
+//!
+//! A forced release under way is part of the state, and so is the answer of the last ones: whoever asks again with the
+//! same action id finds it, in whichever run.
+
+mod ask_authority;
+mod ask_holder;
+mod release;
+
+pub use release::*;
+
+use super::{Holder, HolderName, Resource, Vacancy};
+use crate::action_mark::reused;
+use crate::customer::Refusal;
+use crate::error_code::ErrorCode;
+use crate::ids::Timestamp;
+use crate::message::GiveBack;
+
+/// How long the authority may take to say who is registered, in milliseconds.
+pub const FORCE_LOOK_UP_WAIT_MS: u64 = 8_000;
+
+/// How long the holder's entity may take to answer, in milliseconds.
+pub const FORCE_HOLDER_WAIT_MS: u64 = 5_000;
+
+/// Answers of forced releases that are kept.
+pub const FORCES_REMEMBERED_MAX: usize = 16;
+
+impl Resource {
+    /// The answer to a forced release; none while it is under way, or where it was never heard of. One whose id was given to
+    /// another one of the same caller before is refused (`action_id_reused`).
+    pub fn force_answer(&self, release: &ForceRelease) -> Option<ForceAnswer> {
+        let is_reused =
+            |forcing: &Forcing| forcing.release.is_named_as(release) && forcing.release.mark() != release.mark();
+        if self.forcing.as_ref().is_some_and(is_reused) {
+            let Refusal { code, detail } = reused();
+            return Some(ForceAnswer::Refused { code, detail });
+        }
+        let of_tenant = self.forces.iter().filter(|force| force.tenant.as_ref().is_none_or(|of| *of == release.tenant));
+        for force in of_tenant {
+            let is_it = match &force.mark {
+                None => Ok(force.action_id == release.action_id),
+                Some(mark) => release.mark().is_among([mark.as_str()], ""),
+            };
+            match is_it {
+                Ok(true) => return Some(force.answer.clone()),
+                Ok(false) => {}
+                Err(Refusal { code, detail }) => return Some(ForceAnswer::Refused { code, detail }),
+            }
+        }
+        None
+    }
+
+    /// Whether a forced release was heard of: it is under way, or was answered.
+    pub fn knows_force(&self, release: &ForceRelease) -> bool {
+        let under_way = self.forcing.as_ref().is_some_and(|forcing| forcing.release.is_named_as(release));
+        under_way || self.force_answer(release).is_some()
+    }
+
+    /// A person forces the release.
+    pub(super) fn forced(&mut self, now: Timestamp, release: ForceRelease) {
+        // What tickets say of the kind is what workers go by; whoever forces may have other settings.
+        let policy = if self.policy.authority.is_some() { self.policy.clone() } else { release.policy.clone() };
+        self.begin(now, &policy);
+        if self.force_answer(&release).is_some() {
+            return;
+        }
+        if let Some(forcing) = &self.forcing {
+            if !forcing.release.is_named_as(&release) {
+                let detail = format!("The forced release {} is in progress.", forcing.release.action_id);
+                self.remember_force(release, refused(ErrorCode::ForceUnderWay, detail));
+            }
+            return;
+        }
+        if self.holder.is_none() && self.vacancy == Vacancy::Known {
+            let detail = "The resource has no holder: there is nothing to release.";
+            self.remember_force(release, refused(ErrorCode::NobodyHolds, detail));
+            return;
+        }
+        let of_own = |holder: &Holder| holder.customer().is_some_and(|customer| customer.tenant == release.tenant);
+        if release.own_only && !self.holder.as_ref().is_some_and(of_own) {
+            let detail =
+                "Another tenant holds it, or its holder is unknown: a forced release needs access to the realm.";
+            self.remember_force(release, refused(ErrorCode::ForeignHolder, detail));
+            return;
+        }
+        let forcing = Forcing {
+            release,
+            epoch: self.holder.as_ref().map(|holder| holder.epoch),
+            stage: ForceStage::Authority,
+            answer_by: now.plus_ms(FORCE_LOOK_UP_WAIT_MS),
+            other_party: None,
+            marks: Vec::new(),
+            asked_at: Some(now),
+        };
+        self.note(now, "force_asked", self.holder_name(), None, Some(forcing.detail()));
+        self.forcing = Some(forcing);
+        if self.policy.authority.is_none() {
+            self.mark("no target is configured that can tell who is registered");
+            self.ask_the_holder(now, None);
+        }
+    }
+
+    /// Brings a forced release under way as far as it goes.
+    pub(super) fn pursue_force(&mut self, now: Timestamp) {
+        let Some(forcing) = &self.forcing else { return };
+        let (stage, is_late) = (forcing.stage, now >= forcing.answer_by);
+        if self.holder.as_ref().map(|holder| holder.epoch) != forcing.epoch {
+            self.lease_came_back(now);
+            return;
+        }
+        match stage {
+            ForceStage::Authority if is_late => {
+                self.insist_or_refuse(
+                    now,
+                    ErrorCode::AuthorityUnanswered,
+                    "the authority target did not answer in time",
+                );
+            }
+            // Where it was only heard just now that the holder is dead, the wait goes on: a shell hears of deliveries by a local
+            // result, and whoever waits for the answer must not hear of it in the same moment.
+            ForceStage::Holder if is_late && !self.holder_lives() => self.free(now),
+            ForceStage::Holder if is_late => {
+                let detail = "The holder's entity did not answer in time; it may still release the resource.";
+                self.refuse_force(now, ErrorCode::HolderUnanswered, detail.to_owned());
+            }
+            ForceStage::Authority | ForceStage::Holder => {}
+        }
+    }
+
+    /// The lease that was to be forced back is another's now, or nobody's.
+    fn lease_came_back(&mut self, now: Timestamp) {
+        let Some(forcing) = &mut self.forcing else { return };
+        if forcing.stage == ForceStage::Authority && self.holder.is_none() && self.vacancy != Vacancy::Known {
+            // Nobody is known to have it, and the target is being asked still.
+            forcing.epoch = None;
+            return;
+        }
+        let other = forcing.other_party.take().filter(|_| self.holder.is_none());
+        self.answer_force(ForceAnswer::Released);
+        if let Some(party) = other {
+            self.registered(now, &party);
+        }
+    }
+
+    /// Who and why, where a lease comes back because a person forced it.
+    pub(super) fn why_forced(&self, how: GiveBack) -> Option<String> {
+        self.forcing.as_ref().filter(|_| how == GiveBack::Forced).map(Forcing::detail)
+    }
+
+    fn refuse_force(&mut self, now: Timestamp, code: ErrorCode, detail: String) {
+        let Some(forcing) = &self.forcing else { return };
+        let told = format!("{}; {detail}", forcing.detail());
+        self.note(now, "force_refused", self.holder_name(), None, Some(told));
+        self.answer_force(refused(code, detail));
+    }
+
+    fn answer_force(&mut self, answer: ForceAnswer) {
+        if let Some(forcing) = self.forcing.take() {
+            self.remember_force(forcing.release, answer);
+        }
+    }
+
+    fn remember_force(&mut self, release: ForceRelease, answer: ForceAnswer) {
+        let mark = Some(release.mark().to_string());
+        let (action_id, tenant) = (release.action_id, Some(release.tenant));
+        self.forces.push_back(AnsweredForce { action_id, tenant, mark, answer });
+        while self.forces.len() > FORCES_REMEMBERED_MAX {
+            self.forces.pop_front();
+        }
+    }
+
+    fn mark(&mut self, what: &str) {
+        if let Some(forcing) = &mut self.forcing {
+            forcing.marks.push(what.to_owned());
+        }
+    }
+
+    /// The holder, as the history says it.
+    fn holder_name(&self) -> Option<String> {
+        self.holder.as_ref().map(|holder| match &holder.who {
+            HolderName::Customer(customer) => customer.to_string(),
+            HolderName::Party(party) => party.clone(),
+        })
+    }
+}
+
+fn refused(code: ErrorCode, detail: impl Into<String>) -> ForceAnswer {
+    ForceAnswer::Refused { code: code.into(), detail: detail.into() }
+}

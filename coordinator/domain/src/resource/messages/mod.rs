@@ -1,0 +1,39 @@
+//! What customers tell a resource, one file per message. The refusal of a forced release is in `force`.
+
+mod claim;
+mod decline;
+mod give_back;
+mod probe;
+mod reassert;
+mod used;
+mod withdraw;
+
+use self::reassert::Said;
+use super::{Holder, HolderName, HolderTicket, QueuedTicket, Resource, Rival, Vacancy};
+use crate::ids::Timestamp;
+use crate::message::ToResource;
+
+impl Resource {
+    /// Takes a message from a customer.
+    pub(in crate::resource) fn told(&mut self, now: Timestamp, message: ToResource) {
+        match message {
+            ToResource::Claim { ticket } => self.claimed_by_message(now, ticket),
+            ToResource::GiveBack { from, epoch, how, tickets, finished, proof, registered_to } => {
+                let held = self.given_back(now, &from, epoch, how, (tickets, finished), proof);
+                if let Some(party) = registered_to.filter(|_| held) {
+                    self.found_registered(now, &party);
+                }
+            }
+            ToResource::Withdraw { from, tickets } => self.withdrawn(&from, tickets),
+            ToResource::Decline { from, ticket, epoch, lost } => self.lease_declined(now, &from, ticket, epoch, lost),
+            ToResource::Reassert { from, incarnation, lease, above, tickets, lasting, after_reset } => {
+                self.reasserted(now, Said { from, incarnation, lease, above, lasting, after_reset }, tickets);
+            }
+            ToResource::Used { from, epoch, party } => self.used(now, &from, epoch, party),
+            ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
+            ToResource::ForceRefused { from, epoch, orders, used_at } => {
+                self.force_refused(now, &from, epoch, &orders, used_at);
+            }
+        }
+    }
+}
