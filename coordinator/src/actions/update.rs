@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use interlock_activities::{EntityTarget, failure_text};
+use interlock_client::{EntityHandle, failure_text};
 use serde_json::Value;
 use temporalio_client::NamespacedClient;
 use temporalio_client::grpc::WorkflowService;
@@ -24,7 +24,7 @@ pub(crate) struct Update<'a> {
     /// What it is for, in words.
     pub(crate) what: &'a str,
     /// The entity.
-    pub(crate) entity: &'a EntityTarget,
+    pub(crate) entity: &'a EntityHandle,
     /// The update's name.
     pub(crate) name: &'a str,
     /// Its id: the same one again in the same run is answered as the first was.

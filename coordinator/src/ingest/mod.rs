@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use interlock_activities::EntityCallError;
 use interlock_adapters::trace_context;
+use interlock_client::EntityCallError;
 use interlock_domain::catalog::Ordering;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::{self, Event};

@@ -2,7 +2,7 @@
 //! fare, of whose attempts an entity knows nothing.
 
 use chrono::{DateTime, Utc};
-use interlock_activities::failure_text;
+use interlock_client::failure_text;
 use interlock_domain::ids::Timestamp;
 use serde_json::{Value, json};
 use temporalio_common::data_converters::DataConverter;

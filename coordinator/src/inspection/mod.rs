@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use interlock_activities::EntityTarget;
+use interlock_client::EntityHandle;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_workflows::names;
@@ -232,7 +232,7 @@ impl Inspection {
     async fn query(
         &self,
         what: &str,
-        entity: &EntityTarget,
+        entity: &EntityHandle,
         query: &str,
         argument: &Value,
     ) -> Result<Value, InspectionError> {
@@ -243,7 +243,7 @@ impl Inspection {
     async fn ask(
         &self,
         what: &str,
-        entity: &EntityTarget,
+        entity: &EntityHandle,
         query: &str,
         argument: &Value,
     ) -> Result<(Value, EntityRun), InspectionError> {

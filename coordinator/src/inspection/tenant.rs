@@ -1,6 +1,6 @@
 //! Looking at a tenant.
 
-use interlock_activities::Registration;
+use interlock_client::Registration;
 use interlock_domain::ids::TenantId;
 use interlock_workflows::names;
 use serde_json::Value;
