@@ -1,7 +1,6 @@
 //! Why a call to an entity failed.
 
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::routing::EntityRoute;
 use thiserror::Error;
 use tonic::Status;
 
@@ -32,6 +31,20 @@ pub enum EntityCallError {
         /// The entity.
         workflow_id: String,
     },
+    /// Nobody answered in time: no worker serves the entity's queue, or all are busy.
+    #[error("'{workflow_id}' did not answer in time")]
+    NoAnswer {
+        /// The entity.
+        workflow_id: String,
+    },
+    /// An operator paused the entity's workflow in Temporal: the server asks it nothing then.
+    #[error("'{workflow_id}' is paused. {paused}")]
+    Paused {
+        /// The entity.
+        workflow_id: String,
+        /// By whom, and why.
+        paused: String,
+    },
 }
 
 impl EntityCallError {
@@ -41,6 +54,8 @@ impl EntityCallError {
             Self::Refused { .. } => ErrorCode::TemporalRefused,
             Self::Payload { .. } => ErrorCode::PayloadUnreadable,
             Self::NotAnswered { .. } => ErrorCode::ClaimNotAnswered,
+            Self::NoAnswer { .. } => ErrorCode::NoWorker,
+            Self::Paused { .. } => ErrorCode::QueryRefused,
         }
     }
 
@@ -53,17 +68,22 @@ impl EntityCallError {
     pub fn status(&self) -> Option<&Status> {
         match self {
             Self::Refused { status, .. } => Some(status),
-            Self::Payload { .. } | Self::NotAnswered { .. } => None,
+            Self::Payload { .. } | Self::NotAnswered { .. } | Self::NoAnswer { .. } | Self::Paused { .. } => None,
         }
     }
 
-    /// Temporal refused a call to the entity there, or did not answer.
-    pub(crate) fn refused(route: &EntityRoute, status: Status) -> Self {
-        Self::Refused { workflow_id: route.workflow_id.clone(), status: Box::new(status) }
+    /// Temporal refused a call to an entity, or did not answer.
+    pub(crate) fn refused(workflow_id: &str, status: Status) -> Self {
+        Self::Refused { workflow_id: workflow_id.to_owned(), status: Box::new(status) }
     }
 
-    /// What goes to the entity there, or comes from it, cannot be converted.
-    pub(crate) fn payload(route: &EntityRoute, detail: impl ToString) -> Self {
-        Self::Payload { workflow_id: route.workflow_id.clone(), detail: detail.to_string() }
+    /// What goes to an entity, or comes from it, cannot be converted.
+    pub(crate) fn payload(workflow_id: &str, detail: &(impl ToString + ?Sized)) -> Self {
+        Self::Payload { workflow_id: workflow_id.to_owned(), detail: detail.to_string() }
+    }
+
+    /// An entity did not answer in time.
+    pub(crate) fn no_answer(workflow_id: &str) -> Self {
+        Self::NoAnswer { workflow_id: workflow_id.to_owned() }
     }
 }

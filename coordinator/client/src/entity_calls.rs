@@ -3,7 +3,7 @@
 //! The service is called directly where the SDK's typed calls make a new request id each time: a call that is made
 //! again, because its activity is, must be recognised by the server.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use interlock_domain::message::Delivery;
@@ -29,7 +29,7 @@ use temporalio_common::protos::temporal::api::update::v1 as update;
 use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
 use tonic::{Code, Request, Status};
 
-use crate::call_status::{is_busy, is_gone};
+use crate::call_status::{is_busy, is_gone, takes_updates_soon};
 use crate::entity_call_error::EntityCallError;
 use crate::failure_text::failure_text;
 use crate::sending_lanes::SendingLanes;
@@ -38,6 +38,9 @@ use crate::sending_lanes::SendingLanes;
 const BUSY_RETRIES: usize = 6;
 /// How long it waits first; it doubles each time.
 const BUSY_WAIT_MIN: Duration = Duration::from_millis(50);
+
+/// How long is waited before an update of an entity that runs is made again that could not be taken just now.
+const UPDATE_PAUSE: Duration = Duration::from_millis(50);
 
 /// How an entity is started where it does not run.
 #[derive(Debug, Clone)]
@@ -87,7 +90,7 @@ impl EntityCalls {
             workflow_id_reuse_policy: start.reuse_policy.into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
             signal_name: signal.to_owned(),
-            signal_input: Some(self.payloads(route, message).await?),
+            signal_input: Some(self.payloads(&route.workflow_id, message).await?),
             search_attributes: start.search_attributes,
             priority: Some(priority(route)),
             ..Default::default()
@@ -102,7 +105,7 @@ impl EntityCalls {
         })
         .await
         .map(|_| ())
-        .map_err(|status| EntityCallError::refused(route, status))
+        .map_err(|status| EntityCallError::refused(&route.workflow_id, status))
     }
 
     /// Signals an entity that runs.
@@ -117,7 +120,7 @@ impl EntityCalls {
             namespace: route.namespace.clone(),
             workflow_execution: Some(execution(route)),
             signal_name: signal.to_owned(),
-            input: Some(self.payloads(route, message).await?),
+            input: Some(self.payloads(&route.workflow_id, message).await?),
             identity: self.client.identity(),
             request_id: request_id.to_owned(),
             ..Default::default()
@@ -134,7 +137,7 @@ impl EntityCalls {
         match signalled {
             Ok(_) => Ok(Delivery::Delivered),
             Err(status) if is_gone(&status) => Ok(Delivery::Lost),
-            Err(status) => Err(EntityCallError::refused(route, status)),
+            Err(status) => Err(EntityCallError::refused(&route.workflow_id, status)),
         }
     }
 
@@ -180,18 +183,72 @@ impl EntityCalls {
     ) -> Result<Value, EntityCallError> {
         use service::execute_multi_operation_response::response;
         let answer = self.client.clone().execute_multi_operation(unthrottled(request)).await;
-        let answer = answer.map_err(|status| EntityCallError::refused(route, status))?.into_inner();
+        let answer = answer.map_err(|status| EntityCallError::refused(&route.workflow_id, status))?.into_inner();
         let outcome = answer.responses.into_iter().find_map(|part| match part.response {
             Some(response::Response::UpdateWorkflow(update)) => update.outcome,
             _ => None,
         });
         match outcome.and_then(|outcome| outcome.value) {
-            Some(update::outcome::Value::Success(payloads)) => self.read(route, payloads).await,
+            Some(update::outcome::Value::Success(payloads)) => self.read(&route.workflow_id, payloads).await,
             Some(update::outcome::Value::Failure(failure)) => {
                 let detail = failure_text(&self.client.options().data_converter, failure).await;
-                Err(EntityCallError::payload(route, detail))
+                Err(EntityCallError::payload(&route.workflow_id, &detail))
             }
             None => Err(EntityCallError::NotAnswered { workflow_id: route.workflow_id.clone() }),
+        }
+    }
+
+    /// Updates an entity that runs, and waits so long for its answer. While it cannot take it just now, because its run is just
+    /// ending or it is busy, it is asked again with the same id.
+    pub(crate) async fn update_running(
+        &self,
+        route: &EntityRoute,
+        name: &str,
+        argument: &(impl Serialize + Sync),
+        update_id: &str,
+        limit: Duration,
+    ) -> Result<Value, EntityCallError> {
+        let request = self.update_request(route, name, argument, update_id).await?;
+        match self.outcome_within(route, &request, limit).await? {
+            update::outcome::Value::Success(payloads) => {
+                let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+                let converter = &self.client.options().data_converter;
+                let read = converter.from_payloads::<Value>(&context, payloads.payloads).await;
+                read.map_err(|fault| {
+                    EntityCallError::payload(&route.workflow_id, &format!("its answer cannot be read: {fault}"))
+                })
+            }
+            update::outcome::Value::Failure(failure) => {
+                let detail = failure_text(&self.client.options().data_converter, failure).await;
+                Err(EntityCallError::payload(&route.workflow_id, &detail))
+            }
+        }
+    }
+
+    async fn outcome_within(
+        &self,
+        route: &EntityRoute,
+        request: &service::UpdateWorkflowExecutionRequest,
+        limit: Duration,
+    ) -> Result<update::outcome::Value, EntityCallError> {
+        let began = Instant::now();
+        loop {
+            let left = limit.saturating_sub(began.elapsed());
+            let mut client = self.client.clone();
+            let asked = client.update_workflow_execution(Request::new(request.clone()));
+            let status = match tokio::time::timeout(left, asked).await {
+                Ok(Ok(answer)) => match answer.into_inner().outcome.and_then(|outcome| outcome.value) {
+                    Some(outcome) => return Ok(outcome),
+                    // The server waited as long as it does: it was taken, and is not answered yet.
+                    None => Status::deadline_exceeded("the update is not answered yet"),
+                },
+                Ok(Err(status)) => status,
+                Err(_) => return Err(EntityCallError::no_answer(&route.workflow_id)),
+            };
+            if !takes_updates_soon(&status) || began.elapsed() + UPDATE_PAUSE >= limit {
+                return Err(EntityCallError::refused(&route.workflow_id, status));
+            }
+            tokio::time::sleep(UPDATE_PAUSE).await;
         }
     }
 
@@ -211,7 +268,7 @@ impl EntityCalls {
                 meta: Some(update::Meta { update_id: update_id.to_owned(), identity: self.client.identity() }),
                 input: Some(update::Input {
                     name: name.to_owned(),
-                    args: Some(self.payloads(route, argument).await?),
+                    args: Some(self.payloads(&route.workflow_id, argument).await?),
                     ..Default::default()
                 }),
                 ..Default::default()
@@ -227,23 +284,15 @@ impl EntityCalls {
         query: &str,
         argument: &(impl Serialize + Sync),
     ) -> Result<Option<Value>, EntityCallError> {
-        let request = service::QueryWorkflowRequest {
-            namespace: route.namespace.clone(),
-            execution: Some(execution(route)),
-            query: Some(WorkflowQuery {
-                query_type: query.to_owned(),
-                query_args: Some(self.payloads(route, argument).await?),
-                header: None,
-            }),
-            ..Default::default()
-        };
+        let argument = self.payloads(&route.workflow_id, argument).await?;
+        let request = query_request(&route.namespace, execution(route), query, argument);
         let answer = match self.client.clone().query_workflow(unthrottled(request)).await {
             Ok(answer) => answer.into_inner().query_result,
             Err(status) if is_gone(&status) => return Ok(None),
-            Err(status) => return Err(EntityCallError::refused(route, status)),
+            Err(status) => return Err(EntityCallError::refused(&route.workflow_id, status)),
         };
-        let no_answer = || EntityCallError::payload(route, "there was no answer in the answer");
-        self.read(route, answer.ok_or_else(no_answer)?).await.map(Some)
+        let no_answer = || EntityCallError::payload(&route.workflow_id, "there was no answer in the answer");
+        self.read(&route.workflow_id, answer.ok_or_else(no_answer)?).await.map(Some)
     }
 
     /// Whether an entity runs. One that was terminated still answers queries.
@@ -258,7 +307,7 @@ impl EntityCalls {
                 Ok(info.is_some_and(|info| info.status() == WorkflowExecutionStatus::Running))
             }
             Err(status) if status.code() == Code::NotFound => Ok(false),
-            Err(status) => Err(EntityCallError::refused(route, status)),
+            Err(status) => Err(EntityCallError::refused(&route.workflow_id, status)),
         }
     }
 
@@ -275,21 +324,38 @@ impl EntityCalls {
     /// An argument as payloads, encoded as the client's converter says.
     pub(crate) async fn payloads<M: Serialize>(
         &self,
-        route: &EntityRoute,
+        workflow_id: &str,
         message: &M,
     ) -> Result<Payloads, EntityCallError> {
-        let value = serde_json::to_value(message).map_err(|fault| EntityCallError::payload(route, fault))?;
+        let value = serde_json::to_value(message).map_err(|fault| EntityCallError::payload(workflow_id, &fault))?;
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
         let payloads = self.client.options().data_converter.to_payloads(&context, &value).await;
-        let payloads = payloads.map_err(|fault: PayloadConversionError| EntityCallError::payload(route, fault))?;
+        let payloads =
+            payloads.map_err(|fault: PayloadConversionError| EntityCallError::payload(workflow_id, &fault))?;
         Ok(Payloads { payloads })
     }
 
-    async fn read(&self, route: &EntityRoute, payloads: Payloads) -> Result<Value, EntityCallError> {
+    /// What an entity answered.
+    pub(crate) async fn read(&self, workflow_id: &str, payloads: Payloads) -> Result<Value, EntityCallError> {
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
         let converter = &self.client.options().data_converter;
         let read = converter.from_payloads::<Value>(&context, payloads.payloads).await;
-        read.map_err(|fault| EntityCallError::payload(route, fault))
+        read.map_err(|fault| EntityCallError::payload(workflow_id, &fault))
+    }
+}
+
+/// A query with this argument.
+pub(crate) fn query_request(
+    namespace: &str,
+    execution: WorkflowExecution,
+    query: &str,
+    argument: Payloads,
+) -> service::QueryWorkflowRequest {
+    service::QueryWorkflowRequest {
+        namespace: namespace.to_owned(),
+        execution: Some(execution),
+        query: Some(WorkflowQuery { query_type: query.to_owned(), query_args: Some(argument), header: None }),
+        ..Default::default()
     }
 }
 
@@ -311,7 +377,7 @@ fn task_queue(route: &EntityRoute) -> TaskQueue {
     TaskQueue { name: route.task_queue.clone(), kind: TaskQueueKind::Normal.into(), normal_name: String::new() }
 }
 
-fn execution(route: &EntityRoute) -> WorkflowExecution {
+pub(crate) fn execution(route: &EntityRoute) -> WorkflowExecution {
     WorkflowExecution { workflow_id: route.workflow_id.clone(), run_id: String::new() }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use backon::Retryable;
 use interlock_domain::ids::{CustomerId, ResourceId, TargetId, TenantId};
@@ -13,13 +14,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use temporalio_client::Client;
-use temporalio_common::protos::temporal::api::common::v1::{Payload, SearchAttributes};
+use temporalio_common::protos::temporal::api::common::v1::{Payload, SearchAttributes, WorkflowExecution};
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowIdReusePolicy;
 use tonic::Code;
 
 use crate::entity_call_error::EntityCallError;
-use crate::entity_calls::{EntityCalls, Start, busy_waits};
+use crate::entity_calls::{EntityCalls, Start, busy_waits, execution};
 use crate::entity_handle::EntityHandle;
+use crate::entity_run::EntityRun;
 use crate::search_attribute_gate::{Registration, SearchAttributeGate};
 use crate::target_client::TargetClient;
 use crate::tenant_gate::TenantGate;
@@ -205,6 +207,50 @@ impl EntityClient {
         answer.map(|answer| from_value(entity, answer)).transpose()
     }
 
+    /// Updates an entity that runs, and waits so long for its answer. While it cannot take it just now, because its run is just
+    /// ending or it is busy, it is asked again with the same id.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; `no_worker` where nobody answers in time: the update may be taken later all the same.
+    pub async fn update_running<M: Serialize + Sync>(
+        &self,
+        entity: &EntityHandle,
+        update: &str,
+        message: &M,
+        update_id: &str,
+        limit: Duration,
+    ) -> Result<Value, EntityCallError> {
+        self.calls.update_running(&entity.route, update, message, update_id, limit).await
+    }
+
+    /// What an entity answers to a query, and how its run stands. It is asked when it has no workflow task open, so that the
+    /// question costs no history. One that ended answers as well.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; `no_worker` where nobody answers within 3 s.
+    pub async fn ask<M: Serialize + Sync>(
+        &self,
+        entity: &EntityHandle,
+        query: &str,
+        argument: &M,
+    ) -> Result<(Value, EntityRun), EntityCallError> {
+        self.calls.ask(&entity.route.namespace, execution(&entity.route), query, argument).await
+    }
+
+    /// As [`ask`](Self::ask), of any run of any entity.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_execution<M: Serialize + Sync>(
+        &self,
+        namespace: &str,
+        execution: WorkflowExecution,
+        query: &str,
+        argument: &M,
+    ) -> Result<(Value, EntityRun), EntityCallError> {
+        self.calls.ask(namespace, execution, query, argument).await
+    }
+
     /// Whether the entity there runs. One that was terminated still answers queries.
     ///
     /// # Errors
@@ -215,7 +261,7 @@ impl EntityClient {
 
     async fn start(&self, entity: &EntityHandle, birth: Birth) -> Result<Start, EntityCallError> {
         Ok(Start {
-            input: self.calls.payloads(&entity.route, &birth.argument(&entity.start)).await?,
+            input: self.calls.payloads(&entity.route.workflow_id, &birth.argument(&entity.start)).await?,
             reuse_policy: birth.reuse_policy(entity),
             search_attributes: self.search_attributes_of(entity).await?,
         })
@@ -234,7 +280,8 @@ impl EntityClient {
         };
         let mut indexed_fields = HashMap::new();
         for (name, text) in [("InterlockTenant", entity.start.tenant_id.as_str()), ("InterlockEntityKind", kind)] {
-            let data = serde_json::to_vec(text).map_err(|fault| EntityCallError::payload(&entity.route, fault))?;
+            let data = serde_json::to_vec(text)
+                .map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))?;
             let mut payload = Payload { data, ..Payload::default() };
             payload.metadata.insert("encoding".to_owned(), b"json/plain".to_vec());
             payload.metadata.insert("type".to_owned(), b"Keyword".to_vec());
@@ -286,9 +333,9 @@ fn is_reborn(entity: &EntityHandle, error: &EntityCallError) -> bool {
 }
 
 fn to_value<M: Serialize>(entity: &EntityHandle, message: &M) -> Result<Value, EntityCallError> {
-    serde_json::to_value(message).map_err(|fault| EntityCallError::payload(&entity.route, fault))
+    serde_json::to_value(message).map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))
 }
 
 fn from_value<A: DeserializeOwned>(entity: &EntityHandle, answer: Value) -> Result<A, EntityCallError> {
-    serde_json::from_value(answer).map_err(|fault| EntityCallError::payload(&entity.route, fault))
+    serde_json::from_value(answer).map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))
 }

@@ -3,6 +3,7 @@
 //! The server drops a message silently whose request id it has seen in the receiver's run. So an id names the content of what
 //! is sent as well as its position: a workflow task that is attempted again may have something else to say at that position.
 
+use interlock_domain::ids::OrderId;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -18,7 +19,8 @@ pub fn of_message<M: Serialize>(
     entity: &EntityHandle,
     message: &M,
 ) -> Result<String, EntityCallError> {
-    let content = serde_json::to_string(message).map_err(|fault| EntityCallError::payload(&entity.route, fault))?;
+    let content =
+        serde_json::to_string(message).map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))?;
     Ok(of_content(position, &content))
 }
 
@@ -32,6 +34,11 @@ pub fn of(parts: &[&str]) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("interlock:request:{}", parts.join("\n")).as_bytes()).to_string()
 }
 
+/// The request id of the acceptance of an event that makes this order: the same whenever the same event is sent.
+pub fn of_submission(order: &OrderId) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("interlock:submit:{order}").as_bytes()).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +49,11 @@ mod tests {
         assert_ne!(of_content(&["run", "1", "0"], "granted 716"), of_content(&["run", "1", "0"], "granted 894"));
         assert_ne!(of_content(&["run", "1", "0"], "granted 716"), of_content(&["run", "1", "1"], "granted 716"));
         assert_ne!(of_content(&["run", "1", "0"], "granted 716"), of_content(&["next run", "1", "0"], "granted 716"));
+    }
+
+    #[test]
+    fn the_same_order_has_the_same_request_id() {
+        let order = OrderId::derive(&"default".parse().unwrap(), &"A1".parse().unwrap(), "s", "1", None);
+        assert_eq!(of_submission(&order), of_submission(&order.clone()));
     }
 }

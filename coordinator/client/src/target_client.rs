@@ -154,7 +154,7 @@ impl TargetClient {
     async fn start(&self, target: &TargetId, route: &EntityRoute) -> Result<Start, EntityCallError> {
         let argument = TargetStart { target: target.to_string(), rules: self.rules(target) };
         Ok(Start {
-            input: self.calls.payloads(route, &argument).await?,
+            input: self.calls.payloads(&route.workflow_id, &argument).await?,
             reuse_policy: WorkflowIdReusePolicy::AllowDuplicate,
             search_attributes: None,
         })

@@ -1,7 +1,7 @@
 //! Why an order waits: asks the entities what the chain wants to know.
 
 use chrono::Utc;
-use interlock_client::EntityHandle;
+use interlock_client::{EntityHandle, EntityRun, Paused};
 use interlock_domain::ids::{OrderId, TargetId, TenantId};
 use interlock_workflows::names;
 use serde::Deserialize;
@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 pub use super::chain::{Link, Why};
 
 use super::chain::{Answer, Chain, OrderLink, PausedCall, Question, ResourceState};
-use super::entity_run::EntityRun;
-use super::paused::Paused;
 use super::{Inspection, InspectionError};
 
 /// What an answer of the chain is about.
