@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use interlock_client::TargetClient;
 use interlock_domain::ids::TargetId;
 use interlock_domain::observation::{Observation, Observer};
 use interlock_domain::target::{BreakerReport, BreakerTransition};
 use tokio::sync::watch;
 
 use crate::breaker::{Breaker, Transition};
-use crate::target_client::TargetClient;
 
 /// The time between two signals of this process to one target entity.
 const PAUSE: Duration = Duration::from_secs(5);

@@ -3,13 +3,13 @@
 
 use futures_util::future::BoxFuture;
 use interlock_adapters::{Adapter, Call};
+use interlock_client::{EntityCallError, EntityClient};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerRef, ResourceId, TenantId};
 use interlock_domain::outcome::Outcome;
 use serde::Deserialize;
 
 use crate::breaker::SpeaksOfTarget;
-use crate::entity_client::{EntityCallError, EntityClient};
 
 /// Who holds a resource by the ledger.
 pub(crate) trait Ledger: Send + Sync {

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use interlock_adapters::{Capabilities as AdapterCapabilities, Fence};
+use interlock_client::EntityCallError;
 use interlock_domain::attempt::LeftBy;
 use interlock_domain::ids::{CustomerRef, OrderId, ResourceId, TenantId};
 use interlock_domain::outcome::HolderAnswer;
@@ -12,7 +13,6 @@ use temporalio_macros::activities;
 use temporalio_sdk::testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions};
 
 use super::*;
-use crate::entity_client::EntityCallError;
 
 /// How long a request may still land at the target of these tests.
 const LANDS_WITHIN: Duration = Duration::from_millis(60);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use interlock_activities::{EntityCallError, EntityTarget};
+use interlock_client::{EntityCallError, EntityHandle};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{EntityRoute, Home};
 use interlock_workflows::{StartArgument, names};
@@ -193,7 +193,7 @@ impl MoveAll<'_> {
             let home = Home { generation, task_queue: route.task_queue.clone() };
             // Who is signalled runs: the start argument is never used.
             let start = StartArgument { tenant_id: String::new(), entity_id: String::new() };
-            let entity = EntityTarget { route, start };
+            let entity = EntityHandle { route, start };
             entities.signal(&entity, names::MOVE_TO, &home, &Uuid::new_v4().to_string()).await
         }));
         let answers: Vec<Result<_, EntityCallError>> = asked.buffer_unordered(ASKED_AT_A_TIME).collect().await;

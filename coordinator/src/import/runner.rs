@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use interlock_activities::{EntityCallError, EntityTarget};
+use interlock_client::{EntityCallError, EntityHandle};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::import::{GIVES_UP_AFTER_MS, ImportPart, ImportTally, PARTS_AT_ONCE, PartAnswer, PartReport};
@@ -107,16 +107,16 @@ impl ImportRunner {
         Ok(tally)
     }
 
-    fn import(&self, digest: &str) -> EntityTarget {
+    fn import(&self, digest: &str) -> EntityHandle {
         let start = StartArgument { tenant_id: self.tenant.to_string(), entity_id: format!("import/{digest}") };
-        EntityTarget { route: self.installation.routing.import(&self.tenant, digest), start }
+        EntityHandle { route: self.installation.routing.import(&self.tenant, digest), start }
     }
 
     /// Calls the import's workflow, which is started where it does not run; again where it does not answer. A call means the
     /// same however often it is made.
     async fn call<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
-        import: &EntityTarget,
+        import: &EntityHandle,
         update: &str,
         message: &M,
     ) -> Result<A, Fault> {
@@ -141,7 +141,7 @@ impl ImportRunner {
     /// another one, which nobody would bring any parts.
     async fn call_running<A: DeserializeOwned>(
         &self,
-        import: &EntityTarget,
+        import: &EntityHandle,
         update: &str,
         message: &Value,
     ) -> Result<Option<A>, Fault> {
@@ -168,7 +168,7 @@ impl ImportRunner {
         }
     }
 
-    async fn result_of_import(&self, import: &EntityTarget) -> Result<ImportTally, Fault> {
+    async fn result_of_import(&self, import: &EntityHandle) -> Result<ImportTally, Fault> {
         let began = Instant::now();
         loop {
             match self.status(import, &import.route.workflow_id).await {
@@ -187,7 +187,7 @@ impl ImportRunner {
         }
     }
 
-    async fn part_state(&self, import: &EntityTarget, began_at: Timestamp, number: u64) -> Result<PartState, Status> {
+    async fn part_state(&self, import: &EntityHandle, began_at: Timestamp, number: u64) -> Result<PartState, Status> {
         let workflow_id = part_workflow_id(&import.route.workflow_id, began_at, number);
         match self.status(import, &workflow_id).await? {
             None => Ok(PartState::Unknown),
@@ -208,7 +208,7 @@ impl ImportRunner {
 
     async fn status(
         &self,
-        import: &EntityTarget,
+        import: &EntityHandle,
         workflow_id: &str,
     ) -> Result<Option<(WorkflowExecutionStatus, DescribeWorkflowExecutionResponse)>, Status> {
         let request = DescribeWorkflowExecutionRequest {
@@ -227,7 +227,7 @@ impl ImportRunner {
     }
 
     /// What a workflow that is over answered.
-    async fn result<A: DeserializeOwned>(&self, import: &EntityTarget, workflow_id: &str) -> Result<A, String> {
+    async fn result<A: DeserializeOwned>(&self, import: &EntityHandle, workflow_id: &str) -> Result<A, String> {
         let request = GetWorkflowExecutionHistoryRequest {
             namespace: import.route.namespace.clone(),
             execution: Some(execution(workflow_id)),
@@ -265,7 +265,7 @@ struct Done {
 /// The parts that are under way, oldest first.
 struct UnderWay<'a> {
     runner: &'a ImportRunner,
-    import: &'a EntityTarget,
+    import: &'a EntityHandle,
     standing: Standing,
     open: VecDeque<u64>,
     done: Done,

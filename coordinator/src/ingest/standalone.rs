@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use interlock_activities::EntityCallError;
+use interlock_client::EntityCallError;
 use interlock_domain::catalog::PlanContext;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
+use interlock_client::visibility::{self, FoundCustomer};
 use interlock_domain::ids::{CustomerId, OrderId, TenantId};
 use interlock_workflows::names;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, EntityPlace, from_place};
 pub use super::order_filter::OrderFilter;
-use super::visibility::{self, Found};
 use super::{Inspection, InspectionError};
 
 /// How many orders a page has where nobody says.
@@ -48,6 +48,19 @@ pub struct Unanswered {
     pub code: String,
     /// The reason as a sentence.
     pub detail: String,
+}
+
+/// A customer's entity that was found, and its place in the list.
+struct Found {
+    customer: CustomerId,
+    place: EntityPlace,
+}
+
+impl From<FoundCustomer> for Found {
+    fn from(found: FoundCustomer) -> Self {
+        let FoundCustomer { customer, workflow_id, started_ms } = found;
+        Self { customer, place: EntityPlace { workflow_id, started_ms } }
+    }
 }
 
 /// What an entity answers.
@@ -159,9 +172,10 @@ impl Inspection {
         while !cursor.alone {
             let client = self.installation.client.clone();
             let found = visibility::find(client, namespace, tenant, &question, cursor.token()?).await?;
+            let entities: Vec<Found> = found.entities.into_iter().map(Found::from).collect();
             let (entities, exact) = match &cursor.entity {
-                Some(place) => visibility::from_place(found.entities, place, |found| &found.place),
-                None => (found.entities, false),
+                Some(place) => from_place(entities, place, |found| &found.place),
+                None => (entities, false),
             };
             let after = cursor.after.clone().filter(|_| exact);
             if let Some((stopped, after)) = round.ask_each(entities, after).await {

@@ -1,11 +1,11 @@
 //! Looking at a tenant.
 
-use interlock_activities::Registration;
+use interlock_client::Registration;
+use interlock_client::visibility::{count, question};
 use interlock_domain::ids::TenantId;
 use interlock_workflows::names;
 use serde_json::Value;
 
-use super::visibility::{count, question};
 use super::{Inspection, InspectionError};
 
 impl Inspection {
@@ -36,6 +36,6 @@ impl Inspection {
         let client = self.installation.client_for(namespace);
         let what = || format!("The tenant {tenant}");
         let client = client.map_err(|fault| InspectionError::Refused { what: what(), reason: fault.message })?;
-        count(client, namespace, &question(tenant, false)).await
+        Ok(count(client, namespace, &question(tenant, false)).await?)
     }
 }

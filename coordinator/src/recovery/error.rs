@@ -1,6 +1,6 @@
 //! Why nothing, or not everything, could be brought back.
 
-use interlock_activities::EntityCallError;
+use interlock_client::EntityCallError;
 use interlock_domain::error_code::ErrorCode;
 use thiserror::Error;
 use tonic::Status;

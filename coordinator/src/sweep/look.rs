@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TargetId, TenantId, Timestamp};
-use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress};
+use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, EntityRoute};
 use interlock_domain::sweep::{
     Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings,
     to_say_again,
@@ -275,20 +275,26 @@ impl Look<'_> {
         }
     }
 
+    /// Whether the entity runs. One that was terminated still answers questions.
+    async fn runs(&self, route: &EntityRoute) -> Result<bool, InspectionError> {
+        let runs = self.sweeper.installation.entities.runs(route).await;
+        runs.map_err(|error| InspectionError::of_call("An entity", error))
+    }
+
     pub(super) async fn at_resource(
         &self,
         tenant: &TenantId,
         resource: &ResourceId,
     ) -> Result<ResourceSeen, InspectionError> {
         let entity = self.sweeper.installation.entities.resource(tenant, resource);
-        if !self.sweeper.runs(&entity.route).await? {
+        if !self.runs(&entity.route).await? {
             return Ok(ResourceSeen::NotRunning);
         }
         let shown: Shown = read("The resource", self.inspection.resource(tenant, resource).await?)?;
         let holder = match shown.holder {
             Some(ShownHolder { tenant_id: Some(tenant), customer_id: Some(customer) }) => {
                 let route = self.sweeper.installation.routing.customer(&tenant, &customer);
-                let runs = self.sweeper.runs(&route).await?;
+                let runs = self.runs(&route).await?;
                 Some((tenant, customer, runs))
             }
             _ => None,

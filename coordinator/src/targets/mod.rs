@@ -6,7 +6,7 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use interlock_activities::{EntityCallError, TargetClient};
+use interlock_client::{EntityCallError, TargetClient};
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::target::{TargetAction, TargetActionDone, TargetActionKind, TargetRules};

@@ -7,7 +7,7 @@ mod preparation;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use interlock_activities::EntityCallError;
+use interlock_client::EntityCallError;
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::tenant_of_workflow;

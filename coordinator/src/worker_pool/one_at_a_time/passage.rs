@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
+use interlock_client::IN_A_TASK;
 use prost::Message;
 use temporalio_client::callback_based::{CallbackBasedGrpcService, GrpcRequest, GrpcSuccessResponse};
 use temporalio_client::grpc::WorkflowService;
@@ -21,7 +22,6 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, IntoRequest, Request, Response, Status};
 
 use super::turns::{Kind, Turns};
-use crate::inspection::IN_A_TASK;
 
 /// The calls that workers make.
 const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
