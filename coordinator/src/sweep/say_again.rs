@@ -58,10 +58,10 @@ impl Sweeper {
                 tracing::info!(%tenant, %customer, %resource, lasting, "a customer is asked to repeat its leases and claims");
             }
             Ok(Delivery::Lost) => {
-                tracing::info!(%tenant, %customer, %resource, "the customer's entity is no longer running")
+                tracing::info!(%tenant, %customer, %resource, "the customer's entity is no longer running");
             }
             Err(error) => {
-                tracing::warn!(%tenant, %customer, %resource, %error, "cannot ask a customer to repeat its leases and claims")
+                tracing::warn!(%tenant, %customer, %resource, %error, "cannot ask a customer to repeat its leases and claims");
             }
         }
     }

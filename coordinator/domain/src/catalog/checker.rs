@@ -158,7 +158,7 @@ impl OrderCheck<'_> {
         match required.template() {
             Some(template) => check_template(template, self.schema, false, spot, faults),
             None => {
-                faults.add(spot, ErrorCode::NotTogether, "'requires' must name single resources: \"KIND/{field}\".")
+                faults.add(spot, ErrorCode::NotTogether, "'requires' must name single resources: \"KIND/{field}\".");
             }
         }
         if self.order.ordering == Ordering::None {

@@ -125,7 +125,7 @@ impl Customer {
         if !order.may_have_had_effect() {
             return;
         }
-        for (resource, lease) in self.leases.iter_mut() {
+        for (resource, lease) in &mut self.leases {
             lease.abandoned |= lease.doubted && order.takes_or_gives_up(resource);
         }
     }
