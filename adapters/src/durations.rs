@@ -17,7 +17,7 @@ pub mod duration {
     /// Reads it.
     ///
     /// # Errors
-    /// Where the text is no duration.
+    /// If the text is not a valid duration.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text)

@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Why an adapter could not be built, or found.
 #[derive(Debug, Error)]
 pub enum RegistryError {
-    /// The base URL is none that HTTP can be spoken to.
+    /// The base URL is not an http or https URL.
     #[error(
         "target '{target}': '{base_url}' is not an http or https URL; write it as http://HOST:PORT in \
          [targets.{target}]"
@@ -19,7 +19,7 @@ pub enum RegistryError {
         /// Its base URL as it came.
         base_url: String,
     },
-    /// There is no base URL, and its adapter needs one.
+    /// The base URL is missing, and the adapter needs one.
     #[error("target '{target}': the base URL is missing; set base_url in [targets.{target}]")]
     BaseUrlMissing {
         /// The target.

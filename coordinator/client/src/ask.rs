@@ -15,7 +15,7 @@ use crate::entity_run::EntityRun;
 
 /// What a worker answers to a question that would have had to wait too long.
 pub const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be queried now; try again";
-/// How long an entity may take to answer. With no worker nobody answers at all.
+/// How long an entity may take to answer. Without a worker, no entity answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// How often it is looked whether an entity is at rest.
 const REST_PAUSE: Duration = Duration::from_millis(10);

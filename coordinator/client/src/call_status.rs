@@ -1,11 +1,11 @@
-//! What a gRPC status of the server means for whoever called an entity.
+//! What a gRPC status of the server means for the caller of an entity.
 
 use tonic::{Code, Status};
 
-/// What a status of the server means for whoever waits for an entity's answer.
+/// What a status of the server means for a caller that waits for an entity's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusMeaning {
-    /// There is no such entity, or its history is gone.
+    /// The entity does not exist, or its history was deleted.
     NeverSeen,
     /// No worker answered.
     NoWorker,

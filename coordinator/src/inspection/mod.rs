@@ -26,7 +26,7 @@ mod target;
 mod tenant;
 pub mod why;
 
-/// How long an entity may take to answer. With no worker nobody answers at all.
+/// How long an entity may take to answer. Without a worker, no entity answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
 /// Why there is nothing to see.
