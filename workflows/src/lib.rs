@@ -24,6 +24,7 @@ mod search_attributes;
 mod start_argument;
 mod sweep;
 mod target_entity;
+mod task_cuts;
 mod tenant;
 mod unanswered;
 mod watched;
@@ -42,6 +43,7 @@ pub use resource_import::{LinesUnreadable, ResourceImport, ResourceImportPart, p
 pub use start_argument::StartArgument;
 pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
+pub use task_cuts::task_before;
 pub use tenant::TenantEntity;
 pub use unanswered::unanswered;
 pub use watched::watch_on_this_thread;

@@ -39,6 +39,7 @@ use temporalio_workflow::{
 };
 
 use crate::reset::ResetWatch;
+use crate::task_cuts::TaskCuts;
 use crate::{identity, moving, watched};
 
 /// What an entity's shell says of itself.
@@ -209,6 +210,8 @@ struct Life<'a, E: Entity> {
     edition: Edition,
     /// Sees where the run was reset; none in runs of 0.1.0, which were not told.
     reset: Option<ResetWatch>,
+    /// Notes the workflow tasks of the run.
+    cuts: TaskCuts,
     /// Local activities that ended since something else happened: only runs of 0.1.0 go by it.
     locals_in_a_row: u32,
     /// Whether local activities may begin in the present workflow task.
@@ -247,6 +250,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         alarm: None,
         edition,
         reset,
+        cuts: TaskCuts::of(context),
         locals_in_a_row: 0,
         recording: Recording::default(),
         recorded: 0,
@@ -390,6 +394,7 @@ impl<E: Entity> Life<'_, E> {
         let context = self.context;
         let mut came_in = pin!(context.wait_condition_with_options(E::has_input, regardless()));
         std::future::poll_fn(|waker| {
+            self.cuts.reached(context.history_length());
             // Before anything else: what it says of what comes next depends on it.
             if self.reset.as_mut().is_some_and(ResetWatch::sees_reset) {
                 return Poll::Ready(Happening::WasReset);
@@ -505,6 +510,7 @@ impl<E: Entity> Life<'_, E> {
     }
 
     fn take_in_all(&mut self) {
+        self.cuts.reached(self.context.history_length());
         self.clock = identity::now(self.context.workflow_time());
         while self.context.state(E::has_input) {
             let input = self.context.state_mut(|entity| entity.inbox().pop_front());

@@ -16,7 +16,7 @@ use interlock_coordinator::installation::Installation;
 use interlock_coordinator::local::WorkerProcess;
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::event::Event;
-use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_workflows::names;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -28,6 +28,7 @@ use uuid::Uuid;
 use crate::applied_log::{faults_on, registrations};
 use crate::events::{Customer, assigned, unassigned};
 use crate::scene::{Scene, imsi, number};
+use crate::temporal_calls::{RawEntity, failed_tasks};
 use crate::testbed::{Testbed, Wanted, run_alone};
 
 /// Events sent, where nobody says how many.
@@ -44,6 +45,12 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 const END_LIMIT: Duration = Duration::from_mins(2);
 /// How long the server is paused.
 const SERVER_PAUSED_FOR: Duration = Duration::from_secs(8);
+/// How long an entity may take to say how it is, where it is asked why a number is stuck.
+const ASK_LIMIT: Duration = Duration::from_secs(20);
+/// The last events of a run that are shown of a number that is stuck.
+const LAST_EVENTS: usize = 40;
+/// The last lines of a worker's log that are shown then.
+const LAST_LOG_LINES: usize = 12;
 /// The workloads whose processes are disturbed, in turn: entities most often.
 const DISTURBED: [Workload; 6] = [
     Workload::Resource,
@@ -239,7 +246,10 @@ async fn disagreement(scene: &Scene<'_>, line: &Line, last: &Customer) -> Option
     let resource: ResourceId = format!("msisdn/{}", line.number).parse().unwrap();
     let mut leases = Vec::new();
     for customer in &line.customers {
-        let state = scene.customer_state(customer).await;
+        let state = match state_or_run(scene, customer).await {
+            Ok(state) => state,
+            Err(fault) => return Some(format!("{} does not say how it is: {fault}", customer.id)),
+        };
         let of_number = state["leases"].as_array().into_iter().flatten().cloned();
         let of_number = of_number.filter(|lease| lease["resource"] == resource.to_string());
         leases.extend(of_number.map(|lease| (customer.id.clone(), lease["epoch"].clone())));
@@ -256,23 +266,63 @@ async fn disagreement(scene: &Scene<'_>, line: &Line, last: &Customer) -> Option
     (!agree).then(|| format!("{}: leases {leases:?}, HSS {at_hss:?}, ledger {ledger:#}", line.number))
 }
 
+/// What an entity's run looks like from outside, where somebody has to find out why it does not go on: its workflow task, its
+/// activities, why tasks failed, and the last events.
+async fn run_of(entity: &RawEntity) -> String {
+    let Some(described) = entity.described().await else { return "not described".to_owned() };
+    let history = entity.history("").await;
+    let last = &history[history.len().saturating_sub(LAST_EVENTS)..];
+    let last = last.iter().map(|event| {
+        let at = event.event_time.map_or(0, |time| time.seconds);
+        format!("{} {at} {:?}", event.event_id, event.attributes)
+    });
+    let last: Vec<String> = last.collect();
+    format!(
+        "task {:?}, activities {:?}, failed tasks {:?}, last events\n{}",
+        described.pending_workflow_task,
+        described.pending_activities,
+        failed_tasks(&history),
+        last.join("\n")
+    )
+}
+
+/// The state of a customer, and what its run looks like where it does not say it in time.
+async fn state_or_run(scene: &Scene<'_>, customer: &Customer) -> Result<Value, String> {
+    let id: CustomerId = customer.id.parse().unwrap();
+    let asked = scene.bed.platform.customer(&scene.tenant, &id);
+    let fault = match tokio::time::timeout(ASK_LIMIT, asked).await {
+        Ok(Ok(state)) => return Ok(state),
+        Ok(Err(fault)) => fault.to_string(),
+        Err(_) => format!("no answer within {} s", ASK_LIMIT.as_secs()),
+    };
+    Err(format!("{fault}; {}", run_of(&scene.entity(&id)).await))
+}
+
 /// What a number's ledger, the HSS and the customers say of a number that is stuck.
 async fn what_is_stuck(scene: &Scene<'_>, line: &Line) -> String {
-    let ledger = scene.number_state(&line.number).await;
-    let resource = format!("msisdn/{}", line.number);
+    let resource: ResourceId = format!("msisdn/{}", line.number).parse().unwrap();
+    let asked = scene.bed.platform.resource(&scene.tenant, &resource);
+    let ledger = match tokio::time::timeout(ASK_LIMIT, asked).await {
+        Ok(Ok(ledger)) => format!("{ledger:#}"),
+        not_said => format!("{not_said:?}"),
+    };
+    let resource = resource.to_string();
     let mut customers = Vec::new();
     for customer in &line.customers {
-        let state = scene.customer_state(customer).await;
         let of_number = |list: &Value, field: &str| -> Vec<Value> {
             let entries = list.as_array().into_iter().flatten();
             entries.filter(|entry| entry[field].to_string().contains(&resource)).cloned().collect()
         };
-        let (leases, orders) = (of_number(&state["leases"], "resource"), of_number(&state["orders"], "claims"));
-        let journal = of_number(&state["journal"], "claims");
-        customers.push(format!(
-            "{} ({}): leases {leases:?}, orders {orders:?}, journal {journal:?}",
-            customer.id, customer.imsi
-        ));
+        let said = match state_or_run(scene, customer).await {
+            Err(fault) => fault,
+            Ok(state) => {
+                let (leases, orders) = (of_number(&state["leases"], "resource"), of_number(&state["orders"], "claims"));
+                let journal = of_number(&state["journal"], "claims");
+                let run = run_of(&scene.entity(&customer.id.parse().unwrap())).await;
+                format!("leases {leases:?}, orders {orders:?}, journal {journal:?}; {run}")
+            }
+        };
+        customers.push(format!("{} ({}): {said}", customer.id, customer.imsi));
     }
     let requests: Vec<String> = scene
         .bed
@@ -282,7 +332,20 @@ async fn what_is_stuck(scene: &Scene<'_>, line: &Line) -> String {
         .map(|applied| format!("{applied:?}"))
         .filter(|applied| applied.contains(&line.number))
         .collect();
-    format!("{} is stuck: ledger {ledger:#?}\n{}\nHSS\n{}", line.number, customers.join("\n"), requests.join("\n"))
+    let run = run_of(&scene.number_entity(&line.number)).await;
+    format!("{resource} is stuck: ledger {ledger}\n{run}\n{}\nHSS\n{}", customers.join("\n"), requests.join("\n"))
+}
+
+/// The worker processes that are there, with what the operating system says of them and the last that they logged.
+fn workers(bed: &Testbed) -> String {
+    let shown = bed.platform.worker_processes.iter().map(|process| {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap_or_default();
+        let state = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').next()).unwrap_or("gone").to_owned();
+        let log = process.log_text();
+        let last: Vec<&str> = log.lines().rev().take(LAST_LOG_LINES).collect();
+        format!("{} {} {state}\n  {}", process.workload().as_str(), process.pid(), last.join("\n  "))
+    });
+    shown.collect::<Vec<_>>().join("\n")
 }
 
 /// What is wrong in the end; `last` are those that were to keep the numbers, as far as it came to that.
@@ -350,6 +413,9 @@ fn every_order_ends_and_one_customer_has_each_number_although_workers_die_and_st
         let mut faults: Vec<String> = ended.iter().filter_map(|ended| ended.clone().err()).collect();
         let stuck = faults.len();
         faults.extend(judge(&scene, &lines, &ended).await);
+        if stuck > 0 {
+            println!("{}", workers(&bed));
+        }
         println!("{size:?}: {done:?} in {} s; {stuck} numbers stuck", began.elapsed().as_secs());
         assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
         bed.stop().await;

@@ -74,6 +74,7 @@ mod swept;
 mod target_buttons;
 mod target_down;
 mod target_entity;
+mod task_cuts;
 mod tenants;
 mod terminated_by_batch;
 mod traces;

@@ -6,7 +6,10 @@
 //! cannot be replayed. Whoever asks a busy entity, be it by the Temporal UI, could stop it for good. So questions wait here
 //! until the run's workflow task is answered, and the other way round. With a core that holds them apart by itself this
 //! module can go.
+//!
+//! What such a connection does besides, for another fault of the core, [`cuts`] says.
 
+mod cuts;
 mod passage;
 mod turns;
 

@@ -21,6 +21,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, IntoRequest, Request, Response, Status};
 
+use super::cuts::{Completion, GivenTasks};
 use super::turns::{Kind, Turns};
 
 /// The calls that workers make.
@@ -30,6 +31,7 @@ const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
 pub(super) struct Passage {
     connection: Connection,
     turns: Turns,
+    given: GivenTasks,
 }
 
 /// Calls that are passed on as they are.
@@ -50,7 +52,7 @@ impl Passage {
     /// The service of a connection above this one. Calls that fail are tried again there, and not here as well.
     pub(super) fn through(mut connection: Connection) -> CallbackBasedGrpcService {
         *connection.retry_options_mut() = RetryOptions::no_retries();
-        let passage = Arc::new(Self { connection, turns: Turns::default() });
+        let passage = Arc::new(Self { connection, turns: Turns::default(), given: GivenTasks::default() });
         CallbackBasedGrpcService { callback: Arc::new(move |call| Arc::clone(&passage).pass(call)) }
     }
 
@@ -85,6 +87,9 @@ impl Passage {
         let run = task.workflow_execution.as_ref().map_or("", |execution| execution.run_id.as_str());
         let kind = if task.query.is_some() { Kind::Question } else { Kind::WorkflowTask };
         if self.turns.enter(run, &task.task_token, kind).await {
+            if kind == Kind::WorkflowTask {
+                self.given.give(task);
+            }
             return Ok(answer);
         }
         self.send_away(namespace, task.task_token.clone(), &task.poller_group_id).await;
@@ -110,10 +115,13 @@ impl Passage {
 
     async fn complete(
         &self,
-        request: Request<RespondWorkflowTaskCompletedRequest>,
+        mut request: Request<RespondWorkflowTaskCompletedRequest>,
     ) -> Result<Response<RespondWorkflowTaskCompletedResponse>, Status> {
         let is_last = !request.get_ref().intermediate_page;
         let token = request.get_ref().task_token.clone();
+        if self.given.complete(request.get_mut()) == Completion::GiveBack {
+            return Err(self.give_back(request.into_inner()).await);
+        }
         let answer = self.connection.clone().respond_workflow_task_completed(request).await;
         if is_last {
             // Where it failed and is tried again, the core has not let go of the task: it keeps questions waiting itself then.
@@ -123,14 +131,38 @@ impl Passage {
                 Some((run.run_id.as_str(), next.task_token.as_slice())).filter(|(_, token)| !token.is_empty())
             });
             self.turns.leave(&token, next);
+            if let Ok(answer) = &answer {
+                self.given.forget(&token);
+                answer.get_ref().workflow_task.iter().for_each(|task| self.given.give(task));
+            }
         }
         answer
+    }
+
+    /// Gives a workflow task back to the server that replay would not cut as it was cut here. By the status that is returned
+    /// the core takes the run out of its cache.
+    async fn give_back(&self, completion: RespondWorkflowTaskCompletedRequest) -> Status {
+        let failing = RespondWorkflowTaskFailedRequest {
+            task_token: completion.task_token.clone(),
+            cause: WorkflowTaskFailedCause::ResetStickyTaskQueue.into(),
+            identity: completion.identity,
+            namespace: completion.namespace,
+            resource_id: completion.resource_id,
+            ..Default::default()
+        };
+        let answer = self.connection.clone().respond_workflow_task_failed(failing.into_request()).await;
+        tracing::info!(fault = ?answer.as_ref().err(), "a workflow task is run again, together with the one before it");
+        // Where the server did not hear of it, it gives the task up by itself, after its time-out.
+        self.turns.leave(&completion.task_token, None);
+        self.given.forget(&completion.task_token);
+        Status::not_found("the workflow task is run again, together with the one before it")
     }
 
     async fn fail(&self, request: Request<RespondWorkflowTaskFailedRequest>) -> Result<GrpcSuccessResponse, Status> {
         let token = request.get_ref().task_token.clone();
         let answer = self.connection.clone().respond_workflow_task_failed(request).await;
         self.turns.leave(&token, None);
+        self.given.forget(&token);
         answer.map(written)
     }
 
