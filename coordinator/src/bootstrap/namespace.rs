@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use backon::{ConstantBuilder, Retryable};
+use interlock_workflows::names::SEARCH_ATTRIBUTES;
 use temporalio_client::Client;
 use temporalio_client::grpc::{OperatorService, WorkflowService};
 use temporalio_common::protos::temporal::api::enums::v1::IndexedValueType;
@@ -17,7 +18,6 @@ use tonic::{Code, IntoRequest, Status};
 
 use super::report::{Deed, DeedOutcome, Thing};
 use super::{BootstrapOptions, RETENTION_DEFAULT};
-use crate::temporal_server::SEARCH_ATTRIBUTES;
 
 /// How long all parts of a server may take to know of a namespace that was made.
 const KNOWN_WITHIN: (Duration, usize) = (Duration::from_millis(500), 60);

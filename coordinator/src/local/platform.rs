@@ -8,6 +8,7 @@ use interlock_adapters::AdapterRegistry;
 use interlock_adapters::sandbox::Sandbox;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
+use interlock_domain::event_result::EventResult;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_domain::routing::NAMESPACE_DEFAULT;
 use serde_json::Value;
@@ -25,9 +26,8 @@ use crate::inspection::{Inspection, InspectionError};
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::temporal_server::{EmbeddedServer, find_or_install};
+use crate::temporal_server::{CliSearch, EmbeddedServer, TemporalServerError, find_or_install};
 use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
-use interlock_domain::event_result::EventResult;
 
 /// How long the connection to the server that has just said it is ready may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -67,7 +67,7 @@ impl LocalPlatform {
             Sandboxes::default()
         };
         let adapters = options.settings.adapters()?;
-        let cli = find_or_install(&options.settings.cli_search()?, say).await?;
+        let cli = find_or_install(&cli_search(&options.settings)?, say).await?;
         let namespaces = options.settings.namespaces(NAMESPACE_DEFAULT).into_iter();
         let mut server_options = options.server.clone();
         server_options.namespaces.extend(namespaces.filter(|namespace| namespace != NAMESPACE_DEFAULT));
@@ -286,6 +286,14 @@ impl LocalPlatform {
     pub async fn order(&self, tenant: &TenantId, order: &OrderId) -> Result<Value, InspectionError> {
         Inspection::new(self.installation.clone()).order(tenant, order).await
     }
+}
+
+/// Where to look for the Temporal CLI, and whether it may be installed, by these settings.
+///
+/// # Errors
+/// [`TemporalServerError::NoCacheDirectory`].
+pub fn cli_search(settings: &Settings) -> Result<CliSearch, TemporalServerError> {
+    CliSearch::new(settings.temporal_cli.clone(), settings.cache_dir.clone(), settings.offline)
 }
 
 async fn connect(

@@ -46,7 +46,6 @@ pub use workers::{
 };
 
 use crate::fault::Fault;
-use crate::temporal_server::{CliSearch, TemporalServerError};
 
 /// All settings, checked.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -189,14 +188,6 @@ impl Settings {
     pub fn proving_targets(&self) -> BTreeSet<TargetId> {
         let own = self.targets.iter().filter(|(_, settings)| settings.adapter != AdapterKind::External);
         own.map(|(target, _)| target.clone()).collect()
-    }
-
-    /// Where to look for the Temporal CLI, and whether it may be installed.
-    ///
-    /// # Errors
-    /// [`TemporalServerError::NoCacheDirectory`].
-    pub fn cli_search(&self) -> Result<CliSearch, TemporalServerError> {
-        CliSearch::new(self.temporal_cli.clone(), self.cache_dir.clone(), self.offline)
     }
 }
 

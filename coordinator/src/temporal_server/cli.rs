@@ -7,7 +7,7 @@ use super::cli_version::CliVersion;
 use super::error::TemporalServerError;
 use super::{pip_install, sdk_download};
 
-/// Where to look, and what is allowed. [`crate::settings::Settings::cli_search`] makes one from the settings.
+/// Where to look, and what is allowed.
 #[derive(Debug, Clone)]
 pub struct CliSearch {
     /// The file that `INTERLOCK_TEMPORAL_CLI` names: used whatever else there is, or an error.

@@ -18,4 +18,3 @@ pub use cli_version::{CliVersion, SERVER_VERSION_MIN};
 pub use error::TemporalServerError;
 pub(crate) use process::ServerProcess;
 pub use server::{EmbeddedServer, EmbeddedServerOptions};
-pub use start_arguments::SEARCH_ATTRIBUTES;

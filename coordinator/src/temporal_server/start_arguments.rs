@@ -3,8 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-/// The search attributes that Interlock writes. All are of type Keyword and hold no personal data.
-pub const SEARCH_ATTRIBUTES: [&str; 3] = ["InterlockTenant", "InterlockEntityKind", "InterlockState"];
+use interlock_workflows::names::SEARCH_ATTRIBUTES;
 
 /// The address that everything is bound to: an embedded server is for this machine only.
 pub(super) const BIND_ADDRESS: &str = "127.0.0.1";

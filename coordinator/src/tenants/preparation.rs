@@ -8,6 +8,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::outcome::Outcome;
 use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
+use interlock_workflows::names::SEARCH_ATTRIBUTES;
 use temporalio_client::NamespacedClient;
 use temporalio_client::grpc::{OperatorService, WorkflowService};
 use temporalio_common::protos::temporal::api::enums::v1::{IndexedValueType, TaskQueueType};
@@ -23,7 +24,6 @@ use crate::inspection::Inspection;
 use crate::installation::Installation;
 use crate::record;
 use crate::schedules;
-use crate::temporal_server::SEARCH_ATTRIBUTES;
 
 /// How long a namespace that is registered here keeps what is over: as long as duplicates are recognised.
 const RETENTION: Duration = Duration::from_hours(30 * 24);
