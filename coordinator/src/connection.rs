@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::{Fault, with_causes};
 use temporalio_client::envconfig::{ClientConfigProfile, ConfigError, DataSource, LoadClientConfigProfileOptions};
 use temporalio_client::errors::ClientConnectError;
 use temporalio_client::{Client, ClientOptions, ConnectionOptions, RetryOptions};
 use temporalio_common::data_converters::DataConverter;
 use temporalio_common::envconfig::{ClientConfigTLS, load_client_config_profile};
 use tonic::Code;
-
-use crate::fault::{Fault, with_causes};
 
 /// The namespace where none is set: Temporal's own default.
 const NAMESPACE_DEFAULT: &str = "default";

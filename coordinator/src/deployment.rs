@@ -1,9 +1,8 @@
 //! Worker versioning, set as everywhere in Temporal's world.
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use temporalio_common::worker::{VersioningBehavior, WorkerDeploymentOptions, WorkerDeploymentVersion};
-
-use crate::fault::Fault;
 
 /// The variable that names the deployment.
 const NAME: &str = "TEMPORAL_DEPLOYMENT_NAME";

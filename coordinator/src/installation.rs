@@ -9,12 +9,12 @@ use interlock_client::EntityClient;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{InstallationRecord, Routing};
+use interlock_fault::{Fault, with_causes};
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, NamespacedClient, RetryOptions};
 use temporalio_common::data_converters::DataConverter;
 
 use crate::codec::{KeyRing, data_converter};
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
-use crate::fault::{Fault, with_causes};
 use crate::record;
 use crate::settings::Settings;
 

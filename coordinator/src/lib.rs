@@ -10,7 +10,6 @@ pub mod connection;
 pub mod demo;
 pub mod deployment;
 pub mod error_reference;
-pub mod fault;
 pub mod gateway;
 pub mod health;
 pub mod http_service;

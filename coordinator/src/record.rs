@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{Disagreement, InstallationRecord, Records};
+use interlock_fault::Fault;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, WorkflowExecution, WorkflowType};
@@ -22,7 +23,6 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::{Code, IntoRequest};
 use uuid::Uuid;
 
-use crate::fault::Fault;
 use crate::settings::Settings;
 
 /// The workflow. Its id carries no prefix: two installations in one namespace meet here.
@@ -112,11 +112,11 @@ fn unwritten(namespace: &str, reason: &str) -> Fault {
 /// [`Fault`] with the code of a [`Disagreement`], or `record_unreadable`.
 pub(crate) async fn recorded(client: &Client, settings: &Settings) -> Result<InstallationRecord, Fault> {
     let records: BTreeMap<_, _> = read_all(client, settings.namespaces(&client.namespace())).await?;
-    Ok(interlock_domain::routing::agreed(&records, &settings.prefix, settings.queue_shards)?)
+    interlock_domain::routing::agreed(&records, &settings.prefix, settings.queue_shards)
+        .map_err(|disagreement| disagreement_fault(&disagreement))
 }
 
-impl From<Disagreement> for Fault {
-    fn from(disagreement: Disagreement) -> Self {
-        Self::wrong_use(disagreement.code(), format!("This does not match the recorded installation: {disagreement}."))
-    }
+/// What a person is told of records that disagree.
+pub(crate) fn disagreement_fault(disagreement: &Disagreement) -> Fault {
+    Fault::wrong_use(disagreement.code(), format!("This does not match the recorded installation: {disagreement}."))
 }

@@ -14,9 +14,9 @@ pub(crate) use update::Update;
 use interlock_domain::customer::{Refusal, check_action_words};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::order::Rejection;
+use interlock_fault::Fault;
 use thiserror::Error;
 
-use crate::fault::Fault;
 use crate::inspection::{Inspection, InspectionError};
 use crate::installation::Installation;
 

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use interlock_client::{EntityCallError, EntityHandle};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{EntityRoute, Home};
+use interlock_fault::Fault;
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
 use temporalio_client::grpc::WorkflowService;
@@ -21,7 +22,6 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::{IntoRequest, Status};
 use uuid::Uuid;
 
-use crate::fault::Fault;
 use crate::installation::Installation;
 
 /// How many entities a page of the list has: the most that the server gives.

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use interlock_domain::catalog::Catalog;
 use interlock_domain::routing::{InstallationRecord, Records, ShardCount, to_record};
+use interlock_fault::Fault;
 use temporalio_client::{Client, NamespacedClient};
 
 pub use changeover::Changeover;
 pub use report::{BootstrapReport, Deed, DeedOutcome, Thing};
 
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
-use crate::fault::Fault;
 use crate::installation::{Connecting, Installation, Patience};
 use crate::record;
 use crate::schedules;
@@ -80,7 +80,7 @@ pub async fn bootstrap(
     }
     let records = record::read_all(client, usable.iter().cloned()).await?;
     let wanted = to_record(&records, &settings.prefix, options.shards, settings.queue_shards, options.usual_shards)
-        .map_err(Fault::from)?;
+        .map_err(|disagreement| record::disagreement_fault(&disagreement))?;
     // Settings that do not fit the count are told before anything is written.
     let _fits = settings.routing_as_recorded(catalog, &client.namespace(), &wanted)?;
     for name in &usable {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use interlock_domain::routing::{RoutingError, ShardCount};
+use interlock_fault::Fault;
 
 use super::output::Output;
 use crate::bootstrap::{BootstrapOptions, BootstrapReport, RETENTION_DEFAULT, bootstrap};
 use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
 use crate::settings::Settings;
 
 /// Seconds of a day.

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use interlock_fault::Fault;
 use serde::Serialize;
 
 use super::output::Output;
 use super::settings_flag::SettingsFlag;
 use crate::codec::{KeyRing, LoopbackOrigin, may_serve, start_server};
-use crate::fault::Fault;
 use crate::settings::{CodecServerSettings, Settings};
 use crate::shutdown;
 

@@ -9,13 +9,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use interlock_adapters::sandbox::Applied;
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::output::{Output, OutputFormat, tell, write_raw};
 use super::tables::table;
 use crate::demo::{Demo, Happening, NUMBER, Stage, Verdict, Voice, sentence};
-use crate::fault::Fault;
 use crate::settings::Settings;
 use crate::shutdown;
 use crate::telemetry::Color;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use clap::Args;
 use interlock_adapters::sandbox::Seed;
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use serde::Serialize;
 
 use super::output::Output;
 use crate::codec::{KeyRing, LoopbackOrigin, start_server};
-use crate::fault::Fault;
 use crate::http_service::HttpService;
 use crate::local::{LocalOptions, LocalPlatform};
 use crate::settings::{CodecServerSettings, Settings};

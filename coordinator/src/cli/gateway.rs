@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_fault::Fault;
 use serde::Serialize;
 
 use super::output::Output;
 use super::settings_flag::SettingsFlag;
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
-use crate::fault::Fault;
 use crate::gateway;
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;

@@ -33,11 +33,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 
 use self::arguments::{Arguments, Command, GlobalArguments};
 use self::output::{Output, OutputFormat};
 use self::settings_flag::SettingsFlag;
-use crate::fault::Fault;
 use crate::settings::{Settings, SettingsSources};
 use crate::telemetry::{self, Color};
 

@@ -3,9 +3,9 @@
 use std::io::{ErrorKind, Write};
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use serde::Serialize;
 
-use crate::fault::Fault;
 use crate::terminal;
 
 /// The format of data on stdout, and of errors on stderr.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use chrono::Utc;
 use clap::{Args, Subcommand};
 use interlock_domain::ids::ResourceId;
+use interlock_fault::Fault;
 use serde_json::Value;
 
 use super::age::age_of;
@@ -15,7 +16,6 @@ use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{ended, list, table, text};
 use super::words::WordsArguments;
 use crate::actions::{Actions, ForceRequest};
-use crate::fault::Fault;
 use crate::settings::Settings;
 use crate::terminal;
 

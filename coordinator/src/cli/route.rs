@@ -10,12 +10,12 @@ use interlock_domain::ids::{CustomerId, IdError, ResourceId, TenantId};
 use interlock_domain::routing::{
     EntityRoute, InstallationRecord, Priority, QueueKind, Routing, ShardIndex, Spread, TenantPlan, shard_of,
 };
+use interlock_fault::Fault;
 use serde::Serialize;
 use temporalio_client::NamespacedClient;
 
 use super::output::Output;
 use crate::connection::{ASKING_LIMIT, ConnectionFlags, connect};
-use crate::fault::Fault;
 use crate::record;
 use crate::settings::Settings;
 

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 
 use crate::connection::{ASKING_LIMIT, ConnectionFlags};
-use crate::fault::Fault;
 use crate::inspection::Inspection;
 use crate::installation::{Installation, Patience};
 use crate::settings::Settings;

@@ -7,20 +7,20 @@ use std::process::ExitCode;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
+use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
+use interlock_fault::Fault;
 use serde_json::Value;
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use super::output::{Output, OutputFormat};
 use crate::connection::{ASKING_LIMIT, ConnectionFlags};
-use crate::fault::Fault;
 use crate::ingest::{Ingest, events_of_json};
 use crate::installation::{Installation, Patience};
 use crate::settings::Settings;
 use crate::strict_json::JsonLimits;
 use crate::terminal;
-use interlock_domain::event_result::{EventResult, EventStatus};
 
 /// How many events are sent at a time: enough to keep Temporal busy, few enough to hold in memory.
 const CHUNK_EVENTS: usize = 256;

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use interlock_domain::sweep::Ledger;
+use interlock_fault::Fault;
 use serde_json::{Value, json};
 
 use super::output::Output;
 use super::show::installation;
 use super::tables::{list, table, text};
 use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::sweep::{Sweeper, told};

@@ -7,6 +7,7 @@ use chrono::Utc;
 use clap::{Args, Subcommand};
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::target::{Rate, TargetActionKind};
+use interlock_fault::Fault;
 use serde_json::Value;
 
 use super::age::age_of;
@@ -15,7 +16,6 @@ use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{list, table, text};
 use super::words::WordsArguments;
 use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
 use crate::settings::Settings;
 use crate::targets::Targets;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use interlock_domain::ids::TenantId;
 use interlock_domain::tenant::TenantActionKind;
+use interlock_fault::Fault;
 use serde_json::Value;
 
 use super::output::Output;
@@ -13,7 +14,6 @@ use super::show::{bad_id, installation};
 use super::tables::{list, table, text};
 use super::words::WordsArguments;
 use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
 use crate::settings::Settings;
 use crate::tenants::Tenants;
 

@@ -7,13 +7,13 @@ use std::sync::{Arc, OnceLock};
 use clap::Args;
 use interlock_adapters::AdapterRegistry;
 use interlock_domain::ids::TargetId;
+use interlock_fault::Fault;
 use serde::Serialize;
 use serde_json::json;
 
 use super::output::Output;
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::deployment::deployment_from_environment;
-use crate::fault::Fault;
 use crate::health::{self, About, Readiness};
 use crate::http_service::{HttpOptions, HttpService};
 use crate::installation::{Installation, Patience};

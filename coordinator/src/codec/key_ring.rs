@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use prost::Message;
 use secrecy::ExposeSecret;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use thiserror::Error;
 
 use super::key::CodecKey;
-use crate::fault::Fault;
 use crate::settings::KeyId;
 use crate::settings::{CodecSettings, KeySource};
 

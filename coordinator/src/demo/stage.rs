@@ -7,13 +7,13 @@ use interlock_adapters::sandbox::{Applied, Knobs, Sandbox};
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_fault::{Fault, with_causes};
 use serde_json::Value;
 
 use super::happening::{Happening, StoryClock, Voice};
 use super::story::{A1, A2, HSS_LATENCY, LATER, NUMBER, Subscriber, catalog};
 use super::verdict::Verdict;
 use super::watch::Watch;
-use crate::fault::{Fault, with_causes};
 use crate::local::{LocalOptions, LocalPlatform};
 use crate::settings::Settings;
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 use axum::Router;
 use interlock_adapters::front_door::FrontDoor;
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -34,7 +35,6 @@ use self::body::Budget;
 use self::connection::Serving;
 use self::conversation::Times;
 use self::places::{Place, Places};
-use crate::fault::Fault;
 use crate::settings::{HttpSettings, TlsSettings};
 
 /// How long open requests may take to end when the service is stopped, where nobody says otherwise.

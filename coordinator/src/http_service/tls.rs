@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -14,7 +15,6 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use crate::fault::Fault;
 use crate::settings::TlsSettings;
 
 /// The files as they were read.

@@ -5,10 +5,10 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, TenantId};
 use interlock_domain::import::{ImportTally, LineProblem, ListedLease};
 use interlock_domain::order::Rejection;
+use interlock_fault::Fault;
 use serde_json::Value;
 
 use super::{ImportTold, ListFile};
-use crate::fault::Fault;
 use crate::inspection::{Inspection, InspectionError};
 use crate::installation::Installation;
 

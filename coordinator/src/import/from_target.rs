@@ -8,9 +8,8 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::ResourceKind;
 use interlock_domain::import::LineProblem;
 use interlock_domain::outcome::Outcome;
+use interlock_fault::Fault;
 use tempfile::NamedTempFile;
-
-use crate::fault::Fault;
 
 /// The columns of a list of customers, as its first line names them.
 const COLUMNS: [&str; 2] = ["party", "customer"];

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::import::{LineProblem, ListedLease, PART_BYTES_MAX, PART_LINES_MAX};
+use interlock_fault::Fault;
 use sha2::{Digest, Sha256};
-
-use crate::fault::Fault;
 
 /// The columns, as the first line names them.
 const COLUMNS: [&str; 3] = ["kind", "id", "customer"];

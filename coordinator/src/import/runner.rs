@@ -8,6 +8,7 @@ use interlock_client::{EntityCallError, EntityHandle};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::import::{GIVES_UP_AFTER_MS, ImportPart, ImportTally, PARTS_AT_ONCE, PartAnswer, PartReport};
+use interlock_fault::Fault;
 use interlock_workflows::{StartArgument, names, pack, part_workflow_id};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,6 @@ use uuid::Uuid;
 
 use super::{ImportTold, ListFile, ListPart};
 use crate::actions::{Actions, Update};
-use crate::fault::Fault;
 use crate::inspection::InspectionError;
 use crate::installation::Installation;
 

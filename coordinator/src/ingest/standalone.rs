@@ -12,6 +12,7 @@ use interlock_domain::ids::{OrderId, TenantId, Timestamp};
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::order::{OrderKey, Plan, Rejection};
 use interlock_domain::routing::Priority as TenantPriority;
+use interlock_fault::with_causes;
 use interlock_workflows::TargetActivities;
 use interlock_workflows::activity_options::{HEARTBEAT_TIMEOUT, close_timeouts, endless_retries};
 use temporalio_client::errors::StartActivityError;
@@ -20,7 +21,6 @@ use temporalio_common::Priority;
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 use tonic::Status;
 
-use crate::fault::with_causes;
 use crate::installation::Installation;
 
 /// Whose an order is, so that lists find it.

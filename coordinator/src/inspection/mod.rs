@@ -5,13 +5,13 @@ use std::time::Duration;
 use interlock_client::{CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, StatusMeaning};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
+use interlock_fault::Fault;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use thiserror::Error;
 use tonic::Status;
 
-use crate::fault::Fault;
 use crate::installation::Installation;
 use standalone::standalone_view;
 

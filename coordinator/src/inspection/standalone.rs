@@ -10,6 +10,7 @@ use interlock_domain::ids::{OrderId, TenantId, Timestamp};
 use interlock_domain::message::ProvisionRequest;
 use interlock_domain::order::OrderState;
 use interlock_domain::outcome::Outcome;
+use interlock_fault::with_causes;
 use interlock_workflows::{TargetActivities, unanswered};
 use temporalio_client::errors::ActivityInteractionError;
 use temporalio_client::{
@@ -17,7 +18,6 @@ use temporalio_client::{
 };
 
 use super::{ANSWER_LIMIT, InspectionError, of_status};
-use crate::fault::with_causes;
 use crate::installation::Installation;
 
 /// What is known of the activity.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::routing::ShardCount;
+use interlock_fault::Fault;
 
-use crate::fault::Fault;
 use crate::settings::{Settings, catalog_file};
 use crate::temporal_server::EmbeddedServerOptions;
 use crate::worker_pool::Workload;

@@ -11,6 +11,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event_result::EventResult;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_domain::routing::NAMESPACE_DEFAULT;
+use interlock_fault::Fault;
 use serde_json::Value;
 
 use super::options::{LocalOptions, WorkerHosting};
@@ -18,7 +19,6 @@ use super::sandboxes::Sandboxes;
 use super::worker_processes::{WorkerFiles, WorkerProcess};
 use crate::bootstrap::{BootstrapOptions, bootstrap};
 use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
 use crate::gateway;
 use crate::http_service::HttpService;
 use crate::ingest::Ingest;

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
+use interlock_fault::Fault;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use toml::{Table, Value};
 
 use super::options::LocalOptions;
-use crate::fault::Fault;
 use crate::settings::{CodecSettings, KeySource, Settings};
 use crate::temporal_server::ServerProcess;
 use crate::worker_pool::Workload;

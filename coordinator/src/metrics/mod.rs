@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::{Fault, with_causes};
 use temporalio_common::telemetry::metrics::{
     CoreMeter, MetricAttributes, MetricKeyValue, MetricParameters, NewAttributes,
 };
@@ -22,8 +23,6 @@ use tokio::task::AbortHandle;
 
 pub use metric_name::{MetricKind, MetricName};
 pub use watch::Watch;
-
-use crate::fault::{Fault, with_causes};
 
 /// How long the exporter may take to write all metrics.
 const SCRAPE_LIMIT: Duration = Duration::from_secs(5);

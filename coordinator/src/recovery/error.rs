@@ -2,11 +2,11 @@
 
 use interlock_client::EntityCallError;
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use thiserror::Error;
 use tonic::Status;
 
 use super::recorded::UnreadableHistory;
-use crate::fault::Fault;
 
 /// Why nothing could be brought back.
 #[derive(Debug, Error)]

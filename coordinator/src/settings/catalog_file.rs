@@ -4,8 +4,7 @@ use std::path::Path;
 
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
-
-use crate::fault::Fault;
+use interlock_fault::Fault;
 
 /// The text of a catalog file.
 ///

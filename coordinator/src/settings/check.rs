@@ -5,9 +5,9 @@ use std::time::Duration;
 use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::limits::EntityLimits;
+use interlock_fault::Fault;
 
 use super::{Settings, secrets};
-use crate::fault::Fault;
 
 /// The server refuses signals from 10,000 in one run; some room is left for those under way.
 const SIGNALS_MAX: u32 = 9_000;

@@ -27,6 +27,7 @@ use interlock_domain::routing::{
     InstallationRecord, NAMESPACE_DEFAULT, QueuePrefix, RealmSettings, Routing, RoutingError, RoutingSettings,
     ShardCount, TenantSettings,
 };
+use interlock_fault::Fault;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -44,8 +45,6 @@ pub use workers::{
     SlotSupply, TARGET_CPU, TARGET_MEMORY, WORKLOAD_KEYS, WorkersSettings, WorkloadDefaults, WorkloadKey,
     WorkloadSettings,
 };
-
-use crate::fault::Fault;
 
 /// All settings, checked.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use config::{Config, ConfigError, File, FileFormat, Map, Source, Value, ValueKind};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::limits::EntityLimits;
+use interlock_fault::{Fault, with_causes};
 
 use super::variables::{CONFIG_VARIABLE, VARIABLES};
 use super::workers::{WORKLOAD_KEYS, WorkloadDefaults, variable_name};
 use super::{Settings, secrets};
-use crate::fault::{Fault, with_causes};
 
 /// The settings file that is read where none is named and this one is there, in the working directory.
 pub const CONFIG_FILE_DEFAULT: &str = "interlock.toml";

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable};
 use futures_util::stream::{self, Stream, StreamExt as _};
+use interlock_fault::with_causes;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::OnceCell;
 use url::Url;
-
-use crate::fault::with_causes;
 
 /// How many alerts are posted at a time.
 const POSTED_AT_A_TIME: usize = 8;

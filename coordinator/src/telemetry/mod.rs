@@ -7,6 +7,7 @@ mod traces;
 use std::io::{IsTerminal, Write};
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::{Fault, with_causes};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -14,7 +15,6 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use masking::MaskedRecords;
 pub use masking::masked;
 
-use crate::fault::{Fault, with_causes};
 use crate::settings::{LogFormat, LogSettings};
 use crate::terminal;
 

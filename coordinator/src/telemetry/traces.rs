@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::{Fault, with_causes};
 use opentelemetry::trace::{Status, TracerProvider};
 use opentelemetry::{KeyValue, StringValue, Value};
 use opentelemetry_otlp::{SpanExporter as OtlpExporter, WithHttpConfig};
@@ -18,7 +19,6 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, filter::LevelFilter};
 
 use super::masking::masked;
-use crate::fault::{Fault, with_causes};
 
 /// How long what is left to send may take when the process ends.
 const LAST_EXPORT_LIMIT: Duration = Duration::from_secs(5);

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use thiserror::Error;
-
-use crate::fault::Fault;
 
 /// Where to get the Temporal CLI by hand.
 const GET_IT: &str = "Install the Temporal CLI (https://docs.temporal.io/cli) so that `temporal` is on PATH, or set \

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use interlock_fault::with_causes;
 use temporalio_client::{Connection, ConnectionOptions};
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
 use tonic::IntoRequest;
@@ -10,7 +11,6 @@ use url::Url;
 
 use super::error::TemporalServerError;
 use super::process::ServerProcess;
-use crate::fault::with_causes;
 
 /// How long to wait between two attempts.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(50);

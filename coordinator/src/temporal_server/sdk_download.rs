@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use interlock_fault::with_causes;
 use temporalio_sdk::testing::{
     EphemeralExe, EphemeralExeVersion, LocalWorkflowEnvironmentOptions, WorkflowEnvironment,
 };
-
-use crate::fault::with_causes;
 
 /// The directory that is the SDK's own, within the cache.
 fn directory(cache: &Path) -> PathBuf {

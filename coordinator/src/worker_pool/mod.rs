@@ -17,6 +17,7 @@ use interlock_adapters::{AdapterKind, AdapterRegistry};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::routing::QueueKind;
+use interlock_fault::{Fault, with_causes};
 use interlock_workflows::Served;
 use temporalio_client::{Client, Connection, NamespacedClient as _};
 use temporalio_sdk::Runtime;
@@ -29,7 +30,6 @@ pub use standing::PoolStanding;
 pub use tuning::{PoolTuning, QueueTuning};
 pub use workload::{ShardRange, Workload};
 
-use crate::fault::{Fault, with_causes};
 use crate::installation::Installation;
 use crate::metrics::rejections::{self, RejectedAt};
 use crate::metrics::{Metrics, Watch};

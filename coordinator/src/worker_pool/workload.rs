@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use interlock_domain::routing::{QueueKind, RoutingError, ShardCount, ShardIndex};
-
-use crate::fault::Fault;
+use interlock_fault::Fault;
 
 /// The work of one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

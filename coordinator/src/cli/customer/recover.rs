@@ -6,13 +6,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::CustomerId;
+use interlock_fault::Fault;
 use serde::Serialize;
 
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::show::bad_id;
 use crate::cli::tables::table;
 use crate::connection::{ASKING_LIMIT, ConnectionFlags};
-use crate::fault::Fault;
 use crate::installation::{Installation, Patience};
 use crate::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
 use crate::settings::Settings;

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::OrderState;
+use interlock_fault::Fault;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -18,7 +19,6 @@ use crate::cli::show::{bad_id, installation};
 use crate::cli::tables::waiting_for;
 use crate::cli::words::WordsArguments;
 use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
 use crate::settings::Settings;
 use crate::terminal;
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::StreamExt;
 use interlock_domain::ids::{CustomerId, TargetId};
+use interlock_fault::Fault;
 use serde_json::Value;
 
 use crate::cli::age::age_of;
@@ -13,7 +14,6 @@ use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, inspection};
 use crate::cli::tables::{table, text, waiting_for};
 use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 use crate::settings::Settings;
 

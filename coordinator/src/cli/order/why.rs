@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use interlock_domain::ids::OrderId;
+use interlock_fault::Fault;
 
 use crate::cli::age::age;
 use crate::cli::output::Output;
 use crate::cli::show::{ShowArguments, bad_id};
-use crate::fault::Fault;
 use crate::inspection::why::{Link, Why};
 use crate::settings::Settings;
 use crate::terminal;

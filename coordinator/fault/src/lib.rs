@@ -1,11 +1,13 @@
-//! What a person is told when something goes wrong: a stable code, one sentence, and what to do next.
+//! What a person is told when something goes wrong: a stable code, one sentence, and what to do next. All crates of the
+//! coordinator end in it; it knows only the catalogue of errors.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 use std::fmt;
 
 use interlock_domain::error_code::ErrorCode;
 use serde::Serialize;
 
-/// An error that a user can meet. Every error type of this crate turns into one at the edge of the program.
+/// An error that a user can meet. Every error type of the program turns into one at its edge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
     /// The stable code, for scripts and for the documentation.
