@@ -28,7 +28,6 @@ pub mod strict_json;
 pub mod sweep;
 pub mod targets;
 pub mod telemetry;
-pub mod temporal_server;
 pub mod tenants;
 pub mod terminal;
 pub mod worker_pool;

@@ -9,7 +9,7 @@ use interlock_client::{Registration, SearchAttributeGate};
 use interlock_coordinator::connection::{ConnectionFlags, connect};
 use interlock_coordinator::local::cli_search;
 use interlock_coordinator::settings::Settings;
-use interlock_coordinator::temporal_server::{
+use interlock_embedded_server::{
     CliOrigin, CliSearch, EmbeddedServer, EmbeddedServerOptions, TemporalCli, TemporalServerError, find_or_install,
 };
 use interlock_fault::Fault;

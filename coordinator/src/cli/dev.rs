@@ -10,6 +10,7 @@ use std::sync::Arc;
 use clap::Args;
 use interlock_adapters::sandbox::Seed;
 use interlock_domain::error_code::ErrorCode;
+use interlock_embedded_server::EmbeddedServerOptions;
 use interlock_fault::Fault;
 use serde::Serialize;
 
@@ -19,7 +20,6 @@ use crate::http_service::HttpService;
 use crate::local::{LocalOptions, LocalPlatform};
 use crate::settings::{CodecServerSettings, Settings};
 use crate::shutdown;
-use crate::temporal_server::EmbeddedServerOptions;
 
 /// `dev`.
 #[derive(Debug, Args)]

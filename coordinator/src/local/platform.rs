@@ -11,6 +11,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event_result::EventResult;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_domain::routing::NAMESPACE_DEFAULT;
+use interlock_embedded_server::{CliSearch, EmbeddedServer, TemporalServerError, find_or_install};
 use interlock_fault::Fault;
 use serde_json::Value;
 
@@ -26,7 +27,6 @@ use crate::inspection::{Inspection, InspectionError};
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::temporal_server::{CliSearch, EmbeddedServer, TemporalServerError, find_or_install};
 use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
 /// How long the connection to the server that has just said it is ready may take.

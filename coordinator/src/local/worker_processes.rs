@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
+use interlock_embedded_server::ServerProcess;
 use interlock_fault::Fault;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -17,7 +18,6 @@ use toml::{Table, Value};
 
 use super::options::LocalOptions;
 use crate::settings::{CodecSettings, KeySource, Settings};
-use crate::temporal_server::ServerProcess;
 use crate::worker_pool::Workload;
 
 /// How long a worker process may take until it is ready.

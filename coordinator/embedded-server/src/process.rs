@@ -34,7 +34,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// A running server process. Dropping it kills the server.
 #[derive(Debug)]
-pub(crate) struct ServerProcess {
+pub struct ServerProcess {
     child: Child,
     pid: u32,
     /// The watchdog's pipe: never written to; its closing is the message.
@@ -43,7 +43,7 @@ pub(crate) struct ServerProcess {
 
 impl ServerProcess {
     /// Starts `binary`, writing what it says to the end of `log`.
-    pub(crate) fn spawn(binary: &Path, arguments: &[OsString], log: &File) -> Result<Self, TemporalServerError> {
+    pub fn spawn(binary: &Path, arguments: &[OsString], log: &File) -> Result<Self, TemporalServerError> {
         let failed = |source| TemporalServerError::Spawn { path: binary.to_owned(), source };
         let mut child = Command::new("sh")
             .arg("-c")
@@ -64,23 +64,23 @@ impl ServerProcess {
     }
 
     /// The server's process id.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.pid
     }
 
     /// Waits until the server ends by itself.
-    pub(crate) async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+    pub async fn ended(&mut self) -> std::io::Result<ExitStatus> {
         self.child.wait().await
     }
 
     /// Kills the server (SIGKILL) and waits until it is gone.
-    pub(crate) async fn kill(mut self) -> Result<(), TemporalServerError> {
+    pub async fn kill(mut self) -> Result<(), TemporalServerError> {
         self.kill_group()?;
         self.reap().await
     }
 
     /// Asks the server to end (SIGTERM).
-    pub(crate) fn ask_to_end(&self) -> Result<(), TemporalServerError> {
+    pub fn ask_to_end(&self) -> Result<(), TemporalServerError> {
         // Signals go to the process while it is not reaped, so its id cannot have been given to another.
         match kill(self.group(), Signal::SIGTERM) {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
@@ -89,7 +89,7 @@ impl ServerProcess {
     }
 
     /// Asks the server to end (SIGTERM) and waits until it is gone; kills it where it does not end in time.
-    pub(crate) async fn stop(mut self) -> Result<(), TemporalServerError> {
+    pub async fn stop(mut self) -> Result<(), TemporalServerError> {
         self.ask_to_end()?;
         if tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_err() {
             tracing::warn!(pid = self.pid, "the Temporal server did not stop when asked to; killing it");
