@@ -10,13 +10,13 @@ use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{InstallationRecord, Routing};
 use interlock_fault::{Fault, with_causes};
+use interlock_settings::Settings;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, NamespacedClient, RetryOptions};
 use temporalio_common::data_converters::DataConverter;
 
 use crate::codec::{KeyRing, data_converter};
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
 use crate::record;
-use crate::settings::Settings;
 
 /// How long a call on behalf of a waiting person or producer is tried again by the client itself.
 const IMPATIENCE: Duration = Duration::from_millis(1_500);

@@ -22,7 +22,6 @@ pub mod metrics;
 mod record;
 pub mod recovery;
 pub mod schedules;
-pub mod settings;
 pub mod shutdown;
 pub mod strict_json;
 pub mod sweep;

@@ -12,6 +12,7 @@ use futures_util::future::try_join_all;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{Disagreement, InstallationRecord, Records};
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::protos::temporal::api::common::v1::{Memo, Payload, WorkflowExecution, WorkflowType};
@@ -22,8 +23,6 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tonic::{Code, IntoRequest};
 use uuid::Uuid;
-
-use crate::settings::Settings;
 
 /// The workflow. Its id carries no prefix: two installations in one namespace meet here.
 const WORKFLOW_ID: &str = "interlock/installation";

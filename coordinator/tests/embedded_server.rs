@@ -8,11 +8,11 @@ use std::time::Duration;
 use interlock_client::{Registration, SearchAttributeGate};
 use interlock_coordinator::connection::{ConnectionFlags, connect};
 use interlock_coordinator::local::cli_search;
-use interlock_coordinator::settings::Settings;
 use interlock_embedded_server::{
     CliOrigin, CliSearch, EmbeddedServer, EmbeddedServerOptions, TemporalCli, TemporalServerError, find_or_install,
 };
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use interlock_workflows::names::SEARCH_ATTRIBUTES;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;

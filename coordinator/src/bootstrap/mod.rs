@@ -12,6 +12,7 @@ use std::time::Duration;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::routing::{InstallationRecord, Records, ShardCount, to_record};
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use temporalio_client::{Client, NamespacedClient};
 
 pub use changeover::Changeover;
@@ -21,7 +22,6 @@ use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::installation::{Connecting, Installation, Patience};
 use crate::record;
 use crate::schedules;
-use crate::settings::Settings;
 use crate::targets::Targets;
 
 /// How long what is over is kept in a namespace that is made here: as long as duplicates are recognised, which for unordered

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use interlock_fault::Fault;
+use interlock_settings::{CodecServerSettings, Settings};
 use serde::Serialize;
 
 use super::output::Output;
 use super::settings_flag::SettingsFlag;
 use crate::codec::{KeyRing, LoopbackOrigin, may_serve, start_server};
-use crate::settings::{CodecServerSettings, Settings};
 use crate::shutdown;
 
 /// `codec-server`.

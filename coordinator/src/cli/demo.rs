@@ -10,13 +10,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use interlock_adapters::sandbox::Applied;
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::output::{Output, OutputFormat, tell, write_raw};
 use super::tables::table;
 use crate::demo::{Demo, Happening, NUMBER, Stage, Verdict, Voice, sentence};
-use crate::settings::Settings;
 use crate::shutdown;
 use crate::telemetry::Color;
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde::Serialize;
 
 use super::output::Output;
@@ -12,7 +13,6 @@ use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::gateway;
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
-use crate::settings::Settings;
 use crate::shutdown;
 
 /// `gateway`.

@@ -11,13 +11,13 @@ use interlock_domain::routing::{
     EntityRoute, InstallationRecord, Priority, QueueKind, Routing, ShardIndex, Spread, TenantPlan, shard_of,
 };
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde::Serialize;
 use temporalio_client::NamespacedClient;
 
 use super::output::Output;
 use crate::connection::{ASKING_LIMIT, ConnectionFlags, connect};
 use crate::record;
-use crate::settings::Settings;
 
 /// `route`.
 #[derive(Debug, Args)]

@@ -3,11 +3,11 @@
 use clap::Args;
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 
 use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::inspection::Inspection;
 use crate::installation::{Installation, Patience};
-use crate::settings::Settings;
 
 /// What to show, and where it is.
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde_json::Value;
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -18,7 +19,6 @@ use super::output::{Output, OutputFormat};
 use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::ingest::{Ingest, events_of_json};
 use crate::installation::{Installation, Patience};
-use crate::settings::Settings;
 use crate::strict_json::JsonLimits;
 use crate::terminal;
 

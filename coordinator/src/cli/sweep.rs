@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use interlock_domain::sweep::Ledger;
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde_json::{Value, json};
 
 use super::output::Output;
@@ -12,7 +13,6 @@ use super::show::installation;
 use super::tables::{list, table, text};
 use crate::connection::ConnectionFlags;
 use crate::metrics::Metrics;
-use crate::settings::Settings;
 use crate::sweep::{Sweeper, told};
 use crate::terminal;
 

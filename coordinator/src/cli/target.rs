@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::target::{Rate, TargetActionKind};
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde_json::Value;
 
 use super::age::age_of;
@@ -16,7 +17,6 @@ use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{list, table, text};
 use super::words::WordsArguments;
 use crate::connection::ConnectionFlags;
-use crate::settings::Settings;
 use crate::targets::Targets;
 
 /// `target`.

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use interlock_domain::ids::TenantId;
 use interlock_domain::tenant::TenantActionKind;
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde_json::Value;
 
 use super::output::Output;
@@ -14,7 +15,6 @@ use super::show::{bad_id, installation};
 use super::tables::{list, table, text};
 use super::words::WordsArguments;
 use crate::connection::ConnectionFlags;
-use crate::settings::Settings;
 use crate::tenants::Tenants;
 
 /// For how long on-boarding is watched; it goes on by itself.

@@ -8,6 +8,7 @@ use clap::Args;
 use interlock_adapters::AdapterRegistry;
 use interlock_domain::ids::TargetId;
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde::Serialize;
 use serde_json::json;
 
@@ -18,7 +19,6 @@ use crate::health::{self, About, Readiness};
 use crate::http_service::{HttpOptions, HttpService};
 use crate::installation::{Installation, Patience};
 use crate::metrics::Metrics;
-use crate::settings::Settings;
 use crate::shutdown;
 use crate::worker_pool::{PoolStanding, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload};
 

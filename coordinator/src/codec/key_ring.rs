@@ -5,14 +5,14 @@ use std::path::Path;
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
+use interlock_settings::KeyId;
+use interlock_settings::{CodecSettings, KeySource};
 use prost::Message;
 use secrecy::ExposeSecret;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use thiserror::Error;
 
 use super::key::CodecKey;
-use crate::settings::KeyId;
-use crate::settings::{CodecSettings, KeySource};
 
 /// The metadata that says how a payload is written.
 const ENCODING: &str = "encoding";

@@ -8,6 +8,7 @@ use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_fault::{Fault, with_causes};
+use interlock_settings::Settings;
 use serde_json::Value;
 
 use super::happening::{Happening, StoryClock, Voice};
@@ -15,7 +16,6 @@ use super::story::{A1, A2, HSS_LATENCY, LATER, NUMBER, Subscriber, catalog};
 use super::verdict::Verdict;
 use super::watch::Watch;
 use crate::local::{LocalOptions, LocalPlatform};
-use crate::settings::Settings;
 
 /// How long one act of the story may take.
 const ACT_LIMIT: Duration = Duration::from_secs(40);

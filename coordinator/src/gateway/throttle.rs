@@ -7,9 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use interlock_domain::ids::TenantId;
+use interlock_settings::GatewaySettings;
 use tokio::time::Instant;
-
-use crate::settings::GatewaySettings;
 
 /// How many are remembered before those are forgotten that have all they may have: as many as send in a second at most.
 const REMEMBERED: usize = 10_000;

@@ -21,6 +21,7 @@ use axum::Router;
 use interlock_adapters::front_door::FrontDoor;
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
+use interlock_settings::{HttpSettings, TlsSettings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -35,7 +36,6 @@ use self::body::Budget;
 use self::connection::Serving;
 use self::conversation::Times;
 use self::places::{Place, Places};
-use crate::settings::{HttpSettings, TlsSettings};
 
 /// How long open requests may take to end when the service is stopped, where nobody says otherwise.
 pub const DRAIN: Duration = Duration::from_secs(10);

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
+use interlock_settings::TlsSettings;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -14,8 +15,6 @@ use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-
-use crate::settings::TlsSettings;
 
 /// The files as they were read.
 struct Pair {

@@ -9,8 +9,8 @@ use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::routing::ShardCount;
 use interlock_embedded_server::EmbeddedServerOptions;
 use interlock_fault::Fault;
+use interlock_settings::{Settings, catalog_file};
 
-use crate::settings::{Settings, catalog_file};
 use crate::worker_pool::Workload;
 
 /// How long its workers drain at most.

@@ -10,6 +10,7 @@ use interlock_client::{EntityCallError, TargetClient};
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::target::{TargetAction, TargetActionDone, TargetActionKind, TargetRules};
+use interlock_settings::Settings;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -18,7 +19,6 @@ pub use watch::watch_over;
 use crate::actions::{ActionError, ActionWords};
 use crate::inspection::{Inspection, InspectionError, of_status};
 use crate::installation::Installation;
-use crate::settings::Settings;
 
 /// How long a target entity may take to answer an action.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

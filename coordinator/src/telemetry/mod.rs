@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::{Fault, with_causes};
+use interlock_settings::{LogFormat, LogSettings};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -15,7 +16,6 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use masking::MaskedRecords;
 pub use masking::masked;
 
-use crate::settings::{LogFormat, LogSettings};
 use crate::terminal;
 
 /// When to use colours.

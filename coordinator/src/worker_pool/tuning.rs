@@ -3,9 +3,8 @@
 use std::num::NonZeroUsize;
 
 use interlock_activities::{Slots, WorkerTuning};
+use interlock_settings::{SlotSupply, TARGET_CPU, TARGET_MEMORY, WorkersSettings, WorkloadDefaults, WorkloadSettings};
 use temporalio_common::worker::WorkerDeploymentOptions;
-
-use crate::settings::{SlotSupply, TARGET_CPU, TARGET_MEMORY, WorkersSettings, WorkloadDefaults, WorkloadSettings};
 
 /// How much the workers of each kind of queue do at a time.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use interlock_coordinator::local::cli_search;
-use interlock_coordinator::settings::Settings;
+use interlock_settings::Settings;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::CustomerId;
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde::Serialize;
 
 use crate::cli::output::{Output, OutputFormat};
@@ -15,7 +16,6 @@ use crate::cli::tables::table;
 use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::installation::{Installation, Patience};
 use crate::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
-use crate::settings::Settings;
 use crate::terminal;
 
 /// `customer recover`.

@@ -7,6 +7,7 @@ use clap::Args;
 use futures_util::StreamExt;
 use interlock_domain::ids::{CustomerId, TargetId};
 use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde_json::Value;
 
 use crate::cli::age::age_of;
@@ -15,7 +16,6 @@ use crate::cli::show::{bad_id, inspection};
 use crate::cli::tables::{table, text, waiting_for};
 use crate::connection::ConnectionFlags;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
-use crate::settings::Settings;
 
 /// `order list`.
 #[derive(Debug, Args)]

@@ -82,7 +82,7 @@ fn is_host_name(text: &str) -> bool {
 }
 
 /// Scheme, host and port, as browsers send them; without a path, and never any origin at all.
-pub(crate) fn is_origin(origin: &str) -> bool {
+pub fn is_origin(origin: &str) -> bool {
     url::Url::parse(origin).is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == origin)
 }
 

@@ -8,8 +8,8 @@ use super::workers::{WORKLOAD_KEYS, WorkloadDefaults};
 const HEAD: &str = "\
 # Settings
 
-<!-- Generated from coordinator/src/settings/variables.rs, workers.rs and reference.rs. A test compares it; to generate it again:
-     INTERLOCK_WRITE_DOCS=1 cargo test -p interlock-coordinator settings -->
+<!-- Generated from coordinator/settings/src/variables.rs, workers.rs and reference.rs. A test compares it; to generate it again:
+     INTERLOCK_WRITE_DOCS=1 cargo test -p interlock-settings reference_page -->
 
 On this page you find every setting of Interlock with its default, and where to set it. The [glossary](glossary.md) explains terms such as
 [tenant](glossary.md#tenant), [catalog](glossary.md#catalog), [shard](glossary.md#shard), [role](glossary.md#role) and [target](glossary.md#target).

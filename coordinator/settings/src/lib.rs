@@ -1,7 +1,8 @@
 //! Interlock's settings: flags, then `INTERLOCK_*` variables, then `interlock.toml`, then defaults.
 //!
 //! Everything that can be set is declared once: single values in [`VARIABLES`], from which the environment is read and
-//! `coordinator/docs/settings.md` is written; tables in [`Settings`].
+//! `coordinator/docs/settings.md` is written; tables in [`Settings`]. It reads and checks, and connects to nothing.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod catalog_file;
 mod check;
@@ -32,8 +33,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 pub use codec::{CodecServerSettings, CodecSettings, CodecToken, KeySource};
-pub(crate) use http::is_origin;
-pub use http::{HttpSettings, TlsSettings};
+pub use http::{HttpSettings, TlsSettings, is_origin};
 pub use key_id::KeyId;
 pub use reference::reference_page;
 pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};

@@ -158,7 +158,7 @@ fn every_limit_has_a_variable_that_says_its_default() {
 
 #[test]
 fn the_reference_page_says_what_is_declared() {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/settings.md");
     if std::env::var_os("INTERLOCK_WRITE_DOCS").is_some() {
         std::fs::write(&file, reference_page()).unwrap();
     }
