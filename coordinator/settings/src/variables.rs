@@ -124,7 +124,7 @@ pub const VARIABLES: &[Variable] = &[
         Some("--log-level"),
         "info",
         "The log level: error, warn, info, debug, trace, off, or a filter such as \
-         'info,interlock_coordinator=debug'.",
+         'info,interlock=debug'.",
     ),
     variable("INTERLOCK_LOG_FORMAT", "log.format", Some("--log-format"), "text", "The log format: text or json."),
     variable(

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use interlock_observability::telemetry::Color;
 use interlock_settings::LogFormat;
 
 use super::bootstrap::BootstrapCommand;
@@ -24,7 +25,6 @@ use super::sweep::SweepCommand;
 use super::target::TargetCommand;
 use super::tenant::TenantCommand;
 use super::worker::WorkerCommand;
-use crate::telemetry::Color;
 
 /// Makes changes to shared things happen in the right order.
 #[derive(Debug, Parser)]

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use interlock_adapters::sandbox::Applied;
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
+use interlock_observability::telemetry::Color;
 use interlock_settings::Settings;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +19,6 @@ use super::output::{Output, OutputFormat, tell, write_raw};
 use super::tables::table;
 use crate::demo::{Demo, Happening, NUMBER, Stage, Verdict, Voice, sentence};
 use crate::shutdown;
-use crate::telemetry::Color;
 
 /// How often the spinner moves.
 const SPIN: Duration = Duration::from_millis(80);

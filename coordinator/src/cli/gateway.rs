@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use interlock_fault::Fault;
+use interlock_observability::metrics::Metrics;
 use interlock_settings::Settings;
 use serde::Serialize;
 
@@ -12,7 +13,6 @@ use super::settings_flag::SettingsFlag;
 use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::gateway;
 use crate::installation::{Installation, Patience};
-use crate::metrics::Metrics;
 use crate::shutdown;
 
 /// `gateway`.

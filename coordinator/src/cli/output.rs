@@ -4,9 +4,8 @@ use std::io::{ErrorKind, Write};
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
+use interlock_observability::terminal;
 use serde::Serialize;
-
-use crate::terminal;
 
 /// The format of data on stdout, and of errors on stderr.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -10,6 +10,7 @@ use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
 use interlock_fault::Fault;
+use interlock_observability::terminal;
 use interlock_settings::Settings;
 use serde_json::Value;
 use tokio::fs::File;
@@ -20,7 +21,6 @@ use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::ingest::{Ingest, events_of_json};
 use crate::installation::{Installation, Patience};
 use crate::strict_json::JsonLimits;
-use crate::terminal;
 
 /// How many events are sent at a time: enough to keep Temporal busy, few enough to hold in memory.
 const CHUNK_EVENTS: usize = 256;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use interlock_domain::sweep::Ledger;
 use interlock_fault::Fault;
+use interlock_observability::metrics::Metrics;
+use interlock_observability::terminal;
 use interlock_settings::Settings;
 use serde_json::{Value, json};
 
@@ -12,9 +14,7 @@ use super::output::Output;
 use super::show::installation;
 use super::tables::{list, table, text};
 use crate::connection::ConnectionFlags;
-use crate::metrics::Metrics;
 use crate::sweep::{Sweeper, told};
-use crate::terminal;
 
 /// `sweep`.
 #[derive(Debug, Args)]

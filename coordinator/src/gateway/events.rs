@@ -6,7 +6,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use interlock_adapters::front_door::{is_json, media_type};
 use interlock_domain::error_code::ErrorCode;
+use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
+use interlock_observability::metrics::rejections::{self, RejectedAt};
+use interlock_observability::metrics::{MetricName, Metrics};
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -18,10 +21,7 @@ use super::{Gateway, JSON_VALUES_MAX};
 use crate::http_service::UnreadBody;
 use crate::http_service::{Problem, check_media_type};
 use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, Ingested, binary_event, events_of_json};
-use crate::metrics::rejections::{self, RejectedAt};
-use crate::metrics::{MetricName, Metrics};
 use crate::strict_json::JsonLimits;
-use interlock_domain::event_result::{EventResult, EventStatus};
 
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);

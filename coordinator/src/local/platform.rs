@@ -13,6 +13,7 @@ use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_domain::routing::NAMESPACE_DEFAULT;
 use interlock_embedded_server::{CliSearch, EmbeddedServer, TemporalServerError, find_or_install};
 use interlock_fault::Fault;
+use interlock_observability::metrics::Metrics;
 use interlock_settings::Settings;
 use serde_json::Value;
 
@@ -26,7 +27,6 @@ use crate::http_service::HttpService;
 use crate::ingest::Ingest;
 use crate::inspection::{Inspection, InspectionError};
 use crate::installation::{Installation, Patience};
-use crate::metrics::Metrics;
 use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
 /// How long the connection to the server that has just said it is ready may take.

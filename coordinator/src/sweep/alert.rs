@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::sweep::{Finding, News};
+use interlock_observability::metrics::MetricName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use temporalio_common::data_converters::PayloadConversionError;
@@ -14,7 +15,6 @@ use uuid::Uuid;
 use super::activities::interrupted;
 use super::webhook::{NotTaken, Webhook};
 use super::{Sweeper, gauges};
-use crate::metrics::MetricName;
 
 /// For how long alerts are posted: half of what an attempt may take. What was not posted by then is in the log.
 const POSTING_TIME: Duration = Duration::from_mins(1);

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use interlock_domain::ids::Timestamp;
 use interlock_domain::sweep::{Cause, News, Tally};
-
-use crate::metrics::{Labels, MetricName, Metrics};
+use interlock_observability::metrics::{Labels, MetricName, Metrics};
 
 /// Shows the numbers of a sweep of a namespace, and when it was. A sweep that ends a circle shows what the circle counted; one
 /// that could not find out who waits is none that anybody should rely on.

@@ -17,6 +17,7 @@ use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, RESOURCE_
 use interlock_domain::sweep::{
     Compared, CustomerSaid, DifferenceKind, HolderSaid, LeaseLedger, LeaseNews, Side, Suspect,
 };
+use interlock_observability::metrics::MetricName;
 use interlock_workflows::{LeasesSeen, names};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,7 +27,6 @@ use tonic::Code;
 use super::Sweeper;
 use super::look::{ASKED_AT_A_TIME, now, read};
 use crate::inspection::{Inspection, InspectionError, of_status};
-use crate::metrics::MetricName;
 
 /// The most resources that one sweep asks for their holders, whom it asks then.
 pub const RESOURCES_COMPARED_MAX: i32 = 50;

@@ -13,6 +13,7 @@ use interlock_domain::sweep::{
     Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings,
     to_say_again,
 };
+use interlock_observability::metrics::MetricName;
 use interlock_workflows::SweepSeen;
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,7 +25,6 @@ use tonic::{Code, IntoRequest, Status};
 
 use super::Sweeper;
 use crate::inspection::{Inspection, InspectionError, of_status};
-use crate::metrics::MetricName;
 
 /// The most customers that one sweep asks: a page of the server's visibility store. The next sweep goes on with the next page.
 pub const CUSTOMERS_MAX: i32 = 1_000;

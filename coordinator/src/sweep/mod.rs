@@ -18,9 +18,9 @@ pub use look::{CUSTOMERS_MAX, Looked, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX
 pub use terminated::{TERMINATED_MAX, TERMINATED_SEEN_FOR};
 
 use interlock_domain::sweep::SweepRules;
+use interlock_observability::metrics::Metrics;
 
 use crate::installation::Installation;
-use crate::metrics::Metrics;
 use webhook::Webhook;
 
 /// Sweeps one namespace.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use interlock_domain::target::TargetState;
+use interlock_observability::metrics::{MetricName, Metrics};
 use serde_json::Value;
 
 use super::Targets;
-use crate::metrics::{MetricName, Metrics};
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_secs(15);

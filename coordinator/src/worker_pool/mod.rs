@@ -18,6 +18,8 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::routing::QueueKind;
 use interlock_fault::{Fault, with_causes};
+use interlock_observability::metrics::rejections::{self, RejectedAt};
+use interlock_observability::metrics::{Metrics, Watch};
 use interlock_workflows::Served;
 use temporalio_client::{Client, Connection, NamespacedClient as _};
 use temporalio_sdk::Runtime;
@@ -31,8 +33,6 @@ pub use tuning::{PoolTuning, QueueTuning};
 pub use workload::{ShardRange, Workload};
 
 use crate::installation::Installation;
-use crate::metrics::rejections::{self, RejectedAt};
-use crate::metrics::{Metrics, Watch};
 use crate::schedules;
 use crate::sweep::{SweepActivities, Sweeper};
 use crate::targets::{Targets, watch_over};

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::CustomerId;
 use interlock_fault::Fault;
+use interlock_observability::terminal;
 use interlock_settings::Settings;
 use serde::Serialize;
 
@@ -16,7 +17,6 @@ use crate::cli::tables::table;
 use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::installation::{Installation, Patience};
 use crate::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
-use crate::terminal;
 
 /// `customer recover`.
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::OrderState;
 use interlock_fault::Fault;
+use interlock_observability::terminal;
 use interlock_settings::Settings;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -20,7 +21,6 @@ use crate::cli::show::{bad_id, installation};
 use crate::cli::tables::waiting_for;
 use crate::cli::words::WordsArguments;
 use crate::connection::ConnectionFlags;
-use crate::terminal;
 
 /// From so many orders on a progress bar is shown.
 const PROGRESS_FROM: usize = 10;

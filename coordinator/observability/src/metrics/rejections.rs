@@ -13,7 +13,7 @@ const BESIDE: [ErrorCode; 3] = [ErrorCode::Expired, ErrorCode::TemporalRefused, 
 
 /// Where an event is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RejectedAt {
+pub enum RejectedAt {
     /// At the gateway: the producer is told.
     Gateway,
     /// At the customer's entity.
@@ -31,7 +31,7 @@ impl RejectedAt {
 }
 
 /// Shows a count of 0 for every code by which an event can be rejected there.
-pub(crate) fn begin(metrics: &Metrics, at: RejectedAt) {
+pub fn begin(metrics: &Metrics, at: RejectedAt) {
     let of_chapter = ErrorCode::ALL.iter().filter(|code| code.group() == ErrorGroup::Rejection);
     let codes = of_chapter.chain(&BESIDE).map(|code| code.as_str());
     for code in codes.chain([CODE_OTHER]) {
@@ -40,7 +40,7 @@ pub(crate) fn begin(metrics: &Metrics, at: RejectedAt) {
 }
 
 /// Counts one.
-pub(crate) fn count(metrics: &Metrics, code: &ReasonCode, at: RejectedAt) {
+pub fn count(metrics: &Metrics, code: &ReasonCode, at: RejectedAt) {
     let code = code.known().map_or(CODE_OTHER, ErrorCode::as_str);
     metrics.count(MetricName::EventsRejected, &labels(code, at));
 }

@@ -1,7 +1,7 @@
 //! Metrics: the Temporal SDK's own and Interlock's, in one registry, read at one `/metrics`.
 
 mod metric_name;
-pub(crate) mod rejections;
+pub mod rejections;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -96,9 +96,7 @@ fn filter(level: &str) -> Result<EnvFilter, Fault> {
                 with_causes(&error)
             ),
         )
-        .with_next(
-            "Use error, warn, info, debug, trace or off, or a filter such as 'info,interlock_coordinator=debug'.",
-        )
+        .with_next("Use error, warn, info, debug, trace or off, or a filter such as 'info,interlock=debug'.")
     })
 }
 
@@ -118,7 +116,7 @@ mod tests {
     #[test]
     fn a_level_that_is_none_is_told() {
         assert!(filter("info").is_ok());
-        assert!(filter("warn,interlock_coordinator=debug").is_ok());
+        assert!(filter("warn,interlock=debug").is_ok());
         assert_eq!(filter("interlock=loud").unwrap_err().code, "setting_invalid");
     }
 }
