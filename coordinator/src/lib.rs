@@ -11,7 +11,6 @@ pub mod demo;
 pub mod deployment;
 pub mod error_reference;
 pub mod gateway;
-pub mod http_service;
 pub mod import;
 pub mod ingest;
 pub mod inspection;

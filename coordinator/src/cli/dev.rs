@@ -12,12 +12,12 @@ use interlock_adapters::sandbox::Seed;
 use interlock_domain::error_code::ErrorCode;
 use interlock_embedded_server::EmbeddedServerOptions;
 use interlock_fault::Fault;
+use interlock_http_service::HttpService;
 use interlock_settings::{CodecServerSettings, Settings};
 use serde::Serialize;
 
 use super::output::Output;
 use crate::codec::{KeyRing, LoopbackOrigin, start_server};
-use crate::http_service::HttpService;
 use crate::local::{LocalOptions, LocalPlatform};
 use crate::shutdown;
 

@@ -19,6 +19,7 @@ use interlock_adapters::front_door::{PageCheck, is_json};
 use interlock_adapters::secret::SecretMissing;
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
+use interlock_http_service::{HttpOptions, HttpService, Problem, UnreadBody, bearer, check_media_type};
 use interlock_settings::{CodecServerSettings, CodecToken, HttpSettings, is_origin};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -26,7 +27,6 @@ use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::key_ring::{CodecError, KeyRing};
-use crate::http_service::{HttpOptions, HttpService, Problem, UnreadBody, bearer, check_media_type};
 use crate::strict_json::{self, JsonLimits};
 
 /// The largest request, in bytes: a page of payloads, each of which the server takes up to 2 MiB of.

@@ -4,11 +4,10 @@ use axum::http::{HeaderMap, StatusCode};
 use interlock_adapters::secret::SecretMissing;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{RealmId, TargetId, TenantId};
+use interlock_http_service::{Problem, bearer};
 use interlock_settings::{GatewayRole, GatewayToken, TargetRight};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-
-use crate::http_service::{Problem, bearer};
 
 /// What a call needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_http_service::Problem;
+use interlock_http_service::UnreadBody;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -15,8 +17,6 @@ use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::views;
 use crate::actions::{ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest};
-use crate::http_service::Problem;
-use crate::http_service::UnreadBody;
 
 /// The body of an action on an order.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

@@ -12,12 +12,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
+use interlock_http_service::Problem;
 use interlock_observability::metrics::MetricName;
 
 use super::Gateway;
 use super::access::TokenDigest;
 use super::throttle::Counted;
-use crate::http_service::Problem;
 
 /// After which time to call again where there are too many calls with a token.
 const RETRY: Duration = Duration::from_secs(1);

@@ -8,6 +8,8 @@ use interlock_adapters::front_door::{is_json, media_type};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
+use interlock_http_service::UnreadBody;
+use interlock_http_service::{Problem, check_media_type};
 use interlock_observability::metrics::rejections::{self, RejectedAt};
 use interlock_observability::metrics::{MetricName, Metrics};
 use serde::Serialize;
@@ -18,8 +20,6 @@ use super::access::Need;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::{Gateway, JSON_VALUES_MAX};
-use crate::http_service::UnreadBody;
-use crate::http_service::{Problem, check_media_type};
 use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, Ingested, binary_event, events_of_json};
 use crate::strict_json::JsonLimits;
 

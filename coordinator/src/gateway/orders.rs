@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::OrderId;
+use interlock_http_service::Problem;
 use url::form_urlencoded;
 
 use super::Gateway;
@@ -13,7 +14,6 @@ use super::request::PathParts;
 use super::targets;
 use super::throttle::Counted;
 use super::views::allowed;
-use crate::http_service::Problem;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 use crate::inspection::why::{Asked, Why};
 

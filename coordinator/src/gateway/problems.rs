@@ -1,8 +1,8 @@
 //! What is wrong, as the gateway says it.
 
 use axum::http::StatusCode;
+use interlock_http_service::Problem;
 
-use crate::http_service::Problem;
 use crate::ingest::FormatError;
 use crate::inspection::InspectionError;
 

@@ -5,10 +5,10 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
+use interlock_http_service::{Problem, ReadBody, UnreadBody, check_media_type};
 use serde::de::DeserializeOwned;
 
 use super::{BODY_BYTES_MAX, JSON_VALUES_MAX};
-use crate::http_service::{Problem, ReadBody, UnreadBody, check_media_type};
 use crate::strict_json::{self, JsonError, JsonLimits};
 
 /// How much of a body is read where it is not a batch.

@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::target::{Rate, TargetActionKind};
+use interlock_http_service::Problem;
+use interlock_http_service::UnreadBody;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,8 +18,6 @@ use super::access::Need;
 use super::actions::words;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
-use crate::http_service::Problem;
-use crate::http_service::UnreadBody;
 use crate::targets::TargetActionTaken;
 
 /// The reads that the list counts as: it asks every target.

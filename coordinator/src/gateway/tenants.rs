@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
 use interlock_domain::tenant::TenantActionKind;
+use interlock_http_service::Problem;
+use interlock_http_service::UnreadBody;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -14,8 +16,6 @@ use super::access::Need;
 use super::actions::words;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
-use crate::http_service::Problem;
-use crate::http_service::UnreadBody;
 use crate::tenants::TenantActionTaken;
 
 /// The body of an action on a tenant.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_http_service::Problem;
 use serde_json::Value;
 
 use super::Gateway;
@@ -11,7 +12,6 @@ use super::access::Need;
 use super::foreign;
 use super::request::PathParts;
 use super::throttle::Counted;
-use crate::http_service::Problem;
 
 /// A customer: its open orders, lanes, leases and journal.
 #[utoipa::path(

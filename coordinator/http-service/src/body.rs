@@ -20,7 +20,7 @@ const PERMIT_BYTES: usize = 1024;
 
 /// Why a body was not read.
 #[derive(Debug, Error)]
-pub(crate) enum BodyError {
+pub enum BodyError {
     /// It is longer than the call reads.
     #[error("it exceeds {0} bytes")]
     TooLarge(usize),
@@ -102,14 +102,14 @@ impl Drop for TimedBody {
 /// The body of a request, of which nothing was read yet. A call takes it instead of its bytes, and reads it once it knows that
 /// its caller may call.
 #[derive(Debug)]
-pub(crate) struct UnreadBody {
+pub struct UnreadBody {
     body: Body,
     budget: Option<Budget>,
 }
 
 /// A body that was read. The budget has its bytes again once this is dropped.
 #[derive(Debug)]
-pub(crate) struct ReadBody {
+pub struct ReadBody {
     bytes: Bytes,
     _held: Option<OwnedSemaphorePermit>,
 }
@@ -136,7 +136,7 @@ impl UnreadBody {
     ///
     /// # Errors
     /// [`BodyError`].
-    pub(crate) async fn read(self, bytes_max: usize) -> Result<ReadBody, BodyError> {
+    pub async fn read(self, bytes_max: usize) -> Result<ReadBody, BodyError> {
         let announced = self.body.size_hint().upper().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
         if announced.is_some_and(|bytes| bytes > bytes_max) {
             return Err(BodyError::TooLarge(bytes_max));

@@ -59,7 +59,7 @@ impl Problem {
     }
 
     /// A body that was not read. One that is too long has this code.
-    pub(crate) fn of_body(error: &BodyError, too_large: ErrorCode) -> Self {
+    pub fn of_body(error: &BodyError, too_large: ErrorCode) -> Self {
         let detail = format!("The body cannot be read: {error}.");
         match error {
             BodyError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, too_large, detail),

@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::http_service::Problem;
+use crate::Problem;
 
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(30);

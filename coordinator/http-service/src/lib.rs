@@ -1,7 +1,8 @@
 //! An HTTP service of this process: it listens, serves, and drains when it is stopped. The gateway, the workers' health calls and
 //! the codec server are served by it, all with the same limits: on connections, on the time that a caller may take for anything,
 //! and on the bytes of bodies. For whatever there are too many of, 503 is answered, but `/healthz`, `/readyz` and `/metrics` are
-//! answered always.
+//! answered always. It takes a router, and knows nothing of what the router's calls do.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod body;
 mod connection;
@@ -28,8 +29,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use body::{ReadBody, UnreadBody};
-pub(crate) use headers::{bearer, check_media_type};
+pub use body::{BodyError, ReadBody, UnreadBody};
+pub use headers::{bearer, check_media_type};
 pub use problem::Problem;
 
 use self::body::Budget;

@@ -8,7 +8,7 @@ use interlock_domain::error_code::ErrorCode;
 use super::problem::Problem;
 
 /// The bearer token of a call; none where it has none.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -19,7 +19,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 ///
 /// # Errors
 /// 415 `unsupported_content_type` or `unsupported_content_encoding`.
-pub(crate) fn check_media_type(headers: &HeaderMap, is_taken: impl Fn(&str) -> bool) -> Result<(), Problem> {
+pub fn check_media_type(headers: &HeaderMap, is_taken: impl Fn(&str) -> bool) -> Result<(), Problem> {
     let unsupported = |code, detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail));
     if let Some(media_type) = media_type(headers).filter(|media_type| !is_taken(media_type)) {
         let detail = format!("This call does not support the media type '{media_type}'.");
