@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use interlock_client::{Registration, SearchAttributeGate};
-use interlock_coordinator::connection::{ConnectionFlags, connect};
+use interlock_connection::{ConnectionFlags, connect};
 use interlock_coordinator::local::cli_search;
 use interlock_embedded_server::{
     CliOrigin, CliSearch, EmbeddedServer, EmbeddedServerOptions, TemporalCli, TemporalServerError, find_or_install,

@@ -11,6 +11,7 @@ pub use order::{ActionTaken, AmendmentShown, OrderAction, OrderRequest};
 pub use resource::{ForceRequest, ForceTaken};
 pub(crate) use update::Update;
 
+use interlock_connection::Installation;
 use interlock_domain::customer::{Refusal, check_action_words};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::order::Rejection;
@@ -18,7 +19,6 @@ use interlock_fault::Fault;
 use thiserror::Error;
 
 use crate::inspection::{Inspection, InspectionError};
-use crate::installation::Installation;
 
 /// The longest action id that a person may give, in bytes: one by filter has the order's id added.
 pub const ACTION_ID_BYTES_MAX: usize = 128;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use interlock_client::{EntityCallError, EntityHandle};
+use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{EntityRoute, Home};
 use interlock_fault::Fault;
@@ -21,8 +22,6 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tonic::{IntoRequest, Status};
 use uuid::Uuid;
-
-use crate::installation::Installation;
 
 /// How many entities a page of the list has: the most that the server gives.
 const PER_PAGE: i32 = 1_000;

@@ -9,6 +9,9 @@ mod report;
 
 use std::time::Duration;
 
+use interlock_connection::record;
+use interlock_connection::{Connecting, Installation, Patience};
+use interlock_connection::{ConnectionFlags, STARTUP_LIMIT};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::routing::{InstallationRecord, Records, ShardCount, to_record};
 use interlock_fault::Fault;
@@ -18,9 +21,6 @@ use temporalio_client::{Client, NamespacedClient};
 pub use changeover::Changeover;
 pub use report::{BootstrapReport, Deed, DeedOutcome, Thing};
 
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
-use crate::installation::{Connecting, Installation, Patience};
-use crate::record;
 use crate::schedules;
 use crate::targets::Targets;
 

@@ -163,9 +163,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use clap::CommandFactory;
+    use interlock_connection::{ConnectionFlags, HEADING};
 
     use super::*;
-    use crate::connection::{ConnectionFlags, HEADING};
 
     #[test]
     fn the_arguments_are_well_formed() {

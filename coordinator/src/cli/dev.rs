@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use interlock_adapters::sandbox::Seed;
+use interlock_connection::codec::KeyRing;
 use interlock_domain::error_code::ErrorCode;
 use interlock_embedded_server::EmbeddedServerOptions;
 use interlock_fault::Fault;
@@ -17,7 +18,7 @@ use interlock_settings::{CodecServerSettings, Settings};
 use serde::Serialize;
 
 use super::output::Output;
-use crate::codec::{KeyRing, LoopbackOrigin, start_server};
+use crate::codec_server::{LoopbackOrigin, start as start_server};
 use crate::local::{LocalOptions, LocalPlatform};
 use crate::shutdown;
 

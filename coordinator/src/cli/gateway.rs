@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_connection::{ConnectionFlags, STARTUP_LIMIT};
+use interlock_connection::{Installation, Patience};
 use interlock_fault::Fault;
 use interlock_observability::metrics::Metrics;
 use interlock_settings::Settings;
@@ -10,9 +12,7 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::settings_flag::SettingsFlag;
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
 use crate::gateway;
-use crate::installation::{Installation, Patience};
 use crate::shutdown;
 
 /// `gateway`.

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_connection::record;
+use interlock_connection::{ASKING_LIMIT, ConnectionFlags, connect};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, IdError, ResourceId, TenantId};
 use interlock_domain::routing::{
@@ -16,8 +18,6 @@ use serde::Serialize;
 use temporalio_client::NamespacedClient;
 
 use super::output::Output;
-use crate::connection::{ASKING_LIMIT, ConnectionFlags, connect};
-use crate::record;
 
 /// `route`.
 #[derive(Debug, Args)]

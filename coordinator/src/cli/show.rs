@@ -1,13 +1,13 @@
 //! What the commands that look at something share: an id, and where the installation is.
 
 use clap::Args;
+use interlock_connection::{ASKING_LIMIT, ConnectionFlags};
+use interlock_connection::{Installation, Patience};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use interlock_settings::Settings;
 
-use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::inspection::Inspection;
-use crate::installation::{Installation, Patience};
 
 /// What to show, and where it is.
 #[derive(Debug, Args)]

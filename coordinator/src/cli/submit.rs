@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_connection::{ASKING_LIMIT, ConnectionFlags};
+use interlock_connection::{Installation, Patience};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
@@ -17,9 +19,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use super::output::{Output, OutputFormat};
-use crate::connection::{ASKING_LIMIT, ConnectionFlags};
 use crate::ingest::{Ingest, events_of_json};
-use crate::installation::{Installation, Patience};
 use crate::strict_json::JsonLimits;
 
 /// How many events are sent at a time: enough to keep Temporal busy, few enough to hold in memory.

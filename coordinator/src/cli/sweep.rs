@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_connection::ConnectionFlags;
 use interlock_domain::sweep::Ledger;
 use interlock_fault::Fault;
 use interlock_observability::metrics::Metrics;
@@ -13,7 +14,6 @@ use serde_json::{Value, json};
 use super::output::Output;
 use super::show::installation;
 use super::tables::{list, table, text};
-use crate::connection::ConnectionFlags;
 use crate::sweep::{Sweeper, told};
 
 /// `sweep`.

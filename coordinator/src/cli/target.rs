@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::{Args, Subcommand};
+use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::target::{Rate, TargetActionKind};
 use interlock_fault::Fault;
@@ -16,7 +17,6 @@ use super::output::Output;
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{list, table, text};
 use super::words::WordsArguments;
-use crate::connection::ConnectionFlags;
 use crate::targets::Targets;
 
 /// `target`.

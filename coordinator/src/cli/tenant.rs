@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::TenantId;
 use interlock_domain::tenant::TenantActionKind;
 use interlock_fault::Fault;
@@ -14,7 +15,6 @@ use super::output::Output;
 use super::show::{bad_id, installation};
 use super::tables::{list, table, text};
 use super::words::WordsArguments;
-use crate::connection::ConnectionFlags;
 use crate::tenants::Tenants;
 
 /// For how long on-boarding is watched; it goes on by itself.

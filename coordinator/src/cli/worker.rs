@@ -6,6 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 use interlock_adapters::AdapterRegistry;
+use interlock_connection::deployment::deployment_from_environment;
+use interlock_connection::{ConnectionFlags, STARTUP_LIMIT};
+use interlock_connection::{Installation, Patience};
 use interlock_domain::ids::TargetId;
 use interlock_fault::Fault;
 use interlock_http_service::{HttpOptions, HttpService};
@@ -16,9 +19,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::output::Output;
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
-use crate::deployment::deployment_from_environment;
-use crate::installation::{Installation, Patience};
 use crate::shutdown;
 use crate::worker_pool::{PoolStanding, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload};
 

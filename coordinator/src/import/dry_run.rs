@@ -1,6 +1,7 @@
 //! What an import would do, without doing it.
 
 use futures_util::stream::{self, StreamExt as _};
+use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, TenantId};
 use interlock_domain::import::{ImportTally, LineProblem, ListedLease};
@@ -10,7 +11,6 @@ use serde_json::Value;
 
 use super::{ImportTold, ListFile};
 use crate::inspection::{Inspection, InspectionError};
-use crate::installation::Installation;
 
 /// How many resources are asked at a time.
 const LINES_AT_ONCE: usize = 16;

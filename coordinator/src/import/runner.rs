@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use interlock_client::{EntityCallError, EntityHandle};
+use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::import::{GIVES_UP_AFTER_MS, ImportPart, ImportTally, PARTS_AT_ONCE, PartAnswer, PartReport};
@@ -28,7 +29,6 @@ use uuid::Uuid;
 use super::{ImportTold, ListFile, ListPart};
 use crate::actions::{Actions, Update};
 use crate::inspection::InspectionError;
-use crate::installation::Installation;
 
 /// How long the workflow may take to answer one call.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

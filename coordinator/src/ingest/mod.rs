@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use interlock_adapters::trace_context;
 use interlock_client::{EntityCallError, request_id};
+use interlock_connection::Installation;
 use interlock_domain::catalog::Ordering;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::{self, Event};
@@ -34,8 +35,6 @@ use retention::Retention;
 pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_json};
 pub(crate) use standalone::TENANT_ATTRIBUTE;
 pub use standalone::{StandaloneOrder, standalone_order};
-
-use crate::installation::Installation;
 
 /// How long Temporal may take to answer one acceptance.
 const ACCEPT_LIMIT: Duration = Duration::from_secs(10);

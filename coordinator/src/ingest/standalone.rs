@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use interlock_client::EntityCallError;
+use interlock_connection::Installation;
 use interlock_domain::catalog::PlanContext;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
@@ -20,8 +21,6 @@ use temporalio_client::{ActivityIdConflictPolicy, ActivityIdReusePolicy, Activit
 use temporalio_common::Priority;
 use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 use tonic::Status;
-
-use crate::installation::Installation;
 
 /// Whose an order is, so that lists find it.
 pub(crate) const TENANT_ATTRIBUTE: SearchAttributeKey<String> = SearchAttributeKey::keyword("InterlockTenant");

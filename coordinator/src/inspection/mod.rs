@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use interlock_client::{CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, StatusMeaning};
+use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_fault::Fault;
@@ -12,7 +13,6 @@ use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use thiserror::Error;
 use tonic::Status;
 
-use crate::installation::Installation;
 use standalone::standalone_view;
 
 mod chain;

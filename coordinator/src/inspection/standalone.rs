@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use interlock_connection::Installation;
 use interlock_domain::attempt::of_unanswered;
 use interlock_domain::customer::waiting::WaitingFor;
 use interlock_domain::customer::{OrderView, StepView};
@@ -18,7 +19,6 @@ use temporalio_client::{
 };
 
 use super::{ANSWER_LIMIT, InspectionError, of_status};
-use crate::installation::Installation;
 
 /// What is known of the activity.
 struct Known {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
 use interlock_adapters::sandbox::Sandbox;
+use interlock_connection::ConnectionFlags;
+use interlock_connection::{Installation, Patience};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event_result::EventResult;
@@ -22,11 +24,9 @@ use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
 use super::worker_processes::{WorkerFiles, WorkerProcess};
 use crate::bootstrap::{BootstrapOptions, bootstrap};
-use crate::connection::ConnectionFlags;
 use crate::gateway;
 use crate::ingest::Ingest;
 use crate::inspection::{Inspection, InspectionError};
-use crate::installation::{Installation, Patience};
 use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
 /// How long the connection to the server that has just said it is ready may take.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use interlock_connection::Installation;
 use interlock_domain::ids::{CustomerId, CustomerRef, TenantId};
 use interlock_domain::routing::EntityRoute;
 use serde::Serialize;
@@ -20,7 +21,6 @@ use tonic::{Code, IntoRequest};
 use super::error::RecoveryError;
 use super::open_events::{OpenEvents, is_dead, open_events};
 use super::recorded::{RecordedRun, RunEnd};
-use crate::installation::Installation;
 
 /// Runs in one page of a list.
 const PAGE_RUNS: i32 = 1_000;

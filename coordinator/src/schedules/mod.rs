@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use interlock_connection::Installation;
 use interlock_domain::routing::{QueueKind, shard_of};
 use interlock_workflows::names;
 use temporalio_client::NamespacedClient;
@@ -19,8 +20,6 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 };
 use tonic::{Code, IntoRequest, Status};
 use uuid::Uuid;
-
-use crate::installation::Installation;
 
 /// What was missed for longer is not caught up: a sweep looks at what is now.
 const CATCH_UP: Duration = Duration::from_secs(10);

@@ -17,10 +17,10 @@ pub use leases::{CUSTOMERS_COMPARED_MAX, LEASES_COMPARED_MAX, RESOURCES_COMPARED
 pub use look::{CUSTOMERS_MAX, Looked, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
 pub use terminated::{TERMINATED_MAX, TERMINATED_SEEN_FOR};
 
+use interlock_connection::Installation;
 use interlock_domain::sweep::SweepRules;
 use interlock_observability::metrics::Metrics;
 
-use crate::installation::Installation;
 use webhook::Webhook;
 
 /// Sweeps one namespace.

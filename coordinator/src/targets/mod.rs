@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use interlock_client::{EntityCallError, TargetClient};
+use interlock_connection::Installation;
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::target::{TargetAction, TargetActionDone, TargetActionKind, TargetRules};
@@ -18,7 +19,6 @@ pub use watch::watch_over;
 
 use crate::actions::{ActionError, ActionWords};
 use crate::inspection::{Inspection, InspectionError, of_status};
-use crate::installation::Installation;
 
 /// How long a target entity may take to answer an action.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

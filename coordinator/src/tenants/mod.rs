@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use interlock_client::EntityCallError;
+use interlock_connection::Installation;
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::tenant_of_workflow;
@@ -24,7 +25,6 @@ pub use preparation::Preparation;
 
 use crate::actions::{ActionError, ActionWords};
 use crate::inspection::{Inspection, InspectionError, of_status};
-use crate::installation::Installation;
 
 /// How long a tenant's workflow may take to answer an action.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

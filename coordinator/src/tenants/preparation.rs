@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
+use interlock_connection::Installation;
+use interlock_connection::record;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::outcome::Outcome;
@@ -21,8 +23,6 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::{Code, IntoRequest};
 
 use crate::inspection::Inspection;
-use crate::installation::Installation;
-use crate::record;
 use crate::schedules;
 
 /// How long a namespace that is registered here keeps what is over: as long as duplicates are recognised.

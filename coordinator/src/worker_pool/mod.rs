@@ -14,6 +14,7 @@ use interlock_activities::{
     provisioning_worker, resource_worker, tenant_ops_worker,
 };
 use interlock_adapters::{AdapterKind, AdapterRegistry};
+use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::routing::QueueKind;
@@ -32,7 +33,6 @@ pub use standing::PoolStanding;
 pub use tuning::{PoolTuning, QueueTuning};
 pub use workload::{ShardRange, Workload};
 
-use crate::installation::Installation;
 use crate::schedules;
 use crate::sweep::{SweepActivities, Sweeper};
 use crate::targets::{Targets, watch_over};

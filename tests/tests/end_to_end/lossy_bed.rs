@@ -3,8 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use interlock_adapters::TargetSettings;
-use interlock_coordinator::connection::ConnectionFlags;
-use interlock_coordinator::installation::{Installation, Patience};
+use interlock_connection::ConnectionFlags;
+use interlock_connection::{Installation, Patience};
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::limits::EntityLimits;
 use interlock_settings::SweepSettings;

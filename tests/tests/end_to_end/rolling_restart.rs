@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use interlock_adapters::sandbox::Knobs;
+use interlock_connection::Installation;
 use interlock_coordinator::inspection::Inspection;
-use interlock_coordinator::installation::Installation;
 use interlock_coordinator::local::{LocalPlatform, WorkerProcess};
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::event::Event;

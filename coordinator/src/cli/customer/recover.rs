@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use interlock_connection::{ASKING_LIMIT, ConnectionFlags};
+use interlock_connection::{Installation, Patience};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::CustomerId;
 use interlock_fault::Fault;
@@ -14,8 +16,6 @@ use serde::Serialize;
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::show::bad_id;
 use crate::cli::tables::table;
-use crate::connection::{ASKING_LIMIT, ConnectionFlags};
-use crate::installation::{Installation, Patience};
 use crate::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
 
 /// `customer recover`.

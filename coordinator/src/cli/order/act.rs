@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_connection::ConnectionFlags;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::OrderState;
@@ -20,7 +21,6 @@ use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, installation};
 use crate::cli::tables::waiting_for;
 use crate::cli::words::WordsArguments;
-use crate::connection::ConnectionFlags;
 
 /// From so many orders on a progress bar is shown.
 const PROGRESS_FROM: usize = 10;

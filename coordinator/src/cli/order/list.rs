@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::StreamExt;
+use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{CustomerId, TargetId};
 use interlock_fault::Fault;
 use interlock_settings::Settings;
@@ -14,7 +15,6 @@ use crate::cli::age::age_of;
 use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, inspection};
 use crate::cli::tables::{table, text, waiting_for};
-use crate::connection::ConnectionFlags;
 use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 
 /// `order list`.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{ResourceKind, TargetId};
 use interlock_domain::import::{ImportTally, LineProblem, PART_LINES_MAX};
 use interlock_fault::Fault;
@@ -13,7 +14,6 @@ use serde::Serialize;
 
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::show::installation;
-use crate::connection::ConnectionFlags;
 use crate::import::{DryRun, ImportRunner, ImportTold, ListFile, TargetList, read_customers, read_target};
 
 /// `resource import`.

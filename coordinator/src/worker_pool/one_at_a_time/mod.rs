@@ -11,11 +11,11 @@ mod passage;
 mod turns;
 
 use backon::{ExponentialBuilder, Retryable as _};
+use interlock_connection::connect_fault;
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use temporalio_client::{Connection, ConnectionOptions};
 
-use crate::connection::connect_fault;
 use passage::Passage;
 
 /// A connection for workers that goes through `connection`, to the same server: with its keys, its TLS and its load balancing.

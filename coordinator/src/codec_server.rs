@@ -17,6 +17,7 @@ use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use interlock_adapters::front_door::{PageCheck, is_json};
 use interlock_adapters::secret::SecretMissing;
+use interlock_connection::codec::{CodecError, KeyRing};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use interlock_http_service::{HttpOptions, HttpService, Problem, UnreadBody, bearer, check_media_type};
@@ -26,7 +27,6 @@ use sha2::{Digest, Sha256};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::key_ring::{CodecError, KeyRing};
 use crate::strict_json::{self, JsonLimits};
 
 /// The largest request, in bytes: a page of payloads, each of which the server takes up to 2 MiB of.

@@ -36,7 +36,7 @@ const ASLEEP: Duration = Duration::from_hours(10 * 365 * 24);
 ///
 /// # Errors
 /// [`Fault`] `record_unreadable`, of the first one that cannot be read.
-pub(crate) async fn read_all(client: &Client, namespaces: impl IntoIterator<Item = String>) -> Result<Records, Fault> {
+pub async fn read_all(client: &Client, namespaces: impl IntoIterator<Item = String>) -> Result<Records, Fault> {
     let reads = namespaces.into_iter().map(|namespace| async move {
         let recorded = read(client, &namespace).await?;
         Ok::<_, Fault>((namespace, recorded))
@@ -64,7 +64,7 @@ async fn read(client: &Client, namespace: &str) -> Result<Option<InstallationRec
 ///
 /// # Errors
 /// [`Fault`] `record_unreadable` where Temporal refuses, or where somebody else wrote another one at the same moment.
-pub(crate) async fn write(client: &Client, namespace: &str, record: &InstallationRecord) -> Result<(), Fault> {
+pub async fn write(client: &Client, namespace: &str, record: &InstallationRecord) -> Result<(), Fault> {
     let data = serde_json::to_vec(record).map_err(|error| unreadable(namespace, &error.to_string()))?;
     let mut payload = Payload { data, ..Payload::default() };
     payload.metadata.insert("encoding".to_owned(), b"json/plain".to_vec());
@@ -109,13 +109,13 @@ fn unwritten(namespace: &str, reason: &str) -> Fault {
 ///
 /// # Errors
 /// [`Fault`] with the code of a [`Disagreement`], or `record_unreadable`.
-pub(crate) async fn recorded(client: &Client, settings: &Settings) -> Result<InstallationRecord, Fault> {
+pub async fn recorded(client: &Client, settings: &Settings) -> Result<InstallationRecord, Fault> {
     let records: BTreeMap<_, _> = read_all(client, settings.namespaces(&client.namespace())).await?;
     interlock_domain::routing::agreed(&records, &settings.prefix, settings.queue_shards)
         .map_err(|disagreement| disagreement_fault(&disagreement))
 }
 
 /// What a person is told of records that disagree.
-pub(crate) fn disagreement_fault(disagreement: &Disagreement) -> Fault {
+pub fn disagreement_fault(disagreement: &Disagreement) -> Fault {
     Fault::wrong_use(disagreement.code(), format!("This does not match the recorded installation: {disagreement}."))
 }

@@ -73,7 +73,7 @@ impl Installation {
     ///
     /// # Errors
     /// Those of [`Settings::routing`].
-    pub(crate) async fn as_recorded(
+    pub async fn as_recorded(
         client: Client,
         connecting: Connecting,
         settings: Settings,
@@ -120,7 +120,7 @@ impl Installation {
     ///
     /// # Errors
     /// Those of [`ConnectionFlags::options`].
-    pub(crate) fn connection_options(&self) -> Result<ConnectionOptions, Fault> {
+    pub fn connection_options(&self) -> Result<ConnectionOptions, Fault> {
         self.connecting.flags.options().map(|(connection, _client)| connection)
     }
 
@@ -143,7 +143,7 @@ impl Installation {
 
 /// How a process connects: the same way each time.
 #[derive(Clone)]
-pub(crate) struct Connecting {
+pub struct Connecting {
     flags: ConnectionFlags,
     patience: Patience,
     converter: DataConverter,
@@ -154,7 +154,7 @@ impl Connecting {
     ///
     /// # Errors
     /// Those of [`KeyRing::from_settings`].
-    pub(crate) fn new(flags: &ConnectionFlags, patience: Patience, settings: &Settings) -> Result<Self, Fault> {
+    pub fn new(flags: &ConnectionFlags, patience: Patience, settings: &Settings) -> Result<Self, Fault> {
         let ring = KeyRing::from_settings(&settings.codec)?;
         if ring.encrypts() && settings.id_key.is_none() {
             tracing::warn!("payloads are encrypted, but resource ids are not hidden: INTERLOCK_ID_KEY is not set");
@@ -166,7 +166,7 @@ impl Connecting {
     ///
     /// # Errors
     /// Those of [`connect_with`].
-    pub(crate) async fn client(&self, limit: Duration) -> Result<Client, Fault> {
+    pub async fn client(&self, limit: Duration) -> Result<Client, Fault> {
         let retries = match self.patience {
             Patience::Sdk => RetryOptions::default(),
             Patience::Brief => brief_retries(),

@@ -1,7 +1,29 @@
+use std::collections::HashMap;
+
+use interlock_settings::{CodecSettings, KeySource};
 use serde_json::{Value, json};
 
-use super::super::key_ring::tests::{json as payload, ring};
 use super::*;
+
+const KEYS: [(&str, &str); 2] =
+    [("1", "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="), ("2", "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=")];
+
+/// A ring with this one of the keys `1` and `2`.
+fn ring(id: &str) -> KeyRing {
+    let keys = KEYS.into_iter().filter(|(known, _)| *known == id);
+    let settings = CodecSettings {
+        current_key: Some(id.parse().unwrap()),
+        keys: keys.map(|(id, key)| (id.parse().unwrap(), KeySource::Inline(key.into()))).collect(),
+        encrypt: true,
+        ..CodecSettings::default()
+    };
+    KeyRing::from_settings(&settings).unwrap()
+}
+
+fn payload(text: &str) -> Payload {
+    let metadata = HashMap::from([("encoding".to_owned(), b"json/plain".to_vec())]);
+    Payload { metadata, data: text.as_bytes().to_vec(), ..Payload::default() }
+}
 
 async fn server(tokens: &[&str]) -> HttpService {
     let token = |token: &&str| CodecToken { token: (*token).into(), name: None };
@@ -10,9 +32,7 @@ async fn server(tokens: &[&str]) -> HttpService {
         cors_origins: vec!["https://temporal.example".to_owned()],
         tokens: tokens.iter().map(token).collect(),
     };
-    start(Arc::new(ring(&["1"], Some("1"))), &settings, &HttpSettings::default(), LoopbackOrigin::default())
-        .await
-        .unwrap()
+    start(Arc::new(ring("1")), &settings, &HttpSettings::default(), LoopbackOrigin::default()).await.unwrap()
 }
 
 fn request(method: reqwest::Method, url: String) -> reqwest::RequestBuilder {
@@ -25,7 +45,7 @@ fn post(url: String, body: &Value) -> reqwest::RequestBuilder {
 }
 
 fn encrypted() -> Value {
-    let payload = ring(&["1"], Some("1")).encrypt(payload("{\"msisdn\":\"1206\"}")).unwrap();
+    let payload = ring("1").encrypt(payload("{\"msisdn\":\"1206\"}")).unwrap();
     json!({"payloads": [serde_json::to_value(WrittenPayload::of(&payload)).unwrap()]})
 }
 
@@ -53,7 +73,7 @@ async fn payloads_are_decrypted_and_encrypted_as_temporals_protocol_says() {
 #[tokio::test]
 async fn what_cannot_be_decrypted_is_told_by_its_code() {
     let server = server(&[]).await;
-    let of_other = ring(&["2"], Some("2")).encrypt(payload("1")).unwrap();
+    let of_other = ring("2").encrypt(payload("1")).unwrap();
     let body = json!({"payloads": [serde_json::to_value(WrittenPayload::of(&of_other)).unwrap()]});
     let answer = post(server.url() + "/decode", &body).send().await.unwrap();
     assert_eq!(code(answer).await, (400, json!("codec_key_unknown")));
@@ -87,7 +107,7 @@ async fn a_token_may_be_in_a_file_and_is_missed_where_there_is_none() {
     let settings = json!({"listen": "127.0.0.1:0", "tokens": [{"token": {"file": file}}]});
     let settings: CodecServerSettings = serde_json::from_value(settings).unwrap();
     let http = HttpSettings::default();
-    let started = || start(Arc::new(ring(&["1"], Some("1"))), &settings, &http, LoopbackOrigin::default());
+    let started = || start(Arc::new(ring("1")), &settings, &http, LoopbackOrigin::default());
     assert_eq!(started().await.err().unwrap().code, ErrorCode::CodecTokenMissing);
     std::fs::write(&file, "alpha\n").unwrap();
     let server = started().await.unwrap();
@@ -124,7 +144,7 @@ async fn only_web_pages_of_the_allowed_origin_may_call() {
 #[tokio::test]
 async fn without_tokens_it_serves_loopback_only_and_without_keys_nobody() {
     let open = CodecServerSettings { listen: "0.0.0.0:0".parse().unwrap(), ..CodecServerSettings::default() };
-    let (ring, http) = (Arc::new(ring(&["1"], Some("1"))), HttpSettings::default());
+    let (ring, http) = (Arc::new(ring("1")), HttpSettings::default());
     let code = |started: Result<HttpService, Fault>| started.err().unwrap().code;
     let refused = start(ring.clone(), &open, &http, LoopbackOrigin::default()).await;
     assert_eq!(code(refused), ErrorCode::CodecServerWithoutTokens);

@@ -11,9 +11,7 @@
 mod key;
 mod key_ring;
 mod payload_codec;
-mod server;
 
 pub use key::{CodecKey, KEY_BYTES};
 pub use key_ring::{CodecError, KeyRing};
 pub use payload_codec::{AtRest, data_converter};
-pub use server::{LoopbackOrigin, may_serve, start as start_server};

@@ -31,7 +31,7 @@ pub const ASKING_LIMIT: Duration = Duration::from_secs(10);
 
 /// The heading of Temporal's flags in the help. It stands at each of them: one for the whole group would go on to the flags
 /// that a command declares after it.
-pub(crate) const HEADING: &str = "Connection to Temporal (as in the Temporal CLI)";
+pub const HEADING: &str = "Connection to Temporal (as in the Temporal CLI)";
 
 /// Temporal's own flags, with Temporal's own names and meanings.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -189,7 +189,7 @@ fn unreachable_fault(target: &str, reason: &str) -> Fault {
 }
 
 /// Why there is no connection.
-pub(crate) fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
+pub fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
     match error {
         ClientConnectError::InvalidUri(_)
         | ClientConnectError::InvalidHeaders(_)
