@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::Gateway;
 use super::access::Need;
+use super::problems::{IntoProblem, problem};
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::views;
@@ -86,8 +87,8 @@ pub(super) async fn on_order(
     let order_id: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
     let body: OrderActionBody = request::action(&headers, body).await?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
-    let action = OrderAction::of_name(&body.action, body.data)?;
-    Ok(Json(gateway.actions.on_order(&tenant, &OrderRequest { order_id, action, words }).await?))
+    let action = OrderAction::of_name(&body.action, body.data).map_err(problem)?;
+    Ok(Json(gateway.actions.on_order(&tenant, &OrderRequest { order_id, action, words }).await.map_err(problem)?))
 }
 
 /// Acts on a resource: releases it by force. First the target is asked who has it, then the holder; this may take some
@@ -136,7 +137,7 @@ pub(super) async fn on_resource(
         .shared_realm(&tenant, resource.kind())
         .is_some_and(|realm| !gateway.access.may_over_realm(&headers, &realm, Need::Operate));
     let request = ForceRequest { resource, even_if_registered: body.even_if_registered, own_only, words };
-    let mut taken = gateway.actions.force_release(&tenant, &request).await?;
+    let mut taken = gateway.actions.force_release(&tenant, &request).await.map_err(problem)?;
     views::mask_foreign(&gateway, &headers, &tenant, &request.resource, &mut taken.state);
     Ok(Json(taken))
 }
@@ -162,16 +163,16 @@ pub(super) fn words(
         _ => caller,
     };
     let words = ActionWords { action_id, actor, reason };
-    words.check()?;
+    words.check().map_err(problem)?;
     Ok(words)
 }
 
-impl From<ActionError> for Problem {
-    fn from(error: ActionError) -> Self {
-        let (code, sentence) = (error.code(), error.sentence());
-        match error {
-            ActionError::Unreached(error) => error.into(),
-            ActionError::Refused { .. } => Self::new(status_of(code), code, sentence),
+impl IntoProblem for ActionError {
+    fn into_problem(self) -> Problem {
+        let (code, sentence) = (self.code(), self.sentence());
+        match self {
+            ActionError::Unreached(error) => error.into_problem(),
+            ActionError::Refused { .. } => Problem::new(status_of(code), code, sentence),
         }
     }
 }

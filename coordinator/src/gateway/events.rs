@@ -17,6 +17,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 use super::access::Need;
+use super::problems::problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::{Gateway, JSON_VALUES_MAX};
@@ -105,10 +106,10 @@ fn takes(media_type: &str, is_binary: bool) -> bool {
 
 fn read(headers: &HeaderMap, is_binary: bool, body: &[u8], limits: JsonLimits) -> Result<Vec<Value>, Problem> {
     if !is_binary {
-        return Ok(events_of_json(body, limits)?);
+        return events_of_json(body, limits).map_err(problem);
     }
     let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    Ok(vec![binary_event(pairs, media_type(headers).as_deref(), body, limits)?])
+    Ok(vec![binary_event(pairs, media_type(headers).as_deref(), body, limits).map_err(problem)?])
 }
 
 fn answer(ingested: Ingested) -> Result<Response, Problem> {

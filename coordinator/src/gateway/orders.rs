@@ -10,6 +10,7 @@ use url::form_urlencoded;
 
 use super::Gateway;
 use super::access::Need;
+use super::problems::problem;
 use super::request::PathParts;
 use super::targets;
 use super::throttle::Counted;
@@ -60,7 +61,7 @@ pub(super) async fn list(
         gateway.counted(&tenant, Counted::Lists, 1)?;
     }
     let page = gateway.inspection.orders(&tenant, &wanted.filter, wanted.limit, wanted.cursor.as_deref());
-    Ok(Json(page.await?))
+    Ok(Json(page.await.map_err(problem)?))
 }
 
 /// Why an order waits: the whole chain, across customers and resources, and what to do next.
@@ -87,7 +88,7 @@ pub(super) async fn why(
         Asked::Tenant(tenant) => gateway.access.check(&headers, tenant, Need::Read).is_ok(),
         Asked::Target(target) => targets::allowed(&gateway, &headers, target, Need::Read).is_ok(),
     };
-    Ok(Json(gateway.inspection.why(&tenant, &order, may_ask).await?))
+    Ok(Json(gateway.inspection.why(&tenant, &order, may_ask).await.map_err(problem)?))
 }
 
 /// What a query asks for.
@@ -106,7 +107,7 @@ impl Wanted {
             match name.as_ref() {
                 "state" => {
                     for state in value.split(',') {
-                        filter.states.push(OrderFilter::state(state)?);
+                        filter.states.push(OrderFilter::state(state).map_err(problem)?);
                     }
                 }
                 "customer" => {

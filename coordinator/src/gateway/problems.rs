@@ -1,4 +1,4 @@
-//! What is wrong, as the gateway says it.
+//! What is wrong with a call, as the gateway says it.
 
 use axum::http::StatusCode;
 use interlock_http_service::Problem;
@@ -6,9 +6,20 @@ use interlock_http_service::Problem;
 use crate::ingest::FormatError;
 use crate::inspection::InspectionError;
 
-impl From<FormatError> for Problem {
-    fn from(error: FormatError) -> Self {
-        let status = match &error {
+/// An error of an operation that the gateway answers with a problem.
+pub(super) trait IntoProblem {
+    /// The problem.
+    fn into_problem(self) -> Problem;
+}
+
+/// What the gateway answers where an operation failed.
+pub(super) fn problem(error: impl IntoProblem) -> Problem {
+    error.into_problem()
+}
+
+impl IntoProblem for FormatError {
+    fn into_problem(self) -> Problem {
+        let status = match &self {
             FormatError::ContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             FormatError::BatchTooLarge(_) | FormatError::TooManyValues(_) => StatusCode::PAYLOAD_TOO_LARGE,
             FormatError::NotJson(_)
@@ -16,13 +27,13 @@ impl From<FormatError> for Problem {
             | FormatError::Header(_)
             | FormatError::DuplicateKey(_) => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, error.code(), format!("No event could be read: {error}."))
+        Problem::new(status, self.code(), format!("No event could be read: {self}."))
     }
 }
 
-impl From<InspectionError> for Problem {
-    fn from(error: InspectionError) -> Self {
-        let status = match error {
+impl IntoProblem for InspectionError {
+    fn into_problem(self) -> Problem {
+        let status = match self {
             InspectionError::NeverSeen(_) => StatusCode::NOT_FOUND,
             InspectionError::NoWorker(_)
             | InspectionError::Away(_)
@@ -31,7 +42,7 @@ impl From<InspectionError> for Problem {
             InspectionError::BadCursor | InspectionError::NotOpen(_) => StatusCode::BAD_REQUEST,
             InspectionError::Refused { .. } | InspectionError::Paused { .. } => StatusCode::BAD_GATEWAY,
         };
-        Self::new(status, error.code(), format!("{error}."))
+        Problem::new(status, self.code(), format!("{self}."))
     }
 }
 
@@ -42,6 +53,6 @@ mod tests {
     #[test]
     fn an_entity_that_no_worker_serves_is_unavailable() {
         let error = InspectionError::NoWorker("It".to_owned());
-        assert_eq!(Problem::from(error).status, 503);
+        assert_eq!(problem(error).status, 503);
     }
 }

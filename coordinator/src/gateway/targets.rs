@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::Gateway;
 use super::access::Need;
 use super::actions::words;
+use super::problems::problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use crate::targets::TargetActionTaken;
@@ -71,7 +72,7 @@ pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> 
         let target = view["target"].as_str().and_then(|name| name.parse::<TargetId>().ok());
         target.is_some_and(|target| allowed(&gateway, &headers, &target, Need::Read).is_ok())
     };
-    let targets = gateway.targets.list().await?.into_iter().filter(may_see).collect();
+    let targets = gateway.targets.list().await.map_err(problem)?.into_iter().filter(may_see).collect();
     Ok(Json(TargetList { targets }))
 }
 
@@ -97,7 +98,7 @@ pub(super) async fn show(
     let target: TargetId = name.parse().map_err(|error| Problem::bad_id("target", &error))?;
     allowed(&gateway, &headers, &target, Need::Read)?;
     gateway.counted(&gateway.access.home(&headers), Counted::Reads, 1)?;
-    Ok(Json(gateway.targets.show(&target).await?))
+    Ok(Json(gateway.targets.show(&target).await.map_err(problem)?))
 }
 
 /// Acts on a target. Repeating an action with the same `action_id` changes nothing. The token must give access to all
@@ -133,7 +134,7 @@ pub(super) async fn act(
     let body: TargetActionBody = request::action(&headers, body).await?;
     let kind = kind(&body)?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
-    Ok(Json(gateway.targets.act(&target, kind, words).await?))
+    Ok(Json(gateway.targets.act(&target, kind, words).await.map_err(problem)?))
 }
 
 fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {

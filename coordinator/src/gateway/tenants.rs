@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::Gateway;
 use super::access::Need;
 use super::actions::words;
+use super::problems::problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use crate::tenants::TenantActionTaken;
@@ -57,7 +58,7 @@ pub(super) async fn show(
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(&headers, &tenant, Need::Operate)?;
     gateway.counted(&tenant, Counted::Reads, 1)?;
-    Ok(Json(gateway.tenants.show(&tenant).await?))
+    Ok(Json(gateway.tenants.show(&tenant).await.map_err(problem)?))
 }
 
 /// On-boards or off-boards a tenant. Repeating an action with the same `action_id` changes nothing.
@@ -90,7 +91,7 @@ pub(super) async fn act(
     let body: TenantActionBody = request::action(&headers, body).await?;
     let kind = kind(&body)?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
-    Ok(Json(gateway.tenants.act(&tenant, kind, words).await?))
+    Ok(Json(gateway.tenants.act(&tenant, kind, words).await.map_err(problem)?))
 }
 
 fn kind(body: &TenantActionBody) -> Result<TenantActionKind, Problem> {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Gateway;
 use super::access::Need;
 use super::foreign;
+use super::problems::problem;
 use super::request::PathParts;
 use super::throttle::Counted;
 
@@ -31,7 +32,7 @@ pub(super) async fn customer(
 ) -> Result<Json<Value>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let customer: CustomerId = id.parse().map_err(|error| Problem::bad_id("customer", &error))?;
-    Ok(Json(gateway.inspection.customer(&tenant, &customer).await?))
+    Ok(Json(gateway.inspection.customer(&tenant, &customer).await.map_err(problem)?))
 }
 
 /// A resource: its holder, queue, epoch and history.
@@ -53,7 +54,7 @@ pub(super) async fn resource(
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
     let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
-    let mut view = gateway.inspection.resource(&tenant, &resource).await?;
+    let mut view = gateway.inspection.resource(&tenant, &resource).await.map_err(problem)?;
     mask_foreign(&gateway, &headers, &tenant, &resource, &mut view);
     Ok(Json(view))
 }
@@ -91,7 +92,7 @@ pub(super) async fn order(
 ) -> Result<Json<Value>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let order: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
-    Ok(Json(gateway.inspection.order(&tenant, &order).await?))
+    Ok(Json(gateway.inspection.order(&tenant, &order).await.map_err(problem)?))
 }
 
 /// The tenant of a call, where the caller may look at it, and does not look too often.
