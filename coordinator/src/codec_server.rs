@@ -21,13 +21,12 @@ use interlock_connection::codec::{CodecError, KeyRing};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use interlock_http_service::{HttpOptions, HttpService, Problem, UnreadBody, bearer, check_media_type};
+use interlock_operations::strict_json::{self, JsonLimits};
 use interlock_settings::{CodecServerSettings, CodecToken, HttpSettings, is_origin};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-
-use crate::strict_json::{self, JsonLimits};
 
 /// The largest request, in bytes: a page of payloads, each of which the server takes up to 2 MiB of.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -2,22 +2,11 @@
 //! Temporal server. The binary `interlock` is [`cli::run`] and nothing else.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod actions;
-pub mod bootstrap;
 pub mod cli;
 pub mod codec_server;
 pub mod demo;
 pub mod error_reference;
 pub mod gateway;
-pub mod import;
-pub mod ingest;
-pub mod inspection;
 pub mod local;
-pub mod recovery;
-pub mod schedules;
 pub mod shutdown;
-pub mod strict_json;
-pub mod sweep;
-pub mod targets;
-pub mod tenants;
 pub mod worker_pool;

@@ -7,10 +7,10 @@ use clap::Args;
 use interlock_connection::ConnectionFlags;
 use interlock_domain::routing::{RoutingError, ShardCount};
 use interlock_fault::Fault;
+use interlock_operations::bootstrap::{BootstrapOptions, BootstrapReport, RETENTION_DEFAULT, bootstrap};
 use interlock_settings::Settings;
 
 use super::output::Output;
-use crate::bootstrap::{BootstrapOptions, BootstrapReport, RETENTION_DEFAULT, bootstrap};
 
 /// Seconds of a day.
 const DAY_S: u64 = 24 * 60 * 60;

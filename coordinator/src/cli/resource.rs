@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use interlock_domain::ids::ResourceId;
 use interlock_fault::Fault;
 use interlock_observability::terminal;
+use interlock_operations::actions::{Actions, ForceRequest};
 use interlock_settings::Settings;
 use serde_json::Value;
 
@@ -17,7 +18,6 @@ use super::output::{Output, OutputFormat};
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{ended, list, table, text};
 use super::words::WordsArguments;
-use crate::actions::{Actions, ForceRequest};
 
 /// `resource`.
 #[derive(Debug, Subcommand)]

@@ -5,9 +5,8 @@ use interlock_connection::{ASKING_LIMIT, ConnectionFlags};
 use interlock_connection::{Installation, Patience};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
+use interlock_operations::inspection::Inspection;
 use interlock_settings::Settings;
-
-use crate::inspection::Inspection;
 
 /// What to show, and where it is.
 #[derive(Debug, Args)]

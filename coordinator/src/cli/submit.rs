@@ -13,14 +13,14 @@ use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
 use interlock_fault::Fault;
 use interlock_observability::terminal;
+use interlock_operations::ingest::{Ingest, events_of_json};
+use interlock_operations::strict_json::JsonLimits;
 use interlock_settings::Settings;
 use serde_json::Value;
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use super::output::{Output, OutputFormat};
-use crate::ingest::{Ingest, events_of_json};
-use crate::strict_json::JsonLimits;
 
 /// How many events are sent at a time: enough to keep Temporal busy, few enough to hold in memory.
 const CHUNK_EVENTS: usize = 256;

@@ -8,13 +8,13 @@ use interlock_domain::sweep::Ledger;
 use interlock_fault::Fault;
 use interlock_observability::metrics::Metrics;
 use interlock_observability::terminal;
+use interlock_operations::sweep::{Sweeper, told};
 use interlock_settings::Settings;
 use serde_json::{Value, json};
 
 use super::output::Output;
 use super::show::installation;
 use super::tables::{list, table, text};
-use crate::sweep::{Sweeper, told};
 
 /// `sweep`.
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::target::{Rate, TargetActionKind};
 use interlock_fault::Fault;
+use interlock_operations::targets::Targets;
 use interlock_settings::Settings;
 use serde_json::Value;
 
@@ -17,7 +18,6 @@ use super::output::Output;
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{list, table, text};
 use super::words::WordsArguments;
-use crate::targets::Targets;
 
 /// `target`.
 #[derive(Debug, Subcommand)]

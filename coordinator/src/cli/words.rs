@@ -2,9 +2,8 @@
 
 use clap::Args;
 use interlock_fault::Fault;
+use interlock_operations::actions::ActionWords;
 use uuid::Uuid;
-
-use crate::actions::ActionWords;
 
 /// Where the name of the user is.
 const USER_VARIABLES: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];

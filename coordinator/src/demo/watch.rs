@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_adapters::sandbox::{Applied, Effect};
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_operations::inspection::InspectionError;
 use serde_json::Value;
 
 use super::happening::{Happening, StoryClock, Voice};
 use super::story::{NUMBER, Subscriber};
-use crate::inspection::InspectionError;
 use crate::local::LocalPlatform;
 
 /// How long a happening is held back, so that what others say of the time before it comes first, in milliseconds.

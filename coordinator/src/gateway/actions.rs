@@ -8,6 +8,9 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
 use interlock_http_service::Problem;
 use interlock_http_service::UnreadBody;
+use interlock_operations::actions::{
+    ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -17,7 +20,6 @@ use super::problems::{IntoProblem, problem};
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::views;
-use crate::actions::{ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest};
 
 /// The body of an action on an order.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

@@ -12,6 +12,8 @@ use interlock_http_service::UnreadBody;
 use interlock_http_service::{Problem, check_media_type};
 use interlock_observability::metrics::rejections::{self, RejectedAt};
 use interlock_observability::metrics::{MetricName, Metrics};
+use interlock_operations::ingest::{BINARY_ATTRIBUTE_PREFIX, Ingested, binary_event, events_of_json};
+use interlock_operations::strict_json::JsonLimits;
 use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -21,8 +23,6 @@ use super::problems::problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::{Gateway, JSON_VALUES_MAX};
-use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, Ingested, binary_event, events_of_json};
-use crate::strict_json::JsonLimits;
 
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);

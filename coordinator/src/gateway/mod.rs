@@ -31,6 +31,11 @@ use interlock_fault::Fault;
 use interlock_http_service::{HttpOptions, HttpService, Problem};
 use interlock_observability::health::{self, About, Readiness, ShownMetrics};
 use interlock_observability::metrics::Metrics;
+use interlock_operations::actions::Actions;
+use interlock_operations::ingest::Ingest;
+use interlock_operations::inspection::Inspection;
+use interlock_operations::targets::Targets;
+use interlock_operations::tenants::Tenants;
 use serde_json::json;
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
@@ -44,11 +49,6 @@ use utoipa_axum::routes;
 use self::access::Access;
 use self::admitted::CallsUnderWay;
 use self::throttle::Throttle;
-use crate::actions::Actions;
-use crate::ingest::Ingest;
-use crate::inspection::Inspection;
-use crate::targets::Targets;
-use crate::tenants::Tenants;
 
 /// The longest body, in bytes: a batch of a thousand events of usual size.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::OrderId;
 use interlock_http_service::Problem;
+use interlock_operations::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
+use interlock_operations::inspection::why::{Asked, Why};
 use url::form_urlencoded;
 
 use super::Gateway;
@@ -15,8 +17,6 @@ use super::request::PathParts;
 use super::targets;
 use super::throttle::Counted;
 use super::views::allowed;
-use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
-use crate::inspection::why::{Asked, Why};
 
 /// The reads that `why` counts as: it asks whoever is in the chain.
 const READS_OF_WHY: usize = 10;

@@ -2,9 +2,8 @@
 
 use axum::http::StatusCode;
 use interlock_http_service::Problem;
-
-use crate::ingest::FormatError;
-use crate::inspection::InspectionError;
+use interlock_operations::ingest::FormatError;
+use interlock_operations::inspection::InspectionError;
 
 /// An error of an operation that the gateway answers with a problem.
 pub(super) trait IntoProblem {

@@ -6,10 +6,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_http_service::{Problem, ReadBody, UnreadBody, check_media_type};
+use interlock_operations::strict_json::{self, JsonError, JsonLimits};
 use serde::de::DeserializeOwned;
 
 use super::{BODY_BYTES_MAX, JSON_VALUES_MAX};
-use crate::strict_json::{self, JsonError, JsonLimits};
 
 /// How much of a body is read where it is not a batch.
 const JSON_LIMITS: JsonLimits = JsonLimits { elements_max: usize::MAX, values_max: JSON_VALUES_MAX };

@@ -10,6 +10,7 @@ use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::target::{Rate, TargetActionKind};
 use interlock_http_service::Problem;
 use interlock_http_service::UnreadBody;
+use interlock_operations::targets::TargetActionTaken;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -19,7 +20,6 @@ use super::actions::words;
 use super::problems::problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
-use crate::targets::TargetActionTaken;
 
 /// The reads that the list counts as: it asks every target.
 const READS_OF_LIST: usize = 10;

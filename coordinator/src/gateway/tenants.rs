@@ -8,6 +8,7 @@ use interlock_domain::ids::TenantId;
 use interlock_domain::tenant::TenantActionKind;
 use interlock_http_service::Problem;
 use interlock_http_service::UnreadBody;
+use interlock_operations::tenants::TenantActionTaken;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,7 +18,6 @@ use super::actions::words;
 use super::problems::problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
-use crate::tenants::TenantActionTaken;
 
 /// The body of an action on a tenant.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

@@ -17,16 +17,16 @@ use interlock_embedded_server::{CliSearch, EmbeddedServer, TemporalServerError, 
 use interlock_fault::Fault;
 use interlock_http_service::HttpService;
 use interlock_observability::metrics::Metrics;
+use interlock_operations::bootstrap::{BootstrapOptions, bootstrap};
+use interlock_operations::ingest::Ingest;
+use interlock_operations::inspection::{Inspection, InspectionError};
 use interlock_settings::Settings;
 use serde_json::Value;
 
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
 use super::worker_processes::{WorkerFiles, WorkerProcess};
-use crate::bootstrap::{BootstrapOptions, bootstrap};
 use crate::gateway;
-use crate::ingest::Ingest;
-use crate::inspection::{Inspection, InspectionError};
 use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
 /// How long the connection to the server that has just said it is ready may take.

@@ -21,6 +21,10 @@ use interlock_domain::routing::QueueKind;
 use interlock_fault::{Fault, with_causes};
 use interlock_observability::metrics::rejections::{self, RejectedAt};
 use interlock_observability::metrics::{Metrics, Watch};
+use interlock_operations::schedules;
+use interlock_operations::sweep::{SweepActivities, Sweeper};
+use interlock_operations::targets::{Targets, watch_over};
+use interlock_operations::tenants::{Preparation, TenantActivities};
 use interlock_workflows::Served;
 use temporalio_client::{Client, Connection, NamespacedClient as _};
 use temporalio_sdk::Runtime;
@@ -33,10 +37,6 @@ pub use standing::PoolStanding;
 pub use tuning::{PoolTuning, QueueTuning};
 pub use workload::{ShardRange, Workload};
 
-use crate::schedules;
-use crate::sweep::{SweepActivities, Sweeper};
-use crate::targets::{Targets, watch_over};
-use crate::tenants::{Preparation, TenantActivities};
 use one_at_a_time::one_at_a_time;
 use standing::QueueStanding;
 

@@ -10,13 +10,13 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::CustomerId;
 use interlock_fault::Fault;
 use interlock_observability::terminal;
+use interlock_operations::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
 use interlock_settings::Settings;
 use serde::Serialize;
 
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::show::bad_id;
 use crate::cli::tables::table;
-use crate::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
 
 /// `customer recover`.
 #[derive(Debug, Args)]

@@ -11,12 +11,12 @@ use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::OrderState;
 use interlock_fault::Fault;
 use interlock_observability::terminal;
+use interlock_operations::actions::{Actions, AmendmentShown, BulkResult, OrderAction};
 use interlock_settings::Settings;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::list::FilterArguments;
-use crate::actions::{Actions, AmendmentShown, BulkResult, OrderAction};
 use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, installation};
 use crate::cli::tables::waiting_for;

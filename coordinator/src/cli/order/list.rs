@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{CustomerId, TargetId};
 use interlock_fault::Fault;
+use interlock_operations::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 use interlock_settings::Settings;
 use serde_json::Value;
 
@@ -15,7 +16,6 @@ use crate::cli::age::age_of;
 use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, inspection};
 use crate::cli::tables::{table, text, waiting_for};
-use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
 
 /// `order list`.
 #[derive(Debug, Args)]

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use interlock_domain::ids::OrderId;
 use interlock_fault::Fault;
 use interlock_observability::terminal;
+use interlock_operations::inspection::why::{Link, Why};
 use interlock_settings::Settings;
 
 use crate::cli::age::age;
 use crate::cli::output::Output;
 use crate::cli::show::{ShowArguments, bad_id};
-use crate::inspection::why::{Link, Why};
 
 pub(super) async fn run(arguments: &ShowArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let id: OrderId = arguments.id.parse().map_err(|error| bad_id("order", &error))?;

@@ -12,7 +12,7 @@ mod terminated;
 mod webhook;
 
 pub use activities::SweepActivities;
-pub(crate) use alert::told;
+pub use alert::told;
 pub use leases::{CUSTOMERS_COMPARED_MAX, LEASES_COMPARED_MAX, RESOURCES_COMPARED_MAX};
 pub use look::{CUSTOMERS_MAX, Looked, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
 pub use terminated::{TERMINATED_MAX, TERMINATED_SEEN_FOR};
@@ -41,7 +41,7 @@ impl Sweeper {
     }
 
     /// The installation that it is part of.
-    pub(crate) fn installation(&self) -> Installation {
+    pub fn installation(&self) -> Installation {
         self.installation.clone()
     }
 

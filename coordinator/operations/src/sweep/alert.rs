@@ -152,7 +152,7 @@ fn told_before(context: &ActivityContext) -> Told {
 }
 
 /// What people and programs are told of a finding.
-pub(crate) fn told(finding: &Finding) -> Value {
+pub fn told(finding: &Finding) -> Value {
     json!({
         "code": finding.cause.code(),
         "tenant_id": finding.tenant,
