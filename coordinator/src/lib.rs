@@ -9,4 +9,3 @@ pub mod error_reference;
 pub mod gateway;
 pub mod local;
 pub mod shutdown;
-pub mod worker_pool;

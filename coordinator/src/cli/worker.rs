@@ -15,12 +15,12 @@ use interlock_http_service::{HttpOptions, HttpService};
 use interlock_observability::health::{self, About, Readiness};
 use interlock_observability::metrics::Metrics;
 use interlock_settings::Settings;
+use interlock_worker_pools::{PoolStanding, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload};
 use serde::Serialize;
 use serde_json::json;
 
 use super::output::Output;
 use crate::shutdown;
-use crate::worker_pool::{PoolStanding, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload};
 
 /// `worker`.
 #[derive(Debug, Args)]

@@ -10,8 +10,7 @@ use interlock_domain::routing::ShardCount;
 use interlock_embedded_server::EmbeddedServerOptions;
 use interlock_fault::Fault;
 use interlock_settings::{Settings, catalog_file};
-
-use crate::worker_pool::Workload;
+use interlock_worker_pools::Workload;
 
 /// How long its workers drain at most.
 const DRAIN_MAX: Duration = Duration::from_secs(5);

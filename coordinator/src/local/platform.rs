@@ -21,13 +21,13 @@ use interlock_operations::bootstrap::{BootstrapOptions, bootstrap};
 use interlock_operations::ingest::Ingest;
 use interlock_operations::inspection::{Inspection, InspectionError};
 use interlock_settings::Settings;
+use interlock_worker_pools::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 use serde_json::Value;
 
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
 use super::worker_processes::{WorkerFiles, WorkerProcess};
 use crate::gateway;
-use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 
 /// How long the connection to the server that has just said it is ready may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);

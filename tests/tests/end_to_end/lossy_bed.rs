@@ -5,9 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use interlock_adapters::TargetSettings;
 use interlock_connection::ConnectionFlags;
 use interlock_connection::{Installation, Patience};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::limits::EntityLimits;
 use interlock_settings::SweepSettings;
+use interlock_worker_pools::Workload;
 use temporalio_common::protos::temporal::api::enums::v1::{EventType, TimeoutType};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 

@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use interlock_adapters::sandbox::{Action, Pattern, Rule};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::OrderId;
 use interlock_domain::limits::EntityLimits;
+use interlock_worker_pools::Workload;
 use prost::Message;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::history::v1::History;

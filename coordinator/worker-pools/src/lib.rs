@@ -1,6 +1,10 @@
 //! A pool of SDK workers in one process: one worker for each queue that the process serves, each on its own thread.
+//!
+//! A [`WorkerPool`] gives the SDK's workers the activities, the tuning and the connection that they need, and drains them. What
+//! activities do is in `interlock-activities` and `interlock-operations`.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub(crate) mod one_at_a_time;
+mod one_at_a_time;
 mod standing;
 mod tuning;
 mod workload;

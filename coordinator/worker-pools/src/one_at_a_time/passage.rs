@@ -219,7 +219,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::worker_pool::one_at_a_time::one_at_a_time;
+    use crate::one_at_a_time::one_at_a_time;
 
     const A_WHILE: Duration = Duration::from_millis(500);
 
