@@ -4,7 +4,7 @@
 //! activities do is in `interlock-activities` and `interlock-operations`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod one_at_a_time;
+mod query_guard;
 mod standing;
 mod tuning;
 mod workload;
@@ -41,7 +41,7 @@ pub use standing::PoolStanding;
 pub use tuning::{PoolTuning, QueueTuning};
 pub use workload::{ShardRange, Workload};
 
-use one_at_a_time::one_at_a_time;
+use query_guard::guarded;
 use standing::QueueStanding;
 
 /// Which queues a pool serves, and how.
@@ -285,7 +285,7 @@ async fn connections(installation: &Installation, count: usize) -> Result<Vec<Co
         beneath.push(installation.another_connection().await?);
     }
     let options = installation.connection_options()?;
-    try_join_all(beneath.into_iter().map(|connection| one_at_a_time(connection, &options))).await
+    try_join_all(beneath.into_iter().map(|connection| guarded(connection, &options))).await
 }
 
 /// The queues to serve, in each namespace of the installation.

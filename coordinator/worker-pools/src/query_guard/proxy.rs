@@ -1,4 +1,4 @@
-//! Passes on the calls of workers, and holds tasks until it is their turn.
+//! Passes on the calls of workers, and holds a task until the slot of its run is free.
 
 use std::error::Error;
 use std::iter::successors;
@@ -21,15 +21,15 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, IntoRequest, Request, Response, Status};
 
-use super::turns::{Kind, Turns};
+use super::run_slots::{Kind, RunSlots};
 
 /// The calls that workers make.
 const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
 
-/// What lies between workers and the connection.
-pub(super) struct Passage {
+/// What lies between workers and the connection to the server.
+pub(super) struct Proxy {
     connection: Connection,
-    turns: Turns,
+    slots: RunSlots,
 }
 
 /// Calls that are passed on as they are.
@@ -46,12 +46,12 @@ macro_rules! passed_on {
     };
 }
 
-impl Passage {
+impl Proxy {
     /// The service of a connection above this one. Calls that fail are tried again there, and not here as well.
     pub(super) fn through(mut connection: Connection) -> CallbackBasedGrpcService {
         *connection.retry_options_mut() = RetryOptions::no_retries();
-        let passage = Arc::new(Self { connection, turns: Turns::default() });
-        CallbackBasedGrpcService { callback: Arc::new(move |call| Arc::clone(&passage).pass(call)) }
+        let proxy = Arc::new(Self { connection, slots: RunSlots::default() });
+        CallbackBasedGrpcService { callback: Arc::new(move |call| Arc::clone(&proxy).pass(call)) }
     }
 
     fn pass(self: Arc<Self>, call: GrpcRequest) -> BoxFuture<'static, Result<GrpcSuccessResponse, Status>> {
@@ -71,7 +71,7 @@ impl Passage {
         .boxed()
     }
 
-    /// A task, once it is its turn. A question that cannot wait any longer is answered here, and the poll had nothing.
+    /// A task, once the slot of its run is free. A query that cannot wait any longer is answered here, and the poll had nothing.
     async fn poll(
         &self,
         request: Request<PollWorkflowTaskQueueRequest>,
@@ -83,8 +83,8 @@ impl Passage {
             return Ok(answer);
         }
         let run = task.workflow_execution.as_ref().map_or("", |execution| execution.run_id.as_str());
-        let kind = if task.query.is_some() { Kind::Question } else { Kind::WorkflowTask };
-        if self.turns.enter(run, &task.task_token, kind).await {
+        let kind = if task.query.is_some() { Kind::Query } else { Kind::WorkflowTask };
+        if self.slots.enter(run, &task.task_token, kind).await {
             return Ok(answer);
         }
         self.send_away(namespace, task.task_token.clone(), &task.poller_group_id).await;
@@ -92,7 +92,7 @@ impl Passage {
         Ok(answer.map(|_| PollWorkflowTaskQueueResponse::default()))
     }
 
-    /// Answers a question that it cannot be answered now. Who asked may be gone by then.
+    /// Answers a query that it cannot be answered now. Who asked may be gone by then.
     async fn send_away(&self, namespace: String, task_token: Vec<u8>, poller_group_id: &str) {
         let refusal = RespondQueryTaskCompletedRequest {
             task_token,
@@ -116,13 +116,13 @@ impl Passage {
         let token = request.get_ref().task_token.clone();
         let answer = self.connection.clone().respond_workflow_task_completed(request).await;
         if is_last {
-            // Where it failed and is tried again, the core has not let go of the task: it keeps questions waiting itself then.
+            // Where it failed and is tried again, the core has not let go of the task: it keeps queries waiting itself then.
             let next = answer.as_ref().ok().and_then(|answer| answer.get_ref().workflow_task.as_ref());
             let next = next.and_then(|next| {
                 let run = next.workflow_execution.as_ref()?;
                 Some((run.run_id.as_str(), next.task_token.as_slice())).filter(|(_, token)| !token.is_empty())
             });
-            self.turns.leave(&token, next);
+            self.slots.leave(&token, next);
         }
         answer
     }
@@ -130,14 +130,14 @@ impl Passage {
     async fn fail(&self, request: Request<RespondWorkflowTaskFailedRequest>) -> Result<GrpcSuccessResponse, Status> {
         let token = request.get_ref().task_token.clone();
         let answer = self.connection.clone().respond_workflow_task_failed(request).await;
-        self.turns.leave(&token, None);
+        self.slots.leave(&token, None);
         answer.map(written)
     }
 
     async fn answer(&self, request: Request<RespondQueryTaskCompletedRequest>) -> Result<GrpcSuccessResponse, Status> {
         let token = request.get_ref().task_token.clone();
         let answer = self.connection.clone().respond_query_task_completed(request).await;
-        self.turns.leave(&token, None);
+        self.slots.leave(&token, None);
         answer.map(written)
     }
 
@@ -219,7 +219,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::one_at_a_time::one_at_a_time;
+    use crate::query_guard::guarded;
 
     const A_WHILE: Duration = Duration::from_millis(500);
 
@@ -276,7 +276,7 @@ mod tests {
                 .service_override(CallbackBasedGrpcService { callback: Arc::new(callback) })
                 .build();
             let beneath = Connection::connect(options.clone()).await.unwrap();
-            one_at_a_time(beneath, &options).await.unwrap()
+            guarded(beneath, &options).await.unwrap()
         }
     }
 
@@ -289,7 +289,7 @@ mod tests {
         }
     }
 
-    fn question(token: &str, run_id: &str) -> PollWorkflowTaskQueueResponse {
+    fn query(token: &str, run_id: &str) -> PollWorkflowTaskQueueResponse {
         let query = WorkflowQuery { query_type: "state".to_owned(), ..Default::default() };
         PollWorkflowTaskQueueResponse { query: Some(query), ..task(token, run_id) }
     }
@@ -307,8 +307,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_question_is_handed_out_once_the_workflow_task_of_its_run_is_answered() {
-        let server = Server::has([task("task", "run"), question("question", "run")]);
+    async fn a_query_is_handed_out_once_the_workflow_task_of_its_run_is_answered() {
+        let server = Server::has([task("task", "run"), query("query", "run")]);
         let connection = server.for_workers().await;
         assert_eq!(polled(&connection).await, "task");
         let asking = tokio::spawn({
@@ -318,22 +318,22 @@ mod tests {
         tokio::time::sleep(A_WHILE).await;
         assert!(!asking.is_finished());
         completed(&connection, "task").await;
-        assert_eq!(asking.await.unwrap(), "question");
+        assert_eq!(asking.await.unwrap(), "query");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_question_that_waits_too_long_is_answered_so_and_the_poll_had_nothing() {
-        let server = Server::has([task("task", "run"), question("question", "run"), question("other", "another run")]);
+    async fn a_query_that_waits_too_long_is_answered_so_and_the_poll_had_nothing() {
+        let server = Server::has([task("task", "run"), query("query", "run"), query("other", "another run")]);
         let connection = server.for_workers().await;
         assert_eq!(polled(&connection).await, "task");
         assert_eq!(polled(&connection).await, "");
         assert_eq!(*server.refused.lock().unwrap(), [IN_A_TASK]);
-        assert_eq!(polled(&connection).await, "other", "questions to other runs do not wait");
+        assert_eq!(polled(&connection).await, "other", "queries to other runs do not wait");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_question_that_nobody_waits_for_any_more_is_no_fault_of_the_poll() {
-        let server = Server::has([task("task", "run"), question("expired", "run")]);
+    async fn a_query_that_nobody_waits_for_any_more_is_no_fault_of_the_poll() {
+        let server = Server::has([task("task", "run"), query("expired", "run")]);
         let connection = server.for_workers().await;
         assert_eq!(polled(&connection).await, "task");
         assert_eq!(polled(&connection).await, "");
@@ -341,26 +341,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_question_waits_also_for_the_task_that_the_answer_to_the_one_before_brought() {
-        let server = Server::has([task("task", "run"), question("question", "run")]);
+    async fn a_query_waits_also_for_the_task_that_the_answer_to_the_one_before_brought() {
+        let server = Server::has([task("task", "run"), query("query", "run")]);
         let connection = server.for_workers().await;
         assert_eq!(polled(&connection).await, "task");
         *server.next.lock().unwrap() = Some(task("next", "run"));
         completed(&connection, "task").await;
         assert_eq!(polled(&connection).await, "");
         completed(&connection, "next").await;
-        server.tasks.lock().unwrap().push_back(question("question again", "run"));
-        assert_eq!(polled(&connection).await, "question again");
+        server.tasks.lock().unwrap().push_back(query("query again", "run"));
+        assert_eq!(polled(&connection).await, "query again");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_failed_and_an_answered_question_make_room() {
-        let server = Server::has([task("task", "run"), question("question", "run"), task("next task", "run")]);
+    async fn a_task_that_failed_and_an_answered_query_make_room() {
+        let server = Server::has([task("task", "run"), query("query", "run"), task("next task", "run")]);
         let connection = server.for_workers().await;
         assert_eq!(polled(&connection).await, "task");
         let request = RespondWorkflowTaskFailedRequest { task_token: b"task".to_vec(), ..Default::default() };
         connection.clone().respond_workflow_task_failed(request.into_request()).await.unwrap();
-        assert_eq!(polled(&connection).await, "question");
+        assert_eq!(polled(&connection).await, "query");
 
         let waiting = tokio::spawn({
             let connection = connection.clone();
@@ -368,14 +368,14 @@ mod tests {
         });
         tokio::time::sleep(A_WHILE).await;
         assert!(!waiting.is_finished());
-        let request = RespondQueryTaskCompletedRequest { task_token: b"question".to_vec(), ..Default::default() };
+        let request = RespondQueryTaskCompletedRequest { task_token: b"query".to_vec(), ..Default::default() };
         connection.clone().respond_query_task_completed(request.into_request()).await.unwrap();
         assert_eq!(waiting.await.unwrap(), "next task");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_page_of_a_completion_is_not_its_end() {
-        let server = Server::has([task("task", "run"), question("question", "run")]);
+        let server = Server::has([task("task", "run"), query("query", "run")]);
         let connection = server.for_workers().await;
         assert_eq!(polled(&connection).await, "task");
         let request = RespondWorkflowTaskCompletedRequest {
