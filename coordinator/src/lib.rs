@@ -1,11 +1,11 @@
-//! Interlock's program: settings, the Temporal client, worker pools, the gateway, the command line and the embedded
-//! Temporal server. The binary `interlock` is [`cli::run`] and nothing else.
+//! Interlock's program: the command line, the demonstration, and all of Interlock on one machine ([`local`]). The binary `interlock`
+//! is [`cli::run`] and nothing else.
+//!
+//! What the commands do is in crates of their own, below `coordinator/`: here is only how they are called, and what they print.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;
-pub mod codec_server;
 pub mod demo;
 pub mod error_reference;
-pub mod gateway;
 pub mod local;
 pub mod shutdown;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use clap::Args;
 use interlock_connection::codec::KeyRing;
 use interlock_fault::Fault;
+use interlock_gateway::codec_server::{LoopbackOrigin, may_serve, start as start_server};
 use interlock_settings::{CodecServerSettings, Settings};
 use serde::Serialize;
 
 use super::output::Output;
 use super::settings_flag::SettingsFlag;
-use crate::codec_server::{LoopbackOrigin, may_serve, start as start_server};
 use crate::shutdown;
 
 /// `codec-server`.

@@ -13,12 +13,12 @@ use interlock_connection::codec::KeyRing;
 use interlock_domain::error_code::ErrorCode;
 use interlock_embedded_server::EmbeddedServerOptions;
 use interlock_fault::Fault;
+use interlock_gateway::codec_server::{LoopbackOrigin, start as start_server};
 use interlock_http_service::HttpService;
 use interlock_settings::{CodecServerSettings, Settings};
 use serde::Serialize;
 
 use super::output::Output;
-use crate::codec_server::{LoopbackOrigin, start as start_server};
 use crate::local::{LocalOptions, LocalPlatform};
 use crate::shutdown;
 

@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::output::Output;
 use super::settings_flag::SettingsFlag;
-use crate::gateway;
 use crate::shutdown;
 
 /// `gateway`.
@@ -48,7 +47,7 @@ pub(super) async fn run(command: &GatewayCommand, settings: Settings, output: Ou
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };
-    let gateway = gateway::start(&installation?, &metrics, listen).await?;
+    let gateway = interlock_gateway::start(&installation?, &metrics, listen).await?;
     let listening = Listening { gateway: gateway.url() };
     output.line(&listening, |it| format!("gateway listens on {}; its API: {}/openapi.json", it.gateway, it.gateway))?;
     ending.cancelled().await;

@@ -27,7 +27,6 @@ use serde_json::Value;
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
 use super::worker_processes::{WorkerFiles, WorkerProcess};
-use crate::gateway;
 
 /// How long the connection to the server that has just said it is ready may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -79,7 +78,7 @@ impl LocalPlatform {
         // One connection for the gateway, whose callers wait, and one for the workers: a stuck one does not hold up the other.
         let installation = connect(&server, &options, &catalog, Patience::Brief).await?;
         let metrics = Metrics::start()?;
-        let gateway = gateway::start(&installation, &metrics, options.gateway).await?;
+        let gateway = interlock_gateway::start(&installation, &metrics, options.gateway).await?;
         let mut platform = Self {
             server,
             sandboxes,

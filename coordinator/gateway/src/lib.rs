@@ -1,8 +1,14 @@
-//! The HTTP gateway: events in, views out. Errors are RFC 9457 problems with stable codes.
+//! The HTTP gateway: events in, views out. Errors are RFC 9457 problems with stable codes. Beside it, a service of its own: the
+//! [`codec_server`].
+//!
+//! It decides who may do what, turns requests into calls of `interlock-operations` and their results into answers, and serves
+//! them by `interlock-http-service`.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod access;
 mod actions;
 mod admitted;
+pub mod codec_server;
 mod events;
 mod foreign;
 mod metrics;
