@@ -6,8 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
-use interlock_http_service::Problem;
-use interlock_http_service::UnreadBody;
+use interlock_http_service::{Problem, UnreadBody};
 use interlock_operations::actions::{
     ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest,
 };

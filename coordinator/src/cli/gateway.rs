@@ -3,8 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use interlock_connection::{ConnectionFlags, STARTUP_LIMIT};
-use interlock_connection::{Installation, Patience};
+use interlock_connection::{ConnectionFlags, Installation, Patience, STARTUP_LIMIT};
 use interlock_fault::Fault;
 use interlock_observability::metrics::Metrics;
 use interlock_settings::Settings;

@@ -5,8 +5,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use interlock_connection::record;
-use interlock_connection::{ASKING_LIMIT, ConnectionFlags, connect};
+use interlock_connection::{ASKING_LIMIT, ConnectionFlags, connect, record};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, IdError, ResourceId, TenantId};
 use interlock_domain::routing::{

@@ -1,8 +1,7 @@
 //! What the commands that look at something share: an id, and where the installation is.
 
 use clap::Args;
-use interlock_connection::{ASKING_LIMIT, ConnectionFlags};
-use interlock_connection::{Installation, Patience};
+use interlock_connection::{ASKING_LIMIT, ConnectionFlags, Installation, Patience};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use interlock_operations::inspection::Inspection;

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use interlock_connection::{ASKING_LIMIT, ConnectionFlags};
-use interlock_connection::{Installation, Patience};
+use interlock_connection::{ASKING_LIMIT, ConnectionFlags, Installation, Patience};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;

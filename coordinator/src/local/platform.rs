@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
 use interlock_adapters::sandbox::Sandbox;
-use interlock_connection::ConnectionFlags;
-use interlock_connection::{Installation, Patience};
+use interlock_connection::{ConnectionFlags, Installation, Patience};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event_result::EventResult;

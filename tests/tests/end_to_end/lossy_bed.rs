@@ -3,8 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use interlock_adapters::TargetSettings;
-use interlock_connection::ConnectionFlags;
-use interlock_connection::{Installation, Patience};
+use interlock_connection::{ConnectionFlags, Installation, Patience};
 use interlock_domain::limits::EntityLimits;
 use interlock_settings::SweepSettings;
 use interlock_worker_pools::Workload;

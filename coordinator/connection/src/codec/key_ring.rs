@@ -5,8 +5,7 @@ use std::path::Path;
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
-use interlock_settings::KeyId;
-use interlock_settings::{CodecSettings, KeySource};
+use interlock_settings::{CodecSettings, KeyId, KeySource};
 use prost::Message;
 use secrecy::ExposeSecret;
 use temporalio_common::protos::temporal::api::common::v1::Payload;

@@ -9,9 +9,7 @@ mod report;
 
 use std::time::Duration;
 
-use interlock_connection::record;
-use interlock_connection::{Connecting, Installation, Patience};
-use interlock_connection::{ConnectionFlags, STARTUP_LIMIT};
+use interlock_connection::{Connecting, ConnectionFlags, Installation, Patience, STARTUP_LIMIT, record};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::routing::{InstallationRecord, Records, ShardCount, to_record};
 use interlock_fault::Fault;

@@ -4,8 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
-use interlock_connection::Installation;
-use interlock_connection::record;
+use interlock_connection::{Installation, record};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::outcome::Outcome;

@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use interlock_connection::{ASKING_LIMIT, ConnectionFlags};
-use interlock_connection::{Installation, Patience};
+use interlock_connection::{ASKING_LIMIT, ConnectionFlags, Installation, Patience};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::CustomerId;
 use interlock_fault::Fault;
