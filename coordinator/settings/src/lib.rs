@@ -42,7 +42,7 @@ pub use tables::{
 };
 pub use variables::{VARIABLES, Variable};
 pub use workers::{
-    SlotSupply, TARGET_CPU, TARGET_MEMORY, WORKLOAD_KEYS, WorkersSettings, WorkloadDefaults, WorkloadKey,
+    Pollers, SlotSupply, TARGET_CPU, TARGET_MEMORY, WORKLOAD_KEYS, WorkersSettings, WorkloadDefaults, WorkloadKey,
     WorkloadSettings,
 };
 

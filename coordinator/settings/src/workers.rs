@@ -4,7 +4,6 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use interlock_activities::Pollers;
 use serde::{Deserialize, Serialize};
 
 /// How long a worker that is stopped lets its activities go on, where nothing is set.
@@ -101,6 +100,17 @@ pub struct WorkloadDefaults {
     pub pollers: Pollers,
     /// Whether a process that has more cores than queues gives a queue several workers.
     pub spreads_over_cores: bool,
+}
+
+/// How many polls a worker has open, scaled by the server's feedback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pollers {
+    /// At least.
+    pub min: usize,
+    /// In the beginning.
+    pub initial: usize,
+    /// At most.
+    pub max: usize,
 }
 
 /// The share of memory up to which there are slots by resources, where nothing is set.

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use interlock_activities::{Slots, WorkerTuning};
+use interlock_activities::{Pollers, Slots, WorkerTuning};
 use interlock_settings::{SlotSupply, TARGET_CPU, TARGET_MEMORY, WorkersSettings, WorkloadDefaults, WorkloadSettings};
 use temporalio_common::worker::WorkerDeploymentOptions;
 
@@ -69,8 +69,9 @@ fn worker(settings: &WorkloadSettings, defaults: &WorkloadDefaults) -> WorkerTun
             settings.target_cpu.unwrap_or(TARGET_CPU),
         ),
     };
+    let polls = settings.pollers(defaults);
     WorkerTuning {
-        pollers: settings.pollers(defaults),
+        pollers: Pollers { min: polls.min, initial: polls.initial, max: polls.max },
         cached_entities_max: or(settings.cached_entities, defaults.cached_entities),
         workflow_tasks_max: settings.workflow_tasks(defaults),
         local_activities_max: settings.local_activities(defaults),
