@@ -34,7 +34,7 @@ impl Voice {
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Happening {
+pub struct StoryEvent {
     /// When, in milliseconds since the story began.
     pub at_ms: i64,
     /// Who says so.
