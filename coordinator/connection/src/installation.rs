@@ -19,11 +19,11 @@ use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
 use crate::record;
 
 /// How long a call on behalf of a waiting person or producer is tried again by the client itself.
-const IMPATIENCE: Duration = Duration::from_millis(1_500);
+const BRIEF_RETRIES_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// How long calls to Temporal are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub enum CallRetries {
     /// As the SDK does it: for workers, who have nobody waiting.
     Sdk,
     /// Briefly: somebody waits for an answer, and can ask again.
@@ -60,10 +60,10 @@ impl Installation {
         flags: &ConnectionFlags,
         settings: Settings,
         catalog: Catalog,
-        patience: Patience,
+        retries: CallRetries,
         limit: Duration,
     ) -> Result<Self, Fault> {
-        let connecting = Connecting::new(flags, patience, &settings)?;
+        let connecting = Connecting::new(flags, retries, &settings)?;
         let client = connecting.client(limit).await?;
         let record = Box::pin(record::recorded(&client, &settings)).await?;
         Self::as_recorded(client, connecting, settings, catalog, &record).await
@@ -145,7 +145,7 @@ impl Installation {
 #[derive(Clone)]
 pub struct Connecting {
     flags: ConnectionFlags,
-    patience: Patience,
+    retries: CallRetries,
     converter: DataConverter,
 }
 
@@ -154,12 +154,12 @@ impl Connecting {
     ///
     /// # Errors
     /// Those of [`KeyRing::from_settings`].
-    pub fn new(flags: &ConnectionFlags, patience: Patience, settings: &Settings) -> Result<Self, Fault> {
+    pub fn new(flags: &ConnectionFlags, retries: CallRetries, settings: &Settings) -> Result<Self, Fault> {
         let ring = KeyRing::from_settings(&settings.codec)?;
         if ring.encrypts() && settings.id_key.is_none() {
             tracing::warn!("payloads are encrypted, but resource ids are not hidden: INTERLOCK_ID_KEY is not set");
         }
-        Ok(Self { flags: flags.clone(), patience, converter: data_converter(Arc::new(ring)) })
+        Ok(Self { flags: flags.clone(), retries, converter: data_converter(Arc::new(ring)) })
     }
 
     /// A client on a connection of its own, waiting up to `limit` for Temporal.
@@ -167,9 +167,9 @@ impl Connecting {
     /// # Errors
     /// Those of [`connect_with`].
     pub async fn client(&self, limit: Duration) -> Result<Client, Fault> {
-        let retries = match self.patience {
-            Patience::Sdk => RetryOptions::default(),
-            Patience::Brief => brief_retries(),
+        let retries = match self.retries {
+            CallRetries::Sdk => RetryOptions::default(),
+            CallRetries::Brief => brief_retries(),
         };
         connect_with(&self.flags, limit, retries, self.converter.clone()).await
     }
@@ -177,6 +177,6 @@ impl Connecting {
 
 fn brief_retries() -> RetryOptions {
     let mut retries = RetryOptions::default();
-    retries.max_elapsed_time = Some(IMPATIENCE);
+    retries.max_elapsed_time = Some(BRIEF_RETRIES_LIMIT);
     retries
 }

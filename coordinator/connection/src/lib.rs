@@ -12,4 +12,4 @@ mod installation;
 pub mod record;
 
 pub use connection::{ASKING_LIMIT, ConnectionFlags, HEADING, STARTUP_LIMIT, connect, connect_fault, connect_with};
-pub use installation::{Connecting, Installation, Patience};
+pub use installation::{CallRetries, Connecting, Installation};

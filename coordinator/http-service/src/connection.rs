@@ -95,7 +95,7 @@ async fn answer(
     serving: Arc<Serving>,
     conversation: Arc<Conversation>,
     of: Use,
-) -> Result<Response<Answer>, Infallible> {
+) -> Result<Response<AnswerBody>, Infallible> {
     conversation.asked();
     let response = if let Err(turned) = serving.door.check(&request) {
         tracing::debug!(reason = %turned, "a request was rejected");
@@ -110,7 +110,7 @@ async fn answer(
         // The error of a router cannot be.
         serving.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
     };
-    Ok(response.map(|body| Answer { body, conversation }))
+    Ok(response.map(|body| AnswerBody { body, conversation }))
 }
 
 /// The answer to a request that is not read any further.
@@ -126,12 +126,12 @@ fn sentence(text: &str) -> String {
 }
 
 /// The body of an answer, which says when it was handed over.
-struct Answer {
+struct AnswerBody {
     body: Body,
     conversation: Arc<Conversation>,
 }
 
-impl HttpBody for Answer {
+impl HttpBody for AnswerBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -148,7 +148,7 @@ impl HttpBody for Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for AnswerBody {
     fn drop(&mut self) {
         self.conversation.answered();
     }

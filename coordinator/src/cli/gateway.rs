@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use interlock_connection::{ConnectionFlags, Installation, Patience, STARTUP_LIMIT};
+use interlock_connection::{CallRetries, ConnectionFlags, Installation, STARTUP_LIMIT};
 use interlock_fault::Fault;
 use interlock_observability::metrics::Metrics;
 use interlock_settings::Settings;
@@ -42,7 +42,7 @@ pub(super) async fn run(command: &GatewayCommand, settings: Settings, output: Ou
     let catalog = settings.catalog()?;
     let listen = settings.gateway.listen;
     let metrics = Metrics::start()?;
-    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Brief, STARTUP_LIMIT);
+    let connected = Installation::connect(&command.connection, settings, catalog, CallRetries::Brief, STARTUP_LIMIT);
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };

@@ -1,7 +1,7 @@
 //! What the commands that look at something share: an id, and where the installation is.
 
 use clap::Args;
-use interlock_connection::{ASKING_LIMIT, ConnectionFlags, Installation, Patience};
+use interlock_connection::{ASKING_LIMIT, CallRetries, ConnectionFlags, Installation};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use interlock_operations::inspection::Inspection;
@@ -31,7 +31,7 @@ pub(super) async fn inspection(connection: &ConnectionFlags, settings: Settings)
 /// The installation that these flags and the settings name.
 pub(super) async fn installation(connection: &ConnectionFlags, settings: Settings) -> Result<Installation, Fault> {
     let catalog = settings.catalog()?;
-    Box::pin(Installation::connect(connection, settings, catalog, Patience::Brief, ASKING_LIMIT)).await
+    Box::pin(Installation::connect(connection, settings, catalog, CallRetries::Brief, ASKING_LIMIT)).await
 }
 
 /// Says that this is no id of such a thing.

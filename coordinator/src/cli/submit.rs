@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use interlock_connection::{ASKING_LIMIT, ConnectionFlags, Installation, Patience};
+use interlock_connection::{ASKING_LIMIT, CallRetries, ConnectionFlags, Installation};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
@@ -58,7 +58,7 @@ pub(super) async fn run(command: &SubmitCommand, settings: Settings, output: Out
     let tenant = settings.tenant.clone();
     let catalog = settings.catalog()?;
     let mut source = Source::open(command).await?;
-    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Brief, ASKING_LIMIT);
+    let connected = Installation::connect(&command.connection, settings, catalog, CallRetries::Brief, ASKING_LIMIT);
     let ingest = Ingest::new(connected.await?);
     let progress = progress(source.bytes);
     let mut tally = Tally::default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
 use interlock_adapters::sandbox::Sandbox;
-use interlock_connection::{ConnectionFlags, Installation, Patience};
+use interlock_connection::{CallRetries, ConnectionFlags, Installation};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event_result::EventResult;
@@ -20,7 +20,7 @@ use interlock_operations::bootstrap::{BootstrapOptions, bootstrap};
 use interlock_operations::ingest::Ingest;
 use interlock_operations::inspection::{Inspection, InspectionError};
 use interlock_settings::Settings;
-use interlock_worker_pools::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
+use interlock_worker_pools::{PoolStatus, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 use serde_json::Value;
 
 use super::options::{LocalOptions, WorkerHosting};
@@ -75,7 +75,7 @@ impl LocalPlatform {
         let server = EmbeddedServer::start(&cli, server_options).await?;
         prepare(&server, &options, &catalog).await?;
         // One connection for the gateway, whose callers wait, and one for the workers: a stuck one does not hold up the other.
-        let installation = connect(&server, &options, &catalog, Patience::Brief).await?;
+        let installation = connect(&server, &options, &catalog, CallRetries::Brief).await?;
         let metrics = Metrics::start()?;
         let gateway = interlock_gateway::start(&installation, &metrics, options.gateway).await?;
         let mut platform = Self {
@@ -104,7 +104,7 @@ impl LocalPlatform {
         match self.options.workers.clone() {
             WorkerHosting::InProcess if self.workers.is_none() => {
                 let catalog = (*self.installation.catalog).clone();
-                let installation = connect(&self.server, &self.options, &catalog, Patience::Sdk).await?;
+                let installation = connect(&self.server, &self.options, &catalog, CallRetries::Sdk).await?;
                 let pool = WorkerPoolOptions {
                     leases: self.options.leases,
                     tuning: PoolTuning::new(&self.options.settings.workers, None),
@@ -218,9 +218,9 @@ impl LocalPlatform {
         }
     }
 
-    /// How the workers in this process stand; none where there are none.
-    pub fn standing(&self) -> Option<Arc<PoolStanding>> {
-        self.workers.as_ref().map(WorkerPool::standing)
+    /// The status of the workers in this process; none where there are none.
+    pub fn status(&self) -> Option<Arc<PoolStatus>> {
+        self.workers.as_ref().map(WorkerPool::status)
     }
 
     /// The address of Temporal, `HOST:PORT`.
@@ -298,11 +298,11 @@ async fn connect(
     server: &EmbeddedServer,
     options: &LocalOptions,
     catalog: &Catalog,
-    patience: Patience,
+    retries: CallRetries,
 ) -> Result<Installation, Fault> {
     let flags = ConnectionFlags::to_server(server.address());
     let settings = options.settings.clone();
-    Installation::connect(&flags, settings, catalog.clone(), patience, CONNECT_LIMIT).await
+    Installation::connect(&flags, settings, catalog.clone(), retries, CONNECT_LIMIT).await
 }
 
 /// Bootstraps the server, as any other is.

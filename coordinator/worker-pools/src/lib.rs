@@ -5,7 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod query_guard;
-mod standing;
+mod status;
 mod tuning;
 mod workload;
 
@@ -37,12 +37,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-pub use standing::PoolStanding;
+pub use status::PoolStatus;
 pub use tuning::{PoolTuning, QueueTuning};
 pub use workload::{ShardRange, Workload};
 
 use query_guard::guarded;
-use standing::QueueStanding;
+use status::QueueStatus;
 
 /// Which queues a pool serves, and how.
 #[derive(Clone)]
@@ -88,7 +88,7 @@ struct QueueToServe {
 /// Workers that run.
 pub struct WorkerPool {
     task_queues: Vec<String>,
-    standing: Arc<PoolStanding>,
+    status: Arc<PoolStatus>,
     stop: CancellationToken,
     /// Watches over the first polls and, where this pool serves the jobs queues, over targets.
     watching: Vec<AbortOnDropHandle<()>>,
@@ -111,25 +111,25 @@ impl WorkerPool {
             rejections::begin(metrics, RejectedAt::Entity);
         }
         let runtime = Arc::new(metrics.runtime()?);
-        let standing = Arc::new(standing(installation, &options, &queues));
-        let connections = connections(installation, standing.workers_max()).await?;
+        let status = Arc::new(status(installation, &options, &queues));
+        let connections = connections(installation, status.workers_max()).await?;
         let mut pool = Self {
             task_queues: queues.iter().map(|queue| queue.task_queue.clone()).collect(),
-            standing: Arc::clone(&standing),
+            status: Arc::clone(&status),
             stop: CancellationToken::new(),
             watching: Vec::new(),
             running: JoinSet::new(),
         };
-        for (queue, stands) in queues.iter().zip(standing.queues()) {
+        for (queue, stands) in queues.iter().zip(status.queues()) {
             for (number, connection) in connections.iter().take(stands.workers).enumerate() {
                 let client = installation.client_on(connection, &queue.namespace)?;
-                let tuning = WorkerTuning { identity: Some(standing.worker_identity(number)), ..stands.tuning.clone() };
+                let tuning = WorkerTuning { identity: Some(status.worker_identity(number)), ..stands.tuning.clone() };
                 let sweeper = Sweeper::new(installation.clone(), metrics.clone(), queue.namespace.clone());
                 let thread = start_worker(&runtime, client, &context, queue, tuning, sweeper).await?;
                 pool.running.spawn(run_until(thread, queue.task_queue.clone(), pool.stop.clone()));
             }
         }
-        let watched = Arc::clone(&standing).watch_first_polls(installation.client.clone());
+        let watched = Arc::clone(&status).watch_first_polls(installation.client.clone());
         pool.watching.push(AbortOnDropHandle::new(tokio::spawn(watched)));
         if options.workload.queue_kinds().contains(&QueueKind::Jobs) {
             let (targets, keeping) = (Targets::new(installation.clone()), schedules::keep(installation.clone()));
@@ -148,9 +148,9 @@ impl WorkerPool {
         &self.task_queues
     }
 
-    /// How it stands: whether it is ready, and what it says of itself. It outlives the pool.
-    pub fn standing(&self) -> Arc<PoolStanding> {
-        Arc::clone(&self.standing)
+    /// Its status: whether it is ready, and what it says of itself. It outlives the pool.
+    pub fn status(&self) -> Arc<PoolStatus> {
+        Arc::clone(&self.status)
     }
 
     /// Waits until a worker ends by itself, which it should not, and says why.
@@ -166,7 +166,7 @@ impl WorkerPool {
     /// Takes no more work, lets what runs finish within the grace period of the tuning, and returns when all has
     /// ended. A worker that ended badly is logged.
     pub async fn stop(mut self) {
-        self.standing.drain();
+        self.status.drain();
         self.stop.cancel();
         self.watching.clear();
         while let Some(ended) = self.running.join_next().await {
@@ -182,7 +182,7 @@ impl WorkerPool {
 impl Drop for WorkerPool {
     fn drop(&mut self) {
         // The tasks must outlive the pool for as long as it takes to end in good order.
-        self.standing.drain();
+        self.status.drain();
         self.stop.cancel();
         self.running.detach_all();
     }
@@ -252,7 +252,7 @@ fn not_started(queue: &str, error: &WorkerThreadError) -> Fault {
 }
 
 /// What the pool will serve, and with how many workers.
-fn standing(installation: &Installation, options: &WorkerPoolOptions, queues: &[QueueToServe]) -> PoolStanding {
+fn status(installation: &Installation, options: &WorkerPoolOptions, queues: &[QueueToServe]) -> PoolStatus {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let stands = queues.iter().map(|queue| {
         let of = match queue.by {
@@ -264,7 +264,7 @@ fn standing(installation: &Installation, options: &WorkerPoolOptions, queues: &[
         let mut tuning = of.worker.clone();
         tuning.calls_max = queue.calls_max.unwrap_or(tuning.calls_max).max(1);
         let of_its_kind = queues.iter().filter(|other| other.by == queue.by).count();
-        QueueStanding {
+        QueueStatus {
             namespace: queue.namespace.clone(),
             task_queue: queue.task_queue.clone(),
             served: queue.by,
@@ -275,7 +275,7 @@ fn standing(installation: &Installation, options: &WorkerPoolOptions, queues: &[
     });
     // Unlike any pool's before it, also one in the same process or container: the server remembers who polled.
     let identity = format!("{}/{:08x}", installation.client.identity(), Uuid::new_v4().as_fields().0);
-    PoolStanding::new(options.workload, installation.catalog.digest(), identity, stands.collect())
+    PoolStatus::new(options.workload, installation.catalog.digest(), identity, stands.collect())
 }
 
 /// So many connections: the SDK takes one worker for a queue on each.

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use interlock_adapters::TargetSettings;
-use interlock_connection::{ConnectionFlags, Installation, Patience};
+use interlock_connection::{CallRetries, ConnectionFlags, Installation};
 use interlock_domain::limits::EntityLimits;
 use interlock_settings::SweepSettings;
 use interlock_worker_pools::Workload;
@@ -108,7 +108,7 @@ impl LossyBed {
         let flags = ConnectionFlags::to_server(proxy.address());
         let (settings, catalog) = (&bed.platform.installation.settings, &bed.platform.installation.catalog);
         let (settings, catalog) = ((**settings).clone(), (**catalog).clone());
-        let through = Installation::connect(&flags, settings, catalog, Patience::Brief, CONNECT_LIMIT).await;
+        let through = Installation::connect(&flags, settings, catalog, CallRetries::Brief, CONNECT_LIMIT).await;
         bed.platform.installation = through.unwrap_or_else(|fault| panic!("{fault}"));
         bed.platform.workers_connect_to(proxy.address());
         let worker = bed.platform.start_worker_process(Workload::All).await.unwrap_or_else(|fault| panic!("{fault}"));

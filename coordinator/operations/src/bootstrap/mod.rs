@@ -9,7 +9,7 @@ mod report;
 
 use std::time::Duration;
 
-use interlock_connection::{Connecting, ConnectionFlags, Installation, Patience, STARTUP_LIMIT, record};
+use interlock_connection::{CallRetries, Connecting, ConnectionFlags, Installation, STARTUP_LIMIT, record};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::routing::{InstallationRecord, Records, ShardCount, to_record};
 use interlock_fault::Fault;
@@ -65,7 +65,7 @@ pub async fn bootstrap(
     catalog: &Catalog,
     options: &BootstrapOptions,
 ) -> Result<BootstrapReport, Fault> {
-    let connecting = Connecting::new(flags, Patience::Sdk, settings)?;
+    let connecting = Connecting::new(flags, CallRetries::Sdk, settings)?;
     let client = &connecting.client(STARTUP_LIMIT).await?;
     let mut done = Vec::new();
     let mut usable = Vec::new();

@@ -47,7 +47,7 @@ pub struct ImportRunner {
 
 /// How far an import is, as its workflow says.
 #[derive(Debug, Deserialize)]
-struct Standing {
+struct ImportProgress {
     began_at: Timestamp,
     received: u64,
     failed: BTreeSet<u64>,
@@ -85,9 +85,9 @@ impl ImportRunner {
     /// [`Fault`] `list_unreadable`, `import_stalled` or `import_part_failed`; the same list again goes on where it was.
     pub async fn run(&self, list: &ListFile, told: &mut (dyn ImportTold + Send)) -> Result<ImportTally, Fault> {
         let import = self.import(list.digest());
-        let standing: Standing = self.call(&import, names::BEGIN, &begins()).await?;
+        let progress: ImportProgress = self.call(&import, names::BEGIN, &begins()).await?;
         let mut under_way =
-            UnderWay { runner: self, import: &import, standing, open: VecDeque::new(), done: Done::default() };
+            UnderWay { runner: self, import: &import, progress, open: VecDeque::new(), done: Done::default() };
         let mut parts = 0;
         for part in list.parts()? {
             let part = part?;
@@ -100,7 +100,7 @@ impl ImportRunner {
         let UnderWay { done, .. } = under_way;
         let bad = done.bad;
         // Where it is over, somebody else who brought the same list said so.
-        let _standing: Option<Standing> =
+        let _progress: Option<ImportProgress> =
             self.call_running(&import, names::COMPLETE, &json!({ "parts": parts })).await?;
         let mut tally: ImportTally = self.result_of_import(&import).await?;
         tally.bad += bad;
@@ -266,7 +266,7 @@ struct Done {
 struct UnderWay<'a> {
     runner: &'a ImportRunner,
     import: &'a EntityHandle,
-    standing: Standing,
+    progress: ImportProgress,
     open: VecDeque<u64>,
     done: Done,
 }
@@ -283,7 +283,7 @@ impl UnderWay<'_> {
             self.finish_one(told).await?;
         }
         let number = part.number;
-        if number >= self.standing.received || self.standing.failed.contains(&number) {
+        if number >= self.progress.received || self.progress.failed.contains(&number) {
             let data = pack(&part.leases).map_err(|fault| stalled(&fault.to_string()))?;
             let message = ImportPart { number, lines: part.leases.len() as u64, data };
             self.send(&message).await?;
@@ -296,7 +296,7 @@ impl UnderWay<'_> {
         loop {
             match self.runner.call_running(self.import, names::PART, &json!(part)).await? {
                 Some(PartAnswer::Taken) => {
-                    self.standing.failed.remove(&part.number);
+                    self.progress.failed.remove(&part.number);
                     return Ok(());
                 }
                 None => {
@@ -306,7 +306,7 @@ impl UnderWay<'_> {
                         return Err(stalled(&format!("its workflow ended before it got part {}", part.number)));
                     }
                     // Somebody else brought the rest of the same list.
-                    self.standing.failed.remove(&part.number);
+                    self.progress.failed.remove(&part.number);
                     return Ok(());
                 }
                 Some(PartAnswer::Busy) => tokio::time::sleep(LOOK_EVERY).await,
@@ -322,7 +322,7 @@ impl UnderWay<'_> {
         let Some(number) = self.open.pop_front() else { return Ok(()) };
         let (mut moved, mut last, mut unknown) = (Instant::now(), 0, 0_u32);
         loop {
-            let looked = self.runner.part_state(self.import, self.standing.began_at, number).await;
+            let looked = self.runner.part_state(self.import, self.progress.began_at, number).await;
             match looked {
                 Ok(PartState::Over(report)) => {
                     report.problems.iter().for_each(|problem| told.problem(problem));
@@ -342,9 +342,9 @@ impl UnderWay<'_> {
                     unknown += 1;
                     // A part that waits has no workflow yet; where it does not wait, its workflow was forgotten since.
                     if unknown.is_multiple_of(8) {
-                        self.standing = self.runner.call(self.import, names::BEGIN, &begins()).await?;
+                        self.progress = self.runner.call(self.import, names::BEGIN, &begins()).await?;
                         let is_known =
-                            self.standing.open.contains_key(&number) || self.standing.waiting == Some(number);
+                            self.progress.open.contains_key(&number) || self.progress.waiting == Some(number);
                         if !is_known {
                             told.notice(&format!(
                                 "part {number} was already imported, and Temporal no longer has the results of its \

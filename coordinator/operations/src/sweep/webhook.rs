@@ -16,7 +16,7 @@ const POSTED_AT_A_TIME: usize = 8;
 
 /// How long is waited for the webhook.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
+struct PostLimits {
     /// How long it may take to take an alert.
     answer: Duration,
     /// How often an alert is posted until it is taken.
@@ -25,7 +25,8 @@ struct Patience {
     pause: Duration,
 }
 
-const PATIENCE: Patience = Patience { answer: Duration::from_secs(5), attempts: 3, pause: Duration::from_secs(1) };
+const POST_LIMITS: PostLimits =
+    PostLimits { answer: Duration::from_secs(5), attempts: 3, pause: Duration::from_secs(1) };
 
 /// Why an alert was not taken.
 #[derive(Debug, Error)]
@@ -43,13 +44,13 @@ pub(super) enum NotTaken {
 pub(super) struct Webhook {
     url: Url,
     client: Arc<OnceCell<reqwest::Client>>,
-    patience: Patience,
+    limits: PostLimits,
 }
 
 impl Webhook {
     /// Alerts are posted there.
     pub(super) fn new(url: Url) -> Self {
-        Self { url, client: Arc::default(), patience: PATIENCE }
+        Self { url, client: Arc::default(), limits: POST_LIMITS }
     }
 
     /// Posts alerts, several at a time, and says of each in their order whether it was taken. After `until` none is posted any
@@ -70,8 +71,8 @@ impl Webhook {
         }
         let body = alert.to_string();
         let again = ExponentialBuilder::default()
-            .with_min_delay(self.patience.pause)
-            .with_max_times(self.patience.attempts.saturating_sub(1));
+            .with_min_delay(self.limits.pause)
+            .with_max_times(self.limits.attempts.saturating_sub(1));
         let posted = (|| self.post_once(body.clone())).retry(again);
         tokio::time::timeout_at(until.into(), posted).await.map_err(|_| NotTaken::TooLate)?.map_err(NotTaken::from)
     }
@@ -79,7 +80,7 @@ impl Webhook {
     async fn post_once(&self, body: String) -> Result<(), reqwest::Error> {
         let client = self.client.get_or_try_init(async || {
             interlock_adapters::install_crypto_provider();
-            reqwest::Client::builder().timeout(self.patience.answer).build()
+            reqwest::Client::builder().timeout(self.limits.answer).build()
         });
         let request = client.await?.post(self.url.clone()).header("content-type", "application/cloudevents+json");
         request.body(body).send().await?.error_for_status().map(|_| ())
@@ -105,8 +106,8 @@ mod tests {
     }
 
     fn webhook(server: &MockServer) -> Webhook {
-        let patience = Patience { attempts: 2, pause: Duration::from_millis(1), ..PATIENCE };
-        Webhook { patience, ..Webhook::new(server.uri().parse().unwrap()) }
+        let limits = PostLimits { attempts: 2, pause: Duration::from_millis(1), ..POST_LIMITS };
+        Webhook { limits, ..Webhook::new(server.uri().parse().unwrap()) }
     }
 
     fn alerts(count: usize) -> Vec<Value> {
@@ -145,7 +146,7 @@ mod tests {
         let server = server(ResponseTemplate::new(204).set_delay(LONG)).await;
         let began = Instant::now();
         let posted = post_all(&webhook(&server), 1_000, Duration::from_millis(300)).await;
-        assert!(began.elapsed() < PATIENCE.answer, "{:?}", began.elapsed());
+        assert!(began.elapsed() < POST_LIMITS.answer, "{:?}", began.elapsed());
         assert!(posted.len() == 1_000 && posted.iter().all(|taken| matches!(taken, Err(NotTaken::TooLate))));
         assert!(requests(&server).await <= POSTED_AT_A_TIME);
     }

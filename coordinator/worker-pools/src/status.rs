@@ -1,4 +1,4 @@
-//! How a pool stands: what it serves, whether the server has its polls, whether it drains. For probes, and for people.
+//! The status of a pool: what it serves, whether the server has its polls, whether it drains. For probes, and for people.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,20 +21,20 @@ const ASK_PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::f
 /// The most queues that are named where polls are missing.
 const NAMED_MAX: usize = 5;
 
-/// How a pool stands.
+/// The status of a pool.
 #[derive(Debug)]
-pub struct PoolStanding {
+pub struct PoolStatus {
     workload: Workload,
     catalog_digest: String,
     /// Begins the identities of its workers; no other pool's begin so.
     identity: String,
-    queues: Vec<QueueStanding>,
+    queues: Vec<QueueStatus>,
     draining: AtomicBool,
 }
 
-/// How one queue of a pool stands.
+/// The status of one queue of a pool.
 #[derive(Debug)]
-pub(super) struct QueueStanding {
+pub(super) struct QueueStatus {
     pub(super) namespace: String,
     pub(super) task_queue: String,
     pub(super) served: Served,
@@ -45,12 +45,12 @@ pub(super) struct QueueStanding {
     pub(super) polled: AtomicBool,
 }
 
-impl PoolStanding {
-    pub(super) fn new(workload: Workload, catalog_digest: &str, identity: String, queues: Vec<QueueStanding>) -> Self {
+impl PoolStatus {
+    pub(super) fn new(workload: Workload, catalog_digest: &str, identity: String, queues: Vec<QueueStatus>) -> Self {
         Self { workload, catalog_digest: catalog_digest.to_owned(), identity, queues, draining: AtomicBool::new(false) }
     }
 
-    pub(super) fn queues(&self) -> &[QueueStanding] {
+    pub(super) fn queues(&self) -> &[QueueStatus] {
         &self.queues
     }
 
@@ -100,11 +100,11 @@ impl PoolStanding {
             "build_id": deployment.map(|of| &of.version.build_id),
             "catalog_digest": self.catalog_digest,
             "identity": self.identity,
-            "task_queues": self.queues.iter().map(QueueStanding::about).collect::<Vec<_>>(),
+            "task_queues": self.queues.iter().map(QueueStatus::about).collect::<Vec<_>>(),
         })
     }
 
-    fn not_polled(&self) -> impl Iterator<Item = &QueueStanding> {
+    fn not_polled(&self) -> impl Iterator<Item = &QueueStatus> {
         self.queues.iter().filter(|queue| !queue.polled.load(Ordering::Relaxed))
     }
 
@@ -126,7 +126,7 @@ impl PoolStanding {
         }
     }
 
-    async fn has_polled(&self, client: &Client, queue: &QueueStanding) -> Result<bool, Status> {
+    async fn has_polled(&self, client: &Client, queue: &QueueStatus) -> Result<bool, Status> {
         for kind in queue.kinds_of_tasks() {
             let pollers = pollers(client, queue, *kind).await?;
             if !(0..queue.workers).all(|number| pollers.contains(&self.worker_identity(number))) {
@@ -137,7 +137,7 @@ impl PoolStanding {
     }
 }
 
-impl QueueStanding {
+impl QueueStatus {
     /// The kinds of tasks that come up there. (Entities' activities are local, so their workers' polls for others are idle.)
     fn kinds_of_tasks(&self) -> &'static [TaskQueueType] {
         match self.served {
@@ -170,7 +170,7 @@ impl QueueStanding {
 }
 
 /// Who polled a queue for tasks of a kind, as the server knows it.
-async fn pollers(client: &Client, queue: &QueueStanding, kind: TaskQueueType) -> Result<Vec<String>, Status> {
+async fn pollers(client: &Client, queue: &QueueStatus, kind: TaskQueueType) -> Result<Vec<String>, Status> {
     let request = DescribeTaskQueueRequest {
         namespace: queue.namespace.clone(),
         task_queue: Some(TaskQueue { name: queue.task_queue.clone(), ..TaskQueue::default() }),
@@ -185,8 +185,8 @@ async fn pollers(client: &Client, queue: &QueueStanding, kind: TaskQueueType) ->
 mod tests {
     use super::*;
 
-    fn pool_of(queues: usize) -> PoolStanding {
-        let queue = |number: usize| QueueStanding {
+    fn pool_of(queues: usize) -> PoolStatus {
+        let queue = |number: usize| QueueStatus {
             namespace: "default".to_owned(),
             task_queue: format!("interlock.entity.{number:02}"),
             served: Served::Customers,
@@ -194,7 +194,7 @@ mod tests {
             tuning: WorkerTuning::default(),
             polled: AtomicBool::new(false),
         };
-        PoolStanding::new(Workload::Entity, "0123456789abcdef", "me/1".to_owned(), (0..queues).map(queue).collect())
+        PoolStatus::new(Workload::Entity, "0123456789abcdef", "me/1".to_owned(), (0..queues).map(queue).collect())
     }
 
     #[test]
