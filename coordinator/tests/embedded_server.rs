@@ -6,13 +6,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use interlock_client::{Registration, SearchAttributeGate};
-use interlock_coordinator::connection::{ConnectionFlags, connect};
-use interlock_coordinator::fault::Fault;
-use interlock_coordinator::settings::Settings;
-use interlock_coordinator::temporal_server::{
-    CliOrigin, CliSearch, EmbeddedServer, EmbeddedServerOptions, SEARCH_ATTRIBUTES, TemporalCli, TemporalServerError,
-    find_or_install,
+use interlock_connection::{ConnectionFlags, connect};
+use interlock_coordinator::local::cli_search;
+use interlock_embedded_server::{
+    CliOrigin, CliSearch, EmbeddedServer, EmbeddedServerOptions, TemporalCli, TemporalServerError, find_or_install,
 };
+use interlock_fault::Fault;
+use interlock_settings::Settings;
+use interlock_workflows::names::SEARCH_ATTRIBUTES;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use temporalio_client::{Client, ClientOptions, Connection};
@@ -26,7 +27,7 @@ use tonic::IntoRequest;
 const LIMIT: Duration = Duration::from_secs(30);
 
 async fn cli() -> TemporalCli {
-    let search = Settings::from_environment().unwrap().cli_search().unwrap();
+    let search = cli_search(&Settings::from_environment().unwrap()).unwrap();
     find_or_install(&search, &|sentence| eprintln!("{sentence}")).await.unwrap()
 }
 
@@ -248,7 +249,7 @@ async fn a_named_file_that_is_no_temporal_cli_is_refused_and_not_replaced() {
 #[tokio::test]
 #[ignore = "started by where_no_install_works_the_person_is_told_what_was_tried_and_what_to_do"]
 async fn an_install_that_cannot_work() {
-    let error = find_or_install(&Settings::from_environment().unwrap().cli_search().unwrap(), &|sentence| {
+    let error = find_or_install(&cli_search(&Settings::from_environment().unwrap()).unwrap(), &|sentence| {
         println!("said: {sentence}");
     })
     .await

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use interlock_adapters::sandbox::{Effect, Seed};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting, WorkerProcess};
-use interlock_coordinator::settings::{GatewayRole, GatewayToken};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
+use interlock_settings::{GatewayRole, GatewayToken};
+use interlock_worker_pools::Workload;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 

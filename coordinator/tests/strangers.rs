@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_coordinator::settings::GatewaySettings;
+use interlock_settings::GatewaySettings;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Client, Method, RequestBuilder, Response};

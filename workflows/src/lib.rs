@@ -50,6 +50,8 @@ pub use watched::watch_on_this_thread;
 
 /// Names on the wire: workflow types, and their signals, queries and updates.
 pub mod names {
+    /// The search attributes that Interlock writes. All are of type Keyword and hold no personal data.
+    pub const SEARCH_ATTRIBUTES: [&str; 3] = ["InterlockTenant", "InterlockEntityKind", "InterlockState"];
     /// Workflow type of a customer entity.
     pub const CUSTOMER_ENTITY: &str = "CustomerEntity";
     /// Workflow type of a resource entity.

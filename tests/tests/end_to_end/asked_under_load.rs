@@ -1,7 +1,7 @@
 //! Entities that are asked for their state all the time, as by people who wait for an order: by Interlock, which waits until
 //! they are at rest, and as by Temporal's UI, which does not. Queries meet local activities under way then, and what the first
 //! execution heard late the replay hears early (`workflows/src/life.rs`); and a query that arrives beside a workflow task made
-//! the SDK's core forget the task (`coordinator/src/worker_pool/one_at_a_time/`).
+//! the SDK's core forget the task (`coordinator/worker-pools/src/query_guard/`).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

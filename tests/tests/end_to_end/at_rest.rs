@@ -7,12 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use interlock_adapters::TargetSettings;
 use interlock_adapters::sandbox::{Action, Pattern, Rule, Sandbox, Seed};
-use interlock_coordinator::settings::{Settings, SweepSettings};
-use interlock_coordinator::targets::Targets;
-use interlock_coordinator::temporal_server::find_or_install;
-use interlock_coordinator::worker_pool::Workload;
+use interlock_coordinator::local::cli_search;
 use interlock_domain::ids::OrderId;
 use interlock_domain::limits::EntityLimits;
+use interlock_embedded_server::find_or_install;
+use interlock_operations::targets::Targets;
+use interlock_settings::{Settings, SweepSettings};
+use interlock_worker_pools::Workload;
 use prost::Message;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -290,7 +291,7 @@ fn crm_is_watched(target: &str, settings: &mut TargetSettings) {
 /// Temporal's own command shows the history of a customer decrypted where it is told of the codec server, and not otherwise.
 async fn shown_by_temporals_own_command(scene: &Scene<'_>, codec_server: &str, customer: &Customer, number: &str) {
     let installation = &scene.bed.platform.installation;
-    let cli = find_or_install(&installation.settings.cli_search().unwrap(), &|_| ()).await.unwrap();
+    let cli = find_or_install(&cli_search(&installation.settings).unwrap(), &|_| ()).await.unwrap();
     let workflow_id = installation.routing.customer(&scene.tenant, &customer.id.parse().unwrap()).workflow_id;
     let address = scene.bed.platform.temporal_address();
     let show = ["workflow", "show", "--workflow-id", &workflow_id, "--address", &address, "--output", "json"];

@@ -2,7 +2,7 @@
 //! only once the release is confirmed and nothing of it can arrive any more.
 
 use interlock_adapters::sandbox::{Action, Rule};
-use interlock_coordinator::worker_pool::Workload;
+use interlock_worker_pools::Workload;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::batch::v1::{
     BatchOperationCancellation, BatchOperationReset, BatchOperationResetActivities, BatchOperationUnpauseActivities,

@@ -1,10 +1,10 @@
 //! The count of queue shards changes from 2 to 4 under load: nothing is lost or doubled, and all move.
 
 use futures_util::future::join_all;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{Routing, RoutingSettings, shard_of};
+use interlock_worker_pools::Workload;
 use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use interlock_coordinator::settings::SweepSettings;
 use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, ResourceId, TicketId};
 use interlock_domain::message::{Envelope, GiveBack, Notice, ToCustomer, ToResource};
+use interlock_settings::SweepSettings;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use interlock_adapters::sandbox::{self, Action, Effect, Keys, Pattern, Received, Rule, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, OnAmbiguous, TargetSettings};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_worker_pools::Workload;
 use serde_json::{Value, json};
 
 use crate::applied_log::{of_account, registrations};

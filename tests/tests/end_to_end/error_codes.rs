@@ -8,15 +8,9 @@ use std::path::{Path, PathBuf};
 
 use interlock_domain::error_code::ErrorCode;
 
-/// Where sources are; the sandbox targets are left out, since what they answer are codes of an outside system.
-const ROOMS: [&str; 6] = [
-    "coordinator/domain/src",
-    "coordinator/client/src",
-    "coordinator/src",
-    "workflows/src",
-    "activities/src",
-    "adapters/src",
-];
+/// Where sources are, beside the crates below `coordinator/`. The sandbox targets are left out, since what they answer are codes of
+/// an outside system.
+const ROOMS: [&str; 4] = ["coordinator/src", "workflows/src", "activities/src", "adapters/src"];
 const OUTSIDE_SYSTEMS: &str = "adapters/src/sandbox";
 const CATALOGUE: &str = "coordinator/domain/src/error_code";
 
@@ -34,6 +28,8 @@ fn sources() -> Vec<(PathBuf, String)> {
     let house = house();
     let mut found = Vec::new();
     let mut directories: Vec<PathBuf> = ROOMS.iter().map(|room| house.join(room)).collect();
+    let below = std::fs::read_dir(house.join("coordinator")).unwrap().map(|entry| entry.unwrap().path().join("src"));
+    directories.extend(below.filter(|directory| directory.is_dir()));
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();

@@ -7,15 +7,80 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Each room, and what it may use of the house.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),
     ("interlock-client", &["interlock-domain", "interlock-workflows"]),
     ("interlock-activities", &["interlock-adapters", "interlock-client", "interlock-domain", "interlock-workflows"]),
+    ("interlock-fault", &["interlock-domain"]),
+    ("interlock-settings", &["interlock-adapters", "interlock-domain", "interlock-fault"]),
+    (
+        "interlock-embedded-server",
+        &["interlock-adapters", "interlock-domain", "interlock-fault", "interlock-workflows"],
+    ),
+    ("interlock-observability", &["interlock-adapters", "interlock-domain", "interlock-fault", "interlock-settings"]),
+    ("interlock-http-service", &["interlock-adapters", "interlock-domain", "interlock-fault", "interlock-settings"]),
+    ("interlock-connection", &["interlock-client", "interlock-domain", "interlock-fault", "interlock-settings"]),
+    (
+        "interlock-operations",
+        &[
+            "interlock-adapters",
+            "interlock-client",
+            "interlock-connection",
+            "interlock-domain",
+            "interlock-fault",
+            "interlock-observability",
+            "interlock-settings",
+            "interlock-workflows",
+        ],
+    ),
+    (
+        "interlock-worker-pools",
+        &[
+            "interlock-activities",
+            "interlock-adapters",
+            "interlock-client",
+            "interlock-connection",
+            "interlock-domain",
+            "interlock-fault",
+            "interlock-observability",
+            "interlock-operations",
+            "interlock-settings",
+            "interlock-workflows",
+        ],
+    ),
+    (
+        "interlock-gateway",
+        &[
+            "interlock-adapters",
+            "interlock-connection",
+            "interlock-domain",
+            "interlock-fault",
+            "interlock-http-service",
+            "interlock-observability",
+            "interlock-operations",
+            "interlock-settings",
+        ],
+    ),
+    // The command line; `client` and `workflows` only in its tests.
     (
         "interlock-coordinator",
-        &["interlock-activities", "interlock-adapters", "interlock-client", "interlock-domain", "interlock-workflows"],
+        &[
+            "interlock-adapters",
+            "interlock-client",
+            "interlock-connection",
+            "interlock-domain",
+            "interlock-embedded-server",
+            "interlock-fault",
+            "interlock-gateway",
+            "interlock-http-service",
+            "interlock-observability",
+            "interlock-operations",
+            "interlock-settings",
+            "interlock-worker-pools",
+            "interlock-workflows",
+        ],
     ),
     ("interlock-model", &["interlock-domain"]),
     // The domain of the previous build, and a test beside it.
@@ -23,19 +88,23 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     (
         "interlock-tests",
         &[
-            "interlock-activities",
             "interlock-adapters",
-            "interlock-client",
+            "interlock-connection",
             "interlock-coordinator",
             "interlock-domain",
-            "interlock-model",
+            "interlock-embedded-server",
+            "interlock-http-service",
+            "interlock-observability",
+            "interlock-operations",
+            "interlock-settings",
+            "interlock-worker-pools",
             "interlock-workflows",
         ],
     ),
 ];
 
 /// What of the world outside a room has no use for, by the beginning of the name.
-const HAS_NO_USE_FOR: [(&str, &[&str]); 5] = [
+const HAS_NO_USE_FOR: [(&str, &[&str]); 11] = [
     // No clock, no I/O, no Temporal.
     ("interlock-domain", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic", "rand", "fastrand"]),
     // Neither the SDK's worker side nor an HTTP client.
@@ -44,6 +113,16 @@ const HAS_NO_USE_FOR: [(&str, &[&str]); 5] = [
     ("interlock-client", &["temporalio-sdk", "reqwest", "hyper", "axum"]),
     // Knows nothing of Temporal.
     ("interlock-adapters", &["temporalio", "tonic"]),
+    // Words only.
+    ("interlock-fault", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic", "clap"]),
+    // They are read and checked; nothing is connected to.
+    ("interlock-settings", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic"]),
+    // It serves whatever router it is given.
+    ("interlock-http-service", &["temporalio", "tonic", "clap"]),
+    ("interlock-connection", &["temporalio-sdk", "reqwest", "hyper", "axum"]),
+    // Neither HTTP nor the command line: those are for whoever asks.
+    ("interlock-operations", &["hyper", "axum", "clap"]),
+    ("interlock-gateway", &["temporalio-sdk", "clap"]),
     ("interlock-model", &["temporalio", "tokio", "reqwest"]),
 ];
 

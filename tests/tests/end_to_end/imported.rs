@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use interlock_adapters::sandbox::Seed;
-use interlock_coordinator::worker_pool::Workload;
+use interlock_worker_pools::Workload;
 use interlock_workflows::{ResourceImport, names};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use interlock_adapters::sandbox::Action;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_worker_pools::Workload;
 use temporalio_common::protos::temporal::api::enums::v1::{PendingActivityState, TimeoutType};
 use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use interlock_adapters::sandbox::Seed;
-use interlock_coordinator::inspection::Inspection;
-use interlock_coordinator::installation::Installation;
+use interlock_connection::Installation;
 use interlock_coordinator::local::WorkerProcess;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_operations::inspection::Inspection;
+use interlock_worker_pools::Workload;
 use interlock_workflows::names;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use interlock_adapters::sandbox::{Action, Applied, Effect, Knobs, Pattern, Rule, Sandbox};
-use interlock_coordinator::ingest::Ingest;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{CustomerId, TenantId};
 use interlock_domain::limits::EntityLimits;
+use interlock_operations::ingest::Ingest;
+use interlock_worker_pools::Workload;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;

@@ -3,11 +3,10 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use interlock_adapters::TargetSettings;
-use interlock_coordinator::connection::ConnectionFlags;
-use interlock_coordinator::installation::{Installation, Patience};
-use interlock_coordinator::settings::SweepSettings;
-use interlock_coordinator::worker_pool::Workload;
+use interlock_connection::{CallRetries, ConnectionFlags, Installation};
 use interlock_domain::limits::EntityLimits;
+use interlock_settings::SweepSettings;
+use interlock_worker_pools::Workload;
 use temporalio_common::protos::temporal::api::enums::v1::{EventType, TimeoutType};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
@@ -109,7 +108,7 @@ impl LossyBed {
         let flags = ConnectionFlags::to_server(proxy.address());
         let (settings, catalog) = (&bed.platform.installation.settings, &bed.platform.installation.catalog);
         let (settings, catalog) = ((**settings).clone(), (**catalog).clone());
-        let through = Installation::connect(&flags, settings, catalog, Patience::Brief, CONNECT_LIMIT).await;
+        let through = Installation::connect(&flags, settings, catalog, CallRetries::Brief, CONNECT_LIMIT).await;
         bed.platform.installation = through.unwrap_or_else(|fault| panic!("{fault}"));
         bed.platform.workers_connect_to(proxy.address());
         let worker = bed.platform.start_worker_process(Workload::All).await.unwrap_or_else(|fault| panic!("{fault}"));

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use interlock_adapters::TargetSettings;
-use interlock_coordinator::import::ListFile;
 use interlock_domain::import::PART_LINES_MAX;
+use interlock_operations::import::ListFile;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;

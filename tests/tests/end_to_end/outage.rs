@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use interlock_adapters::sandbox::{Action, Applied, Effect, Knobs, Pattern, Received, Rule, Sandbox};
 use interlock_adapters::{OutageSettings, TargetSettings};
-use interlock_coordinator::settings::SweepSettings;
-use interlock_coordinator::targets::Targets;
 use interlock_domain::ids::OrderId;
+use interlock_operations::targets::Targets;
+use interlock_settings::SweepSettings;
 use serde_json::{Value, json};
 
 use crate::applied_log::applied_at_ms;

@@ -6,8 +6,8 @@ use std::process::Stdio;
 
 use interlock_adapters::TargetSettings;
 use interlock_adapters::sandbox::{Action, Applied, Pattern, Received, Rule, Sandbox};
-use interlock_coordinator::metrics::Metrics;
-use interlock_coordinator::worker_pool::{WorkerPool, WorkerPoolOptions};
+use interlock_observability::metrics::Metrics;
+use interlock_worker_pools::{WorkerPool, WorkerPoolOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use interlock_coordinator::settings::Settings;
+use interlock_coordinator::local::cli_search;
+use interlock_settings::Settings;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
@@ -52,7 +53,7 @@ pub async fn python_sdk() -> Result<PathBuf, Skipped> {
         _ => return Err(Skipped("there is no python3 on PATH".to_owned())),
     };
     let settings = Settings::from_environment().unwrap();
-    let cache = settings.cli_search().unwrap().cache_dir.join("python-sdk");
+    let cache = cli_search(&settings).unwrap().cache_dir.join("python-sdk");
     let requirements = Sha256::digest(std::fs::read(REQUIREMENTS).unwrap());
     let installed = cache.join(format!("{}-{tag}", &format!("{requirements:x}")[..16]));
     if installed.is_dir() {

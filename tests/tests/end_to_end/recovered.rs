@@ -1,13 +1,13 @@
 //! What a terminated customer entity had not ended is brought back by `interlock customer recover`.
 //!
-//! `INTERLOCK_WRITE_HISTORIES=1` writes the histories that the unit tests of `coordinator/src/recovery` go by anew.
+//! `INTERLOCK_WRITE_HISTORIES=1` writes the histories that the unit tests of `coordinator/operations/src/recovery` go by anew.
 
 use std::path::Path;
 
 use interlock_adapters::sandbox::{Action, Pattern, Rule};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::OrderId;
 use interlock_domain::limits::EntityLimits;
+use interlock_worker_pools::Workload;
 use prost::Message;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::history::v1::History;
@@ -50,7 +50,7 @@ async fn keep_histories(entity: &RawEntity, name: &str) {
         let history: History = serde_json::from_value(history).unwrap();
         history.encode_length_delimited(&mut written).unwrap();
     }
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../coordinator/src/recovery/histories");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../coordinator/operations/src/recovery/histories");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join(name), written).unwrap();
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use interlock_adapters::sandbox::Knobs;
-use interlock_coordinator::inspection::Inspection;
-use interlock_coordinator::installation::Installation;
+use interlock_connection::Installation;
 use interlock_coordinator::local::{LocalPlatform, WorkerProcess};
-use interlock_coordinator::settings::{SlotSupply, WorkloadSettings};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_operations::inspection::Inspection;
+use interlock_settings::{SlotSupply, WorkloadSettings};
+use interlock_worker_pools::Workload;
 use interlock_workflows::names;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -185,9 +185,9 @@ fn several_workers_of_one_process_serve_one_queue() {
     run(async {
         let wanted = Wanted { workers_per_queue: Some(2), ..Wanted::default() };
         let bed = Testbed::start("two-workers", wanted).await;
-        let standing = bed.platform.standing().unwrap();
-        until("both workers' polls", || std::future::ready(standing.ready().ok())).await;
-        let about = standing.about();
+        let status = bed.platform.status().unwrap();
+        until("both workers' polls", || std::future::ready(status.ready().ok())).await;
+        let about = status.about();
         let of = |kind: &str| {
             let queues = about["task_queues"].as_array().unwrap();
             queues.iter().find(|queue| queue["task_queue"].as_str().unwrap().contains(kind)).unwrap()["workers"].clone()
@@ -224,7 +224,7 @@ fn workers_whose_slots_go_by_memory_and_cpu_do_the_same_work() {
             ..Wanted::default()
         };
         let bed = Testbed::start("slots-by-resources", wanted).await;
-        let about = bed.platform.standing().unwrap().about();
+        let about = bed.platform.status().unwrap().about();
         let queues = about["task_queues"].as_array().unwrap();
         assert!(queues.iter().all(|queue| queue["slots"].to_string().contains("resource_based")), "{about:#}");
         let scene = Scene::on(&bed);

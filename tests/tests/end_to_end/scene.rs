@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use interlock_adapters::sandbox::{Applied, Pattern, Seed};
-use interlock_coordinator::inspection::InspectionError;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId, Timestamp};
 use interlock_domain::limits::EntityLimits;
+use interlock_operations::inspection::InspectionError;
 use interlock_workflows::names;
 use serde_json::Value;
 use uuid::Uuid;

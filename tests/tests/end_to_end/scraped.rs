@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use interlock_coordinator::metrics::MetricName;
+use interlock_observability::metrics::MetricName;
 
 use crate::events::{assigned, unassigned};
 use crate::scene::{Scene, number};

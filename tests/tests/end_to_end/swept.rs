@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule, Seed};
-use interlock_coordinator::settings::SweepSettings;
 use interlock_domain::ids::{OrderId, ResourceId};
+use interlock_settings::SweepSettings;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,7 +1,7 @@
 //! The SDK's core cuts a history into workflow tasks, and may cut it otherwise when it replays it
-//! (`coordinator/src/worker_pool/one_at_a_time/cuts.rs`). An entity takes the same commands from it each time.
+//! (`coordinator/worker-pools/src/query_guard/cuts.rs`). An entity takes the same commands from it each time.
 
-use interlock_coordinator::worker_pool::Workload;
+use interlock_worker_pools::Workload;
 use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use interlock_domain::message::{GiveBack, Ticket, ToResource};
 use interlock_domain::order::{ClaimMode, OrderKey, ResourcePolicy};

@@ -1,10 +1,10 @@
 //! Tenants come and go.
 
 use interlock_adapters::{AdapterKind, TargetSettings};
-use interlock_coordinator::actions::ActionWords;
-use interlock_coordinator::tenants::Tenants;
 use interlock_domain::routing::TenantSettings;
 use interlock_domain::tenant::TenantActionKind;
+use interlock_operations::actions::ActionWords;
+use interlock_operations::tenants::Tenants;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;

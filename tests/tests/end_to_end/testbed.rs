@@ -9,12 +9,12 @@ use std::time::Duration;
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_coordinator::settings::{LogFormat, LogSettings, Settings, SweepSettings};
-use interlock_coordinator::temporal_server::EmbeddedServerOptions;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{ShardCount, TenantSettings};
+use interlock_embedded_server::EmbeddedServerOptions;
+use interlock_settings::{LogFormat, LogSettings, Settings, SweepSettings};
+use interlock_worker_pools::Workload;
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, RwLock};
 

@@ -2,9 +2,9 @@
 
 use interlock_adapters::sandbox::{self, SandboxOptions, Seed};
 use interlock_adapters::{AdapterKind, TargetSettings};
-use interlock_coordinator::settings::{GatewayRole, GatewayToken, Settings, TargetRight};
 use interlock_domain::ids::OrderId;
 use interlock_domain::routing::TenantSettings;
+use interlock_settings::{GatewayRole, GatewayToken, Settings, TargetRight};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Worker versions, as an operator deploys them: a version that workers register is made the current one by a call, and
 //! entities go on with it by themselves.
 
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::CustomerId;
+use interlock_worker_pools::Workload;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::{Client, NamespacedClient as _};
 use temporalio_common::protos::temporal::api::workflowservice::v1::{

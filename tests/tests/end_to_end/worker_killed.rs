@@ -1,8 +1,8 @@
 //! A worker process dies (kill -9) in the middle of what it does, and another one takes over.
 
 use interlock_adapters::sandbox::{Action, Pattern, Rule, Sandbox};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_worker_pools::Workload;
 use tokio::sync::OnceCell;
 
 use crate::applied_log::{of_account, registrations};

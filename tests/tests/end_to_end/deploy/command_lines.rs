@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use interlock_coordinator::cli::{check_arguments, check_service};
-use interlock_coordinator::settings::SettingsSources;
+use interlock_settings::SettingsSources;
 
 /// What is wrong with the arguments of `interlock`, without its name.
 pub(super) fn fault(arguments: &[String]) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use interlock_coordinator::settings::{Settings, SettingsSources, VARIABLES};
+use interlock_settings::{Settings, SettingsSources, VARIABLES};
 use serde_json::Value;
 
 use super::command_lines::fault;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::manifests::{Manifest, Pod, base, deploy, documents, labels, pods, strings};
 
-/// The calls that every service of Interlock's answers (`coordinator/src/health.rs`).
+/// The calls that every service of Interlock's answers (`coordinator/observability/src/health.rs`).
 const CALLS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Where the process in a pod listens, by its arguments.

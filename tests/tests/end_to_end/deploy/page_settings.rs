@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use interlock_coordinator::cli::check_service;
-use interlock_coordinator::settings::{Settings, SettingsSources};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::ids::TargetId;
+use interlock_settings::{Settings, SettingsSources};
 use tempfile::TempDir;
 
 use super::manifests::{deploy, objects, strings, text};

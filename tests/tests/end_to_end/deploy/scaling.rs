@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use interlock_coordinator::http_service;
 use interlock_domain::catalog::{ATTEMPT_TIMEOUT_MS, REFERENCE_TEXT};
 use interlock_domain::routing::{QueueKind, QueuePrefix, ShardCount};
 use serde_json::Value;
@@ -19,7 +18,7 @@ pub(super) fn drain_of_a_worker(settings: &str, arguments: &[String]) -> Duratio
     let calls_targets =
         ["all", "provisioning", "jobs"].iter().any(|workload| arguments.contains(&(*workload).to_owned()));
     let sent = if calls_targets { Duration::from_millis(ATTEMPT_TIMEOUT_MS) } else { Duration::ZERO };
-    load(settings).workers.drain + sent + http_service::DRAIN
+    load(settings).workers.drain + sent + interlock_http_service::DRAIN
 }
 
 fn drain_of_a_gateway() -> Duration {

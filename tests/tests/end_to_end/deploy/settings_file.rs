@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use interlock_coordinator::settings::{Settings, SettingsSources};
 use interlock_domain::catalog::{Catalog, REFERENCE_TEXT};
 use interlock_domain::ids::TargetId;
+use interlock_settings::{Settings, SettingsSources};
 
 use super::manifests::{deploy, pods, strings, text};
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule};
-use interlock_coordinator::settings::SweepSettings;
 use interlock_domain::ids::OrderId;
 use interlock_domain::limits::EntityLimits;
+use interlock_settings::SweepSettings;
 use interlock_workflows::names;
 use serde_json::json;
 use temporalio_client::NamespacedClient as _;
