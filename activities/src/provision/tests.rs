@@ -14,10 +14,10 @@ use temporalio_sdk::testing::{ActivityEnvironment, ActivityEnvironmentError, Tes
 
 use super::*;
 
-/// How long a request may still land at the target of these tests.
+/// How long a request may take effect late at the target of these tests.
 const LANDS_WITHIN: Duration = Duration::from_millis(60);
 
-/// A target that answers what it is told to, and notes what it is asked.
+/// A target that gives the configured answers and records its requests.
 struct Told {
     calls: Mutex<VecDeque<Outcome>>,
     verifications: Mutex<VecDeque<Verification>>,
@@ -88,7 +88,7 @@ impl Attempts {
     }
 }
 
-/// What came of one attempt.
+/// The result of one attempt.
 struct Came {
     outcome: Result<Outcome, String>,
     asked: Vec<&'static str>,
@@ -127,7 +127,7 @@ async fn attempt(number: u32, left: Option<LeftBy>, calls: &[Outcome], read_back
     attempt_scheduled(number, called, scheduled, left, calls, read_back).await
 }
 
-/// A first attempt that the server handed out at `started`: its worker was stopped then, and goes on now.
+/// A first attempt that the server handed out at `started`. Its worker was suspended then, and continues now.
 async fn attempt_started(started: SystemTime, calls: &[Outcome]) -> Came {
     attempt_scheduled(1, started, started, None, calls, &[]).await
 }
