@@ -1,4 +1,4 @@
-//! The declarative adapter: what is sent, and what becomes of the answers.
+//! The declarative adapter: the requests that it sends, and the meaning of the answers.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod declarative;
@@ -28,7 +28,7 @@ async fn answering(answer: ResponseTemplate) -> MockServer {
     server
 }
 
-/// What `put` with these lines sends for this data.
+/// The request that `put` with these lines sends for this data.
 async fn sent(request: &str, data: Value) -> wiremock::Request {
     let server = answering(ResponseTemplate::new(200)).await;
     let adapter = described(&operation(request, ""), &server.uri()).unwrap();
@@ -218,7 +218,7 @@ detail = "there is none of {{ order.customer_id }}"
     for (answer, expected, writes) in [
         (json(200, json!([{"id": 5, "version": 3}])), "done", 1),
         (json(200, json!([])), "permanent unknown_thing", 0),
-        // Nothing was sent yet, so that nothing is in doubt.
+        // Nothing was sent yet, so nothing is in doubt.
         (ResponseTemplate::new(500), "unavailable", 0),
     ] {
         let server = MockServer::start().await;
@@ -313,7 +313,7 @@ async fn a_secret_that_changed_is_read_again_after_a_401_once() {
     assert_eq!(server.received_requests().await.unwrap().len(), 3);
 }
 
-/// A server with a token endpoint that gives `token-1`, `token-2`, … and takes those that `accepts` says.
+/// A server with a token endpoint that issues `token-1`, `token-2`, … and accepts the tokens in `accepts`.
 async fn token_server(expires_in: u64, accepted: &'static str) -> MockServer {
     let server = MockServer::start().await;
     let count = std::sync::atomic::AtomicUsize::new(1);
@@ -357,7 +357,7 @@ async fn a_token_is_fetched_once_and_used_until_it_ends() {
         assert_eq!(outcome(&adapter, "put", json!({})).await, "done");
     }
     assert_eq!(asked_for_tokens(&server).await, 1);
-    // One that is over at once is fetched each time.
+    // A token that expires at once is fetched each time.
     let server = token_server(0, "Bearer token-2").await;
     let adapter = described(&with_oauth2(secret.path()), &server.uri()).unwrap();
     assert_eq!(outcome(&adapter, "put", json!({})).await, "done");

@@ -4,7 +4,7 @@
 use interlock_adapters::declarative::check;
 use interlock_domain::toml_text::TomlFault;
 
-/// A file without faults, of which each test spoils something.
+/// A valid file. Each test breaks one thing in it.
 const SOUND: &str = r#"describes = "a CRM"
 [parameters]
 entity = "Contact"
@@ -29,7 +29,7 @@ path = "api/{{ data.customer_id }}"
 responses = [{ status = 200, class = "applied" }, { class = "unclear" }]
 "#;
 
-/// The faults of the sound file after a replacement: line, path and code of each.
+/// The faults of the valid file after a replacement: line, path and code of each.
 fn spoiled(old: &str, new: &str) -> Vec<(usize, String, &'static str)> {
     assert!(SOUND.contains(old), "{old}");
     check(&SOUND.replacen(old, new, 1)).into_iter().map(|fault| (fault.line, fault.path, fault.code.as_str())).collect()
@@ -94,7 +94,7 @@ fn templates_are_checked_for_syntax_variables_filters_and_tests() {
     assert_eq!(codes("{{ data.msisdn }}", "{{ data.msisdn "), ["template_syntax"]);
     assert_eq!(codes("{{ data.msisdn }}", "{{ customer }}"), ["unknown_variable"]);
     assert_eq!(codes("parameters.entity", "parameters.entitie"), ["unknown_variable"]);
-    // An answer is not there yet when the request is made.
+    // There is no answer yet when the request is made.
     assert_eq!(codes("{{ data.msisdn }}", "{{ body.id }}"), ["unknown_variable"]);
     assert_eq!(codes("{{ data.msisdn }}", "{{ data.msisdn | plus }}"), ["unknown_filter"]);
     assert_eq!(codes("{{ data.msisdn }}", "{{ 1 if data.msisdn is nice else 2 }}"), ["unknown_test"]);
@@ -112,9 +112,9 @@ fn rows_that_no_answer_reaches_are_faults() {
         unreachable
     );
     assert_eq!(after(r#"{ status = ["200-250", "251-299"], class = "already_done" }"#), unreachable);
-    // A default row takes all that follows.
+    // A default row matches everything that follows.
     assert_eq!(codes(earlier, "{ class = \"transient\" },"), ["unreachable_row"; 3]);
-    // Two rows together take what a third is for.
+    // Two rows together match everything that a third matches.
     let two = "{ status = \"200-249\", class = \"done\" }, { status = \"250-299\", class = \"done\" },";
     let third = "{ status = \"2xx\", class = \"done\" },";
     assert_eq!(codes(earlier, &format!("{two} {third}")), ["unreachable_row"]);

@@ -1,4 +1,4 @@
-//! A declarative target that asks for a certificate.
+//! A declarative target that requires a client certificate.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod declarative;
@@ -37,7 +37,7 @@ fn signed(authority: &CertifiedIssuer<'static, KeyPair>) -> Shown {
     Shown { certificate: certificate.pem(), key: key.serialize_pem(), der }
 }
 
-/// A server that answers 200 to whoever shows a certificate of this authority. Its address.
+/// A server that answers 200 to clients with a certificate of this authority. Returns its address.
 async fn target(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
     let mut roots = RootCertStore::empty();
     roots.add(authority.der().clone()).unwrap();
@@ -52,7 +52,7 @@ async fn target(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // Who shows no certificate gets no connection.
+            // A client without a certificate gets no connection.
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             let mut buffer = [0; 4096];
             let _ = stream.read(&mut buffer).await.unwrap();

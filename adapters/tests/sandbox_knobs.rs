@@ -1,4 +1,4 @@
-//! Each knob does what it says, as seen from the log of what was applied; and the adapters find out what happened.
+//! Each knob works as described, judged by the log of applied changes; and the adapters find out what happened.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod hss;
@@ -16,7 +16,7 @@ use interlock_adapters::{
 use interlock_domain::outcome::Outcome;
 use serde_json::{Value, json};
 
-/// How long a condition may take to come true.
+/// How long a condition may take to become true.
 const LIMIT: Duration = Duration::from_secs(10);
 
 async fn crm() -> (Sandbox, JsonHttpAdapter) {
@@ -141,7 +141,7 @@ async fn every_cut_write_of_a_hand_over_is_found_out_and_completed() {
     }
 }
 
-/// Carries a step out as the engine does: an ambiguous attempt is verified before the next is sent.
+/// Runs a step like the engine does: it verifies an ambiguous attempt before it sends the next.
 async fn complete(hss: &Hss, step: &Call) {
     for _ in 0..5 {
         let outcome = hss.adapter.call(step).await;
@@ -162,14 +162,14 @@ async fn a_violation_on_postgresql_is_a_null_that_is_read_back() {
     let hss = Hss::sandbox_with(options).await;
     let (subscription, _) = hss.subscribe().await;
     let number = number();
-    // Somebody registers the number between the adapter's look and its write.
+    // Somebody registers the number between the adapter's read and its write.
     let sandbox = hss.sandbox.as_ref().unwrap();
     let pattern = Pattern { body_contains: Some(number.clone()), ..on("patch_subscriber") };
     sandbox.add_rule(Rule::once(pattern, Action::Delay { ms: 500 }));
     let assign = call("assign_number", json!({"imsi": subscription.imsi, "msisdn": number}));
     let intruder = json!({"imsi": "001019999999999", "msisdn": number});
     let (outcome, answered) = tokio::join!(hss.adapter.call(&assign), async {
-        // The rule is used up as soon as the adapter's first write has come in.
+        // The rule is used up when the adapter's first write arrives.
         let used_up = async {
             while !sandbox.knobs().rules.is_empty() {
                 tokio::task::yield_now().await;
@@ -288,7 +288,7 @@ async fn the_crm_keeps_accounts_and_the_sms_gateway_sends() {
     assert_eq!(sms.log().len(), 1, "an idempotency key is carried out once");
 }
 
-/// An SMS gateway that does this with keys, and how often the same call is applied that is made twice.
+/// An SMS gateway that handles keys in this way, and how often it applies the same call if the call is made twice.
 async fn sent_twice_to(keys: Keys) -> (usize, Verification) {
     let sms = sandbox::sms(SandboxOptions { keys, ..SandboxOptions::default() }).await.unwrap();
     let settings = TargetSettings::new(AdapterKind::Json, sms.base_url().parse().unwrap());
