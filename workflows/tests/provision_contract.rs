@@ -1,5 +1,4 @@
-//! `adapters/docs/provision.schema.json`, the contract with adapters in other languages, says what the code reads and
-//! writes.
+//! `adapters/docs/provision.schema.json`, the contract with adapters in other languages, matches what the code reads and writes.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +35,7 @@ fn is_valid(name: &str, value: &Value) -> bool {
     definition(name).is_valid(value)
 }
 
-/// Checks that what is written is valid, and is read as what it was.
+/// Checks that the written value is valid, and can be read back unchanged.
 fn agrees<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, sample: &T) -> Value {
     let written = serde_json::to_value(sample).unwrap();
     if let Err(error) = definition(name).validate(&written) {
@@ -47,7 +46,7 @@ fn agrees<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &
 }
 
 fn request() -> ProvisionRequest {
-    // Named one by one: a new field does not compile before it is here, and then must be in the schema.
+    // Each field is named, so that a new field does not compile before it is added here, and then it must be in the schema.
     let epoch = Epoch(1_795_162_181_944);
     ProvisionRequest {
         tenant: "blue".parse().unwrap(),
@@ -71,7 +70,7 @@ fn request() -> ProvisionRequest {
     }
 }
 
-/// One outcome of each class, with all that it can have; and those that can have less, with less.
+/// One outcome of each class with all its fields, and those with optional fields also without them.
 fn outcomes() -> Vec<Outcome> {
     let detail = || "A sentence.".to_owned();
     let retry_after_ms = Some(7_000);

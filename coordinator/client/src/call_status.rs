@@ -1,26 +1,26 @@
-//! What a gRPC status of the server means for the caller of an entity.
+//! The meaning of a gRPC status of the server for a call to an entity.
 
 use tonic::{Code, Status};
 
-/// What a status of the server means for a caller that waits for an entity's answer.
+/// The meaning of a server status for a caller that waits for an entity's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusMeaning {
     /// The entity does not exist, or its history was deleted.
     NeverSeen,
     /// No worker answered.
     NoWorker,
-    /// Temporal is away.
+    /// Temporal is unavailable.
     Away,
-    /// Temporal, or the entity, refused.
+    /// Temporal or the entity rejected the call.
     Refused,
 }
 
 impl StatusMeaning {
-    /// What this one means.
+    /// The meaning of this status.
     pub fn of(status: &Status) -> Self {
         let message = status.message();
-        // What the server says where nobody answers, where nobody has polled the queue for a while, and where more have asked
-        // than it keeps waiting for an answer.
+        // The server's answers if no worker answers, if no worker has polled the queue for a while, and if more callers wait than the
+        // server allows.
         let is_unanswered = match status.code() {
             Code::DeadlineExceeded | Code::Cancelled => true,
             Code::FailedPrecondition => message.contains("no poller"),
@@ -36,23 +36,23 @@ impl StatusMeaning {
     }
 }
 
-/// Whether the entity may take an update in a moment: its run is just ending, or it has as many updates under way as it may.
+/// Whether the entity may accept an update in a moment: its run is about to end, or it has its maximum of updates in flight.
 pub(crate) fn takes_updates_soon(status: &Status) -> bool {
     matches!(status.code(), Code::Aborted | Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
 }
 
-/// Whether the entity cannot take a call just now, and can soon.
+/// Whether the entity cannot accept a call now, but soon can.
 pub(crate) fn is_busy(status: &Status) -> bool {
     match status.code() {
-        // BUSY_WORKFLOW among others; all of them pass.
+        // BUSY_WORKFLOW among others. All of them are temporary.
         Code::ResourceExhausted => true,
-        // The limit of signals in one run: the entity is about to begin a new one.
+        // The limit of signals in one run. The entity is about to start a new run.
         Code::InvalidArgument => status.message().contains("limit") && status.message().contains("signal"),
         _ => false,
     }
 }
 
-/// Whether there is no such entity that runs; a namespace that is not there is another matter.
+/// Whether the entity does not run. A missing namespace is a different error.
 pub(crate) fn is_gone(status: &Status) -> bool {
     status.code() == Code::NotFound && !status.message().to_ascii_lowercase().contains("namespace")
 }

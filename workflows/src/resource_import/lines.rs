@@ -1,4 +1,4 @@
-//! The lines of a part, as they travel: JSON, compressed, as text. Lists repeat themselves.
+//! The lines of a part in transit: JSON, compressed, as text, since lists are repetitive.
 
 use std::io::{Read as _, Write as _};
 
@@ -9,7 +9,7 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use interlock_domain::import::{ListedLease, PART_BYTES_MAX};
 
-/// The most bytes that the lines of a part may have as JSON: what JSON adds to each included.
+/// The most bytes that the lines of a part may have as JSON, including JSON's own overhead.
 const INFLATED_BYTES_MAX: u64 = 16 * PART_BYTES_MAX as u64;
 
 /// The lines of a part cannot be read.
@@ -24,10 +24,10 @@ impl std::fmt::Display for LinesUnreadable {
 
 impl std::error::Error for LinesUnreadable {}
 
-/// The lines as they travel.
+/// Encodes the lines for transit.
 ///
 /// # Errors
-/// Where they cannot be written, which does not happen.
+/// If they cannot be written, which does not happen.
 pub fn pack(lines: &[ListedLease]) -> Result<String, LinesUnreadable> {
     let unwritten = |fault: &dyn std::fmt::Display| LinesUnreadable(fault.to_string());
     let short: Vec<_> = lines.iter().map(|l| (l.line, &l.kind, &l.id, &l.customer)).collect();
@@ -37,10 +37,10 @@ pub fn pack(lines: &[ListedLease]) -> Result<String, LinesUnreadable> {
     Ok(STANDARD.encode(packed.finish().map_err(|fault| unwritten(&fault))?))
 }
 
-/// The lines that travelled.
+/// Decodes the lines.
 ///
 /// # Errors
-/// Where it is no such text.
+/// If the text is not an encoded list.
 pub fn unpack(data: &str) -> Result<Vec<ListedLease>, LinesUnreadable> {
     let unread = |fault: &dyn std::fmt::Display| LinesUnreadable(fault.to_string());
     let packed = STANDARD.decode(data).map_err(|fault| unread(&fault))?;
@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    /// The limit of a payload on the server.
+    /// The server's limit for a payload.
     const PAYLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
     #[test]
