@@ -1,5 +1,5 @@
-//! Every rule of the protocol, broken from outside the machines: a check turns red each time. Where it does not, the
-//! model does not look.
+//! Breaks every rule of the protocol from outside the machines: a check must turn red each time. If it does not, the model does not
+//! check that rule.
 
 use interlock_model::broken::Broken;
 use interlock_model::explorer::explore;
@@ -8,10 +8,10 @@ use interlock_model::scenario::Scenario;
 use interlock_model::violation::Check;
 use interlock_model::worlds;
 
-/// More than these worlds need to show their fault.
+/// More states than these worlds need to show their fault.
 const STATES_MAX: usize = 300_000;
 
-/// Explores a world with one rule broken: one of these checks is to turn red.
+/// Explores a world with one rule broken. One of these checks must turn red.
 fn turns_red(world: Scenario, broken: Broken, checks: &[Check]) {
     let failure = explore(&world.breaking(broken), STATES_MAX).expect_err("a check turns red");
     println!("{broken:?}: {failure}");
@@ -203,7 +203,7 @@ fn a_grant_that_leaves_before_its_timer_is_recorded_is_made_twice() {
 
 #[test]
 fn a_grant_named_by_its_position_is_told_once_with_an_epoch_that_nobody_has() {
-    // No release of B follows, in which it would be told again that it holds.
+    // No later release of B tells it again that it holds the number.
     let world = with(worlds::hand(), Faults { tasks_lost: 1, ..Faults::default() });
     turns_red(world, Broken::NamesPositions, &[Check::LeaseLeaked, Check::LockUp]);
 }
