@@ -1,4 +1,4 @@
-//! The HTTP gateway, as a producer and a person see it.
+//! The HTTP gateway, from the view of a producer and of a person.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl<'a> Producer<'a> {
         self.http.get(self.url(path)).send().await.unwrap()
     }
 
-    /// What is shown there, once it is.
+    /// The body at this path, as soon as it is available.
     async fn shown(&self, path: &str) -> Value {
         until(format!("an answer to GET {path}"), || async {
             let answer = self.get(path).await;
@@ -57,7 +57,7 @@ async fn accepted(answer: Response) -> Vec<Value> {
     body["results"].as_array().unwrap().clone()
 }
 
-/// The code of a problem, once it is one in form.
+/// The code of a problem, after a check of its form.
 async fn problem(answer: Response, status: StatusCode) -> String {
     assert_eq!(answer.status(), status);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -147,11 +147,11 @@ fn what_cannot_be_an_event_is_refused_with_a_problem() {
 
         let large = event("number.assigned", &customer.id, &json!({"filler": "x".repeat(17 * 1024)}));
         assert_eq!(problem(producer.send(&large).await, StatusCode::PAYLOAD_TOO_LARGE).await, "event_too_large");
-        // No more than the one byte too many: whoever sends on may be cut off before the answer.
+        // Only the one byte too many: a client that sends more may be cut off before the answer.
         let endless = send(&" ".repeat(4 * 1024 * 1024 + 1)).await;
         assert_eq!(problem(endless, StatusCode::PAYLOAD_TOO_LARGE).await, "event_too_large");
 
-        // It is an event, and the catalog does not take it: its own result says so.
+        // It is a valid event that the catalog rejects, so its own result says so.
         let stolen = event("number.stolen", &customer.id, &json!({}));
         let results = accepted(producer.send(&stolen).await).await;
         assert_eq!((&results[0]["status"], &results[0]["code"]), (&json!("rejected"), &json!("unknown_event_type")));

@@ -1,4 +1,4 @@
-//! The rooms of the house, and the doors between them: arrows run one way.
+//! The crates of the workspace, and their dependencies: these go in one direction only.
 
 mod modules;
 
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-/// Each room, and what it may use of the house.
+/// Each crate, and the crates of the workspace that it may use.
 const MAY_USE: [(&str, &[&str]); 9] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
@@ -18,7 +18,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
         &["interlock-activities", "interlock-adapters", "interlock-client", "interlock-domain", "interlock-workflows"],
     ),
     ("interlock-model", &["interlock-domain"]),
-    // The domain of the previous build, and a test beside it.
+    // The domain of the previous build, with a test next to it.
     ("interlock-previous", &["interlock-domain", "interlock-model"]),
     (
         "interlock-tests",
@@ -34,15 +34,15 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ),
 ];
 
-/// What of the world outside a room has no use for, by the beginning of the name.
+/// The external dependencies that a crate must not have, by the beginning of their names.
 const HAS_NO_USE_FOR: [(&str, &[&str]); 5] = [
     // No clock, no I/O, no Temporal.
     ("interlock-domain", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic", "rand", "fastrand"]),
     // Neither the SDK's worker side nor an HTTP client.
     ("interlock-workflows", &["temporalio-sdk", "temporalio-client", "tokio", "reqwest", "hyper", "axum", "tonic"]),
-    // Whoever produces events needs no worker and no HTTP.
+    // A producer of events needs neither a worker nor HTTP.
     ("interlock-client", &["temporalio-sdk", "reqwest", "hyper", "axum"]),
-    // Knows nothing of Temporal.
+    // It does not depend on Temporal.
     ("interlock-adapters", &["temporalio", "tonic"]),
     ("interlock-model", &["temporalio", "tokio", "reqwest"]),
 ];

@@ -1,4 +1,4 @@
-//! What logs say, and what they do not.
+//! What logs contain, and what they must not contain.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ fn no_subscriber_number_is_in_any_log_or_trace_whatever_the_level() {
                 assert_eq!(line.map(|line| &line[..line.len().min(2_000)]), None, "{number} is in the {of}'s");
             }
         }
-        // They were spoken of, in a form that can be told apart.
+        // The numbers appear only in a masked form that can be told apart.
         assert!(seen.logs[0].contains("***"), "{}", seen.logs[0]);
     });
 }

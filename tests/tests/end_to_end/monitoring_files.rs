@@ -1,4 +1,4 @@
-//! The rules, dashboards and runbook in `deploy/`: they can be read, name only what is there, and belong to each other.
+//! The alerts, dashboards and runbook in `deploy/`: they can be parsed, name only what exists, and belong together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::scraped::names;
 use crate::seen_from_outside::seen;
 use crate::testbed::run;
 
-/// What stands for itself in PromQL: functions, aggregations, keywords.
+/// PromQL's own words: functions, aggregations, keywords.
 const WORDS: [&str; 24] = [
     "sum",
     "max",
@@ -37,8 +37,8 @@ const WORDS: [&str; 24] = [
     "max_over_time",
     "offset",
 ];
-/// Metrics of the SDK that count what need not happen in so short a time, and may not have: by the names in its sources (temporalio-sdk-core
-/// 0.10.1, `telemetry/metrics.rs`).
+/// Metrics of the SDK that count rare things, which may not happen in such a short time. The names are those in its sources
+/// (temporalio-sdk-core 0.10.1, `telemetry/metrics.rs`).
 const DID_NOT_HAPPEN: [&str; 5] = [
     "temporal_local_activity_execution_failed_total",
     "temporal_sticky_cache_miss_total",
@@ -76,7 +76,7 @@ fn dashboards() -> BTreeMap<String, Value> {
     files.map(read).collect()
 }
 
-/// Every query, with where it stands.
+/// Every query, with its place.
 fn queries() -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let of_rules = rules().into_iter().map(|rule| {
@@ -95,7 +95,7 @@ fn queries() -> Vec<(String, String)> {
     of_rules.chain(of_boards).collect()
 }
 
-/// The names of metrics in a query: all words but PromQL's own, labels, texts and durations.
+/// The names of metrics in a query: all words except PromQL's own, labels, texts and durations.
 fn metrics_of(query: &str) -> BTreeSet<String> {
     let without = |pattern: &str, text: &str| Regex::new(pattern).unwrap().replace_all(text, " ").into_owned();
     let bare = without(r"\{[^}]*\}", query);
@@ -127,7 +127,7 @@ fn every_metric_that_alerts_and_dashboards_name_exists() {
     });
 }
 
-/// What Prometheus' own `promtool test rules` runs.
+/// The tests that Prometheus' own `promtool test rules` runs.
 #[test]
 fn every_alert_has_a_case_in_which_it_comes_of_metrics_that_alerts_name() {
     let named: BTreeSet<String> = rules().iter().flat_map(|rule| metrics_of(rule["expr"].as_str().unwrap())).collect();
@@ -162,8 +162,8 @@ fn minutes(duration: &str) -> f64 {
     number.parse::<f64>().unwrap() * per
 }
 
-/// What fails once is tried again after up to ten minutes, the longest that the server waits between the attempts of a workflow
-/// task: a shorter window, or a condition that must hold for long, would call it over in between.
+/// A failed workflow task is retried after up to ten minutes, the longest pause of the server. A shorter window, or a condition that
+/// must hold for long, would end the alert in between.
 #[test]
 fn an_alert_on_the_first_failure_does_not_end_between_two_attempts() {
     let counted = Regex::new(r"(rate|increase)\((\w+)(\{[^}]*\})?\[(\w+)\]\)+ > 0( |$)").unwrap();

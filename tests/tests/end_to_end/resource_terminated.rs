@@ -1,4 +1,4 @@
-//! Nobody should terminate a resource's entity either; who waited there is not forgotten.
+//! A resource's entity is terminated. The customers that waited there are not forgotten.
 
 use interlock_workflows::names;
 
@@ -8,13 +8,13 @@ use crate::temporal_calls::json_payload;
 use crate::testbed::{run, shared};
 use crate::waiting::until;
 
-/// Asks a customer to say again what it has and wants, as whoever notices the termination does.
+/// Asks a customer to repeat what it has and wants, like a process that notices the termination.
 async fn asked_again(scene: &Scene<'_>, customer: &Customer) {
     let entity = scene.entity(&customer.id.parse().unwrap());
     entity.signal(names::REASSERT, vec![json_payload("{}")]).await;
 }
 
-/// Waits until a customer has a number by the ledger, and these wait for it in this order.
+/// Waits until a customer has a number according to the ledger, and these wait for it in this order.
 async fn ledger_says(scene: &Scene<'_>, number: &str, holder: &Customer, waiting: &[&Customer]) {
     let expected: Vec<&str> = waiting.iter().map(|customer| customer.id.as_str()).collect();
     until(format!("{number} to be {}'s, and {expected:?} to wait", holder.id), || async {
@@ -36,7 +36,7 @@ fn whoever_waited_for_a_number_whose_entity_was_terminated_is_served_when_custom
         scene.is_waiting_for(&a2, &number).await;
         scene.number_entity(&number).terminate().await;
 
-        // The claim of somebody new starts an entity that knows only that there was another one.
+        // The claim of a new customer starts an entity that only knows that there was another one.
         let third = scene.submit(&assigned(&a3, &number)).await;
         scene.is_waiting_for(&a3, &number).await;
         let state = scene.number_state(&number).await.unwrap();

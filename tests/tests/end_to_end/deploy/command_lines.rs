@@ -1,17 +1,17 @@
-//! Command lines, read by the program's own parser.
+//! Command lines, parsed by the program's own parser.
 
 use std::ffi::OsString;
 
 use interlock_coordinator::cli::{check_arguments, check_service};
 use interlock_coordinator::settings::SettingsSources;
 
-/// What is wrong with the arguments of `interlock`, without its name.
+/// The fault in the arguments of `interlock`, without its name.
 pub(super) fn fault(arguments: &[String]) -> Option<String> {
     let own_name = std::iter::once(OsString::from("interlock"));
     check_arguments(own_name.chain(arguments.iter().map(OsString::from))).err()
 }
 
-/// What is wrong with them, and why a service would not begin with them where nothing else is configured.
+/// The fault in them, and why a service would not start with them if nothing else is configured.
 pub(super) fn fault_alone(arguments: &[String]) -> Option<String> {
     let own_name = std::iter::once(OsString::from("interlock"));
     let arguments = own_name.chain(arguments.iter().map(OsString::from));

@@ -1,4 +1,4 @@
-//! The settings that pages show.
+//! The settings on documentation pages.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::manifests::{deploy, objects, strings, text};
 
-/// The fenced blocks of a page that are settings, by the name of the file in their first line.
+/// The fenced blocks of a page that contain settings, by the file name in their first line.
 fn settings_of(page: &str) -> Vec<(String, String)> {
     let blocks = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks
@@ -23,7 +23,7 @@ fn settings_of(page: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// These settings as a file, where they are read from.
+/// Writes these settings to a file, at the path from which they are read.
 fn written(text: &str) -> (TempDir, SettingsSources) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("interlock.toml");

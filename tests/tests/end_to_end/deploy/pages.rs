@@ -8,15 +8,15 @@ use super::manifests::{files, repository, text};
 struct Line {
     number: usize,
     arguments: Vec<String>,
-    /// Whether it says where its settings are, or runs where they are.
+    /// Whether the line names its settings, or runs in an environment that has them.
     configured: bool,
 }
 
-/// What stands before the arguments of `interlock` in a shell.
+/// The texts that may precede the arguments of `interlock` in a shell.
 const NAMES: [&str; 5] =
     ["cargo run --release -- ", "cargo run -- ", "interlock ", "temporal interlock ", "./interlock "];
 
-/// The command lines of Interlock's in the fenced blocks of a page.
+/// The Interlock commands in the fenced blocks of a page.
 fn lines(page: &str) -> Vec<Line> {
     let mut found = Vec::new();
     let (mut fenced, mut continued) = (false, String::new());
@@ -39,10 +39,10 @@ fn lines(page: &str) -> Vec<Line> {
     found
 }
 
-/// The arguments of `interlock` in a line of a shell, where it calls it.
+/// The arguments of `interlock` in a shell line, if the line calls it.
 fn arguments(line: &str) -> Option<Vec<String>> {
     let mut rest = line.trim_start().trim_start_matches("$ ");
-    // Behind a container's command: `docker compose … exec gateway interlock …`, `kubectl … -- interlock …`.
+    // After a container command: `docker compose … exec gateway interlock …`, `kubectl … -- interlock …`.
     if rest.starts_with("kubectl ") {
         return first_command(rest.split_once(" -- interlock ")?.1);
     }
