@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_that_did_not_answer_is_not_asked_for_a_while() {
+    fn after_a_missing_answer_claims_do_not_wait_for_a_while() {
         let (memory, now) = (AnswerMemory::default(), Instant::now());
         assert!(memory.may_ask("q", now));
         memory.not_answered("q", now);

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_opens_after_failures_in_a_row_and_then_calls_nothing() {
+    async fn it_opens_after_consecutive_failures_and_then_blocks_all_calls() {
         let (breaker, seen) = watched();
         let calls = AtomicUsize::new(0);
         let mut refused = 0;
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_of_whatever_kind_speaks_for_the_target() {
+    async fn any_answer_counts_as_a_sign_that_the_target_is_up() {
         let (breaker, seen) = watched();
         let refusal = || Outcome::Permanent { code: ErrorCode::Expired.into(), detail: String::new() };
         for _ in 0..FAILURES_MAX {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_was_given_up_says_nothing() {
+    async fn a_call_that_was_given_up_counts_neither_for_nor_against_the_target() {
         let (breaker, seen) = watched();
         for _ in 0..3 * FAILURES_MAX {
             let given_up = tokio::time::timeout(Duration::ZERO, breaker.call(std::future::pending::<Outcome>()));

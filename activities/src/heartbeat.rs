@@ -101,14 +101,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_under_way_says_every_5_s_that_it_lives() {
+    async fn a_call_in_flight_sends_a_heartbeat_every_5_s() {
         assert_eq!(signs_of_life_in(4).await, 0);
         assert_eq!(signs_of_life_in(6).await, 1);
         assert_eq!(signs_of_life_in(61).await, 12);
     }
 
     #[test]
-    fn two_signs_of_life_may_be_lost_before_a_worker_is_given_up() {
+    fn a_worker_may_miss_two_heartbeats_before_it_is_given_up() {
         assert_eq!((EVERY * 3, HEARTBEAT_TIMEOUT), (HEARTBEAT_TIMEOUT, Duration::from_secs(15)));
     }
 }

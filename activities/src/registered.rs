@@ -44,13 +44,13 @@ mod tests {
     }
 
     #[test]
-    fn an_activity_that_nobody_registered_is_missing_by_its_name() {
+    fn an_unregistered_activity_is_reported_by_name() {
         let options = WorkerOptions::new("a queue").register_activities(Half).build();
         assert_eq!(missing(&options, &Served::Target.needs()), ["the activity look_up"]);
     }
 
     #[test]
-    fn a_workflow_that_nobody_registered_is_missing_by_its_name() {
+    fn an_unregistered_workflow_is_reported_by_name() {
         let options = WorkerOptions::new("a queue").register_workflow::<Sweep>().unwrap().register_activities(Half);
         let missing = missing(&options.build(), &Served::Jobs.needs());
         assert_eq!(missing[0], "the workflow TargetEntity");

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closing_is_news_only_after_an_opening() {
+    fn a_closing_is_reported_only_after_an_opening() {
         use BreakerTransition::{Closed, Opened};
         assert!(is_news(Closed, Opened) && is_news(Opened, Opened) && is_news(Opened, Closed));
         assert!(!is_news(Closed, Closed));

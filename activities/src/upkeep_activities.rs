@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attempt_has_timed_out_from_its_deadline_on() {
+    fn an_attempt_has_timed_out_once_its_deadline_is_reached() {
         let deadline = SystemTime::now();
         assert!(has_timed_out(Some(deadline), deadline));
         assert!(!has_timed_out(Some(deadline), deadline - Duration::from_millis(1)));

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_in_absolute_form_is_no_way_around_the_host() {
+    fn a_request_target_in_absolute_form_does_not_bypass_the_host_check() {
         let mut request = request(&[("host", "localhost")]);
         *request.uri_mut() = "http://evil.example/v1/targets".parse().unwrap();
         assert_eq!(on("127.0.0.1:1").check(&request).unwrap_err().code(), ErrorCode::HostForbidden);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_decides_something_comes_once() {
+    fn a_repeated_important_header_is_rejected() {
         let door = on("127.0.0.1:8088");
         for name in ["host", "authorization", "content-type", "origin", "ce-id", "ce-type"] {
             let twice = [("host", "localhost"), (name, "localhost"), (name, "localhost")];
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_told_from_what_a_form_can_send() {
+    fn json_is_distinguished_from_the_media_types_that_a_form_can_send() {
         let json =
             |value: &str| media_type(request(&[("content-type", value)]).headers()).is_some_and(|it| is_json(&it));
         for good in ["application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json"] {

@@ -93,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_a_target_has_the_usual_rules() {
+    fn without_settings_a_target_has_the_default_rules() {
         assert_eq!(settings("").rules(EntityLimits::default()), TargetRules::default());
     }
 
     #[test]
-    fn what_is_set_becomes_rules() {
+    fn settings_become_rules() {
         let settings = settings(
             r#"
             rate_per_second = 2.5
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_for_another_process_is_read_there() {
+    fn settings_that_are_written_for_another_process_can_be_read_there() {
         let outage = OutageSettings { probe_first: Duration::from_millis(1_500), ..OutageSettings::default() };
         let text = toml::to_string(&outage).unwrap();
         assert_eq!(toml::from_str::<OutageSettings>(&text).unwrap(), outage);

@@ -3,12 +3,12 @@
 //! Its peculiarities, and how the adapter handles them:
 //!
 //! - The status alone is not enough: success is 200 *and* an object with the expected id. After a 200 with `null` to a write, and after
-//! a 500, the adapter reads the row back ([`attempt`]).
+//!   a 500, the adapter reads the row back ([`attempt`]).
 //! - Each write carries an `operation_id`, derived from the step's idempotency key, which PyHSS stores in the same
 //!   transaction. [`PyhssAdapter::verify`](crate::Adapter::verify) looks for it in the operation log.
 //! - Additional numbers are in `ims_subscriber.msisdn_list`, for which PyHSS has no look-up ([`places`], [`sightings`]).
 //! - It accepts a second `subscriber` with the same number, and then finds neither by it. So the adapter writes a number only after it
-//! has checked both tables, and reads it back afterwards ([`assign_number`]).
+//!   has checked both tables, and reads it back afterwards ([`assign_number`]).
 //! - `subscriber.msisdn` cannot be emptied: a subscriber without a number has its own IMSI there, the *placeholder*.
 //!
 //! PyHSS ignores epochs. The adapter sends them as a header anyway, for proxies and logs on the way.

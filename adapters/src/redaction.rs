@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_however_it_is_echoed() {
+    fn a_token_is_found_in_every_form_of_echo() {
         let redaction = of("Bearer tok/en \"17");
         for echo in [
             "no such token: tok/en \"17",

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_cannot_be_read_back_is_not_to_be_verified() {
+    fn settings_that_verify_a_target_that_cannot_be_read_back_are_rejected() {
         let mut settings = TargetSettings::new(AdapterKind::Json, "http://127.0.0.1:1/".parse().unwrap());
         settings.verify = false;
         for (on_ambiguous, keys, expected) in [

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_its_text_or_where_it_is() {
+    fn a_secret_is_its_text_or_its_place() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         std::fs::write(&path, "open sesame\n").unwrap();
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_with_its_place() {
+    fn a_missing_secret_is_reported_with_its_place() {
         let missing = |json| read(json).read().err().unwrap().to_string();
         assert!(missing(serde_json::json!({ "file": "/nowhere/key" })).contains("/nowhere/key"));
         assert!(missing(serde_json::json!({ "env": "INTERLOCK_NOT_SET" })).contains("INTERLOCK_NOT_SET"));
     }
 
     #[test]
-    fn a_secret_of_nothing_or_of_spaces_is_missing_wherever_it_is() {
+    fn an_empty_or_blank_secret_counts_as_missing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         for blank in ["", " ", "\t \n"] {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_secret() {
+    fn other_values_are_rejected_as_secrets() {
         for wrong in [serde_json::json!({ "env": "A", "file": "B" }), serde_json::json!({ "path": "B" }), 7.into()] {
             let error = serde_json::from_value::<Secret>(wrong).unwrap_err();
             assert!(error.to_string().contains("{ env = \"NAME\" }"), "{error}");

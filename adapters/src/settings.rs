@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_external_target_does_without_an_address() {
+    fn only_an_external_target_needs_no_address() {
         let target: TargetId = "billing".parse().unwrap();
         let external = read(serde_json::json!({"adapter": "external"})).unwrap();
         assert_eq!((external.adapter, &external.base_url), (AdapterKind::External, &None));

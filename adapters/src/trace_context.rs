@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_came_in_is_handed_on_where_no_traces_are_exported() {
+    async fn an_incoming_trace_context_is_passed_on_if_traces_are_not_exported() {
         let parent: TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
         assert_eq!(outgoing(), None);
         let inner = async { within(Span::none(), None, async { outgoing() }).await };

@@ -96,7 +96,7 @@ mod espocrm {
     }
 
     #[tokio::test]
-    async fn what_is_there_decides() {
+    async fn the_current_state_decides_what_is_sent() {
         for (found, operation, expected) in [
             (record("+12065551234"), "add_number", "already_done"),
             (list([]), "add_number", "permanent unknown_customer"),

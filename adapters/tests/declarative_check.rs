@@ -40,7 +40,7 @@ fn codes(old: &str, new: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_sound_file_has_no_faults() {
+fn a_valid_file_has_no_faults() {
     assert_eq!(check(SOUND), []);
 }
 
@@ -66,7 +66,7 @@ fn a_fault_names_line_column_path_and_reason() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_are_reported_at_once() {
     let text = SOUND.replacen("\"POST\"", "\"SEND\"", 1).replacen("data.msisdn", "date.msisdn", 1);
     let text = text.replacen("kind = \"bearer\"", "kind = \"magic\"", 1).replacen("\"2xx\"", "\"9xx\"", 1);
     let lines: Vec<_> = check(&text).into_iter().map(|fault| (fault.line, fault.code.as_str())).collect();
@@ -74,7 +74,7 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn what_is_no_toml_is_told_with_its_place() {
+fn invalid_toml_is_reported_with_its_place() {
     let syntax = |line| move |fault: &TomlFault| (fault.line, fault.code.as_str()) == (line, "syntax");
     assert!(check("describes = \"x\"\n[operations\n").iter().any(syntax(2)));
     assert!(check("a = 1\na = 2\n").iter().any(|fault| (fault.line, fault.code.as_str()) == (2, "duplicate_key")));
@@ -173,7 +173,7 @@ fn classes_and_what_belongs_to_them_are_checked() {
 }
 
 #[test]
-fn what_is_claimed_must_be_there() {
+fn a_claimed_capability_must_be_described() {
     assert_eq!(codes("verify = true", "verify = false"), ["verify_unused"]);
     let verify = &SOUND[SOUND.find("[operations.add_number.verify]").unwrap()..];
     assert_eq!(codes(verify, ""), ["verify_missing"]);
@@ -184,7 +184,7 @@ fn what_is_claimed_must_be_there() {
 }
 
 #[test]
-fn a_secret_has_no_place_in_a_file() {
+fn a_secret_in_a_file_is_a_fault() {
     assert_eq!(codes("{ env = \"CRM_TOKEN\" }", "\"open sesame\""), ["inline_secret"]);
     assert_eq!(codes("{ env = \"CRM_TOKEN\" }", "{ env = \"A\", file = \"b\" }"), ["bad_secret"]);
     let header = |header: &str| codes("body = {", &format!("headers = {{ {header} }}\nbody = {{"));
@@ -199,19 +199,19 @@ fn a_secret_has_no_place_in_a_file() {
 }
 
 #[test]
-fn a_question_changes_nothing() {
+fn a_read_request_must_not_change_anything() {
     assert_eq!(codes("method = \"GET\"", "method = \"PUT\""), ["question_that_writes"]);
     assert_eq!(codes("method = \"GET\"", "method = \"GET\"\nbody = { a = 1 }"), ["not_together"]);
 }
 
 #[test]
-fn a_path_has_no_query_and_no_way_up() {
+fn a_path_must_have_no_query_and_no_parent_segments() {
     assert_eq!(codes("path = \"api/{{ data.customer_id }}\"", "path = \"api?id=1\""), ["query_in_path"]);
     assert_eq!(codes("path = \"api/{{ data.customer_id }}\"", "path = \"api/../x\""), ["bad_path"]);
 }
 
 #[test]
-fn a_look_up_has_two_branches_and_what_it_finds_is_known_in_one() {
+fn a_look_up_has_two_branches_and_its_result_is_known_in_one() {
     let lookup = r#"describes = "x"
 [[responses]]
 class = "ambiguous"

@@ -71,7 +71,7 @@ fn text(tls: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_certificate_is_shown_and_the_targets_own_is_checked() {
+async fn the_client_certificate_is_sent_and_the_targets_certificate_is_checked() {
     install_crypto_provider();
     let ours = authority();
     let url = target(&ours).await;
@@ -94,7 +94,7 @@ async fn a_certificate_is_shown_and_the_targets_own_is_checked() {
 }
 
 #[tokio::test]
-async fn what_is_no_certificate_is_told_at_the_start() {
+async fn an_invalid_certificate_is_reported_at_the_start() {
     let nonsense = file("open sesame");
     let place = format!("{{ file = {:?} }}", nonsense.path());
     for tls in

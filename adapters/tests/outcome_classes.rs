@@ -169,7 +169,7 @@ async fn a_pyhss_write_has_its_class() {
 }
 
 #[tokio::test]
-async fn a_look_up_that_fails_changes_nothing_and_is_tried_again() {
+async fn a_failed_look_up_changes_nothing_and_is_retried() {
     let reason = failed("A database operational error occurred: database is locked");
     for (answer, expected) in [
         (ResponseTemplate::new(400).set_body_json(reason.clone()), "transient"),
@@ -281,7 +281,7 @@ async fn a_json_target_is_asked_who_has_a_resource() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_back_is_resent_or_held() {
+async fn a_step_that_cannot_be_read_back_is_resent_or_held() {
     let mut settings = settings(AdapterKind::Json, "http://127.0.0.1:1");
     let policy = |settings: &TargetSettings| {
         JsonHttpAdapter::new(&"crm".parse().unwrap(), settings).unwrap().capabilities("add_number").on_ambiguous

@@ -278,7 +278,7 @@ async fn with_more_rows_than_are_read() -> (Hss, String, String) {
 }
 
 #[tokio::test]
-async fn where_not_all_rows_are_read_nobody_is_said_to_have_no_number() {
+async fn unless_all_rows_are_read_a_number_is_never_said_to_have_no_holder() {
     let (hss, imsi, listed) = with_more_rows_than_are_read().await;
     let answer = holder(&hss, &listed).await;
     assert!(matches!(&answer, HolderAnswer::Unclear { detail } if detail.contains("scan incomplete")), "{answer:?}");

@@ -77,7 +77,7 @@ fn cases(released_before: &'static str) -> [(ResponseTemplate, &'static str, &'s
 }
 
 #[tokio::test]
-async fn a_described_release_is_done_only_where_nobody_has_it_after_it() {
+async fn a_release_by_an_adapter_file_is_done_only_if_no_party_has_the_resource_afterwards() {
     for (status, answer) in [(200, "done"), (409, "already_done")] {
         for (holder, expected, read_back) in cases(answer) {
             let server = target(status, holder).await;
@@ -95,7 +95,7 @@ async fn a_described_release_is_done_only_where_nobody_has_it_after_it() {
 }
 
 #[tokio::test]
-async fn a_release_that_was_refused_asks_nobody() {
+async fn after_a_refused_release_no_holder_is_asked_for() {
     let server = target(503, held_by("I2")).await;
     let adapter = described(FILE, &server.uri()).unwrap();
     assert_eq!(judged(&adapter).await.0, "unavailable");
@@ -105,7 +105,7 @@ async fn a_release_that_was_refused_asks_nobody() {
 }
 
 #[tokio::test]
-async fn a_release_in_plain_json_is_done_only_where_nobody_has_it_after_it() {
+async fn a_release_in_plain_json_is_done_only_if_no_party_has_the_resource_afterwards() {
     for (holder, expected, read_back) in cases("already_done") {
         let server = target(200, holder).await;
         let mut settings = settings(&server.uri());
@@ -119,7 +119,7 @@ async fn a_release_in_plain_json_is_done_only_where_nobody_has_it_after_it() {
 }
 
 #[test]
-fn a_file_that_cannot_say_who_has_it_cannot_promise_it() {
+fn a_file_without_find_holder_cannot_declare_a_release() {
     assert_eq!(check(FILE).len(), 0, "{:?}", check(FILE));
     let faults = check(FILE.split("[find_holder").next().unwrap());
     assert_eq!(faults.iter().map(|fault| fault.code.as_str()).collect::<Vec<_>>(), ["not_together"]);

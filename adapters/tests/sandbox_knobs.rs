@@ -52,7 +52,7 @@ fn added() -> Vec<Effect> {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_applied() {
+async fn a_refused_request_is_not_applied() {
     let (crm, adapter) = crm().await;
     let action = Action::Refuse { status: 429, body: json!({"code": "busy"}), retry_after_s: Some(3) };
     crm.add_rule(Rule::once(on("add_number"), action));
@@ -63,7 +63,7 @@ async fn what_is_refused_is_not_applied() {
 }
 
 #[tokio::test]
-async fn what_fails_before_is_not_applied_and_what_fails_after_is() {
+async fn a_failure_before_the_effect_is_not_applied_and_one_after_it_is() {
     for (action, verification, applied) in
         [(Action::FailBefore, Verification::NotApplied, vec![]), (Action::FailAfter, Verification::Applied, added())]
     {
@@ -79,7 +79,7 @@ async fn what_fails_before_is_not_applied_and_what_fails_after_is() {
 }
 
 #[tokio::test]
-async fn what_is_applied_late_lands_after_the_connection_was_cut() {
+async fn a_late_effect_is_applied_after_the_connection_was_cut() {
     let (crm, adapter) = crm().await;
     crm.add_rule(Rule::once(on("add_number"), Action::ApplyLate { ms: 50 }));
     assert_eq!(adapter.call(&add_number()).await.class(), "ambiguous");
@@ -87,7 +87,7 @@ async fn what_is_applied_late_lands_after_the_connection_was_cut() {
 }
 
 #[tokio::test]
-async fn a_delayed_request_is_carried_out_though_its_caller_has_gone() {
+async fn a_delayed_request_is_performed_although_its_caller_has_left() {
     let (crm, adapter) = crm().await;
     crm.add_rule(Rule::once(on("add_number"), Action::Delay { ms: 300 }));
     let mut add = add_number();
@@ -98,7 +98,7 @@ async fn a_delayed_request_is_carried_out_though_its_caller_has_gone() {
 }
 
 #[tokio::test]
-async fn a_duplicate_meets_the_idempotency_key_of_the_crm_and_the_rules_of_the_hss() {
+async fn a_duplicate_is_stopped_by_the_idempotency_key_of_the_crm_and_by_the_rules_of_the_hss() {
     let (crm, adapter) = crm().await;
     crm.add_rule(Rule::always(Pattern::default(), Action::Duplicate));
     assert_eq!(adapter.call(&add_number()).await, Outcome::Done);
@@ -185,7 +185,7 @@ async fn a_violation_on_postgresql_is_a_null_that_is_read_back() {
 }
 
 #[tokio::test]
-async fn a_locked_hss_wants_its_key() {
+async fn a_locked_hss_requires_its_key() {
     let options = SandboxOptions { provisioning_key: Some("open sesame".into()), ..SandboxOptions::default() };
     let locked = Hss::sandbox_with(options).await;
     let sandbox = locked.sandbox.as_ref().unwrap();
@@ -200,7 +200,7 @@ async fn a_locked_hss_wants_its_key() {
 }
 
 #[tokio::test]
-async fn the_knobs_and_the_log_are_there_over_http() {
+async fn the_knobs_and_the_log_are_available_over_http() {
     let hss = Hss::sandbox().await;
     let rule = json!({"match": {"method": "PATCH"}, "action": {"action": "refuse", "status": 503}, "times": 1});
     let (status, knobs) = hss.send("POST", "/__sandbox/knobs", Some(json!({"rules": [rule]}))).await;
@@ -248,7 +248,7 @@ async fn the_log_of_the_hss_shows_epoch_and_key_and_two_holders_are_a_fault() {
 }
 
 #[tokio::test]
-async fn a_sandbox_that_is_shut_down_is_not_there() {
+async fn a_sandbox_that_is_shut_down_does_not_answer() {
     let (crm, adapter) = crm().await;
     assert_eq!(adapter.health().await, Ok(()));
     crm.shutdown().await;
@@ -320,7 +320,7 @@ async fn an_answer_that_is_lost_was_applied_and_the_caller_gives_up() {
 }
 
 #[tokio::test]
-async fn every_request_is_remembered_whatever_became_of_it() {
+async fn every_request_is_remembered_whatever_its_result() {
     let (crm, adapter) = crm().await;
     crm.add_rule(Rule::once(
         on("add_number"),
@@ -341,7 +341,7 @@ async fn every_request_is_remembered_whatever_became_of_it() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_an_error_that_says_so() {
+async fn an_address_in_use_is_reported_as_such() {
     install_crypto_provider();
     let (crm, _) = crm().await;
     let options = SandboxOptions { listen: crm.address(), ..SandboxOptions::default() };

@@ -42,7 +42,7 @@ async fn a_web_page_can_neither_change_a_sandbox_nor_read_from_it() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_so_and_a_free_place_is_taken_again() {
+async fn a_connection_above_the_limit_is_told_so_and_a_free_slot_is_used_again() {
     install_crypto_provider();
     let options = SandboxOptions { connections_max: 2, ..SandboxOptions::default() };
     let crm = sandbox::crm(options).await.unwrap();

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn no_input_that_is_a_tenants_can_be_without_its_tenant() {
+    fn every_input_that_belongs_to_a_tenant_requires_the_tenant() {
         assert!(needs_first::<CustomerRef>().contains("`tenant`"));
         assert!(needs_first::<ProvisionRequest>().contains("`tenant`"));
         assert!(needs_first::<LookUp>().contains("`tenant`"));

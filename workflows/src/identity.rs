@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_is_who_its_workflow_id_says() {
+    fn a_customers_identity_comes_from_its_workflow_id() {
         let identity = of_customer("acme/customer/A%2F1", &argument("acme", "A/1"));
         assert_eq!((identity.me.tenant.as_str(), identity.me.customer.as_str()), ("acme", "A/1"));
         assert_eq!(identity.misidentified, None);
     }
 
     #[test]
-    fn a_start_argument_that_says_otherwise_is_noticed() {
+    fn a_start_argument_that_differs_is_noticed() {
         let identity = of_customer("acme/customer/A1", &argument("acme", "B1"));
         assert_eq!(identity.me.customer.as_str(), "A1");
         assert_eq!(identity.misidentified.as_deref(), Some("acme/B1"));

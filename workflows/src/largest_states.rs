@@ -255,7 +255,7 @@ fn the_largest_customer_that_also_remembers_as_many_order_ids_as_it_may_can_trav
 }
 
 #[test]
-fn what_waits_for_admission_counts_as_what_it_becomes() {
+fn events_that_wait_for_admission_count_like_the_orders_they_become() {
     let mut noise = Noise(2);
     let mut busy = Busy::new("customer", ClaimAnswer::Queued);
     let event = |number: usize, noise: &mut Noise| {

@@ -5,7 +5,7 @@
 //! runs). In replay it sees the result alone, and earlier. So nothing that the shell does may depend on the difference:
 //!
 //! 1. Handlers only append their input. The main routine processes local results first, then inputs, then results of calls, then the
-//! timer.
+//!    timer.
 //! 2. A local result is fed with the time of the previous input.
 //! 3. The decision to end the run is made only when an input other than a local result arrives.
 //!

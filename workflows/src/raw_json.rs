@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_written_value_can_be_read() {
         let argument = write(&vec![1, 2]).unwrap();
         assert_eq!(read::<Vec<u8>>(&argument).unwrap(), [1, 2]);
     }

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_carried_arrives() {
+    fn a_carried_machine_arrives() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
         let argument = carry(&start, &Residence::default(), &vec![1, 2, 3]).unwrap();
         assert_eq!(carried::<Vec<u8>>(&argument).unwrap(), [1, 2, 3]);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_is_carried_compressed_behind_the_start_argument_and_arrives() {
+    fn a_large_machine_is_compressed_after_the_start_argument_and_arrives() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
         let machine: Vec<String> = (0..100_000).map(|number| format!("order {number}")).collect();
         let argument = carry(&start, &Residence::default(), &machine).unwrap();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn where_an_entity_is_to_live_is_carried_beside_its_machine_small_or_large() {
+    fn the_queue_of_an_entity_is_carried_with_its_machine_small_or_large() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
         let mut residence = Residence::default();
         residence.ask_to_move(Home { generation: 2, task_queue: "q".to_owned() });
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn why_a_state_cannot_be_read_is_told_without_what_stands_in_it() {
+    fn the_reason_why_a_state_cannot_be_read_does_not_contain_the_state() {
         let argument = raw_json::write(&serde_json::json!({"carried": "12065551234"})).unwrap();
         let fault = carried::<Vec<u8>>(&argument).unwrap_err();
         assert!(fault.to_string().contains("12065551234"), "else there is nothing to leave out");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_argument_is_shown_in_part() {
+    fn an_invalid_argument_is_shown_in_part() {
         let strange = raw_json::write(&"x".repeat(1_000)).unwrap();
         assert_eq!(StartArgument::read(&strange), None);
         assert_eq!(StartArgument::claimed(&strange).len(), 200);

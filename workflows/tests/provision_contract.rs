@@ -137,7 +137,7 @@ fn outcomes_are_as_the_schema_says_class_by_class() {
 }
 
 #[test]
-fn what_is_no_outcome_is_none_for_the_schema_and_for_the_code() {
+fn an_invalid_outcome_is_rejected_by_the_schema_and_by_the_code() {
     for wrong in [
         json!({"class": "perhaps"}),
         json!({"class": "permanent", "detail": "without a code"}),
@@ -215,7 +215,7 @@ fn the_pages_examples_are_as_the_schema_says_and_it_names_every_field_and_class(
 }
 
 #[test]
-fn the_page_names_the_failures_that_leave_nothing_on_its_way() {
+fn the_page_names_the_failures_that_leave_no_request_in_flight() {
     let sentence = PAGE.split("\n\n").find(|paragraph| paragraph.contains("count as settled")).unwrap();
     for outcome in outcomes() {
         let is_named = sentence.contains(&format!("`{}`", outcome.class()));

@@ -197,7 +197,7 @@ async fn an_attempt_whose_worker_was_stopped_before_it_began_sends_nothing_once_
 }
 
 #[tokio::test]
-async fn a_clean_refusal_is_retried_and_leaves_word_that_it_was_clean() {
+async fn a_rejection_without_effect_is_retried_and_recorded_as_settled() {
     let refused = Outcome::unavailable("down");
     let came = attempt(1, None, &[refused], &[]).await;
     assert_eq!(came.outcome, Err("unavailable".to_owned()));
@@ -217,21 +217,21 @@ async fn after_an_ambiguous_attempt_the_next_one_waits_and_reads_back_and_the_on
 }
 
 #[tokio::test]
-async fn an_attempt_after_one_that_vanished_waits_until_nothing_can_land_any_more() {
+async fn an_attempt_after_a_lost_one_waits_until_no_request_can_take_effect_any_more() {
     let came = attempt(2, None, &[], &[Verification::Applied]).await;
     assert_eq!((came.outcome, came.asked), (Ok(Outcome::AlreadyDone), vec!["verify"]));
     assert!(came.took >= LANDS_WITHIN, "{:?}", came.took);
 }
 
 #[tokio::test]
-async fn what_an_attempt_before_the_last_left_is_not_trusted() {
+async fn the_state_left_by_an_older_attempt_than_the_last_is_not_trusted() {
     let stale = Some(LeftBy { attempt: 1, left: Left::Settled, next_at: Some(now()) });
     let came = attempt(3, stale, &[], &[Verification::NotApplied]).await;
     assert_eq!((came.outcome, came.asked), (Err(READ_BACK.to_owned()), vec!["verify"]));
 }
 
 #[tokio::test]
-async fn where_reading_back_says_nothing_another_attempt_asks_again_without_waiting() {
+async fn if_reading_back_is_unclear_the_next_attempt_reads_back_without_waiting() {
     let unclear = Verification::Unclear { detail: "away".to_owned() };
     let came = attempt(2, None, &[], &[unclear]).await;
     assert_eq!((came.outcome, came.asked), (Err("unclear".to_owned()), vec!["verify"]));
@@ -241,7 +241,7 @@ async fn where_reading_back_says_nothing_another_attempt_asks_again_without_wait
 }
 
 #[tokio::test]
-async fn an_attempt_that_waited_leaves_the_sending_to_the_next_one() {
+async fn an_attempt_that_waited_does_not_send_but_leaves_it_to_the_next_one() {
     let came = attempt(2, None, &[], &[Verification::NotApplied]).await;
     assert_eq!((came.outcome, came.asked), (Err(READ_BACK.to_owned()), vec!["verify"]));
     let next = attempt(3, came.left, &[Outcome::Done], &[]).await;
@@ -249,7 +249,7 @@ async fn an_attempt_that_waited_leaves_the_sending_to_the_next_one() {
 }
 
 #[tokio::test]
-async fn number_1_that_was_scheduled_later_than_its_call_reads_back_before_anything_is_sent() {
+async fn an_attempt_1_that_was_scheduled_after_its_call_reads_back_before_it_sends() {
     let now = SystemTime::now();
     let called = now - Duration::from_millis(1);
     let came = attempt_scheduled(1, called, now, None, &[], &[Verification::Applied]).await;

@@ -96,7 +96,7 @@ async fn found(world: &World) -> Result<Found, Outcome> {
 }
 
 #[tokio::test]
-async fn what_nobody_is_known_to_have_is_free_and_what_is_ones_own_too() {
+async fn a_right_is_free_if_no_other_customer_has_it() {
     let free = [
         world(&[], &[]),
         // The work of an earlier attempt of the same step.
@@ -109,7 +109,7 @@ async fn what_nobody_is_known_to_have_is_free_and_what_is_ones_own_too() {
 }
 
 #[tokio::test]
-async fn what_another_customer_holds_or_has_a_number_under_is_refused() {
+async fn a_right_is_refused_if_another_customer_holds_it_or_has_a_number_under_it() {
     let anothers = [
         world(&[("imsi/00101", "other")], &[]),
         world(&[("msisdn/2", "other")], &["msisdn/2"]),
@@ -123,7 +123,7 @@ async fn what_another_customer_holds_or_has_a_number_under_is_refused() {
 }
 
 #[tokio::test]
-async fn who_cannot_be_asked_is_asked_again() {
+async fn a_ledger_or_target_that_cannot_be_asked_is_asked_again() {
     let silent = World { ledger_is_silent: true, ..world(&[], &[]) };
     assert!(matches!(found(&silent).await, Ok(Found::LedgerSilent(_))));
     let away = World { registered: Err(Outcome::unavailable("away")), ..world(&[], &[]) };

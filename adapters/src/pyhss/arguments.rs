@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_read_however_people_write_it() {
+    fn a_number_is_parsed_in_all_usual_spellings() {
         let read = |raw: &str| Msisdn::try_from(raw.to_owned()).map(|msisdn| msisdn.to_string());
         assert_eq!(read("+1 206-555-1234").as_deref(), Ok("12065551234"));
         assert!(read("1234567890123456").is_err());

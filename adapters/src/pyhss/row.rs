@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_of_a_row_stand_in_two_columns() {
+    fn the_numbers_of_a_row_are_in_two_columns() {
         let row: ImsSubscriber = serde_json::from_value(
             json!({"ims_subscriber_id": 1, "imsi": "001", "msisdn": "1", "msisdn_list": "+2, 1,,3"}),
         )

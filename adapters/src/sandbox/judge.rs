@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_handed_over_whole_is_no_fault() {
+    fn a_complete_hand_over_is_not_a_violation() {
         let log = log(&[
             of("primary_number_set", "A1"),
             of("number_assigned", "A1"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_given_while_half_of_it_is_another_s_is_a_fault() {
+    fn giving_a_number_while_half_of_it_belongs_to_another_is_a_violation() {
         let log = log(&[
             of("primary_number_set", "A1"),
             of("number_assigned", "A1"),

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_passes_is_tried_again() {
+    fn only_temporary_failures_are_retried() {
         assert!(is_busy(&Status::resource_exhausted("Workflow is busy.")));
         assert!(is_busy(&Status::invalid_argument("exceeded workflow execution limit for signal events")));
         assert!(!is_busy(&Status::invalid_argument("SignalName is too long")));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_passes_is_asked_again() {
+    fn only_temporary_failures_of_queries_are_retried() {
         assert!(takes_updates_soon(&Status::aborted("the update was aborted by closing workflow")));
         assert!(takes_updates_soon(&Status::resource_exhausted("limit on number of concurrent in-flight updates")));
         assert!(!takes_updates_soon(&Status::not_found("workflow execution already completed")));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_that_is_not_there_is_told_from_a_namespace_that_is_not() {
+    fn a_missing_entity_is_distinguished_from_a_missing_namespace() {
         assert!(is_gone(&Status::not_found("workflow not found for ID: t/customer/c")));
         assert!(is_gone(&Status::not_found("workflow execution already completed")));
         assert!(!is_gone(&Status::not_found("Namespace nowhere is not found.")));

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_others_follow_is_not_the_end() {
+    fn a_run_with_a_successor_is_not_the_end() {
         assert_eq!(run(WorkflowExecutionStatus::Terminated, Vec::new()).ended(), Some("terminated"));
         for goes_on in [WorkflowExecutionStatus::Running, WorkflowExecutionStatus::ContinuedAsNew] {
             assert_eq!(run(goes_on, Vec::new()).ended(), None);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_one_call_at_a_target_is_told() {
+    async fn a_single_call_at_a_target_is_shown() {
         let hss = "interlock.provisioning-hss";
         let calls = vec![
             call(CALL, hss, 3, Some("503 Service Unavailable.")),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_several_calls_at_a_target_none_is_told() {
+    async fn of_several_calls_at_a_target_none_is_shown() {
         let queue = "interlock.provisioning-hss";
         let calls = vec![call(CALL, queue, 1, None), call(CALL, queue, 2, None)];
         let run = run(WorkflowExecutionStatus::Running, calls);

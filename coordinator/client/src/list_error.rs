@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_server_says_is_told_apart() {
+    fn the_answers_of_the_server_are_told_apart() {
         let code = |status: Status, resumed| ListError::of_status("default", resumed, &status).code();
         let unknown = "invalid query: invalid search attribute: InterlockTenant";
         assert_eq!(code(Status::invalid_argument(unknown), false), "search_attributes_missing");

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_nothing_of_who_paused_it_is_believed_all_the_same() {
+    fn a_pause_without_a_known_operator_counts_as_a_pause() {
         let paused = Paused::workflow(None);
         assert!(
             paused.sentence().starts_with("Paused by an operator: the customer's workflow was paused in Temporal;")

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_refused_name_says_that_attributes_are_missing() {
+    fn only_a_rejected_name_means_that_attributes_are_missing() {
         let refused = Status::invalid_argument("invalid query: invalid search attribute: InterlockTenant");
         assert_eq!(judged(&Err(refused)), Registration::Missing);
         assert_eq!(judged(&Ok(())), Registration::Registered);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_asked_again_while_it_is_not_known_that_they_are_registered_and_not_more_often_than_is_said() {
+    fn unregistered_attributes_are_checked_again_but_not_more_often_than_the_limit() {
         let now = Instant::now();
         let seen = Seen::default();
         assert!(seen.is_to_be_asked(now));

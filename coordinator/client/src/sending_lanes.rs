@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn so_many_signals_go_to_one_entity_at_a_time_and_no_more() {
+    async fn the_number_of_signals_in_flight_to_one_entity_is_limited() {
         let lanes = SendingLanes::new();
         let mut under_way = Vec::new();
         for _ in 0..SIGNALS_AT_A_TIME {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_more_than_so_many_in_a_second_waits() {
+    async fn signals_above_the_rate_wait() {
         let lanes = SendingLanes::new();
         for _ in 0..SIGNALS_AT_ONCE.get() {
             drop(lanes.enter("t/customer/c").await);

@@ -236,7 +236,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn a_customer_takes_any_input_and_survives_json(raws in vec(any::<Raw>(), 0..80)) {
+    fn a_customer_handles_any_input_and_survives_json(raws in vec(any::<Raw>(), 0..80)) {
         let world = scenario();
         let now = Timestamp(BEGINNING_MS);
         let mut customer = Customer::new(me(&world), Incarnation(BEGINNING_MS));
@@ -256,7 +256,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_customer_hears_twice_it_does_once(raws in vec(any::<Raw>(), 0..60)) {
+    fn a_customer_acts_once_on_a_repeated_input(raws in vec(any::<Raw>(), 0..60)) {
         let world = scenario();
         let now = Timestamp(BEGINNING_MS);
         let mut customer = Customer::new(me(&world), Incarnation(BEGINNING_MS));
@@ -274,7 +274,7 @@ proptest! {
     }
 
     #[test]
-    fn a_resource_takes_any_input_and_survives_json(raws in vec(any::<Raw>(), 0..80)) {
+    fn a_resource_handles_any_input_and_survives_json(raws in vec(any::<Raw>(), 0..80)) {
         let world = scenario();
         let mut resource = Resource::new(RealmId::from(&tenant()), world.resources[0].clone());
         let (mut now, mut epoch) = (Timestamp(BEGINNING_MS), Epoch(0));

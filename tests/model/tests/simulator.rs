@@ -27,7 +27,7 @@ fn runs_hold(first: u64) -> Sightings {
 }
 
 #[test]
-fn storms_break_nothing_and_nothing_fails_to_happen() {
+fn storms_break_nothing_and_everything_expected_happens() {
     let seen = runs_hold(0);
     let sometimes = [
         Sighting::Grant,

@@ -24,12 +24,12 @@ const ROUNDS: usize = 8;
 const SERVICES: usize = 25;
 
 #[test]
-fn an_entity_that_is_asked_all_the_time_replays_from_its_beginning() {
+fn an_entity_that_is_queried_all_the_time_replays_from_its_beginning() {
     asked_under_load("asked", EntityLimits::default());
 }
 
 #[test]
-fn an_entity_that_is_asked_all_the_time_continues_as_new_and_replays() {
+fn an_entity_that_is_queried_all_the_time_continues_as_new_and_replays() {
     let limits =
         EntityLimits { continue_as_new_events: 50, continue_as_new_events_forced: 90, ..EntityLimits::default() };
     asked_under_load("asked-fifty-events", limits);

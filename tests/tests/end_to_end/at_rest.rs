@@ -417,7 +417,7 @@ async fn key_1_is_missed(scene: &Scene<'_>, a2: &Customer, number: &str) -> Orde
 }
 
 #[test]
-fn keys_change_while_orders_wait_and_a_key_that_is_missing_is_told_and_loses_nothing() {
+fn keys_change_while_orders_wait_and_a_missing_key_is_reported_and_loses_nothing() {
     run(async {
         let keys = Keys::new(&["1", "2"]);
         let mut bed = Testbed::start("rotated", keys.wanted("1")).await;

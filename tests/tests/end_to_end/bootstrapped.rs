@@ -44,7 +44,7 @@ fn assert_refuses(said: &Said, code: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_namespace_is_prepared_once_and_found_prepared_ever_after() {
+fn a_namespace_is_prepared_once_and_found_prepared_afterwards() {
     run(async {
         let bed = shared().await;
         let of = |more: &[&'static str]| [&["bootstrap", "--namespace", "fresh"], more].concat();
@@ -69,7 +69,7 @@ fn a_namespace_is_prepared_once_and_found_prepared_ever_after() {
 }
 
 #[test]
-fn who_disagrees_with_what_is_recorded_does_not_start_and_says_why() {
+fn a_process_whose_settings_differ_from_the_recorded_ones_does_not_start_and_says_why() {
     run(async {
         let bed = shared().await;
         let commands: [&[&str]; 3] =

@@ -130,7 +130,7 @@ fn a_call_that_never_arrived_is_sent_again_by_the_next_run_after_it_has_read_bac
 }
 
 #[test]
-fn a_call_that_ends_soon_is_waited_for_and_nobody_doubts_it() {
+fn a_call_that_ends_soon_is_awaited_and_not_in_doubt() {
     run(async {
         let bed = bed("calls-waited-for").await;
         {

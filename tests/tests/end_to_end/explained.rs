@@ -226,7 +226,7 @@ fn orders_that_wait_for_each_other_are_shown_as_a_ring() {
 }
 
 #[test]
-fn a_held_order_is_found_by_its_state_and_target_and_says_how_it_is_mended() {
+fn a_held_order_is_found_by_its_state_and_target_and_says_how_to_fix_it() {
     run(async {
         let scene = Scene::on(shared().await);
         let (held, waiting, number) = (scene.customer("held"), scene.customer("waiting"), number());
@@ -317,7 +317,7 @@ fn a_list_is_walked_by_its_cursor_and_has_each_order_once() {
 }
 
 #[test]
-fn a_list_that_cannot_be_meant_is_refused_with_a_code() {
+fn an_impossible_list_request_is_refused_with_a_code() {
     run(async {
         let scene = Scene::on(shared().await);
         for (query, code) in [

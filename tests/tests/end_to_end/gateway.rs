@@ -131,7 +131,7 @@ fn a_duplicate_is_accepted_as_the_same_order_and_changes_nothing() {
 }
 
 #[test]
-fn what_cannot_be_an_event_is_refused_with_a_problem() {
+fn an_invalid_event_is_refused_with_a_problem() {
     run(async {
         let producer = Producer::on(shared().await);
         let customer = producer.scene.customer("A");
@@ -196,7 +196,7 @@ fn customers_numbers_and_orders_are_shown() {
 }
 
 #[test]
-fn what_was_never_seen_is_not_found_and_what_is_no_id_is_a_bad_request() {
+fn an_unknown_id_is_not_found_and_an_invalid_id_is_a_bad_request() {
     run(async {
         let producer = Producer::on(shared().await);
         let customer = producer.scene.customer("A");
@@ -214,7 +214,7 @@ fn what_was_never_seen_is_not_found_and_what_is_no_id_is_a_bad_request() {
 }
 
 #[test]
-fn without_a_worker_events_are_accepted_and_questions_are_answered_no_worker_and_without_temporal_nothing_is() {
+fn without_a_worker_only_events_are_accepted_and_without_temporal_nothing_is() {
     run(async {
         let mut bed = Testbed::start("no-worker", Wanted { no_workers: true, ..Wanted::default() }).await;
         {

@@ -42,7 +42,7 @@ fn with(mut event: Value, key: &str, value: Value) -> Value {
 }
 
 #[test]
-fn an_event_that_is_none_is_rejected_and_the_entity_goes_on() {
+fn an_invalid_event_is_rejected_and_the_entity_continues() {
     run(async {
         let scene = Scene::on(shared().await);
         let customer = scene.customer("A");
@@ -87,7 +87,7 @@ fn an_event_that_is_none_is_rejected_and_the_entity_goes_on() {
 }
 
 #[test]
-fn an_event_that_the_catalog_does_not_take_is_rejected_and_the_entity_goes_on() {
+fn an_event_that_the_catalog_rejects_is_rejected_and_the_entity_continues() {
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, other) = (scene.customer("A"), scene.customer("B"));
@@ -125,7 +125,7 @@ fn an_event_that_the_catalog_does_not_take_is_rejected_and_the_entity_goes_on() 
 }
 
 #[test]
-fn a_signal_that_nobody_knows_and_a_message_that_nobody_can_read_wedge_neither_customer_nor_number() {
+fn unknown_signals_and_unreadable_messages_block_neither_customer_nor_number() {
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, number) = (scene.customer("A"), number());

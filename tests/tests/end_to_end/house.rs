@@ -60,14 +60,14 @@ fn uses(package: &Package, kinds: &[DependencyKind]) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_rooms_of_the_house_are_those_of_the_design() {
+fn the_crates_are_those_of_the_design() {
     let expected: BTreeSet<&str> = MAY_USE.iter().map(|(room, _)| *room).collect();
     let rooms = rooms();
     assert_eq!(rooms.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
 }
 
 #[test]
-fn a_room_uses_only_rooms_below_it() {
+fn a_crate_uses_only_crates_below_it() {
     let rooms = rooms();
     for (room, may_use) in MAY_USE {
         let all = [DependencyKind::Normal, DependencyKind::Build, DependencyKind::Development];
@@ -78,7 +78,7 @@ fn a_room_uses_only_rooms_below_it() {
 }
 
 #[test]
-fn a_room_has_nothing_of_the_world_outside_that_it_has_no_use_for() {
+fn a_crate_has_none_of_the_external_dependencies_that_it_must_not_have() {
     let rooms = rooms();
     for (room, forbidden) in HAS_NO_USE_FOR {
         for used in uses(&rooms[room], &[DependencyKind::Normal, DependencyKind::Build]) {
@@ -88,7 +88,7 @@ fn a_room_has_nothing_of_the_world_outside_that_it_has_no_use_for() {
 }
 
 #[test]
-fn the_table_of_rooms_itself_has_no_ring() {
+fn the_table_of_crates_itself_has_no_cycle() {
     let may_use: BTreeMap<&str, &[&str]> = MAY_USE.into();
     for (room, below) in MAY_USE {
         for other in below {

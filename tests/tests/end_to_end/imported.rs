@@ -60,7 +60,7 @@ fn line_of(index: usize) -> String {
 }
 
 #[test]
-fn an_import_goes_on_where_it_was_when_worker_and_command_are_killed() {
+fn an_import_continues_where_it_was_after_worker_and_command_are_killed() {
     run(async {
         let wanted = Wanted { worker_processes: Some(vec![Workload::All]), ..Wanted::default() };
         let mut bed = Testbed::start("import-killed", wanted).await;
@@ -112,7 +112,7 @@ const GONE_LIMIT: Duration = Duration::from_secs(30);
 const LONG_PART: usize = 3_000;
 
 #[test]
-fn a_worker_that_is_told_to_stop_leaves_the_rest_of_a_part_to_another_one() {
+fn a_worker_that_is_stopped_leaves_the_rest_of_a_part_to_another_one() {
     run(async {
         let drain_soon: SettingsChange = Box::new(|settings| settings.workers.drain = Duration::from_secs(1));
         // The workers that answer the lines continue.
@@ -153,7 +153,7 @@ fn a_worker_that_is_told_to_stop_leaves_the_rest_of_a_part_to_another_one() {
 }
 
 #[test]
-fn an_import_whose_command_does_not_come_back_ends_and_the_same_list_begins_anew() {
+fn an_import_whose_command_does_not_return_ends_and_the_same_list_can_start_again() {
     run(async {
         let scene = Scene::on(shared().await);
         let installation = &scene.bed.platform.installation;
@@ -203,7 +203,7 @@ fn another_holder_is_a_conflict_and_bad_lines_do_not_stop_the_others() {
 }
 
 #[test]
-fn a_dry_run_changes_nothing_and_says_what_would_become_of_each_line() {
+fn a_dry_run_changes_nothing_and_reports_what_each_line_would_do() {
     run(async {
         let scene = Scene::on(shared().await);
         let (held, free) = (number(), number());
@@ -219,7 +219,7 @@ fn a_dry_run_changes_nothing_and_says_what_would_become_of_each_line() {
 }
 
 #[test]
-fn an_imported_number_is_released_at_the_hss_and_goes_to_whoever_waits() {
+fn an_imported_number_is_released_at_the_hss_and_goes_to_the_waiting_customer() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a, b, number) = (Scene::newcomer("A"), scene.customer("B"), number());

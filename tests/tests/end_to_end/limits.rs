@@ -241,7 +241,7 @@ async fn flood(bed: &mut Testbed, events: usize, limits: EntityLimits) {
 }
 
 #[test]
-fn what_comes_while_no_worker_runs_at_all_is_kept_and_ends_once_they_run() {
+fn events_that_arrive_while_no_worker_runs_are_kept_and_end_once_workers_run() {
     run_alone(async {
         let events = events_wanted().min(SIGNALS_MAX);
         let directory = tempfile::tempdir().unwrap();

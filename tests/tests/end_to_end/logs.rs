@@ -22,7 +22,7 @@ fn no_subscriber_number_is_in_any_log_or_trace_whatever_the_level() {
 }
 
 #[test]
-fn a_record_of_an_attempt_says_whose_it_is() {
+fn a_log_record_of_an_attempt_names_its_order_and_tenant() {
     run(async {
         let seen = seen().await;
         let records = seen.logs[0].lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -62,7 +62,7 @@ async fn an_older_claim_comes_after_a_grant_that_was_not_recorded(lossy: &LossyB
 }
 
 #[test]
-fn nobody_else_is_granted_a_fresh_number_after_the_task_of_its_first_grant_was_lost() {
+fn no_other_customer_gets_a_fresh_number_after_the_task_of_its_first_grant_was_lost() {
     run(async {
         let lossy = LossyBed::start("lost-21").await;
         let timer = an_older_claim_comes_after_a_grant_that_was_not_recorded(&lossy, "slow");
@@ -75,7 +75,7 @@ fn nobody_else_is_granted_a_fresh_number_after_the_task_of_its_first_grant_was_l
 /// Trace 22. A gives the number back, B gets a grant with an epoch, and the task is lost. B's return at that epoch counts, and C gets
 /// the number.
 #[test]
-fn a_number_whose_grant_was_told_in_a_lost_task_can_be_given_back() {
+fn a_number_whose_grant_was_sent_in_a_lost_task_can_be_given_back() {
     run(async {
         let lossy = LossyBed::start("lost-22").await;
         let scene = Scene::on(&lossy.bed);

@@ -212,7 +212,7 @@ fn protect(target: &str, settings: &mut TargetSettings) {
 }
 
 #[test]
-fn all_ends_well_whichever_task_is_lost_of_a_target_a_tenant_or_an_import() {
+fn targets_tenants_and_imports_end_well_whichever_task_is_lost() {
     run(async {
         let lossy = Lossy { events: EVENTS, protect: Some(protect), ..Lossy::default() };
         let lossy = LossyBed::start_with("lost-entities", lossy).await;

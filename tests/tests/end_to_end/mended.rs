@@ -65,7 +65,7 @@ async fn post(scene: &Scene<'_>, order: &OrderId, body: Value) -> (StatusCode, V
 }
 
 #[test]
-fn a_step_that_the_hss_refused_is_retried_once_the_hss_is_mended() {
+fn a_step_that_the_hss_refused_is_retried_once_the_hss_is_fixed() {
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, number) = (scene.customer("A"), number());
@@ -159,7 +159,7 @@ fn settings_that_the_targets_refuse_are_amended_at_every_target() {
 }
 
 #[test]
-fn what_a_claim_says_is_not_amended() {
+fn the_data_of_a_claim_cannot_be_amended() {
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, number, other) = (scene.customer("A"), number(), number());
@@ -263,7 +263,7 @@ fn a_release_that_waits_for_its_assign_goes_first_when_a_person_says_so() {
 }
 
 #[test]
-fn a_number_is_taken_from_a_dead_holder_whom_the_target_does_not_know() {
+fn a_number_is_taken_from_a_dead_holder_that_the_target_does_not_know() {
     run(async {
         let scene = Scene::on(shared().await);
         let (ghost, next, number) = (scene.customer("A"), scene.customer("B"), number());
@@ -298,7 +298,7 @@ fn a_number_is_taken_from_a_dead_holder_whom_the_target_does_not_know() {
 }
 
 #[test]
-fn a_number_that_the_target_has_registered_to_its_holder_is_taken_only_by_who_insists() {
+fn a_number_that_the_target_has_registered_to_its_holder_is_taken_only_if_the_operator_insists() {
     run(async {
         let scene = Scene::on(shared().await);
         let (holder, number) = (scene.customer("A"), number());
@@ -327,7 +327,7 @@ fn a_number_that_the_target_has_registered_to_its_holder_is_taken_only_by_who_in
 }
 
 #[test]
-fn an_authority_that_does_not_answer_is_not_waited_for_without_end() {
+fn the_wait_for_an_authority_that_does_not_answer_is_limited() {
     run(async {
         let scene = Scene::on(shared().await);
         let (holder, number) = (scene.customer("A"), number());
@@ -402,7 +402,7 @@ fn all_that_a_target_refused_is_retried_by_filter() {
 }
 
 #[test]
-fn an_action_on_what_was_never_seen_says_so() {
+fn an_action_on_an_unknown_order_or_resource_says_so() {
     run(async {
         let scene = Scene::on(shared().await);
         let nobody = OrderId::derive(&scene.tenant, &"nobody".parse().unwrap(), "/tests", "none", None);

@@ -129,7 +129,7 @@ fn every_metric_that_alerts_and_dashboards_name_exists() {
 
 /// The tests that Prometheus' own `promtool test rules` runs.
 #[test]
-fn every_alert_has_a_case_in_which_it_comes_of_metrics_that_alerts_name() {
+fn every_alert_has_a_case_in_which_it_fires_from_metrics_that_alerts_name() {
     let named: BTreeSet<String> = rules().iter().flat_map(|rule| metrics_of(rule["expr"].as_str().unwrap())).collect();
     let mut come = BTreeSet::new();
     let cases = yaml("prometheus/alerts.test.yml")["tests"].as_array().unwrap().clone();
@@ -204,7 +204,7 @@ fn a_query_is_read_for_the_metrics_that_it_names() {
 }
 
 #[test]
-fn every_alert_has_its_section_in_the_runbook_and_the_runbook_speaks_of_no_other() {
+fn every_alert_has_its_section_in_the_runbook_and_the_runbook_has_no_others() {
     let runbook = text("docs/runbook.md");
     let sections: BTreeSet<String> =
         runbook.lines().filter_map(|line| line.strip_prefix("## ").map(str::to_owned)).collect();
@@ -228,7 +228,7 @@ fn every_alert_has_its_section_in_the_runbook_and_the_runbook_speaks_of_no_other
 }
 
 #[test]
-fn prometheus_and_grafana_find_what_is_there() {
+fn prometheus_and_grafana_find_their_files() {
     let prometheus = yaml("prometheus/prometheus.yml");
     for file in prometheus["rule_files"].as_array().unwrap() {
         assert!(deploy().join("prometheus").join(file.as_str().unwrap()).is_file(), "{file}");

@@ -157,7 +157,7 @@ fn the_orders_of_one_customer_take_effect_at_a_target_in_the_order_in_which_they
 }
 
 #[test]
-fn a_customer_that_leaves_gives_up_all_its_numbers_to_those_who_wait() {
+fn a_customer_that_leaves_releases_all_its_numbers_to_the_waiting_customers() {
     run(async {
         let scene = Scene::on(shared().await);
         let (leaving, staying) = (scene.customer("leaving"), scene.customer("staying"));

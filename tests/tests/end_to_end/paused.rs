@@ -38,7 +38,7 @@ async fn paused_call(scene: &Scene<'_>, customer: &Customer, number: &str) -> Or
 }
 
 #[test]
-fn a_paused_call_is_told_and_a_retry_lets_it_go_on() {
+fn a_paused_call_is_shown_and_a_retry_resumes_it() {
     run(async {
         let scene = Scene::on(bed().await);
         let (customer, number) = (scene.customer("A"), number());
@@ -82,7 +82,7 @@ fn an_order_that_is_cancelled_while_its_call_is_paused_is_undone_once_the_call_i
 }
 
 #[test]
-fn a_retry_of_an_order_whose_call_is_not_paused_is_refused_as_ever() {
+fn a_retry_of_an_order_whose_call_is_not_paused_is_refused() {
     run(async {
         let scene = Scene::on(bed().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
@@ -95,7 +95,7 @@ fn a_retry_of_an_order_whose_call_is_not_paused_is_refused_as_ever() {
 }
 
 #[test]
-fn a_paused_workflow_of_a_customer_is_told_and_goes_on_once_it_is_unpaused() {
+fn a_paused_workflow_of_a_customer_is_shown_and_continues_once_it_is_unpaused() {
     run(async {
         let scene = Scene::on(bed().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());

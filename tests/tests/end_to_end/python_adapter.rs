@@ -176,7 +176,7 @@ fn steps_at_an_external_target_are_done_in_order_and_once_by_a_worker_in_python(
 }
 
 #[test]
-fn what_the_target_refuses_for_good_waits_for_a_person_with_the_code_that_python_gave() {
+fn a_step_that_the_target_refuses_permanently_is_held_with_the_code_from_python() {
     run(async {
         let Some(Afterwards { refused, .. }) = afterwards().await else { return };
         let waiting = &refused["waiting_for"];
@@ -186,7 +186,7 @@ fn what_the_target_refuses_for_good_waits_for_a_person_with_the_code_that_python
 }
 
 #[test]
-fn what_the_target_refuses_for_now_is_sent_again_until_it_takes_it() {
+fn a_step_that_the_target_refuses_temporarily_is_retried_until_it_succeeds() {
     run(async {
         let Some(Afterwards { busy: (customer, number, times), crm, .. }) = afterwards().await else { return };
         assert_eq!(of_account(crm, &customer.id), [format!("add {number}")]);
@@ -213,7 +213,7 @@ fn a_call_that_a_worker_in_python_died_in_is_read_back_by_the_next_one_and_not_s
 }
 
 #[test]
-fn interlocks_own_workers_leave_an_external_target_alone_and_say_so_where_it_is_named() {
+fn interlocks_own_workers_do_not_serve_an_external_target_and_say_so_if_it_is_named() {
     run(async {
         let Some(Afterwards { not_served, .. }) = afterwards().await else { return };
         assert_eq!(not_served, "target_external");

@@ -74,7 +74,7 @@ fn leave_out(value: &mut Value) {
 }
 
 #[test]
-fn events_that_no_worker_had_taken_in_are_brought_back_and_end_once_each() {
+fn events_that_no_worker_had_received_are_recovered_and_end_once_each() {
     run(async {
         let wanted = Wanted { worker_processes: Some(Vec::new()), ..Wanted::default() };
         let mut bed = Testbed::start("recovered-unserved", wanted).await;
@@ -124,7 +124,7 @@ fn events_that_no_worker_had_taken_in_are_brought_back_and_end_once_each() {
 }
 
 #[test]
-fn what_was_open_in_the_last_of_several_runs_is_brought_back_and_what_was_over_is_not() {
+fn orders_that_were_open_in_the_last_of_several_runs_are_recovered_and_ended_ones_are_not() {
     run(async {
         let limits =
             EntityLimits { continue_as_new_events: 40, continue_as_new_events_forced: 90, ..EntityLimits::default() };
@@ -184,7 +184,7 @@ fn what_was_open_in_the_last_of_several_runs_is_brought_back_and_what_was_over_i
 }
 
 #[test]
-fn of_a_customer_that_lives_nothing_is_brought_back() {
+fn nothing_is_recovered_of_a_running_customer() {
     run(async {
         let scene = Scene::on(shared().await);
         let customer = scene.customer("A");

@@ -129,14 +129,14 @@ async fn after_the_number_went_on(point: Point, reapply: Reapply) {
 }
 
 #[test]
-fn a_customer_that_is_reset_to_before_its_grant_has_its_number_still() {
+fn a_customer_that_is_reset_to_before_its_grant_still_has_its_number() {
     run(async {
         tokio::join!(before_the_grant(Reapply::All), before_the_grant(Reapply::Nothing));
     });
 }
 
 #[test]
-fn a_customer_that_is_reset_to_before_its_number_went_on_does_not_write_any_more() {
+fn a_customer_that_is_reset_to_before_its_number_was_handed_on_no_longer_writes() {
     run(async {
         tokio::join!(
             after_the_number_went_on(Point::BeforeLastCall, Reapply::All),
@@ -183,7 +183,7 @@ async fn number_reset(is_handed_over: bool, point: Point, reapply: Reapply) {
 }
 
 #[test]
-fn a_number_that_is_reset_to_before_a_grant_that_was_used_is_granted_to_nobody_else() {
+fn a_number_that_is_reset_to_before_a_used_grant_is_granted_to_no_other_customer() {
     run(async {
         tokio::join!(
             number_reset(false, Point::First, Reapply::All),
@@ -197,7 +197,7 @@ fn a_number_that_is_reset_to_before_a_grant_that_was_used_is_granted_to_nobody_e
 }
 
 #[test]
-fn entities_that_are_cancelled_go_on_as_ever() {
+fn entities_ignore_cancellation() {
     run(async {
         let scene = Scene::on(bed().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());

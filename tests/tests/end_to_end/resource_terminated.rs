@@ -27,7 +27,7 @@ async fn ledger_says(scene: &Scene<'_>, number: &str, holder: &Customer, waiting
 }
 
 #[test]
-fn whoever_waited_for_a_number_whose_entity_was_terminated_is_served_when_customers_were_asked_again() {
+fn customers_waiting_for_a_number_whose_entity_was_terminated_are_served_after_they_were_asked_again() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2, a3, number) = (scene.customer("A1"), scene.customer("A2"), scene.customer("A3"), number());
@@ -59,7 +59,7 @@ fn whoever_waited_for_a_number_whose_entity_was_terminated_is_served_when_custom
 }
 
 #[test]
-fn customers_are_asked_again_about_a_number_whose_entity_lives_and_nothing_changes() {
+fn asking_customers_again_about_a_number_whose_entity_runs_changes_nothing() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());

@@ -57,17 +57,17 @@ async fn is_left_alone(target: Doubtful) {
 }
 
 #[test]
-fn a_json_target_is_left_alone_for_as_long_as_it_asks() {
+fn a_json_target_is_not_called_before_its_retry_after_has_passed() {
     run(is_left_alone(Doubtful::Crm));
 }
 
 #[test]
-fn the_hss_is_left_alone_for_as_long_as_it_asks() {
+fn the_hss_is_not_called_before_its_retry_after_has_passed() {
     run(is_left_alone(Doubtful::Hss));
 }
 
 #[test]
-fn a_target_that_does_not_say_how_long_is_asked_again_after_the_pauses_of_the_catalog() {
+fn a_target_without_a_retry_after_is_called_again_after_the_pauses_of_the_catalog() {
     run(async {
         let in_doubt = InDoubt::at(bed().await, Doubtful::Crm);
         let rule =
@@ -144,12 +144,12 @@ fn a_text_message_whose_gateway_is_down_past_its_time_ends_as_expired_and_is_nev
 }
 
 #[test]
-fn one_that_reached_an_entity_ends_as_expired_too() {
+fn a_text_message_that_reached_an_entity_also_ends_as_expired() {
     run(is_never_sent_late(Doubtful::KeysOnly, async |scene, event| scene.submit(&event).await));
 }
 
 #[test]
-fn what_expires_in_doubt_is_read_back_and_not_sent_again() {
+fn a_step_that_expires_in_doubt_is_read_back_and_not_sent_again() {
     run(async {
         let bed = bed().await;
         let (scene, number) = (Scene::on(&bed.bed), number());

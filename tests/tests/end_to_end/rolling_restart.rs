@@ -205,7 +205,7 @@ fn several_workers_of_one_process_serve_one_queue() {
 }
 
 #[test]
-fn workers_whose_slots_go_by_memory_and_cpu_do_the_same_work() {
+fn workers_with_slots_by_memory_and_cpu_do_the_same_work() {
     run(async {
         // The machine of a test is busy with other tests. Slots must be available anyway.
         let by_resources = WorkloadSettings {

@@ -21,7 +21,7 @@ fn value(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
 }
 
 #[test]
-fn what_entities_and_steps_did_is_counted() {
+fn the_work_of_entities_and_steps_is_counted() {
     run(async {
         let [worker, gateway] = &seen().await.metrics;
         let at_least = |text: &str, name: &str, labels: &[&str], least: f64| {
@@ -49,7 +49,7 @@ fn what_entities_and_steps_did_is_counted() {
 }
 
 #[test]
-fn what_an_alert_waits_for_the_first_of_is_counted_from_0() {
+fn counters_whose_first_increase_raises_an_alert_start_at_0() {
     run(async {
         let [worker, gateway] = &seen().await.metrics;
         for (text, at) in [(worker, "at=\"entity\""), (gateway, "at=\"gateway\"")] {
@@ -117,7 +117,7 @@ pub fn names(metrics: &[String]) -> BTreeSet<String> {
 }
 
 #[test]
-fn no_metric_is_labelled_with_what_is_not_bounded() {
+fn no_metric_has_a_label_with_unbounded_values() {
     run(async {
         let seen = seen().await;
         let ours = seen.metrics.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("interlock_"));

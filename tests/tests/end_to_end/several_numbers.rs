@@ -27,7 +27,7 @@ fn row(scene: &Scene<'_>, table: &str, customer: &Customer) -> Value {
 }
 
 #[test]
-fn a_number_that_stands_only_in_a_list_goes_to_the_next_one_when_its_holder_gave_it_up() {
+fn a_number_that_is_only_in_a_list_goes_to_the_next_customer_after_its_holder_released_it() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2) = (scene.customer("A1"), scene.customer("A2"));
@@ -89,7 +89,7 @@ fn a_release_that_names_a_sim_that_does_not_have_the_number_leaves_it_to_its_hol
 }
 
 #[test]
-fn a_ledger_that_is_filled_from_the_hss_knows_the_numbers_that_stand_only_in_lists() {
+fn a_ledger_that_is_filled_from_the_hss_knows_the_numbers_that_are_only_in_lists() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2) = (scene.customer("A1"), scene.customer("A2"));

@@ -166,7 +166,7 @@ async fn bed(name: &str, listener: &Listener) -> Testbed {
 }
 
 #[test]
-fn what_a_sweep_finds_is_told_once_and_again_when_it_is_over() {
+fn a_finding_is_reported_once_when_it_begins_and_once_when_it_ends() {
     run(async {
         let listener = Listener::start().await;
         let bed = bed("swept", &listener).await;
@@ -209,7 +209,7 @@ fn what_a_sweep_finds_is_told_once_and_again_when_it_is_over() {
 }
 
 #[test]
-fn those_who_wait_at_a_resource_whose_entity_was_terminated_are_served_after_the_next_sweep() {
+fn customers_waiting_at_a_resource_whose_entity_was_terminated_are_served_after_the_next_sweep() {
     run(async {
         let listener = Listener::start().await;
         let bed = bed("swept-terminated", &listener).await;
@@ -277,7 +277,7 @@ fn a_holder_without_open_orders_is_known_again_when_its_resource_was_terminated_
 }
 
 #[test]
-fn orders_that_wait_for_each_other_and_a_target_that_is_not_called_are_told_by_the_sweep() {
+fn the_sweep_reports_orders_that_wait_for_each_other_and_targets_that_are_not_called() {
     run(async {
         let listener = Listener::start().await;
         let bed = bed("swept-ring", &listener).await;
@@ -346,7 +346,7 @@ fn a_ring_is_broken_by_letting_the_release_of_one_order_go_first() {
 const MANY: u32 = 40;
 
 #[test]
-fn a_webhook_that_hangs_keeps_no_sweep_from_ending_and_each_alert_is_told_once() {
+fn a_hanging_webhook_does_not_block_sweeps_and_each_alert_is_reported_once() {
     run(async {
         let listener = Listener::start_hanging().await;
         let bed = bed("swept-hanging", &listener).await;
@@ -407,7 +407,7 @@ async fn ring_of_two(scene: &Scene<'_>) -> [OrderId; 2] {
 }
 
 #[test]
-fn two_who_swap_their_numbers_are_no_ring_even_while_the_target_is_not_called() {
+fn two_customers_that_swap_their_numbers_are_not_a_ring_even_while_the_target_is_not_called() {
     run(async {
         let listener = Listener::start().await;
         let bed = bed("swept-swap", &listener).await;

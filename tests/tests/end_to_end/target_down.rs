@@ -50,7 +50,7 @@ fn from_environment(name: &str, otherwise: usize) -> usize {
 }
 
 #[test]
-fn what_waits_for_a_target_that_is_down_costs_nothing_and_goes_on_in_order_and_in_a_ramp() {
+fn steps_that_wait_for_a_down_target_cost_nothing_and_continue_in_order_and_in_a_ramp() {
     run_alone(async {
         let bed = bed("target-down", watched).await;
         let scene = Scene::on(&bed);

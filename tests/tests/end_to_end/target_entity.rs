@@ -53,7 +53,7 @@ fn often_in_maintenance(target: &str, settings: &mut TargetSettings) {
 }
 
 #[test]
-fn while_a_maintenance_window_lasts_a_target_is_not_called_and_after_it_it_is() {
+fn a_target_is_not_called_during_a_maintenance_window_and_is_called_after_it() {
     run(async {
         let bed = bed("target-maintenance", often_in_maintenance).await;
         let scene = Scene::on(&bed);
@@ -91,7 +91,7 @@ fn found_down_by_two(target: &str, settings: &mut TargetSettings) {
 }
 
 #[test]
-fn a_target_counts_as_down_once_as_many_worker_processes_find_so_as_the_settings_say() {
+fn a_target_counts_as_down_once_the_configured_number_of_worker_processes_report_it() {
     run(async {
         let worker_processes = Some(vec![Workload::All]);
         let mut bed = Testbed::start("target-agreed", Wanted { worker_processes, ..wanted(found_down_by_two) }).await;
@@ -129,7 +129,7 @@ fn a_target_counts_as_down_once_as_many_worker_processes_find_so_as_the_settings
 }
 
 #[test]
-fn a_target_entity_that_was_terminated_while_its_queue_stood_at_0_is_revived_by_the_sweep() {
+fn a_target_entity_that_was_terminated_while_its_queue_was_stopped_is_restarted_by_the_sweep() {
     run(async {
         let bed = bed("target-terminated", watched).await;
         let scene = Scene::on(&bed);
@@ -147,7 +147,7 @@ fn a_target_entity_that_was_terminated_while_its_queue_stood_at_0_is_revived_by_
 }
 
 #[test]
-fn a_target_entity_that_was_terminated_is_revived_although_nobody_can_find_out_who_waits() {
+fn a_target_entity_that_was_terminated_is_restarted_although_waiting_orders_cannot_be_listed() {
     run(async {
         // The server answers no query to its visibility store.
         let away = vec![("frontend.namespaceRPS.visibility", "0")];

@@ -84,7 +84,7 @@ fn a_worker_with_other_settings_of_the_tenant_does_not_prepare_it() {
 }
 
 #[test]
-fn a_namespace_in_which_nothing_is_recorded_is_told() {
+fn a_namespace_without_recorded_settings_is_reported() {
     run(async {
         let blue = TenantSettings { namespace: Some("blue".to_owned()), ..TenantSettings::default() };
         let wanted = Wanted { tenants: vec![("blue", blue)], ..Wanted::default() };
@@ -129,7 +129,7 @@ fn a_tenant_whose_open_orders_cannot_be_counted_does_not_leave() {
 }
 
 #[test]
-fn a_target_that_does_not_answer_is_told_and_asked_again() {
+fn a_target_that_does_not_answer_is_reported_and_asked_again() {
     run(async {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let nobody = TargetSettings::new(AdapterKind::Json, format!("http://{closed}").parse().unwrap());

@@ -103,7 +103,7 @@ fn a_waiting_customer_that_a_batch_terminates_gets_the_number_in_its_next_life()
 }
 
 #[test]
-fn a_number_whose_entity_a_batch_terminates_in_the_middle_of_a_release_goes_on_to_whoever_waited() {
+fn a_number_whose_entity_a_batch_terminates_in_the_middle_of_a_release_goes_to_the_waiting_customer() {
     run(async {
         let hand_over = HandOver::in_doubt().await;
         terminate(&hand_over.scene.number_entity(&hand_over.number)).await;

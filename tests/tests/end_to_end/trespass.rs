@@ -52,7 +52,7 @@ async fn settled(scene: &Scene<'_>, event: &Value) -> Value {
 }
 
 #[test]
-fn what_another_customer_has_is_neither_removed_nor_released_nor_changed() {
+fn another_customers_resources_are_neither_removed_nor_released_nor_changed() {
     run(async {
         let scene = Scene::on(shared().await);
         let (victim, of_victim) = victim(&scene).await;
@@ -238,7 +238,7 @@ fn a_tenant_neither_sees_nor_forces_what_another_one_has() {
 }
 
 #[test]
-fn an_action_id_is_its_callers_and_says_one_thing() {
+fn an_action_id_belongs_to_its_caller_and_to_one_action() {
     run(async {
         let wanted = Wanted {
             tenants: vec![("green", TenantSettings::default())],

@@ -73,7 +73,7 @@ async fn waits_for(scene: &Scene<'_>, order: &OrderId, what: &str) {
 }
 
 #[test]
-fn lists_show_who_waits_and_who_is_held_over_runs_and_replays_until_all_is_done() {
+fn lists_show_waiting_and_held_customers_across_runs_and_replays_until_all_is_done() {
     let limits =
         EntityLimits { continue_as_new_events: 50, continue_as_new_events_forced: 90, ..EntityLimits::default() };
     run(async {

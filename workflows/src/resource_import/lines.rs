@@ -61,7 +61,7 @@ mod tests {
     const PAYLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
     #[test]
-    fn what_travelled_is_what_was_sent() {
+    fn encoded_lines_can_be_decoded() {
         let line = |line| ListedLease {
             line,
             kind: "msisdn".to_owned(),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_the_longest_ids_from_which_nothing_can_be_gained_fits_into_a_payload() {
+    fn an_incompressible_part_with_the_longest_ids_fits_into_a_payload() {
         let mut state = 1_u64;
         let mut noise = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

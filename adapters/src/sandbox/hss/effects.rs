@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_counts_once_in_whichever_column_it_stands() {
+    fn a_number_counts_once_whether_in_one_column_or_both() {
         assert_eq!(effects(None, Some(("A", "1", "1, 2"))), [assigned("1", "A"), assigned("2", "A")]);
         assert_eq!(effects(Some(("A", "1", "1,2")), None), [released("1", "A"), released("2", "A")]);
         assert_eq!(effects(Some(("A", "1", "1,2")), Some(("A", "1", "1,3"))), [released("2", "A"), assigned("3", "A")]);

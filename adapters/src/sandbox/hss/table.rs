@@ -193,7 +193,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_id_of_a_removed_last_row_is_given_again() {
+    fn the_id_of_a_removed_last_row_is_used_again() {
         let row = |msisdn: &str| json!({"msisdn": msisdn}).as_object().unwrap().clone();
         let mut table = Table::new(&IMS_SUBSCRIBER);
         assert_eq!(table.insert(&row("1")), Ok(1));

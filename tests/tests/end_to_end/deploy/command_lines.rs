@@ -19,7 +19,7 @@ pub(super) fn fault_alone(arguments: &[String]) -> Option<String> {
 }
 
 #[test]
-fn a_service_that_would_refuse_to_begin_is_found() {
+fn a_service_that_would_refuse_to_start_is_found() {
     let line = |text: &str| fault_alone(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
     assert_eq!(line("codec-server --listen 127.0.0.1:8089 --cors-origin https://temporal.example"), None);
     assert_eq!(line("gateway"), None);

@@ -40,7 +40,7 @@ fn mounts(service: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
-fn what_a_service_waits_for_and_mounts_is_there() {
+fn everything_that_a_service_waits_for_or_mounts_exists() {
     let services = services();
     let volumes = documents(&deploy("compose.yaml"))[0]["volumes"].as_object().unwrap().clone();
     for (name, service) in &services {

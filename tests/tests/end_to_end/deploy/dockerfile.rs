@@ -34,7 +34,7 @@ pub(super) fn container() -> Container {
 }
 
 #[test]
-fn the_image_runs_as_nobody_in_particular() {
+fn the_image_runs_as_a_numbered_user_that_is_not_root() {
     let user = last("USER");
     let numbers: Vec<u32> = user.split(':').map(|number| number.parse().unwrap()).collect();
     assert!(numbers.iter().all(|number| *number >= 1_000), "{user}");

@@ -70,7 +70,7 @@ pub(super) fn is_meant(name: &str, by: &str) -> bool {
 }
 
 #[test]
-fn what_a_kustomization_names_is_there() {
+fn everything_that_a_kustomization_names_exists() {
     let kustomizations = all();
     assert!(kustomizations.len() >= 7, "{}", kustomizations.len());
     for (folder, kustomization) in kustomizations {
@@ -115,7 +115,7 @@ fn what_a_patch_deletes_or_changes_is_in_the_base() {
 }
 
 #[test]
-fn whoever_hides_ids_or_payloads_does_so_in_every_overlay() {
+fn components_that_hide_ids_or_payloads_work_in_every_overlay() {
     for component in ["id-key", "codec"] {
         let component = deploy("kubernetes/components").join(component).join("kustomization.yaml");
         let kinds = documents(&component)[0]["patches"][0]["target"]["kind"].as_str().unwrap().to_owned();

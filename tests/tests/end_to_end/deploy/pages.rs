@@ -69,7 +69,7 @@ fn first_command(text: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn commands_are_found_however_they_are_written() {
+fn commands_are_found_in_every_notation() {
     let page = "interlock not fenced\n```sh\n$ interlock order why ID   # a comment\nA=1 cargo run -- dev \\\n  --db x | jq .\n\
                 kubectl exec -n interlock x -- interlock sweep\nkubectl -n interlock get pods\ninterlocked x\n```\n";
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -80,7 +80,7 @@ fn commands_are_found_however_they_are_written() {
 }
 
 #[test]
-fn every_command_in_the_documentation_is_one() {
+fn every_command_in_the_documentation_is_valid() {
     let mut all = 0;
     for page in files(&repository(), &[".md"]) {
         for line in lines(&text(&page)) {

@@ -58,7 +58,7 @@ fn with_overlay(folder: &str) -> Vec<Manifest> {
 }
 
 #[test]
-fn every_autoscaler_has_a_workload_and_no_workload_two() {
+fn every_autoscaler_has_a_workload_and_no_workload_has_two_autoscalers() {
     let deployments: Vec<Manifest> = base().into_iter().filter(|it| it.kind == "Deployment").collect();
     for objects in [base(), with_overlay("overlays/keda"), with_overlay("overlays/worker-controller")] {
         let mut scaled = scaled(&objects);

@@ -75,7 +75,7 @@ fn nothing_secret_is_written_into_a_settings_file() {
 }
 
 #[test]
-fn the_deployed_catalog_is_the_reference_catalog_and_sound() {
+fn the_deployed_catalog_is_the_reference_catalog_and_valid() {
     let deployed = text(&deploy("kubernetes/base/catalog.toml"));
     assert!(Catalog::parse(&deployed).is_ok());
     assert!(deployed == REFERENCE_TEXT, "copy coordinator/domain/src/catalog/reference.toml over it");

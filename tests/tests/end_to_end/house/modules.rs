@@ -247,7 +247,7 @@ fn the_modules_of_every_crate_import_each_other_in_one_direction() {
 }
 
 #[test]
-fn a_ring_is_found_and_what_a_parent_passes_on_is_its_childs() {
+fn a_cycle_is_found_and_a_parents_re_exports_count_as_its_childs() {
     let of = |texts: &[(&str, &str)]| -> Vec<String> {
         let mut modules = Modules::new();
         for (path, text) in texts {

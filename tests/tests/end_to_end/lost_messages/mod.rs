@@ -70,7 +70,7 @@ fn lock(customer: &Customer, one: &str, two: &str) -> Value {
 }
 
 #[test]
-fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_something() {
+fn hand_overs_end_well_whichever_task_with_a_message_from_a_customer_to_a_resource_is_lost() {
     run_alone(async {
         let lossy = bed("lost-of-customers").await;
         run_all(said_by_customers::all(&lossy)).await;
@@ -79,7 +79,7 @@ fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_som
 }
 
 #[test]
-fn all_ends_well_whichever_task_is_lost_in_which_a_resource_tells_a_customer_something() {
+fn hand_overs_end_well_whichever_task_with_a_message_from_a_resource_to_a_customer_is_lost() {
     run_alone(async {
         let lossy = bed("lost-of-resources").await;
         run_all(said_by_resources::all(&lossy)).await;
