@@ -26,7 +26,7 @@ pub const FRESH_WAIT_MS: u64 = 5_000;
 /// How a customer got a resource that it has at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// By an order of its own that is complete.
+    /// By an order of its own that has ended.
     Assigned,
     /// By a seeded ledger: the resource knows it, and the customer's entity does not exist yet.
     Seeded,

@@ -32,7 +32,7 @@ pub enum Check {
     LeaseHeld,
     /// P3: an event has more than one terminal state, or its order is open again.
     OneTerminalState,
-    /// P3: an accepted event is neither open nor complete.
+    /// P3: an accepted event is neither open nor ended.
     EventLost,
     /// P4: a step took effect twice.
     OneEffect,

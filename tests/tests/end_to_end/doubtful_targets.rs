@@ -276,7 +276,7 @@ impl<'a> InDoubt<'a> {
         self.bed.sandbox(self.target).received().into_iter().filter(is_write).collect()
     }
 
-    /// Waits until the order is complete or held. Returns its state, with the code if it is held.
+    /// Waits until the order has ended or is held. Returns its state, with the code if it is held.
     pub async fn end(&self, order: &OrderId) -> String {
         until(format!("the end of {order} at {:?}", self.target), || async {
             let shown = self.scene.order(order).await?;

@@ -120,7 +120,7 @@ impl Load {
         Ok(false)
     }
 
-    /// Waits until one of these orders is complete, and returns it.
+    /// Waits until one of these orders is completed, and returns it.
     async fn first_completed(&self, orders: &[OrderId]) -> Result<usize, String> {
         let waits_since = Instant::now();
         loop {

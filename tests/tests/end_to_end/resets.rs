@@ -88,7 +88,7 @@ async fn before_the_grant(reapply: Reapply) {
     handed_over(&scene, &a1, &a2, &number);
 }
 
-/// Waits until an order is complete or needs a person. Returns its state.
+/// Waits until an order has ended or needs a person. Returns its state.
 async fn over_or_held(scene: &Scene<'_>, order: &interlock_domain::ids::OrderId) -> Value {
     until(format!("{order} to be over or held"), || async {
         let order = scene.order(order).await?;

@@ -75,7 +75,7 @@ impl World {
         Ok(())
     }
 
-    /// Every accepted event is open or complete, in the present life of its customer.
+    /// Every accepted event is open or ended, in the present life of its customer.
     fn check_events(&self) -> Checked {
         for (event, life) in &self.truth.submitted {
             let customer = self.scenario.events[*event].customer;

@@ -2,7 +2,7 @@
 //!
 //! Each play brings one message to the point where it is about to leave, and loses the completion of the task that decides it.
 //! Meanwhile an older claim arrives, a younger one, an order that a person cancels, and an action on the entity whose task is lost.
-//! Then every number is handed on until no customer waits. At the end every order is complete, each number had one customer at a time
+//! Then every number is handed on until no customer waits. At the end every order has ended, each number had one customer at a time
 //! according to the log of the HSS, and HSS, ledger and customers agree.
 
 mod play;
