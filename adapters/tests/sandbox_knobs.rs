@@ -40,7 +40,7 @@ async fn eventually(sandbox: &Sandbox, condition: impl Fn(&[Applied]) -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(LIMIT, poll).await.expect("the log never came to be as expected");
+    tokio::time::timeout(LIMIT, poll).await.expect("the log never reached the expected state");
 }
 
 fn effects(sandbox: &Sandbox) -> Vec<Effect> {
@@ -74,7 +74,7 @@ async fn a_failure_before_the_effect_is_not_applied_and_one_after_it_is() {
         assert_eq!(adapter.verify(&add).await, verification);
         assert_eq!(effects(&crm), applied);
         assert!(adapter.call(&add).await.is_effective());
-        assert_eq!(effects(&crm), added(), "an idempotency key is carried out once");
+        assert_eq!(effects(&crm), added(), "an idempotency key must be performed only once");
     }
 }
 
@@ -285,7 +285,7 @@ async fn the_crm_keeps_accounts_and_the_sms_gateway_sends() {
     let send = call("send_sms", json!({"msisdn": "1", "kind": "data", "limit": 5}));
     assert_eq!(adapter.call(&send).await, Outcome::Done);
     assert_eq!(adapter.call(&send).await, Outcome::Done);
-    assert_eq!(sms.log().len(), 1, "an idempotency key is carried out once");
+    assert_eq!(sms.log().len(), 1, "an idempotency key must be performed only once");
 }
 
 /// An SMS gateway that handles keys in this way, and how often it applies the same call if the call is made twice.

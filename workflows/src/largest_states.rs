@@ -148,7 +148,7 @@ where
     let start = StartArgument { tenant_id: "operator".to_owned(), entity_id: "customer".to_owned() };
     let argument = carry(&start, &Residence::default(), machine).unwrap();
     let arrived = serde_json::to_value(carried::<M>(&argument).unwrap()).unwrap();
-    assert!(arrived == serde_json::to_value(machine).unwrap(), "it does not arrive as it was");
+    assert!(arrived == serde_json::to_value(machine).unwrap(), "the machine was changed on its way");
     argument.payloads.iter().map(|payload| payload.data.len()).sum()
 }
 
@@ -303,7 +303,7 @@ fn crowd(mut customer: impl FnMut(usize) -> String) -> (Resource, usize) {
             return (resource, tickets_max);
         }
     }
-    panic!("more tickets wait than may");
+    panic!("more tickets wait than the limit allows");
 }
 
 #[test]

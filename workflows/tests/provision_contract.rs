@@ -179,7 +179,7 @@ fn look_ups_are_as_the_schema_says() {
     let tenant = "blue".parse().unwrap();
     let of_others = LookUp { tenant, authority, resource, proof: None };
     let unproven = agrees("look_up_request", &of_others);
-    assert!(unproven.get("proof").is_none(), "workers of others get none");
+    assert!(unproven.get("proof").is_none(), "workers of other programs get no proof");
     let asked = agrees("look_up_request", &LookUp { proof: Some(Uuid::nil()), ..of_others });
     let fields: BTreeSet<&String> = asked.as_object().unwrap().keys().collect();
     let definition = &schema()["$defs"]["look_up_request"];

@@ -191,7 +191,11 @@ async fn a_first_attempt_sends_at_once_and_reports() {
 async fn an_attempt_whose_worker_was_stopped_before_it_began_sends_nothing_once_the_server_has_given_it_up() {
     let timeout = Duration::from_millis(request().attempt_timeout_ms);
     let late = attempt_started(SystemTime::now() - timeout, &[Outcome::Done]).await;
-    assert_eq!((late.outcome, late.asked), (Err(TOO_LATE.to_owned()), vec![]), "others count on its being over");
+    assert_eq!(
+        (late.outcome, late.asked),
+        (Err(TOO_LATE.to_owned()), vec![]),
+        "a later attempt relies on the end of this one"
+    );
     let just = attempt_started(SystemTime::now() - timeout / 2, &[Outcome::Done]).await;
     assert_eq!((just.outcome, just.asked), (Ok(Outcome::Done), vec!["call"]));
 }

@@ -156,6 +156,6 @@ mod tests {
         let registered = seen.after(Registration::Registered, now);
         assert!(!registered.is_to_be_asked(now + MISSING_FOR * 1_000));
         let missing = seen.after(Registration::Missing, now).after(Registration::Unknown, now + MISSING_FOR);
-        assert_eq!(missing.registration, Registration::Missing, "no answer is none");
+        assert_eq!(missing.registration, Registration::Missing, "a missing answer must not count as an answer");
     }
 }

@@ -106,7 +106,7 @@ impl Process {
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut text = String::new();
         let listening: Value = loop {
-            text += &said.next_line().await.unwrap().expect("it says where it listens");
+            text += &said.next_line().await.unwrap().expect("it must print its address");
             if let Ok(listening) = serde_json::from_str(&text) {
                 break listening;
             }

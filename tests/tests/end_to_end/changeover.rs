@@ -135,7 +135,7 @@ fn a_changed_count_of_shards_is_taken_over_under_load_and_nothing_is_lost_or_dou
         let elsewhere = report["changeover"]["elsewhere"].as_object().unwrap();
         assert!(elsewhere.contains_key("interlock.entity.00"), "{elsewhere:?}");
         let unserved = report["changeover"]["unserved"].as_array().unwrap();
-        assert!(unserved.contains(&json!("interlock.entity.02")), "nobody is sent there: {unserved:?}");
+        assert!(unserved.contains(&json!("interlock.entity.02")), "no entity may be sent there: {unserved:?}");
         assert_eq!(report["changeover"]["asked"], 0);
 
         // One worker process that knows the old count, and one that knows the new.

@@ -87,5 +87,5 @@ fn every_code_of_the_catalogue_can_be_met() {
         })
     };
     let never: Vec<&ErrorCode> = ErrorCode::ALL.iter().filter(|code| !is_used(code)).collect();
-    assert!(never.is_empty(), "nothing says these codes any more: {never:?}");
+    assert!(never.is_empty(), "these codes are no longer used: {never:?}");
 }

@@ -447,7 +447,7 @@ fn orders_that_stand_alone_are_listed_with_the_others_until_they_are_done() {
         let (status, _) = get(&scene, &format!("orders?customer={}", never_seen.id)).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         let (status, _) = get(&other_tenant, &format!("orders/{two}")).await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "it is of another tenant");
+        assert_eq!(status, StatusCode::NOT_FOUND, "it belongs to another tenant");
 
         let of_waiting: Vec<String> = all.iter().filter(|id| id.starts_with(&waiting.id)).cloned().collect();
         let of_customer = format!("orders?limit=1&customer={}", waiting.id);

@@ -100,7 +100,7 @@ fn an_import_continues_where_it_was_after_worker_and_command_are_killed() {
                 assert_eq!(holder, Some(format!("bulk-{}", index / 10)));
             }
             let again = import(&scene, list.path(), &["--lines-per-part", &per_part]).await;
-            assert_eq!(counts(&told(&again).1), [0, total as u64, 0, 0], "the same holder again is no change");
+            assert_eq!(counts(&told(&again).1), [0, total as u64, 0, 0], "the same holder again must change nothing");
         }
         bed.stop().await;
     });
@@ -138,7 +138,7 @@ fn a_worker_that_is_stopped_leaves_the_rest_of_a_part_to_another_one() {
             let ended = tokio::time::timeout(GONE_LIMIT, first.ended()).await.expect("it ends within its grace period");
             assert!(ended.unwrap().success());
             let last = scene.number_entity(&format!("4477{:08}", LONG_PART - 1));
-            assert!(!last.exists().await, "it went on to the end of the part");
+            assert!(!last.exists().await, "it continued to the end of the part");
         }
         bed.platform.start_worker_process(Workload::Jobs).await.unwrap();
         {
@@ -146,7 +146,7 @@ fn a_worker_that_is_stopped_leaves_the_rest_of_a_part_to_another_one() {
             let said = import(&scene, list.path(), &[]).await;
             let (problems, summary) = told(&said);
             assert_eq!((said.code, problems), (0, vec![]), "{}", said.stderr);
-            assert_eq!(counts(&summary), [LONG_PART as u64, 0, 0, 0], "each line was told once: {summary}");
+            assert_eq!(counts(&summary), [LONG_PART as u64, 0, 0, 0], "each line must be sent once: {summary}");
         }
         bed.stop().await;
     });

@@ -182,14 +182,14 @@ fn an_alert_on_the_first_failure_does_not_end_between_two_attempts() {
             assert!(!of_sdk || from_appearance, "{}: the first of each process is not seen", rule["alert"]);
         }
     }
-    assert_eq!(all, 3, "are the expressions read at all?");
+    assert_eq!(all, 3, "the expressions were not parsed");
 }
 
 #[test]
 fn the_label_namespace_stays_interlocks_own() {
     let monitor = yaml("kubernetes/components/service-monitor/service-monitor.yaml");
     for endpoint in monitor["spec"]["endpoints"].as_array().unwrap() {
-        assert_eq!(endpoint["honorLabels"], true, "else it becomes exported_namespace: {endpoint}");
+        assert_eq!(endpoint["honorLabels"], true, "without this it becomes exported_namespace: {endpoint}");
     }
     let prometheus = yaml("prometheus/prometheus.yml");
     let jobs = prometheus["scrape_configs"].as_array().unwrap();
@@ -215,7 +215,7 @@ fn every_alert_has_its_section_in_the_runbook_and_the_runbook_has_no_others() {
         assert_eq!(rule["annotations"]["runbook"], anchor, "{name}");
         assert!(rule["annotations"]["summary"].as_str().is_some_and(|summary| summary.len() > 20), "{name}");
         assert!(["info", "warning", "critical"].contains(&rule["labels"]["severity"].as_str().unwrap()), "{name}");
-        assert!(alerts.insert(name), "two alerts of one name");
+        assert!(alerts.insert(name), "two alerts have the same name");
     }
     assert_eq!(alerts, sections);
     for section in runbook.split("\n## ").skip(1) {

@@ -71,7 +71,7 @@ fn an_order_that_is_cancelled_while_its_call_is_paused_is_undone_once_the_call_i
         scene.is_waiting_for(&next, &number).await;
         done(&scene, &["order", "cancel", order.as_str(), "--reason", "it was a mistake"]).await;
         let why = done(&scene, &["order", "why", order.as_str()]).await;
-        assert!(why.contains("Paused by an operator"), "it waits for its call still: {why}");
+        assert!(why.contains("Paused by an operator"), "it still waits for its call: {why}");
         done(&scene, &["order", "retry", order.as_str(), "--reason", "to its end"]).await;
         let ended = scene.end_of(&order).await;
         assert!(["cancelled", "failed"].contains(&ended.as_str()), "{ended}");

@@ -100,7 +100,7 @@ fn events_that_no_worker_had_received_are_recovered_and_end_once_each() {
             let (said, _) = recover(&scene, &customer, &[]).await;
             assert!(said.code == 2 && said.stderr.contains("confirmation_needed"), "{}", said.stderr);
             let (_, again) = recover(&scene, &customer, &["--dry-run"]).await;
-            assert_eq!(report, again, "it was only asked");
+            assert_eq!(report, again, "a dry run must change nothing");
 
             let (said, report) = recover(&scene, &customer, &["--yes"]).await;
             assert_eq!((said.code, &report["submitted"]), (0, &3.into()));

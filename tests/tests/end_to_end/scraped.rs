@@ -79,7 +79,7 @@ fn what_is_replayed_is_not_counted_again() {
         let text = bed.platform.metrics_text().await.unwrap();
         let misses = text.lines().filter(|line| line.starts_with("temporal_sticky_cache_miss_total"));
         let misses: f64 = misses.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
-        assert!(misses > 10.0, "hardly anything was replayed: {misses}");
+        assert!(misses > 10.0, "almost nothing was replayed: {misses}");
         let counted = |name: &str, label: &str| value(&text, name, &[label]).unwrap_or_default();
         let completed = counted("interlock_orders_ended_total", "state=\"completed\"");
         let granted = counted("interlock_lease_grant_latency_seconds_count", "resource_kind=\"msisdn\"");

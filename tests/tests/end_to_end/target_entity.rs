@@ -171,7 +171,7 @@ fn a_target_entity_that_was_terminated_is_restarted_although_waiting_orders_cann
         let text = bed.platform.metrics_text().await.unwrap();
         let counts = |line: &&str| line.starts_with("interlock_sweeps_run_total{") && line.contains("\"failed\"");
         assert!(text.lines().any(|line| counts(&line)), "{text}");
-        assert!(!text.contains("interlock_sweep_time_seconds{"), "nobody may rely on such a sweep: {text}");
+        assert!(!text.contains("interlock_sweep_time_seconds{"), "such a sweep must not count as a sweep: {text}");
         bed.stop().await;
     });
 }

@@ -44,7 +44,7 @@ async fn code_of(scene: &Scene<'_>, customer: &crate::events::Customer, order: &
 fn on_boarding_prepares_and_checks_all_that_a_tenant_needs() {
     run(async {
         let scene = Scene::on(shared().await);
-        assert_eq!(shown(&scene).await["managed"], false, "it works by its settings alone");
+        assert_eq!(shown(&scene).await["managed"], false, "it must work with its settings alone");
         let name = scene.tenant.as_str();
         let text = done(&scene, &["tenant", "onboard", name, "--reason", "new", "--output", "json"]).await;
         let view: Value = serde_json::from_str(&text).unwrap();

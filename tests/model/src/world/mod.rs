@@ -272,7 +272,7 @@ impl World {
             self.to_submit[event] = true;
             let mut seen = Sightings::default();
             while let Some(action) = self.enabled().into_iter().find(|action| !action.is_optional()) {
-                self.perform(&action, &mut seen).expect("a customer gets what nobody else wants");
+                self.perform(&action, &mut seen).expect("a customer must get a resource that no other one wants");
             }
         }
     }

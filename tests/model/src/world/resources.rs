@@ -39,7 +39,7 @@ impl World {
     pub(super) fn seed(&mut self, resource: usize, holder: CustomerRef, party: String) {
         let input = Input::Seeded { holder, party: Some(party), policy: self.scenario.policy() };
         let mut seen = Sightings::default();
-        self.tell_resource(resource, input, &mut seen).expect("seeding tells nobody anything");
+        self.tell_resource(resource, input, &mut seen).expect("seeding must not send messages");
     }
 
     pub(super) fn import(&mut self, resource: usize, holder: CustomerRef) {
@@ -49,7 +49,7 @@ impl World {
             let (answer, effects) = machine.import(now, &import);
             (effects, answer)
         });
-        imported.expect("an import into an empty ledger tells nobody anything");
+        imported.expect("an import into an empty ledger must not send messages");
     }
 
     pub(super) fn tell_resource(&mut self, resource: usize, input: Input, seen: &mut Sightings) -> Checked {

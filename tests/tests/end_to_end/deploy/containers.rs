@@ -80,7 +80,7 @@ fn every_variable_of_a_container_is_declared_somewhere() {
     let patches = super::kustomizations::patched_variables();
     assert!(patches.len() > 3, "{patches:?}");
     for name in patches.iter().chain(&super::kustomizations::generated_variables()) {
-        assert!(is_known(name), "a kustomization sets {name}, which nobody reads");
+        assert!(is_known(name), "a kustomization sets {name}, which no process reads");
     }
 }
 

@@ -50,10 +50,10 @@ fn the_shadow_of_the_migration_calls_sandboxes_only() {
         settings.targets.values().map(|target| target.base_url.as_ref().unwrap().to_string()).collect();
     assert_eq!(called, sandboxes);
     for role in Catalog::reference().roles() {
-        assert!(settings.targets.contains_key(&TargetId::from(&role)), "nobody is the {role:?}");
+        assert!(settings.targets.contains_key(&TargetId::from(&role)), "no target has the role {role:?}");
     }
     let of_shadow: Vec<&str> = page.lines().filter(|line| line.contains("TEMPORAL_NAMESPACE=shadow")).collect();
-    assert!(of_shadow.iter().any(|line| line.contains("interlock worker --workload all")), "nothing would go on");
+    assert!(of_shadow.iter().any(|line| line.contains("interlock worker --workload all")), "no worker would run");
     for line in of_shadow {
         assert!(line.contains("INTERLOCK_CONFIG=shadow.toml"), "it would call the real targets: {line}");
     }
