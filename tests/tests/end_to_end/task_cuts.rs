@@ -1,10 +1,10 @@
 //! The SDK's core cuts a history into workflow tasks, and may cut it otherwise when it replays it
 //! (`coordinator/worker-pools/src/query_guard/cuts.rs`). An entity takes the same commands from it each time.
 
-use interlock_worker_pools::Workload;
 use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use interlock_domain::message::{GiveBack, Ticket, ToResource};
 use interlock_domain::order::{ClaimMode, OrderKey, ResourcePolicy};
+use interlock_worker_pools::Workload;
 use interlock_workflows::names;
 use serde_json::json;
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
