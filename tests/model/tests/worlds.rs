@@ -1,5 +1,5 @@
 //! All worlds under each mix of faults, explored completely or up to a number of states: `INTERLOCK_MODEL_STATES`. The numbers are
-//! printed; ARCHITECTURE has those of a long run.
+//! printed; `coordinator/docs/inside/model.md` has those of a long run.
 
 use interlock_model::budget::states_max;
 use interlock_model::explorer::explore;
