@@ -86,7 +86,7 @@ impl Fingerprint for Resource {
         let earlier = (self.reborn, self.unsure, self.hears_again, self.untold, self.settled, self.floor, &self.rival);
         let grants = (self.epoch, &self.holder, self.vacancy, self.not_before, self.contested_in_a_row);
         // How many questions it asked decides nothing.
-        let asking = (self.looking_up, self.look_up_is_stale, self.asking.by_hand, self.asking.again_at);
+        let asking = (self.look_up.is_under_way(), self.look_up.is_stale(), self.asking.by_hand, self.asking.again_at);
         let pending = (asking, &self.outbox, self.sending, self.fresh);
         hash_of_json(&(grants, earlier, pending, queue, &self.finished))
     }

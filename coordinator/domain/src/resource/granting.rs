@@ -1,7 +1,7 @@
 //! Who is next, and telling them.
 
 use super::state::{CONTESTED_BACKOFF_MS_MAX, CONTESTED_BACKOFF_MS_MIN};
-use super::{Effect, Holder, HolderName, Resource, Vacancy};
+use super::{Effect, Holder, HolderName, LookUp, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::limits::SENDING_BATCH_MAX;
 use crate::message::{Asker, Delivery, Notice, Ticket, ToCustomer};
@@ -52,7 +52,7 @@ impl Resource {
         self.pursue_force(now);
         self.give_way_to_rival(now);
         self.settle_orphan(now);
-        let asks_who_has_it = self.looking_up && !self.look_up_is_for_force && !self.look_up_is_stale;
+        let asks_who_has_it = self.look_up.is_for_ledger() && !self.look_up.is_stale();
         if self.holder.is_some() || asks_who_has_it || now < self.not_before {
             return;
         }
@@ -213,10 +213,11 @@ impl Resource {
         if self.sending > 0 {
             effects.push(self.notify_effect());
         }
-        if self.looking_up {
-            let look_up = self.look_up_effect();
-            self.looking_up = look_up.is_some();
-            effects.extend(look_up);
+        if let LookUp::UnderWay { asked_for, .. } = self.look_up {
+            match self.look_up_effect(asked_for) {
+                Some(look_up) => effects.push(look_up),
+                None => self.look_up.drop_unanswered(),
+            }
         }
     }
 

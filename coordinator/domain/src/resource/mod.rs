@@ -2,6 +2,8 @@
 //! `step(now, input) -> effects`.
 
 #[cfg(test)]
+mod asking_tests;
+#[cfg(test)]
 mod contradiction_tests;
 #[cfg(test)]
 mod force_tests;
@@ -16,6 +18,7 @@ mod reset_tests;
 #[cfg(test)]
 mod tests;
 
+mod asking;
 mod force;
 mod granting;
 mod holder;
@@ -27,6 +30,7 @@ mod reset;
 mod state;
 mod view;
 
+pub use asking::*;
 pub use force::*;
 pub use holder::*;
 pub use import::{Import, ImportAnswer};

@@ -41,7 +41,7 @@ impl Resource {
     /// is granted next, whatever its key.
     pub(super) fn settle_orphan(&mut self, now: Timestamp) {
         let to_be_looked_up = self.policy.authority.is_some() && self.orphan_is_to_be_looked_up(now);
-        if self.looking_up || !self.orphan_is_quiet(now) || to_be_looked_up {
+        if self.look_up.is_under_way() || !self.orphan_is_quiet(now) || to_be_looked_up {
             return;
         }
         if self.policy.authority.is_none() && self.holder.as_ref().is_some_and(|h| h.disowned && h.lives_as.is_none()) {

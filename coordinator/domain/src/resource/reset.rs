@@ -90,7 +90,7 @@ impl Resource {
         self.unsure = true;
         self.hears_again = true;
         self.floor = self.floor.max(Epoch(u64::try_from(now.0).unwrap_or(0)));
-        self.look_up_is_stale |= self.looking_up;
+        self.look_up.mark_stale();
         self.note(now, "reset", None, None, None);
         if self.fresh {
             // It waits with its first claim.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnsweredForce, Forcing, Holder, Rival};
+use super::{AnsweredForce, Asking, Forcing, Holder, LookUp, Rival};
 use crate::ids::{CustomerRef, Epoch, OrderId, RealmId, ResourceId, TicketId, Timestamp};
 use crate::message::{LeaseProof, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
@@ -34,14 +34,9 @@ pub struct Resource {
     pub not_before: Timestamp,
     /// How often in a row a grant came back contested while the look-up said that nobody has it.
     pub contested_in_a_row: u32,
-    /// Whether a look-up is under way.
-    pub looking_up: bool,
-    /// Whether what the look-up under way answers may be outdated: it is made again.
-    #[serde(default)]
-    pub look_up_is_stale: bool,
-    /// Whether the look-up under way is for a forced release: what it answers says nothing to the ledger.
-    #[serde(default)]
-    pub look_up_is_for_force: bool,
+    /// The look-up under way.
+    #[serde(flatten)]
+    pub look_up: LookUp,
     /// What is to be remembered of look-ups beside.
     #[serde(default, skip_serializing_if = "Asking::is_nothing")]
     pub asking: Asking,
@@ -157,9 +152,7 @@ impl Resource {
             finished: VecDeque::new(),
             not_before: Timestamp(i64::MIN),
             contested_in_a_row: 0,
-            looking_up: false,
-            look_up_is_stale: false,
-            look_up_is_for_force: false,
+            look_up: LookUp::None,
             asking: Asking::default(),
             forcing: None,
             forces: VecDeque::new(),
@@ -186,7 +179,7 @@ impl Resource {
 
     /// Whether nothing is under way: the moment to continue as new.
     pub fn is_idle(&self) -> bool {
-        self.sending == 0 && !self.looking_up && self.forcing.is_none()
+        self.sending == 0 && !self.look_up.is_under_way() && self.forcing.is_none()
     }
 
     /// Adds a line to the history.
@@ -238,26 +231,5 @@ mod queue_as_list {
     ) -> Result<BTreeMap<OrderKey, QueuedTicket>, D::Error> {
         let tickets = Vec::<QueuedTicket>::deserialize(deserializer)?;
         Ok(tickets.into_iter().map(|queued| (queued.ticket.key.clone(), queued)).collect())
-    }
-}
-
-/// What a resource remembers of its look-ups, beside whether one is under way.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asking {
-    /// How many questions with a proof it asked: each has another proof.
-    #[serde(default)]
-    pub asked: u64,
-    /// How many of them in a row were ended by hand.
-    #[serde(default)]
-    pub by_hand: u32,
-    /// When it asks again, after one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub again_at: Option<Timestamp>,
-}
-
-impl Asking {
-    /// Whether there is nothing to remember.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
     }
 }

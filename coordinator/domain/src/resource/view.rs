@@ -210,7 +210,7 @@ impl Resource {
             _ if self.queue.is_empty() => None,
             (Some(holder), _) if holder.orphaned_at.is_some() => Some("orphan"),
             (Some(_), _) => Some("holder"),
-            (None, _) if self.looking_up && !self.look_up_is_for_force => Some("look_up"),
+            (None, _) if self.look_up.is_for_ledger() => Some("look_up"),
             (None, Vacancy::ToLookUp) => Some("look_up"),
             (None, Vacancy::Unclear) => Some("person"),
             (None, Vacancy::Known) => Some("clock"),

@@ -45,7 +45,7 @@ impl Resource {
         self.vacancy = Vacancy::Known;
         self.contested_in_a_row = 0;
         // What the ledger's own question is answered was so before.
-        self.look_up_is_stale |= self.looking_up && !self.look_up_is_for_force;
+        self.look_up.mark_stale_for_ledger();
         self.note(now, "forced", who, None, Some(detail));
         self.answer_force(ForceAnswer::Released);
         if let Some(party) = other {

@@ -87,7 +87,7 @@ impl Resource {
         self.note(now, "reasserted", Some(from.to_string()), order, None);
         // An old message may have put its ticket into the queue.
         self.queue.retain(|_, queued| queued.ticket.id != lease.ticket);
-        self.look_up_is_stale |= self.looking_up && !self.look_up_is_for_force;
+        self.look_up.mark_stale_for_ledger();
         self.holder = Some(Holder {
             who: HolderName::Customer(from.clone()),
             party: lease.party,
