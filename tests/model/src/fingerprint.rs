@@ -83,11 +83,12 @@ impl Fingerprint for Resource {
     /// The history is left out: nothing is decided by it.
     fn fingerprint(&self) -> u64 {
         let queue: Vec<_> = self.queue.values().collect();
-        let earlier = (self.reborn, self.unsure, self.hears_again, self.untold, self.settled, self.floor, &self.rival);
+        let life = self.life.is_again();
+        let earlier = (life, self.unsure, self.hears_again, self.untold, self.settled, self.floor, &self.rival);
         let grants = (self.epoch, &self.holder, self.vacancy, self.not_before, self.contested_in_a_row);
         // How many questions it asked decides nothing.
         let asking = (self.look_up.is_under_way(), self.look_up.is_stale(), self.asking.by_hand, self.asking.again_at);
-        let pending = (asking, &self.outbox, self.sending, self.fresh);
+        let pending = (asking, &self.outbox, self.sending, self.life.is_new());
         hash_of_json(&(grants, earlier, pending, queue, &self.finished))
     }
 }

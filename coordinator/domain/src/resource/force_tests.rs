@@ -37,7 +37,7 @@ fn ticket(customer: &str, key: i64, policy: &ResourcePolicy) -> Ticket {
 /// A number that A has, and B waits for.
 fn held_by_a(policy: &ResourcePolicy) -> Resource {
     let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
-    n.fresh = false;
+    n.life = Life::Begun;
     n.claim(NOW, ticket("A", 1, policy));
     let epoch = n.epoch;
     n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, party: None }));

@@ -18,13 +18,14 @@ impl Resource {
         if self.policy != *policy {
             self.policy = policy.clone();
         }
-        if std::mem::take(&mut self.fresh) {
-            let wait =
-                if self.reborn { policy.fresh_wait_ms.max(policy.orphan_settle_ms) } else { policy.fresh_wait_ms };
+        if self.life.is_new() {
+            self.life.begin();
+            let is_again = self.life.is_again();
+            let wait = if is_again { policy.fresh_wait_ms.max(policy.orphan_settle_ms) } else { policy.fresh_wait_ms };
             if wait > 0 {
                 self.not_before = self.not_before.max(now.plus_ms(wait));
             }
-            if self.reborn {
+            if is_again {
                 let detail =
                     "an earlier life of this entity was terminated: it waits until its holder may have said so";
                 self.note(now, "reborn", None, None, Some(detail.to_owned()));

@@ -55,7 +55,7 @@ impl Resource {
                 return ImportAnswer::Unchanged { epoch, untold: self.untold == Some(epoch) };
             }
             Some((customer, _)) => return ImportAnswer::Held { by: customer.clone() },
-            None if self.reborn || self.settled > Epoch(0) => return ImportAnswer::MovedOn,
+            None if self.life.is_again() || self.settled > Epoch(0) => return ImportAnswer::MovedOn,
             None => {}
         }
         self.begin(now, policy);

@@ -27,7 +27,7 @@ impl Resource {
     fn is_look_up_due(&self, now: Timestamp) -> bool {
         let due = match &self.holder {
             // What a holder whom we forgot sends may land until then.
-            None => self.vacancy == Vacancy::ToLookUp && !(self.reborn && now < self.not_before),
+            None => self.vacancy == Vacancy::ToLookUp && !(self.life.is_again() && now < self.not_before),
             Some(_) => self.orphan_is_to_be_looked_up(now),
         };
         self.force_asks_authority() || (due && (!self.queue.is_empty() || self.is_to_be_confirmed()))

@@ -2,8 +2,6 @@
 //! `step(now, input) -> effects`.
 
 #[cfg(test)]
-mod asking_tests;
-#[cfg(test)]
 mod contradiction_tests;
 #[cfg(test)]
 mod force_tests;
@@ -16,6 +14,8 @@ mod reassert_tests;
 #[cfg(test)]
 mod reset_tests;
 #[cfg(test)]
+mod stored_tests;
+#[cfg(test)]
 mod tests;
 
 mod asking;
@@ -23,6 +23,7 @@ mod force;
 mod granting;
 mod holder;
 mod import;
+mod life;
 mod look_up;
 mod messages;
 mod orphan;
@@ -34,6 +35,7 @@ pub use asking::*;
 pub use force::*;
 pub use holder::*;
 pub use import::{Import, ImportAnswer};
+pub use life::Life;
 pub use state::*;
 pub use view::*;
 

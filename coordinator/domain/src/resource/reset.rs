@@ -86,13 +86,13 @@ impl Resource {
     /// This entity's workflow was reset: what it granted since is not known here, and whoever was granted it may write. Nothing is
     /// granted before all who are known could say so, and what they sent has landed.
     pub(super) fn was_reset(&mut self, now: Timestamp) {
-        self.reborn = true;
+        self.life.mark_again();
         self.unsure = true;
         self.hears_again = true;
         self.floor = self.floor.max(Epoch(u64::try_from(now.0).unwrap_or(0)));
         self.look_up.mark_stale();
         self.note(now, "reset", None, None, None);
-        if self.fresh {
+        if self.life.is_new() {
             // It waits with its first claim.
             return;
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnsweredForce, Asking, Forcing, Holder, LookUp, Rival};
+use super::{AnsweredForce, Asking, Forcing, Holder, Life, LookUp, Rival};
 use crate::ids::{CustomerRef, Epoch, OrderId, RealmId, ResourceId, TicketId, Timestamp};
 use crate::message::{LeaseProof, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
@@ -53,11 +53,9 @@ pub struct Resource {
     pub sending: usize,
     /// What happened, oldest first, bounded.
     pub history: VecDeque<HistoryEntry>,
-    /// Whether anything ever happened to it: an entity without history waits and looks before its first grant.
-    pub fresh: bool,
-    /// Whether an earlier life of it was terminated: it waits until its holder may have said so, and looks only then.
-    #[serde(default)]
-    pub reborn: bool,
+    /// Which life of it this is, and whether it has begun.
+    #[serde(flatten)]
+    pub life: Life,
     /// The highest epoch of a lease that was granted in this life, or came back: a lease said again that is not above it is
     /// an old story.
     #[serde(default)]
@@ -159,8 +157,7 @@ impl Resource {
             outbox: VecDeque::new(),
             sending: 0,
             history: VecDeque::new(),
-            fresh: true,
-            reborn: false,
+            life: Life::New,
             settled: Epoch(0),
             floor: Epoch(0),
             unsure: false,
@@ -174,7 +171,7 @@ impl Resource {
 
     /// A resource entity that knows nothing any more: its earlier life was terminated, and somebody may have its lease.
     pub fn reborn(realm: RealmId, id: ResourceId) -> Self {
-        Self { reborn: true, ..Self::new(realm, id) }
+        Self { life: Life::NewAgain, ..Self::new(realm, id) }
     }
 
     /// Whether nothing is under way: the moment to continue as new.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, Timestamp};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket, ToCustomer, ToResource};
 use interlock_domain::outcome::HolderAnswer;
-use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource, Vacancy};
+use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Life, Resource, Vacancy};
 
 use super::perform::Checked;
 use super::resets::Heard;
@@ -30,7 +30,7 @@ impl ResourceSlot {
     /// A resource whose entity knows nothing any more, and whether it knows that.
     pub fn reborn(id: ResourceId, is_reborn: bool) -> Self {
         let mut slot = Self::new(id);
-        slot.entity.change(|machine| machine.reborn = is_reborn);
+        slot.entity.change(|machine| machine.life = if is_reborn { Life::NewAgain } else { Life::New });
         slot
     }
 }

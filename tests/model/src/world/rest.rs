@@ -167,7 +167,7 @@ impl World {
     /// customer itself has not asked yet, or is a later life than the one that got it.
     fn is_known_otherwise(&self, resource: usize, machine: &Customer) -> bool {
         let ledger = self.resources[resource].entity.get();
-        let will_look = ledger.vacancy == Vacancy::ToLookUp || (ledger.fresh && self.scenario.authority);
+        let will_look = ledger.vacancy == Vacancy::ToLookUp || (ledger.life.is_new() && self.scenario.authority);
         if ledger.holder.is_none() && will_look {
             return true;
         }

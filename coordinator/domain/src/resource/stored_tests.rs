@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AskedFor, LookUp, Resource};
+use super::{AskedFor, Life, LookUp, Resource};
 
 /// Every look-up, with its three fields: under way, stale, for a forced release.
 const STORED: [(LookUp, [bool; 3]); 6] = [
@@ -40,16 +40,37 @@ fn what_a_look_up_was_for_that_is_not_under_way_is_not_remembered() {
 }
 
 #[test]
+fn a_life_is_written_and_read_as_two_fields_of_the_resource() {
+    let stored = [
+        (Life::New, [true, false]),
+        (Life::NewAgain, [true, true]),
+        (Life::Begun, [false, false]),
+        (Life::BegunAgain, [false, true]),
+    ];
+    for (life, fields) in stored {
+        let resource = Resource { life, ..resource() };
+        let written = serde_json::to_value(&resource).unwrap();
+        assert_eq!(["fresh", "reborn"].map(|key| &written[key]), fields.map(Value::from).each_ref(), "{life:?}");
+        assert_eq!(serde_json::from_value::<Resource>(written).unwrap(), resource);
+    }
+}
+
+#[test]
 fn a_state_without_the_younger_fields_is_read() {
     let mut json = serde_json::to_value(resource()).unwrap();
     let fields = json.as_object_mut().unwrap();
     fields.remove("look_up_is_stale");
     fields.remove("look_up_is_for_force");
+    fields.remove("reborn");
     fields.insert("looking_up".to_owned(), true.into());
     let read: Resource = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(read.look_up, LookUp::UnderWay { asked_for: AskedFor::Ledger, is_stale: false });
-    json.as_object_mut().unwrap().remove("looking_up");
-    assert!(serde_json::from_value::<Resource>(json).is_err(), "every build writes whether one is under way");
+    assert_eq!(read.life, Life::New);
+    for of_every_build in ["looking_up", "fresh"] {
+        let mut without = json.clone();
+        without.as_object_mut().unwrap().remove(of_every_build);
+        assert!(serde_json::from_value::<Resource>(without).is_err(), "{of_every_build}");
+    }
 }
 
 #[test]
