@@ -1,15 +1,16 @@
 //! The customer machine: one customer's orders, leases and lanes, as a pure function `step(now, input) -> effects`.
 //!
-//! The rooms, in the order in which an event walks through them: [`intake`](self) takes an event in and has it planned,
-//! `claims` minds tickets, `grants` and `giving_back` mind leases, `lanes` says whose turn it is, `outcomes` takes what
-//! became of a step, `abort` ends an order before it is done, `ending` closes orders, `actions` is what a person may do,
-//! `view`, `listing` and `why` are what one may ask, `visibility` is what lists of entities show.
+//! The rooms, in the order in which an event walks through them: [`intake`](self) takes an event in, `admission` has it
+//! planned, `claims` minds tickets, `grants` and `giving_back` mind leases, `lanes` says whose turn it is, `outcomes` takes
+//! what became of a step, `abort` ends an order before it is done, `ending` closes orders, `actions` is what a person may
+//! do, `view`, `listing` and `why` are what one may ask, `visibility` is what lists of entities show.
 
 #[cfg(test)]
 mod tests;
 
 mod abort;
 mod actions;
+mod admission;
 mod claims;
 mod digests;
 mod ending;
