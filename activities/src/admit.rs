@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
+use interlock_client::{EntityCallError, Registration, request_id};
 use interlock_domain::catalog::{Forward, PlanContext, Planned};
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, EventToAdmit};
 use interlock_domain::error_code::ErrorCode;
@@ -13,10 +14,8 @@ use interlock_domain::order::{ClaimMode, Plan, Rejection};
 use interlock_workflows::names;
 use temporalio_sdk::activities::ActivityContext;
 
+use crate::activity_request_id;
 use crate::clock;
-use crate::entity_client::EntityCallError;
-use crate::request_id;
-use crate::search_attribute_gate::Registration;
 use crate::worker_context::WorkerContext;
 
 /// How long all claims of a batch together may take to be answered.
@@ -134,7 +133,7 @@ async fn claim(
     let queue = &entity.route.task_queue;
     let now = Instant::now();
     if now < deadline && worker.answers.may_ask(queue, now) {
-        let update_id = request_id::of_part(context, ticket.id.as_str(), &entity, &ticket)?;
+        let update_id = activity_request_id::of_part(context, ticket.id.as_str(), &entity, &ticket)?;
         let heard_for = deadline.saturating_duration_since(now).saturating_sub(HEARD_MARGIN);
         let asking = Ticket { answer_by: Some(clock::now().plus_ms(clock::millis(heard_for))), ..ticket.clone() };
         let asked = worker.entities.claim(&entity, &asking, &update_id);
@@ -145,7 +144,7 @@ async fn claim(
         }
         worker.answers.not_answered(queue, Instant::now());
     }
-    let request_id = request_id::of_part(context, &format!("message {}", ticket.id), &entity, &ticket)?;
+    let request_id = activity_request_id::of_part(context, &format!("message {}", ticket.id), &entity, &ticket)?;
     let message = worker.entities.envelope(&entity, &ticket).sent_at(clock::now());
     worker.entities.signal_with_start(&entity, names::CLAIM, &message, &request_id).await?;
     Ok((resource, ClaimAnswer::NotAnswered))

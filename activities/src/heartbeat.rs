@@ -34,7 +34,7 @@ impl<'a> Trace<'a> {
     async fn beat(&self) {
         let left = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.context.record_heartbeat(left).await {
-            tracing::error!(%error, "a heartbeat could not be written");
+            tracing::error!(%error, "cannot write a heartbeat");
         }
     }
 
@@ -56,7 +56,7 @@ pub(crate) fn left_before(context: &ActivityContext) -> Option<LeftBy> {
         Ok(left) => left.flatten(),
         Err(error) => {
             // Written by another version, or another language: as if nothing were known.
-            tracing::warn!(%error, "the heartbeat of the attempt before cannot be read");
+            tracing::warn!(%error, "cannot read the heartbeat of the previous attempt");
             None
         }
     }

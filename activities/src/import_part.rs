@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
+use interlock_client::EntityCallError;
 use interlock_domain::attempt::INTERRUPTED;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, TenantId};
@@ -18,9 +19,8 @@ use serde_json::json;
 use temporalio_common::data_converters::PayloadConversionError;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::entity_client::EntityCallError;
+use crate::activity_request_id;
 use crate::provision::again;
-use crate::request_id;
 use crate::worker_context::WorkerContext;
 
 /// How many lines of a part are told at a time: few beside the hundreds of workflow tasks that a worker does at a time, so
@@ -110,7 +110,7 @@ impl Reached {
 async fn say(context: &ActivityContext, reached: &Reached) {
     let said: Result<(), PayloadConversionError> = context.record_heartbeat(Some(reached.clone())).await;
     if let Err(error) = said {
-        tracing::error!(%error, "a heartbeat could not be written");
+        tracing::error!(%error, "cannot write a heartbeat");
     }
 }
 
@@ -120,7 +120,7 @@ fn reached_before(context: &ActivityContext) -> Reached {
         Ok(reached) => reached.flatten().unwrap_or_default(),
         Err(error) => {
             // Every line may be told again.
-            tracing::warn!(%error, "the heartbeat of the attempt before cannot be read");
+            tracing::warn!(%error, "cannot read the heartbeat of the previous attempt");
             Reached::default()
         }
     }
@@ -142,7 +142,7 @@ async fn import_line(
     let policy = worker.catalog.policy(resource.kind(), &entities.routing().tenant(tenant).targets, &worker.limits);
     let policy = policy.with_proofs(|target| worker.proving.contains(target));
     let action = ResourceAction::Import(Import { holder: holder.clone(), policy });
-    let update_id = request_id::of_part(context, &format!("line {}", line.line), &entity, &action)?;
+    let update_id = activity_request_id::of_part(context, &format!("line {}", line.line), &entity, &action)?;
     let asked = entities.update_with_start::<_, ImportAnswer>(&entity, names::ACT, &action, &update_id);
     let not_answered = || EntityCallError::NotAnswered { workflow_id: entity.route.workflow_id.clone() };
     let answer = tokio::time::timeout(ANSWER_LIMIT, asked).await.map_err(|_| not_answered())??;
@@ -151,17 +151,17 @@ async fn import_line(
         ImportAnswer::Unchanged { untold: true, .. } => Line::Unchanged,
         ImportAnswer::Unchanged { untold: false, .. } => return Ok(Line::Unchanged),
         ImportAnswer::Held { by } => {
-            return Ok(Line::Refused(Rejection::new(ErrorCode::LeaseHeld, format!("{by} has it"))));
+            return Ok(Line::Refused(Rejection::new(ErrorCode::LeaseHeld, format!("{by} holds it"))));
         }
         ImportAnswer::MovedOn => {
-            let detail = "nobody has it by the ledger, which knows more than the list";
+            let detail = "no one holds it according to the ledger, which is newer than the list";
             return Ok(Line::Refused(Rejection::new(ErrorCode::LeaseMovedOn, detail)));
         }
     };
     // The holder's entity asks the resource what it has, and is told: only so the resource knows whom it told.
     let customer = entities.customer(tenant, &holder.customer);
     let question = json!({ "resource": resource });
-    let request_id = request_id::of_part(context, &format!("holder {}", line.line), &customer, &question)?;
+    let request_id = activity_request_id::of_part(context, &format!("holder {}", line.line), &customer, &question)?;
     entities.signal_with_start(&customer, names::REASSERT, &question, &request_id).await?;
     Ok(became)
 }
@@ -176,6 +176,6 @@ fn understood(
     let customer: CustomerId = line
         .customer
         .parse()
-        .map_err(|error| Rejection::new(ErrorCode::BadId, format!("the customer is none: {error}")))?;
+        .map_err(|error| Rejection::new(ErrorCode::BadId, format!("the customer id is invalid: {error}")))?;
     Ok((resource, CustomerRef { tenant: tenant.clone(), customer }))
 }

@@ -6,13 +6,12 @@
 //! an attempt does about its predecessors is decided in [`interlock_domain::attempt`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod activity_request_id;
 mod admit;
 mod answer_memory;
 mod breaker;
 mod breakers;
 mod clock;
-mod entity_client;
-mod failure_text;
 mod heartbeat;
 mod import_activities;
 mod import_part;
@@ -24,30 +23,21 @@ mod provision;
 mod recorded_activities;
 mod registered;
 mod report;
-mod request_id;
 mod rights;
-mod search_attribute_gate;
 mod send;
-mod sending_lanes;
 mod set_limit;
 mod spans;
 mod target_activities;
-mod target_client;
-mod tenant_gate;
 mod upkeep_activities;
 mod worker_context;
 mod worker_thread;
 mod worker_tuning;
 mod workers;
 
-pub use entity_client::{EntityCallError, EntityClient, EntityTarget};
-pub use failure_text::failure_text;
 pub use import_activities::ImportsLeases;
 pub use local_activities::CarriedOut;
 pub use recorded_activities::CarriedOutRecorded;
-pub use search_attribute_gate::{Registration, SearchAttributeGate};
 pub use target_activities::AtTargets;
-pub use target_client::TargetClient;
 pub use upkeep_activities::UpkeepOfTargets;
 pub use worker_context::WorkerContext;
 pub use worker_thread::{WorkerThread, WorkerThreadError};

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use interlock_adapters::trace_context;
+use interlock_client::EntityCallError;
 use interlock_domain::customer::{Admission, AdmissionAnswer};
 use interlock_domain::message::Delivery;
 use interlock_workflows::{AdmitActivity, Notification, NotifyActivity, SendActivity, Sending};
@@ -11,7 +12,6 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument;
 
-use crate::entity_client::EntityCallError;
 use crate::worker_context::WorkerContext;
 use crate::{admit, notify, send, spans};
 

@@ -23,8 +23,7 @@ pub(crate) async fn look_up(
 ) -> Result<HolderAnswer, ActivityError> {
     let LookUp { tenant, authority, resource, proof: _ } = question;
     if authority.operation != FIND_HOLDER {
-        let detail =
-            format!("The look-up '{}' is not known; the catalog may name '{FIND_HOLDER}'.", authority.operation);
+        let detail = format!("The look-up '{}' is unknown; the catalog may use '{FIND_HOLDER}'.", authority.operation);
         return Ok(HolderAnswer::Unclear { detail });
     }
     let adapter = match worker.adapters.get(&authority.target) {
@@ -34,7 +33,7 @@ pub(crate) async fn look_up(
     let breaker = worker.breakers.of(&authority.target);
     let asked = breaker.call(adapter.find_holder(&tenant, &resource));
     let Ok(answer) = Trace::new(context).alive(asked).await else {
-        let detail = "The target is not called just now: calls to it failed one after the other.";
+        let detail = "The target is not called at the moment: too many calls to it failed in a row.";
         return Err(again("unavailable", detail, Some(breaker.open_for())));
     };
     match answer {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
+use interlock_client::EntityCallError;
 use interlock_domain::ids::CustomerRef;
 use interlock_domain::message::Delivery;
 use interlock_workflows::{Notification, names};
 use temporalio_sdk::activities::ActivityContext;
 
-use crate::entity_client::EntityCallError;
-use crate::request_id;
+use crate::activity_request_id;
 use crate::worker_context::WorkerContext;
 
 /// Sends each customer its messages, in their order; customers side by side. Nobody is started: a customer that does
@@ -30,7 +30,7 @@ pub(crate) async fn notify(
         let entity = worker.entities.customer(&customer.tenant, &customer.customer);
         let mut deliveries = Vec::with_capacity(messages.len());
         for (index, message) in messages {
-            let request_id = request_id::of_part(context, &index.to_string(), &entity, &message)?;
+            let request_id = activity_request_id::of_part(context, &index.to_string(), &entity, &message)?;
             let message = worker.entities.envelope(&entity, message);
             let delivery = worker.entities.signal(&entity, names::FROM_RESOURCE, &message, &request_id).await?;
             deliveries.push((index, delivery));

@@ -114,6 +114,7 @@ impl<'a> Attempt<'a> {
             left: left_before(context),
             first_scheduled_at: info.scheduled_time.map(timestamp),
             scheduled_at: info.current_attempt_scheduled_time.or(info.scheduled_time).map_or(now, timestamp),
+            started_at: info.started_time.map_or(now, timestamp),
             attempt_timeout_ms: request.attempt_timeout_ms,
             expires_at: request.expires_at,
             now,
@@ -142,7 +143,7 @@ impl<'a> Attempt<'a> {
             situation,
             retry: request.retry,
             trace: Trace::new(context),
-            started_at: info.started_time.map_or(now, timestamp),
+            started_at: situation.started_at,
             began: Instant::now(),
         }
     }
@@ -155,7 +156,7 @@ impl<'a> Attempt<'a> {
             Move::Verify { wait_ms } => (wait_ms, true),
         };
         // Whoever comes after this attempt waits for the end of the time in which it may send.
-        let deadline = self.situation.now.plus_ms(self.situation.attempt_timeout_ms);
+        let deadline = self.situation.deadline();
         if wait_ms > 0 {
             self.wait(Duration::from_millis(wait_ms)).await?;
         }
@@ -173,10 +174,10 @@ impl<'a> Attempt<'a> {
             return Ok(refused);
         }
         match may_send(now(), deadline, self.situation.expires_at, true) {
-            MaySend::Yes => self.send(verify).await,
+            MaySend::Yes => self.send(deadline, verify).await,
             MaySend::Expired(outcome) => Ok(outcome),
             MaySend::TooLate => {
-                let detail = "The attempt's time was over before its call was sent.";
+                let detail = "The attempt ran out of time before its call was sent.";
                 Err(self.again(Left::Settled, TOO_LATE, detail, Wait::Pause).await)
             }
         }
@@ -185,7 +186,7 @@ impl<'a> Attempt<'a> {
     /// Nothing of an earlier request lands any more. An attempt that waited does not send: it does not know whether it is still
     /// the one that the server counts on.
     async fn leave_sending_to_the_next(&self, is_read_back: bool) -> ActivityError {
-        let detail = "Nothing of an earlier request lands any more: the next attempt sends.";
+        let detail = "No earlier request can arrive any more: the next attempt sends.";
         let (left, class) = if is_read_back {
             (Left::Settled, READ_BACK)
         } else {
@@ -199,14 +200,14 @@ impl<'a> Attempt<'a> {
         let earlier = left_just_before(&self.situation).unwrap_or(Left::MaybeSent { until: self.landing_by(wait) });
         if wait > WAIT_MAX {
             let wait = Wait::AtLeast(millis(wait));
-            let detail = "An earlier request may still land at the target.";
+            let detail = "An earlier request may still arrive at the target.";
             return Err(self.again(earlier, "settling", detail, wait).await);
         }
         self.trace.leave(earlier, None).await;
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             () = self.context.cancelled() => {
-                let detail = "The call was cancelled while an earlier request might still land.";
+                let detail = "The call was cancelled while an earlier request might still arrive.";
                 Err(self.again(earlier, "settling", detail, Wait::Pause).await)
             }
         }
@@ -265,14 +266,13 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    async fn send(&self, is_read_back: bool) -> Result<Outcome, ActivityError> {
+    async fn send(&self, deadline: Timestamp, is_read_back: bool) -> Result<Outcome, ActivityError> {
         let call = async {
-            // The look at rights took of the attempt's time.
-            let spent = if self.unproven.is_empty() { Duration::ZERO } else { self.began.elapsed() };
-            let call = Call { timeout: self.call.timeout.saturating_sub(spent), ..self.call.clone() };
+            let left_ms = u64::try_from(deadline.0.saturating_sub(now().0)).unwrap_or(0);
+            let call = Call { timeout: self.call.timeout.min(Duration::from_millis(left_ms)), ..self.call.clone() };
             let called = tokio::time::timeout(call.timeout + OVERRUN, self.adapter.call(&call)).await;
             called.unwrap_or_else(|_| Outcome::Ambiguous {
-                detail: "The adapter did not answer within the attempt's time.".to_owned(),
+                detail: "The adapter did not respond before the attempt's timeout.".to_owned(),
             })
         };
         let Ok(outcome) = self.breaker.call(call).await else {
@@ -291,7 +291,7 @@ impl<'a> Attempt<'a> {
     async fn not_let_through(&self, is_read_back: bool) -> ActivityError {
         let (class, left) = not_let_through(&self.situation, is_read_back);
         let wait = Wait::AtLeast(millis(self.breaker.open_for()));
-        let detail = "The target is not called just now: calls to it failed one after the other.";
+        let detail = "The target is not called at the moment: too many calls to it failed in a row.";
         self.again(left, class, detail, wait).await
     }
 

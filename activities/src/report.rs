@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use interlock_client::TargetClient;
 use interlock_domain::ids::TargetId;
 use interlock_domain::observation::{Observation, Observer};
 use interlock_domain::target::{BreakerReport, BreakerTransition};
 use tokio::sync::watch;
 
 use crate::breaker::{Breaker, Transition};
-use crate::target_client::TargetClient;
 
 /// The time between two signals of this process to one target entity.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -50,12 +50,12 @@ async fn report(reporter: Reporter, target: TargetId, mut told: watch::Receiver<
         };
         // What the target itself said may name subscribers: the target's entity has it, which is encrypted.
         let class = reason.split(':').next().unwrap_or_default();
-        tracing::warn!(%target, ?transition, class, "the breaker of a target changed");
+        tracing::warn!(%target, ?transition, class, "the breaker of a target changed its state");
         let report = BreakerReport { process: reporter.process.to_string(), transition, reason };
         match reporter.targets.report(&target, &report).await {
             Ok(()) => last = transition,
             // While Temporal is away no steps come either; the next transition is told again.
-            Err(error) => tracing::error!(%target, %error, "the target entity could not be told of a breaker"),
+            Err(error) => tracing::error!(%target, %error, "cannot report a breaker to the entity of its target"),
         }
         tokio::time::sleep(PAUSE).await;
     }

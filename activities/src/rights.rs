@@ -3,13 +3,13 @@
 
 use futures_util::future::BoxFuture;
 use interlock_adapters::{Adapter, Call};
+use interlock_client::{EntityCallError, EntityClient};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerRef, ResourceId, TenantId};
 use interlock_domain::outcome::Outcome;
 use serde::Deserialize;
 
 use crate::breaker::SpeaksOfTarget;
-use crate::entity_client::{EntityCallError, EntityClient};
 
 /// Who holds a resource by the ledger.
 pub(crate) trait Ledger: Send + Sync {
@@ -89,7 +89,7 @@ pub(crate) async fn look(
     for resource in unproven {
         match ledger.holder(&call.tenant, resource).await {
             Ok(Some(holder)) if holder != me => {
-                return Ok(Found::Anothers(format!("another customer holds {resource}, on which the order acts")));
+                return Ok(Found::Anothers(format!("another customer holds {resource}, which the order uses")));
             }
             Ok(_) => {}
             Err(error) => return Ok(Found::LedgerSilent(error.to_string())),
@@ -101,7 +101,8 @@ pub(crate) async fn look(
                 Ok(_) => {
                     let target = &call.target;
                     return Ok(Found::Anothers(format!(
-                        "the target {target} has {registered} under {resource}, and this customer is not known to have that"
+                        "the target {target} has {registered} registered under {resource}, and this customer is not \
+                         known to hold {registered}"
                     )));
                 }
                 Err(error) => return Ok(Found::LedgerSilent(error.to_string())),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
+use interlock_client::EntityCallError;
 use interlock_domain::ids::ResourceId;
 use interlock_workflows::{Sending, names};
 use temporalio_sdk::activities::ActivityContext;
 
+use crate::activity_request_id;
 use crate::clock;
-use crate::entity_client::EntityCallError;
-use crate::request_id;
 use crate::worker_context::WorkerContext;
 
 /// Sends each resource its messages, in their order; resources side by side.
@@ -29,7 +29,7 @@ pub(crate) async fn send(
     try_join_all(by_resource.into_iter().map(|(resource, messages)| async move {
         let entity = worker.entities.resource(tenant, &resource);
         for (index, message) in messages {
-            let request_id = request_id::of_part(context, &index.to_string(), &entity, &message)?;
+            let request_id = activity_request_id::of_part(context, &index.to_string(), &entity, &message)?;
             let message = worker.entities.envelope(&entity, message).sent_at(clock::now());
             worker.entities.signal_with_start(&entity, names::FROM_CUSTOMER, &message, &request_id).await?;
         }

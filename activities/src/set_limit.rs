@@ -69,7 +69,7 @@ pub(crate) async fn standing(worker: &WorkerContext, target: &TargetId) -> Optio
     let config = match described {
         Ok(answer) => answer.into_inner().config,
         Err(status) => {
-            tracing::warn!(%target, %status, "the limit of a target's queue cannot be read");
+            tracing::warn!(%target, %status, "cannot read the limit of a target's queue");
             return None;
         }
     };

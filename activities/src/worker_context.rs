@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use interlock_adapters::AdapterRegistry;
+use interlock_client::{EntityClient, TargetClient};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::ids::TargetId;
 use interlock_domain::limits::EntityLimits;
@@ -11,9 +12,7 @@ use interlock_domain::observation::{NobodyWatches, Observer};
 
 use crate::answer_memory::AnswerMemory;
 use crate::breakers::Breakers;
-use crate::entity_client::EntityClient;
 use crate::report::Reporter;
-use crate::target_client::TargetClient;
 
 /// What all activities of a process work with. It is made once, by whoever starts the workers.
 #[derive(Clone)]

@@ -13,13 +13,13 @@ use crate::workers::WorkerFault;
 #[derive(Debug, Error)]
 pub enum WorkerThreadError {
     /// It could not be made.
-    #[error("a worker could not be made: {0}")]
+    #[error("a worker could not be created: {0}")]
     Made(#[from] WorkerFault),
     /// It ended by a fault.
     #[error("a worker ended: {0}")]
     Ran(#[from] WorkerRunError),
     /// The thread could not be started, or panicked.
-    #[error("the thread of a worker is gone: {0}")]
+    #[error("the thread of a worker ended: {0}")]
     Thread(String),
 }
 

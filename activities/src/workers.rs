@@ -34,7 +34,7 @@ pub enum WorkerFault {
     #[error(transparent)]
     Registration(#[from] WorkflowRegistrationError),
     /// It would serve a queue on which types come up that it does not have registered.
-    #[error("it has not registered {}", .0.join(", "))]
+    #[error("it does not have {} registered", .0.join(", "))]
     Gap(Vec<String>),
     /// The SDK refused its options.
     #[error(transparent)]

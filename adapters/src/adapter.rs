@@ -174,7 +174,7 @@ pub trait Adapter: Send + Sync {
         let _ = page;
         Err(Outcome::Permanent {
             code: ErrorCode::CannotListHolders.into(),
-            detail: format!("this target cannot be asked for every {kind} that it has registered"),
+            detail: format!("this target cannot list every registered {kind}"),
         })
     }
 

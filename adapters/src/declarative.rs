@@ -149,11 +149,12 @@ fn merge(
     let fault = |detail: String| RegistryError::Parameter { target: target.clone(), detail };
     if let Some(unknown) = given.keys().find(|name| !declared.contains_key(*name)) {
         let known = declared.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        return Err(fault(format!("the adapter file knows no parameter '{unknown}', only: {known}")));
+        return Err(fault(format!("the adapter file has no parameter '{unknown}'; its parameters are: {known}")));
     }
     let value = |(name, default): (&String, &Option<String>)| {
         let value = given.get(name).or(default.as_ref()).cloned();
-        let value = value.ok_or_else(|| fault(format!("the adapter file needs a value for the parameter '{name}'")))?;
+        let value =
+            value.ok_or_else(|| fault(format!("the adapter file requires a value for the parameter '{name}'")))?;
         Ok((name.clone(), value))
     };
     declared.iter().map(value).collect()
@@ -174,7 +175,7 @@ impl Adapter for DeclarativeAdapter {
         let Some(operation) = self.connector.operations.get(&call.operation) else {
             return Outcome::Permanent {
                 code: ErrorCode::UnknownOperation.into(),
-                detail: format!("the target's adapter file describes no operation '{}'", call.operation),
+                detail: format!("the target's adapter file does not have the operation '{}'", call.operation),
             };
         };
         let variables = variables::of_call(call, &self.parameters);
@@ -197,7 +198,7 @@ impl Adapter for DeclarativeAdapter {
         let verification = match self.attempt(call.timeout).ask(question, &variables).await {
             Ok((verdict, _)) => verdict.into_verification(),
             Err(outcome) => {
-                Verification::Unclear { detail: format!("reading back could not be asked: {}", outcome.class()) }
+                Verification::Unclear { detail: format!("the read-back request failed: {}", outcome.class()) }
             }
         };
         if !operation.releases {
@@ -208,7 +209,8 @@ impl Adapter for DeclarativeAdapter {
 
     async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
         let Some(question) = self.connector.find_holder.get(resource.kind()) else {
-            let detail = format!("the target's adapter file does not say how to find who has a {}", resource.kind());
+            let detail =
+                format!("the target's adapter file does not describe how to find the holder of a {}", resource.kind());
             return Ok(HolderAnswer::Unclear { detail });
         };
         let variables = variables::of_resource(&self.target, resource, &self.parameters);

@@ -17,11 +17,11 @@ pub mod duration {
     /// Reads it.
     ///
     /// # Errors
-    /// Where the text is no duration.
+    /// If the text is not a valid duration.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
         humantime::parse_duration(&text)
-            .map_err(|error| D::Error::custom(format!("'{text}' is no duration such as '5s' or '1m 30s': {error}")))
+            .map_err(|error| D::Error::custom(format!("'{text}' is not a duration such as '5s' or '1m 30s': {error}")))
     }
 }
 

@@ -8,9 +8,10 @@ use thiserror::Error;
 /// Why an adapter could not be built, or found.
 #[derive(Debug, Error)]
 pub enum RegistryError {
-    /// The base URL is none that HTTP can be spoken to.
+    /// The base URL is not an http or https URL.
     #[error(
-        "target '{target}': '{base_url}' is no http or https address; write it as http://HOST:PORT in [targets.{target}]"
+        "target '{target}': '{base_url}' is not an http or https URL; write it as http://HOST:PORT in \
+         [targets.{target}]"
     )]
     BaseUrl {
         /// The target.
@@ -18,15 +19,16 @@ pub enum RegistryError {
         /// Its base URL as it came.
         base_url: String,
     },
-    /// There is no base URL, and its adapter needs one.
-    #[error("target '{target}': it has no address; set base_url in [targets.{target}]")]
+    /// The base URL is missing, and the adapter needs one.
+    #[error("target '{target}': the base URL is missing; set base_url in [targets.{target}]")]
     BaseUrlMissing {
         /// The target.
         target: TargetId,
     },
     /// What may have happened is to be read back, and the target cannot be read.
     #[error(
-        "target '{target}': on_ambiguous = \"verify\" needs verify = true in [targets.{target}]; choose resend, hold or give_up"
+        "target '{target}': on_ambiguous = \"verify\" needs verify = true in [targets.{target}]; choose resend, hold \
+         or give_up"
     )]
     NotVerified {
         /// The target.
@@ -34,7 +36,8 @@ pub enum RegistryError {
     },
     /// A secret or header name has characters that HTTP headers cannot carry.
     #[error(
-        "target '{target}': its auth cannot be written as an HTTP header; check [targets.{target}] auth for stray characters"
+        "target '{target}': its auth contains characters that an HTTP header cannot carry; check [targets.{target}] \
+         auth"
     )]
     Authentication {
         /// The target.
@@ -50,8 +53,8 @@ pub enum RegistryError {
     },
     /// The adapter file has faults.
     #[error(
-        "target '{target}': the adapter file '{file}' has {} fault(s), the first is {}; \
-         `interlock catalog check {file}` names them all",
+        "target '{target}': the adapter file '{file}' has {} error(s), the first is {}; `interlock catalog check \
+         {file}` lists all of them",
         faults.len(), first(faults)
     )]
     AdapterFileFaults {
@@ -80,7 +83,7 @@ pub enum RegistryError {
     },
     /// The HTTP client could not be made.
     #[error(
-        "target '{target}': the HTTP client could not be made ({detail}); check its settings in [targets.{target}]"
+        "target '{target}': the HTTP client cannot be created ({detail}); check its settings in [targets.{target}]"
     )]
     Client {
         /// The target.
@@ -89,7 +92,7 @@ pub enum RegistryError {
         detail: String,
     },
     /// No settings name this target.
-    #[error("no target '{target}' is configured; add [targets.{target}] to interlock.toml")]
+    #[error("target '{target}' is not configured; add [targets.{target}] to interlock.toml")]
     UnknownTarget {
         /// The target.
         target: TargetId,

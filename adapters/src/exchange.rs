@@ -199,7 +199,7 @@ impl Exchange {
         // A connection made, but an answer cut short: the request has been there.
         while let Some(chunk) = response.chunk().await.map_err(|error| Failure::MaybeSent(describe(error)))? {
             if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(Failure::AnswerTooLong(format!("the answer is longer than {ANSWER_BYTES_MAX} bytes")));
+                return Err(Failure::AnswerTooLong(format!("the response exceeds {ANSWER_BYTES_MAX} bytes")));
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -272,21 +272,25 @@ impl Answer {
         match status {
             429 => Some(Outcome::Throttled {
                 retry_after_ms: self.retry_after_ms(),
-                detail: "the target asks for less load (429)".to_owned(),
+                detail: "the target throttles calls (429)".to_owned(),
             }),
             503 => Some(Outcome::Unavailable {
                 retry_after_ms: self.retry_after_ms(),
-                detail: "the target says that it is out of service (503)".to_owned(),
+                detail: "the target reports that it is unavailable (503)".to_owned(),
             }),
-            408 | 425 => Some(Outcome::Transient { detail: format!("the target did not take the request ({status})") }),
+            408 | 425 => {
+                Some(Outcome::Transient { detail: format!("the target could not handle the request ({status})") })
+            }
             // The credentials are the target's matter, not the order's: held orders would not help anybody.
             401 => {
-                Some(Outcome::unavailable("the target refuses Interlock's credentials (401): check the target's auth"))
+                Some(Outcome::unavailable("the target rejects Interlock's credentials (401): check the target's auth"))
             }
             // 303 after a write means "done, look there", so it is not among these.
             300..=302 | 304..=399 => Some(Outcome::Permanent {
                 code: ErrorCode::Redirected.into(),
-                detail: format!("the target answers with a redirect ({status}): set its base_url to the final address"),
+                detail: format!(
+                    "the target responds with a redirect ({status}): set its base_url to the final address"
+                ),
             }),
             _ => None,
         }

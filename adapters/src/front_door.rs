@@ -47,16 +47,16 @@ impl fmt::Debug for PageCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TurnedAway {
     /// No header `Host`, or none that is a host.
-    #[error("the header 'Host' is missing, or is not a host")]
+    #[error("the header 'Host' is missing or invalid")]
     HostMissing,
     /// A host that the service does not have.
-    #[error("this service is not called '{0}'")]
+    #[error("this service does not serve the host '{0}'")]
     HostForbidden(String),
     /// A web page that nobody allowed.
-    #[error("a web page of another origin calls")]
+    #[error("calls from a web page of another origin are not allowed")]
     OriginForbidden,
     /// A header twice.
-    #[error("the header '{0}' comes twice")]
+    #[error("the header '{0}' is repeated")]
     HeaderTwice(String),
 }
 

@@ -88,7 +88,7 @@ impl Adapter for JsonHttpAdapter {
 
     async fn call(&self, call: &Call) -> Outcome {
         if call.timeout.is_zero() {
-            return Outcome::Transient { detail: "the attempt's time was over before it was sent".to_owned() };
+            return Outcome::Transient { detail: "the attempt ran out of time before it was sent".to_owned() };
         }
         let mut headers = vec![(HeaderName::from_static("idempotency-key"), call.idempotency_key.to_string())];
         if let Some(epoch) = call.epoch {
@@ -125,7 +125,9 @@ impl Adapter for JsonHttpAdapter {
 
     async fn verify(&self, call: &Call) -> Verification {
         if !self.capabilities.verify {
-            return Verification::Unclear { detail: "this target cannot be asked what it carried out".to_owned() };
+            return Verification::Unclear {
+                detail: "this target cannot report which operations it applied".to_owned(),
+            };
         }
         let key = call.idempotency_key.to_string();
         let unclear = |detail: String| Verification::Unclear { detail };
@@ -137,9 +139,9 @@ impl Adapter for JsonHttpAdapter {
             Ok(answer) => match field(&answer, "applied").and_then(Value::as_bool) {
                 Some(true) if answer.status.is_success() => Verification::Applied,
                 Some(false) if answer.status.is_success() => Verification::NotApplied,
-                _ => unclear(format!("'operations' was answered with status {}, not with 'applied'", answer.status)),
+                _ => unclear(format!("'operations' responded with status {}, not with 'applied'", answer.status)),
             },
-            Err(outcome) => unclear(format!("'operations' could not be asked: {}", outcome.class())),
+            Err(outcome) => unclear(format!("'operations' cannot be reached: {}", outcome.class())),
         };
         if !self.releases.contains(&call.operation) {
             return verification;
@@ -152,10 +154,10 @@ impl Adapter for JsonHttpAdapter {
         match (answer.status.as_u16(), field(&answer, "holder")) {
             (200, Some(Value::String(party))) => Ok(HolderAnswer::Party { party: party.clone() }),
             (200, Some(Value::Null)) => Ok(HolderAnswer::Nobody),
-            (200, _) => Ok(HolderAnswer::Unclear { detail: "the answer has no 'holder'".to_owned() }),
+            (200, _) => Ok(HolderAnswer::Unclear { detail: "the response has no 'holder'".to_owned() }),
             (status, _) => Err(Outcome::Permanent {
                 code: code_of(&answer),
-                detail: format!("the target does not say who has a {}: status {status}", resource.kind()),
+                detail: format!("the target does not report the holder of a {}: status {status}", resource.kind()),
             }),
         }
     }
@@ -172,9 +174,9 @@ impl JsonHttpAdapter {
         }
         let says = |name| text(answer, name);
         match answer.status.as_u16() {
-            202 => {
-                Outcome::Ambiguous { detail: "the target took the call, and did not confirm it yet (202)".to_owned() }
-            }
+            202 => Outcome::Ambiguous {
+                detail: "the target accepted the call, and has not confirmed it yet (202)".to_owned(),
+            },
             200..=299 if says("status") == Some("already_done") => Outcome::AlreadyDone,
             200..=299 => Outcome::Done,
             409 => match says("code") {
@@ -215,7 +217,7 @@ fn code_of(answer: &Answer) -> ReasonCode {
 /// The target's own sentence, else one made of the status.
 fn detail_of(answer: &Answer) -> String {
     ["detail", "message", "title"].into_iter().find_map(|name| field(answer, name).and_then(Value::as_str)).map_or_else(
-        || format!("the target answered with status {}", answer.status),
+        || format!("the target responded with status {}", answer.status),
         |text| text.chars().take(DETAIL_CHARS_MAX).collect(),
     )
 }

@@ -175,7 +175,7 @@ impl Adapter for PyhssAdapter {
         let body = Reader::new(self, self.request_timeout).ask(&["oam", "ping"], &[]).await?;
         match body.get("result").and_then(Value::as_str) {
             Some("OK") => Ok(()),
-            _ => Err(Outcome::unavailable("the ping was not answered by PyHSS's OK")),
+            _ => Err(Outcome::unavailable("PyHSS did not answer the ping with OK")),
         }
     }
 }
@@ -183,7 +183,7 @@ impl Adapter for PyhssAdapter {
 fn unknown_operation(operation: &str) -> Outcome {
     Outcome::Permanent {
         code: ErrorCode::UnknownOperation.into(),
-        detail: format!("PyHSS has no operation '{operation}': correct the catalog"),
+        detail: format!("PyHSS does not have the operation '{operation}': correct the catalog"),
     }
 }
 

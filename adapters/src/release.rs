@@ -74,13 +74,13 @@ async fn holder_after(
             Ok(Err(outcome)) => {
                 let class = outcome.class();
                 return After::Unasked(format!(
-                    "it was released, but who has the {} now could not be asked: {class}",
+                    "it was released, but the target could not tell who has the {} now: {class}",
                     resource.kind()
                 ));
             }
             Err(_) => {
                 return After::Unasked(format!(
-                    "it was released, but the attempt's time was over before it was asked who has the {} now",
+                    "it was released, but the attempt ran out of time before the target was asked who has the {} now",
                     resource.kind()
                 ));
             }

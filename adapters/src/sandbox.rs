@@ -92,7 +92,10 @@ impl Default for SandboxOptions {
 #[derive(Debug, Error)]
 pub enum SandboxError {
     /// The address cannot be listened on.
-    #[error("the sandbox target cannot listen on {listen} ({source}); choose another address with --listen")]
+    #[error(
+        "cannot bind to the listen address {listen} of the sandbox target ({source}); choose another address with \
+         --listen"
+    )]
     Listen {
         /// The address.
         listen: SocketAddr,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// A secret as a settings file has it: `"its text"`, `{ env = "NAME" }` or `{ file = "PATH" }`. Where it is elsewhere, it
 /// is read when it is needed, so that processes which do not need it need not have it. It is never printed.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "a secret is its text, { env = \"NAME\" } or { file = \"PATH\" }")]
+#[serde(untagged, expecting = "a secret must be a text, { env = \"NAME\" } or { file = \"PATH\" }")]
 pub enum Secret {
     /// The secret itself.
     Text(SecretString),
@@ -41,10 +41,10 @@ pub enum SecretMissing {
     #[error("the environment variable {0} is not set; set it to the secret")]
     Environment(String),
     /// The file.
-    #[error("the file {0:?} cannot be read ({1}); put the secret there")]
+    #[error("the file {0:?} cannot be read ({1}); write the secret there")]
     File(PathBuf, std::io::ErrorKind),
     /// Nothing in it.
-    #[error("{0} is empty; put the secret there")]
+    #[error("{0} is empty; write the secret there")]
     Empty(String),
 }
 

@@ -430,5 +430,5 @@ async fn a_file_that_is_missing_or_faulty_is_told_at_the_start() {
     assert_eq!(build(&settings).code(), "target_adapter_file_missing");
     let error = described("describes = 5\n", "http://127.0.0.1:1").err().unwrap();
     assert_eq!(error.code(), "target_adapter_file_faulty");
-    assert!(error.to_string().contains("2 fault(s)"), "{error}");
+    assert!(error.to_string().contains("2 error(s)"), "{error}");
 }

@@ -58,8 +58,10 @@ fn a_fault_names_line_column_path_and_reason() {
     let text = faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(
         text,
-        ["10:10: operations.add_number.request.method: 'SEND' is no method here; known are: GET, HEAD, POST, PUT, \
-          PATCH, DELETE. [unknown_value]"]
+        [
+            "10:10: operations.add_number.request.method: 'SEND' is not a supported method here; supported are: GET, HEAD, POST, PUT, \
+          PATCH, DELETE. [unknown_value]"
+        ]
     );
 }
 

@@ -37,34 +37,34 @@ pub(crate) const HEADING: &str = "Connection to Temporal (as in the Temporal CLI
 /// Temporal's own flags, with Temporal's own names and meanings.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConnectionFlags {
-    /// Address of the Temporal service, HOST:PORT [default: that of the profile, else localhost:7233]
+    /// Address of the Temporal service, HOST:PORT [default: from the profile, else localhost:7233]
     #[arg(long, help_heading = HEADING, value_name = "HOST:PORT")]
     pub address: Option<String>,
-    /// Namespace [default: that of the profile, else default]
+    /// Namespace [default: from the profile, else default]
     #[arg(long, help_heading = HEADING, short = 'n')]
     pub namespace: Option<String>,
     /// Profile in temporal.toml
     #[arg(long, help_heading = HEADING)]
     pub profile: Option<String>,
-    /// API key; better given by TEMPORAL_API_KEY, since others can see a command line
+    /// API key; prefer TEMPORAL_API_KEY, because other users can see command lines
     #[arg(long, help_heading = HEADING)]
     pub api_key: Option<String>,
-    /// Whether to use TLS [default: yes where an API key or another TLS option is set]
+    /// Whether to use TLS [default: yes if an API key or another TLS option is set]
     #[arg(long, help_heading = HEADING, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub tls: Option<bool>,
-    /// File of the client's certificate
+    /// File with the client's certificate
     #[arg(long, help_heading = HEADING, value_name = "FILE")]
     pub tls_cert_path: Option<String>,
-    /// File of the client's private key
+    /// File with the client's private key
     #[arg(long, help_heading = HEADING, value_name = "FILE")]
     pub tls_key_path: Option<String>,
-    /// File of the server's CA certificate
+    /// File with the server's CA certificate
     #[arg(long, help_heading = HEADING, value_name = "FILE")]
     pub tls_ca_path: Option<String>,
     /// Server name to expect in the server's certificate
     #[arg(long, help_heading = HEADING, value_name = "NAME")]
     pub tls_server_name: Option<String>,
-    /// How long to wait for Temporal where it does not answer, e.g. 30s [default: 10s; worker, gateway and bootstrap: 1m]
+    /// How long to wait if Temporal does not respond, for example 30s [default: 10s; worker, gateway and bootstrap: 1m]
     #[arg(long = "client-connect-timeout", help_heading = HEADING, value_name = "DURATION", value_parser = wait)]
     pub connect_timeout: Option<Duration>,
     /// Whether the flags are all there is: environment and profiles are not read.
@@ -74,7 +74,7 @@ pub struct ConnectionFlags {
 
 fn wait(text: &str) -> Result<Duration, String> {
     let wait = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if wait.is_zero() { Err("no time at all: nothing could be reached".to_owned()) } else { Ok(wait) }
+    if wait.is_zero() { Err("must be greater than 0".to_owned()) } else { Ok(wait) }
 }
 
 impl ConnectionFlags {
@@ -165,7 +165,7 @@ pub async fn connect_with(
         match tokio::time::timeout(limit, connecting).await {
             Ok(Ok(client)) => Ok(client),
             Ok(Err(error)) => Err(connect_fault(&target, &error)),
-            Err(_) => Err(unreachable_fault(&target, &format!("no answer within {:.1} s", limit.as_secs_f32()))),
+            Err(_) => Err(unreachable_fault(&target, &format!("no response within {:.1} s", limit.as_secs_f32()))),
         }
     };
     let pauses = ExponentialBuilder::default()
@@ -200,7 +200,7 @@ pub(crate) fn connect_fault(target: &str, error: &ClientConnectError) -> Fault {
         {
             Fault::failed(
                 ErrorCode::TemporalAccessDenied,
-                format!("Temporal at {target} refuses this client: {}.", status.message()),
+                format!("Temporal at {target} denied access to this client: {}.", status.message()),
             )
         }
         ClientConnectError::SystemInfoCallError(status) => unreachable_fault(target, status.message()),
@@ -212,7 +212,7 @@ fn configuration_fault(error: ConfigError) -> Fault {
     match error {
         ConfigError::ProfileNotFound(profile) => Fault::wrong_use(
             ErrorCode::TemporalProfileNotFound,
-            format!("There is no profile '{profile}' in temporal.toml."),
+            format!("The profile '{profile}' does not exist in temporal.toml."),
         ),
         ConfigError::InvalidConfig(reason) => invalid_fault(&reason),
         ConfigError::LoadError(error) => invalid_fault(&error.to_string()),
@@ -222,17 +222,22 @@ fn configuration_fault(error: ConfigError) -> Fault {
 fn invalid_fault(reason: &str) -> Fault {
     Fault::wrong_use(
         ErrorCode::TemporalConfigurationInvalid,
-        format!("The connection to Temporal is not well configured: {reason}."),
+        format!("The configuration of the connection to Temporal is invalid: {reason}."),
     )
 }
 
 /// The Rust client reads these and does nothing with them; who set them should know.
 fn warn_of_what_the_client_ignores(profile: &ClientConfigProfile) {
     if profile.codec.is_some() {
-        tracing::warn!("a remote codec is configured (TEMPORAL_CODEC_*), which Temporal's Rust client does not use");
+        tracing::warn!(
+            "a remote codec is configured (TEMPORAL_CODEC_*), but Temporal's Rust client does not support it"
+        );
     }
     if profile.tls.as_ref().is_some_and(|tls| tls.disable_host_verification) {
-        tracing::warn!("TLS host verification is to be off, which Temporal's Rust client does not do: it stays on");
+        tracing::warn!(
+            "TLS host verification is turned off in the configuration, but Temporal's Rust client does not support \
+             that: it stays on"
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! The page `coordinator/docs/errors.md`, written from the catalogue of errors.
+//! The page `coordinator/docs/errors.md`, generated from the catalogue of errors.
 
 use std::fmt::Write;
 
@@ -7,17 +7,19 @@ use interlock_domain::error_code::{ErrorCode, ErrorGroup};
 const HEAD: &str = "\
 # Errors
 
-<!-- Written from coordinator/domain/src/error_code/catalogue.rs. A test compares it; to write it anew:
+<!-- Generated from coordinator/domain/src/error_code/catalogue.rs. A test compares them; to regenerate this page:
      INTERLOCK_WRITE_DOCS=1 cargo test -p interlock-coordinator errors -->
 
-Every error that one can meet has a code that stays the same, one sentence, and what to do next. `interlock errors CODE` explains
-one. A command writes it to stderr (with `--output json` as `{\"code\",\"message\",\"next\"}`) and ends with 2 where the command or a
-setting is wrong, with 1 where carrying it out failed; the gateway answers `application/problem+json` with `code`, `detail` and
-`next`; rejected events, held steps and orders that ended carry the code in views and in the journal. The message that comes
-with a code says what it was in particular, and may know better what to do next than this page.
+Look up an error code here to see what it means and what to do next. Every error that a user can meet has a stable code, one
+sentence and a next step; `interlock errors CODE` explains one code. A command writes its error to stderr (with `--output json`
+as `{\"code\",\"message\",\"next\"}`). Its exit code is 2 if the command or a setting is wrong, and 1 if the command failed. The
+gateway responds with `application/problem+json` that has `code`, `detail` and `next`. Rejected events, held steps and orders that
+ended carry the code in views and in the journal. The message that comes with a code describes the specific case, and its next
+step may be more specific than the one on this page.
 
-**A target's own codes** are handed on as it says them, in snake case: where a step is held with a code that is not here, the
-target, or its adapter file, gave it. A target that refuses without a code gets one made of the status, `http_404`.
+**Codes of targets** are passed on unchanged, in snake case: if a step is held with a code that is not on this page, the target
+or its adapter file returned it. If a target rejects a call without a code, the code is made of the HTTP status, for example
+`http_404`.
 ";
 
 /// The reference page in Markdown.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use interlock_activities::EntityClient;
+use interlock_client::EntityClient;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{InstallationRecord, Routing};
@@ -134,9 +134,9 @@ impl Installation {
         Client::new(connection.clone(), options).map_err(|error| {
             Fault::failed(
                 ErrorCode::TemporalConfigurationInvalid,
-                format!("There is no client for the namespace '{namespace}': {}.", with_causes(&error)),
+                format!("No client exists for the namespace '{namespace}': {}.", with_causes(&error)),
             )
-            .with_next("Check [tenants.NAME] namespace.")
+            .with_next("Check 'namespace' in [tenants.NAME].")
         })
     }
 }
@@ -157,7 +157,7 @@ impl Connecting {
     pub(crate) fn new(flags: &ConnectionFlags, patience: Patience, settings: &Settings) -> Result<Self, Fault> {
         let ring = KeyRing::from_settings(&settings.codec)?;
         if ring.encrypts() && settings.id_key.is_none() {
-            tracing::warn!("payloads are encrypted, and the ids of resources are not: no INTERLOCK_ID_KEY is set");
+            tracing::warn!("payloads are encrypted, but resource ids are not hidden: INTERLOCK_ID_KEY is not set");
         }
         Ok(Self { flags: flags.clone(), patience, converter: data_converter(Arc::new(ring)) })
     }

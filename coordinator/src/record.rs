@@ -57,7 +57,7 @@ async fn read(client: &Client, namespace: &str) -> Result<Option<InstallationRec
         Err(status) => return Err(unreadable(namespace, status.message())),
     };
     let memo = described.workflow_execution_info.and_then(|info| info.memo).unwrap_or_default();
-    let field = memo.fields.get(MEMO_FIELD).ok_or_else(|| unreadable(namespace, "it has no such memo"))?;
+    let field = memo.fields.get(MEMO_FIELD).ok_or_else(|| unreadable(namespace, "its memo is missing"))?;
     serde_json::from_slice(&field.data).map(Some).map_err(|error| unreadable(namespace, &error.to_string()))
 }
 
@@ -87,14 +87,14 @@ pub(crate) async fn write(client: &Client, namespace: &str, record: &Installatio
     started.map_err(|status| unwritten(namespace, status.message()))?;
     match read(client, namespace).await? {
         Some(read) if read == *record => Ok(()),
-        _ => Err(unwritten(namespace, "somebody else wrote another one at the same moment")),
+        _ => Err(unwritten(namespace, "another process wrote a different record at the same moment")),
     }
 }
 
 fn unreadable(namespace: &str, reason: &str) -> Fault {
     Fault::failed(
         ErrorCode::RecordUnreadable,
-        format!("What is recorded in the namespace '{namespace}' cannot be read: {reason}."),
+        format!("The record of the namespace '{namespace}' cannot be read: {reason}."),
     )
 }
 
@@ -117,6 +117,6 @@ pub(crate) async fn recorded(client: &Client, settings: &Settings) -> Result<Ins
 
 impl From<Disagreement> for Fault {
     fn from(disagreement: Disagreement) -> Self {
-        Self::wrong_use(disagreement.code(), format!("This does not fit what is recorded: {disagreement}."))
+        Self::wrong_use(disagreement.code(), format!("This does not match the recorded installation: {disagreement}."))
     }
 }

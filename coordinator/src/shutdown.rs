@@ -18,7 +18,10 @@ const EXIT_CODE_AT_ONCE: i32 = 130;
 pub fn on_signals() -> Result<CancellationToken, Fault> {
     let listen = |kind| {
         signal(kind).map_err(|error| {
-            Fault::failed(ErrorCode::SignalsUnavailable, format!("This process cannot listen to signals: {error}."))
+            Fault::failed(
+                ErrorCode::SignalsUnavailable,
+                format!("This process cannot install its signal handlers: {error}."),
+            )
         })
     };
     let mut signals =
@@ -27,10 +30,10 @@ pub fn on_signals() -> Result<CancellationToken, Fault> {
     let on_first = token.clone();
     tokio::spawn(async move {
         signals.next().await;
-        tracing::info!("ending in good order; a second signal ends at once");
+        tracing::info!("shutting down gracefully; a second signal stops at once");
         on_first.cancel();
         signals.next().await;
-        tracing::warn!("ending at once");
+        tracing::warn!("stopping at once");
         std::process::exit(EXIT_CODE_AT_ONCE);
     });
     Ok(token)

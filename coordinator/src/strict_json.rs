@@ -29,7 +29,7 @@ pub enum JsonError {
     #[error("{0}")]
     NotJson(String),
     /// An object has a key twice.
-    #[error("the key '{0}' comes twice in one object")]
+    #[error("duplicate key '{0}' in one object")]
     DuplicateKey(String),
     /// The array has more elements.
     #[error("it has more than {0} elements")]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use interlock_activities::{Registration, SearchAttributeGate};
+use interlock_client::{Registration, SearchAttributeGate};
 use interlock_coordinator::connection::{ConnectionFlags, connect};
 use interlock_coordinator::fault::Fault;
 use interlock_coordinator::settings::Settings;

@@ -183,14 +183,14 @@ async fn questions_lists_actions_and_batches_are_counted_for_each_tenant() {
     let batch: Vec<Value> = (0..500).map(|id| assigned(&id.to_string())).collect();
     let requests = |tenant: &str| {
         [
-            ("events", caller().post(url(tenant, "events")).json(&batch), "too_many_events", "events"),
-            ("questions", caller().get(url(tenant, "customers/A1")), "too_many_calls", "asks"),
+            ("events", caller().post(url(tenant, "events")).json(&batch), "too_many_events", "event rate limit"),
+            ("questions", caller().get(url(tenant, "customers/A1")), "too_many_calls", "query rate limit"),
             ("lists", caller().get(url(tenant, "orders")), "too_many_calls", "lists"),
             (
                 "actions",
                 caller().post(url(tenant, &format!("{order}/actions"))).json(&act),
                 "too_many_calls",
-                "actions",
+                "action rate limit",
             ),
         ]
     };

@@ -152,7 +152,7 @@ impl CustomerEntity {
             }
             Err(fault) => Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
-                format!("A signal 'from_resource' came that cannot be read: {fault}."),
+                format!("Invalid signal 'from_resource': {fault}."),
             ))),
         };
         self.signalled(input);
@@ -169,7 +169,7 @@ impl CustomerEntity {
             Ok(AskedToReassert { resource, .. }) => Input::Reassert { resource },
             Err(fault) => Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
-                format!("A signal 'reassert' came that cannot be read: {fault}."),
+                format!("Invalid signal 'reassert': {fault}."),
             ))),
         };
         self.signalled(input);
@@ -185,7 +185,7 @@ impl CustomerEntity {
             }
             Err(fault) => self.signalled(Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
-                format!("A signal 'move_to' came that cannot be read: {fault}."),
+                format!("Invalid signal 'move_to': {fault}."),
             )))),
         }
     }

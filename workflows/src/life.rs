@@ -282,7 +282,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
 pub(crate) async fn next_run<E: Entity>(context: &WorkflowContext<E>) -> (RawValue, ContinueAsNewOptions) {
     match context.state(E::carry) {
         Ok(argument) => (argument, context.state(|entity| moving::next_run(entity.residence()))),
-        Err(fault) => fail(context, format!("the state cannot be written: {fault}")).await,
+        Err(fault) => fail(context, format!("the state cannot be serialized: {fault}")).await,
     }
 }
 

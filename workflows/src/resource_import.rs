@@ -124,7 +124,7 @@ impl ResourceImport {
         let blank = || ImportProgress::new(tenant.clone().unwrap_or_default(), identity::start_time(view));
         let continued = view.continued_from_run_id().is_some();
         let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
-        let nameless = || tenant.is_none().then(|| "the start argument names no tenant".to_owned());
+        let nameless = || tenant.is_none().then(|| "the start argument does not name a tenant".to_owned());
         let unreadable = unreadable.or_else(nameless);
         let nobody = || StartArgument { tenant_id: String::new(), entity_id: String::new() };
         let mut import = Self {

@@ -146,7 +146,7 @@ pub(crate) fn carried<M: DeserializeOwned>(argument: &RawValue) -> Result<M, ser
 /// Why a state cannot be read, with nothing of what stands in it: what a workflow task fails with is not encrypted.
 fn unread(fault: &serde_json::Error) -> String {
     let (line, column) = (fault.line(), fault.column());
-    format!("the state of the run before cannot be read: {:?} error at line {line} column {column}", fault.classify())
+    format!("the state of the previous run cannot be read: {:?} error at line {line} column {column}", fault.classify())
 }
 
 #[cfg(test)]
@@ -212,7 +212,7 @@ mod tests {
         let argument = raw_json::write(&serde_json::json!({"carried": "12065551234"})).unwrap();
         let fault = carried::<Vec<u8>>(&argument).unwrap_err();
         assert!(fault.to_string().contains("12065551234"), "else there is nothing to leave out");
-        assert_eq!(unread(&fault), "the state of the run before cannot be read: Data error at line 1 column 24");
+        assert_eq!(unread(&fault), "the state of the previous run cannot be read: Data error at line 1 column 24");
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn of_call(failure: &ActivityExecutionError) -> Unanswered<'_> {
 /// that another attempt is made.
 pub(crate) fn by_hand(failure: &ActivityExecutionError) -> Option<&'static str> {
     match failure {
-        ActivityExecutionError::Serialization(_) => Some("completed with what is no outcome"),
+        ActivityExecutionError::Serialization(_) => Some("completed with an invalid outcome"),
         ActivityExecutionError::Failed(_) => is_final(failure).then_some("failed"),
         _ => None,
     }

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use interlock_adapters::{Capabilities as AdapterCapabilities, Fence};
+use interlock_client::EntityCallError;
 use interlock_domain::attempt::LeftBy;
 use interlock_domain::ids::{CustomerRef, OrderId, ResourceId, TenantId};
 use interlock_domain::outcome::HolderAnswer;
@@ -12,7 +13,6 @@ use temporalio_macros::activities;
 use temporalio_sdk::testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions};
 
 use super::*;
-use crate::entity_client::EntityCallError;
 
 /// How long a request may still land at the target of these tests.
 const LANDS_WITHIN: Duration = Duration::from_millis(60);
@@ -127,6 +127,11 @@ async fn attempt(number: u32, left: Option<LeftBy>, calls: &[Outcome], read_back
     attempt_scheduled(number, called, scheduled, left, calls, read_back).await
 }
 
+/// A first attempt that the server handed out at `started`: its worker was stopped then, and goes on now.
+async fn attempt_started(started: SystemTime, calls: &[Outcome]) -> Came {
+    attempt_scheduled(1, started, started, None, calls, &[]).await
+}
+
 /// An attempt of a call that was scheduled at `called`; the attempt itself at `scheduled`.
 async fn attempt_scheduled(
     number: u32,
@@ -180,6 +185,15 @@ fn ambiguous() -> Outcome {
 async fn a_first_attempt_sends_at_once_and_reports() {
     let came = attempt(1, None, &[Outcome::Done], &[]).await;
     assert_eq!((came.outcome, came.asked), (Ok(Outcome::Done), vec!["call"]));
+}
+
+#[tokio::test]
+async fn an_attempt_whose_worker_was_stopped_before_it_began_sends_nothing_once_the_server_has_given_it_up() {
+    let timeout = Duration::from_millis(request().attempt_timeout_ms);
+    let late = attempt_started(SystemTime::now() - timeout, &[Outcome::Done]).await;
+    assert_eq!((late.outcome, late.asked), (Err(TOO_LATE.to_owned()), vec![]), "others count on its being over");
+    let just = attempt_started(SystemTime::now() - timeout / 2, &[Outcome::Done]).await;
+    assert_eq!((just.outcome, just.asked), (Ok(Outcome::Done), vec!["call"]));
 }
 
 #[tokio::test]

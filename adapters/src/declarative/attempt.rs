@@ -89,7 +89,7 @@ impl Attempt<'_> {
         match answer.outcome_of_refusal() {
             Some(outcome) => Err(outcome),
             None if answer.status.is_server_error() => {
-                Err(Outcome::unavailable(format!("the target answered with status {}", answer.status.as_u16())))
+                Err(Outcome::unavailable(format!("the target responded with status {}", answer.status.as_u16())))
             }
             None => Ok(()),
         }
@@ -145,7 +145,7 @@ impl Attempt<'_> {
 impl NoAnswer {
     fn too_late() -> Self {
         Self::Before(Outcome::Transient {
-            detail: "the attempt's time was over before the request was sent".to_owned(),
+            detail: "the attempt ran out of time before the request was sent".to_owned(),
         })
     }
 
@@ -153,7 +153,7 @@ impl NoAnswer {
         let NotRendered { path, reason } = not_rendered;
         Self::Before(Outcome::Permanent {
             code: ErrorCode::RequestNotRendered.into(),
-            detail: format!("'{path}' of the adapter file does not fit this order: {reason}"),
+            detail: format!("'{path}' in the adapter file does not match this order: {reason}"),
         })
     }
 

@@ -150,7 +150,7 @@ fn read_token_url(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<String> 
         faults.add(
             &entry.spot,
             ErrorCode::BadUrl,
-            "Write an http or https address, or a path below the target's base_url.",
+            "Write an http or https URL, or a path below the target's base_url.",
         );
         return None;
     }
@@ -171,7 +171,7 @@ impl TlsSources {
         let key = source("client_key");
         let authority = source("certificate_authority").flatten();
         if certificate.is_some() != key.is_some() {
-            let message = "'client_certificate' and 'client_key' come together.";
+            let message = "'client_certificate' and 'client_key' must be set together.";
             faults.add(&section.spot, ErrorCode::NotTogether, message);
         }
         section.finish(faults);
@@ -187,7 +187,8 @@ impl TlsSources {
             let pem = SecretString::from(format!("{}\n{}\n", certificate.expose_secret(), key.expose_secret()));
             let identity = reqwest::Identity::from_pem(pem.expose_secret().as_bytes());
             tls.identity = Some(identity.map_err(|_| {
-                "'client_certificate' and 'client_key' of [tls] are no certificate and key in PEM; put them there"
+                "'client_certificate' and 'client_key' of [tls] are not a valid certificate and key in PEM; correct \
+                 them"
                     .to_owned()
             })?);
         }
@@ -195,7 +196,7 @@ impl TlsSources {
             let pem = authority.resolve().map_err(|error| error.to_string())?;
             let authorities = reqwest::Certificate::from_pem_bundle(pem.expose_secret().as_bytes());
             tls.authorities = authorities.ok().filter(|found| !found.is_empty()).ok_or_else(|| {
-                "'certificate_authority' of [tls] is no certificate in PEM; put one or more there".to_owned()
+                "'certificate_authority' of [tls] has no valid certificate in PEM; give one or more".to_owned()
             })?;
         }
         Ok(tls)

@@ -69,13 +69,13 @@ impl Condition {
         tests.extend(section.take("equals").map(|entry| {
             let is_text = key == "body" || entry.as_text().is_some();
             if !is_text {
-                return entry.wrong("a text: headers are text", faults);
+                return entry.wrong("a text (headers are text)", faults);
             }
             JsonTemplate::read(&entry, scope, faults).map(Test::Equals)
         }));
         tests.extend(section.take("matches").map(|entry| read_regex(&entry, faults).map(Test::Matches)));
         if tests.len() != 1 {
-            let message = "Say one of 'present', 'equals' and 'matches'; for more, write another condition.";
+            let message = "Use exactly one of 'present', 'equals' and 'matches'; for more, add another condition.";
             faults.add(&section.spot, ErrorCode::OneTest, message);
         }
         section.finish(faults);
@@ -165,10 +165,10 @@ fn add(conditions: &mut Vec<Condition>, condition: Condition, spot: &Spot, fault
         faults.add(
             spot,
             ErrorCode::ImpossibleRow,
-            "This can never hold together with an earlier condition of the row.",
+            "This can never be true together with an earlier condition of the row.",
         );
     } else if conditions.iter().any(|earlier| earlier.is_same(&condition)) {
-        faults.add(spot, ErrorCode::DuplicateCondition, "The row says this already.");
+        faults.add(spot, ErrorCode::DuplicateCondition, "The row already has this condition.");
     }
     conditions.push(condition);
 }
@@ -177,7 +177,7 @@ pub(super) fn read_header_name(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Op
     let text = entry.text(faults)?;
     let name = HeaderName::try_from(text).ok();
     if name.is_none() {
-        faults.add(&entry.spot, ErrorCode::BadHeaderName, format!("'{text}' cannot be the name of a header."));
+        faults.add(&entry.spot, ErrorCode::BadHeaderName, format!("'{text}' is not a valid header name."));
     }
     name
 }
@@ -188,7 +188,7 @@ fn read_regex(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Regex> {
         Err(error) => {
             let reason = error.to_string();
             let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            faults.add(&entry.spot, ErrorCode::BadRegex, format!("This is no regular expression: {reason}."));
+            faults.add(&entry.spot, ErrorCode::BadRegex, format!("This is not a valid regular expression: {reason}."));
             None
         }
     }

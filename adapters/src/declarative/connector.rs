@@ -77,10 +77,14 @@ fn read_parameters(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTreeMap<
     for (name, entry) in root.named("parameters", faults) {
         let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !is_name || name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
-            faults.add(&entry.spot, ErrorCode::BadName, format!("'{name}' is no name: use letters, digits and '_'."));
+            faults.add(
+                &entry.spot,
+                ErrorCode::BadName,
+                format!("'{name}' is not a valid name: use letters, digits and '_'."),
+            );
         }
         if ["secret", "password", "token", "api_key"].iter().any(|word| name.contains(word)) {
-            let message = "A parameter is no place for a secret: describe it in [auth].";
+            let message = "A parameter must not contain a secret: describe it in [auth].";
             faults.add(&entry.spot, ErrorCode::InlineSecret, message);
         }
         if entry.as_text().is_some() {
@@ -112,7 +116,7 @@ fn read_operations(
     let spot = root.spot.clone();
     let entries = root.named("operations", faults);
     if entries.is_empty() {
-        faults.add(&spot, ErrorCode::NoOperations, "An adapter file has at least one [operations.NAME].");
+        faults.add(&spot, ErrorCode::NoOperations, "An adapter file needs at least one [operations.NAME].");
     }
     let mut operations = BTreeMap::new();
     for (name, entry) in entries {
@@ -134,7 +138,7 @@ fn read_find_holder(
     for (kind, entry) in root.named("find_holder", faults) {
         let parsed = kind.parse::<ResourceKind>();
         if let Err(error) = &parsed {
-            faults.add(&entry.spot, ErrorCode::BadName, format!("'{kind}' is no kind of resource: {error}."));
+            faults.add(&entry.spot, ErrorCode::BadName, format!("'{kind}' is not a valid resource kind: {error}."));
         }
         let Some(mut section) = entry.section(faults) else { continue };
         let inquiry = Inquiry::read(&mut section, Asked::Holder, &scope, surroundings, faults);

@@ -114,7 +114,12 @@ impl Credentials {
             (Auth::OAuth2(oauth2), Some(tokens)) => fetch_token(oauth2, tokens, deadline).await.map_err(unavailable)?,
             (fixed, _) => {
                 let headers = fixed_headers(fixed).map_err(|error| unavailable(error.to_string()))?;
-                (headers.ok_or_else(|| unavailable("a secret cannot be written as a header".to_owned()))?, None)
+                (
+                    headers.ok_or_else(|| {
+                        unavailable("a secret contains characters that an HTTP header cannot carry".to_owned())
+                    })?,
+                    None,
+                )
             }
         };
         current.made += 1;
@@ -182,8 +187,9 @@ async fn fetch_token(
         ClientAuth::Basic => {
             // RFC 6749, 2.3.1: both are form-encoded before they are joined.
             let (id, secret) = (form_encoded(&client_id), form_encoded(&client_secret));
-            proof = sensitive(AUTHORIZATION, basic(&id, &secret).expose_secret())
-                .ok_or_else(|| "the client's id and secret cannot be written as a header".to_owned())?;
+            proof = sensitive(AUTHORIZATION, basic(&id, &secret).expose_secret()).ok_or_else(|| {
+                "the client's id or secret contains characters that an HTTP header cannot carry".to_owned()
+            })?;
         }
         ClientAuth::Post => {
             form.push(("client_id".to_owned(), client_id.expose_secret().to_owned()));
@@ -198,16 +204,16 @@ async fn fetch_token(
         .map_err(|failure| format!("the token endpoint cannot be reached: {}", failure.detail()))?;
     let field = |name: &str| answer.body.as_ref().and_then(|body| body.get(name));
     let Some(token) = field("access_token").and_then(Value::as_str).filter(|_| answer.status.is_success()) else {
-        let error = field("error").and_then(Value::as_str).unwrap_or("no access_token in its answer");
+        let error = field("error").and_then(Value::as_str).unwrap_or("its response has no access_token");
         let error: String = error.chars().filter(|sign| sign.is_ascii_graphic() || *sign == ' ').take(64).collect();
         return Err(format!(
-            "the token endpoint answers with status {} ({error}): check [auth]",
+            "the token endpoint responded with status {} ({error}): check [auth]",
             answer.status.as_u16()
         ));
     };
     let value = SecretString::from(format!("Bearer {token}"));
     let headers = sensitive(AUTHORIZATION, value.expose_secret())
-        .ok_or_else(|| "the token cannot be written as a header".to_owned())?;
+        .ok_or_else(|| "the token contains characters that an HTTP header cannot carry".to_owned())?;
     let said = field("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
     // A token that lives shorter than the margin is used for half of its life.
     let lifetime =

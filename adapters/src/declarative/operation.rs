@@ -114,7 +114,7 @@ impl Operation {
             releases && !surroundings.has_find_holder,
             &section.spot,
             ErrorCode::NotTogether,
-            "'releases' needs a [find_holder.KIND], which says who has it after the release.",
+            "'releases' needs a [find_holder.KIND], which finds the holder after the release.",
         );
         section.finish(faults);
         Some(Self { flow: flow?, verify, capabilities, releases })
@@ -130,7 +130,7 @@ fn read_flow(
     let has_branches = section.has("if_found") || section.has("if_absent");
     if let Some(mut lookup) = section.section("lookup", faults) {
         if section.has("request") {
-            let message = "After a 'lookup' write 'if_found' and 'if_absent' instead of 'request'.";
+            let message = "After a 'lookup', use 'if_found' and 'if_absent' instead of 'request'.";
             faults.add(&section.spot, ErrorCode::NotTogether, message);
             section.take("request");
         }
@@ -161,7 +161,7 @@ fn read_flow(
             faults.add(
                 &section.spot,
                 ErrorCode::MissingRequest,
-                "An operation has a 'request', or a 'lookup' with two branches.",
+                "An operation needs either a 'request', or a 'lookup' with two branches.",
             );
         }
         return None;
@@ -237,13 +237,13 @@ impl CapabilityKeys {
             capabilities.verify && !has_verify,
             spot,
             ErrorCode::VerifyMissing,
-            "The capability 'verify' is claimed, but there is no 'verify' that asks the target.",
+            "The capability 'verify' is declared, but there is no 'verify' that reads the target back.",
         );
         faults.refuse(
             !capabilities.verify && has_verify,
             spot,
             ErrorCode::VerifyUnused,
-            "'verify' is described, but the capability 'verify' is not claimed: write verify = true.",
+            "'verify' is described, but the capability 'verify' is not declared: write verify = true.",
         );
         faults.refuse(
             capabilities.on_ambiguous == OnAmbiguous::Verify && !capabilities.verify,

@@ -38,7 +38,7 @@ impl PathTemplate {
         let mut segments = Vec::new();
         for (index, piece) in pieces.into_iter().enumerate() {
             if matches!(piece, "." | "..") || (piece.is_empty() && index != last) {
-                faults.add(&entry.spot, ErrorCode::BadPath, "A path has no empty segments, no '.' and no '..'.");
+                faults.add(&entry.spot, ErrorCode::BadPath, "A path must not have empty segments, '.' or '..'.");
                 is_sound = false;
                 continue;
             }

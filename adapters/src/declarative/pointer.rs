@@ -12,7 +12,7 @@ impl Pointer {
     pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
         let pointer = Self::parse(entry.text(faults)?);
         if pointer.is_none() {
-            let message = "A JSON pointer starts with '/', e.g. \"/errors/0/code\"; \"\" is the whole body.";
+            let message = "A JSON pointer starts with '/', for example \"/errors/0/code\"; \"\" is the whole body.";
             faults.add(&entry.spot, ErrorCode::BadPointer, message);
         }
         pointer

@@ -60,7 +60,7 @@ impl<'a> NamedRequests<'a> {
     fn get(&self, name: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Section<'a>> {
         let text = name.text(faults)?;
         let Some(entry) = self.entries.get(text) else {
-            faults.add(&name.spot, ErrorCode::UnknownRequest, format!("There is no [requests.{text}]."));
+            faults.add(&name.spot, ErrorCode::UnknownRequest, format!("[requests.{text}] does not exist."));
             return None;
         };
         self.used.borrow_mut().insert(text.to_owned());
@@ -74,7 +74,7 @@ impl<'a> NamedRequests<'a> {
             faults.add(
                 &entry.spot,
                 ErrorCode::UnusedRequest,
-                format!("No 'use' names the request '{name}'; take it out."),
+                format!("No 'use' names the request '{name}'; remove it."),
             );
         }
     }
@@ -129,7 +129,7 @@ impl RequestTemplate {
             faults.add(
                 &section.spot,
                 ErrorCode::NotTogether,
-                format!("A {method} request has neither 'body' nor 'form'."),
+                format!("A {method} request must not have a 'body' or a 'form'."),
             );
         }
         Some(Self { method, path: path?, query, headers, content, timeout })
@@ -141,7 +141,7 @@ impl RequestTemplate {
         for (name, template) in &self.headers {
             let Some(text) = template.text(variables)? else { continue };
             if HeaderValue::try_from(&text).is_err() {
-                let reason = format!("the header '{name}' would have characters that HTTP cannot carry");
+                let reason = format!("the header '{name}' would contain characters that HTTP cannot carry");
                 return Err(NotRendered { path: "headers".to_owned(), reason });
             }
             headers.push((name.clone(), text));
@@ -170,12 +170,20 @@ fn read_method(entry: &Entry<'_>, asked: Asked, faults: &mut Faults<'_>) -> Opti
     let text = entry.text(faults)?;
     let Some((_, method)) = METHODS.iter().find(|(word, _)| *word == text) else {
         let known = METHODS.map(|(word, _)| word).join(", ");
-        faults.add(&entry.spot, ErrorCode::UnknownValue, format!("'{text}' is no method here; known are: {known}."));
+        faults.add(
+            &entry.spot,
+            ErrorCode::UnknownValue,
+            format!("'{text}' is not a supported method here; supported are: {known}."),
+        );
         return None;
     };
     // Some targets are searched by POST.
     if asked.is_question() && !matches!(*method, Method::GET | Method::HEAD | Method::POST) {
-        faults.add(&entry.spot, ErrorCode::QuestionThatWrites, "A question changes nothing: use GET, HEAD or POST.");
+        faults.add(
+            &entry.spot,
+            ErrorCode::QuestionThatWrites,
+            "A read-only request must not change data: use GET, HEAD or POST.",
+        );
     }
     Some(method.clone())
 }
@@ -208,7 +216,7 @@ fn read_header(
     let template = Template::read(entry, scope, faults)?;
     refuse_secret(name, template.is_constant(), &entry.spot, faults);
     let Ok(header) = HeaderName::try_from(name) else {
-        faults.add(&entry.spot, ErrorCode::BadHeaderName, format!("'{name}' cannot be the name of a header."));
+        faults.add(&entry.spot, ErrorCode::BadHeaderName, format!("'{name}' is not a valid header name."));
         return None;
     };
     Some((header, template))
@@ -216,7 +224,7 @@ fn read_header(
 
 fn read_content(section: &mut Section<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<ContentTemplate> {
     if section.has("body") && section.has("form") {
-        faults.add(&section.spot, ErrorCode::NotTogether, "A request has a 'body' (JSON) or a 'form', not both.");
+        faults.add(&section.spot, ErrorCode::NotTogether, "A request must not have both a 'body' (JSON) and a 'form'.");
     }
     if section.has("form") {
         return Some(ContentTemplate::Form(read_texts(section, "form", scope, faults)));
@@ -251,7 +259,7 @@ fn refuse_secret(name: &str, is_constant: bool, spot: &Spot, faults: &mut Faults
         || ["api-key", "apikey", "secret", "password", "passwd", "token"].iter().any(|word| name.contains(word));
     if is_proof || (is_secret && is_constant) {
         let message =
-            "A secret has no place in this file: describe it in [auth] as { env = \"NAME\" } or { file = \"PATH\" }.";
+            "Secrets must not be written here: describe them in [auth] as { env = \"NAME\" } or { file = \"PATH\" }.";
         faults.add(spot, ErrorCode::InlineSecret, message);
     }
 }

@@ -55,8 +55,8 @@ impl ResponseTable {
         let entry = request.require("responses", faults)?;
         let (own, has_default) = read_rows(&entry, asked, scope, faults);
         if !has_default && !shared.has_default {
-            let message = "No row is for every answer: end the table, or the file's [[responses]], with a row that has \
-                           neither 'status' nor conditions.";
+            let message = "No row matches every other response: end the table, or the file's [[responses]], with a row \
+                           that has neither 'status' nor conditions.";
             faults.add(&entry.spot, ErrorCode::NoDefaultRow, message);
         }
         Some(Self { own, shared: Arc::clone(shared) })
@@ -68,7 +68,7 @@ impl ResponseTable {
             match row.is_for(answer, variables) {
                 Ok(true) => return row.saying.verdict(Some(answer), variables),
                 Ok(false) => {}
-                Err(path) => return Verdict::ambiguous(format!("'{path}' could not be compared with the answer")),
+                Err(path) => return Verdict::ambiguous(format!("'{path}' could not be compared with the response")),
             }
         }
         Verdict::unmatched(answer)
@@ -85,7 +85,7 @@ impl Row {
         section.finish(faults);
         let status = status.unwrap_or_else(|| Some(StatusSet::all()))?;
         if status.is_bodiless() && conditions.iter().any(Condition::needs_body) {
-            faults.add(&spot, ErrorCode::ImpossibleRow, "Answers with this status have no body to look into.");
+            faults.add(&spot, ErrorCode::ImpossibleRow, "Responses with this status have no body to test.");
         }
         Some(Self { status, conditions, saying: saying? })
     }
@@ -138,13 +138,13 @@ fn read_rows(entry: &Entry<'_>, asked: Asked, scope: &Scope, faults: &mut Faults
 fn check_reach(earlier: &[Row], row: &Row, spot: &Spot, faults: &mut Faults<'_>) {
     if let Some(index) = earlier.iter().position(|earlier| earlier.covers(row)) {
         let message =
-            format!("No answer reaches this row: row [{index}] takes all that it is for. Move it before that one.");
+            format!("No response reaches this row: row [{index}] matches all of its cases. Move it before that row.");
         faults.add(spot, ErrorCode::UnreachableRow, message);
         return;
     }
     let unconditional = || earlier.iter().filter(|row| row.conditions.is_empty());
     if row.status.iter().all(|status| unconditional().any(|row| row.status.contains(status))) {
-        let message = "No answer reaches this row: rows before it take all of its statuses.";
+        let message = "No response reaches this row: earlier rows match all of its statuses.";
         faults.add(spot, ErrorCode::UnreachableRow, message);
     }
 }

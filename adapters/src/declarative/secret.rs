@@ -26,7 +26,7 @@ impl SecretSource {
 
     pub(super) fn read(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Self> {
         if entry.as_text().is_some() {
-            let message = "A secret has no place in this file: write { env = \"NAME\" } or { file = \"PATH\" }.";
+            let message = "Secrets must not be written in this file: write { env = \"NAME\" } or { file = \"PATH\" }.";
             faults.add(&entry.spot, ErrorCode::InlineSecret, message);
             return None;
         }

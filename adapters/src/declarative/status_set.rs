@@ -25,19 +25,24 @@ impl StatusSet {
         let mut set = Self(Vec::new());
         let items = entry.one_or_more(faults);
         if items.is_empty() {
-            faults.add(&place, ErrorCode::BadStatus, "No status is named; leave 'status' out for a row of any status.");
+            faults.add(
+                &place,
+                ErrorCode::BadStatus,
+                "The list of statuses is empty; omit 'status' to match any status.",
+            );
         }
         for item in items {
             let range =
                 item.as_integer().map_or_else(|| item.as_text().and_then(range_of), |number| one(number.into()));
             let Some(range) = range.filter(|range| STATUSES.contains(range.start()) && STATUSES.contains(range.end()))
             else {
-                let message = "Write a status of 100 to 599, as 409, \"4xx\", \"500-599\", or an array of these.";
+                let message = "Write statuses from 100 to 599, for example 409, \"4xx\", \"500-599\", or an array of \
+                               these.";
                 faults.add(&item.spot, ErrorCode::BadStatus, message);
                 continue;
             };
             if range.clone().all(|status| set.contains(status)) {
-                faults.add(&item.spot, ErrorCode::DuplicateStatus, "This status is in the list already.");
+                faults.add(&item.spot, ErrorCode::DuplicateStatus, "This status is already in the list.");
             }
             set.0.push(range);
         }

@@ -32,7 +32,8 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     });
     // Compact and as it is: minijinja's own is spaced, and escaped for HTML.
     environment.add_filter("tojson", |value: &Rendered| {
-        serde_json::to_string(value).map_err(|_| Error::new(ErrorKind::BadSerialization, "the value is not JSON"))
+        serde_json::to_string(value)
+            .map_err(|_| Error::new(ErrorKind::BadSerialization, "the value cannot be represented in JSON"))
     });
     environment.add_filter("base64url", |text: &str| base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE, text));
     if undefined == UndefinedBehavior::Strict {
@@ -86,21 +87,21 @@ impl Template {
         let variables = match STRICT.template_from_str(source) {
             Ok(template) => template.undeclared_variables(true).into_iter().collect::<BTreeSet<_>>(),
             Err(error) => {
-                let detail = error.detail().unwrap_or("it cannot be read").to_owned();
-                faults.add(spot, ErrorCode::TemplateSyntax, format!("'{source}' is no template: {detail}."));
+                let detail = error.detail().unwrap_or("it is malformed").to_owned();
+                faults.add(spot, ErrorCode::TemplateSyntax, format!("'{source}' is not a valid template: {detail}."));
                 return None;
             }
         };
         for variable in variables.iter().filter(|variable| !scope.knows(variable)) {
-            let message = format!("The variable '{variable}' is not known here; known are: {}.", scope.known());
+            let message = format!("The variable '{variable}' is unknown here; known are: {}.", scope.known());
             faults.add(spot, ErrorCode::UnknownVariable, message);
         }
         let names = called_names(source);
         for filter in names.filters.iter().filter(|name| is_unknown(&format!("''|{name}"), ErrorKind::UnknownFilter)) {
-            faults.add(spot, ErrorCode::UnknownFilter, format!("There is no filter '{filter}'."));
+            faults.add(spot, ErrorCode::UnknownFilter, format!("The filter '{filter}' is unknown."));
         }
         for test in names.tests.iter().filter(|name| is_unknown(&format!("'' is {name}"), ErrorKind::UnknownTest)) {
-            faults.add(spot, ErrorCode::UnknownTest, format!("There is no test '{test}' for 'is'."));
+            faults.add(spot, ErrorCode::UnknownTest, format!("The test '{test}' after 'is' is unknown."));
         }
         Some(Self { source: source.to_owned(), path: spot.path.clone(), expression: expression_of(source) })
     }
@@ -140,12 +141,13 @@ impl Template {
             return Ok(None);
         }
         if value.is_undefined() {
-            let reason = "a value is missing; write '| optional' where it may be".to_owned();
+            let reason = "a value is missing; write '| optional' if it may be absent".to_owned();
             return Err(NotRendered { path: self.path.clone(), reason });
         }
-        serde_json::to_value(&value)
-            .map(Some)
-            .map_err(|_| NotRendered { path: self.path.clone(), reason: "the value is not JSON".to_owned() })
+        serde_json::to_value(&value).map(Some).map_err(|_| NotRendered {
+            path: self.path.clone(),
+            reason: "the value cannot be represented in JSON".to_owned(),
+        })
     }
 
     /// The text, with nothing where something is missing: for what is said of an answer.

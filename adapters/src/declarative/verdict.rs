@@ -84,19 +84,19 @@ impl Saying {
             has_code && class != Class::Permanent,
             spot,
             ErrorCode::NotTogether,
-            "Only 'permanent' has a 'code'.",
+            "Only class 'permanent' may have a 'code'.",
         );
         faults.refuse(
             !has_code && class == Class::Permanent,
             spot,
             ErrorCode::MissingKey,
-            "A row of class 'permanent' needs a 'code', by which people find and handle its orders.",
+            "A row of class 'permanent' needs a 'code', so that its orders can be found and handled.",
         );
         faults.refuse(
             has_holder && !is_about_holder,
             spot,
             ErrorCode::NotTogether,
-            "Only 'in_use' and 'party' have a 'holder'.",
+            "Only the classes 'in_use' and 'party' may have a 'holder'.",
         );
         faults.refuse(
             !has_holder && class == Class::Party,
@@ -108,7 +108,7 @@ impl Saying {
             !retry_after.is_empty() && !matches!(class, Class::Throttled | Class::Unavailable),
             spot,
             ErrorCode::NotTogether,
-            "Only 'throttled' and 'unavailable' have a 'retry_after'.",
+            "Only the classes 'throttled' and 'unavailable' may have a 'retry_after'.",
         );
         Some(Self { class, code, detail, holder, retry_after })
     }
@@ -118,7 +118,7 @@ impl Saying {
         let say = |template: &Option<Template>| template.as_ref().and_then(|template| template.sentence(variables));
         let status = answer.map(|answer| answer.status.as_u16());
         let fallback = || match status {
-            Some(status) => format!("the target answered with status {status}"),
+            Some(status) => format!("the target responded with status {status}"),
             None => "the adapter file ends the operation here".to_owned(),
         };
         let code = say(&self.code).and_then(|text| code_of(&text)).unwrap_or_else(|| match status {
@@ -139,7 +139,7 @@ impl Saying {
 impl Verdict {
     /// No row of a table was for the answer, which `check` does not let through.
     pub(super) fn unmatched(answer: &Answer) -> Self {
-        Self::ambiguous(format!("no row of the response table is for status {}", answer.status.as_u16()))
+        Self::ambiguous(format!("no row of the response table matches status {}", answer.status.as_u16()))
     }
 
     /// Nobody knows.
@@ -186,7 +186,7 @@ impl Verdict {
         match (self.class, self.holder) {
             (Class::Party, Some(party)) => Ok(HolderAnswer::Party { party }),
             (Class::Party, None) => {
-                Ok(HolderAnswer::Unclear { detail: "the target names no holder where one is to be".to_owned() })
+                Ok(HolderAnswer::Unclear { detail: "the target's response does not name the holder".to_owned() })
             }
             (Class::Nobody, _) => Ok(HolderAnswer::Nobody),
             (Class::Unclear, _) => Ok(HolderAnswer::Unclear { detail: self.detail }),
@@ -210,12 +210,7 @@ impl RetryAfter {
         let given = [header.is_some(), pointer.is_some(), fixed.is_some()].into_iter().filter(|given| *given).count();
         let spot = section.spot.clone();
         section.finish(faults);
-        faults.refuse(
-            given != 1,
-            &spot,
-            ErrorCode::OneSource,
-            "Say one of 'header', 'body' and 'fixed'; the first one counts.",
-        );
+        faults.refuse(given != 1, &spot, ErrorCode::OneSource, "Use exactly one of 'header', 'body' and 'fixed'.");
         match (header, pointer, fixed) {
             (Some(name), None, None) => Some(Self::Header { name: name?, unit }),
             (None, Some(pointer), None) => Some(Self::Body { pointer: pointer?, unit }),

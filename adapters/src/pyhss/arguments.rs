@@ -42,15 +42,15 @@ macro_rules! digits {
 
 digits!(
     /// A subscription: 5 to 15 digits.
-    Imsi, 5, 15, "an IMSI is 5 to 15 digits"
+    Imsi, 5, 15, "an IMSI has 5 to 15 digits"
 );
 digits!(
     /// A phone number: E.164 digits, at most 15, without `+`. Look-ups by a number with a `+` find nothing.
-    Msisdn, 1, 15, "a phone number is at most 15 digits"
+    Msisdn, 1, 15, "a phone number has at most 15 digits"
 );
 digits!(
     /// A SIM card: 19 or 20 digits.
-    Iccid, 19, 20, "an ICCID is 19 or 20 digits"
+    Iccid, 19, 20, "an ICCID has 19 or 20 digits"
 );
 
 /// Of `assign_number` and `release_number`.
@@ -112,7 +112,7 @@ pub(super) struct EnabledFlag {
 pub(super) fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
     T::deserialize(Value::Object(call.data.clone())).map_err(|error| Outcome::Permanent {
         code: ErrorCode::InvalidData.into(),
-        detail: format!("the arguments of {} do not do: {error}", call.operation),
+        detail: format!("the arguments of {} are invalid: {error}", call.operation),
     })
 }
 

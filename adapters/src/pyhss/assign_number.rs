@@ -123,7 +123,7 @@ async fn add_to_list(attempt: &mut Attempt<'_>, row: &ImsSubscriber, msisdn: &st
         return Err(Outcome::Permanent {
             code: ErrorCode::RefusedByTarget.into(),
             detail: format!(
-                "the HSS's list of additional numbers takes {LIST_CHARS_MAX} characters: release one first"
+                "the HSS's list of additional numbers is limited to {LIST_CHARS_MAX} characters: release a number first"
             ),
         });
     }

@@ -54,7 +54,7 @@ impl<'a> Attempt<'a> {
         match result.unwrap_or_else(|outcome| outcome) {
             outcome @ (Outcome::Done | Outcome::AlreadyDone | Outcome::Ambiguous { .. }) => outcome,
             outcome if self.changed => Outcome::Ambiguous {
-                detail: format!("a part of {} is in place: {}", self.call.operation, detail_of(&outcome)),
+                detail: format!("a part of {} was done: {}", self.call.operation, detail_of(&outcome)),
             },
             outcome => outcome,
         }
@@ -85,8 +85,10 @@ impl<'a> Attempt<'a> {
         let reason = match self.write(Method::PATCH, &path, Some(&Value::Object(columns.clone())), name).await? {
             Answered::Row(row) if in_place(&row) => return Ok(self.applied()),
             Answered::Conflict => return Ok(Written::Conflict),
-            Answered::Row(_) | Answered::Removed => "another row was answered than the one changed".to_owned(),
-            Answered::Null => "null was answered".to_owned(),
+            Answered::Row(_) | Answered::Removed => {
+                "the response has another row than the one that was changed".to_owned()
+            }
+            Answered::Null => "the response is null".to_owned(),
             Answered::Failed(reason) => return self.settle_failed(self.read_back(&path).await?, in_place, reason),
         };
         self.settle(self.read_back(&path).await?, in_place, &reason)
@@ -104,8 +106,10 @@ impl<'a> Attempt<'a> {
         let reason = match self.write(Method::PUT, &[table, ""], Some(&Value::Object(columns.clone())), name).await? {
             Answered::Row(row) if in_place(&row) => return Ok(self.applied()),
             Answered::Conflict => return Ok(Written::Conflict),
-            Answered::Row(_) | Answered::Removed => "another row was answered than the one created".to_owned(),
-            Answered::Null => "null was answered".to_owned(),
+            Answered::Row(_) | Answered::Removed => {
+                "the response has another row than the one that was created".to_owned()
+            }
+            Answered::Null => "the response is null".to_owned(),
             Answered::Failed(reason) => return self.settle_failed(self.read_back(found_at).await?, in_place, reason),
         };
         match self.read_back(found_at).await? {
@@ -127,12 +131,12 @@ impl<'a> Attempt<'a> {
             Answered::Conflict => {
                 return Err(Outcome::Permanent {
                     code: ErrorCode::RowInUse.into(),
-                    detail: format!("PyHSS does not remove row {id} of {table}: other rows point to it"),
+                    detail: format!("PyHSS does not remove row {id} of {table}: other rows refer to it"),
                 });
             }
             Answered::Failed(reason) => reason,
-            Answered::Row(_) => "a row was answered".to_owned(),
-            Answered::Null => "null was answered".to_owned(),
+            Answered::Row(_) => "the response has a row".to_owned(),
+            Answered::Null => "the response is null".to_owned(),
         };
         match self.read_back(&path).await? {
             None => {
@@ -167,7 +171,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<Written, Outcome> {
         match row {
             Some(row) if in_place(&row) => Ok(self.applied()),
-            _ => Err(Outcome::Transient { detail: format!("PyHSS did not carry the write out: {reason}") }),
+            _ => Err(Outcome::Transient { detail: format!("PyHSS did not apply the write: {reason}") }),
         }
     }
 
@@ -227,7 +231,7 @@ fn read_written(answer: Answer) -> Result<Answered, Outcome> {
         }
         (400, _) => Err(Outcome::Permanent { code: ErrorCode::RefusedByTarget.into(), detail: reason }),
         (500, _) => Ok(Answered::Failed(reason)),
-        (status @ 501..=599, _) => Err(Outcome::Ambiguous { detail: format!("answered with status {status}") }),
-        (status, _) => Err(not_pyhss(&format!("a write was answered with status {status}: {reason}"))),
+        (status @ 501..=599, _) => Err(Outcome::Ambiguous { detail: format!("it responded with status {status}") }),
+        (status, _) => Err(not_pyhss(&format!("a write had a response with status {status}: {reason}"))),
     }
 }

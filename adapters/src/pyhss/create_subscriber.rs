@@ -71,6 +71,6 @@ fn columns_of(attempt: &Attempt<'_>, profile: Option<&Profile>) -> Result<Map<St
     };
     attempt.reader.adapter.profiles.get(name).cloned().ok_or_else(|| Outcome::Permanent {
         code: ErrorCode::UnknownProfile.into(),
-        detail: format!("the target's settings have no profile '{name}': add it to its profiles, then retry"),
+        detail: format!("the target's settings do not have the profile '{name}': add it to its profiles, then retry"),
     })
 }

@@ -36,7 +36,9 @@ pub(super) async fn find_holder(adapter: &PyhssAdapter, resource: &ResourceId) -
         }
         kind => Err(Outcome::Permanent {
             code: ErrorCode::UnknownResourceKind.into(),
-            detail: format!("PyHSS cannot say who has a resource of kind '{kind}': correct the catalog's authority"),
+            detail: format!(
+                "PyHSS cannot find the holder of a resource of kind '{kind}': correct the catalog's authority"
+            ),
         }),
     }
 }
@@ -49,8 +51,9 @@ async fn holder_of_number(reader: &Reader<'_>, msisdn: &Msisdn) -> Result<Holder
         Holders::Nobody if places.is_whole => HolderAnswer::Nobody,
         Holders::Nobody => HolderAnswer::Unclear {
             detail: format!(
-                "scan incomplete: it is nobody's primary number, and the HSS has more rows than the {} that are read for \
-                 additional numbers (scan_rows_max): see whether a row lists it, or fill the ledger by 'interlock resource import --from'",
+                "scan incomplete: it is not a primary number, and the HSS has more rows than the {} that are read for \
+                 additional numbers (scan_rows_max): check whether a row lists it, or fill the ledger with 'interlock \
+                 resource import --from'",
                 reader.adapter.scan_rows_max
             ),
         },
@@ -80,6 +83,6 @@ pub(super) async fn registered_under(
 fn id_of<T: DeserializeOwned>(resource: &ResourceId) -> Result<T, Outcome> {
     T::deserialize(Value::from(resource.id())).map_err(|error| Outcome::Permanent {
         code: ErrorCode::InvalidData.into(),
-        detail: format!("this is no {}: {error}", resource.kind()),
+        detail: format!("this is not a valid {}: {error}", resource.kind()),
     })
 }

@@ -25,7 +25,7 @@ pub(super) async fn list_holders(
     if kind.as_str() != "msisdn" {
         return Err(Outcome::Permanent {
             code: ErrorCode::CannotListHolders.into(),
-            detail: format!("PyHSS lists who has a msisdn, not who has a {kind}"),
+            detail: format!("PyHSS lists the holders of each msisdn, not of each {kind}"),
         });
     }
     let reader = Reader::new(adapter, PAGE_TIMEOUT);

@@ -84,7 +84,7 @@ impl Places {
     pub(super) fn holders(&self) -> Holders {
         match self.others(&[]) {
             Holders::One(party) if self.is_shared => {
-                Holders::Unclear(format!("several subscribers have the number, {party} among them"))
+                Holders::Unclear(format!("several subscribers have the number, and {party} is one of them"))
             }
             holders => holders,
         }
@@ -102,7 +102,7 @@ impl Places {
                 Some(imsi) => {
                     others.insert(imsi);
                 }
-                None => return Holders::Unclear(format!("row {id} of {table} has the number, and no IMSI")),
+                None => return Holders::Unclear(format!("row {id} of {table} has the number, but no IMSI")),
             }
         }
         let others: Vec<&str> = others.into_iter().collect();

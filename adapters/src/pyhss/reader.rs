@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         for page in 0..LOG_ENTRIES_MAX / LOG_PAGE_ENTRIES {
             let query = [("page", page.to_string()), ("page_size", LOG_PAGE_ENTRIES.to_string())];
             let body = self.ask(&["operation_logs", "list"], &query).await?;
-            let entries = body.as_array().ok_or_else(|| not_pyhss("the operation log is no list"))?;
+            let entries = body.as_array().ok_or_else(|| not_pyhss("the operation log is not a list"))?;
             if entries.iter().any(|entry| entry.get("operation_id").and_then(Value::as_str) == Some(&wanted)) {
                 return Ok(true);
             }
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
     pub(super) fn left(&self, name: &str) -> Result<Duration, Outcome> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Outcome::Transient { detail: format!("the attempt's time was over before its {name}") });
+            return Err(Outcome::Transient { detail: format!("the attempt ran out of time before its {name}") });
         }
         Ok(left)
     }
@@ -149,8 +149,10 @@ fn answer_of(answer: Answer) -> Result<Value, Outcome> {
         (200, Some(body)) => Ok(body),
         // The look-ups of `ims_subscriber` say "not there" so.
         (400, Some(Value::Null)) => Ok(Value::Null),
-        (400 | 500..=599, _) => Err(Outcome::Transient { detail: format!("PyHSS could not look it up: {reason}") }),
-        (status, _) => Err(not_pyhss(&format!("a look-up was answered with status {status} and no JSON for it"))),
+        (400 | 500..=599, _) => {
+            Err(Outcome::Transient { detail: format!("PyHSS could not answer the query: {reason}") })
+        }
+        (status, _) => Err(not_pyhss(&format!("the response to a query had status {status} and no JSON"))),
     }
 }
 

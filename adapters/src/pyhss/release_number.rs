@@ -42,8 +42,8 @@ async fn look(attempt: &Attempt<'_>, number: &Number) -> Result<View, Outcome> {
                 return Err(Outcome::Permanent {
                     code: ErrorCode::ScanIncomplete.into(),
                     detail: format!(
-                        "the HSS does not have {msisdn} under {imsi}, nor as anybody's primary number, and it has more \
-                         rows than the {} that are read for additional numbers",
+                        "the HSS does not have {msisdn} under {imsi}, nor as a primary number, and it has more rows \
+                         than the {} that are read for additional numbers",
                         attempt.reader.adapter.scan_rows_max
                     ),
                 });
@@ -85,7 +85,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
             Some(row) => row
                 .imsi
                 .map_or_else(|| Holders::Unclear("a subscriber without an IMSI has it".to_owned()), Holders::One),
-            None => Holders::Unclear("more than two subscribers had the number".to_owned()),
+            None => Holders::Unclear("the number had more than two subscribers".to_owned()),
         },
         others => others,
     };
@@ -175,5 +175,5 @@ async fn free_primary<'n>(attempt: &Attempt<'_>, numbers: &[&'n str], id: i64) -
             return Ok(*number);
         }
     }
-    Err(unclear(format!("every other number of row {id} of ims_subscriber is the primary one of another row")))
+    Err(unclear(format!("every other number of row {id} of ims_subscriber is the primary number of another row")))
 }

@@ -41,7 +41,7 @@ pub(super) fn checked(settings: &Map<String, Value>) -> Result<Map<String, Value
             let known: Vec<&str> = COLUMNS.iter().map(|(column, _)| *column).collect();
             return Err(Outcome::Permanent {
                 code: ErrorCode::UnknownSetting.into(),
-                detail: format!("PyHSS has no place for the setting '{name}'; it has {}", known.join(", ")),
+                detail: format!("PyHSS does not support the setting '{name}'; it supports {}", known.join(", ")),
             });
         };
         let fits = match kind {
@@ -52,7 +52,7 @@ pub(super) fn checked(settings: &Map<String, Value>) -> Result<Map<String, Value
         if !fits {
             return Err(Outcome::Permanent {
                 code: ErrorCode::InvalidSetting.into(),
-                detail: format!("the setting '{name}' does not take this value: correct the event"),
+                detail: format!("the setting '{name}' does not accept this value: correct the event"),
             });
         }
     }
@@ -96,7 +96,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
         Written::Applied => Ok(Outcome::Done),
         Written::Conflict => Err(Outcome::Permanent {
             code: ErrorCode::RefusedByTarget.into(),
-            detail: "the HSS's database refuses these settings: correct the event".to_owned(),
+            detail: "the HSS's database rejects these settings: correct the event".to_owned(),
         }),
     }
 }

@@ -84,7 +84,7 @@ impl Reader<'_> {
         // Who waits here is served by a reading that another one begins meanwhile.
         let waited = tokio::time::timeout(self.left("look-up")?, self.adapter.sightings.0.lock()).await;
         let mut kept = waited.map_err(|_| Outcome::Transient {
-            detail: "the attempt's time was over while others read the list of numbers".to_owned(),
+            detail: "the attempt ran out of time while another attempt read the list of numbers".to_owned(),
         })?;
         if let Some(seen) = kept.as_ref()
             && (since.is_none() || seen.begun >= since)

@@ -33,7 +33,9 @@ fn respond(request: &Request, path: &[&str], target: &Target) -> Result<Reply, R
     match (request.method.as_str(), path) {
         ("GET", ["log"]) => {
             let after = match request.query("after") {
-                Some(text) => text.parse().map_err(|_| problem(400, "invalid_after", "'after' is a seq, a number"))?,
+                Some(text) => text
+                    .parse()
+                    .map_err(|_| problem(400, "invalid_after", "'after' must be a seq, which is a number"))?,
                 None => 0,
             };
             Ok(Reply::new(200, json!(target.log_after(after))))

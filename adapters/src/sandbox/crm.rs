@@ -118,7 +118,7 @@ impl Crm {
 
     fn update_service(&mut self, data: &Map<String, Value>) -> Result<Option<Effect>, Refusal> {
         let settings = data.get("settings").and_then(Value::as_object).cloned();
-        let settings = settings.ok_or_else(|| invalid_data("'settings' is no object"))?;
+        let settings = settings.ok_or_else(|| invalid_data("'settings' is not an object"))?;
         let (name, account) = self.account(data)?;
         let is_new = settings.iter().any(|(key, value)| account.settings.get(key) != Some(value));
         account.settings.extend(settings.clone());

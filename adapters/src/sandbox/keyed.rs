@@ -62,7 +62,8 @@ impl<T: Operations> Keyed<T> {
             return Ok((reply, Vec::new()));
         }
         let body: Value = serde_json::from_str(&request.text).map_err(|error| invalid_data(&error.to_string()))?;
-        let data = body.get("data").and_then(Value::as_object).ok_or_else(|| invalid_data("'data' is no object"))?;
+        let data =
+            body.get("data").and_then(Value::as_object).ok_or_else(|| invalid_data("'data' is not an object"))?;
         let effect = self.operations.run(operation, data)?;
         let status = if effect.is_some() { "done" } else { "already_done" };
         let reply = Reply::new(200, json!({"status": status}));
@@ -80,7 +81,7 @@ pub(super) fn invalid_data(detail: &str) -> Refusal {
 }
 
 pub(super) fn unknown_operation(operation: &str) -> Refusal {
-    Refusal { status: 404, code: "unknown_operation", detail: format!("there is no operation '{operation}'") }
+    Refusal { status: 404, code: "unknown_operation", detail: format!("the operation '{operation}' is unknown") }
 }
 
 /// A field of the data that must be a text.
@@ -107,7 +108,7 @@ impl<T: Operations> Model for Keyed<T> {
                 let body = json!({"code": refusal.code, "detail": refusal.detail});
                 nothing_changed(Reply::new(refusal.status, body))
             }),
-            _ => nothing_changed(Reply::new(404, json!({"code": "not_found", "detail": "there is nothing here"}))),
+            _ => nothing_changed(Reply::new(404, json!({"code": "not_found", "detail": "the path is unknown"}))),
         }
     }
 

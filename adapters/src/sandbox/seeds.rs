@@ -37,7 +37,7 @@ pub enum SeedError {
     #[error("this target has no subscribers to seed; seed the HSS")]
     NoSubscribers,
     /// Its number, or its ICCID, is another's.
-    #[error("the seed of IMSI {imsi} is refused: its {column} is taken; choose another")]
+    #[error("the seed of IMSI {imsi} is rejected: its {column} is already used; choose another")]
     Taken {
         /// The subscription of the seed.
         imsi: String,

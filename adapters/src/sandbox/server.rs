@@ -46,7 +46,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The connection is to be cut.
 #[derive(Debug, Error)]
-#[error("the connection is cut on purpose")]
+#[error("connection closed on purpose")]
 struct Cut;
 
 /// A server that runs.
@@ -81,7 +81,7 @@ impl Server {
         if let Some(accepting) = self.accepting.take()
             && let Err(error) = accepting.await
         {
-            tracing::error!(%error, "the sandbox server ended badly");
+            tracing::error!(%error, "the sandbox server ended with an error");
         }
         self.target.stop().await;
     }
@@ -117,7 +117,7 @@ async fn accept(
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("the sandbox target stopped with requests open");
+        tracing::warn!("the sandbox target stopped with open requests");
     }
 }
 
@@ -125,7 +125,7 @@ async fn accept(
 async fn refuse(mut stream: TcpStream) {
     let answered = tokio::time::timeout(REFUSAL_LIMIT, stream.write_all(TOO_MANY)).await;
     if !matches!(answered, Ok(Ok(()))) {
-        tracing::debug!("a connection that was one too many was gone before it was told");
+        tracing::debug!("a connection over the limit was closed before it got a response");
     }
 }
 
@@ -137,7 +137,7 @@ fn serve(
     place: OwnedSemaphorePermit,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "the connection keeps its delay");
+        tracing::debug!(%error, "cannot disable Nagle's algorithm on a connection");
     }
     let service = service_fn(move |request| answer(request, Arc::clone(&target), Arc::clone(&door)));
     let mut http = http1::Builder::new();
@@ -185,7 +185,7 @@ fn admit(request: &http::Request<Incoming>, door: &FrontDoor) -> Result<(), Repl
     match media_type(request.headers()) {
         Some(other) if !is_json(&other) => {
             let code = ErrorCode::UnsupportedContentType.as_str();
-            Err(problem(415, code, &format!("the media type is '{other}', not application/json")))
+            Err(problem(415, code, &format!("the media type must be application/json, not '{other}'")))
         }
         _ => Ok(()),
     }

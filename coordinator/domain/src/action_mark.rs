@@ -72,7 +72,7 @@ pub fn content_of(value: &serde_json::Value) -> String {
 pub(crate) fn reused() -> Refusal {
     Refusal::new(
         ErrorCode::ActionIdReused,
-        "This action id was given to another action before: an action that says something else needs an id of its own.",
+        "This action id was already used for another action: use a new id for an action with other content.",
     )
 }
 

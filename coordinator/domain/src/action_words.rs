@@ -36,7 +36,7 @@ pub fn check_action_words(action_id: &str, actor: &str, reason: &str) -> Result<
             return Err(Refusal::new(ErrorCode::BadAction, format!("The {what} is empty.")));
         }
         if text.len() > bytes_max {
-            let detail = format!("The {what} has {} bytes; it may have {bytes_max}.", text.len());
+            let detail = format!("The {what} has {} bytes; the limit is {bytes_max}.", text.len());
             return Err(Refusal::new(ErrorCode::BadAction, detail));
         }
     }

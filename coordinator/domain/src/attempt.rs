@@ -92,6 +92,8 @@ pub struct Situation {
     pub first_scheduled_at: Option<Timestamp>,
     /// When this attempt was scheduled: the one before had been given up by then.
     pub scheduled_at: Timestamp,
+    /// When this attempt was handed to a worker, by the server's clock: from then on the server counts.
+    pub started_at: Timestamp,
     /// How long one attempt may go on sending after it began, in milliseconds.
     pub attempt_timeout_ms: u64,
     /// From when on the call is no longer worth making.
@@ -106,6 +108,12 @@ impl Situation {
     /// may still be sending. Each of them moves the time at which the attempt was scheduled, though.
     pub fn is_first(&self) -> bool {
         self.attempt == 1 && !self.has_details && !self.maybe_sent && self.first_scheduled_at == Some(self.scheduled_at)
+    }
+
+    /// Until when this attempt may send. Whoever comes after it waits for this time, by the server's clock: an attempt whose worker was
+    /// stopped after the server had handed it out, and goes on later, has as much less time.
+    pub fn deadline(&self) -> Timestamp {
+        self.now.min(self.started_at).plus_ms(self.attempt_timeout_ms)
     }
 
     /// Whether the call is no longer worth making after so many milliseconds.
@@ -159,13 +167,14 @@ pub fn first_move(situation: &Situation, capabilities: &Capabilities) -> Move {
 
 /// The outcome of a step that was not sent in the time in which its order was worth doing.
 fn expired() -> Outcome {
-    let detail = "It was not sent in the time in which it was worth doing.".to_owned();
+    let detail = "It was not sent before it expired.".to_owned();
     Outcome::Permanent { code: ErrorCode::Expired.into(), detail }
 }
 
 /// The outcome of a step that may have been sent, and is not sent again.
 fn given_up() -> Outcome {
-    let detail = "The target may or may not have carried it out; sending it again late is worse than never.".to_owned();
+    let detail =
+        "The target may or may not have applied the call; a late retry would do more harm than none.".to_owned();
     Outcome::Permanent { code: ErrorCode::GivenUpAmbiguous.into(), detail }
 }
 

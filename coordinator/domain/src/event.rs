@@ -93,8 +93,9 @@ impl Event {
     /// A [`Rejection`] with one of the codes of this module.
     pub fn from_slice(bytes: &[u8], bytes_max: usize) -> Result<Self, Rejection> {
         check_size(bytes.len(), bytes_max)?;
-        let value: Value = serde_json::from_slice(bytes)
-            .map_err(|fault| Rejection::new(ErrorCode::NotJson, format!("The event is not JSON in UTF-8: {fault}.")))?;
+        let value: Value = serde_json::from_slice(bytes).map_err(|fault| {
+            Rejection::new(ErrorCode::NotJson, format!("The event is not valid JSON in UTF-8: {fault}."))
+        })?;
         Self::read(&value, bytes.len())
     }
 
@@ -122,7 +123,8 @@ impl Event {
         let Value::Object(attributes) = value else {
             return Err(Rejection::new(
                 ErrorCode::NotAnEvent,
-                "An event is one JSON object with the CloudEvents attributes; send a batch one by one.",
+                "An event must be a single JSON object with the CloudEvents attributes; send the events of a batch one \
+                 by one.",
             ));
         };
         if attributes.get("specversion").and_then(Value::as_str) != Some("1.0") {
@@ -164,7 +166,7 @@ fn check_size(bytes: usize, bytes_max: usize) -> Result<(), Rejection> {
     if bytes > bytes_max {
         return Err(Rejection::new(
             ErrorCode::EventTooLarge,
-            format!("The event has {bytes} bytes; at most {bytes_max} are taken. Send a reference to large data."),
+            format!("The event has {bytes} bytes; the limit is {bytes_max}. Send a reference to large data."),
         ));
     }
     Ok(())
@@ -174,7 +176,7 @@ fn check_depth(value: &Value) -> Result<(), Rejection> {
     if deeper_than(value, EVENT_DEPTH_MAX) {
         return Err(Rejection::new(
             ErrorCode::NotAnEvent,
-            format!("The event nests deeper than {EVENT_DEPTH_MAX} levels."),
+            format!("The event is nested more than {EVENT_DEPTH_MAX} levels deep."),
         ));
     }
     Ok(())
@@ -200,10 +202,9 @@ fn required_text(attributes: &Map<String, Value>, name: &str, code: ErrorCode) -
     let text = attribute(attributes, name)
         .and_then(Value::as_str)
         .filter(|text| !text.is_empty())
-        .ok_or_else(|| Rejection::new(code, format!("The attribute '{name}' must be a text that is not empty.")))?;
+        .ok_or_else(|| Rejection::new(code, format!("The attribute '{name}' must be a non-empty text.")))?;
     if text.len() > ATTRIBUTE_BYTES_MAX {
-        let detail =
-            format!("The attribute '{name}' has {} bytes; at most {ATTRIBUTE_BYTES_MAX} are taken.", text.len());
+        let detail = format!("The attribute '{name}' has {} bytes; the limit is {ATTRIBUTE_BYTES_MAX}.", text.len());
         return Err(Rejection::new(code, detail));
     }
     if text.chars().any(char::is_control) {
@@ -216,7 +217,7 @@ fn required_text(attributes: &Map<String, Value>, name: &str, code: ErrorCode) -
 fn subject(attributes: &Map<String, Value>) -> Result<CustomerId, Rejection> {
     let text = required_text(attributes, "subject", ErrorCode::BadSubject)?;
     text.parse().map_err(|fault| {
-        Rejection::new(ErrorCode::BadSubject, format!("The attribute 'subject' must be a customer's id: {fault}."))
+        Rejection::new(ErrorCode::BadSubject, format!("The attribute 'subject' must be a valid customer id: {fault}."))
     })
 }
 
@@ -225,7 +226,7 @@ fn time(attributes: &Map<String, Value>) -> Result<Option<Timestamp>, Rejection>
     rfc3339(value).map(Some).ok_or_else(|| {
         Rejection::new(
             ErrorCode::BadTime,
-            "The attribute 'time' must be a time as in RFC 3339, e.g. 2026-01-31T12:00:00Z.",
+            "The attribute 'time' must be an RFC 3339 timestamp, for example 2026-01-31T12:00:00Z.",
         )
     })
 }
@@ -255,8 +256,8 @@ fn sequence(attributes: &Map<String, Value>) -> Result<Option<String>, Rejection
     Err(Rejection::new(
         ErrorCode::BadSequence,
         format!(
-            "The attribute 'sequence' must be an integer from 0, or a text of 1 to {SEQUENCE_BYTES_MAX} bytes, \
-             with at most {SEQUENCE_DIGITS_MAX} digits where it is a number."
+            "The attribute 'sequence' must be an integer from 0, or a text of 1 to {SEQUENCE_BYTES_MAX} bytes; a \
+             number may have at most {SEQUENCE_DIGITS_MAX} digits."
         ),
     ))
 }
@@ -268,7 +269,7 @@ fn half(attributes: &Map<String, Value>) -> Result<Option<Half>, Rejection> {
         Some(Some("to")) => Ok(Some(Half::To)),
         Some(_) => Err(Rejection::new(
             ErrorCode::BadRole,
-            format!("The attribute '{ROLE_ATTRIBUTE}' must be \"from\" or \"to\"; producers leave it out."),
+            format!("The attribute '{ROLE_ATTRIBUTE}' must be \"from\" or \"to\"; producers omit it."),
         )),
     }
 }
@@ -277,7 +278,7 @@ fn data(attributes: &Map<String, Value>) -> Result<Map<String, Value>, Rejection
     if attribute(attributes, "data_base64").is_some() {
         return Err(Rejection::new(
             ErrorCode::UnsupportedData,
-            "Binary data ('data_base64') is not taken; send a JSON object.",
+            "Binary data ('data_base64') is not supported; send a JSON object.",
         ));
     }
     let Some(Value::Object(data)) = attributes.get("data") else {

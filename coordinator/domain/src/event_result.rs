@@ -7,16 +7,16 @@ use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::OrderId;
 use crate::order::Rejection;
 
-/// Whether an event was taken.
+/// Whether an event was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventStatus {
     /// It will reach exactly one terminal state.
     Accepted,
-    /// It was not taken, and will not be as it is.
+    /// It was not accepted, and sending it unchanged will not help.
     Rejected,
-    /// It may have been taken. Sending it again is safe.
+    /// It may have been accepted. Sending it again is safe.
     Unknown,
 }
 
@@ -34,25 +34,25 @@ impl EventStatus {
     }
 }
 
-/// What became of one event. What an event does not say is null.
+/// The result for one event. Attributes that the event does not have are null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EventResult {
     /// The event's `id`.
     pub event_id: Option<String>,
-    /// What became of it.
+    /// The status.
     pub status: EventStatus,
-    /// The order that it makes.
+    /// The order that it creates.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub order_id: Option<OrderId>,
     /// The event's `subject`.
     pub customer_id: Option<String>,
-    /// The entity that has it; null for an order that needs no entity.
+    /// The workflow id of its entity; null for an order that needs no entity.
     pub workflow_id: Option<String>,
-    /// A stable code of why it was not accepted.
+    /// A stable code that says why it was not accepted.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub code: Option<ReasonCode>,
-    /// The same as a sentence.
+    /// The reason as a sentence.
     pub detail: Option<String>,
 }
 
@@ -71,19 +71,19 @@ impl EventResult {
         }
     }
 
-    /// The same event, taken.
+    /// The same event, accepted.
     #[must_use]
     pub fn accepted(self) -> Self {
         Self { status: EventStatus::Accepted, ..self }
     }
 
-    /// The same event, refused for this reason.
+    /// The same event, rejected for this reason.
     #[must_use]
     pub fn rejected(self, rejection: Rejection) -> Self {
         Self { status: EventStatus::Rejected, code: Some(rejection.code), detail: Some(rejection.detail), ..self }
     }
 
-    /// The same event, of which nobody knows whether it was taken.
+    /// The same event; whether it was accepted is unknown.
     #[must_use]
     pub fn unknown(self, code: ErrorCode, detail: String) -> Self {
         Self { status: EventStatus::Unknown, code: Some(code.into()), detail: Some(detail), ..self }

@@ -41,7 +41,7 @@ pub enum IdError {
     #[error("an id must not be '.' or '..'")]
     Dots,
     /// The encoded text is longer than allowed.
-    #[error("an id of {bytes} encoded bytes is over the limit of {bytes_max}")]
+    #[error("an id has {bytes} encoded bytes; the limit is {bytes_max}")]
     TooLong {
         /// Its encoded length in bytes.
         bytes: usize,

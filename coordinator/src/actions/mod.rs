@@ -109,11 +109,11 @@ impl ActionWords {
         if self.action_id.len() > ACTION_ID_BYTES_MAX {
             let bytes = self.action_id.len();
             return Err(ActionError::bad(format!(
-                "The action id has {bytes} bytes; it may have {ACTION_ID_BYTES_MAX}."
+                "The action id has {bytes} bytes; the limit is {ACTION_ID_BYTES_MAX}."
             )));
         }
         if self.action_id.chars().any(char::is_control) {
-            return Err(ActionError::bad("The action id has control characters."));
+            return Err(ActionError::bad("The action id contains control characters."));
         }
         Ok(())
     }

@@ -44,15 +44,15 @@ impl OrderAction {
     pub fn of_name(name: &str, data: Option<Map<String, Value>>) -> Result<Self, ActionError> {
         let action = match (name, data) {
             ("amend", Some(data)) => return Ok(Self::Amend { data }),
-            ("amend", None) => return Err(ActionError::bad("An amendment has 'data': the fields to correct.")),
-            (_, Some(_)) => return Err(ActionError::bad("Only an amendment has 'data'.")),
+            ("amend", None) => return Err(ActionError::bad("The action 'amend' needs 'data': the fields to correct.")),
+            (_, Some(_)) => return Err(ActionError::bad("Only the action 'amend' may have 'data'.")),
             ("retry", None) => Self::Retry,
             ("skip", None) => Self::Skip,
             ("cancel", None) => Self::Cancel,
             ("release_first", None) => Self::ReleaseFirst,
             _ => {
                 let known = "retry, skip, amend, cancel, release_first";
-                return Err(ActionError::bad(format!("There is no action '{name}'; there are: {known}.")));
+                return Err(ActionError::bad(format!("The action '{name}' is unknown; the actions are: {known}.")));
             }
         };
         Ok(action)
@@ -94,7 +94,7 @@ pub struct OrderRequest {
     pub words: ActionWords,
 }
 
-/// What an action led to.
+/// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ActionTaken {
     /// The order.
@@ -102,9 +102,9 @@ pub struct ActionTaken {
     pub order_id: OrderId,
     /// The action's id.
     pub action_id: String,
-    /// The order's state after it.
+    /// The order's state after the action.
     pub state: String,
-    /// Whether this action id had been taken before, and nothing changed.
+    /// Whether this action id was already applied, so that nothing changed.
     pub repeated: bool,
 }
 
@@ -298,7 +298,8 @@ impl Actions {
         // The order was seen a moment ago: what its customer knows nothing of stands alone.
         let alone = || ActionError::Refused {
             code: ErrorCode::ActionOnOther,
-            detail: "This order stands alone: it takes no turn, and no customer's entity has it.".to_owned(),
+            detail: "This order is standalone: it waits for no turn, and it belongs to no customer's entity."
+                .to_owned(),
         };
         let answer = match answered.await {
             Err(InspectionError::NeverSeen(_)) => return Err(alone()),

@@ -30,7 +30,7 @@ pub struct ForceRequest {
     pub words: ActionWords,
 }
 
-/// What a forced release led to.
+/// The result of a forced release.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct ForceTaken {
     /// The resource.
@@ -38,10 +38,10 @@ pub struct ForceTaken {
     pub resource: ResourceId,
     /// The action's id.
     pub action_id: String,
-    /// The resource's state after it: the body of `GET …/resources/{kind}/{id}`.
+    /// The resource's state after the action: the body of `GET …/resources/{kind}/{id}`.
     #[schema(value_type = Object)]
     pub state: Value,
-    /// Whether this action id had been taken before, and nothing changed.
+    /// Whether this action id was already applied, so that nothing changed.
     pub repeated: bool,
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use interlock_activities::{EntityCallError, EntityTarget};
+use interlock_client::{EntityCallError, EntityHandle};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{EntityRoute, Home};
 use interlock_workflows::{StartArgument, names};
@@ -59,16 +59,19 @@ impl Changeover {
         let mut lines: Vec<String> =
             self.elsewhere.iter().map(|(queue, count)| format!("{count:>8} entities still on {queue}")).collect();
         lines.push(format!(
-            "{elsewhere} of {} entities live on another queue than theirs; {} were asked to move.",
+            "{elsewhere} of {} entities are on another queue than their own; {} were asked to move.",
             self.entities, self.asked
         ));
         if !self.unserved.is_empty() {
             let queues = self.unserved.iter().cloned().collect::<Vec<_>>().join(", ");
             lines.push(format!("No worker serves {queues}: restart the workers, then run this again."));
         } else if self.over {
-            lines.push("The change of the count is over.".to_owned());
+            lines.push("The change of the shard count is complete.".to_owned());
         } else {
-            lines.push("Run this again until none is left; those with calls under way move when these end.".to_owned());
+            lines.push(
+                "Run this again until none is left; entities with calls in flight move when these calls end."
+                    .to_owned(),
+            );
         }
         lines
     }
@@ -190,7 +193,7 @@ impl MoveAll<'_> {
             let home = Home { generation, task_queue: route.task_queue.clone() };
             // Who is signalled runs: the start argument is never used.
             let start = StartArgument { tenant_id: String::new(), entity_id: String::new() };
-            let entity = EntityTarget { route, start };
+            let entity = EntityHandle { route, start };
             entities.signal(&entity, names::MOVE_TO, &home, &Uuid::new_v4().to_string()).await
         }));
         let answers: Vec<Result<_, EntityCallError>> = asked.buffer_unordered(ASKED_AT_A_TIME).collect().await;
@@ -203,7 +206,7 @@ impl MoveAll<'_> {
 }
 
 fn refused(what: &str, status: &Status) -> Fault {
-    Fault::failed(ErrorCode::TemporalRefused, format!("Temporal does not tell of {what}: {}.", status.message()))
+    Fault::failed(ErrorCode::TemporalRefused, format!("Temporal did not return {what}: {}.", status.message()))
 }
 
 #[cfg(test)]
@@ -220,6 +223,6 @@ mod tests {
         changeover.unserved.insert("interlock.entity.02".to_owned());
         assert!(changeover.lines().join("\n").contains("No worker serves interlock.entity.02"));
         let over = Changeover { entities: 9, over: true, ..Changeover::default() };
-        assert!(over.lines().join("\n").ends_with("The change of the count is over."));
+        assert!(over.lines().join("\n").ends_with("The change of the shard count is complete."));
     }
 }

@@ -140,7 +140,7 @@ async fn finish_record(
     }
     match record::write(client, namespace, wanted).await {
         Ok(()) => deed.with(outcome),
-        Err(fault) => deed.failed(fault.message, "Mend the access to the namespace, then run it again."),
+        Err(fault) => deed.failed(fault.message, "Fix the access to the namespace, then run it again."),
     }
 }
 
@@ -163,7 +163,7 @@ async fn ensure_sweep(installation: &Installation, namespace: &str, is_changing:
             Ok(()) => deed,
             Err(status) => deed.refused(&status, "Allow this client to change schedules, then run it again."),
         },
-        Err(status) => deed.refused(&status, "Allow this client to make schedules, then run it again."),
+        Err(status) => deed.refused(&status, "Allow this client to create schedules, then run it again."),
     }
 }
 
@@ -175,13 +175,13 @@ async fn ensure_rates(installation: &Installation, dry_run: bool) -> Vec<Deed> {
     let rated = installation.settings.targets.iter().filter_map(|(target, of)| Some((target, of.rate_per_second?)));
     for (target, rate) in rated {
         let queue = installation.routing.provisioning_queue(target);
-        let deed = Deed::of(namespace, Thing::Queue, queue).with_detail(format!("{} requests a second", rate.get()));
+        let deed = Deed::of(namespace, Thing::Queue, queue).with_detail(format!("{} requests per second", rate.get()));
         done.push(if dry_run {
             deed.with(DeedOutcome::WouldChange)
         } else {
             match targets.client().configure(target).await {
                 Ok(()) => deed.with(DeedOutcome::Told),
-                Err(error) => deed.failed(error.to_string(), "A jobs worker tells it again when it starts."),
+                Err(error) => deed.failed(error.to_string(), "A jobs worker sets it again when it starts."),
             }
         });
     }

@@ -48,8 +48,8 @@ pub(super) async fn ensure(client: &Client, namespace: &str, options: &Bootstrap
         Err(status) => {
             return deed.refused(
                 &status,
-                "Make the namespace where namespaces are made (on Temporal Cloud: its console, tcld or Terraform), then run \
-                 it again.",
+                "Create the namespace with the tool that manages your namespaces (on Temporal Cloud: its console, tcld \
+                 or Terraform), then run it again.",
             );
         }
     }
@@ -72,7 +72,10 @@ fn of_its_retention(deed: Deed, namespace: &str, retention: Option<Duration>) ->
     let Some(retention) = retention.filter(|retention| *retention < RETENTION_DEFAULT) else { return deed };
     let hours = retention.as_secs() / 3_600;
     deed.with_warning(
-        format!("it keeps what is over for {hours} hours: so long duplicates of unordered events are recognised"),
+        format!(
+            "it keeps closed workflows for {hours} hours: duplicates of unordered events are recognised only within \
+             that time"
+        ),
         &format!("For 30 days: temporal operator namespace update --namespace {namespace} --retention 720h"),
     )
 }
@@ -89,7 +92,7 @@ async fn used(client: &Client, namespace: &str) -> Result<(), Status> {
 
 async fn of_its_use(client: &Client, namespace: &str, deed: Deed, denied: &Status) -> Deed {
     match used(client, namespace).await {
-        Ok(()) => deed.with_detail(format!("it can be used, and not be described: {}", denied.message())),
+        Ok(()) => deed.with_detail(format!("it can be used, but not described: {}", denied.message())),
         Err(status) => deed.refused(&status, "Give this client access to the namespace, then run it again."),
     }
 }
@@ -100,8 +103,9 @@ fn is_denied(status: &Status) -> bool {
 
 /// Finds the search attributes of a namespace, or registers those that are missing.
 pub(super) async fn ensure_search_attributes(client: &Client, namespace: &str, dry_run: bool) -> Vec<Deed> {
-    const BY_HAND: &str = "Register it as a Keyword where search attributes are made (on Temporal Cloud: its console, tcld or \
-                           Terraform), then start the workers again; without it lists find nothing.";
+    const BY_HAND: &str = "Register it as a Keyword with the tool that manages your search attributes (on Temporal \
+                           Cloud: its console, tcld or Terraform), then restart the workers; without it, lists are \
+                           empty.";
     let deed = |attribute: &str| Deed::of(namespace, Thing::SearchAttribute, attribute.to_owned());
     let request = ListSearchAttributesRequest { namespace: namespace.to_owned() };
     let known = match client.clone().list_search_attributes(request.into_request()).await {

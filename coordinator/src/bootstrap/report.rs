@@ -98,10 +98,10 @@ impl DeedOutcome {
     fn words(self) -> &'static str {
         match self {
             Self::Found => "found",
-            Self::Made => "made",
+            Self::Made => "created",
             Self::Changed => "changed",
-            Self::Told => "told",
-            Self::WouldMake => "would be made",
+            Self::Told => "requested",
+            Self::WouldMake => "would be created",
             Self::WouldChange => "would be changed",
             Self::NotDone => "NOT DONE",
         }
@@ -186,7 +186,7 @@ impl BootstrapReport {
         if let Some(changeover) = &self.changeover {
             changeover.lines().into_iter().for_each(&mut line);
         } else if !self.shards_before.is_empty() && !self.dry_run {
-            line("The count changes: run this again once all that is NOT DONE is done.".to_owned());
+            line("The shard count changes: fix all that is NOT DONE, then run this again.".to_owned());
         }
         let undone = self.done.iter().filter(|deed| deed.outcome == DeedOutcome::NotDone).count();
         line(match (undone, self.dry_run) {
@@ -248,7 +248,7 @@ mod tests {
         let record = InstallationRecord::new(QueuePrefix::default(), ShardCount::ONE);
         let would = Deed::of("blue", Thing::Namespace, "blue".to_owned()).with(DeedOutcome::made(true));
         let report = BootstrapReport::new(&record, true, vec![would]);
-        assert!(report.words().contains("would be made"));
+        assert!(report.words().contains("would be created"));
         assert!(report.words().ends_with("Nothing was changed.\n"));
         let data = serde_json::to_value(&report).unwrap();
         assert_eq!((data["done"][0]["outcome"].as_str(), data["dry_run"].as_bool()), (Some("would_make"), Some(true)));

@@ -36,29 +36,29 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct GlobalArguments {
-    /// Settings file [env: INTERLOCK_CONFIG] [default: interlock.toml, where there is one]
+    /// Settings file [env: INTERLOCK_CONFIG] [default: interlock.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Tenant, where one is needed [env: INTERLOCK_TENANT] [default: default]
+    /// Tenant, if the command needs one [env: INTERLOCK_TENANT] [default: default]
     #[arg(long, global = true)]
     pub(super) tenant: Option<String>,
-    /// Form of the data on stdout
+    /// Format of the data on stdout
     #[arg(long, short, global = true, value_enum, default_value_t)]
     pub(super) output: OutputFormat,
     /// Catalog file [env: INTERLOCK_CATALOG] [default: the reference catalog]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) catalog: Option<String>,
-    /// What is logged: a level, or a filter [env: INTERLOCK_LOG_LEVEL] [default: info]
+    /// Log level or filter [env: INTERLOCK_LOG_LEVEL] [default: info]
     #[arg(long, global = true, value_name = "LEVEL")]
     pub(super) log_level: Option<String>,
-    /// How it is logged [env: INTERLOCK_LOG_FORMAT] [default: text]
+    /// Log format [env: INTERLOCK_LOG_FORMAT] [default: text]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub(super) log_format: Option<LogFormat>,
-    /// Colours on stderr; NO_COLOR is honoured
+    /// When to use colours on stderr; NO_COLOR is respected
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub(super) color: Color,
 }
@@ -82,43 +82,44 @@ impl GlobalArguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// See a number change hands in order, on a real Temporal server; exit code 0 if the order was right
+    /// Show a number move to another customer in the right order, on a real Temporal server; exits with 0 if the order
+    /// was right
     Demo(DemoCommand),
-    /// Run all of Interlock on this machine, Temporal and its web UI included, until Ctrl-C
+    /// Run all of Interlock on this machine, including Temporal and its web UI, until Ctrl-C
     Dev(DevCommand),
-    /// Prepare a Temporal cluster: namespaces, search attributes, schedules; also changes the count of queue shards. Safe to
-    /// run again and again
+    /// Prepare a Temporal cluster: namespaces, search attributes, schedules; also changes the number of queue shards.
+    /// Safe to run repeatedly
     Bootstrap(BootstrapCommand),
     /// Run a pool of workers
     Worker(WorkerCommand),
     /// Run the HTTP gateway
     Gateway(GatewayCommand),
-    /// Run the codec server: Temporal's web UI and CLI have payloads decrypted by it
+    /// Run the codec server, which decrypts payloads for Temporal's web UI and CLI
     CodecServer(CodecServerCommand),
     /// Send events: one CloudEvent, a batch, or NDJSON of any length. Safe to run twice
     Submit(SubmitCommand),
-    /// Look at customers
+    /// Show customers, and recover them
     #[command(subcommand)]
     Customer(CustomerCommand),
-    /// Look at resources
+    /// Show, release and import resources
     #[command(subcommand)]
     Resource(ResourceCommand),
-    /// Look at orders
+    /// List, show and explain orders, and act on them
     #[command(subcommand)]
     Order(OrderCommand),
-    /// Look at targets, and act on them
+    /// Show targets, and act on them
     #[command(subcommand)]
     Target(TargetCommand),
     /// On-board and off-board tenants
     #[command(subcommand)]
     Tenant(TenantCommand),
-    /// Look at all that waits, and say what is worth an alert
+    /// Check all waiting orders, and report alerts
     Sweep(SweepCommand),
-    /// Run one sandbox target: a stand-in for an outside system, with failure knobs and a log at /__sandbox
+    /// Run one sandbox target: a simulated external system, with failure controls and a log at /__sandbox
     Sandbox(SandboxCommand),
-    /// Show where a tenant, or one of its entities, lives: namespace, task queues, shard, priority
+    /// Show the namespace, task queues, shard and priority of a tenant or one of its entities
     Route(RouteCommand),
-    /// Look at catalogs
+    /// Check catalogs
     #[command(subcommand)]
     Catalog(CatalogCommand),
     /// Explain an error by its code, or list all of them
@@ -130,7 +131,7 @@ pub(super) enum Command {
 /// `catalog`.
 #[derive(Debug, Subcommand)]
 pub(super) enum CatalogCommand {
-    /// Check a catalog: says file, line and reason of each fault
+    /// Check a catalog; reports the file, line and reason of each error
     Check {
         /// The catalog, a TOML file
         file: PathBuf,

@@ -20,22 +20,22 @@ const DAY_S: u64 = 24 * 60 * 60;
 pub(super) struct BootstrapCommand {
     #[command(flatten)]
     connection: ConnectionFlags,
-    /// The count of queue shards from now on [default: what is recorded, else INTERLOCK_QUEUE_SHARDS, else 16]
+    /// New number of queue shards [default: the recorded number, else INTERLOCK_QUEUE_SHARDS, else 16]
     #[arg(long, value_name = "COUNT", value_parser = shard_count)]
     shards: Option<ShardCount>,
-    /// Days for which namespaces that are made keep the histories of ended runs
+    /// Days for which new namespaces keep the histories of closed workflows
     #[arg(long, value_name = "DAYS", default_value_t = RETENTION_DEFAULT.as_secs() / DAY_S)]
     retention_days: u64,
-    /// Seconds to wait for entities to move while the count changes
+    /// Seconds to wait for entities to move while the number of shards changes
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     wait: u64,
-    /// Only say what is there and what would be done
+    /// Only report what exists and what would be done
     #[arg(long)]
     dry_run: bool,
 }
 
 fn shard_count(text: &str) -> Result<ShardCount, String> {
-    let number: u64 = text.parse().map_err(|_| format!("'{text}' is no number"))?;
+    let number: u64 = text.parse().map_err(|_| format!("'{text}' is not a number"))?;
     number.try_into().map_err(|error: RoutingError| error.to_string())
 }
 

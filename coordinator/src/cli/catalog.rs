@@ -77,14 +77,15 @@ fn check(file: &Path) -> Result<Report, Fault> {
 fn unprotected(catalog: &Catalog, event_type: &str) -> String {
     if let Some((kind, field)) = catalog.unproven_field(event_type) {
         return format!(
-            "{event_type}: its steps act on whatever {kind} the field '{field}' names, which it neither claims nor requires; say what its \
-             customer must have, as in requires = [\"{kind}/{{{field}}}\"], or with first_use = true also what nobody is known to have, or \
-             requires = [] where nothing is needed"
+            "{event_type}: its steps use any {kind} that the field '{field}' names, but it neither claims nor requires \
+             it; say what its customer must hold, as in requires = [\"{kind}/{{{field}}}\"], or also allow what no \
+             customer is known to hold with first_use = true, or write requires = [] if nothing is needed"
         );
     }
     format!(
-        "{event_type}: it claims nothing and has no 'requires', so that whoever may submit it changes whatever it names; say what its customer \
-         must have, as in requires = [\"imsi/{{imsi}}\"], or requires = [] where nothing is needed"
+        "{event_type}: it claims nothing and has no 'requires', so anyone who may submit it can change anything that \
+         it names; say what its customer must hold, as in requires = [\"imsi/{{imsi}}\"], or write requires = [] if \
+         nothing is needed"
     )
 }
 
@@ -142,7 +143,7 @@ mod tests {
         let told = text(&found);
         assert_eq!(found.warnings.len(), 2, "{told}");
         assert!(told.contains(": warning: number.assigned: ") && told.contains("number.changed: "), "{told}");
-        assert!(told.contains("whatever imsi the field 'imsi' names"), "{told}");
+        assert!(told.contains("any imsi that the field 'imsi' names"), "{told}");
     }
 
     #[test]

@@ -16,10 +16,10 @@ use crate::shutdown;
 /// `codec-server`.
 #[derive(Debug, Args)]
 pub(super) struct CodecServerCommand {
-    /// Where it listens; port 0 takes a free one [env: INTERLOCK_CODEC_SERVER_LISTEN] [default: 127.0.0.1:8089]
+    /// Address to listen on; port 0 picks a free port [env: INTERLOCK_CODEC_SERVER_LISTEN] [default: 127.0.0.1:8089]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Origin of the Temporal web UI, whose pages may call; may be given several times, beside those of the settings
+    /// Origin of the Temporal web UI whose pages may call; repeatable, added to the origins in the settings
     #[arg(long, value_name = "URL")]
     cors_origin: Vec<String>,
 }
@@ -59,7 +59,7 @@ pub(super) async fn run(command: &CodecServerCommand, settings: Settings, output
     let http = settings.http.clone();
     let server = start_server(ring, &command.of_server(settings), &http, LoopbackOrigin::default()).await?;
     let listening = Listening { codec_server: server.url() };
-    output.line(&listening, |it| format!("codec server listens at {}", it.codec_server))?;
+    output.line(&listening, |it| format!("codec server listens on {}", it.codec_server))?;
     ending.cancelled().await;
     server.stop().await;
     Ok(ExitCode::SUCCESS)

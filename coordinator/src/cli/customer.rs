@@ -20,7 +20,7 @@ use crate::settings::Settings;
 pub(super) enum CustomerCommand {
     /// Show a customer: its open orders, lanes, leases and journal
     Show(ShowArguments),
-    /// Submit again what a customer's terminated entity had not ended
+    /// Submit the unfinished events of a customer's terminated entity again
     Recover(recover::RecoverArguments),
 }
 

@@ -26,7 +26,7 @@ const SPIN: Duration = Duration::from_millis(80);
 /// `demo`.
 #[derive(Debug, Args)]
 pub(super) struct DemoCommand {
-    /// Send the same events with the leases off, and see the number being lost
+    /// Send the same events with the leases off; the number is then lost
     #[arg(long)]
     without_leases: bool,
 }
@@ -144,11 +144,15 @@ impl Paint {
     }
 
     fn opening(&self, addresses: &BTreeMap<String, String>, leases: bool) -> String {
-        let title = if leases { "a number changes hands in order" } else { "the same events with the leases off" };
+        let title = if leases {
+            "a number moves to another customer in the right order"
+        } else {
+            "the same events with the leases off"
+        };
         let mut text = format!("\n  {}\n\n", self.bold(&format!("Interlock: {title}")));
         for (name, what) in [
-            ("temporal", "a real Temporal server, in memory, for this demo alone"),
-            ("gateway", "takes the events in"),
+            ("temporal", "a real Temporal server, in memory, only for this demo"),
+            ("gateway", "accepts the events"),
             ("hss", "the mobile network (sandbox): a number has one subscriber"),
             ("crm", "the customer database (sandbox)"),
         ] {
@@ -188,9 +192,9 @@ impl Paint {
         }
         let owner = match demo.look_up.get("imsi").and_then(Value::as_str) {
             Some(imsi) => format!("IMSI {imsi}"),
-            None => "null: nobody".to_owned(),
+            None => "null (no subscriber)".to_owned(),
         };
-        let _written = writeln!(text, "\n  The HSS, asked who has {NUMBER}, says: {}\n", self.bold(&owner));
+        let _written = writeln!(text, "\n  Subscriber of {NUMBER} according to the HSS: {}\n", self.bold(&owner));
         for check in &demo.verdict.checks {
             let mark = if check.holds { self.with("32", "✓") } else { self.with("31", "✗") };
             let instead = check.instead.as_ref().map(|instead| format!(" – {instead}")).unwrap_or_default();
@@ -201,8 +205,9 @@ impl Paint {
             (false, true) => self.with("1;31", "The order was NOT right."),
             (false, false) => self.with("1;31", "The order was not right: the number is lost."),
         };
-        let why = "Without leases A2's step ran at once, and the HSS refused it because A1 still had the number; then A1's \
-                   release took it away. With leases A2's order waits until the HSS has confirmed A1's release.";
+        let why = "Without leases, A2's step ran at once, and the HSS rejected it because A1 still had the number; \
+                   then A1's release removed it. With leases, A2's order waits until the HSS has confirmed A1's \
+                   release.";
         let _written = writeln!(text, "\n  {verdict}");
         if !leases {
             let _written = writeln!(text, "  {why}");

@@ -24,7 +24,7 @@ use crate::temporal_server::EmbeddedServerOptions;
 /// `dev`.
 #[derive(Debug, Args)]
 pub(super) struct DevCommand {
-    /// SQLite file that holds everything [default: memory, lost at the end]
+    /// SQLite file for all data [default: in memory, lost at exit]
     #[arg(long, value_name = "FILE")]
     db: Option<PathBuf>,
 }
@@ -113,9 +113,9 @@ fn seed_sims(platform: &LocalPlatform) -> Result<(), Fault> {
     let (first, count) = SIMS;
     let seeds: Vec<Seed> =
         (first..first + count).map(|imsi| Seed { imsi: format!("{imsi:015}"), ..Seed::default() }).collect();
-    hss.seed(&seeds)
-        .map(|_seeded| ())
-        .map_err(|error| Fault::failed(ErrorCode::SandboxNotSeeded, format!("The sandbox HSS took no SIMs: {error}.")))
+    hss.seed(&seeds).map(|_seeded| ()).map_err(|error| {
+        Fault::failed(ErrorCode::SandboxNotSeeded, format!("The sandbox HSS rejected the SIMs to seed: {error}."))
+    })
 }
 
 fn text(ready: &Ready) -> String {
@@ -132,8 +132,8 @@ fn text(ready: &Ready) -> String {
     }
     let _written = write!(
         text,
-        "\nThe sandbox HSS, where none is configured, has the SIMs 001010000000001 to 001010000000010.\n\
-         For other commands: export TEMPORAL_ADDRESS={}\nCtrl-C ends it all.",
+        "\nThe sandbox HSS, if you configured no other, has the SIMs 001010000000001 to 001010000000010.\nFor other \
+         commands: export TEMPORAL_ADDRESS={}\nPress Ctrl-C to stop everything.",
         ready.temporal
     );
     text

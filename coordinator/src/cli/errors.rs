@@ -12,7 +12,7 @@ use crate::fault::Fault;
 /// `errors`.
 #[derive(Debug, Args)]
 pub(super) struct ErrorsCommand {
-    /// The code to explain; all of them where it is left out
+    /// The code to explain [default: list all codes]
     code: Option<String>,
 }
 

@@ -20,7 +20,7 @@ use crate::shutdown;
 pub(super) struct GatewayCommand {
     #[command(flatten)]
     connection: ConnectionFlags,
-    /// Where it listens; port 0 takes a free one [env: INTERLOCK_GATEWAY_LISTEN] [default: 127.0.0.1:8088]
+    /// Address to listen on; port 0 picks a free port [env: INTERLOCK_GATEWAY_LISTEN] [default: 127.0.0.1:8088]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
 }
@@ -50,8 +50,7 @@ pub(super) async fn run(command: &GatewayCommand, settings: Settings, output: Ou
     };
     let gateway = gateway::start(&installation?, &metrics, listen).await?;
     let listening = Listening { gateway: gateway.url() };
-    output
-        .line(&listening, |it| format!("gateway listens at {}; its calls: {}/openapi.json", it.gateway, it.gateway))?;
+    output.line(&listening, |it| format!("gateway listens on {}; its API: {}/openapi.json", it.gateway, it.gateway))?;
     ending.cancelled().await;
     gateway.stop().await;
     Ok(ExitCode::SUCCESS)

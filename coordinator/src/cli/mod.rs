@@ -105,7 +105,7 @@ fn wrong_use(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         let message = error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         Output::new(OutputFormat::Json).fault(&Fault::wrong_use(ErrorCode::WrongUse, message));
     } else if let Err(unwritten) = error.print() {
-        tracing::debug!(%unwritten, "nobody reads what is said");
+        tracing::debug!(%unwritten, "the output is closed");
     }
     ExitCode::from(if is_error { 2 } else { 0 })
 }

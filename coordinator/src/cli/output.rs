@@ -8,10 +8,10 @@ use serde::Serialize;
 use crate::fault::Fault;
 use crate::terminal;
 
-/// The form of data on stdout, and of faults on stderr.
+/// The format of data on stdout, and of errors on stderr.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum OutputFormat {
-    /// For a person.
+    /// For people.
     #[default]
     Text,
     /// One JSON value, over several lines.

@@ -24,12 +24,12 @@ use crate::terminal;
 pub(super) enum ResourceCommand {
     /// Show a resource, KIND/ID: its holder, queue and history
     Show(ShowArguments),
-    /// Show what happened to a resource, KIND/ID: who had it, from when on, by which order
+    /// Show the history of a resource, KIND/ID: who held it, since when, and by which order
     History(HistoryArguments),
-    /// Take a resource, KIND/ID, from its holder: the target is asked first who has it, then the holder
+    /// Release a resource, KIND/ID, by force: first the target is asked who has it, then the holder
     Release(ReleaseArguments),
-    /// Tell the ledger who has what, by a CSV list 'kind,id,customer', or --from a target, for the day on which Interlock is
-    /// switched on. Safe to run twice; interrupted, it goes on where it was
+    /// Import the current holders of resources into the ledger, from a CSV list 'kind,id,customer' or --from a target,
+    /// before Interlock goes live. Safe to run twice; an interrupted import continues where it stopped
     Import(import::ImportArguments),
 }
 
@@ -38,7 +38,7 @@ pub(super) enum ResourceCommand {
 pub(super) struct HistoryArguments {
     #[command(flatten)]
     resource: ShowArguments,
-    /// Only the last so many lines
+    /// Only the last N lines
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
@@ -57,10 +57,10 @@ pub(super) async fn run(command: &ResourceCommand, settings: Settings, output: O
 pub(super) struct ReleaseArguments {
     #[command(flatten)]
     resource: ShowArguments,
-    /// Release it although its holder did not ask for it: there is no other release by hand
+    /// Release it although its holder did not ask for it; required, because it is the only kind of manual release
     #[arg(long, required = true)]
     force: bool,
-    /// Go on where the target has it registered to the holder still, or does not say; it is marked in the history
+    /// Release it even if the target has it registered to the holder, or cannot tell; this is marked in the history
     #[arg(long)]
     even_if_registered: bool,
     #[command(flatten)]
@@ -75,7 +75,7 @@ async fn release(arguments: &ReleaseArguments, settings: Settings, output: Outpu
     let request = ForceRequest { resource, even_if_registered: arguments.even_if_registered, own_only: false, words };
     let taken = actions.force_release(&tenant, &request).await?;
     output.one(&taken, |taken| {
-        let before = if taken.repeated { "released before by this action" } else { "released" };
+        let before = if taken.repeated { "already released by this action" } else { "released" };
         format!("{} is {before} (action {})\n\n{}", taken.resource, taken.action_id, resource_text(&taken.state))
     })?;
     Ok(ExitCode::SUCCESS)
@@ -114,15 +114,15 @@ fn resource_text(view: &Value) -> String {
             text(holder, "since"),
             text(holder, "epoch")
         ),
-        None => "held by nobody".to_owned(),
+        None => "not held".to_owned(),
     };
     let mut queue = table(&["position", "customer", "order", "since"]);
     for waiter in list(view, "queue") {
         queue.add_row(["position", "customer_id", "order_id", "since"].map(|name| text(waiter, name)));
     }
     let waits = match (view["waiting_for"].as_str(), age_of(view, "waiting_since", Utc::now())) {
-        (Some(what), Some(age)) => format!("\nwhoever waits, waits for {}, for {age}", cause(what)),
-        (Some(what), None) => format!("\nwhoever waits, waits for {}", cause(what)),
+        (Some(what), Some(age)) => format!("\nthe queue waits for {}, for {age}", cause(what)),
+        (Some(what), None) => format!("\nthe queue waits for {}", cause(what)),
         (None, _) => String::new(),
     };
     let history = history_text(list(view, "history"));
@@ -133,11 +133,11 @@ fn resource_text(view: &Value) -> String {
 /// What a resource waits for, in words.
 fn cause(what: &str) -> &str {
     match what {
-        "holder" => "the holder to give it up",
-        "look_up" => "the target to say who is registered there",
-        "clock" => "a short margin of time",
-        "orphan" => "what the dead holder may have sent to land",
-        "person" => "a person: nobody knows who is registered",
+        "holder" => "the holder to release it",
+        "look_up" => "the target to report who is registered",
+        "clock" => "a short safety delay",
+        "orphan" => "requests of the terminated holder to arrive",
+        "person" => "a person: it is unknown who is registered",
         other => other,
     }
 }

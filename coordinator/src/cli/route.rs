@@ -27,7 +27,7 @@ pub(super) struct RouteCommand {
     /// The tenant
     #[arg(value_name = "TENANT")]
     name: String,
-    /// A customer's id, or a resource as KIND/ID. A customer whose id has a slash is written customer/ID
+    /// A customer id, or a resource as KIND/ID. Write a customer id that contains a slash as customer/ID
     entity: Option<String>,
 }
 
@@ -101,7 +101,7 @@ fn entity_route(routing: &Routing, tenant: &TenantId, entity: &str) -> Result<En
 }
 
 fn bad_id(what: &str, text: &str, error: &IdError) -> Fault {
-    Fault::wrong_use(ErrorCode::BadId, format!("'{text}' is no {what}: {error}."))
+    Fault::wrong_use(ErrorCode::BadId, format!("'{text}' is not a valid {what}: {error}."))
 }
 
 fn text(route: &TenantRoute) -> String {

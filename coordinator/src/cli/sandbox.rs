@@ -15,16 +15,16 @@ use crate::shutdown;
 /// `sandbox`.
 #[derive(Debug, Args)]
 pub(super) struct SandboxCommand {
-    /// What it stands in for
+    /// The system to simulate
     #[arg(value_enum)]
     target: SandboxTarget,
-    /// Where it listens; port 0 takes a free one
+    /// Address to listen on; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Host name that it has beside its addresses, localhost and names without a dot; may be given several times
+    /// Host name to accept in addition to its addresses, localhost and names without a dot; repeatable
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
-    /// How long it waits before it carries out each call, in milliseconds
+    /// Delay before each call is applied, in milliseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     latency_ms: u64,
 }
@@ -32,7 +32,7 @@ pub(super) struct SandboxCommand {
 /// The sandbox targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SandboxTarget {
-    /// A home subscriber server that speaks as PyHSS does
+    /// A home subscriber server with the API of PyHSS
     Hss,
     /// A customer database
     Crm,
@@ -64,7 +64,7 @@ pub(super) async fn run(command: &SandboxCommand, output: Output) -> Result<Exit
     .map_err(|error| fault(&error))?;
     let listening = Listening { target: sandbox.name(), url: sandbox.base_url() };
     output.line(&listening, |it| {
-        format!("sandbox {} listens at {url}; its log: {url}/__sandbox/log", it.target, url = it.url)
+        format!("sandbox {} listens on {url}; its log: {url}/__sandbox/log", it.target, url = it.url)
     })?;
     ending.cancelled().await;
     sandbox.shutdown().await;

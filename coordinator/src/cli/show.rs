@@ -9,7 +9,7 @@ use crate::inspection::Inspection;
 use crate::installation::{Installation, Patience};
 use crate::settings::Settings;
 
-/// What is to be looked at, and where it is.
+/// What to show, and where it is.
 #[derive(Debug, Args)]
 pub(super) struct ShowArguments {
     /// Its id
@@ -38,5 +38,5 @@ pub(super) async fn installation(connection: &ConnectionFlags, settings: Setting
 
 /// Says that this is no id of such a thing.
 pub(super) fn bad_id(what: &str, error: &dyn std::fmt::Display) -> Fault {
-    Fault::wrong_use(ErrorCode::BadId, format!("This is no {what}: {error}."))
+    Fault::wrong_use(ErrorCode::BadId, format!("This is not a valid {what}: {error}."))
 }

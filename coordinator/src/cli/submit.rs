@@ -30,7 +30,7 @@ const TEXT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// `submit`.
 #[derive(Debug, Args)]
 pub(super) struct SubmitCommand {
-    /// File with one CloudEvent, a batch (a JSON array), or NDJSON (one per line); - is stdin
+    /// File with one CloudEvent, a batch (a JSON array), or NDJSON (one event per line); - reads from stdin
     file: PathBuf,
     #[command(flatten)]
     connection: ConnectionFlags,
@@ -187,8 +187,8 @@ fn unreadable(command: &SubmitCommand, error: &std::io::Error) -> Fault {
 }
 
 fn not_read(error: &std::io::Error) -> Fault {
-    Fault::failed(ErrorCode::EventsUnreadable, format!("The events cannot be read any further: {error}."))
-        .with_next("Run it again: events that were sent before are not taken twice.")
+    Fault::failed(ErrorCode::EventsUnreadable, format!("Reading the events failed: {error}."))
+        .with_next("Run it again: events that were already sent are not accepted twice.")
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::terminal;
 pub(super) struct SweepCommand {
     #[command(flatten)]
     connection: ConnectionFlags,
-    /// Only look: do not have those say again what they wait for of whom nobody knows
+    /// Only report: do not ask customers to claim again what their resources have no ticket for
     #[arg(long)]
     dry_run: bool,
 }
@@ -58,7 +58,7 @@ pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Outp
 fn in_words(swept: &Value) -> String {
     let mut parts = Vec::new();
     if list(swept, "findings").is_empty() {
-        parts.push("Nothing is worth an alert.".to_owned());
+        parts.push("No alerts.".to_owned());
     } else {
         let mut findings = table(&["code", "tenant", "about", "since", "detail", "next"]);
         for finding in list(swept, "findings") {
@@ -134,7 +134,7 @@ mod tests {
         };
         let mut overdue = finding("order_overdue", "See what it waits for: 'interlock order why ID'.");
         overdue["order_id"] = "A1~x".into();
-        let mut orphan = finding("holder_not_running", "Bring it back ('interlock resource release KIND/ID --force').");
+        let mut orphan = finding("holder_not_running", "Recover it ('interlock resource release KIND/ID --force').");
         orphan["resource"] = "msisdn/1206".into();
         let mut parked = finding("target_parked", "See why ('interlock target show NAME').");
         (parked["target"], parked["tenant_id"]) = ("hss".into(), Value::Null);
@@ -154,9 +154,7 @@ mod tests {
     #[test]
     fn those_who_did_not_answer_are_named() {
         let shown = in_words(&json!({"findings": [], "unanswered": [" hss", "blue A1", "blue msisdn/1206"]}));
-        for part in
-            ["Nothing is worth an alert.", "3 did not answer", "target hss", "A1 (tenant blue)", "msisdn/1206 (tenant"]
-        {
+        for part in ["No alerts.", "3 did not answer", "target hss", "A1 (tenant blue)", "msisdn/1206 (tenant"] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
     }

@@ -41,7 +41,7 @@ fn plain(value: &Value) -> String {
 /// How the entity ended that showed this, where it did: nothing of it goes on then.
 pub(super) fn ended(view: &Value) -> Option<String> {
     let ended = view.get("entity_ended").and_then(Value::as_str)?;
-    Some(format!("its entity was {ended}: nothing of this goes on (see: interlock errors entity_ended)"))
+    Some(format!("its entity was {ended}: none of this continues (see: interlock errors entity_ended)"))
 }
 
 /// What an order waits for, in words.
@@ -52,7 +52,7 @@ pub(super) fn waiting_for(order: &Value) -> String {
         Some("lease") => format!("the lease of {}", field("resource")),
         Some("turn") => format!("its turn at {}, behind {}", field("target"), field("behind")),
         Some("target") => format!("{} to answer {}", field("target"), field("step")),
-        Some("settling") => format!("what it sent to {} to land", field("target")),
+        Some("settling") => format!("an earlier request to {} to arrive", field("target")),
         Some("admission") => "its plan".to_owned(),
         Some("person") => format!("a person: {}", field("detail")),
         Some(other) => other.to_owned(),

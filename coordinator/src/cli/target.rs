@@ -22,13 +22,13 @@ use crate::targets::Targets;
 /// `target`.
 #[derive(Debug, Subcommand)]
 pub(super) enum TargetCommand {
-    /// List the targets: whether they are called, and how often at most
+    /// List the targets, with their states and rate limits
     List(ListArguments),
     /// Show a target: its state, limit, last probe and history
     Show(ShowArguments),
-    /// Send a target nothing until it is resumed: what waits for it stays in its queue
+    /// Stop calls to a target until it is resumed; waiting calls stay in its queue
     Pause(PauseArguments),
-    /// Ask a target at once whether it is there, and call it again: after a pause, in an outage, or in maintenance
+    /// Probe a target now, and resume the calls to it: after a pause, in an outage, or in maintenance
     Resume(ActArguments),
     /// Limit the requests per second to a target, over all workers
     Limit(LimitArguments),
@@ -55,7 +55,7 @@ pub(super) struct ActArguments {
 pub(super) struct PauseArguments {
     #[command(flatten)]
     act: ActArguments,
-    /// For how long, e.g. 2h [default: until it is resumed]
+    /// Duration, for example 2h [default: until it is resumed]
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     lasts: Option<Duration>,
 }
@@ -65,7 +65,7 @@ pub(super) struct PauseArguments {
 pub(super) struct LimitArguments {
     #[command(flatten)]
     act: ActArguments,
-    /// Requests per second, or none to go back to what is configured
+    /// Requests per second, or none to use the configured limit again
     #[arg(value_name = "N|none", value_parser = rate)]
     per_second: PersonsRate,
 }
@@ -119,7 +119,7 @@ async fn act(
     let words = arguments.words.words()?;
     let taken = targets(&arguments.target.connection, settings).await?.act(&target, kind, words).await?;
     output.one(&taken, |taken| {
-        let again = if taken.repeated { ", by this action before" } else { "" };
+        let again = if taken.repeated { ", already by this action" } else { "" };
         format!(
             "{} is {}{again} (action {})\n\n{}",
             taken.target,
@@ -187,7 +187,7 @@ fn target_text(view: &Value) -> String {
         age_of(view, "since", Utc::now()).unwrap_or_default()
     )];
     let configured = view["configured_rate"].as_f64().map_or_else(|| "none".to_owned(), |rate| rate.to_string());
-    let pending = if view["limit_pending"] == true { ", being told another" } else { "" };
+    let pending = if view["limit_pending"] == true { ", another limit is being set" } else { "" };
     lines.push(format!("limit      {} per second on the server{pending}, configured: {configured}", limit(view)));
     for (name, what) in [
         ("down_since", "down since"),
@@ -197,7 +197,7 @@ fn target_text(view: &Value) -> String {
         ("until", "until"),
         ("next_probe_at", "next probe"),
         ("next_maintenance_at", "maintenance"),
-        ("limit_fault", "not told"),
+        ("limit_fault", "not set"),
     ] {
         if !view[name].is_null() {
             lines.push(format!("{what:<10} {}", text(view, name)));

@@ -25,12 +25,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// `tenant`.
 #[derive(Debug, Subcommand)]
 pub(super) enum TenantCommand {
-    /// Prepare and check what a tenant needs: namespace, search attributes, schedules, queues, targets. Safe to run again; a
-    /// tenant that was off-boarded is open again afterwards
+    /// Prepare and check what a tenant needs: namespace, search attributes, schedules, queues, targets. Safe to run
+    /// repeatedly; it opens a tenant again that was off-boarded
     Onboard(ActArguments),
-    /// Let a tenant's open orders end, then refuse its new events
+    /// Let a tenant's open orders end, then reject its new events
     Offboard(OffboardArguments),
-    /// Show a tenant: its state, the steps of its on-boarding, what is left of it
+    /// Show a tenant: its state, the steps of its on-boarding, and its remaining open orders
     Show(NameArguments),
     /// List the tenants
     List(ListArguments),
@@ -39,7 +39,7 @@ pub(super) enum TenantCommand {
 /// Which tenant.
 #[derive(Debug, Args)]
 pub(super) struct NameArguments {
-    /// The tenant [default: that of --tenant]
+    /// The tenant [default: the value of --tenant]
     name: Option<String>,
     #[command(flatten)]
     connection: ConnectionFlags,
@@ -59,7 +59,7 @@ pub(super) struct ActArguments {
 pub(super) struct OffboardArguments {
     #[command(flatten)]
     act: ActArguments,
-    /// Refuse new events at once; open orders end all the same
+    /// Reject new events at once; open orders still run to their end
     #[arg(long)]
     at_once: bool,
 }
@@ -147,20 +147,23 @@ fn tenant_text(view: &Value) -> String {
         ("plan", "plan"),
         ("namespace", "namespace"),
         ("customers_with_open_orders", "customers with open orders"),
-        ("next_try_at", "tried again at"),
+        ("next_try_at", "next retry at"),
     ] {
         if !view[name].is_null() {
             lines.push(format!("{what}: {}", text(view, name)));
         }
     }
     if view["refuses_events"] == true {
-        lines.push("new events are refused".to_owned());
+        lines.push("new events are rejected".to_owned());
     }
     if view["managed"] == false {
-        lines.push("it was never on-boarded, and works by its settings".to_owned());
+        lines.push("it was never on-boarded; its settings apply without on-boarding".to_owned());
     }
     if !view["drain_fault"].is_null() {
-        lines.push(format!("what is left cannot be seen: {}", text(&view["drain_fault"], "detail")));
+        lines.push(format!(
+            "the customers with open orders cannot be counted: {}",
+            text(&view["drain_fault"], "detail")
+        ));
     }
     let mut steps = table(&["step", "state", "attempts", "code", "detail"]);
     for step in list(view, "steps") {

@@ -12,13 +12,13 @@ const USER_VARIABLES: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];
 /// Who acts, and why.
 #[derive(Debug, Args)]
 pub(super) struct WordsArguments {
-    /// Why; kept in the journal
+    /// Reason for the action; it is kept in the journal
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: String,
-    /// Who [default: the name of the user]
+    /// Person who acts [default: the name of the user]
     #[arg(long, value_name = "NAME")]
     pub(super) actor: Option<String>,
-    /// Names the action: the same again changes nothing [default: a new one]
+    /// Id of the action; repeating an action with the same id changes nothing [default: a new id]
     #[arg(long, value_name = "ID")]
     pub(super) action_id: Option<String>,
 }

@@ -27,16 +27,16 @@ use crate::worker_pool::{PoolStanding, PoolTuning, ShardRange, WorkerPool, Worke
 pub(super) struct WorkerCommand {
     #[command(flatten)]
     connection: ConnectionFlags,
-    /// What this process does
+    /// Work of this process
     #[arg(long, value_enum, default_value_t)]
     workload: Workload,
-    /// The targets whose calls it makes [default: all that are configured]
+    /// Targets that this process calls [default: all configured targets]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     targets: Vec<TargetId>,
-    /// The shards that it serves, FIRST-LAST [default: all]
+    /// Shards that this process serves, FIRST-LAST [default: all]
     #[arg(long, value_name = "RANGE")]
     shards: Option<ShardRange>,
-    /// Where /healthz, /readyz and /metrics are; port 0 takes a free one
+    /// Address of /healthz, /readyz and /metrics; port 0 picks a free port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090")]
     listen: SocketAddr,
 }
@@ -79,7 +79,7 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     };
     let mut pool = WorkerPool::start(&installation?, &metrics, options).await?;
     let pool_standing = standing.get_or_init(|| pool.standing());
-    tracing::debug!(about = %pool_standing.about(), "the pool stands");
+    tracing::debug!(about = %pool_standing.about(), "the worker pool is running");
     let said =
         Running { workload: command.workload.as_str(), listen: health.url(), task_queues: pool.task_queues().to_vec() };
     output.line(&said, |it| {
@@ -97,7 +97,8 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
 fn readiness(standing: &Standing) -> Readiness {
     let standing = Arc::clone(standing);
     Arc::new(move || {
-        let ready = standing.get().map_or_else(|| Err("the workers do not run yet".to_owned()), |pool| pool.ready());
+        let ready =
+            standing.get().map_or_else(|| Err("the workers are not running yet".to_owned()), |pool| pool.ready());
         Box::pin(std::future::ready(ready))
     })
 }

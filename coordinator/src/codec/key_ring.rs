@@ -31,13 +31,14 @@ pub enum CodecError {
         key: String,
     },
     /// It is damaged, or was encrypted under another key of that id: it can never be read.
-    #[error("{}: the payload does not open under the key '{key}': it is damaged, or that id was another key", self.code())]
+    #[error("{}: the payload cannot be decrypted with the key '{key}': it is damaged, or the id was used for another \
+             key", self.code())]
     Unreadable {
         /// The id of the key.
         key: String,
     },
     /// The system gives no random bytes.
-    #[error("{}: the system gives no random bytes for a nonce", self.code())]
+    #[error("{}: the system does not provide random bytes for a nonce", self.code())]
     NotEncrypted,
 }
 
@@ -84,9 +85,7 @@ impl KeyRing {
             Some(id) => Some((id.clone(), keys.get(id).cloned().ok_or_else(|| not_among(id, &keys))?)),
             None if keys.is_empty() => None,
             None => {
-                return Err(current_missing(
-                    "There are keys of the codec, and none of them is named as [codec] current_key.",
-                ));
+                return Err(current_missing("The codec has keys, but [codec] current_key does not name one of them."));
             }
         };
         Ok(Self { keys, current })

@@ -29,7 +29,7 @@ impl AtRest {
     fn decrypt(&self, payload: Payload) -> Result<Payload, CodecError> {
         match self.0.decrypt(&payload) {
             Err(error @ CodecError::Unreadable { .. }) => {
-                tracing::error!(code = %error.code(), %error, "a payload is handed on as it is");
+                tracing::error!(code = %error.code(), %error, "cannot decrypt a payload; it is passed on unchanged");
                 Ok(payload)
             }
             decrypted => decrypted,
@@ -132,7 +132,8 @@ mod tests {
             }
             let (without, with) = (sizes[0], sizes[sizes.len() - 1]);
             eprintln!(
-                "payload of {without} bytes: {with} encrypted (+{:.1} %); written and read in {:.1} us, {:.1} us as it is",
+                "payload of {without} bytes: {with} encrypted (+{:.1} %); written and read in {:.1} us, {:.1} us as \
+                 it is",
                 (with as f64 / without as f64 - 1.0) * 100.0,
                 spent_us[1],
                 spent_us[0],

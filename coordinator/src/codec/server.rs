@@ -90,7 +90,7 @@ pub fn may_serve(settings: &CodecServerSettings) -> Result<(), Fault> {
         return Err(Fault::wrong_use(
             ErrorCode::CodecServerWithoutTokens,
             format!(
-                "The codec server is to listen on {}, which others can reach, and no token is configured.",
+                "The codec server would listen on {}, which other machines can reach, and no token is configured.",
                 settings.listen
             ),
         ));
@@ -99,7 +99,8 @@ pub fn may_serve(settings: &CodecServerSettings) -> Result<(), Fault> {
         return Err(Fault::wrong_use(
             ErrorCode::SettingInvalid,
             format!(
-                "The setting codec.server.cors_origins has '{wrong}', which is no origin such as https://temporal.example."
+                "The setting codec.server.cors_origins contains '{wrong}', which is not an origin such as \
+                 https://temporal.example."
             ),
         ));
     }
@@ -114,7 +115,7 @@ fn known(token: &CodecToken) -> Result<([u8; 32], String), SecretMissing> {
 }
 
 fn router(server: CodecServer) -> Router {
-    let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "There is no such call.") };
+    let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "The path is unknown.") };
     Router::new()
         .route("/decode", post(decode))
         .route("/encode", post(encode))
@@ -158,14 +159,14 @@ impl CodecServer {
             return Ok("anybody");
         }
         let token = bearer(headers).ok_or_else(|| {
-            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenMissing, "The call has no bearer token.")
+            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenMissing, "The request has no bearer token.")
         })?;
         // Equal digests are equal tokens, and comparing digests tells nothing about a token by the time that it takes.
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let known = self.tokens.iter().find(|(known, _)| *known == digest);
         known.map(|(_, name)| name.as_str()).ok_or_else(|| {
-            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenUnknown, "The bearer token is not known.")
-                .with_next("Use another token, or have [[codec.server.tokens]] changed.")
+            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenUnknown, "The bearer token is unknown.")
+                .with_next("Use another token, or ask for a change of [[codec.server.tokens]].")
         })
     }
 }
@@ -182,7 +183,7 @@ async fn admitted(State(server): State<CodecServer>, request: Request, next: Nex
     let namespace = headers.get(NAMESPACE).map(|namespace| namespace.to_str().unwrap_or("?").to_owned());
     let path = request.uri().path().to_owned();
     let answer = next.run(request).await;
-    tracing::info!(caller, namespace, path, status = answer.status().as_u16(), "the codec server was called");
+    tracing::info!(caller, namespace, path, status = answer.status().as_u16(), "request to the codec server");
     answer
 }
 
@@ -209,7 +210,11 @@ async fn carried_out(
         .map(|payload| {
             let read = payload.read().map_err(|error| unreadable(&error))?;
             let done = of_each(read).map_err(|error| {
-                Problem::new(StatusCode::BAD_REQUEST, error.code(), format!("A payload cannot be done: {error}."))
+                Problem::new(
+                    StatusCode::BAD_REQUEST,
+                    error.code(),
+                    format!("A payload cannot be encoded or decoded: {error}."),
+                )
             })?;
             Ok(WrittenPayload::of(&done))
         })
@@ -218,7 +223,7 @@ async fn carried_out(
 }
 
 fn unreadable(error: &dyn std::fmt::Display) -> Problem {
-    let detail = format!("The body is no JSON of payloads: {error}.");
+    let detail = format!("The body is not valid JSON with payloads: {error}.");
     Problem::new(StatusCode::BAD_REQUEST, ErrorCode::CodecRequestUnreadable, detail)
 }
 

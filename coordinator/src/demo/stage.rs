@@ -104,18 +104,18 @@ impl<'a> Play<'a> {
         let resource = format!("msisdn/{NUMBER}").parse().map_err(|error| failed(&format!("{error}")))?;
         self.watch = Some(Watch::new(StoryClock::begin(), self.tenant.clone(), resource));
 
-        self.stage.act("A1 gets the number, as on any day");
+        self.stage.act("A1 gets the number, without contention");
         let first = self.send(A1, "number.assigned", "a1-gets-it").await?;
         self.until("A1 has the number", |watch| is_over(watch, &first)).await?;
         self.tell_the_rest().await;
 
-        self.stage.act("the number moves from A1 to A2: A2's event comes first, and the HSS is slow from here on");
+        self.stage.act("the number moves from A1 to A2: A2's event arrives first, and the HSS is slow from now on");
         self.slow_down(&addresses["hss"]).await?;
         let second = self.send(A2, "number.assigned", "a2-gets-it").await?;
         let later = Instant::now() + LATER;
         self.until("A2 waits", |watch| Instant::now() >= later && (!leases || watch.has_waited(A2.customer))).await?;
         let third = self.send(A1, "number.unassigned", "a1-gives-it-up").await?;
-        self.until("both orders are over", |watch| is_over(watch, &second) && is_over(watch, &third)).await?;
+        self.until("both orders have ended", |watch| is_over(watch, &second) && is_over(watch, &third)).await?;
         self.tell_the_rest().await;
         self.conclude(&addresses["hss"]).await
     }
@@ -175,7 +175,7 @@ impl<'a> Play<'a> {
                 self.tell(true);
                 return Err(Fault::failed(
                     ErrorCode::DemoTimedOut,
-                    format!("Within {} s it did not come to: {what}.", ACT_LIMIT.as_secs()),
+                    format!("The demo did not reach this state within {} s: {what}.", ACT_LIMIT.as_secs()),
                 ));
             }
             tokio::time::sleep(LOOK_PAUSE).await;
@@ -205,5 +205,5 @@ fn is_over(watch: &Watch, order: &OrderId) -> bool {
 }
 
 fn failed(reason: &str) -> Fault {
-    Fault::failed(ErrorCode::DemoFailed, format!("The demo cannot go on: {reason}."))
+    Fault::failed(ErrorCode::DemoFailed, format!("The demo failed: {reason}."))
 }

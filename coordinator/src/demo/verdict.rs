@@ -40,7 +40,7 @@ fn check(what: String, instead: Option<String>) -> Check {
 
 fn never_two(hss: &[Applied]) -> Check {
     let faults = hand_over_faults(hss);
-    check(format!("at no time did two have {NUMBER}"), faults.first().map(ToString::to_string))
+    check(format!("{NUMBER} never had two subscribers"), faults.first().map(ToString::to_string))
 }
 
 /// A1's last release, in either table, comes before A2's first write.
@@ -55,11 +55,11 @@ fn in_order(hss: &[Applied]) -> Check {
     let got = hss.iter().find(|entry| gives(&entry.effect, A2.imsi)).map(|entry| entry.seq);
     let instead = match (gave_up, got) {
         (Some(gave_up), Some(got)) if gave_up < got => None,
-        (Some(gave_up), Some(got)) => Some(format!("A2 got it in entry {got}, A1 gave it up in entry {gave_up}")),
-        (None, _) => Some("A1 never gave it up".to_owned()),
+        (Some(gave_up), Some(got)) => Some(format!("A2 got it in entry {got}, A1 released it in entry {gave_up}")),
+        (None, _) => Some("A1 never released it".to_owned()),
         (_, None) => Some("A2 never got it".to_owned()),
     };
-    check("A1 was de-registered before A2 was registered, although A2's event came first".to_owned(), instead)
+    check("A1 was de-registered before A2 was registered, although A2's event arrived first".to_owned(), instead)
 }
 
 fn gives(effect: &Effect, to: &str) -> bool {
@@ -83,10 +83,10 @@ fn ends_with_a2(hss: &[Applied]) -> Check {
     }
     let instead = match (primary.as_slice(), ims.as_slice()) {
         ([one], [other]) if *one == A2.imsi && *other == A2.imsi => None,
-        ([], []) => Some("nobody has it: the number is lost".to_owned()),
+        ([], []) => Some("no one has it: the number is lost".to_owned()),
         _ => Some(format!("subscriber: {primary:?}, ims_subscriber: {ims:?}")),
     };
-    check(format!("in the end {NUMBER} is A2's in the HSS"), instead)
+    check(format!("{NUMBER} belongs to A2 in the HSS at the end"), instead)
 }
 
 fn crm_agrees(crm: &[Applied]) -> Check {
@@ -102,7 +102,7 @@ fn crm_agrees(crm: &[Applied]) -> Check {
         [] => "it is in no account".to_owned(),
         others => format!("it is in the accounts {others:?}"),
     });
-    check(format!("in the end {NUMBER} is in A2's account in the CRM"), instead)
+    check(format!("{NUMBER} is in A2's account in the CRM at the end"), instead)
 }
 
 #[cfg(test)]
@@ -165,6 +165,6 @@ mod tests {
         let hss = log([set(A1.imsi), cleared(A1.imsi)].concat());
         let verdict = Verdict::of(&hss, &[]);
         assert!(!verdict.right);
-        assert_eq!(verdict.checks[2].instead.as_deref(), Some("nobody has it: the number is lost"));
+        assert_eq!(verdict.checks[2].instead.as_deref(), Some("no one has it: the number is lost"));
     }
 }

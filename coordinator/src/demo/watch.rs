@@ -109,7 +109,7 @@ impl Watch {
             let customer = waiter["customer_id"].as_str().unwrap_or_default().to_owned();
             if customer != holder && self.queued.insert(customer.clone()) {
                 let at_ms = self.clock.at_ms(waiter["since"].as_str().unwrap_or_default());
-                let what = format!("{customer} waits: {NUMBER} is {holder}'s");
+                let what = format!("{customer} waits: {holder} holds {NUMBER}");
                 self.waiting.push(Happening { at_ms, voice: Voice::Lease, what });
             }
         }
@@ -150,9 +150,9 @@ impl Watch {
 fn lease_sentence(entry: &Value, who: Option<&str>) -> Option<String> {
     let who = who.unwrap_or("nobody");
     Some(match entry["what"].as_str()? {
-        "looked_up" => format!("the HSS is asked who has {NUMBER}: {}", entry["detail"].as_str().unwrap_or(who)),
-        "granted" => format!("{NUMBER} is {who}'s now, epoch {}", entry["epoch"]),
-        "released" => format!("{who} gave {NUMBER} back: its release was confirmed by the HSS"),
+        "looked_up" => format!("asked the HSS who has {NUMBER}: {}", entry["detail"].as_str().unwrap_or(who)),
+        "granted" => format!("{NUMBER} granted to {who}, epoch {}", entry["epoch"]),
+        "released" => format!("{who} released {NUMBER}: the HSS confirmed the release"),
         other => format!("{who}: {other}"),
     })
 }

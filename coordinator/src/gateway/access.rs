@@ -90,12 +90,12 @@ impl Access {
             return Ok(TokenDigest::default());
         }
         let token = bearer(headers).ok_or_else(|| {
-            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenMissing, "The call has no bearer token.")
+            Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenMissing, "The request has no bearer token.")
         })?;
         let digest: TokenDigest = Sha256::digest(token.as_bytes()).into();
         let is_known = self.tokens.iter().any(|known| known.digest == digest);
         let unknown =
-            || Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenUnknown, "The bearer token is not known.");
+            || Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::TokenUnknown, "The bearer token is unknown.");
         is_known.then_some(digest).ok_or_else(unknown)
     }
 
@@ -140,7 +140,7 @@ impl Access {
         let forbidden = |code, detail: String| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
         let of_tenant: Vec<&&Known> = of_token.iter().filter(|known| known.tenants.contains(tenant)).collect();
         if of_tenant.is_empty() {
-            let detail = format!("The token is not for the tenant '{tenant}'.");
+            let detail = format!("The token does not give access to the tenant '{tenant}'.");
             return forbidden(ErrorCode::TenantForbidden, detail);
         }
         if !of_tenant.iter().any(|known| need.is_met_by(known.role)) {
@@ -171,7 +171,7 @@ impl Access {
             Some(problem) => Err(problem),
             None if self.tokens.is_empty() => Ok(()),
             None => {
-                let detail = "The token is for no tenant.";
+                let detail = "The token does not give access to any tenant.";
                 Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TenantForbidden, detail))
             }
         }

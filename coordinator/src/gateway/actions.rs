@@ -18,59 +18,62 @@ use crate::actions::{ActionError, ActionTaken, ActionWords, ForceRequest, ForceT
 use crate::http_service::Problem;
 use crate::http_service::UnreadBody;
 
-/// The body of a call that acts on an order.
+/// The body of an action on an order.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OrderActionBody {
-    /// Names the action, at most 128 bytes: the same again changes nothing.
+    /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
     action_id: String,
     /// `retry`, `skip`, `amend`, `cancel` or `release_first`.
     action: String,
-    /// Why; kept in the customer's journal.
+    /// Reason; kept in the customer's journal.
     reason: String,
-    /// On whose behalf: the actor is the bearer of the token.
+    /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
-    /// For `amend`: the fields of the event's data to correct, each as a producer would send it.
+    /// For `amend`: the fields of the event's data to correct, each in the form that a producer would send.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     data: Option<Map<String, Value>>,
 }
 
-/// The body of a call that acts on a resource.
+/// The body of an action on a resource.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ResourceActionBody {
-    /// Names the action, at most 128 bytes: the same again changes nothing.
+    /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
     action_id: String,
     /// `force_release`.
     action: String,
-    /// Why; kept in the resource's history.
+    /// Reason; kept in the resource's history.
     reason: String,
-    /// On whose behalf: the actor is the bearer of the token.
+    /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
-    /// Whether to go on where the target has it registered to the holder still, or does not say; it is marked in the history.
+    /// Whether to release it even if the target has it registered to the holder, or cannot tell; this is marked in the
+    /// history.
     #[serde(default)]
     even_if_registered: bool,
 }
 
-/// Acts on an order. The same `action_id` again changes nothing.
+/// Acts on an order. Repeating an action with the same `action_id` changes nothing.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/orders/{order_id}/actions",
     params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
     request_body = OrderActionBody,
     responses(
-        (status = 200, description = "The order's state after it", body = ActionTaken),
-        (status = 400, description = "bad_action, bad_id, invalid_data and others: the call cannot be one", body = Problem),
+        (status = 200, description = "The order's state after the action", body = ActionTaken),
+        (status = 400, description = "bad_action, bad_id, invalid_data and others: the request is \
+                                      invalid", body = Problem),
         (status = 403, description = "The token may not act for this tenant", body = Problem),
         (status = 404, description = "Never seen", body = Problem),
-        (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
+        (status = 409, description = "Rejected, with the reason; nothing was changed", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
-        (status = 415, description = "The body is not JSON by its media type", body = Problem),
-        (status = 429, description = "Too many; see Retry-After", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
     )
 )]
 pub(super) async fn on_order(
@@ -87,27 +90,29 @@ pub(super) async fn on_order(
     Ok(Json(gateway.actions.on_order(&tenant, &OrderRequest { order_id, action, words }).await?))
 }
 
-/// Acts on a resource: takes it from its holder. The target is asked first who has it, then the holder; it may take some
-/// seconds. The same `action_id` again changes nothing.
+/// Acts on a resource: releases it by force. First the target is asked who has it, then the holder; this may take some
+/// seconds. Repeating an action with the same `action_id` changes nothing.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/resources/{kind}/{id}/actions",
-    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id in its kind")),
+    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id within its kind")),
     request_body = ResourceActionBody,
     responses(
-        (status = 200, description = "The resource's state after it", body = ForceTaken),
-        (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
+        (status = 200, description = "The resource's state after the action", body = ForceTaken),
+        (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
         (status = 403, description = "The token may not act for this tenant", body = Problem),
         (status = 404, description = "Never seen", body = Problem),
         (
             status = 409,
-            description = "Refused, with the reason: still_registered, holder_has_open_orders, authority_unanswered, …",
+            description = "Rejected, with the reason: still_registered, holder_has_open_orders, authority_unanswered, \
+                           …",
             body = Problem
         ),
         (status = 413, description = "body_too_large", body = Problem),
-        (status = 415, description = "The body is not JSON by its media type", body = Problem),
-        (status = 429, description = "Too many; see Retry-After", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
     )
 )]
 pub(super) async fn on_resource(
@@ -122,7 +127,7 @@ pub(super) async fn on_resource(
     let body: ResourceActionBody = request::action(&headers, body).await?;
     let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
     if body.action != "force_release" {
-        let detail = format!("There is no action '{}' on resources; there is: force_release.", body.action);
+        let detail = format!("The action '{}' is unknown for resources; the actions are: force_release.", body.action);
         return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     }
     // What tenants share is another's, too.

@@ -68,7 +68,7 @@ pub(super) async fn admitted(State(gateway): State<Gateway>, request: Request, n
     };
     let Some(_under_way) = gateway.calls.begin(token) else {
         gateway.metrics.count(MetricName::RequestsThrottled, &[]);
-        let detail = "As many calls as may be are under way with this token.";
+        let detail = "The limit of concurrent calls with this token is reached.";
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyCalls, detail);
         return problem.retry_after(RETRY).into_response();
     };
@@ -95,10 +95,10 @@ impl Gateway {
     fn throttled(&self, counted: Counted, wait: Duration) -> Problem {
         self.metrics.count(MetricName::RequestsThrottled, &[]);
         let (code, detail) = match counted {
-            Counted::Events => (ErrorCode::TooManyEvents, "The tenant sends more events than it may."),
-            Counted::Reads => (ErrorCode::TooManyCalls, "The tenant asks more than it may."),
-            Counted::Lists => (ErrorCode::TooManyCalls, "More lists of orders are asked for than may be."),
-            Counted::Actions => (ErrorCode::TooManyCalls, "The tenant has more actions than it may."),
+            Counted::Events => (ErrorCode::TooManyEvents, "The tenant exceeds its event rate limit."),
+            Counted::Reads => (ErrorCode::TooManyCalls, "The tenant exceeds its query rate limit."),
+            Counted::Lists => (ErrorCode::TooManyCalls, "The rate limit for lists of orders is exceeded."),
+            Counted::Actions => (ErrorCode::TooManyCalls, "The tenant exceeds its action rate limit."),
         };
         Problem::new(StatusCode::TOO_MANY_REQUESTS, code, detail).retry_after(wait)
     }

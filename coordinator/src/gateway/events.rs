@@ -26,29 +26,33 @@ use interlock_domain::event_result::{EventResult, EventStatus};
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);
 
-/// One result for each event, in the order in which they came.
+/// One result for each event, in the order of the request.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct Results {
     results: Vec<EventResult>,
 }
 
-/// Takes CloudEvents in: one in structured JSON, one in binary mode (`ce-*` headers), or a batch. 202 means that each
-/// event has its own result; an `accepted` one reaches exactly one terminal state. Sending events again is always safe.
+/// Accepts CloudEvents: one in structured JSON, one in binary mode (`ce-*` headers), or a batch. 202 means that each
+/// event has its own result; an `accepted` event reaches exactly one terminal state. Sending events again is always
+/// safe.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/events",
     params(("tenant" = String, Path, description = "The tenant")),
-    request_body(content = Object, description = "A CloudEvents 1.0 event, or an array of them"),
+    request_body(content = Object, description = "A CloudEvents 1.0 event, or an array of such events"),
     responses(
-        (status = 202, description = "A result for each event", body = Results),
+        (status = 202, description = "One result for each event", body = Results),
         (status = 400, description = "No event could be read", body = Problem),
         (status = 401, description = "No token, or an unknown one", body = Problem),
-        (status = 403, description = "The token is not for this tenant or call; tenant_closed: the tenant was off-boarded", body = Problem),
+        (status = 403, description = "The token does not give access to this tenant or call; tenant_closed: the tenant \
+                                      was off-boarded", body = Problem),
         (status = 408, description = "The body did not arrive in time", body = Problem),
-        (status = 413, description = "Above the size limit: event_too_large, batch_too_large, body_too_many_values", body = Problem),
-        (status = 415, description = "A media type or encoding that is not taken", body = Problem),
+        (status = 413, description = "Above the size limit: event_too_large, batch_too_large, \
+                                      body_too_many_values", body = Problem),
+        (status = 415, description = "The media type or encoding is not supported", body = Problem),
         (status = 429, description = "Too many events; see Retry-After", body = Problem),
-        (status = 503, description = "Temporal is away, or the gateway has too much to do; none was accepted; see Retry-After", body = Problem)
+        (status = 503, description = "Temporal is unavailable, or the gateway is overloaded; none was accepted; see \
+                                      Retry-After", body = Problem)
     )
 )]
 pub(super) async fn submit(
@@ -109,7 +113,7 @@ fn read(headers: &HeaderMap, is_binary: bool, body: &[u8], limits: JsonLimits) -
 
 fn answer(ingested: Ingested) -> Result<Response, Problem> {
     if let Some(reason) = ingested.away {
-        let detail = format!("Temporal is away, and no event was accepted: {reason}.");
+        let detail = format!("Temporal is unavailable, and no event was accepted: {reason}.");
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporalUnavailable, detail)
             .retry_after(AWAY_RETRY));
     }
@@ -121,7 +125,7 @@ fn answer(ingested: Ingested) -> Result<Response, Problem> {
     if !ingested.any_readable {
         let detail = match ingested.results.as_slice() {
             [only] => only.detail.clone().unwrap_or_default(),
-            _ => "None of the batch is an event.".to_owned(),
+            _ => "No item of the batch is an event.".to_owned(),
         };
         let code = match ingested.results.as_slice() {
             [EventResult { code: Some(code), .. }] => code.known(),
@@ -141,7 +145,7 @@ fn too_large(detail: String) -> Problem {
 
 fn advised(problem: Problem) -> Problem {
     if problem.code == ErrorCode::EventTooLarge {
-        return problem.with_next("Send smaller batches; one event may have 16 KiB by default.");
+        return problem.with_next("Send smaller batches; the size limit of one event is 16 KiB by default.");
     }
     problem
 }

@@ -77,7 +77,7 @@ struct Gateway {
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Interlock gateway",
-    description = "Takes CloudEvents in and shows customers, resources and orders. Errors are RFC 9457 problems."
+    description = "Accepts CloudEvents and shows customers, resources and orders. Errors are RFC 9457 problems."
 ))]
 struct Description;
 
@@ -91,7 +91,9 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
     if settings.tokens.is_empty() && !listen.ip().is_loopback() {
         return Err(Fault::wrong_use(
             ErrorCode::GatewayWithoutTokens,
-            format!("The gateway is to listen on {listen}, which others can reach, and no token is configured."),
+            format!(
+                "The gateway would listen on {listen}, which other machines can reach, and no token is configured."
+            ),
         ));
     }
     let access = Access::new(&settings.tokens).map_err(|missing| {
@@ -154,9 +156,9 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
         .routes(routes!(tenants::act))
         .with_state(gateway)
         .split_for_parts();
-    let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "There is no such call.") };
+    let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "The path is unknown.") };
     let wrong_method = || async {
-        let detail = "The call is there, but not by this method; the header 'Allow' says by which.";
+        let detail = "The path does not support this method; the header 'Allow' lists the supported methods.";
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, detail)
     };
     calls
@@ -174,13 +176,13 @@ fn readiness(client: Client, stop: CancellationToken) -> Readiness {
         let (mut client, stop) = (client.clone(), stop.clone());
         Box::pin(async move {
             if stop.is_cancelled() {
-                return Err("the gateway drains".to_owned());
+                return Err("the gateway is draining".to_owned());
             }
             let asked = client.get_system_info(GetSystemInfoRequest {}.into_request());
             match tokio::time::timeout(READY_LIMIT, asked).await {
                 Ok(Ok(_)) => Ok(()),
-                Ok(Err(status)) => Err(format!("Temporal is away: {}", status.message())),
-                Err(_) => Err("Temporal does not answer".to_owned()),
+                Ok(Err(status)) => Err(format!("Temporal is unavailable: {}", status.message())),
+                Err(_) => Err("Temporal does not respond".to_owned()),
             }
         })
     })

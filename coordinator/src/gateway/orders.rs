@@ -20,27 +20,31 @@ use crate::inspection::why::{Asked, Why};
 /// The reads that `why` counts as: it asks whoever is in the chain.
 const READS_OF_WHY: usize = 10;
 
-/// A page of the open orders of a tenant: those of entities, then those that stand alone (`stands_alone`: an event type without
-/// ordering, one step, no claim), for which there are no actions. Eventually consistent, but for those of entities where
-/// a customer is named.
+/// A page of a tenant's open orders: first those of customer entities, then standalone orders (`stands_alone`: an event
+/// type without ordering, one step, no claim), to which actions do not apply. Eventually consistent, except for the
+/// orders of an entity if a customer is given.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/orders",
     params(
         ("tenant" = String, Path),
-        ("state" = Option<String>, Query, description = "acknowledged, pending, inProgress or held; several by commas, or several times"),
-        ("customer" = Option<String>, Query, description = "Those of this customer"),
-        ("target" = Option<String>, Query, description = "Those that wait at this target, or are held there"),
-        ("code" = Option<String>, Query, description = "Those that are held with this code"),
-        ("overdue" = Option<bool>, Query, description = "true: those past the time by which they were due"),
-        ("limit" = Option<usize>, Query, description = "Orders of a page, 1 to 1,000; 100 where it is missing"),
-        ("cursor" = Option<String>, Query, description = "Where to go on: next_cursor of the page before, with the same filter")
+        ("state" = Option<String>, Query, description = "acknowledged, pending, inProgress or held; give several \
+                                                         separated by commas, or repeat the parameter"),
+        ("customer" = Option<String>, Query, description = "Only orders of this customer"),
+        ("target" = Option<String>, Query, description = "Only orders that wait at this target, or are held there"),
+        ("code" = Option<String>, Query, description = "Only orders that are held with this code"),
+        ("overdue" = Option<bool>, Query, description = "true: only orders that are past their time limit"),
+        ("limit" = Option<usize>, Query, description = "Orders per page, 1 to 1,000; 100 by default"),
+        ("cursor" = Option<String>, Query, description = "Where to continue: next_cursor of the previous page, with \
+                                                          the same filter")
     ),
     responses(
-        (status = 200, description = "A page; it may be short, even empty, and not the last one", body = OrderPage),
+        (status = 200, description = "A page; it may be short or even empty without being the last \
+                                      one", body = OrderPage),
         (status = 400, description = "bad_query, state_not_open, bad_id or bad_cursor", body = Problem),
         (status = 404, description = "The customer was never seen", body = Problem),
-        (status = 503, description = "no_worker, temporal_busy, search_attributes_missing, or Temporal is away", body = Problem)
+        (status = 503, description = "no_worker, temporal_busy, search_attributes_missing, or Temporal is \
+                                      unavailable", body = Problem)
     )
 )]
 pub(super) async fn list(
@@ -65,9 +69,10 @@ pub(super) async fn list(
     path = "/v1/tenants/{tenant}/orders/{order_id}/why",
     params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
     responses(
-        (status = 200, description = "The chain, the order itself first; each link waits for those below it that are one deeper", body = Why),
+        (status = 200, description = "The chain, starting with the order itself; each link waits for the links below \
+                                      it that are one level deeper", body = Why),
         (status = 404, description = "Never seen", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+        (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
 )]
 pub(super) async fn why(
@@ -111,15 +116,15 @@ impl Wanted {
                 "target" => filter.target = Some(value.parse().map_err(|error| Problem::bad_id("target", &error))?),
                 "code" => filter.code = Some(value.into_owned()),
                 "overdue" => {
-                    filter.overdue = value.parse().map_err(|_| bad_query("overdue is neither true nor false"))?;
+                    filter.overdue = value.parse().map_err(|_| bad_query("overdue must be true or false"))?;
                 }
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
                     wanted.limit =
-                        limit.ok_or_else(|| bad_query(format!("limit is no number from 1 to {LIMIT_MAX}")))?;
+                        limit.ok_or_else(|| bad_query(format!("limit must be a number from 1 to {LIMIT_MAX}")))?;
                 }
                 "cursor" => wanted.cursor = Some(value.into_owned()),
-                other => return Err(bad_query(format!("'{other}' is no parameter of this call"))),
+                other => return Err(bad_query(format!("this call has no parameter '{other}'"))),
             }
         }
         Ok(wanted)
@@ -127,7 +132,7 @@ impl Wanted {
 }
 
 fn bad_query(what: impl std::fmt::Display) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadQuery, format!("The query cannot be understood: {what}."))
+    Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadQuery, format!("The query string is invalid: {what}."))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ impl From<FormatError> for Problem {
             | FormatError::Header(_)
             | FormatError::DuplicateKey(_) => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, error.code(), format!("No event can be read: {error}."))
+        Self::new(status, error.code(), format!("No event could be read: {error}."))
     }
 }
 

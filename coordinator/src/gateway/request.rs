@@ -49,7 +49,7 @@ pub(super) async fn action<T: DeserializeOwned>(headers: &HeaderMap, body: Unrea
 /// 400 `repeated_key` or `bad_action`.
 pub(super) fn parse_action<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let bad = |code, reason: &dyn std::fmt::Display| {
-        Problem::new(StatusCode::BAD_REQUEST, code, format!("The body is no action: {reason}."))
+        Problem::new(StatusCode::BAD_REQUEST, code, format!("The body is not a valid action: {reason}."))
     };
     let value = strict_json::read(body, JSON_LIMITS).map_err(|error| match error {
         JsonError::DuplicateKey(_) => bad(ErrorCode::RepeatedKey, &error),

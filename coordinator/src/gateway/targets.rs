@@ -26,41 +26,42 @@ const READS_OF_LIST: usize = 10;
 /// All targets.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct TargetList {
-    /// Each as `GET /v1/targets/{name}` shows it; of one that does not answer its name, and why under `unanswered`.
+    /// Each as in `GET /v1/targets/{name}`; for a target that does not answer, its name, and the reason in
+    /// `unanswered`.
     #[schema(value_type = Vec<Object>)]
     targets: Vec<Value>,
 }
 
-/// The body of a call that acts on a target.
+/// The body of an action on a target.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TargetActionBody {
-    /// Names the action, at most 128 bytes: the same again changes nothing.
+    /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
     action_id: String,
     /// `pause`, `resume` or `limit`.
     action: String,
-    /// Why; kept in the target's history.
+    /// Reason; kept in the target's history.
     reason: String,
-    /// On whose behalf: the actor is the bearer of the token.
+    /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
-    /// For `pause`: until when, RFC 3339; without it until somebody resumes it.
+    /// For `pause`: end of the pause, RFC 3339; if missing, until the target is resumed.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     until: Option<DateTime<Utc>>,
-    /// For `limit`: requests per second; null or missing to go back to what is configured.
+    /// For `limit`: requests per second; null or missing to use the configured limit again.
     #[serde(default)]
     #[schema(value_type = Option<f64>)]
     per_second: Option<Rate>,
 }
 
-/// All targets that are configured and that the token may look at.
+/// All configured targets to which the token gives access.
 #[utoipa::path(
     get,
     path = "/v1/targets",
     responses(
         (status = 200, description = "targets", body = TargetList),
-        (status = 403, description = "The token may not look at targets", body = Problem)
+        (status = 403, description = "The token does not give access to targets", body = Problem)
     )
 )]
 pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Json<TargetList>, Problem> {
@@ -80,10 +81,12 @@ pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> 
     path = "/v1/targets/{name}",
     params(("name" = String, Path)),
     responses(
-        (status = 200, description = "target, state, since, limit, configured_rate, last_probe, breakers, history", body = Object),
-        (status = 403, description = "The token has no right over the target, or there is none", body = Problem),
-        (status = 404, description = "No such target is configured", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+        (status = 200, description = "target, state, since, limit, configured_rate, last_probe, breakers, \
+                                      history", body = Object),
+        (status = 403, description = "The token gives no access to the target, or the target does not \
+                                      exist", body = Problem),
+        (status = 404, description = "The target is not configured", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
 )]
 pub(super) async fn show(
@@ -97,22 +100,25 @@ pub(super) async fn show(
     Ok(Json(gateway.targets.show(&target).await?))
 }
 
-/// Acts on a target. The same `action_id` again changes nothing. The token must be for all tenants that call it.
+/// Acts on a target. Repeating an action with the same `action_id` changes nothing. The token must give access to all
+/// tenants that call the target.
 #[utoipa::path(
     post,
     path = "/v1/targets/{name}/actions",
     params(("name" = String, Path)),
     request_body = TargetActionBody,
     responses(
-        (status = 200, description = "The target's state after it", body = TargetActionTaken),
-        (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
-        (status = 403, description = "The token has no right over the target, or there is none, or not to operate", body = Problem),
-        (status = 404, description = "No such target is configured", body = Problem),
-        (status = 409, description = "Refused, with the reason; nothing was changed", body = Problem),
+        (status = 200, description = "The target's state after the action", body = TargetActionTaken),
+        (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
+        (status = 403, description = "The token gives no access to the target, or does not allow actions, or the \
+                                      target does not exist", body = Problem),
+        (status = 404, description = "The target is not configured", body = Problem),
+        (status = 409, description = "Rejected, with the reason; nothing was changed", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
-        (status = 415, description = "The body is not JSON by its media type", body = Problem),
-        (status = 429, description = "Too many; see Retry-After", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
     )
 )]
 pub(super) async fn act(
@@ -134,16 +140,16 @@ fn kind(body: &TargetActionBody) -> Result<TargetActionKind, Problem> {
     let bad = |detail: String| Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     let (pauses, limits) = (body.action == "pause", body.action == "limit");
     if body.until.is_some() && !pauses {
-        return bad(format!("The field 'until' is for the action 'pause', not for '{}'.", body.action));
+        return bad(format!("The field 'until' is only for the action 'pause', not for '{}'.", body.action));
     }
     if body.per_second.is_some() && !limits {
-        return bad(format!("The field 'per_second' is for the action 'limit', not for '{}'.", body.action));
+        return bad(format!("The field 'per_second' is only for the action 'limit', not for '{}'.", body.action));
     }
     match body.action.as_str() {
         "pause" => Ok(TargetActionKind::Pause { until: body.until.map(|until| Timestamp(until.timestamp_millis())) }),
         "resume" => Ok(TargetActionKind::Resume),
         "limit" => Ok(TargetActionKind::Limit { per_second: body.per_second }),
-        other => bad(format!("There is no action '{other}' on targets; there are: pause, resume, limit.")),
+        other => bad(format!("The action '{other}' is unknown for targets; the actions are: pause, resume, limit.")),
     }
 }
 
@@ -163,7 +169,7 @@ pub(super) fn allowed(gateway: &Gateway, headers: &HeaderMap, target: &TargetId,
     if is_in_reach && callers.iter().all(|tenant| gateway.access.check(headers, tenant, need).is_ok()) {
         return Ok(());
     }
-    let detail = format!("The token has no right over the target '{target}', or there is none of this name.");
+    let detail = format!("The token gives no access to the target '{target}', or no target has this name.");
     Err(Problem::new(StatusCode::FORBIDDEN, ErrorCode::TargetForbidden, detail))
 }
 

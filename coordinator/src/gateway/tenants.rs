@@ -18,33 +18,35 @@ use crate::http_service::Problem;
 use crate::http_service::UnreadBody;
 use crate::tenants::TenantActionTaken;
 
-/// The body of a call that acts on a tenant.
+/// The body of an action on a tenant.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TenantActionBody {
-    /// Names the action, at most 128 bytes: the same again changes nothing.
+    /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
     action_id: String,
     /// `onboard` or `offboard`.
     action: String,
-    /// Why; kept in the tenant's history.
+    /// Reason; kept in the tenant's history.
     reason: String,
-    /// On whose behalf: the actor is the bearer of the token.
+    /// Person on whose behalf the bearer of the token acts.
     #[serde(default)]
     actor: Option<String>,
-    /// For `offboard`: whether new events are refused before the open orders have ended.
+    /// For `offboard`: whether new events are rejected before the open orders have ended.
     #[serde(default)]
     at_once: bool,
 }
 
-/// A tenant: its state, the steps of its on-boarding, and what is left of it.
+/// A tenant: its state, the steps of its on-boarding, and its remaining open orders.
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}",
     params(("tenant" = String, Path, description = "The tenant")),
     responses(
-        (status = 200, description = "tenant, state, since, refuses_events, steps, customers_with_open_orders, history", body = Object),
-        (status = 403, description = "The token is not for this tenant, or not to operate", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+        (status = 200, description = "tenant, state, since, refuses_events, steps, customers_with_open_orders, \
+                                      history", body = Object),
+        (status = 403, description = "The token does not give access to this tenant, or does not allow \
+                                      actions", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
 )]
 pub(super) async fn show(
@@ -58,20 +60,22 @@ pub(super) async fn show(
     Ok(Json(gateway.tenants.show(&tenant).await?))
 }
 
-/// On-boards or off-boards a tenant. The same `action_id` again changes nothing.
+/// On-boards or off-boards a tenant. Repeating an action with the same `action_id` changes nothing.
 #[utoipa::path(
     post,
     path = "/v1/tenants/{tenant}/actions",
     params(("tenant" = String, Path, description = "The tenant")),
     request_body = TenantActionBody,
     responses(
-        (status = 200, description = "The tenant's state after it", body = TenantActionTaken),
-        (status = 400, description = "bad_action or bad_id: the call cannot be one", body = Problem),
-        (status = 403, description = "The token is not for this tenant, or not to operate", body = Problem),
+        (status = 200, description = "The tenant's state after the action", body = TenantActionTaken),
+        (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
+        (status = 403, description = "The token does not give access to this tenant, or does not allow \
+                                      actions", body = Problem),
         (status = 413, description = "body_too_large", body = Problem),
-        (status = 415, description = "The body is not JSON by its media type", body = Problem),
-        (status = 429, description = "Too many; see Retry-After", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away; the same call again is safe", body = Problem)
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
     )
 )]
 pub(super) async fn act(
@@ -92,10 +96,10 @@ pub(super) async fn act(
 fn kind(body: &TenantActionBody) -> Result<TenantActionKind, Problem> {
     let bad = |detail: String| Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
     match body.action.as_str() {
-        "onboard" if body.at_once => bad("The field 'at_once' is for the action 'offboard'.".to_owned()),
+        "onboard" if body.at_once => bad("The field 'at_once' is only for the action 'offboard'.".to_owned()),
         "onboard" => Ok(TenantActionKind::Onboard),
         "offboard" => Ok(TenantActionKind::Offboard { at_once: body.at_once }),
-        other => bad(format!("There is no action '{other}' on tenants; there are: onboard, offboard.")),
+        other => bad(format!("The action '{other}' is unknown for tenants; the actions are: onboard, offboard.")),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::http_service::Problem;
     responses(
         (status = 200, description = "customer_id, orders, lanes, leases, journal", body = Object),
         (status = 404, description = "Never seen", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+        (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
 )]
 pub(super) async fn customer(
@@ -38,11 +38,11 @@ pub(super) async fn customer(
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/resources/{kind}/{id}",
-    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id in its kind")),
+    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id within its kind")),
     responses(
         (status = 200, description = "resource, holder, queue, epoch, history", body = Object),
         (status = 404, description = "Never seen", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+        (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
 )]
 pub(super) async fn resource(
@@ -78,9 +78,10 @@ pub(super) fn mask_foreign(
     path = "/v1/tenants/{tenant}/orders/{order_id}",
     params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
     responses(
-        (status = 200, description = "order_id, event_id, customer_id, type, state, waiting_for, steps, claims", body = Object),
+        (status = 200, description = "order_id, event_id, customer_id, type, state, waiting_for, steps, \
+                                      claims", body = Object),
         (status = 404, description = "Never seen", body = Problem),
-        (status = 503, description = "no_worker, or Temporal is away", body = Problem)
+        (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
 )]
 pub(super) async fn order(

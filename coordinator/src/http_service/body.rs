@@ -22,22 +22,22 @@ const PERMIT_BYTES: usize = 1024;
 #[derive(Debug, Error)]
 pub(crate) enum BodyError {
     /// It is longer than the call reads.
-    #[error("it is longer than {0} bytes")]
+    #[error("it exceeds {0} bytes")]
     TooLarge(usize),
     /// It did not come in time.
     #[error("it did not arrive in time")]
     TooSlow,
     /// Too many bodies are under way.
-    #[error("too many bodies are under way")]
+    #[error("too many request bodies are in flight")]
     Overloaded,
     /// It broke off.
-    #[error("it broke off: {0}")]
+    #[error("the connection broke: {0}")]
     Broken(String),
 }
 
 /// It did not come in time.
 #[derive(Debug, Error)]
-#[error("the body did not arrive in time")]
+#[error("the request body did not arrive in time")]
 struct Late;
 
 /// The bytes of bodies that may be under way at a time, over all connections.

@@ -98,10 +98,10 @@ async fn answer(
 ) -> Result<Response<Answer>, Infallible> {
     conversation.asked();
     let response = if let Err(turned) = serving.door.check(&request) {
-        tracing::debug!(reason = %turned, "a request was turned away");
+        tracing::debug!(reason = %turned, "a request was rejected");
         close(Problem::new(turned.status(), turned.code(), sentence(&turned.to_string())))
     } else if of == Use::Health && !HEALTH.contains(&request.uri().path()) {
-        let detail = "There are as many connections as the service takes, in all or from this address.";
+        let detail = "The limit of connections is reached, in total or for this address.";
         close(Problem::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServiceOverloaded, detail).retry_after(RETRY))
     } else {
         let timed = |body| Body::new(TimedBody::new(body, serving.body_timeout, Arc::clone(&conversation)));

@@ -14,7 +14,7 @@ pub(super) fn connections(wanted: usize) -> usize {
     let (soft, hard) = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok(limits) => limits,
         Err(error) => {
-            tracing::warn!(%error, "the limit on file descriptors cannot be read");
+            tracing::warn!(%error, "cannot read the limit on file descriptors");
             return wanted;
         }
     };
@@ -30,7 +30,7 @@ pub(super) fn connections(wanted: usize) -> usize {
             allowed,
             used,
             connections = room,
-            "there are file descriptors for fewer connections than are set"
+            "the limit on file descriptors allows fewer connections than configured"
         );
     }
     wanted.min(room)

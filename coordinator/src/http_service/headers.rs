@@ -22,13 +22,13 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 pub(crate) fn check_media_type(headers: &HeaderMap, is_taken: impl Fn(&str) -> bool) -> Result<(), Problem> {
     let unsupported = |code, detail| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, detail));
     if let Some(media_type) = media_type(headers).filter(|media_type| !is_taken(media_type)) {
-        let detail = format!("The media type '{media_type}' is not one that this call takes.");
+        let detail = format!("This call does not support the media type '{media_type}'.");
         return unsupported(ErrorCode::UnsupportedContentType, detail);
     }
     let encoding =
         headers.get(CONTENT_ENCODING).filter(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoding.is_some() {
-        let detail = "The body has a 'Content-Encoding'.".to_owned();
+        let detail = "This call does not support 'Content-Encoding'.".to_owned();
         return unsupported(ErrorCode::UnsupportedContentEncoding, detail);
     }
     Ok(())

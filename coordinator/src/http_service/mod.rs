@@ -100,7 +100,7 @@ impl HttpService {
     /// [`Fault`] `listen_failed`, or `tls_unusable`.
     pub async fn start(listen: SocketAddr, router: Router, options: HttpOptions<'_>) -> Result<Self, Fault> {
         let failed = |error: std::io::Error| {
-            Fault::failed(ErrorCode::ListenFailed, format!("The address {listen} cannot be listened on: {error}."))
+            Fault::failed(ErrorCode::ListenFailed, format!("Cannot bind to the listen address {listen}: {error}."))
         };
         let HttpOptions { settings, door, connections_max, tls, stop, drain } = options;
         let tls = tls.map(|settings| tls::acceptor(settings, stop.clone())).transpose()?;
@@ -138,8 +138,8 @@ impl HttpService {
         self.stop.cancel();
         match tokio::time::timeout(self.drain, &mut self.serving).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the HTTP service ended badly"),
-            Err(_) => tracing::warn!("the HTTP service stopped with requests open"),
+            Ok(Err(error)) => tracing::error!(%error, "the HTTP service ended with an error"),
+            Err(_) => tracing::warn!("the HTTP service stopped with open requests"),
         }
     }
 }
@@ -177,7 +177,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, places: Arc<Pla
 
 async fn open(stream: TcpStream, tls: Option<TlsAcceptor>, place: Place, serving: Arc<Serving>) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "the connection keeps its delay");
+        tracing::debug!(%error, "cannot disable Nagle's algorithm on a connection");
     }
     let Some(tls) = tls else { return connection::serve(stream, place, serving).await };
     let conversation = Arc::clone(&place.conversation);

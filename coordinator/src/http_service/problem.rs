@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use super::body::BodyError;
 
-/// A problem, told as JSON.
+/// An error as RFC 9457 problem JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Problem {
-    /// The status code.
+    /// The HTTP status code.
     pub status: u16,
-    /// The status in words.
+    /// The name of the status.
     pub title: &'static str,
     /// A stable `snake_case` code.
     #[schema(value_type = String)]
@@ -23,10 +23,10 @@ pub struct Problem {
     pub detail: String,
     /// What to do next.
     pub next: String,
-    /// After how many seconds to try again, where that helps.
+    /// Seconds to wait before a retry, if a retry can help.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
-    /// What is wrong with each event, where that is the problem.
+    /// What is wrong with each event, if events were rejected.
     #[serde(skip_serializing_if = "<[EventResult]>::is_empty")]
     #[schema(value_type = Vec<EventResult>)]
     pub results: Box<[EventResult]>,
@@ -74,7 +74,7 @@ impl Problem {
 
     /// A path or query that names nothing that can be.
     pub fn bad_id(what: &str, error: &dyn std::fmt::Display) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadId, format!("This is no {what}: {error}."))
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::BadId, format!("This is not a valid {what}: {error}."))
     }
 }
 

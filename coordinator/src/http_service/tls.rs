@@ -61,12 +61,12 @@ async fn watch(settings: TlsSettings, shown: Arc<Shown>, mut digest: [u8; 32], s
             Ok(pair) => {
                 digest = pair.digest;
                 *shown.0.write().unwrap_or_else(PoisonError::into_inner) = pair.key;
-                tracing::info!(certificate = %settings.certificate.display(), "the certificate changed");
+                tracing::info!(certificate = %settings.certificate.display(), "the certificate was reloaded");
                 told = None;
             }
             Err(reason) => {
                 if told.as_ref() != Some(&reason) {
-                    tracing::error!(%reason, "the new certificate cannot be used; the one before is kept");
+                    tracing::error!(%reason, "the new certificate cannot be used; the previous one stays in use");
                     told = Some(reason);
                 }
             }
@@ -87,6 +87,6 @@ fn read(settings: &TlsSettings) -> Result<Pair, String> {
         .map_err(|error| format!("{} has no key in PEM without a password: {error}", settings.key.display()))?;
     // It also compares the two.
     let key = CertifiedKey::from_der(chain, key, &ring::default_provider())
-        .map_err(|error| format!("certificate and key do not go together: {error}"))?;
+        .map_err(|error| format!("the certificate does not match the key: {error}"))?;
     Ok(Pair { key: Arc::new(key), digest })
 }

@@ -71,7 +71,7 @@ impl DryRun {
             Err(rejection) => return Ok(Line::Refused(rejection)),
         };
         if let Err(error) = lease.customer.parse::<CustomerId>() {
-            let detail = format!("the customer is none: {error}");
+            let detail = format!("the customer id is invalid: {error}");
             return Ok(Line::Refused(Rejection::new(ErrorCode::BadId, detail)));
         }
         match self.inspection.resource(&self.tenant, &resource).await {
@@ -88,11 +88,11 @@ fn judged(view: &Value, tenant: &TenantId, customer: &str) -> Line {
     match (holder["tenant_id"].as_str(), holder["customer_id"].as_str()) {
         (Some(of), Some(id)) if of == tenant.as_str() && id == customer => Line::Unchanged,
         (of, Some(id)) => {
-            let by = format!("{}/{id} has it", of.unwrap_or(tenant.as_str()));
+            let by = format!("{}/{id} holds it", of.unwrap_or(tenant.as_str()));
             Line::Refused(Rejection::new(ErrorCode::LeaseHeld, by))
         }
         (_, None) if view["epoch"].as_u64().is_some_and(|epoch| epoch > 0) && holder.is_null() => {
-            let detail = "nobody has it by the ledger, which knows more than the list";
+            let detail = "no one holds it according to the ledger, which is newer than the list";
             Line::Refused(Rejection::new(ErrorCode::LeaseMovedOn, detail))
         }
         (_, None) => Line::Seeded,

@@ -46,7 +46,7 @@ pub fn read_customers(path: &Path) -> Result<BTreeMap<String, String>, Fault> {
         let (party, customer) = row.map_err(|error| unreadable(&error))?;
         let known = customers.insert(party.clone(), customer.clone());
         if known.is_some_and(|known| known != customer) {
-            return Err(unreadable(&format!("the party {party} is two customers")));
+            return Err(unreadable(&format!("the party {party} is listed for two customers")));
         }
     }
     Ok(customers)
@@ -72,7 +72,10 @@ pub async fn read_target(
         }
     }
     write(kind, &parties, customers).map_err(|error| {
-        Fault::failed(ErrorCode::ListUnreadable, format!("The list of what the target has cannot be written: {error}."))
+        Fault::failed(
+            ErrorCode::ListUnreadable,
+            format!("The list of holders at the target cannot be written: {error}."),
+        )
     })
 }
 
@@ -89,11 +92,14 @@ fn write(
         |code: ErrorCode, detail: String| left_out.push(LineProblem { line: 0, code: code.into(), detail });
     for (id, of_id) in parties {
         let named: Vec<&str> =
-            of_id.iter().map(|party| party.as_deref().unwrap_or("a row that names nobody")).collect();
+            of_id.iter().map(|party| party.as_deref().unwrap_or("a row that names no party")).collect();
         match (named.as_slice(), of_id.first().and_then(Option::as_ref)) {
             ([_], Some(party)) => match customers.get(party) {
                 Some(customer) => list.write_record([kind.as_str(), id, customer])?,
-                None => problem(ErrorCode::PartyUnknown, format!("{kind}/{id} is registered to {party}, no customer")),
+                None => problem(
+                    ErrorCode::PartyUnknown,
+                    format!("{kind}/{id} is registered to {party}, which is not in the list of customers"),
+                ),
             },
             _ => problem(ErrorCode::SeveralParties, format!("{kind}/{id} is registered to {}", named.join(" and "))),
         }
@@ -112,7 +118,7 @@ fn fault_of(outcome: &Outcome) -> Fault {
             ErrorCode::TargetUnanswered,
             format!("The target cannot be read: {}.", serde_json::to_string(outcome).unwrap_or_default()),
         )
-        .with_next("See the target and its settings, then run the import again."),
+        .with_next("Check the target and its settings, then run the import again."),
     }
 }
 

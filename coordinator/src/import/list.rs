@@ -139,14 +139,16 @@ fn lease(Row { line, fields: row }: &Row) -> Result<ListedLease, LineProblem> {
     let line = *line;
     let bad = |detail: String| LineProblem { line, code: ErrorCode::LineMalformed.into(), detail };
     if row.as_slice().len() > LINE_BYTES_MAX {
-        return Err(bad(format!("the line has {} bytes, the limit is {LINE_BYTES_MAX}", row.as_slice().len())));
+        return Err(bad(format!("the line has {} bytes; the limit is {LINE_BYTES_MAX}", row.as_slice().len())));
     }
     if row.len() != COLUMNS.len() {
         return Err(bad(format!("the line has {} fields, not {}", row.len(), COLUMNS.len())));
     }
     let text = |index: usize| {
         let name = COLUMNS[index];
-        std::str::from_utf8(&row[index]).map(str::to_owned).map_err(|_| bad(format!("the field '{name}' is no UTF-8")))
+        std::str::from_utf8(&row[index])
+            .map(str::to_owned)
+            .map_err(|_| bad(format!("the field '{name}' is not valid UTF-8")))
     };
     Ok(ListedLease { line, kind: text(0)?, id: text(1)?, customer: text(2)? })
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use interlock_activities::{EntityCallError, EntityTarget};
+use interlock_client::{EntityCallError, EntityHandle};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::import::{GIVES_UP_AFTER_MS, ImportPart, ImportTally, PARTS_AT_ONCE, PartAnswer, PartReport};
@@ -107,16 +107,16 @@ impl ImportRunner {
         Ok(tally)
     }
 
-    fn import(&self, digest: &str) -> EntityTarget {
+    fn import(&self, digest: &str) -> EntityHandle {
         let start = StartArgument { tenant_id: self.tenant.to_string(), entity_id: format!("import/{digest}") };
-        EntityTarget { route: self.installation.routing.import(&self.tenant, digest), start }
+        EntityHandle { route: self.installation.routing.import(&self.tenant, digest), start }
     }
 
     /// Calls the import's workflow, which is started where it does not run; again where it does not answer. A call means the
     /// same however often it is made.
     async fn call<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
-        import: &EntityTarget,
+        import: &EntityHandle,
         update: &str,
         message: &M,
     ) -> Result<A, Fault> {
@@ -141,7 +141,7 @@ impl ImportRunner {
     /// another one, which nobody would bring any parts.
     async fn call_running<A: DeserializeOwned>(
         &self,
-        import: &EntityTarget,
+        import: &EntityHandle,
         update: &str,
         message: &Value,
     ) -> Result<Option<A>, Fault> {
@@ -168,7 +168,7 @@ impl ImportRunner {
         }
     }
 
-    async fn result_of_import(&self, import: &EntityTarget) -> Result<ImportTally, Fault> {
+    async fn result_of_import(&self, import: &EntityHandle) -> Result<ImportTally, Fault> {
         let began = Instant::now();
         loop {
             match self.status(import, &import.route.workflow_id).await {
@@ -187,7 +187,7 @@ impl ImportRunner {
         }
     }
 
-    async fn part_state(&self, import: &EntityTarget, began_at: Timestamp, number: u64) -> Result<PartState, Status> {
+    async fn part_state(&self, import: &EntityHandle, began_at: Timestamp, number: u64) -> Result<PartState, Status> {
         let workflow_id = part_workflow_id(&import.route.workflow_id, began_at, number);
         match self.status(import, &workflow_id).await? {
             None => Ok(PartState::Unknown),
@@ -208,7 +208,7 @@ impl ImportRunner {
 
     async fn status(
         &self,
-        import: &EntityTarget,
+        import: &EntityHandle,
         workflow_id: &str,
     ) -> Result<Option<(WorkflowExecutionStatus, DescribeWorkflowExecutionResponse)>, Status> {
         let request = DescribeWorkflowExecutionRequest {
@@ -227,7 +227,7 @@ impl ImportRunner {
     }
 
     /// What a workflow that is over answered.
-    async fn result<A: DeserializeOwned>(&self, import: &EntityTarget, workflow_id: &str) -> Result<A, String> {
+    async fn result<A: DeserializeOwned>(&self, import: &EntityHandle, workflow_id: &str) -> Result<A, String> {
         let request = GetWorkflowExecutionHistoryRequest {
             namespace: import.route.namespace.clone(),
             execution: Some(execution(workflow_id)),
@@ -265,7 +265,7 @@ struct Done {
 /// The parts that are under way, oldest first.
 struct UnderWay<'a> {
     runner: &'a ImportRunner,
-    import: &'a EntityTarget,
+    import: &'a EntityHandle,
     standing: Standing,
     open: VecDeque<u64>,
     done: Done,
@@ -303,7 +303,7 @@ impl UnderWay<'_> {
                     let is_over = |(status, _)| status == WorkflowExecutionStatus::Completed;
                     let status = self.runner.status(self.import, &self.import.route.workflow_id).await;
                     if !status.ok().flatten().is_some_and(is_over) {
-                        return Err(stalled(&format!("its workflow ended before it had part {}", part.number)));
+                        return Err(stalled(&format!("its workflow ended before it got part {}", part.number)));
                     }
                     // Somebody else brought the rest of the same list.
                     self.standing.failed.remove(&part.number);
@@ -336,7 +336,7 @@ impl UnderWay<'_> {
                     told.reached(self.done.lines + self.done.bad + lines, &self.done.tally);
                 }
                 Ok(PartState::Failed) => {
-                    return Err(Fault::failed(ErrorCode::ImportPartFailed, format!("Part {number} ended early.")));
+                    return Err(Fault::failed(ErrorCode::ImportPartFailed, format!("Part {number} ended too early.")));
                 }
                 Ok(PartState::Unknown) => {
                     unknown += 1;
@@ -347,18 +347,19 @@ impl UnderWay<'_> {
                             self.standing.open.contains_key(&number) || self.standing.waiting == Some(number);
                         if !is_known {
                             told.notice(&format!(
-                                "part {number} was done before, and Temporal has forgotten its lines"
+                                "part {number} was already imported, and Temporal no longer has the results of its \
+                                 lines"
                             ));
                             return Ok(());
                         }
                     }
                 }
                 Ok(PartState::UnderWay(_)) => {}
-                Err(status) => tracing::warn!(%status, "it cannot be looked how far the import is"),
+                Err(status) => tracing::warn!(%status, "cannot read the progress of the import"),
             }
             if moved.elapsed() > QUIET_MAX {
                 moved = Instant::now();
-                told.notice("nothing happened for a while; see that workers run, then wait or run it again");
+                told.notice("no progress for a while; check that workers are running, then wait or run it again");
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -375,5 +376,5 @@ fn execution(workflow_id: &str) -> WorkflowExecution {
 }
 
 fn stalled(reason: &str) -> Fault {
-    Fault::failed(ErrorCode::ImportStalled, format!("The import does not go on: {reason}."))
+    Fault::failed(ErrorCode::ImportStalled, format!("The import makes no progress: {reason}."))
 }

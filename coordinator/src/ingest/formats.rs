@@ -17,19 +17,19 @@ pub const BINARY_ATTRIBUTE_PREFIX: &str = "ce-";
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FormatError {
     /// The body is not JSON.
-    #[error("the body is not JSON in UTF-8: {0}")]
+    #[error("the body is not valid JSON in UTF-8: {0}")]
     NotJson(String),
     /// The body is JSON, but no event and no batch.
-    #[error("the body must be one event, a JSON object, or a batch of them, a JSON array that is not empty")]
+    #[error("the body must be one event (a JSON object) or a batch of events (a JSON array that is not empty)")]
     NotEvents,
     /// A header is not text.
-    #[error("the header '{0}' is no text")]
+    #[error("the header '{0}' is not valid text")]
     Header(String),
     /// The body of an event in binary mode is not JSON.
     #[error("an event in binary mode needs the content type application/json, not '{0}'")]
     ContentType(String),
     /// An object has a key twice.
-    #[error("the key '{0}' comes twice in one object")]
+    #[error("duplicate key '{0}' in one object")]
     DuplicateKey(String),
     /// The batch is too large.
     #[error("the batch has more than {0} events")]

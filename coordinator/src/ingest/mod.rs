@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use interlock_activities::EntityCallError;
 use interlock_adapters::trace_context;
+use interlock_client::{EntityCallError, request_id};
 use interlock_domain::catalog::Ordering;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::{self, Event};
 use interlock_domain::event_result::EventResult;
-use interlock_domain::ids::{OrderId, TenantId};
+use interlock_domain::ids::TenantId;
 use interlock_domain::order::Rejection;
 use interlock_domain::trace_parent::{self, TRACE_PARENT_ATTRIBUTE};
 use interlock_workflows::names;
@@ -28,7 +28,6 @@ use serde_json::Value;
 use tonic::Code;
 use tracing::Span;
 use tracing::field::Empty;
-use uuid::Uuid;
 
 use retention::Retention;
 
@@ -170,8 +169,8 @@ impl Ingest {
         event::stamp(&mut value, standalone::now(), self.event_bytes_max());
         let entity = self.installation.entities.customer(tenant, &event.subject);
         result.workflow_id = Some(entity.route.workflow_id.clone());
-        let request_id = submit_request_id(&order);
-        let call = self.installation.entities.signal_with_start(&entity, names::SUBMIT, &value, &request_id);
+        let id = request_id::of_submission(&order);
+        let call = self.installation.entities.signal_with_start(&entity, names::SUBMIT, &value, &id);
         let taken = match tokio::time::timeout(ACCEPT_LIMIT, call).await {
             Ok(Ok(())) => Taken::Accepted,
             Ok(Err(error)) => of_error(&error),
@@ -204,13 +203,8 @@ impl Ingest {
     }
 }
 
-/// The request id of an event's acceptance: the same whenever the same event is sent.
-fn submit_request_id(order: &OrderId) -> String {
-    Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("interlock:submit:{order}").as_bytes()).to_string()
-}
-
 fn unanswered() -> Taken {
-    Taken::Unknown { detail: format!("Temporal did not answer within {} s.", ACCEPT_LIMIT.as_secs()) }
+    Taken::Unknown { detail: format!("Temporal did not respond within {} s.", ACCEPT_LIMIT.as_secs()) }
 }
 
 /// What an error of the acceptance means for the event.
@@ -221,7 +215,7 @@ fn of_error(error: &EntityCallError) -> Taken {
         Some(status) if error.will_pass() => Taken::Unknown { detail: status.message().to_owned() },
         Some(status) if is_refusal(status.code()) => Taken::Rejected(Rejection::new(
             ErrorCode::TemporalRefused,
-            format!("Temporal refused the event: {}.", status.message()),
+            format!("Temporal rejected the event: {}.", status.message()),
         )),
         _ => Taken::Unknown { detail: error.to_string() },
     }
@@ -279,11 +273,5 @@ mod tests {
         assert_eq!(with_accepted.results[0].status, EventStatus::Unknown);
         assert_eq!(with_accepted.results[0].code, Some(ErrorCode::TemporalUnavailable.into()));
         assert_eq!(conclude(vec![rejected()]).away, None);
-    }
-
-    #[test]
-    fn the_same_order_has_the_same_request_id() {
-        let order = OrderId::derive(&TenantId::default(), &"A1".parse().unwrap(), "s", "1", None);
-        assert_eq!(submit_request_id(&order), submit_request_id(&order.clone()));
     }
 }

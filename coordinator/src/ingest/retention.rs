@@ -55,7 +55,8 @@ async fn asked(client: &Client, namespace: &str) -> Option<Duration> {
             .and_then(|retention| Duration::try_from(retention).ok())
             .filter(|retention| !retention.is_zero()),
         Ok(Err(status)) => {
-            tracing::warn!(namespace, %status, "it is not known for how long duplicates of unordered events are recognised");
+            tracing::warn!(namespace, %status, "cannot tell for how long duplicates of unordered events are \
+                                                recognised");
             None
         }
         Err(_) => None,
@@ -70,7 +71,10 @@ pub(super) fn too_old(time: Option<Timestamp>, now: Timestamp, retention: Option
     let kept_ms = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
     let detail = || {
         let hours = kept.as_secs() / 3_600;
-        format!("The event is older than the {hours} hours for which duplicates of unordered events are recognised.")
+        format!(
+            "The event is older than {hours} hours; duplicates of unordered events are recognised only within that \
+             time."
+        )
     };
     let is_forgotten = time.is_some_and(|time| time.0 < now.0.saturating_sub(kept_ms));
     is_forgotten.then(|| Rejection::new(ErrorCode::TooOld, detail()))

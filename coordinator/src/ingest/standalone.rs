@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use interlock_activities::EntityCallError;
+use interlock_client::EntityCallError;
 use interlock_domain::catalog::PlanContext;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
@@ -102,7 +102,7 @@ pub fn standalone_order(
 fn expires_at(plan: &Plan, occurred_at: Timestamp, now: Timestamp) -> Result<Option<Timestamp>, Rejection> {
     let expires_at = plan.expires_after_ms.map(|after_ms| occurred_at.plus_ms(after_ms));
     if expires_at.is_some_and(|at| now >= at) {
-        return Err(Rejection::new(ErrorCode::Expired, "The event came when its order was no longer worth doing."));
+        return Err(Rejection::new(ErrorCode::Expired, "The event had already expired when it arrived."));
     }
     Ok(expires_at)
 }

@@ -184,19 +184,19 @@ impl Chain {
             (Some("look_up"), _) => {
                 link("settling", since, "The target is asked who is registered there.".to_owned() + &look_up)
             }
-            (Some("clock"), _) => {
-                link("settling", since, "It is granted when a short margin of time has passed.".to_owned())
-            }
+            (Some("clock"), _) => link("settling", since, "It is granted after a short safety delay.".to_owned()),
             (Some("orphan"), _) => {
-                let detail =
-                    format!("The entity of {name} is gone; what it sent must land before the lease goes on.{look_up}");
+                let detail = format!(
+                    "The entity of {name} is gone; its earlier requests must arrive before the lease passes \
+                     on.{look_up}"
+                );
                 link("settling", holder.orphaned_at.clone().or(since), detail)
             }
             (Some("person"), _) => {
-                link("person", since, "Nobody knows who is registered, and no target can be asked.".to_owned())
+                link("person", since, "It is unknown who is registered, and no target can be asked.".to_owned())
             }
             (_, Some(customer)) if waiter == Some((holder_tenant.clone(), customer.clone())) => {
-                link("settling", holder.since.clone(), "It is granted already; the message is on its way.".to_owned())
+                link("settling", holder.since.clone(), "It is already granted; the message is in flight.".to_owned())
             }
             (_, Some(customer)) => {
                 let question = Question::Keeps { tenant: holder_tenant, customer: customer.clone(), resource };
@@ -207,10 +207,10 @@ impl Chain {
                 "person",
                 holder.since.clone(),
                 format!(
-                    "The target says that it is registered to {name}, and no customer of ours is known by that name."
+                    "The target reports that it is registered to {name}, which is not the name of any known customer."
                 ),
             ),
-            (_, None) => link("settling", since, "Nobody has it; it is being granted.".to_owned()),
+            (_, None) => link("settling", since, "It has no holder; it is being granted.".to_owned()),
         };
         self.push(parent, ends_with);
     }
@@ -229,9 +229,12 @@ impl Chain {
             return;
         }
         let (waits_for, usual) = if keeping.holds {
-            ("event", format!("No open order of {customer} gives it up; it is kept until an event does."))
+            (
+                "event",
+                format!("No open order of {customer} releases it; the customer keeps it until an event releases it."),
+            )
         } else {
-            ("settling", format!("{customer} has given it back; the message is on its way."))
+            ("settling", format!("{customer} has released it; the message is in flight."))
         };
         let mut link = Link::new(tenant, waits_for, keeping.since, keeping.detail.unwrap_or(usual));
         link.holder = Some(customer.to_string());
@@ -252,18 +255,18 @@ impl Chain {
                     first.map_or_else(|| Link::of_question(question, "person", ""), |first| of_order(tenant, &first));
                 link.waits_for = Some("person".to_owned());
                 link.code = Some(ErrorCode::EntityEnded.into());
-                link.detail = Some(format!("The entity of {customer} was {ended}: none of its orders goes on."));
+                link.detail = Some(format!("The entity of {customer} was {ended}: none of its orders continues."));
                 link
             }
             (Question::Resource { .. }, _) => {
                 let detail = format!(
-                    "The resource's entity was {ended}; those who have it or wait for it are asked by the next sweep to \
-                     say so again."
+                    "The resource's entity was {ended}; the next sweep asks the customers that hold it or wait for it \
+                     to say so again."
                 );
                 Link::of_question(question, "settling", &detail)
             }
             (Question::Keeps { customer, .. }, _) => {
-                let detail = format!("The entity of {customer} was {ended} while it had the lease.");
+                let detail = format!("The entity of {customer} was {ended} while it held the lease.");
                 let mut link = Link::of_question(question, "person", &detail);
                 link.code = Some(ErrorCode::EntityEnded.into());
                 link
@@ -277,7 +280,7 @@ impl Chain {
         let link = match question {
             Question::Order { tenant, order } => {
                 let mut link =
-                    Link::of_question(question, "settling", "Its customer knows it no more: it has just ended.");
+                    Link::of_question(question, "settling", "Its customer no longer knows it: it has just ended.");
                 link.order_id = Some(order.clone());
                 link.tenant_id = tenant.clone();
                 link
@@ -285,12 +288,12 @@ impl Chain {
             Question::Resource { .. } => Link::of_question(
                 question,
                 "settling",
-                "The resource's entity is not there yet: the claim is on its way.",
+                "The resource's entity does not exist yet: the claim is in flight.",
             ),
             Question::Keeps { .. } => Link::of_question(
                 question,
                 "event",
-                "The holder's entity does not run: it must come back, or its lease be released by force.",
+                "The holder's entity is not running: recover it, or release its lease by force.",
             ),
             // Of a target that does not say how it stands there is nothing to add.
             Question::Target { .. } => return,
@@ -306,8 +309,11 @@ impl Chain {
 
     fn forbidden(&mut self, question: &Question, parent: Option<usize>) {
         // Not even who it is: tenants that share a realm are no business of each other.
-        let mut link =
-            Link::of_question(question, "forbidden", "It belongs to another tenant, which this token is not for.");
+        let mut link = Link::of_question(
+            question,
+            "forbidden",
+            "It belongs to another tenant, to which this token does not give access.",
+        );
         let another = || Some(ANOTHER_TENANT.to_owned());
         (link.customer_id, link.order_id, link.holder) = (None, None, another());
         if let Some(parent) = parent {

@@ -97,6 +97,16 @@ impl Cursor {
     }
 }
 
+/// Those of a page that a list which goes on at `place` has yet to show, and whether the first of them is the one
+/// at `place` itself. Where that one is not on the page any more, another one that began in the same millisecond may be
+/// shown again; none is left out.
+pub(super) fn from_place<T>(page: Vec<T>, place: &EntityPlace, of: impl Fn(&T) -> &EntityPlace) -> (Vec<T>, bool) {
+    match page.iter().position(|found| of(found).workflow_id == place.workflow_id) {
+        Some(position) => (page.into_iter().skip(position).collect(), true),
+        None => (page.into_iter().filter(|found| of(found).started_ms <= place.started_ms).collect(), false),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +147,21 @@ mod tests {
             let read = Cursor::parse(text).and_then(|cursor| cursor.token().map(|_| cursor));
             assert!(matches!(read, Err(InspectionError::BadCursor)), "{text}: {read:?}");
         }
+    }
+
+    fn found(name: &str, started_ms: i64) -> EntityPlace {
+        EntityPlace { workflow_id: name.to_owned(), started_ms }
+    }
+
+    #[test]
+    fn a_list_goes_on_where_it_was_although_the_page_has_changed() {
+        let page = || vec![found("a", 9), found("b", 7), found("c", 5)];
+        let names = |(entities, exact): (Vec<EntityPlace>, bool)| {
+            (entities.iter().map(|found| found.workflow_id.clone()).collect::<String>(), exact)
+        };
+        let from = |place: &EntityPlace| names(from_place(page(), place, |found| found));
+        assert_eq!(from(&found("b", 7)), ("bc".to_owned(), true));
+        assert_eq!(from(&found("gone", 7)), ("bc".to_owned(), false));
+        assert_eq!(from(&found("gone", 6)), ("c".to_owned(), false));
     }
 }

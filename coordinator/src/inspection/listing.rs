@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
+use interlock_client::visibility::{self, FoundCustomer};
 use interlock_domain::ids::{CustomerId, OrderId, TenantId};
 use interlock_workflows::names;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, EntityPlace, from_place};
 pub use super::order_filter::OrderFilter;
-use super::visibility::{self, Found};
 use super::{Inspection, InspectionError};
 
 /// How many orders a page has where nobody says.
@@ -27,13 +27,13 @@ pub(super) const PAGE_TIME: Duration = Duration::from_secs(5);
 /// A page of open orders.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct OrderPage {
-    /// The orders: those of a customer by their order keys, the customers from younger to older runs of their entities; last,
-    /// from younger to older, those that stand alone, with `stands_alone`.
+    /// The orders. The orders of one customer are sorted by order key, the customers by the start of their entities'
+    /// runs, newest first; standalone orders (`stands_alone`) come last, newest first.
     #[schema(value_type = Vec<Object>)]
     pub orders: Vec<Value>,
-    /// Where the list goes on; null at its end. A page may be short, even empty, and not the last one.
+    /// Cursor of the next page; null at the end. A page may be short or even empty without being the last one.
     pub next_cursor: Option<String>,
-    /// Customers whose entities did not answer: their orders are missing here.
+    /// Customers whose entities did not answer: their orders are missing from this page.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unanswered: Vec<Unanswered>,
 }
@@ -46,8 +46,21 @@ pub struct Unanswered {
     pub customer_id: CustomerId,
     /// A stable code.
     pub code: String,
-    /// Why, in a sentence.
+    /// The reason as a sentence.
     pub detail: String,
+}
+
+/// A customer's entity that was found, and its place in the list.
+struct Found {
+    customer: CustomerId,
+    place: EntityPlace,
+}
+
+impl From<FoundCustomer> for Found {
+    fn from(found: FoundCustomer) -> Self {
+        let FoundCustomer { customer, workflow_id, started_ms } = found;
+        Self { customer, place: EntityPlace { workflow_id, started_ms } }
+    }
 }
 
 /// What an entity answers.
@@ -159,9 +172,10 @@ impl Inspection {
         while !cursor.alone {
             let client = self.installation.client.clone();
             let found = visibility::find(client, namespace, tenant, &question, cursor.token()?).await?;
+            let entities: Vec<Found> = found.entities.into_iter().map(Found::from).collect();
             let (entities, exact) = match &cursor.entity {
-                Some(place) => visibility::from_place(found.entities, place, |found| &found.place),
-                None => (found.entities, false),
+                Some(place) => from_place(entities, place, |found| &found.place),
+                None => (entities, false),
             };
             let after = cursor.after.clone().filter(|_| exact);
             if let Some((stopped, after)) = round.ask_each(entities, after).await {
@@ -294,7 +308,7 @@ impl Unanswered {
 
     /// Only what stands alone is missing.
     fn alone(customer_id: CustomerId, error: &InspectionError) -> Self {
-        let detail = format!("Those that stand alone cannot be found: {error}.");
+        let detail = format!("Standalone orders cannot be listed: {error}.");
         Self { customer_id, code: error.code().into(), detail }
     }
 }

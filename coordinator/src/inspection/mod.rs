@@ -2,47 +2,32 @@
 
 use std::time::Duration;
 
-use interlock_activities::EntityTarget;
+use interlock_client::{CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, StatusMeaning};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_workflows::names;
 use serde_json::{Value, json};
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
-use temporalio_common::protos::temporal::api::common::v1::{Payloads, WorkflowExecution};
-use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, QueryWorkflowRequest,
-};
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use thiserror::Error;
-use tonic::{Code, IntoRequest, Status};
+use tonic::Status;
 
 use crate::fault::Fault;
 use crate::installation::Installation;
-use entity_run::{CallUnderWay, EntityRun};
 use standalone::standalone_view;
 
 mod chain;
 mod cursor;
-mod entity_run;
 pub mod listing;
 mod order_filter;
-mod paused;
 mod running;
 mod standalone;
 mod standing_alone;
 mod target;
 mod tenant;
-mod visibility;
 pub mod why;
 
-/// What is answered to a question that would have had to wait too long.
-pub(crate) const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be asked now; ask again";
-/// How long an entity may take to answer. With no worker nobody answers at all.
+/// How long an entity may take to answer. Without a worker, no entity answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
-
-/// How often it is looked whether an entity is at rest.
-const REST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Why there is nothing to see.
 #[derive(Debug, Error)]
@@ -51,22 +36,22 @@ pub enum InspectionError {
     #[error("{0} was never seen")]
     NeverSeen(String),
     /// No worker answered.
-    #[error("{0} did not answer: no worker serves its queue, or all are busy")]
+    #[error("{0} did not answer: no worker serves its queue, or all workers are busy")]
     NoWorker(String),
     /// Temporal is away.
-    #[error("Temporal is away: {0}")]
+    #[error("Temporal is unavailable: {0}")]
     Away(String),
     /// Temporal takes no more such questions just now.
-    #[error("Temporal answers no more such questions just now: {0}")]
+    #[error("Temporal limits the rate of such queries at the moment: {0}")]
     Busy(String),
     /// Temporal cannot find entities by their state.
-    #[error("the namespace '{0}' has not registered Interlock's search attributes")]
+    #[error("Interlock's search attributes are not registered in the namespace '{0}'")]
     NotRegistered(String),
     /// The cursor is none of ours.
-    #[error("the cursor is none that a list gave")]
+    #[error("the cursor was not issued by this API")]
     BadCursor,
     /// The state is none of an open order.
-    #[error("'{0}' is no state of an open order: acknowledged, pending, inProgress or held")]
+    #[error("'{0}' is not a state of an open order: use acknowledged, pending, inProgress or held")]
     NotOpen(String),
     /// An operator paused the entity's workflow in Temporal: the server asks it nothing then.
     #[error("{what} cannot be shown. {paused}")]
@@ -101,9 +86,33 @@ impl InspectionError {
         }
     }
 
+    /// Why `what` did not answer a call.
+    pub(crate) fn of_call(what: &str, error: EntityCallError) -> Self {
+        let what = what.to_owned();
+        match error {
+            EntityCallError::Refused { status, .. } => of_status(&what, &status),
+            EntityCallError::Payload { detail, .. } => Self::Refused { what, reason: detail },
+            EntityCallError::NoAnswer { .. } => Self::NoWorker(what),
+            EntityCallError::Paused { paused, .. } => Self::Paused { what, paused },
+            EntityCallError::NotAnswered { .. } => Self::Refused { what, reason: error.to_string() },
+        }
+    }
+
     /// What to do next.
     pub fn next(&self) -> &'static str {
         self.code().next()
+    }
+}
+
+impl From<ListError> for InspectionError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::NotRegistered(namespace) => Self::NotRegistered(namespace),
+            ListError::BadToken => Self::BadCursor,
+            ListError::Busy(message) => Self::Busy(message),
+            ListError::Away(message) => Self::Away(message),
+            ListError::Refused(reason) => Self::Refused { what: "The list of orders".to_owned(), reason },
+        }
     }
 }
 
@@ -232,7 +241,7 @@ impl Inspection {
     async fn query(
         &self,
         what: &str,
-        entity: &EntityTarget,
+        entity: &EntityHandle,
         query: &str,
         argument: &Value,
     ) -> Result<Value, InspectionError> {
@@ -243,7 +252,7 @@ impl Inspection {
     async fn ask(
         &self,
         what: &str,
-        entity: &EntityTarget,
+        entity: &EntityHandle,
         query: &str,
         argument: &Value,
     ) -> Result<(Value, EntityRun), InspectionError> {
@@ -259,59 +268,8 @@ impl Inspection {
         query: &str,
         argument: &Value,
     ) -> Result<(Value, EntityRun), InspectionError> {
-        let refused = |reason: String| InspectionError::Refused { what: what.to_owned(), reason };
-        let converter = &self.installation.client.options().data_converter;
-        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
-        let payloads = converter.to_payloads(&context, argument).await.map_err(|error| refused(error.to_string()))?;
-        let request = QueryWorkflowRequest {
-            namespace: namespace.to_owned(),
-            execution: Some(execution.clone()),
-            query: Some(WorkflowQuery {
-                query_type: query.to_owned(),
-                query_args: Some(Payloads { payloads }),
-                header: None,
-            }),
-            ..Default::default()
-        };
-        let asked = async {
-            loop {
-                let run = self.until_at_rest(namespace, execution.clone()).await?;
-                match self.installation.client.clone().query_workflow(request.clone().into_request()).await {
-                    Ok(answer) => return Ok::<_, Status>((answer.into_inner(), run)),
-                    // It was at rest, and then no more.
-                    Err(status) if status.message().contains(IN_A_TASK) => tokio::time::sleep(REST_PAUSE).await,
-                    Err(status) => return Err(status),
-                }
-            }
-        };
-        let (answer, run) = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(status)) => return Err(of_status(what, &status)),
-            Err(_) => return Err(InspectionError::NoWorker(what.to_owned())),
-        };
-        if let Some(paused) = run.paused().filter(|_| answer.query_result.is_none()) {
-            return Err(InspectionError::Paused { what: what.to_owned(), paused: paused.sentence() });
-        }
-        let payloads = answer.query_result.ok_or_else(|| refused("there was no answer in the answer".to_owned()))?;
-        let answer = converter.from_payloads(&context, payloads.payloads).await;
-        Ok((answer.map_err(|error| refused(error.to_string()))?, run))
-    }
-
-    /// Waits until the entity has no workflow task open. A query that meets one is answered in it, also while a local activity
-    /// of it is under way, and costs history then: the task is over with the answer, and another one begins.
-    async fn until_at_rest(&self, namespace: &str, execution: WorkflowExecution) -> Result<EntityRun, Status> {
-        let request = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(execution) };
-        loop {
-            let mut client = self.installation.client.clone();
-            let described = client.describe_workflow_execution(request.clone().into_request()).await?.into_inner();
-            let has_task = described.pending_workflow_task.is_some();
-            let run = EntityRun::of(described);
-            // The task of a paused one waits until it is unpaused.
-            if !has_task || run.paused().is_some() {
-                return Ok(run);
-            }
-            tokio::time::sleep(REST_PAUSE).await;
-        }
+        let asked = self.installation.entities.ask_execution(namespace, execution, query, argument).await;
+        asked.map_err(|error| InspectionError::of_call(what, error))
     }
 }
 
@@ -326,19 +284,11 @@ fn with_end(mut view: Value, run: &EntityRun) -> Value {
 /// What Temporal says, as what it means for whoever asked for `what`.
 pub(crate) fn of_status(what: &str, status: &Status) -> InspectionError {
     let message = status.message();
-    // What the server says where nobody answers, where nobody has polled the queue for a while, and where more have asked
-    // than it keeps waiting for an answer.
-    let is_unanswered = match status.code() {
-        Code::DeadlineExceeded | Code::Cancelled => true,
-        Code::FailedPrecondition => message.contains("no poller"),
-        Code::ResourceExhausted => message.contains("query buffer"),
-        _ => false,
-    };
-    match status.code() {
-        _ if is_unanswered => InspectionError::NoWorker(what.to_owned()),
-        Code::NotFound if !message.contains("amespace") => InspectionError::NeverSeen(what.to_owned()),
-        Code::Unavailable => InspectionError::Away(message.to_owned()),
-        _ => InspectionError::Refused { what: what.to_owned(), reason: message.to_owned() },
+    match StatusMeaning::of(status) {
+        StatusMeaning::NoWorker => InspectionError::NoWorker(what.to_owned()),
+        StatusMeaning::NeverSeen => InspectionError::NeverSeen(what.to_owned()),
+        StatusMeaning::Away => InspectionError::Away(message.to_owned()),
+        StatusMeaning::Refused => InspectionError::Refused { what: what.to_owned(), reason: message.to_owned() },
     }
 }
 

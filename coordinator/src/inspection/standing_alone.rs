@@ -3,6 +3,8 @@
 //! what an order is nor whether it was begun.
 
 use futures_util::StreamExt;
+use interlock_client::ListError;
+use interlock_client::visibility::{ENTITIES_PER_PAGE, milliseconds};
 use interlock_domain::customer::waiting::WaitingFor;
 use interlock_domain::customer::{ListedOrder, OrderView};
 use interlock_domain::ids::{OrderId, TenantId};
@@ -16,10 +18,9 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::ListActivityE
 use temporalio_common::search_attributes::SearchAttributes;
 use tonic::{Code, IntoRequest};
 
-use super::cursor::{Cursor, EntityPlace};
+use super::cursor::{Cursor, EntityPlace, from_place};
 use super::listing::{ASKED_AT_A_TIME, OrderFilter, PAGE_TIME, Round, Unanswered};
 use super::standalone::standalone_view;
-use super::visibility::{ENTITIES_PER_PAGE, from_place, milliseconds, of_status};
 use super::{ANSWER_LIMIT, InspectionError};
 use crate::ingest::TENANT_ATTRIBUTE;
 
@@ -182,14 +183,14 @@ async fn find(
         query: question,
     };
     let asked = tokio::time::timeout(ANSWER_LIMIT, client.list_activity_executions(request.into_request()));
-    let answer = asked.await.map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?;
+    let answer = asked.await.map_err(|_| ListError::not_answered())?;
     match answer {
         Ok(answer) => {
             let answer = answer.into_inner();
             Ok(FoundPage { orders: answer.executions.iter().filter_map(found).collect(), next: answer.next_page_token })
         }
         Err(status) if status.code() == Code::Unimplemented => Ok(FoundPage::default()),
-        Err(status) => Err(of_status(namespace, resumed, &status)),
+        Err(status) => Err(ListError::of_status(namespace, resumed, &status).into()),
     }
 }
 

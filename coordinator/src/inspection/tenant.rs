@@ -1,11 +1,11 @@
 //! Looking at a tenant.
 
-use interlock_activities::Registration;
+use interlock_client::Registration;
+use interlock_client::visibility::{count, question};
 use interlock_domain::ids::TenantId;
 use interlock_workflows::names;
 use serde_json::Value;
 
-use super::visibility::{count, question};
 use super::{Inspection, InspectionError};
 
 impl Inspection {
@@ -29,13 +29,13 @@ impl Inspection {
             Registration::Registered => {}
             Registration::Missing => return Err(InspectionError::NotRegistered(namespace.to_owned())),
             Registration::Unknown => {
-                let reason = "it does not say whether search attributes are registered".to_owned();
+                let reason = "it does not report whether the search attributes are registered".to_owned();
                 return Err(InspectionError::Away(reason));
             }
         }
         let client = self.installation.client_for(namespace);
         let what = || format!("The tenant {tenant}");
         let client = client.map_err(|fault| InspectionError::Refused { what: what(), reason: fault.message })?;
-        count(client, namespace, &question(tenant, false)).await
+        Ok(count(client, namespace, &question(tenant, false)).await?)
     }
 }

@@ -1,7 +1,7 @@
 //! Why an order waits: asks the entities what the chain wants to know.
 
 use chrono::Utc;
-use interlock_activities::EntityTarget;
+use interlock_client::{EntityHandle, EntityRun, Paused};
 use interlock_domain::ids::{OrderId, TargetId, TenantId};
 use interlock_workflows::names;
 use serde::Deserialize;
@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 pub use super::chain::{Link, Why};
 
 use super::chain::{Answer, Chain, OrderLink, PausedCall, Question, ResourceState};
-use super::entity_run::EntityRun;
-use super::paused::Paused;
 use super::{Inspection, InspectionError};
 
 /// What an answer of the chain is about.
@@ -158,7 +156,7 @@ fn of_paused(order: &OrderId, paused: String) -> OrderLink {
 }
 
 /// A call of a resource's own that an operator paused. Who that was is told to tenants of whom the resource is alone.
-fn of_paused_call(entity: &EntityTarget, tenant: &TenantId, activity: &str, call: &Paused) -> PausedCall {
+fn of_paused_call(entity: &EntityHandle, tenant: &TenantId, activity: &str, call: &Paused) -> PausedCall {
     let workflow_id = &entity.route.workflow_id;
     let is_own = workflow_id.starts_with(&format!("{}/", tenant.encoded()));
     let sentence = if is_own { call.sentence() } else { call.clone().without_persons().sentence() };

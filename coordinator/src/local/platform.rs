@@ -155,13 +155,13 @@ impl LocalPlatform {
         let WorkerHosting::Processes { binary, .. } = &self.options.workers else {
             return Err(Fault::wrong_use(
                 ErrorCode::NoWorkerBinary,
-                "The platform was not told which binary its worker processes run.",
+                "The platform does not know which binary its worker processes run.",
             ));
         };
         if !self.options.leases {
             return Err(Fault::wrong_use(
                 ErrorCode::LeasesOffInProcesses,
-                "Leases can be off only for workers in this process.",
+                "Leases can be turned off only for workers in this process.",
             ));
         }
         let files = match self.worker_files.take() {
@@ -216,7 +216,7 @@ impl LocalPlatform {
             fault = workers => fault,
             status = self.server.ended() => Fault::failed(
                 ErrorCode::TemporalServerEnded,
-                format!("The Temporal server ended: {status}.")),
+                format!("The Temporal server exited: {status}.")),
         }
     }
 
@@ -255,7 +255,7 @@ impl LocalPlatform {
     /// # Panics
     /// Where there is none: it was not started, or the settings configure the target.
     pub fn sandbox(&self, target: &str) -> &Sandbox {
-        self.sandboxes.get(target).unwrap_or_else(|| panic!("no sandbox stands in for '{target}'"))
+        self.sandboxes.get(target).unwrap_or_else(|| panic!("no sandbox target replaces '{target}'"))
     }
 
     /// Takes an event in, as the gateway does.
@@ -308,7 +308,7 @@ async fn prepare(server: &EmbeddedServer, options: &LocalOptions, catalog: &Cata
     match report.first_not_done() {
         None => Ok(()),
         Some(what) => {
-            Err(Fault::failed(ErrorCode::BootstrapIncomplete, format!("The server is not prepared: {what}.")))
+            Err(Fault::failed(ErrorCode::BootstrapIncomplete, format!("The server could not be prepared: {what}.")))
         }
     }
 }
@@ -318,7 +318,7 @@ fn parse_catalog(text: &str) -> Result<Catalog, Fault> {
         let first = faults.first().map(ToString::to_string).unwrap_or_default();
         Fault::wrong_use(
             ErrorCode::CatalogFaulty,
-            format!("The catalog has {} fault(s), the first: {first}", faults.len()),
+            format!("The catalog has {} error(s), the first: {first}", faults.len()),
         )
     })
 }

@@ -107,7 +107,7 @@ impl WorkerProcess {
             }
             if let Ok(ended) = tokio::time::timeout(READY_PAUSE, self.process.ended()).await {
                 let status = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
-                return Err(failed(&format!("it ended early ({status})"), &self.log_text()));
+                return Err(failed(&format!("it exited too early ({status})"), &self.log_text()));
             }
             if Instant::now() > limit {
                 return Err(failed(&"it was not ready in time", &log));
@@ -173,12 +173,12 @@ impl WorkerProcess {
 
 fn failed(reason: &dyn std::fmt::Display, log: &str) -> Fault {
     let tail: String = log.chars().skip(log.chars().count().saturating_sub(LOG_TAIL_MAX)).collect();
-    let said = if tail.is_empty() { String::new() } else { format!(" It said:\n{}", tail.trim_end()) };
+    let said = if tail.is_empty() { String::new() } else { format!(" Its output:\n{}", tail.trim_end()) };
     Fault::failed(ErrorCode::WorkerProcessFailed, format!("A worker process could not be started: {reason}.{said}"))
 }
 
 fn not_ended(error: &dyn std::fmt::Display) -> Fault {
-    Fault::failed(ErrorCode::WorkerProcessNotEnded, format!("A worker process could not be ended: {error}."))
+    Fault::failed(ErrorCode::WorkerProcessNotEnded, format!("A worker process could not be stopped: {error}."))
 }
 
 /// The settings as a file. Secrets of targets are not written to disk: a target that needs one is refused.
@@ -220,7 +220,8 @@ fn codec_table(settings: &CodecSettings) -> Result<Table, Fault> {
             return Err(Fault::wrong_use(
                 ErrorCode::CodecKeyNotForProcesses,
                 format!(
-                    "The key '{id}' of the codec stands in the settings, and is not written to disk for worker processes."
+                    "The key '{id}' of the codec is written in the settings, and keys are not written to disk for \
+                     worker processes."
                 ),
             ));
         };
@@ -241,7 +242,7 @@ fn target_table(target: &TargetId, settings: &TargetSettings) -> Result<Table, F
     if !matches!(settings.auth, Authentication::None) {
         return Err(Fault::wrong_use(
             ErrorCode::TargetNotForProcesses,
-            format!("The target '{target}' needs a secret, which is not written to disk for worker processes."),
+            format!("The target '{target}' needs a secret, and secrets are not written to disk for worker processes."),
         ));
     }
     let duration = |duration: Duration| Value::from(format!("{}ms", duration.as_millis()));

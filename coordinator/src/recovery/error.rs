@@ -1,6 +1,6 @@
 //! Why nothing, or not everything, could be brought back.
 
-use interlock_activities::EntityCallError;
+use interlock_client::EntityCallError;
 use interlock_domain::error_code::ErrorCode;
 use thiserror::Error;
 use tonic::Status;
@@ -12,7 +12,7 @@ use crate::fault::Fault;
 #[derive(Debug, Error)]
 pub enum RecoveryError {
     /// There is no such entity, or all of its histories are gone.
-    #[error("{0} was never seen, or its histories are gone")]
+    #[error("{0} was never seen, or its histories were deleted")]
     NeverSeen(String),
     /// A run was named that is not there, or did not die.
     #[error("the run {run} of {customer} {why}")]
@@ -41,10 +41,10 @@ pub enum RecoveryError {
         reason: String,
     },
     /// Temporal did not answer.
-    #[error("Temporal did not answer: {0}")]
+    #[error("Temporal did not respond: {0}")]
     Temporal(Box<Status>),
     /// An event could not be submitted. Those before it were.
-    #[error("{submitted} of {all} events were submitted, the next one was not taken: {fault}")]
+    #[error("{submitted} of {all} events were submitted, but the next one was not accepted: {fault}")]
     NotTaken {
         /// How many were.
         submitted: usize,
@@ -54,7 +54,7 @@ pub enum RecoveryError {
         fault: EntityCallError,
     },
     /// Nobody takes in what was submitted, and more would not be taken.
-    #[error("{submitted} of {all} events were submitted, and the entity does not come to them")]
+    #[error("{submitted} of {all} events were submitted, but the entity does not process them")]
     NotTakenIn {
         /// How many were.
         submitted: usize,

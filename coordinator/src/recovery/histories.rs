@@ -131,8 +131,8 @@ impl Histories {
     fn dead(&self, me: &CustomerRef, only: Option<&str>) -> Result<BTreeSet<String>, RecoveryError> {
         if let Some(only) = only {
             let not_dead = |why| RecoveryError::NotDead { customer: me.to_string(), run: only.to_owned(), why };
-            let run = self.runs.get(only).ok_or_else(|| not_dead("is not among those that died"))?;
-            return if is_dead(run) { Ok([only.to_owned()].into()) } else { Err(not_dead("did not die")) };
+            let run = self.runs.get(only).ok_or_else(|| not_dead("is not among the runs that ended abnormally"))?;
+            return if is_dead(run) { Ok([only.to_owned()].into()) } else { Err(not_dead("did not end abnormally")) };
         }
         Ok(self.runs.values().filter(|run| is_dead(run)).map(|run| run.run_id.clone()).collect())
     }

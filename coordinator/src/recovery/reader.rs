@@ -174,11 +174,11 @@ impl Reader {
         let ended = match data.activity_type.as_str() {
             "admit" => match result.map(|result| serde_json::from_slice(&result.data)) {
                 Some(Ok(answer)) => EndedLocal::Admitted(Box::new(answer)),
-                Some(Err(fault)) => EndedLocal::Strange(format!("the answer of 'admit' cannot be read: {fault}")),
-                None => EndedLocal::Strange("'admit' has no answer".to_owned()),
+                Some(Err(fault)) => EndedLocal::Strange(format!("the result of 'admit' cannot be read: {fault}")),
+                None => EndedLocal::Strange("'admit' has no result".to_owned()),
             },
             "send" => EndedLocal::Sent,
-            other => EndedLocal::Strange(format!("the local activity '{other}' is not known")),
+            other => EndedLocal::Strange(format!("the local activity '{other}' is unknown")),
         };
         if let Some(task) = self.tasks.last_mut() {
             task.locals.push(ended);

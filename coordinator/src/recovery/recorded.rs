@@ -17,10 +17,10 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UnreadableHistory {
     /// It does not begin with the start of a run.
-    #[error("it does not begin with the start of a run")]
+    #[error("it does not start with the start event of a run")]
     NoStart,
     /// The state that the run before handed over is none that this version reads.
-    #[error("the state of the run before cannot be read: {0}")]
+    #[error("the state of the previous run cannot be read: {0}")]
     Carried(String),
 }
 

@@ -28,9 +28,9 @@ const CATCH_UP: Duration = Duration::from_secs(10);
 /// Sees to it that the schedules are there, as configured; tries until they are.
 pub async fn keep(installation: Installation) {
     let ensured = (|| ensure(&installation)).retry(ExponentialBuilder::default().without_max_times());
-    let told = ensured.notify(|error, _| tracing::warn!(%error, "the schedules of sweeps cannot be set"));
+    let told = ensured.notify(|error, _| tracing::warn!(%error, "cannot set the schedules of the sweeps"));
     if let Err(error) = told.await {
-        tracing::error!(%error, "the schedules of sweeps were not set");
+        tracing::error!(%error, "the schedules of the sweeps were not set in time");
     }
 }
 

@@ -30,8 +30,8 @@ pub fn read(file: &Path) -> Result<Catalog, Fault> {
         let first = faults.first().map(ToString::to_string).unwrap_or_default();
         Fault::wrong_use(
             ErrorCode::CatalogFaulty,
-            format!("The catalog {name} has {} fault(s), the first: {first}", faults.len()),
+            format!("The catalog {name} has {} error(s), the first: {first}", faults.len()),
         )
-        .with_next(format!("Run interlock catalog check {name} to see them all."))
+        .with_next(format!("Run 'interlock catalog check {name}' to list all of them."))
     })
 }

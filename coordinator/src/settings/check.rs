@@ -23,25 +23,26 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
         return Err(Fault::wrong_use(
             ErrorCode::GatewayWithoutTokens,
             format!(
-                "The gateway is to listen on {}, which others can reach, and no token is configured.",
+                "The gateway would listen on {}, which other machines can reach, and no token is configured.",
                 gateway.listen
             ),
         ));
     }
     if let Some((index, name)) = name_of_another(settings) {
         let message = format!(
-            "The name '{name}' in gateway.tokens, number {}, has '{}' in it, which stands between a caller and the name that it gives.",
+            "The name '{name}' of gateway.tokens, number {}, contains '{}', which separates a caller from the person \
+             that it acts for.",
             index + 1,
             ON_BEHALF_OF.trim()
         );
         return Err(Fault::wrong_use(ErrorCode::TokenNameForbidden, message));
     }
     if let Some(key) = secrets::blank(settings) {
-        let message = format!("The secret in {key} is empty, or has only spaces.");
+        let message = format!("The secret in {key} is empty or blank.");
         return Err(Fault::wrong_use(ErrorCode::SecretEmpty, message));
     }
     if secrets::has_blank_id_key(settings) {
-        let message = "The setting id_key is empty, or has only spaces.";
+        let message = "The setting id_key is empty or blank.";
         return Err(Fault::wrong_use(ErrorCode::BadIdKey, message));
     }
     if let Some((key, reason)) = settings.http.fault() {
@@ -53,7 +54,7 @@ pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
         return Err(invalid(&key, reason));
     }
     if settings.sweep.interval < Duration::from_secs(1) {
-        return Err(invalid("sweep.interval", "is less than a second"));
+        return Err(invalid("sweep.interval", "is less than 1 second"));
     }
     check_targets(settings)?;
     check_tenants(settings)
@@ -73,7 +74,7 @@ fn check_codec(settings: &Settings) -> Result<(), Fault> {
     if codec.encrypt && codec.current_key.is_some() && codec.keys.is_empty() && codec.keys_directory.is_none() {
         return Err(Fault::wrong_use(
             ErrorCode::CodecCurrentKeyMissing,
-            "[codec] current_key is set, and there are no keys.",
+            "[codec] current_key is set, but there are no keys.",
         ));
     }
     Ok(())
@@ -84,7 +85,7 @@ fn check_targets(settings: &Settings) -> Result<(), Fault> {
         let rules = of_target.rules(settings.limits);
         rules.check().map_err(|fault| invalid(&format!("targets.{target}.{}", fault.key), fault.reason))?;
         if of_target.concurrency == Some(0) {
-            return Err(invalid(&format!("targets.{target}.concurrency"), "is 0, not at least 1"));
+            return Err(invalid(&format!("targets.{target}.concurrency"), "is 0; it must be at least 1"));
         }
     }
     Ok(())
@@ -94,17 +95,17 @@ fn check_limits(limits: &EntityLimits) -> Result<(), Fault> {
     let all = serde_json::to_value(limits).map_err(|error| invalid("limits", error))?;
     for (name, value) in all.as_object().into_iter().flatten() {
         if value.as_u64() == Some(0) {
-            return Err(invalid(&format!("limits.{name}"), "is 0, not at least 1"));
+            return Err(invalid(&format!("limits.{name}"), "is 0; it must be at least 1"));
         }
     }
     if limits.signals_max > SIGNALS_MAX {
-        return Err(invalid("limits.signals_max", format!("is {}, over {SIGNALS_MAX}", limits.signals_max)));
+        return Err(invalid("limits.signals_max", format!("is {}; the maximum is {SIGNALS_MAX}", limits.signals_max)));
     }
     if limits.continue_as_new_events_forced < limits.continue_as_new_events {
         return Err(invalid(
             "limits.continue_as_new_events_forced",
             format!(
-                "is {}, less than limits.continue_as_new_events, {}",
+                "is {}; it must be at least limits.continue_as_new_events, {}",
                 limits.continue_as_new_events_forced, limits.continue_as_new_events
             ),
         ));
@@ -121,7 +122,7 @@ fn check_tenants(settings: &Settings) -> Result<(), Fault> {
             if !settings.targets.contains_key(target) {
                 return Err(invalid(
                     &format!("tenants.{tenant}.targets.{role}"),
-                    format!("is '{target}', and there is no [targets.{target}]"),
+                    format!("is '{target}', but [targets.{target}] does not exist"),
                 ));
             }
         }

@@ -65,13 +65,13 @@ impl HttpSettings {
             ("idle_timeout", self.idle_timeout),
         ];
         if let Some((key, _)) = of_time.into_iter().find(|(_, time)| time.is_zero()) {
-            return Some((key, "is 0, not at least 1ms".to_owned()));
+            return Some((key, "is 0; it must be at least 1ms".to_owned()));
         }
         if let Some(wrong) = self.hosts.iter().find(|host| !is_host_name(host)) {
-            return Some(("hosts", format!("has '{wrong}', which is not a host name such as interlock.example")));
+            return Some(("hosts", format!("contains '{wrong}', which is not a host name such as interlock.example")));
         }
         let wrong = self.origins.iter().find(|origin| !is_origin(origin))?;
-        Some(("origins", format!("has '{wrong}', which is not an origin such as https://console.example")))
+        Some(("origins", format!("contains '{wrong}', which is not an origin such as https://console.example")))
     }
 }
 

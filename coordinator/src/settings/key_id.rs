@@ -28,7 +28,10 @@ impl FromStr for KeyId {
         let is_written_well =
             text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
         if text.is_empty() || text.len() > ID_BYTES_MAX || text.starts_with('.') || !is_written_well {
-            return Err(format!("'{}' is no id of a key: 1 to {ID_BYTES_MAX} of A-Za-z0-9._-", text.escape_debug()));
+            return Err(format!(
+                "'{}' is not a valid key id: 1 to {ID_BYTES_MAX} of A-Za-z0-9._-",
+                text.escape_debug()
+            ));
         }
         Ok(Self(text.to_owned()))
     }

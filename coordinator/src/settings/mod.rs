@@ -150,7 +150,10 @@ impl Settings {
         record: &InstallationRecord,
     ) -> Result<Routing, Fault> {
         catalog.check_authorities(&self.tenants).map_err(|differ| {
-            Fault::wrong_use(ErrorCode::RealmAuthoritiesDiffer, format!("The settings do not fit together: {differ}."))
+            Fault::wrong_use(
+                ErrorCode::RealmAuthoritiesDiffer,
+                format!("The settings contradict each other: {differ}."),
+            )
         })?;
         let id_key = self
             .id_key
@@ -198,7 +201,7 @@ impl Settings {
 }
 
 fn routing_fault(error: &RoutingError) -> Fault {
-    Fault::wrong_use(error.code(), format!("The settings do not fit together: {error}."))
+    Fault::wrong_use(error.code(), format!("The settings contradict each other: {error}."))
 }
 
 #[cfg(test)]

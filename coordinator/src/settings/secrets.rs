@@ -35,8 +35,8 @@ pub(super) fn warning(file: &Path, in_file: &Settings) -> Option<String> {
         || in_file.codec.keys.values().any(|key| matches!(key, KeySource::Inline(_)));
     (has_texts && is_readable_by_others(file)).then(|| {
         format!(
-            "the settings file {} has secrets in it, and every user of this machine can read it: take that right away (chmod o-r), \
-             or put the secrets elsewhere ({{ file = \"PATH\" }})",
+            "the settings file {} contains secrets, and every user of this machine can read it: remove that permission \
+             (chmod o-r), or move the secrets elsewhere ({{ file = \"PATH\" }})",
             file.display()
         )
     })

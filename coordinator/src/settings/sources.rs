@@ -100,12 +100,12 @@ fn read_file(file: &Path) -> Result<(String, Settings), Fault> {
         )
     })?;
     let malformed = |detail: String| {
-        Fault::wrong_use(ErrorCode::SettingsFileMalformed, format!("The settings file {name} is faulty: {detail}"))
+        Fault::wrong_use(ErrorCode::SettingsFileMalformed, format!("The settings file {name} is invalid: {detail}"))
     };
     let in_file = toml::from_str::<Settings>(&text);
     let in_file = in_file.map_err(|error| malformed(error.to_string().trim_end().to_owned()))?;
     if let Some(key) = unknown_limit(&text) {
-        return Err(malformed(format!("there is no limit '{key}' in [limits].")));
+        return Err(malformed(format!("[limits] has no setting '{key}'.")));
     }
     Ok((text, in_file))
 }

@@ -50,7 +50,7 @@ impl Default for LogSettings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// For a person.
+    /// For people.
     #[default]
     Text,
     /// One JSON object per line.

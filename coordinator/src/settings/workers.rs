@@ -294,24 +294,26 @@ impl WorkloadSettings {
     fn fault(&self, defaults: &WorkloadDefaults) -> Option<(&'static str, String)> {
         let polls = self.pollers(defaults);
         if polls.min > polls.initial || polls.initial > polls.max {
-            let reason =
-                format!("is {}, not between pollers_min, {}, and pollers_max, {}", polls.initial, polls.min, polls.max);
+            let reason = format!(
+                "is {}; it must be from pollers_min, {}, to pollers_max, {}",
+                polls.initial, polls.min, polls.max
+            );
             return Some(("pollers_initial", reason));
         }
         let tasks = self.workflow_tasks(defaults);
         if tasks < 2 {
-            return Some(("workflow_tasks", format!("is {tasks}, less than 2")));
+            return Some(("workflow_tasks", format!("is {tasks}; it must be at least 2")));
         }
         let local = self.local_activities(defaults);
         if local < tasks {
-            return Some(("local_activities", format!("is {local}, less than workflow_tasks, {tasks}")));
+            return Some(("local_activities", format!("is {local}; it must be at least workflow_tasks, {tasks}")));
         }
         if self.activities_per_second.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
-            return Some(("activities_per_second", "is not above 0".to_owned()));
+            return Some(("activities_per_second", "must be above 0".to_owned()));
         }
         let no_share = |share: Option<f64>| share.is_some_and(|share| !(share > 0.0 && share <= 1.0));
         let shares = [("target_memory", self.target_memory), ("target_cpu", self.target_cpu)];
         let (key, _) = shares.into_iter().find(|(_, share)| no_share(*share))?;
-        Some((key, "is no share above 0 and at most 1".to_owned()))
+        Some((key, "must be above 0 and at most 1".to_owned()))
     }
 }

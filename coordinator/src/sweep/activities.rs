@@ -38,10 +38,10 @@ impl SweepActivities {
         let leases = ledger.leases.clone();
         let (looked, leases) = tokio::select! {
             both = async { tokio::join!(self.0.look(ledger, true), self.0.compare_leases(leases)) } => both,
-            () = context.cancelled() => return Err(interrupted("The worker is told to stop, and the look is not over.")),
+            () = context.cancelled() => return Err(interrupted("The worker is shutting down, and the sweep has not finished.")),
         };
         if let Some(error) = &looked.blind {
-            tracing::warn!(code = %error.code(), %error, "a sweep cannot look at what waits");
+            tracing::warn!(code = %error.code(), %error, "a sweep cannot read the waiting orders");
         }
         Ok(SweepSeen { leases: Some(leases), ..looked.bounded() })
     }
@@ -62,12 +62,12 @@ impl SweepActivities {
         match Targets::new(self.0.installation.clone()).revive(&targets).await {
             Ok(revived) => {
                 for target in revived {
-                    tracing::warn!(%target, "the entity of a target did not run; it was started again");
+                    tracing::warn!(%target, "the entity of a target was not running; it was started again");
                 }
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(code = %error.code(), %error, "the entity of a target cannot be started again");
+                tracing::warn!(code = %error.code(), %error, "cannot restart the entity of a target");
                 Err(error.into())
             }
         }
@@ -102,7 +102,7 @@ impl Sweeper {
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
         let ledger = self.installation.client.options().data_converter.from_payloads(&context, last).await;
         Ok(ledger.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what the last sweep remembered cannot be read; what it told is told again");
+            tracing::warn!(%error, "cannot read what the last sweep remembered; its findings are reported again");
             Ledger::default()
         }))
     }

@@ -70,7 +70,7 @@ impl Sweeper {
                 self.note(*change, finding);
             }
             if !news.left_out.is_empty() {
-                tracing::warn!(left_out = ?news.left_out, "a sweep found more than can be remembered");
+                tracing::warn!(left_out = ?news.left_out, "a sweep found more than it can remember");
             }
             self.count_differences(&news.leases);
             told.logged = true;
@@ -120,14 +120,14 @@ impl Sweeper {
         }
         say(context, told).await;
         if told.posted < alerts.len() {
-            return Err(interrupted("The worker is told to stop, and not all alerts are posted."));
+            return Err(interrupted("The worker is shutting down, and not all alerts were posted."));
         }
         Ok(())
     }
 
     fn not_taken(&self, finding: &Finding, why: &NotTaken) {
         self.metrics.count(MetricName::AlertsUndelivered, &[("cause", finding.cause.code().as_str())]);
-        tracing::warn!(code = %ErrorCode::AlertUndelivered, alert = %finding.key(), error = %why, "an alert was not taken");
+        tracing::warn!(code = %ErrorCode::AlertUndelivered, alert = %finding.key(), error = %why, "the webhook did not accept an alert");
     }
 }
 
@@ -135,7 +135,7 @@ impl Sweeper {
 async fn say(context: &ActivityContext, told: Told) {
     let said: Result<(), PayloadConversionError> = context.record_heartbeat(Some(told)).await;
     if let Err(error) = said {
-        tracing::error!(%error, "a heartbeat could not be written");
+        tracing::error!(%error, "cannot write a heartbeat");
     }
 }
 
@@ -145,7 +145,7 @@ fn told_before(context: &ActivityContext) -> Told {
         Ok(told) => told.flatten().unwrap_or_default(),
         Err(error) => {
             // All may be told again.
-            tracing::warn!(%error, "the heartbeat of the attempt before cannot be read");
+            tracing::warn!(%error, "cannot read the heartbeat of the previous attempt");
             Told::default()
         }
     }

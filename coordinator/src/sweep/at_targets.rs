@@ -23,11 +23,14 @@ impl Look<'_> {
         let names = match tokio::time::timeout(ANSWER_TIME, targets.names()).await {
             Ok(Ok(names)) => names,
             Ok(Err(error)) => {
-                tracing::warn!(code = %error.code(), %error, "a sweep sees only the targets that are configured");
+                tracing::warn!(code = %error.code(), %error, "cannot list the running target entities; the sweep covers only the configured targets");
                 targets.configured()
             }
             Err(_) => {
-                tracing::warn!("a sweep sees only the targets that are configured: which run is not answered in time");
+                tracing::warn!(
+                    "the list of running target entities did not arrive in time; the sweep covers only the configured \
+                     targets"
+                );
                 targets.configured()
             }
         };
@@ -51,9 +54,9 @@ async fn not_running(targets: &Targets) -> BTreeSet<TargetId> {
     match tokio::time::timeout(ANSWER_TIME, targets.not_running()).await {
         Ok(Ok(not_running)) => return not_running,
         Ok(Err(error)) => {
-            tracing::warn!(code = %error.code(), %error, "a sweep cannot see whether the entities of targets run");
+            tracing::warn!(code = %error.code(), %error, "cannot tell whether the entities of targets are running");
         }
-        Err(_) => tracing::warn!("whether the entities of targets run is not answered in time"),
+        Err(_) => tracing::warn!("no response in time on whether the entities of targets are running"),
     }
     BTreeSet::new()
 }
@@ -63,14 +66,14 @@ async fn revive(targets: &Targets, not_running: BTreeSet<TargetId>) -> BTreeSet<
     match tokio::time::timeout(ANSWER_TIME, targets.revive(&not_running)).await {
         Ok(Ok(revived)) => {
             for target in revived {
-                tracing::warn!(%target, "the entity of a target did not run; it was started again");
+                tracing::warn!(%target, "the entity of a target was not running; it was started again");
             }
             return BTreeSet::new();
         }
         Ok(Err(error)) => {
-            tracing::warn!(code = %error.code(), %error, "the entity of a target cannot be started again");
+            tracing::warn!(code = %error.code(), %error, "cannot restart the entity of a target");
         }
-        Err(_) => tracing::warn!("the entity of a target is not started again in time"),
+        Err(_) => tracing::warn!("the entity of a target could not be restarted in time"),
     }
     not_running
 }

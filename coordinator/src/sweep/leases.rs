@@ -138,7 +138,7 @@ impl Sweeper {
         if news.left_out > 0 {
             tracing::warn!(
                 left_out = news.left_out,
-                "resources and customers differ more often than can be remembered"
+                "there are more differences between resources and customers than can be remembered"
             );
         }
     }
@@ -203,7 +203,7 @@ impl Comparison<'_> {
                     self.resources.entry(id).or_default().namespace.clone_from(&self.sweeper.namespace);
                 }
             }
-            Err(error) => tracing::warn!(code = %error.code(), %error, "a sweep cannot see which resources there are"),
+            Err(error) => tracing::warn!(code = %error.code(), %error, "a sweep cannot list the resources"),
         }
     }
 
@@ -213,7 +213,7 @@ impl Comparison<'_> {
         let (ids, next) = match page.await {
             Ok(page) => page,
             Err(error) => {
-                tracing::warn!(code = %error.code(), %error, "a sweep cannot see which customers there are");
+                tracing::warn!(code = %error.code(), %error, "a sweep cannot list the customers");
                 return;
             }
         };

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TargetId, TenantId, Timestamp};
-use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress};
+use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, EntityRoute};
 use interlock_domain::sweep::{
     Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings,
     to_say_again,
@@ -186,7 +186,7 @@ impl Sweeper {
         let mut listed = self.list(request.clone()).await?;
         if listed.as_ref().is_err_and(|status| status.code() == Code::InvalidArgument) && cursor.is_some() {
             // Of another version of the server, or another store. What this circle counted before is counted twice, once.
-            tracing::warn!("the place where the last sweep stopped is not known any more; this one begins anew");
+            tracing::warn!("the position of the last sweep is no longer valid; this sweep starts from the beginning");
             request.next_page_token.clear();
             listed = self.list(request).await?;
         }
@@ -207,7 +207,7 @@ impl Sweeper {
     ) -> Result<Result<ListWorkflowExecutionsResponse, Status>, InspectionError> {
         let mut client = self.installation.client.clone();
         let asked = tokio::time::timeout(LIST_TIME, client.list_workflow_executions(request.into_request())).await;
-        let answer = asked.map_err(|_| InspectionError::Away("its visibility store does not answer".to_owned()))?;
+        let answer = asked.map_err(|_| InspectionError::Away("its visibility store does not respond".to_owned()))?;
         Ok(answer.map(tonic::Response::into_inner))
     }
 }
@@ -275,20 +275,26 @@ impl Look<'_> {
         }
     }
 
+    /// Whether the entity runs. One that was terminated still answers questions.
+    async fn runs(&self, route: &EntityRoute) -> Result<bool, InspectionError> {
+        let runs = self.sweeper.installation.entities.runs(route).await;
+        runs.map_err(|error| InspectionError::of_call("An entity", error))
+    }
+
     pub(super) async fn at_resource(
         &self,
         tenant: &TenantId,
         resource: &ResourceId,
     ) -> Result<ResourceSeen, InspectionError> {
         let entity = self.sweeper.installation.entities.resource(tenant, resource);
-        if !self.sweeper.runs(&entity.route).await? {
+        if !self.runs(&entity.route).await? {
             return Ok(ResourceSeen::NotRunning);
         }
         let shown: Shown = read("The resource", self.inspection.resource(tenant, resource).await?)?;
         let holder = match shown.holder {
             Some(ShownHolder { tenant_id: Some(tenant), customer_id: Some(customer) }) => {
                 let route = self.sweeper.installation.routing.customer(&tenant, &customer);
-                let runs = self.sweeper.runs(&route).await?;
+                let runs = self.runs(&route).await?;
                 Some((tenant, customer, runs))
             }
             _ => None,

@@ -7,7 +7,6 @@ mod at_targets;
 mod gauges;
 mod leases;
 mod look;
-mod runs;
 mod say_again;
 mod terminated;
 mod webhook;

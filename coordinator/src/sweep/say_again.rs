@@ -35,7 +35,7 @@ impl Sweeper {
         asked.buffer_unordered(ASKED_AT_A_TIME).collect::<()>().await;
         let left_out = left_out.into_inner();
         if left_out > 0 {
-            tracing::warn!(left_out, "not all who should say again what they have and want were asked in time");
+            tracing::warn!(left_out, "not all customers could be asked in time to repeat their leases and claims");
         }
     }
 
@@ -55,10 +55,14 @@ impl Sweeper {
         let request_id = Uuid::new_v4().to_string();
         match self.installation.entities.signal(&entity, names::REASSERT, &argument, &request_id).await {
             Ok(Delivery::Delivered) => {
-                tracing::info!(%tenant, %customer, %resource, lasting, "it is to say again what it has and wants");
+                tracing::info!(%tenant, %customer, %resource, lasting, "a customer is asked to repeat its leases and claims");
             }
-            Ok(Delivery::Lost) => tracing::info!(%tenant, %customer, %resource, "it does not run any more"),
-            Err(error) => tracing::warn!(%tenant, %customer, %resource, %error, "it cannot be asked to say again"),
+            Ok(Delivery::Lost) => {
+                tracing::info!(%tenant, %customer, %resource, "the customer's entity is no longer running");
+            }
+            Err(error) => {
+                tracing::warn!(%tenant, %customer, %resource, %error, "cannot ask a customer to repeat its leases and claims");
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ impl Look<'_> {
         let runs = match self.sweeper.terminated().await {
             Ok(runs) => runs,
             Err(error) => {
-                tracing::warn!(code = %error.code(), %error, "a sweep cannot see which resources were terminated");
+                tracing::warn!(code = %error.code(), %error, "a sweep cannot list the terminated resources");
                 return;
             }
         };
@@ -41,7 +41,7 @@ impl Look<'_> {
             match answer {
                 Ok(seen) => self.seen.terminated.extend(seen),
                 Err(error) => {
-                    tracing::warn!(workflow_id, %error, "a terminated resource does not say who had its lease");
+                    tracing::warn!(workflow_id, %error, "a terminated resource does not report who held its lease");
                 }
             }
         }

@@ -35,7 +35,7 @@ pub(super) enum NotTaken {
     #[error("{}", with_causes(.0))]
     Refused(#[from] reqwest::Error),
     /// The time for posting was over before the webhook had taken it.
-    #[error("the time for posting was over: the webhook is slow, or there are many alerts")]
+    #[error("the time for posting alerts ran out: the webhook is slow, or there are many alerts")]
     TooLate,
 }
 

@@ -6,7 +6,7 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use interlock_activities::{EntityCallError, TargetClient};
+use interlock_client::{EntityCallError, TargetClient};
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, TenantId};
 use interlock_domain::target::{TargetAction, TargetActionDone, TargetActionKind, TargetRules};
@@ -30,18 +30,18 @@ pub struct Targets {
     client: TargetClient,
 }
 
-/// An action on a target that was taken.
+/// The result of an action on a target.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct TargetActionTaken {
     /// The target.
     pub target: String,
     /// The action's id.
     pub action_id: String,
-    /// The target's state right after it.
+    /// The target's state after the action.
     pub state: String,
-    /// Whether this action id had been taken before, and nothing changed.
+    /// Whether this action id was already applied, so that nothing changed.
     pub repeated: bool,
-    /// All that the target shows of itself.
+    /// The view of the target.
     #[schema(value_type = Object)]
     pub view: Value,
 }
@@ -53,7 +53,7 @@ struct Answer {
     done: Option<TargetActionDone>,
     #[serde(default)]
     refused: Option<Refusal>,
-    /// All that the target shows of itself.
+    /// The view of the target.
     #[serde(default)]
     target: Value,
 }
@@ -191,7 +191,7 @@ impl Targets {
                 view: answer.target,
             }),
             (None, Some(refusal)) => Err(refusal.into()),
-            (None, None) => Err(strange("its answer is neither yes nor no".to_owned()).into()),
+            (None, None) => Err(strange("its response is neither a success nor a rejection".to_owned()).into()),
         }
     }
 

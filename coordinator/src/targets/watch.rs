@@ -19,14 +19,14 @@ const NO_LIMIT: f64 = -1.0;
 pub async fn watch_over(targets: Targets, metrics: Metrics) {
     let configured = (|| targets.configure()).retry(ExponentialBuilder::default().without_max_times());
     let told =
-        configured.notify(|error, _| tracing::warn!(%error, "a target entity cannot be told what is configured"));
+        configured.notify(|error, _| tracing::warn!(%error, "cannot send the configuration to the entity of a target"));
     if let Err(error) = told.await {
-        tracing::error!(%error, "target entities were not told what is configured");
+        tracing::error!(%error, "the configuration was not sent to the entities of targets in time");
     }
     loop {
         match targets.list().await {
             Ok(views) => views.iter().for_each(|view| show(&metrics, view)),
-            Err(error) => tracing::warn!(%error, "it cannot be seen how targets stand"),
+            Err(error) => tracing::warn!(%error, "cannot read the states of the targets"),
         }
         tokio::time::sleep(EVERY).await;
     }

@@ -18,7 +18,7 @@ use crate::fault::{Fault, with_causes};
 use crate::settings::{LogFormat, LogSettings};
 use crate::terminal;
 
-/// When colours are used.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set.
@@ -69,7 +69,7 @@ pub fn start(log: &LogSettings, color: Color) -> Result<(), Fault> {
     };
     let traces = if traces::are_wanted() { Some(traces::layer()?) } else { None };
     if tracing_subscriber::registry().with(records).with(traces).try_init().is_err() {
-        tracing::debug!("logs are on already");
+        tracing::debug!("logging is already initialized");
         return Ok(());
     }
     std::panic::set_hook(Box::new(|panic| {
@@ -91,7 +91,10 @@ fn filter(level: &str) -> Result<EnvFilter, Fault> {
     EnvFilter::builder().parse(level).map_err(|error| {
         Fault::wrong_use(
             ErrorCode::SettingInvalid,
-            format!("The setting log.level is '{level}', which is no level or filter: {}.", with_causes(&error)),
+            format!(
+                "The setting log.level is '{level}', which is not a valid level or filter: {}.",
+                with_causes(&error)
+            ),
         )
         .with_next(
             "Use error, warn, info, debug, trace or off, or a filter such as 'info,interlock_coordinator=debug'.",

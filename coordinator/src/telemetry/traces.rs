@@ -58,12 +58,15 @@ where
 
 fn provider() -> Result<SdkTracerProvider, Fault> {
     let invalid = |reason: String| {
-        Fault::wrong_use(ErrorCode::SettingInvalid, format!("Traces cannot be sent as OTEL_* says: {reason}."))
-            .with_next("Interlock speaks OTLP over HTTP with protobuf: OTEL_EXPORTER_OTLP_ENDPOINT=http://HOST:4318.")
+        Fault::wrong_use(
+            ErrorCode::SettingInvalid,
+            format!("Traces cannot be exported as the OTEL_* variables say: {reason}."),
+        )
+        .with_next("Interlock exports OTLP over HTTP with protobuf: OTEL_EXPORTER_OTLP_ENDPOINT=http://HOST:4318.")
     };
     let protocol = env::var("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL").or_else(|_| env::var("OTEL_EXPORTER_OTLP_PROTOCOL"));
     if let Some(other) = protocol.ok().filter(|protocol| !matches!(protocol.as_str(), "" | "http/protobuf")) {
-        return Err(invalid(format!("the protocol '{other}' is not there")));
+        return Err(invalid(format!("the protocol '{other}' is not supported")));
     }
     interlock_adapters::install_crypto_provider();
     let client = reqwest::blocking::Client::builder().build().map_err(|error| invalid(with_causes(&error)))?;
@@ -83,7 +86,7 @@ fn resource() -> Resource {
 /// Sends what is left. To be called outside a Tokio runtime, when nothing more happens in this process.
 pub(super) fn finish() {
     if let Some(Err(error)) = PROVIDER.get().map(|provider| provider.shutdown_with_timeout(LAST_EXPORT_LIMIT)) {
-        tracing::warn!(%error, "the last spans of a trace were not sent");
+        tracing::warn!(%error, "the last spans of a trace were not exported");
     }
 }
 

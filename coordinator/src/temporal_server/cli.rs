@@ -101,7 +101,7 @@ pub async fn find_or_install(
         return Ok(cli);
     }
     if search.offline {
-        attempts.push("INTERLOCK_OFFLINE forbids to install it".to_owned());
+        attempts.push("INTERLOCK_OFFLINE forbids its installation".to_owned());
         return Err(TemporalServerError::CliNotFound { attempts, offline: true });
     }
     install(search, attempts, say).await
@@ -173,7 +173,7 @@ async fn found(
     match CliVersion::of_usable(&path).await {
         Ok(version) => Some(TemporalCli { path, version, origin }),
         Err(reason) => {
-            let sentence = format!("the Temporal CLI {} was passed over: {reason}", path.display());
+            let sentence = format!("skipped the Temporal CLI {}: {reason}", path.display());
             say(&format!("{}.", capitalized(&sentence)));
             attempts.push(sentence);
             None

@@ -64,17 +64,15 @@ impl CliVersion {
         let answer = Command::new(path).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
         let output = tokio::time::timeout(ANSWER_LIMIT, answer)
             .await
-            .map_err(|_| format!("it did not say its version within {} s", ANSWER_LIMIT.as_secs()))?
-            .map_err(|error| format!("it does not run ({error})"))?;
+            .map_err(|_| format!("it did not report its version within {} s", ANSWER_LIMIT.as_secs()))?
+            .map_err(|error| format!("it cannot be run ({error})"))?;
         let text = String::from_utf8_lossy(&output.stdout);
         let version = Self::parse(&text).ok_or_else(|| {
             let first_line = text.lines().next().unwrap_or_default();
-            format!("it does not say its version as the Temporal CLI does ({}, '{first_line}')", output.status)
+            format!("it does not report its version as the Temporal CLI does ({}, '{first_line}')", output.status)
         })?;
         if version.server < SERVER_VERSION_MIN {
-            return Err(format!(
-                "it is too old: version {version}, where server {SERVER_VERSION_MIN} or newer is needed"
-            ));
+            return Err(format!("it is too old: version {version}; server {SERVER_VERSION_MIN} or newer is needed"));
         }
         Ok(version)
     }

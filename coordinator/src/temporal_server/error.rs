@@ -9,14 +9,15 @@ use thiserror::Error;
 use crate::fault::Fault;
 
 /// Where to get the Temporal CLI by hand.
-const GET_IT: &str = "Install the Temporal CLI (https://docs.temporal.io/cli) so that `temporal` is on PATH, or name \
-                      its file in INTERLOCK_TEMPORAL_CLI.";
+const GET_IT: &str = "Install the Temporal CLI (https://docs.temporal.io/cli) so that `temporal` is on PATH, or set \
+                      INTERLOCK_TEMPORAL_CLI to its path.";
 
 /// Why there is no Temporal server.
 #[derive(Debug, Error)]
 pub enum TemporalServerError {
     /// The file named in `INTERLOCK_TEMPORAL_CLI` is no Temporal CLI that runs.
-    #[error("The Temporal CLI named by INTERLOCK_TEMPORAL_CLI, {path}, cannot be used: {reason}.", path = path.display())]
+    #[error("The Temporal CLI that INTERLOCK_TEMPORAL_CLI names, {path}, cannot be used: \
+             {reason}.", path = path.display())]
     ExplicitCliUnusable {
         /// The file as it was named.
         path: PathBuf,
@@ -24,7 +25,7 @@ pub enum TemporalServerError {
         reason: String,
     },
     /// None was found, and every way to install one failed or was forbidden.
-    #[error("There is no Temporal CLI on this machine, and none could be installed: {}.", attempts.join("; "))]
+    #[error("No Temporal CLI was found on this machine, and none could be installed: {}.", attempts.join("; "))]
     CliNotFound {
         /// What was tried, and why it did not work, in order.
         attempts: Vec<String>,
@@ -40,7 +41,7 @@ pub enum TemporalServerError {
         source: std::io::Error,
     },
     /// There is no directory to install into.
-    #[error("There is no directory for Interlock's cache: this user has no home directory.")]
+    #[error("No cache directory for Interlock is known: this user has no home directory.")]
     NoCacheDirectory,
     /// The process cannot be started or watched.
     #[error("The Temporal server {path} cannot be run: {source}.", path = path.display())]
@@ -51,7 +52,7 @@ pub enum TemporalServerError {
         source: std::io::Error,
     },
     /// The process ended before the server answered.
-    #[error("The Temporal server ended while it was starting ({status}). The end of its log:\n{log_tail}")]
+    #[error("The Temporal server exited during startup ({status}). The end of its log:\n{log_tail}")]
     EndedEarly {
         /// Its exit status.
         status: String,
@@ -60,7 +61,7 @@ pub enum TemporalServerError {
     },
     /// The server did not answer in time.
     #[error(
-        "The Temporal server did not answer within {} s: {last_answer}. The end of its log:\n{log_tail}",
+        "The Temporal server was not ready within {} s: {last_answer}. The end of its log:\n{log_tail}",
         limit.as_secs()
     )]
     NotReady {
@@ -72,7 +73,7 @@ pub enum TemporalServerError {
         log_tail: String,
     },
     /// A signal could not be sent to the server, or its end not be waited for.
-    #[error("The Temporal server (process {pid}) cannot be ended: {reason}.")]
+    #[error("The Temporal server (process {pid}) could not be stopped: {reason}.")]
     Stop {
         /// Its process id.
         pid: u32,

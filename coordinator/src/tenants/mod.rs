@@ -7,7 +7,7 @@ mod preparation;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use interlock_activities::EntityCallError;
+use interlock_client::EntityCallError;
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::tenant_of_workflow;
@@ -36,18 +36,18 @@ pub struct Tenants {
     inspection: Inspection,
 }
 
-/// An action on a tenant that was taken.
+/// The result of an action on a tenant.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct TenantActionTaken {
     /// The tenant.
     pub tenant: String,
     /// The action's id.
     pub action_id: String,
-    /// The tenant's state right after it.
+    /// The tenant's state after the action.
     pub state: String,
-    /// Whether this action id had been taken before, and nothing changed.
+    /// Whether this action id was already applied, so that nothing changed.
     pub repeated: bool,
-    /// All that the tenant shows of itself.
+    /// The view of the tenant.
     #[schema(value_type = Object)]
     pub view: Value,
 }
@@ -59,7 +59,7 @@ struct Answer {
     done: Option<TenantActionDone>,
     #[serde(default)]
     refused: Option<Refusal>,
-    /// All that the tenant shows of itself.
+    /// The view of the tenant.
     #[serde(default)]
     tenant: Value,
 }
@@ -160,7 +160,7 @@ impl Tenants {
             }),
             (None, Some(refusal)) => Err(refusal.into()),
             (None, None) => {
-                let reason = "its answer is neither yes nor no".to_owned();
+                let reason = "its response is neither a success nor a rejection".to_owned();
                 Err(InspectionError::Refused { what, reason }.into())
             }
         }

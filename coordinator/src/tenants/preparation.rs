@@ -89,7 +89,7 @@ impl Preparation {
         let mut client = self.installation.client.clone();
         let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..Default::default() };
         match WorkflowService::describe_namespace(&mut client, request.into_request()).await {
-            Ok(_) => return Ok(format!("the namespace '{namespace}' is there")),
+            Ok(_) => return Ok(format!("the namespace '{namespace}' exists")),
             Err(status) if status.code() == Code::NotFound => {}
             Err(status) => return Err(fault(ErrorCode::NamespaceMissing, status.message())),
         }
@@ -101,9 +101,9 @@ impl Preparation {
         };
         match WorkflowService::register_namespace(&mut client, request.into_request()).await {
             Ok(_) => {
-                Ok(format!("the namespace '{namespace}' was registered; start the workers again to have it served"))
+                Ok(format!("the namespace '{namespace}' was registered; restart the workers so that they serve it"))
             }
-            Err(status) if status.code() == Code::AlreadyExists => Ok(format!("the namespace '{namespace}' is there")),
+            Err(status) if status.code() == Code::AlreadyExists => Ok(format!("the namespace '{namespace}' exists")),
             Err(status) => Err(fault(ErrorCode::NamespaceMissing, status.message())),
         }
     }
@@ -144,7 +144,7 @@ impl Preparation {
         if missing.is_empty() {
             Ok(format!("{} were registered", wanted.join(", ")))
         } else {
-            Err(fault(ErrorCode::SearchAttributesMissing, format!("{} are not seen yet", missing.join(", "))))
+            Err(fault(ErrorCode::SearchAttributesMissing, format!("{} are not visible yet", missing.join(", "))))
         }
     }
 
@@ -173,7 +173,7 @@ impl Preparation {
             let overrides = answer.into_inner().config.map(|config| config.fairness_weight_overrides);
             let has_weight = |weights: &HashMap<String, f32>| weights.contains_key(&priority.fairness_key);
             if !overrides.as_ref().is_some_and(has_weight) {
-                let detail = format!("the queue {queue} does not say that it knows the weight");
+                let detail = format!("the queue {queue} does not report the weight");
                 return Err(fault(ErrorCode::QueueNotConfigured, detail));
             }
         }
@@ -191,7 +191,7 @@ impl Preparation {
             }
             let adapter = self.adapters.get(&target).map_err(|error| unanswered(error.to_string()))?;
             let asked = tokio::time::timeout(ANSWER_LIMIT, adapter.health()).await;
-            let slow = || unanswered(format!("no answer within {} s", ANSWER_LIMIT.as_secs()));
+            let slow = || unanswered(format!("no response within {} s", ANSWER_LIMIT.as_secs()));
             match asked.map_err(|_| slow())? {
                 // Who refuses the question is there.
                 Ok(())

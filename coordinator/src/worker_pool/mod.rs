@@ -135,7 +135,7 @@ impl WorkerPool {
             });
             pool.watching.push(AbortOnDropHandle::new(watching));
         }
-        tracing::info!(workload = %options.workload, queues = pool.task_queues.len(), "the workers run");
+        tracing::info!(workload = %options.workload, queues = pool.task_queues.len(), "the workers are running");
         Ok(pool)
     }
 
@@ -152,7 +152,7 @@ impl WorkerPool {
     /// Waits until a worker ends by itself, which it should not, and says why.
     pub async fn failed(&mut self) -> Fault {
         match self.running.join_next().await {
-            Some(Ok((queue, Ok(())))) => worker_fault(&queue, "it ended without being asked to"),
+            Some(Ok((queue, Ok(())))) => worker_fault(&queue, "it ended unexpectedly"),
             Some(Ok((queue, Err(error)))) => worker_fault(&queue, &with_causes(&error)),
             Some(Err(error)) => worker_fault("?", &error.to_string()),
             None => std::future::pending().await,
@@ -168,8 +168,8 @@ impl WorkerPool {
         while let Some(ended) = self.running.join_next().await {
             match ended {
                 Ok((_, Ok(()))) => {}
-                Ok((queue, Err(error))) => tracing::error!(queue, %error, "a worker ended badly"),
-                Err(error) => tracing::error!(%error, "a worker ended badly"),
+                Ok((queue, Err(error))) => tracing::error!(queue, %error, "a worker ended with an error"),
+                Err(error) => tracing::error!(%error, "a worker ended with an error"),
             }
         }
     }
@@ -241,7 +241,7 @@ fn not_started(queue: &str, error: &WorkerThreadError) -> Fault {
     match error {
         WorkerThreadError::Made(WorkerFault::Gap(missing)) => Fault::failed(
             ErrorCode::WorkerGap,
-            format!("The worker of the queue {queue} has not registered {}.", missing.join(", ")),
+            format!("The worker of the queue {queue} does not have {} registered.", missing.join(", ")),
         ),
         other => worker_fault(queue, &with_causes(other)),
     }
@@ -313,7 +313,7 @@ fn queues(installation: &Installation, options: &WorkerPoolOptions) -> Result<Ve
     if named.is_empty() {
         return Err(Fault::wrong_use(
             ErrorCode::NothingToServe,
-            "There is no target to call: none is configured with an adapter of Interlock's.",
+            "No target is configured with one of Interlock's adapters, so there is nothing to call.",
         ));
     }
     let in_namespace = |namespace: String| {
@@ -335,13 +335,13 @@ fn targets(installation: &Installation, options: &WorkerPoolOptions) -> Result<B
         if settings.is_some_and(|settings| settings.adapter == AdapterKind::External) {
             return Err(Fault::wrong_use(
                 ErrorCode::TargetExternal,
-                format!("The target '{target}' is external: a program of its own serves its queue."),
+                format!("The target '{target}' is external: its queue is served by a separate program."),
             ));
         }
         options
             .adapters
             .get(target)
-            .map_err(|error| Fault::wrong_use(error.code(), format!("There is no target '{target}'.")))?;
+            .map_err(|error| Fault::wrong_use(error.code(), format!("No target '{target}' is configured.")))?;
     }
     let named = options.targets.iter();
     Ok(if options.targets.is_empty() {

@@ -75,7 +75,7 @@ impl PoolStanding {
     /// Where it drains, or the server has not had a poll of each worker yet.
     pub fn ready(&self) -> Result<(), String> {
         if self.draining.load(Ordering::Relaxed) {
-            return Err("the workers drain".to_owned());
+            return Err("the workers are draining".to_owned());
         }
         let waiting: Vec<&str> = self.not_polled().map(|queue| queue.task_queue.as_str()).collect();
         if waiting.is_empty() {
@@ -84,7 +84,7 @@ impl PoolStanding {
         let (named, more) = (waiting.iter().take(NAMED_MAX), waiting.len().saturating_sub(NAMED_MAX));
         let named = named.copied().collect::<Vec<_>>().join(", ");
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        Err(format!("no poll has reached Temporal yet of the queues {named}{more}"))
+        Err(format!("no poll of these queues has reached Temporal yet: {named}{more}"))
     }
 
     /// What it says of itself, as JSON.
@@ -117,7 +117,7 @@ impl PoolStanding {
                 match self.has_polled(&client, queue).await {
                     Ok(has_polled) => queue.polled.store(has_polled, Ordering::Relaxed),
                     Err(status) => {
-                        tracing::warn!(queue = queue.task_queue, %status, "it cannot be seen whether the queue is polled");
+                        tracing::warn!(queue = queue.task_queue, %status, "cannot tell whether the queue is polled");
                     }
                 }
             }
@@ -202,11 +202,11 @@ mod tests {
         let pool = pool_of(2);
         assert!(pool.ready().unwrap_err().ends_with("interlock.entity.00, interlock.entity.01"));
         pool.queues[0].polled.store(true, Ordering::Relaxed);
-        assert!(pool.ready().unwrap_err().ends_with("the queues interlock.entity.01"));
+        assert!(pool.ready().unwrap_err().ends_with("Temporal yet: interlock.entity.01"));
         pool.queues[1].polled.store(true, Ordering::Relaxed);
         assert_eq!(pool.ready(), Ok(()));
         pool.drain();
-        assert_eq!(pool.ready().unwrap_err(), "the workers drain");
+        assert_eq!(pool.ready().unwrap_err(), "the workers are draining");
     }
 
     #[test]

@@ -10,16 +10,16 @@ use crate::fault::Fault;
 /// The work of one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Workload {
-    /// All of it.
+    /// All of the workloads below.
     #[default]
     All,
     /// Customer entities.
     Entity,
     /// Resource entities.
     Resource,
-    /// The calls to targets.
+    /// Calls to targets.
     Provisioning,
-    /// Targets' entities, sweeps, the upkeep of tenants, and calls of unordered work that producers put on the shared jobs
+    /// Target entities, sweeps, tenant upkeep, and calls for unordered events that producers put on the shared jobs
     /// queues.
     Jobs,
 }
@@ -81,7 +81,10 @@ impl ShardRange {
         shards.map_err(|error| {
             Fault::wrong_use(
                 error.code(),
-                format!("There are {} shards, numbered from 0; --shards {self} names others.", count.get()),
+                format!(
+                    "There are {} shards, numbered from 0; --shards {self} names shards that do not exist.",
+                    count.get()
+                ),
             )
         })
     }
@@ -91,7 +94,8 @@ impl FromStr for ShardRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |part: &str| part.trim().parse::<u16>().map_err(|_| format!("'{text}' is no range such as 0-15"));
+        let number =
+            |part: &str| part.trim().parse::<u16>().map_err(|_| format!("'{text}' is not a range such as 0-15"));
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let range = Self { first: number(first)?, last: number(last)? };
         if range.first <= range.last { Ok(range) } else { Err(format!("'{text}' ends before it begins")) }

@@ -8,7 +8,7 @@ use interlock_domain::order::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::scenario::{resource, target};
+use crate::names::{resource, target};
 
 /// How long an attempt may take, in milliseconds: the machines only pass it on.
 const ATTEMPT_TIMEOUT_MS: u64 = 30_000;

@@ -21,6 +21,7 @@ pub mod deed;
 pub mod explorer;
 pub mod faults;
 pub mod fingerprint;
+pub mod names;
 pub mod scenario;
 pub mod sighting;
 pub mod simulator;

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use interlock_domain::event::Event;
-use interlock_domain::ids::{CustomerRef, OrderId, ResourceId, TargetId, Timestamp};
+use interlock_domain::ids::{CustomerRef, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::order::{Authority, ResourcePolicy};
 
 use crate::broken::Broken;
 use crate::deed::Deed;
 use crate::faults::Faults;
+use crate::names::{resource, target};
 
 /// When every world begins, in milliseconds since 1970. Events happened within the minute before.
 pub const BEGINNING_MS: i64 = 1_700_000_000_000;
@@ -362,23 +363,6 @@ impl Scenario {
 /// Never: its name is an id.
 pub fn tenant() -> interlock_domain::ids::TenantId {
     "t".parse().expect("a short name")
-}
-
-/// A resource by its short name: a number, or with its kind before it (`sim/A-2`).
-///
-/// # Panics
-/// Where the name is none that an id can have.
-pub fn resource(name: &str) -> ResourceId {
-    let id = if name.contains('/') { name.to_owned() } else { format!("n/{name}") };
-    id.parse().expect("a short name")
-}
-
-/// A target by its name.
-///
-/// # Panics
-/// Where the name is none that an id can have.
-pub fn target(name: &str) -> TargetId {
-    name.parse().expect("a short name")
 }
 
 fn index_of<T: PartialEq>(known: &mut Vec<T>, wanted: T) -> usize {

@@ -4,12 +4,9 @@ use fastrand::Rng;
 
 use crate::scenario::Scenario;
 use crate::sighting::Sightings;
-use crate::trace::Failure;
+use crate::trace::{ACTIONS_MAX, Failure};
 use crate::violation::{Check, Violation};
 use crate::world::{Action, World};
-
-/// The most actions of one run: a world that goes on longer never comes to rest.
-pub const ACTIONS_MAX: usize = 2_000;
 
 /// Runs a world once.
 ///

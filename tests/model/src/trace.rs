@@ -23,6 +23,8 @@ pub struct Failure {
 /// The most lines of a trace that are shown.
 const LINES_MAX: usize = 120;
 
+/// The most actions of one run: a world that goes on longer never comes to rest.
+pub const ACTIONS_MAX: usize = 2_000;
 /// The most actions that making a trace shorter may replay.
 const REPLAYED_ACTIONS_MAX: usize = 500_000;
 
@@ -80,7 +82,7 @@ pub fn replay(scenario: &Scenario, actions: &[Action]) -> Option<Failure> {
             return failed(violation, done);
         }
     }
-    for _ in 0..crate::simulator::ACTIONS_MAX {
+    for _ in 0..ACTIONS_MAX {
         let Some(action) = world.enabled().into_iter().find(|action| !action.is_optional()) else {
             return world.check_rest().err().and_then(|violation| failed(violation, done));
         };

@@ -67,8 +67,8 @@ fn a_terminated_customer_and_who_waits_for_it_say_so_and_what_to_do() {
 
         scene.entity(&a1.id.parse().unwrap()).terminate().await;
         let why = done(&scene, &["order", "why", order]).await;
-        assert!(why.contains(&format!("The entity of {} was terminated while it had the lease.", a1.id)), "{why}");
-        assert!(why.contains(&format!("next: bring it back: interlock customer recover {}", a1.id)), "{why}");
+        assert!(why.contains(&format!("The entity of {} was terminated while it held the lease.", a1.id)), "{why}");
+        assert!(why.contains(&format!("next: recover it: interlock customer recover {}", a1.id)), "{why}");
         assert!(done(&scene, &["customer", "show", &a1.id]).await.contains("its entity was terminated"));
 
         scene.entity(&a2.id.parse().unwrap()).terminate().await;

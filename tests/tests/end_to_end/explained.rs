@@ -164,7 +164,7 @@ fn a_hand_over_that_waits_is_explained_over_the_lease_and_its_holder_down_to_the
         scene.bed.hss.set_knobs(knobs);
         scene.completed(&[gives_up, waits.clone()]).await;
         let told = said(&scene, &["order", "why", waits.as_str()]).await;
-        assert!(told.contains("(completed) is over, since "), "{told}");
+        assert!(told.contains("(completed) has ended, "), "{told}");
 
         let history = said(&scene, &["resource", "history", &format!("msisdn/{number}"), "-o", "jsonl"]).await;
         let history: Vec<Value> = history.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -221,7 +221,7 @@ fn orders_that_wait_for_each_other_are_shown_as_a_ring() {
             2,
             "{told}"
         );
-        assert!(told.contains("This is a ring") && told.contains("order cancel"), "{told}");
+        assert!(told.contains("This is a cycle") && told.contains("order cancel"), "{told}");
     });
 }
 
@@ -271,7 +271,7 @@ fn a_held_order_is_found_by_its_state_and_target_and_says_how_it_is_mended() {
         let told = said(&scene, &["order", "why", behind.as_str()]).await;
         assert!(
             told.contains(&format!(
-                "next: mend the cause, then: interlock order retry {order} --tenant {}",
+                "next: fix the cause, then: interlock order retry {order} --tenant {}",
                 scene.tenant
             )),
             "{told}"
@@ -460,12 +460,12 @@ fn orders_that_stand_alone_are_listed_with_the_others_until_they_are_done() {
         assert!(alone.iter().all(|order| told.contains(order)) && !told.contains(of_entity.as_str()), "{told}");
         let output = interlock(&scene, &["order", "cancel", "--target", "notify", "--dry-run", "--reason", "r"]).await;
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && stderr.contains("2 orders that stand alone are left out"), "{stderr}");
+        assert!(output.status.success() && stderr.contains("2 standalone orders are skipped"), "{stderr}");
 
         said(&scene, &["target", "resume", "notify", "--reason", "it is there"]).await;
         scene.completed(&[one, two]).await;
         assert_eq!(listed(&scene, "orders", 1).await, [of_entity.to_string()]);
-        assert_eq!(said(&scene, &list).await.trim(), "no open order");
+        assert_eq!(said(&scene, &list).await.trim(), "no open orders");
     });
 }
 

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
 /// Each room, and what it may use of the house.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),
-    ("interlock-activities", &["interlock-adapters", "interlock-domain", "interlock-workflows"]),
+    ("interlock-client", &["interlock-domain", "interlock-workflows"]),
+    ("interlock-activities", &["interlock-adapters", "interlock-client", "interlock-domain", "interlock-workflows"]),
     (
         "interlock-coordinator",
-        &["interlock-activities", "interlock-adapters", "interlock-domain", "interlock-workflows"],
+        &["interlock-activities", "interlock-adapters", "interlock-client", "interlock-domain", "interlock-workflows"],
     ),
     ("interlock-model", &["interlock-domain"]),
     // The domain of the previous build, and a test beside it.
@@ -24,6 +25,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
         &[
             "interlock-activities",
             "interlock-adapters",
+            "interlock-client",
             "interlock-coordinator",
             "interlock-domain",
             "interlock-model",
@@ -33,11 +35,13 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 ];
 
 /// What of the world outside a room has no use for, by the beginning of the name.
-const HAS_NO_USE_FOR: [(&str, &[&str]); 4] = [
+const HAS_NO_USE_FOR: [(&str, &[&str]); 5] = [
     // No clock, no I/O, no Temporal.
     ("interlock-domain", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic", "rand", "fastrand"]),
     // Neither the SDK's worker side nor an HTTP client.
     ("interlock-workflows", &["temporalio-sdk", "temporalio-client", "tokio", "reqwest", "hyper", "axum", "tonic"]),
+    // Whoever produces events needs no worker and no HTTP.
+    ("interlock-client", &["temporalio-sdk", "reqwest", "hyper", "axum"]),
     // Knows nothing of Temporal.
     ("interlock-adapters", &["temporalio", "tonic"]),
     ("interlock-model", &["temporalio", "tokio", "reqwest"]),

@@ -256,12 +256,44 @@ async fn disagreement(scene: &Scene<'_>, line: &Line, last: &Customer) -> Option
     (!agree).then(|| format!("{}: leases {leases:?}, HSS {at_hss:?}, ledger {ledger:#}", line.number))
 }
 
+/// What a number's ledger, the HSS and the customers say of a number that is stuck.
+async fn what_is_stuck(scene: &Scene<'_>, line: &Line) -> String {
+    let ledger = scene.number_state(&line.number).await;
+    let resource = format!("msisdn/{}", line.number);
+    let mut customers = Vec::new();
+    for customer in &line.customers {
+        let state = scene.customer_state(customer).await;
+        let of_number = |list: &Value, field: &str| -> Vec<Value> {
+            let entries = list.as_array().into_iter().flatten();
+            entries.filter(|entry| entry[field].to_string().contains(&resource)).cloned().collect()
+        };
+        let (leases, orders) = (of_number(&state["leases"], "resource"), of_number(&state["orders"], "claims"));
+        let journal = of_number(&state["journal"], "claims");
+        customers.push(format!(
+            "{} ({}): leases {leases:?}, orders {orders:?}, journal {journal:?}",
+            customer.id, customer.imsi
+        ));
+    }
+    let requests: Vec<String> = scene
+        .bed
+        .hss
+        .log()
+        .iter()
+        .map(|applied| format!("{applied:?}"))
+        .filter(|applied| applied.contains(&line.number))
+        .collect();
+    format!("{} is stuck: ledger {ledger:#?}\n{}\nHSS\n{}", line.number, customers.join("\n"), requests.join("\n"))
+}
+
 /// What is wrong in the end; `last` are those that were to keep the numbers, as far as it came to that.
 async fn judge(scene: &Scene<'_>, lines: &[Line], last: &[Result<&Customer, String>]) -> Vec<String> {
     let numbers: Vec<&str> = lines.iter().map(|line| line.number.as_str()).collect();
     let mut faults: Vec<String> = faults_on(&scene.bed.hss.log(), &numbers).iter().map(ToString::to_string).collect();
     for (line, last) in lines.iter().zip(last) {
-        let Ok(last) = last else { continue };
+        let Ok(last) = last else {
+            faults.push(what_is_stuck(scene, line).await);
+            continue;
+        };
         let began = Instant::now();
         let mut differs = disagreement(scene, line, last).await;
         while differs.is_some() && began.elapsed() < Duration::from_secs(20) {

@@ -83,7 +83,7 @@ fn a_step_that_the_hss_refused_is_retried_once_the_hss_is_mended() {
         assert_eq!(scene.registrations(&number), [format!("{}+", customer.imsi)]);
 
         let again = done(&scene, &retry).await;
-        assert_eq!(again.trim(), format!("{order} completed (taken before)"));
+        assert_eq!(again.trim(), format!("{order} completed (already applied)"));
         let journal = scene.customer_state(&customer).await["journal"].clone();
         let taken: Vec<&Value> =
             journal.as_array().unwrap().iter().filter(|line| line["what"] == format!("action {action_id}")).collect();
@@ -385,7 +385,7 @@ fn all_that_a_target_refused_is_retried_by_filter() {
         refusing.mend();
         let said = interlock(&scene, &by(&["--yes", "--action-id", "sweep-1"])).await;
         assert_eq!((said.code, said.stdout.lines().count()), (0, 3), "{}", said.stderr);
-        assert!(said.stderr.contains("3 taken, 0 taken before, 0 refused"), "{}", said.stderr);
+        assert!(said.stderr.contains("3 applied, 0 already applied, 0 rejected"), "{}", said.stderr);
         scene.completed(&orders).await;
         for (customer, order) in customers.iter().zip(&orders) {
             let journal = scene.customer_state(customer).await["journal"].clone();
@@ -397,7 +397,7 @@ fn all_that_a_target_refused_is_retried_by_filter() {
         let again = ["order", "retry", "--reason", "mended", "--action-id", "sweep-1"];
         let said = interlock(&scene, &[&again[..], &ids[..]].concat()).await;
         assert_eq!(said.code, 0, "{}", said.stdout);
-        assert!(said.stderr.contains("0 taken, 3 taken before, 0 refused"), "{}", said.stderr);
+        assert!(said.stderr.contains("0 applied, 3 already applied, 0 rejected"), "{}", said.stderr);
     });
 }
 

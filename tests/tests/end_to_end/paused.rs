@@ -55,7 +55,7 @@ fn a_paused_call_is_told_and_a_retry_lets_it_go_on() {
         let state = scene.customer_state(&customer).await;
         let line = state["journal"].as_array().unwrap().iter().find(|line| line["what"] == "action go-on").cloned();
         let line = line.unwrap_or_else(|| panic!("{state:#}"));
-        assert_eq!(line["detail"], "the paused call of hss.assign_number goes on");
+        assert_eq!(line["detail"], "the paused call of hss.assign_number continues");
         assert_eq!(line["reason"], "the HSS was moved");
     });
 }
@@ -143,7 +143,7 @@ fn while_the_workflow_of_a_number_is_paused_orders_wait_for_it_and_a_reset_custo
             why.stdout.contains("workflow was reset at").then_some(why.stdout)
         })
         .await;
-        assert!(why.contains("is asked whether the lease is still the customer's"), "{why}");
+        assert!(why.contains("is asked whether the customer still holds the lease"), "{why}");
         let show = done(&scene, &["order", "show", give.as_str()]).await;
         assert!(show.contains("workflow reset"), "{show}");
         of_number.unpause().await;

@@ -190,7 +190,7 @@ fn of_a_customer_that_lives_nothing_is_brought_back() {
         let customer = scene.customer("A");
         scene.done(&service_updated(&customer, &json!({"ue_ambr_ul": 1}))).await;
         let text = done(&scene, &["customer", "recover", &customer.id, "--yes"]).await;
-        assert!(text.contains("nothing to bring back"), "{text}");
+        assert!(text.contains("nothing to recover"), "{text}");
         let nobody = Scene::newcomer("nobody");
         let said = interlock(&scene, &["customer", "recover", &nobody.id]).await;
         assert!(said.code == 1 && said.stderr.contains("never_seen"), "{}", said.stderr);

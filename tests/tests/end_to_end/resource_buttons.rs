@@ -94,7 +94,7 @@ impl Asked<'_> {
     async fn is_told(&self, said: &str) {
         let is_it = |line: &Value| {
             let detail = line["detail"].as_str().unwrap_or_default();
-            line["what"] == "look_up_by_hand" && detail.contains(said) && detail.contains("settles nothing")
+            line["what"] == "look_up_by_hand" && detail.contains(said) && detail.contains("does not settle it")
         };
         until(format!("the history to say: {said}"), || async {
             let state = self.scene.number_state(&self.number).await?;
@@ -146,7 +146,7 @@ fn a_look_up_that_is_completed_by_hand_is_made_again_whatever_the_result_says() 
             completed_as(|asked| party(&asked.a2.imsi), "completed as party"),
             completed_as(|asked| party(&asked.a1.imsi), "completed as party"),
             completed_as(|_| serde_json::json!({"answer": "unclear", "detail": "?"}), "completed as unclear"),
-            completed_as(|_| serde_json::json!({"class": "done"}), "completed with what is no outcome"),
+            completed_as(|_| serde_json::json!({"class": "done"}), "completed with an invalid outcome"),
         );
     });
 }
@@ -157,7 +157,7 @@ fn a_look_up_that_is_completed_with_nonsense_or_failed_by_hand_is_made_again() {
         let nonsense = async {
             let asked = Asked::of(SAYS_NOTHING).await;
             asked.entity.complete_activity(&asked.activity, payload("binary/plain", *b"?")).await;
-            asked.is_told("completed with what is no outcome").await;
+            asked.is_told("completed with an invalid outcome").await;
             asked.ends_well().await;
         };
         let failed = async {

@@ -290,7 +290,7 @@ fn orders_that_wait_for_each_other_and_a_target_that_is_not_called_are_told_by_t
             assert!(ring.iter().all(|order| told.contains(order.as_str())), "{told}");
             // It changes no order: the ring is a person's matter.
             let why = done(&scene, &["order", "why", ring[1].as_str()]).await;
-            assert!(why.contains("This is a ring"), "{why}");
+            assert!(why.contains("This is a cycle"), "{why}");
 
             done(&scene, &["target", "pause", "crm", "--reason", "new release"]).await;
             let alert = listener.alert("raised", "target_parked").await;
@@ -423,7 +423,7 @@ fn two_who_swap_their_numbers_are_no_ring_even_while_the_target_is_not_called() 
             for order in &swaps {
                 until(format!("{order} to lead to the target"), || async {
                     let why = done(&scene, &["order", "why", order.as_str()]).await;
-                    (why.contains("waits for hss to answer") && !why.contains("This is a ring")).then_some(())
+                    (why.contains("waits for hss to answer") && !why.contains("This is a cycle")).then_some(())
                 })
                 .await;
             }

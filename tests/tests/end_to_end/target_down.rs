@@ -163,7 +163,7 @@ fn a_person_pauses_limits_and_resumes_a_target() {
         assert_eq!(asked(&bed.hss).0, 0);
         let why = done(&scene, &["order", "why", order.as_str()]).await;
         assert!(why.contains("hss is paused") && why.contains("by anna: new release"), "{why}");
-        assert!(why.contains("next: once it may be called again: interlock target resume hss"), "{why}");
+        assert!(why.contains("next: when it may be called again: interlock target resume hss"), "{why}");
         assert!(done(&scene, &["target", "list"]).await.contains("paused"));
         assert!(done(&scene, &["target", "show", "hss"]).await.contains("new release"));
         let paused_again = interlock(&scene, &["target", "limit", "hss", "0", "--reason", "none"]).await;

@@ -199,7 +199,7 @@ impl RawEntity {
             Some(update::outcome::Value::Success(answer)) => {
                 Ok(serde_json::from_slice(&answer.payloads[0].data).unwrap())
             }
-            None => Err(tonic::Status::deadline_exceeded("the update is not answered yet")),
+            None => Err(tonic::Status::deadline_exceeded("the update has no response yet")),
             other => panic!("'{update}' was not answered: {other:?}"),
         }
     }

@@ -78,7 +78,7 @@ fn a_worker_with_other_settings_of_the_tenant_does_not_prepare_it() {
         let step = &view["steps"][0];
         assert_eq!((&step["state"], &step["code"]), (&json!("failed"), &json!("tenant_settings_differ")));
         let detail = step["detail"].as_str().unwrap();
-        assert!(detail.contains("plan: 'free' for the worker, 'enterprise'"), "{detail}");
+        assert!(detail.contains("plan: 'free' on the worker, 'enterprise'"), "{detail}");
         done(&scene, &onboard).await;
     });
 }

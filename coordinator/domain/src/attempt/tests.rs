@@ -15,6 +15,7 @@ fn situation(attempt: u32, maybe_sent: bool, left: Option<Left>) -> Situation {
         left,
         first_scheduled_at: Some(Timestamp(NOW.0 - 60_000 * (i64::from(attempt) - 1))),
         scheduled_at: NOW,
+        started_at: NOW,
         attempt_timeout_ms: 10_000,
         expires_at: None,
         now: NOW,
@@ -24,6 +25,18 @@ fn situation(attempt: u32, maybe_sent: bool, left: Option<Left>) -> Situation {
 #[test]
 fn a_first_attempt_sends_at_once() {
     assert_eq!(first_move(&situation(1, false, None), &capabilities(OnAmbiguous::Verify)), Move::Send);
+}
+
+#[test]
+fn an_attempt_may_send_until_its_time_is_over_by_the_clock_of_whoever_counts_on_it() {
+    let at_once = situation(1, false, None);
+    assert_eq!(at_once.deadline(), NOW.plus_ms(10_000));
+    let stopped = Situation { started_at: Timestamp(NOW.0 - 9_999), ..at_once };
+    assert_eq!(may_send(NOW, stopped.deadline(), None, true), MaySend::Yes);
+    let stopped = Situation { started_at: Timestamp(NOW.0 - 10_000), ..at_once };
+    assert_eq!(may_send(NOW, stopped.deadline(), None, true), MaySend::TooLate);
+    let clock_behind = Situation { started_at: Timestamp(NOW.0 + 5_000), ..at_once };
+    assert_eq!(clock_behind.deadline(), NOW.plus_ms(10_000), "it has no more time by that");
 }
 
 #[test]

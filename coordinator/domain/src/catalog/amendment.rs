@@ -58,7 +58,7 @@ impl Catalog {
     /// `amend_incomplete`, `amend_not_validated`, `amend_step_unknown`, `invalid_data`, `unknown_event_type`.
     pub fn amendment(&self, order: &AmendedOrder<'_>, data: &Map<String, Value>) -> Result<Amendment, Rejection> {
         if data.is_empty() {
-            return Err(refuse(ErrorCode::AmendNothing, "No field is given."));
+            return Err(refuse(ErrorCode::AmendNothing, "The amendment has no fields."));
         }
         let (event, rule) = self.order_rule(order)?;
         if let Some(field) = data.keys().find(|field| !event.schema.has_field(field)) {
@@ -75,7 +75,7 @@ impl Catalog {
         for step in order.steps {
             let Some(planned_by) = step_rule(step.name, &rule.steps) else {
                 if step.is_held {
-                    let detail = format!("The catalog has no step {} of this event type any more.", step.name);
+                    let detail = format!("The catalog no longer has the step {} of this event type.", step.name);
                     return Err(refuse(ErrorCode::AmendStepUnknown, detail));
                 }
                 continue;
@@ -90,7 +90,7 @@ impl Catalog {
         }
         match data.keys().find(|field| !used.contains(field)) {
             Some(field) => {
-                let detail = format!("No step that waits for a person is given the field '{field}'.");
+                let detail = format!("No held step uses the field '{field}'.");
                 Err(refuse(ErrorCode::AmendUnusedField, detail))
             }
             None => Ok(amendment),
@@ -100,7 +100,7 @@ impl Catalog {
     /// The rules by which the order was planned: of an event that makes two orders those of the half that has its steps.
     fn order_rule(&self, order: &AmendedOrder<'_>) -> Result<(&EventRule, &OrderRule), Rejection> {
         let unknown = || {
-            let detail = format!("The catalog has no event type {} that makes this order.", order.event_type);
+            let detail = format!("The catalog has no event type {} that creates this order.", order.event_type);
             refuse(ErrorCode::UnknownEventType, detail)
         };
         let event = self.rule(order.event_type).ok_or_else(unknown)?;
@@ -128,8 +128,8 @@ fn check_claims(rule: &OrderRule, data: &Map<String, Value>, seeks_identity: boo
     match data.keys().find(|field| claimed.iter().any(|path| path.first() == Some(*field))) {
         Some(field) => {
             let detail = format!(
-                "The order claims a resource by the field '{field}': its lease would protect something else than what \
-                 the step changes."
+                "The order claims a resource by the field '{field}': the lease would protect another resource than the \
+                 one that the step changes."
             );
             Err(refuse(ErrorCode::AmendChangesClaim, detail))
         }
@@ -147,7 +147,7 @@ fn check_distinct(event: &EventRule, data: &Map<String, Value>) -> Result<(), Re
     let value = |path: &FieldPath| path[1..].iter().try_fold(data.get(&path[0])?, |value, name| value.get(name));
     let names = || paths.iter().map(|path| path.join(".")).collect::<Vec<_>>().join(", ");
     if !paths.iter().all(|path| given(path)) {
-        let detail = format!("These fields must differ, and are amended together: {}.", names());
+        let detail = format!("These fields must differ, so they must be amended together: {}.", names());
         return Err(refuse(ErrorCode::AmendNotValidated, detail));
     }
     let alike = |index: usize| paths[..index].iter().any(|other| value(other) == value(paths[index]));
@@ -167,11 +167,11 @@ fn arguments(step: &StepRule, facts: &Facts<'_>) -> Result<Map<String, Value>, R
         }
         if let Some(missing) = fields.iter().find(|path| !facts.data.contains_key(&path[0])) {
             let detail =
-                format!("The argument '{name}' is made of the field '{}' too; give it as well.", missing.join("."));
+                format!("The argument '{name}' also depends on the field '{}'; give it too.", missing.join("."));
             return Err(refuse(ErrorCode::AmendIncomplete, detail));
         }
         if uses_held(argument) || step.held_arguments.contains(name) {
-            let detail = format!("The argument '{name}' is made of what the customer holds too.");
+            let detail = format!("The argument '{name}' also depends on what the customer holds.");
             return Err(refuse(ErrorCode::AmendChangesClaim, detail));
         }
         arguments.insert(name.clone(), argument.render(facts)?);
@@ -271,7 +271,7 @@ impl DataSchema {
     /// `invalid_data`; `amend_not_validated` where the schema ties the fields together so that none can be judged alone.
     fn admit_fields(&self, fields: &Map<String, Value>) -> Result<Map<String, Value>, Rejection> {
         let alone = self.of_single_fields().map_err(|reason| {
-            let detail = format!("The schema of this event type cannot judge single fields: {reason}.");
+            let detail = format!("The schema of this event type cannot validate single fields: {reason}.");
             refuse(ErrorCode::AmendNotValidated, detail)
         })?;
         alone.admit(fields)

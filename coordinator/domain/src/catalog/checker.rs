@@ -62,19 +62,23 @@ fn check_half(half: &HalfRule, schema: &DataSchema, rules: &BTreeMap<String, Eve
     }
     let (spot, name) = &half.planned_as;
     let Some(planned_as) = rules.get(name) else {
-        faults.add(spot, ErrorCode::UnknownEventType, format!("There is no event type '{name}' to plan this half as."));
+        faults.add(
+            spot,
+            ErrorCode::UnknownEventType,
+            format!("The event type '{name}', as which this half is planned, does not exist."),
+        );
         return;
     };
     if matches!(planned_as.body, Body::Split { .. }) {
         faults.add(
             spot,
             ErrorCode::UnknownEventType,
-            format!("'{name}' makes two orders itself; a half is one order."),
+            format!("'{name}' creates two orders itself; a half must be one order."),
         );
     }
     for required in planned_as.schema.required() {
         if !half.with.iter().any(|(given, _)| given == required) {
-            let message = format!("'{name}' requires '{required}', which 'with' does not give.");
+            let message = format!("'{name}' requires '{required}', which 'with' does not set.");
             faults.add(&half.spot, ErrorCode::MissingArgument, message);
         }
     }
@@ -85,13 +89,12 @@ fn require_field(schema: &DataSchema, path: &FieldPath, needed: FieldUse, spot: 
     let name = path.join(".");
     match (schema.field(path), needed) {
         (FieldUse::Optional, _) => {
-            let message = format!(
-                "The field '{name}' must be in 'properties' and 'required' of 'data', as must those around it."
-            );
+            let message =
+                format!("The field '{name}' and its parent fields must be in 'properties' and 'required' of 'data'.");
             faults.add(spot, ErrorCode::FieldNotRequired, message);
         }
         (FieldUse::Required, FieldUse::RequiredText) => {
-            let message = format!("The field '{name}' becomes text: its type must be string, integer or boolean.");
+            let message = format!("The field '{name}' is used as text: its type must be string, integer or boolean.");
             faults.add(spot, ErrorCode::FieldNotText, message);
         }
         _ => {}
@@ -109,7 +112,7 @@ fn check_template(template: &Template, schema: &DataSchema, may_use_held: bool, 
 
 fn check_held(template: &Template, may_use_held: bool, spot: &Spot, faults: &mut Faults<'_>) {
     if template.uses_held() && !may_use_held {
-        faults.add(spot, ErrorCode::HeldWithoutEach, "'{@held}' is known only in a step with 'each = \"KIND/*\"'.");
+        faults.add(spot, ErrorCode::HeldWithoutEach, "'{@held}' is available only in a step with 'each = \"KIND/*\"'.");
     }
 }
 
@@ -150,15 +153,17 @@ impl OrderCheck<'_> {
         if let Some(kind) = required.kind()
             && !self.kinds.contains_key(kind)
         {
-            faults.add(spot, ErrorCode::UnknownKind, format!("There is no [resources.{kind}]; declare the kind."));
+            faults.add(spot, ErrorCode::UnknownKind, format!("[resources.{kind}] does not exist; declare the kind."));
         }
         match required.template() {
             Some(template) => check_template(template, self.schema, false, spot, faults),
-            None => faults.add(spot, ErrorCode::NotTogether, "'requires' names single resources: \"KIND/{field}\"."),
+            None => {
+                faults.add(spot, ErrorCode::NotTogether, "'requires' must name single resources: \"KIND/{field}\".");
+            }
         }
         if self.order.ordering == Ordering::None {
             let message =
-                "An event without a turn (ordering = \"none\") reaches no customer, so that nobody knows what it has.";
+                "'requires' is not allowed with ordering = \"none\": such an event is not tied to a customer.";
             faults.add(spot, ErrorCode::NotTogether, message);
         }
     }
@@ -172,22 +177,16 @@ impl OrderCheck<'_> {
                 faults.add(&order.spot, ErrorCode::NotTogether, message);
             }
         };
-        refuse(
-            is_unordered && !order.claims.is_empty(),
-            "Claims need a turn: they cannot be with ordering = \"none\".",
-        );
-        refuse(is_unordered && order.urgent, "An event without a turn (ordering = \"none\") cannot be urgent.");
-        refuse(
-            is_unordered && order.late != Late::Apply,
-            "An event without a turn (ordering = \"none\") is never late.",
-        );
+        refuse(is_unordered && !order.claims.is_empty(), "Claims are not allowed with ordering = \"none\".");
+        refuse(is_unordered && order.urgent, "'urgent' is not allowed with ordering = \"none\".");
+        refuse(is_unordered && order.late != Late::Apply, "'late' is not allowed with ordering = \"none\".");
         refuse(
             !is_unordered && order.expires_after_ms.is_some(),
-            "Only an event without a turn (ordering = \"none\") expires.",
+            "'expires_after' is allowed only with ordering = \"none\".",
         );
         refuse(
             !order.claims.is_empty() && order.late != Late::Apply,
-            "'late' is for events without claims; a late claim is superseded by the resource's own order.",
+            "'late' is only for events without claims; a late claim is superseded in the order of the resource.",
         );
     }
 
@@ -195,7 +194,7 @@ impl OrderCheck<'_> {
         if let Some(kind) = claim.resource.kind()
             && !self.kinds.contains_key(kind)
         {
-            let message = format!("There is no [resources.{kind}]; declare the kind.");
+            let message = format!("[resources.{kind}] does not exist; declare the kind.");
             faults.add(&claim.spot, ErrorCode::UnknownKind, message);
         }
         for template in claim.resource.template().into_iter().chain(&claim.party).chain(&claim.party_after) {
@@ -203,10 +202,14 @@ impl OrderCheck<'_> {
         }
         if claim.mode != ClaimMode::Release {
             if claim.release_when != ReleaseWhen::Turn {
-                faults.add(&claim.spot, ErrorCode::NotTogether, "'release_when' is for claims of mode release.");
+                faults.add(&claim.spot, ErrorCode::NotTogether, "'release_when' is only for claims with mode release.");
             }
             if claim.resource.template().is_none() {
-                faults.add(&claim.spot, ErrorCode::NotTogether, "What the customer holds ('*') can only be released.");
+                faults.add(
+                    &claim.spot,
+                    ErrorCode::NotTogether,
+                    "Claims on all that the customer holds ('*') can only have mode release.",
+                );
             }
         }
         let is_named = |step: &StepRule| step.resources.iter().any(|(_, resource)| *resource == claim.resource);
@@ -220,7 +223,7 @@ impl OrderCheck<'_> {
     /// A plan has at most one claim per resource.
     fn check_pair(&self, earlier: &ClaimRule, later: &ClaimRule, faults: &mut Faults<'_>) {
         if earlier.resource == later.resource {
-            faults.add(&later.spot, ErrorCode::DuplicateClaim, "This resource is claimed already; claim it once.");
+            faults.add(&later.spot, ErrorCode::DuplicateClaim, "This resource is already claimed; claim it once.");
             return;
         }
         let (Some(one), Some(other)) = (earlier.resource.template(), later.resource.template()) else { return };
@@ -232,7 +235,7 @@ impl OrderCheck<'_> {
             template.whole_field().is_some_and(|path| self.distinct.iter().any(|(_, other)| other == path))
         };
         if !(is_distinct(one) && is_distinct(other)) {
-            let message = "This may be the same resource as that of another claim. Claim single fields, and name both in \
+            let message = "This may be the same resource as in another claim. Claim single fields, and name both in \
                            'distinct'.";
             faults.add(&later.spot, ErrorCode::ClaimsMayCollide, message);
         }
@@ -252,18 +255,20 @@ impl OrderCheck<'_> {
             }
             let mode = self.claimed(step, resource);
             if mode.is_none() && self.order.is_complete {
-                let message = format!("The step {} names a resource that 'claims' does not claim.", step.name);
+                let message = format!("The step {} names a resource that is not in 'claims'.", step.name);
                 faults.add(spot, ErrorCode::ResourceNotClaimed, message);
             }
             named.extend(mode);
         }
         if named.contains(&ClaimMode::Release) {
             if step.on_failure == OnFailure::Skip {
-                let message = "A step that releases must not be skipped: the next holder would start beside this one.";
+                let message = "A step that releases must not be skipped: the next holder would start while this one \
+                               still uses the resource.";
                 faults.add(&step.spot, ErrorCode::SkipOnRelease, message);
             }
             if step.compensation.is_some() {
-                let message = "A step that releases is not compensated: the resource may have its next holder.";
+                let message = "A step that releases must not have a compensation: the resource may already have its \
+                               next holder.";
                 faults.add(&step.spot, ErrorCode::CompensatedRelease, message);
             }
         }
@@ -275,7 +280,7 @@ impl OrderCheck<'_> {
             _ => false,
         };
         if !is_claimed && self.order.is_complete {
-            let message = "'each' is \"KIND/*\", and 'claims' releases that or \"*\".";
+            let message = "'each' must be \"KIND/*\", and 'claims' must release that or \"*\".";
             faults.add(&step.spot, ErrorCode::HeldWithoutClaim, message);
         }
     }

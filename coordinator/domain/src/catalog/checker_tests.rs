@@ -387,7 +387,7 @@ fn a_fault_reads_as_line_column_path_and_sentence() {
         .unwrap_err()[0];
     assert_eq!((fault.line, fault.column), (3, 41));
     assert_eq!(fault.path, "events.\"a.b\".steps[0].x");
-    assert!(fault.to_string().starts_with("3:41: events.\"a.b\".steps[0].x: The key 'x' is not known here"), "{fault}");
+    assert!(fault.to_string().starts_with("3:41: events.\"a.b\".steps[0].x: The key 'x' is unknown here"), "{fault}");
 }
 
 proptest::proptest! {

@@ -123,7 +123,7 @@ pub(super) fn read_all(
     let Some(section) = root.require("events", faults).and_then(|entry| entry.section(faults)) else { return rules };
     for (name, entry) in section.entries() {
         if name.is_empty() {
-            faults.add(&entry.spot, ErrorCode::BadName, "An event type must not be empty.");
+            faults.add(&entry.spot, ErrorCode::BadName, "The name of an event type must not be empty.");
         }
         if let Some(rule) = EventRule::read(&entry, defaults, faults) {
             rules.insert(name.to_owned(), rule);
@@ -146,7 +146,7 @@ impl EventRule {
                 faults.add(
                     &section.spot,
                     ErrorCode::MissingKey,
-                    "An event that makes two orders has both 'from' and 'to'.",
+                    "An event that creates two orders needs both 'from' and 'to'.",
                 );
                 None
             }
@@ -190,7 +190,7 @@ fn read_steps(section: &mut Section<'_>, pace: &Pace, faults: &mut Faults<'_>) -
     let Some(entry) = section.require("steps", faults) else { return (steps, false) };
     let items = entry.items(faults);
     if items.is_empty() {
-        faults.add(&entry.spot, ErrorCode::NoSteps, "An event type has at least one step.");
+        faults.add(&entry.spot, ErrorCode::NoSteps, "An event type needs at least one step.");
     }
     for item in &items {
         steps.extend(StepRule::read(item, &steps, pace, faults));
@@ -310,7 +310,7 @@ fn field(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<(Spot, FieldPath)
         faults.add(
             &entry.spot,
             ErrorCode::BadName,
-            format!("'{text}' names no field; write e.g. \"from.customer_id\"."),
+            format!("'{text}' is not a valid field path; write for example \"from.customer_id\"."),
         );
     }
     Some((entry.spot.clone(), path?))
@@ -330,7 +330,7 @@ fn operation_name(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<String> 
         faults.add(
             &entry.spot,
             ErrorCode::BadName,
-            format!("'{text}' is no operation; use letters, digits, '_' and '-'."),
+            format!("'{text}' is not a valid operation name; use letters, digits, '_' and '-'."),
         );
     }
     is_sound.then(|| text.to_owned())

@@ -63,7 +63,7 @@ impl Form {
 
     fn expected(self) -> &'static str {
         match self {
-            Self::Msisdn => "must be a number as in E.164: 1 to 15 digits, country code first",
+            Self::Msisdn => "must be an E.164 number: 1 to 15 digits, country code first",
             Self::Imsi => "must be an IMSI: 5 to 15 digits",
             Self::Iccid => "must be an ICCID: 19 or 20 digits",
         }

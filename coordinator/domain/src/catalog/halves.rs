@@ -29,10 +29,7 @@ impl Catalog {
         let facts = facts(context.tenant, event, data);
         let (giving, receiving) = (customer(&facts, &from.customer)?, customer(&facts, &to.customer)?);
         if giving == receiving {
-            return Err(Rejection::new(
-                ErrorCode::SameCustomer,
-                "The giving and the receiving customer are the same one.",
-            ));
+            return Err(Rejection::new(ErrorCode::SameCustomer, "The giving and the receiving customer are the same."));
         }
         let (own, subject) = if half == Half::From { (from, &giving) } else { (to, &receiving) };
         if event.subject != *subject {
@@ -72,7 +69,7 @@ impl Catalog {
             // The checker saw to it that no half makes two orders again.
             _ => Err(Rejection::new(
                 ErrorCode::UnknownEventType,
-                format!("The event type '{name}' makes no single order."),
+                format!("The event type '{name}' does not create a single order."),
             )),
         }
     }
@@ -83,7 +80,7 @@ fn customer(facts: &Facts<'_>, path: &FieldPath) -> Result<CustomerId, Rejection
     if text.chars().any(char::is_control) {
         return Err(invalid(path, "must not contain control characters"));
     }
-    text.parse().map_err(|fault| invalid(path, &format!("must be a customer's id: {fault}")))
+    text.parse().map_err(|fault| invalid(path, &format!("must be a valid customer id: {fault}")))
 }
 
 /// The other half as an event of its own: the same id and source, so that the producer can know its order's id, and the
@@ -120,7 +117,7 @@ fn forwarded(
     let bytes = passed_on.to_string().len();
     if bytes > context.limits.event_bytes_max {
         let detail = format!(
-            "What is passed on to the receiving customer would have {bytes} bytes; at most {} are taken.",
+            "The event for the receiving customer would have {bytes} bytes; the limit is {}.",
             context.limits.event_bytes_max
         );
         return Err(Rejection::new(ErrorCode::EventTooLarge, detail));

@@ -83,7 +83,7 @@ pub(super) fn read_all(root: &mut Section<'_>, faults: &mut Faults<'_>) -> BTree
     let Some(section) = root.take("resources").and_then(|entry| entry.section(faults)) else { return kinds };
     for (name, entry) in section.entries() {
         let kind = name.parse().map_err(|fault| {
-            faults.add(&entry.spot, ErrorCode::BadName, format!("'{name}' is no resource kind: {fault}."));
+            faults.add(&entry.spot, ErrorCode::BadName, format!("'{name}' is not a valid resource kind: {fault}."));
         });
         let rule = KindRule::read(&entry, faults);
         if let (Ok(kind), Some(rule)) = (kind, rule) {

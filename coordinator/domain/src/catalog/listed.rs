@@ -15,10 +15,10 @@ impl Catalog {
     /// `bad_id`, or `kind_not_in_catalog`.
     pub fn listed(&self, kind: &str, id: &str) -> Result<ResourceId, Rejection> {
         let bad = |what: String| Rejection::new(ErrorCode::BadId, what);
-        let kind: ResourceKind = kind.parse().map_err(|error| bad(format!("the kind is none: {error}")))?;
+        let kind: ResourceKind = kind.parse().map_err(|error| bad(format!("the kind is invalid: {error}")))?;
         let is_known = self.kinds().any(|known| *known == kind) || self.patterns().any(|(known, _)| *known == kind);
         if !is_known {
-            let detail = format!("no resource kind '{kind}' is claimed or described there");
+            let detail = format!("the catalog has no claim on the resource kind '{kind}' and does not declare it");
             return Err(Rejection::new(ErrorCode::KindNotInCatalog, detail));
         }
         let form = self.patterns().find_map(|(known, form)| form.filter(|_| *known == kind));
@@ -27,7 +27,7 @@ impl Catalog {
             Some(form) => form.normalise(id).map_err(|what| bad(format!("the id {what}")))?,
             None => id.to_owned(),
         };
-        ResourceId::new(kind, &id).map_err(|error| bad(format!("the id is none: {error}")))
+        ResourceId::new(kind, &id).map_err(|error| bad(format!("the id is invalid: {error}")))
     }
 
     /// The kinds that events claim, and the form of the field that their ids come from.

@@ -96,7 +96,7 @@ impl Catalog {
     pub fn reference() -> Self {
         static REFERENCE: LazyLock<Catalog> = LazyLock::new(|| match Catalog::parse(REFERENCE_TEXT) {
             Ok(catalog) => catalog,
-            Err(faults) => unreachable!("the shipped catalog has faults: {faults:?}"),
+            Err(faults) => unreachable!("the built-in catalog has errors: {faults:?}"),
         });
         REFERENCE.clone()
     }

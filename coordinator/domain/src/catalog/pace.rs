@@ -81,7 +81,7 @@ impl Pace {
         if let (Some(initial_ms), Some(cap_ms), Some(spot)) = (self.initial_ms, self.cap_ms, &self.retry)
             && cap_ms < initial_ms
         {
-            let message = "The longest pause ('cap') is shorter than the first one ('initial').";
+            let message = "The longest pause ('cap') must not be shorter than the first one ('initial').";
             faults.add(spot, ErrorCode::NotTogether, message);
         }
         let initial_ms = self.initial_ms.unwrap_or_else(|| usual.initial_ms.min(self.cap_ms.unwrap_or(u64::MAX)));
@@ -101,8 +101,9 @@ fn factor_percent(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<u32> {
         (least..=most).contains(percent)
     });
     if percent.is_none() {
-        let message =
-            format!("'{text}' is no factor; write a number from 1 to 10 with at most two decimals, e.g. 1.5.");
+        let message = format!(
+            "'{text}' is not a valid factor; write a number from 1 to 10 with at most two decimals, for example 1.5."
+        );
         faults.add(&entry.spot, ErrorCode::BadFactor, message);
     }
     percent

@@ -25,12 +25,12 @@ impl Pattern {
         if text == "*" {
             return Ok(Self::Held(None));
         }
-        let expected = || format!("'{text}' is no resource; write \"KIND/{{field}}\", \"KIND/*\" or \"*\"");
+        let expected = || format!("'{text}' is not a valid resource; write \"KIND/{{field}}\", \"KIND/*\" or \"*\"");
         let (kind, id) = text.split_once('/').ok_or_else(expected)?;
         if kind.contains(['{', '}']) || id.is_empty() {
             return Err(expected());
         }
-        let kind = kind.parse().map_err(|fault| format!("'{kind}' is no resource kind: {fault}"))?;
+        let kind = kind.parse().map_err(|fault| format!("'{kind}' is not a valid resource kind: {fault}"))?;
         if id == "*" {
             return Ok(Self::Held(Some(kind)));
         }
@@ -76,7 +76,7 @@ impl Pattern {
         let Self::One { kind, id } = self else { return None };
         let resource = id.render(facts).and_then(|id| {
             ResourceId::new(kind.clone(), &id).map_err(|fault| {
-                let detail = format!("The data name no valid resource of kind {kind}: {fault}.");
+                let detail = format!("The data do not give a valid id of a resource of kind {kind}: {fault}.");
                 Rejection::new(ErrorCode::InvalidData, detail)
             })
         });

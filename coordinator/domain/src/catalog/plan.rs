@@ -72,7 +72,7 @@ impl Catalog {
         if event.subject != *context.customer {
             return Err(Rejection::new(
                 ErrorCode::WrongCustomer,
-                "The event's subject is not the customer it was sent to.",
+                "The event's subject is not the customer that it was sent to.",
             ));
         }
         let (rule, data) = self.admitted(event)?;
@@ -100,11 +100,11 @@ impl Catalog {
         let rule = self.rule(&event.event_type).ok_or_else(|| {
             Rejection::new(
                 ErrorCode::UnknownEventType,
-                "The catalog has no such event type; see 'interlock catalog check'.",
+                "The catalog does not have this event type; see 'interlock catalog check'.",
             )
         })?;
         if event.half.is_some() && matches!(rule.body, Body::Order(_)) {
-            let detail = format!("This event type makes one order; leave out the attribute '{ROLE_ATTRIBUTE}'.");
+            let detail = format!("This event type creates only one order; omit the attribute '{ROLE_ATTRIBUTE}'.");
             return Err(Rejection::new(ErrorCode::UnexpectedRole, detail));
         }
         let data = rule.schema.admit(&event.data)?;
@@ -125,8 +125,8 @@ impl Catalog {
         let steps = planned_steps(context, rule, &facts, &claims)?;
         if claims.all.len() > PLAN_PARTS_MAX || steps.len() > PLAN_PARTS_MAX {
             let detail = format!(
-                "The order would have {} claims and {} steps; at most {PLAN_PARTS_MAX} of each are taken. Release some of \
-                 what the customer holds one by one first.",
+                "The order would have {} claims and {} steps; the limit is {PLAN_PARTS_MAX} of each. First release \
+                 some of the customer's resources, one by one.",
                 claims.all.len(),
                 steps.len()
             );
@@ -156,7 +156,8 @@ fn check_distinct(rule: &EventRule, event: &Event, data: &Map<String, Value>) ->
         for (_, earlier) in &rule.distinct[..index] {
             if lookup(data, path).is_some_and(|value| lookup(data, earlier) == Some(value)) {
                 let (one, other) = (earlier.join("."), path.join("."));
-                let detail = format!("In a {} event data.{one} and data.{other} must differ.", event.event_type);
+                let detail =
+                    format!("In an event of type {} data.{one} and data.{other} must differ.", event.event_type);
                 return Err(Rejection::new(ErrorCode::NotDistinct, detail));
             }
         }
@@ -194,7 +195,7 @@ impl Claims {
             let Some(resource) = claim.resource.render(facts) else { continue };
             let resource = resource?;
             if !taken.insert(resource.clone()) {
-                let detail = format!("The event claims one resource of kind {} twice.", resource.kind());
+                let detail = format!("The event claims the same resource of kind {} twice.", resource.kind());
                 return Err(Rejection::new(ErrorCode::ConflictingClaims, detail));
             }
             claims.all.push(Claim {

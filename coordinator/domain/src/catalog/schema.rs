@@ -71,13 +71,13 @@ impl DataSchema {
             faults.add(
                 &entry.spot,
                 ErrorCode::InvalidSchema,
-                format!("A schema may nest {SCHEMA_DEPTH_MAX} levels deep."),
+                format!("The schema is nested too deeply; the limit is {SCHEMA_DEPTH_MAX} levels."),
             );
             return Self::unknown();
         }
         let note = |pointer: &str, message: String, faults: &mut Faults<'_>| {
             let spot = nearest(pointer, &places).unwrap_or(&entry.spot);
-            faults.add(spot, ErrorCode::InvalidSchema, format!("No valid JSON Schema (2020-12): {message}."));
+            faults.add(spot, ErrorCode::InvalidSchema, format!("Invalid JSON Schema (2020-12): {message}."));
         };
         let meta = jsonschema::draft202012::meta::validator();
         let mut is_sound = true;
@@ -129,7 +129,7 @@ impl DataSchema {
                 wrong.truncate(FAULTS_TOLD_MAX);
                 Err(Rejection::new(
                     ErrorCode::InvalidData,
-                    format!("The event's data are not valid. {}.", wrong.join("; ")),
+                    format!("The event's data are invalid. {}.", wrong.join("; ")),
                 ))
             }
         }

@@ -11,8 +11,8 @@ use crate::routing::TenantSettings;
 /// Tenants that share a realm ask different targets who has its resources.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "the resource kind '{kind}' is shared (realm '{realm}'), but its authority is the target '{}' for the tenant '{}' and '{}' for \
-     the tenant '{}'",
+    "the resource kind '{kind}' is shared (realm '{realm}'), but its authority is the target '{}' for the tenant '{}' \
+     and '{}' for the tenant '{}'; use one target for all of them",
     .one.1, .one.0, .other.1, .other.0
 )]
 pub struct AuthoritiesDiffer {

@@ -21,7 +21,7 @@ pub(super) fn sequence(steps: &[StepRule], is_complete: bool, faults: &mut Fault
     }
     for step in (0..steps.len()).filter(|step| !sequence.contains(step)) {
         if reaches(step, step, &after) {
-            let message = format!("The step {} comes after itself, directly or by others.", steps[step].name);
+            let message = format!("The step {} comes after itself, directly or through other steps.", steps[step].name);
             faults.add(&steps[step].spot, ErrorCode::StepCycle, message);
         }
     }
@@ -37,7 +37,11 @@ fn after(step: &StepRule, steps: &[StepRule], is_complete: bool, faults: &mut Fa
     for (spot, name) in &step.after {
         if is_complete && !steps.iter().any(|other| other.name == *name) {
             let known = steps.iter().map(|other| other.name.as_str()).collect::<Vec<_>>().join(", ");
-            faults.add(spot, ErrorCode::UnknownStep, format!("There is no step '{name}' here; there are: {known}."));
+            faults.add(
+                spot,
+                ErrorCode::UnknownStep,
+                format!("The step '{name}' does not exist here; the steps are: {known}."),
+            );
         }
     }
     indices_after(step, steps)

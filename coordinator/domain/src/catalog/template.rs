@@ -80,7 +80,7 @@ impl Facts<'_> {
             Value::String(text) => Ok(text.clone()),
             Value::Number(number) if !number.is_f64() => Ok(number.to_string()),
             Value::Bool(flag) => Ok(flag.to_string()),
-            _ => Err(invalid(path, "must be a text or an integer")),
+            _ => Err(invalid(path, "must be text or an integer")),
         }
     }
 
@@ -118,7 +118,7 @@ impl Template {
             }
             let name = rest.strip_prefix('{').and_then(|open| open.split_once('}')).map(|(name, _)| name);
             let Some(name) = name else {
-                return Err(format!("'{text}' has a brace without its partner; write '{{{{' or '}}}}' for a brace"));
+                return Err(format!("'{text}' has an unmatched brace; write '{{{{' or '}}}}' for a literal brace"));
             };
             rest = &rest[name.len() + 2..];
             if !literal.is_empty() {
@@ -178,10 +178,10 @@ fn placeholder(name: &str) -> Result<Piece, String> {
         let given = Given::NAMES.iter().find(|(known, _)| *known == name);
         return given.map(|(_, given)| Piece::Given(*given)).ok_or_else(|| {
             let known = Given::NAMES.map(|(known, _)| known).join(", ");
-            format!("'{{{name}}}' is not known; known are: {known}")
+            format!("'{{{name}}}' is unknown; known are: {known}")
         });
     }
-    field_path(name).map(Piece::Field).ok_or_else(|| format!("'{{{name}}}' names no field"))
+    field_path(name).map(Piece::Field).ok_or_else(|| format!("'{{{name}}}' is not a field name"))
 }
 
 /// The value of one argument of an operation.

@@ -75,7 +75,7 @@ impl Customer {
             !self.leases.contains_key(*resource) || order.claim_on(resource).is_some_and(somebody_elses)
         };
         let missing = named().find(not_had)?;
-        let detail = format!("the lease of {missing} was given back before this could be undone, or never held");
+        let detail = format!("the lease of {missing} was released before this could be undone, or was never held");
         Some(StepState::Held { code: ErrorCode::NotCompensated.into(), detail })
     }
 }

@@ -107,7 +107,7 @@ impl Customer {
             && !plan.unordered
             && self.applied.get(&event.event_type).is_some_and(|last| key < *last);
         if is_late && plan.late == Late::Reject {
-            let rejection = Rejection::new(ErrorCode::TooLate, "a younger event of this type was applied already");
+            let rejection = Rejection::new(ErrorCode::TooLate, "a newer event of this type was already applied");
             return self.reject(now, Some(&key.order), Some(&event), &rejection);
         }
         let weight_bytes = weight(&plan).unwrap_or(event.bytes);

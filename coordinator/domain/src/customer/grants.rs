@@ -43,14 +43,13 @@ impl Customer {
             }
             return;
         };
-        // What the target has registered already outlives the order that asks for it, unless that releases it.
-        let (ticket, kept) = (ticket.clone(), registered);
         let lease = Lease {
             epoch,
-            ticket,
+            ticket: ticket.clone(),
             key,
             since: now,
-            kept,
+            // What the target has registered already outlives the order that asks for it, unless that releases it.
+            kept: registered,
             used_at: None,
             due: None,
             leaving: None,

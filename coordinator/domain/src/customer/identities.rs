@@ -72,7 +72,7 @@ impl OrderStep {
         let asked = self.party().map_or_else(String::new, |asked| format!(", not under {asked}"));
         let named = self.identity.as_ref().filter(|identity| Some(identity.named.as_str()) != self.party());
         let named = named.map_or_else(String::new, |identity| format!(" (the event named {})", identity.named));
-        format!("The target {target} has {what} under {holder}{asked}{named}.")
+        format!("The target {target} has {what} registered to {holder}{asked}{named}.")
     }
 }
 
@@ -92,7 +92,7 @@ impl Customer {
             return;
         }
         let detail = format!(
-            "{} goes by {kept}, the identity that is kept with the lease; the event named {named}.",
+            "{} uses {kept}, the identity that is stored with the lease; the event named {named}.",
             step.planned.name
         );
         self.send_under(id, index, &kept);
@@ -108,7 +108,7 @@ impl Customer {
 
     /// The target has what a release, or the undoing of an assign, names under another identity.
     pub(super) fn release_in_use(&mut self, now: Timestamp, id: &OrderId, index: usize, holder: Option<String>) {
-        let whom = holder.clone().unwrap_or_else(|| "an identity that it does not say".to_owned());
+        let whom = holder.clone().unwrap_or_else(|| "an identity that it does not report".to_owned());
         let found = self.orders[id].steps[index].under_another_identity(&whom);
         let unconfirmed = ErrorCode::ReleaseUnconfirmed;
         if self.orders[id].ending.is_some() || self.orders[id].steps[index].compensates.is_some() {
@@ -125,13 +125,17 @@ impl Customer {
                     }
                 }
                 self.set_step(id, index, StepState::Open);
-                self.note_identity(now, id, format!("{found} That is this customer, too: it is released there."));
+                self.note_identity(
+                    now,
+                    id,
+                    format!("{found} That is also this customer: the resource is released there."),
+                );
             }
             Registered::Another(party) => {
                 let resources = self.orders[id].steps[index].planned.resources.clone();
                 self.leave_to_its_holder(id, index, &resources, Some(&party));
                 let detail =
-                    format!("{found} That is not this customer, as far as the ledger knows: it is left there.");
+                    format!("{found} According to the ledger that is not this customer: the resource is left there.");
                 self.note_identity(now, id, detail);
             }
             Registered::Unclear => {
@@ -190,7 +194,7 @@ impl Customer {
             claim.claim.party = Some(party);
             claim.ticket = TicketState::None;
         }
-        self.note_identity(now, id, format!("{found} That is this customer, too: it is claimed under that name."));
+        self.note_identity(now, id, format!("{found} That is also this customer: it is claimed under that name."));
         self.changed();
         true
     }
@@ -216,7 +220,7 @@ impl Customer {
             let message = ToResource::Used { from: self.me.clone(), epoch, party: Some(party.clone()) };
             self.outbox.push_back((resource.clone(), message));
         }
-        self.note_identity(now, id, format!("{resource} is kept under {party} from now on."));
+        self.note_identity(now, id, format!("{resource} is stored under {party} from now on."));
         self.changed();
     }
 

@@ -68,25 +68,25 @@ impl Customer {
             return Err(Rejection::new(ErrorCode::IdentityMismatch, detail));
         }
         if event.subject != self.me.customer {
-            let detail = format!("the event's subject is {}, this entity is {}", event.subject, self.me.customer);
+            let detail = format!("the event's subject is {}, but this entity is {}", event.subject, self.me.customer);
             return Err(Rejection::new(ErrorCode::WrongSubject, detail));
         }
         if event.time.is_some_and(|time| time.0 < accepted_at.0.saturating_sub(REMEMBERED_MS_MAX)) {
-            let detail = "the event is older than the 30 days for which duplicates are recognised";
+            let detail = "the event is older than 30 days; duplicates are recognised only within that time";
             return Err(Rejection::new(ErrorCode::TooOld, detail));
         }
         let horizon = self.digests.horizon().filter(|_| self.edition >= Edition::V0_2);
         if event.time.is_some_and(|time| horizon.is_some_and(|horizon| time < horizon)) {
-            let detail = "the event is older than the orders of this customer of which duplicates are recognised";
+            let detail = "the event is older than the orders of this customer for which duplicates are recognised";
             return Err(Rejection::new(ErrorCode::TooOld, detail));
         }
         if Dating::of(event.time, accepted_at) != Dating::Past && !self.may_take_undated(now) {
-            let detail = "the event says no 'time' before its acceptance, and the customer has had so many such events \
-                          within 30 days that duplicates of more of them would not be recognised";
+            let detail = "the event has no 'time' before its acceptance, and the customer has had so many such events \
+                          within 30 days that duplicates of further ones would not be recognised";
             return Err(Rejection::new(ErrorCode::TooOld, detail));
         }
         if event.bytes > self.limits.event_bytes_max {
-            let detail = format!("the event has {} bytes, the limit is {}", event.bytes, self.limits.event_bytes_max);
+            let detail = format!("the event has {} bytes; the limit is {}", event.bytes, self.limits.event_bytes_max);
             return Err(Rejection::new(ErrorCode::EventTooLarge, detail));
         }
         let open = self.orders.len() + self.inbox.len();

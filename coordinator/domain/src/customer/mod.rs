@@ -200,7 +200,7 @@ impl Customer {
         let state = self.state_of(&action.order_id);
         let done = taken.and_then(|repeated| match state {
             Some(state) => Ok(ActionDone { state, repeated }),
-            None => Err(Refusal::new(ErrorCode::OrderUnknown, "This customer has no such order any more.")),
+            None => Err(Refusal::new(ErrorCode::OrderUnknown, "This customer no longer has this order.")),
         });
         (done, effects)
     }

@@ -189,7 +189,7 @@ impl Customer {
             event: None,
             what: "forced".to_owned(),
             code: None,
-            detail: Some(format!("{resource} was taken from this customer by a person of the tenant {tenant}.")),
+            detail: Some(format!("{resource} was taken from this customer by an operator of the tenant {tenant}.")),
             by: Some((actor, reason)),
             steps: Vec::new(),
             claims: Vec::new(),

@@ -45,7 +45,7 @@ impl Customer {
 
     /// Its worker reported what is to be retried instead of failing the attempt: a person has to look.
     fn step_given_up(&mut self, id: &OrderId, index: usize, code: ErrorCode) {
-        let detail = format!("the call was given up after the outcome {code}");
+        let detail = format!("the call was not retried after the outcome {code}");
         self.set_step(id, index, StepState::Held { code: code.into(), detail });
     }
 
@@ -96,7 +96,9 @@ impl Customer {
             key: None,
             what: "result_by_hand".to_owned(),
             code: Some(code.as_str().to_owned()),
-            detail: Some(format!("The call of {name} was ended by hand ({said}), which settles nothing: {follows}.")),
+            detail: Some(format!(
+                "The call of {name} was ended by hand ({said}), which does not settle it: {follows}."
+            )),
             by: None,
             steps: Vec::new(),
             claims: Vec::new(),
@@ -105,7 +107,7 @@ impl Customer {
         if asks_again {
             return self.dispatch(id, index);
         }
-        let detail = format!("its call was ended by hand {BY_HAND_MAX} times and once more ({said})");
+        let detail = format!("its call was ended by hand more than {BY_HAND_MAX} times ({said})");
         self.set_step(id, index, StepState::Held { code: code.into(), detail });
         None
     }
@@ -163,7 +165,7 @@ impl Customer {
 
     /// The target has it registered to somebody else: the lease goes back, the resource finds out who.
     fn step_in_use(&mut self, now: Timestamp, id: &OrderId, index: usize, holder: Option<String>) {
-        let whom = holder.clone().unwrap_or_else(|| "somebody else".to_owned());
+        let whom = holder.clone().unwrap_or_else(|| "another holder".to_owned());
         let compensation = self.orders[id].steps[index].compensates.is_some();
         let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
         let releases = self.resources_in_mode(id, index, ClaimMode::Release);

@@ -38,8 +38,8 @@ impl Customer {
             what: "reset".to_owned(),
             code: None,
             detail: Some(
-                "the workflow was reset to an earlier state: steps are read back before they are sent, and no call starts under a \
-                 lease before its resource confirmed it"
+                "the workflow was reset to an earlier state: steps are read back before they are sent, and no call \
+                 starts under a lease before its resource has confirmed it"
                     .to_owned(),
             ),
             by: None,
@@ -125,7 +125,7 @@ impl Customer {
         if !order.may_have_had_effect() {
             return;
         }
-        for (resource, lease) in self.leases.iter_mut() {
+        for (resource, lease) in &mut self.leases {
             lease.abandoned |= lease.doubted && order.takes_or_gives_up(resource);
         }
     }

@@ -91,7 +91,7 @@ impl Customer {
                     Some(resource) if step.state == StepState::Open => {
                         step.state = StepState::Held {
                             code: ErrorCode::RightUnproven.into(),
-                            detail: format!("this customer is not known to have {resource}, on which the order acts"),
+                            detail: format!("this customer is not known to hold {resource}, which the order uses"),
                         };
                     }
                     None if is_unproven(&step.state) => step.state = StepState::Open,

@@ -178,7 +178,7 @@ impl Order {
                 step: None,
                 target: None,
                 code: ErrorCode::Late.into(),
-                detail: "a younger event of this type was applied already".to_owned(),
+                detail: "a newer event of this type was already applied".to_owned(),
                 since: self.steps.first().map_or(self.accepted_at(), |step| step.since).to_rfc3339(),
             });
         }

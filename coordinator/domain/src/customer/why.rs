@@ -133,7 +133,7 @@ impl Customer {
                 behind: None,
                 since: over.at.to_rfc3339(),
                 code: None,
-                detail: format!("It is over: {}.", over.state.as_str()),
+                detail: format!("It has ended: {}.", over.state.as_str()),
             }],
         })
     }
@@ -145,18 +145,18 @@ impl Customer {
         let order = naming.min_by_key(|order| (!order.begun_on(resource), !order.started, &order.key));
         let detail = match (lease, order) {
             (Some(lease), _) if lease.leaving.is_some() => {
-                "The customer gives it back as soon as no call under its lease is under way.".to_owned()
+                "The customer releases it as soon as no call under its lease is in flight.".to_owned()
             }
             (Some(lease), _) if lease.doubted => {
                 in_doubt_since(&self.reset_at.map(Timestamp::to_rfc3339).unwrap_or_default())
             }
             (Some(_), Some(order)) => has_it_for(order, resource),
-            (Some(lease), None) if lease.due.is_some() => "The customer is about to give it back.".to_owned(),
-            (Some(_), None) => "It is the customer's until an event releases it; no open order names it.".to_owned(),
+            (Some(lease), None) if lease.due.is_some() => "The customer is about to release it.".to_owned(),
+            (Some(_), None) => "The customer holds it until an event releases it; no open order names it.".to_owned(),
             (None, Some(order)) => {
-                format!("The customer does not have it; its order {} waits for it.", order.key.order)
+                format!("The customer does not hold it; its order {} waits for it.", order.key.order)
             }
-            (None, None) => "The customer neither has it nor waits for it.".to_owned(),
+            (None, None) => "The customer neither holds it nor waits for it.".to_owned(),
         };
         Keeping {
             holds: lease.is_some(),
@@ -191,9 +191,9 @@ impl Customer {
 fn has_it_for(order: &Order, resource: &ResourceId) -> String {
     let id = &order.key.order;
     if order.begun_on(resource) {
-        format!("The customer's order {id} is at work on it.")
+        format!("The customer's order {id} is using it.")
     } else {
-        format!("The customer has it for its order {id}, which has not begun there.")
+        format!("The customer holds it for its order {id}, which has not started there.")
     }
 }
 
@@ -228,7 +228,8 @@ fn link(order: &OrderId, state: OrderState, waiting: WaitingFor) -> Link {
 /// Why a lease that the customer knows of is not used.
 fn in_doubt_since(reset_at: &str) -> String {
     format!(
-        "The customer's workflow was reset at {reset_at}; its resource is asked whether the lease is still the customer's."
+        "The customer's workflow was reset at {reset_at}; the resource is asked whether the customer still holds the \
+         lease."
     )
 }
 
@@ -236,7 +237,7 @@ fn in_doubt_since(reset_at: &str) -> String {
 fn sentence(state: OrderState, waiting: &WaitingFor) -> String {
     match waiting {
         WaitingFor::Admission { .. } if state == OrderState::Acknowledged => {
-            "It was accepted, and waits to be planned.".to_owned()
+            "It was accepted and waits to be planned.".to_owned()
         }
         WaitingFor::Admission { .. } => "An older event of its customer waits to be planned first.".to_owned(),
         WaitingFor::Lease { resources, reset_at, step, .. } => {
@@ -246,23 +247,25 @@ fn sentence(state: OrderState, waiting: &WaitingFor) -> String {
             format!("Its step {step} waits for {leases} of {}.{doubt}", named.join(", "))
         }
         WaitingFor::Turn { target, behind: None, step, .. } => {
-            format!("Its step {step} waits for its turn at {target}, as soon as fewer calls are under way.")
+            format!("Its step {step} waits for its turn at {target}, until fewer calls are in flight.")
         }
         WaitingFor::Turn { target, behind: Some(behind), ahead, step, .. } => {
             let others = if *ahead > 1 { format!(", one of {ahead} orders before it there") } else { String::new() };
             format!("Its step {step} waits for its turn at {target}, behind {behind}{others}.")
         }
         WaitingFor::Target { target, step, .. } => {
-            format!("Its step {step} is under way: {target} has not answered, or is tried again.")
+            format!("Its step {step} is in flight: {target} has not answered yet, or the call is being retried.")
         }
         WaitingFor::Settling { target, step, .. } => {
-            format!("An earlier request of its step {step} may still land at {target}; after that it is read back.")
+            format!(
+                "An earlier request of its step {step} may still arrive at {target}; after that the step is read back."
+            )
         }
         WaitingFor::Person { step: Some(step), detail, .. } => {
             format!("Its step {step} is held for a person: {}.", detail.trim_end_matches('.'))
         }
         WaitingFor::Person { step: None, detail, .. } => {
-            format!("It came late and is held for a person: {}.", detail.trim_end_matches('.'))
+            format!("It arrived late and is held for a person: {}.", detail.trim_end_matches('.'))
         }
     }
 }

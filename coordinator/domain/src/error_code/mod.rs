@@ -97,7 +97,7 @@ impl PartialEq<&str> for ErrorCode {
 
 /// A text that is no code of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no error code of Interlock; 'interlock errors' lists them")]
+#[error("'{0}' is not an Interlock error code; 'interlock errors' lists all codes")]
 pub struct UnknownErrorCode(pub String);
 
 impl FromStr for ErrorCode {

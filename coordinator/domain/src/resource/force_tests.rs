@@ -120,7 +120,7 @@ fn the_target_is_asked_first_and_then_the_living_holder() {
     let effects = given_back(&mut n, "A");
     assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "B is next: {effects:?}");
-    assert_eq!(last_detail(&n, "forced"), "ann: ghost; the target has it registered to nobody");
+    assert_eq!(last_detail(&n, "forced"), "ann: ghost; the target reports no registration");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_holder_with_open_orders_refuses_and_they_are_named() {
     n.step(NOW, Input::Told(ToResource::ForceRefused { from: who("A"), epoch, orders: orders.clone(), used_at: None }));
     assert_eq!(refused(&n, "x"), "holder_has_open_orders");
     assert!(last_detail(&n, "force_refused").contains(orders[0].as_str()));
-    assert!(last_detail(&n, "force_refused").contains("no target can be asked"));
+    assert!(last_detail(&n, "force_refused").contains("no target is configured that can tell"));
     assert!(n.holder.is_some());
 }
 

@@ -26,8 +26,8 @@ impl Resource {
                 self.not_before = self.not_before.max(now.plus_ms(wait));
             }
             if is_again {
-                let detail =
-                    "an earlier life of this entity was terminated: it waits until its holder may have said so";
+                let detail = "an earlier incarnation of this entity was terminated: it waits until its holder has had \
+                              time to report";
                 self.note(now, "reborn", None, None, Some(detail.to_owned()));
             }
             if policy.authority.is_some() {

@@ -103,7 +103,7 @@ impl Resource {
         self.asking.by_hand = self.asking.by_hand.saturating_add(1);
         self.asking.again_at = Some(again_at);
         let detail = format!(
-            "the look-up was ended by hand ({said}), which settles nothing: the authority is asked again at {}",
+            "the look-up was ended by hand ({said}), which does not settle it: the authority is asked again at {}",
             again_at.to_rfc3339()
         );
         self.note(now, "look_up_by_hand", None, None, Some(detail));

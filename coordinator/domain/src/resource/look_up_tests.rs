@@ -62,7 +62,7 @@ fn a_look_up_that_is_ended_by_hand_grants_nothing_and_is_made_again_after_waits_
     let line = n.history.back().unwrap();
     assert_eq!(line.what, "look_up_by_hand");
     let detail = line.detail.as_deref().unwrap();
-    assert!(detail.contains("(completed as nobody), which settles nothing") && detail.contains("asked again at"));
+    assert!(detail.contains("(completed as nobody), which does not settle it") && detail.contains("asked again at"));
     proofs.dedup();
     assert_eq!(proofs.len(), 4, "an answer to an earlier question is none to this one");
 

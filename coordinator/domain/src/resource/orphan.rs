@@ -74,7 +74,7 @@ impl Resource {
     /// The authority has nobody registered. That is one target of several: a holder that was reset in the middle of an order keeps the
     /// lease, and the newer life of one that died is granted it next, so that either brings its order to an end on each target.
     pub(super) fn nobody_is_registered(&mut self, now: Timestamp) {
-        self.note(now, "looked_up", None, None, Some("nobody is registered".to_owned()));
+        self.note(now, "looked_up", None, None, Some("no one is registered".to_owned()));
         self.unsure = false;
         self.vacancy = Vacancy::Known;
         let Some(orphan) = &self.holder else { return };

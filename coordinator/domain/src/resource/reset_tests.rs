@@ -258,7 +258,9 @@ fn asked_after_reset(unfinished: bool) -> Resource {
     else {
         unreachable!()
     };
-    lease.iter_mut().for_each(|lease| lease.unfinished = unfinished);
+    if let Some(lease) = &mut lease {
+        lease.unfinished = unfinished;
+    }
     n.step(LATER, Input::Told(ToResource::Reassert { from, incarnation, lease, above, tickets, lasting, after_reset }));
     n.claim(LATER, asked(ticket("B", 2, ClaimMode::Assign)));
     let effects = n.step(LATER.plus_ms(SETTLE_MS), Input::Woke);

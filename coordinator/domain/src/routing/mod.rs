@@ -39,17 +39,18 @@ pub const NAMESPACE_DEFAULT: &str = "default";
 pub enum RoutingError {
     /// The prefix of the task queues has characters that it must not have, or too many.
     #[error(
-        "the queue prefix '{0}' must be 1 to {PREFIX_BYTES_MAX} characters of A-Z a-z 0-9 . _ - and not begin with '__temporal'"
+        "the queue prefix '{0}' must be 1 to {PREFIX_BYTES_MAX} characters of A-Z a-z 0-9 . _ - and must not begin \
+         with '__temporal'"
     )]
     Prefix(String),
     /// The count of shards is out of range.
     #[error("the shard count {0} must be from 1 to {SHARD_COUNT_MAX}")]
     ShardCount(u64),
     /// A spread is out of range.
-    #[error("the spread {0} must be from 1 to the count of shards, which is at most {SHARD_COUNT_MAX}")]
+    #[error("the spread {0} must be from 1 to the number of shards, which is at most {SHARD_COUNT_MAX}")]
     Spread(u64),
     /// A tenant or realm is to be spread over more shards than there are.
-    #[error("{whose} is to be spread over {spread} shards, and there are only {count}")]
+    #[error("{whose} has a spread of {spread} shards, but there are only {count} shards")]
     SpreadOverCount {
         /// The tenant or realm.
         whose: String,
@@ -59,12 +60,13 @@ pub enum RoutingError {
         count: u16,
     },
     /// The id key is empty.
-    #[error("the id key must not be empty; unset it to have plain ids")]
+    #[error("the id key must not be empty; unset it to use plain ids")]
     IdKey,
     /// Tenants share a realm and have different namespaces, where a lease could not be handed from one to the other.
     #[error(
-        "the resource kind '{kind}' is shared (realm '{realm}'), but tenants have the namespaces '{one}' (the connection's, \
-         where tenants live of whom nothing is set) and '{other}'; give them that of the connection, or the kind no realm"
+        "the resource kind '{kind}' is shared (realm '{realm}'), but its tenants are in the namespaces '{one}' (the \
+         connection's, the default for tenants) and '{other}'; use the connection's namespace for all of them, or \
+         remove the realm from the kind"
     )]
     RealmSpansNamespaces {
         /// The kind.
@@ -77,7 +79,10 @@ pub enum RoutingError {
         other: String,
     },
     /// The text is no workflow id of an entity.
-    #[error("'{0}' is no entity; expected TENANT/customer/ID or REALM/resource/KIND/ID, each part percent-encoded")]
+    #[error(
+        "'{0}' is not the workflow id of an entity; expected TENANT/customer/ID or REALM/resource/KIND/ID, each part \
+         percent-encoded"
+    )]
     NotAnEntity(String),
     /// A part of a workflow id is no id.
     #[error(transparent)]

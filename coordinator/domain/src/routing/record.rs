@@ -66,13 +66,14 @@ impl InstallationRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Disagreement {
     /// Nothing is recorded.
-    #[error("the namespace '{namespace}' is not bootstrapped")]
+    #[error("the namespace '{namespace}' is not bootstrapped; run 'interlock bootstrap'")]
     NotBootstrapped {
         /// The namespace.
         namespace: String,
     },
     /// Another prefix is recorded: another installation works there.
-    #[error("the namespace '{namespace}' has recorded {}, and this process has the prefix '{}'", recorded.words(), prefix.as_str())]
+    #[error("the record of the namespace '{namespace}' has {}, but this process has the prefix \
+             '{}'", recorded.words(), prefix.as_str())]
     Prefix {
         /// The namespace.
         namespace: String,
@@ -82,7 +83,8 @@ pub enum Disagreement {
         prefix: QueuePrefix,
     },
     /// Another count is recorded.
-    #[error("the namespace '{namespace}' has recorded {}, and this process has {} shards", recorded.words(), shards.get())]
+    #[error("the record of the namespace '{namespace}' has {}, but this process has {} \
+             shards", recorded.words(), shards.get())]
     Shards {
         /// The namespace.
         namespace: String,
@@ -92,7 +94,8 @@ pub enum Disagreement {
         shards: ShardCount,
     },
     /// The namespaces of the installation have different records.
-    #[error("the namespace '{namespace}' has recorded {}, and '{other}' {}", recorded.words(), other_recorded.words())]
+    #[error("the record of the namespace '{namespace}' has {}, but that of '{other}' has \
+             {}", recorded.words(), other_recorded.words())]
     Namespaces {
         /// One namespace.
         namespace: String,
@@ -248,7 +251,8 @@ mod tests {
         assert_eq!(refused.code(), "prefix_disagrees");
         assert_eq!(
             refused.to_string(),
-            "the namespace 'blue' has recorded the prefix 'interlock' and 2 shards, and this process has the prefix 'other'"
+            "the record of the namespace 'blue' has the prefix 'interlock' and 2 shards, but this process has the prefix \
+             'other'"
         );
     }
 
@@ -258,7 +262,7 @@ mod tests {
         assert_eq!(agreed_code(&changing, Some(2)), "shard_count_disagrees");
         assert_eq!(agreed_code(&changing, Some(4)), "agreed");
         let refused = agreed(&changing, &QueuePrefix::default(), Some(count(2))).unwrap_err();
-        assert!(refused.to_string().contains("4 shards (changing from 2), and this process has 2"), "{refused}");
+        assert!(refused.to_string().contains("4 shards (changing from 2), but this process has 2"), "{refused}");
     }
 
     fn recorded(records: &Records, changed_to: Option<u64>, set: Option<u64>) -> Result<InstallationRecord, String> {

@@ -154,7 +154,7 @@ fn a_spread_is_taken_at_its_edges_and_not_beyond() {
     assert!(Routing::new(spread_out(4, 4)).is_ok());
     let refused = Routing::new(spread_out(4, 5)).unwrap_err();
     assert_eq!(refused.code(), "bad_spread");
-    assert_eq!(refused.to_string(), "the tenant 'acme' is to be spread over 5 shards, and there are only 4");
+    assert_eq!(refused.to_string(), "the tenant 'acme' has a spread of 5 shards, but there are only 4 shards");
     let mut of_realm = spread_out(4, 1);
     of_realm.shared_realms.insert("shared".parse().unwrap(), RealmSettings { spread: spread(5) });
     assert_eq!(Routing::new(of_realm).unwrap_err().code(), "bad_spread");

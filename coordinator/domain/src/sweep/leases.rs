@@ -184,17 +184,17 @@ impl Suspect {
         let Difference { kind, resource, holder, held } = &self.difference;
         let said = match holder {
             Some(Side { tenant, customer, epoch }) => {
-                format!("The resource says that {tenant}/{customer} holds it by epoch {epoch}")
+                format!("The resource reports that {tenant}/{customer} holds it with epoch {epoch}")
             }
-            None => "The resource says that no customer holds it".to_owned(),
+            None => "The resource reports that no customer holds it".to_owned(),
         };
         let of_customers: Vec<String> = held
             .iter()
-            .map(|Side { tenant, customer, epoch }| format!("{tenant}/{customer} holds it by epoch {epoch}"))
+            .map(|Side { tenant, customer, epoch }| format!("{tenant}/{customer} holds it with epoch {epoch}"))
             .collect();
         let of_customers = match (of_customers.is_empty(), holder) {
-            (true, Some(_)) => "that customer says that it holds nothing".to_owned(),
-            _ => format!("customers say: {}", of_customers.join(", ")),
+            (true, Some(_)) => "that customer reports that it holds nothing".to_owned(),
+            _ => format!("customers report: {}", of_customers.join(", ")),
         };
         let cause = if *kind == DifferenceKind::HeldTwice { Cause::ResourceHeldTwice } else { Cause::LeaseDiffers };
         Finding {

@@ -143,7 +143,7 @@ fn a_resource_held_twice_is_the_worst_finding_and_names_all_sides_by_their_custo
     assert_eq!((finding.cause, finding.since), (Cause::ResourceHeldTwice, NOW));
     assert_eq!(
         finding.detail,
-        "The resource says that t/A holds it by epoch 7; customers say: t/A holds it by epoch 7, t/B holds it by epoch 6."
+        "The resource reports that t/A holds it with epoch 7; customers report: t/A holds it with epoch 7, t/B holds it with epoch 6."
     );
 }
 

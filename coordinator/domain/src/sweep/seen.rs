@@ -230,7 +230,8 @@ fn unknown_at_resources(rules: &SweepRules, now: Timestamp, seen: &Seen, order: 
                 false,
                 resource,
                 format!(
-                    "Its entity does not run, and {} waits for its lease; those who wait say so again.",
+                    "Its entity is not running, and {} waits for its lease; the customers that wait are asked to claim \
+                     it again.",
                     order.order
                 ),
             )),
@@ -238,14 +239,17 @@ fn unknown_at_resources(rules: &SweepRules, now: Timestamp, seen: &Seen, order: 
                 Cause::TicketForgotten,
                 true,
                 resource,
-                format!("It waits for the lease of {resource}, which knows nothing of it; it says so again."),
+                format!(
+                    "It waits for the lease of {resource}, but the resource has no ticket for it; its customer is \
+                     asked to claim it again."
+                ),
             )),
             ResourceSeen::Running { holder: Some((tenant, customer, false)), .. } => found.push(finding(
                 Cause::HolderNotRunning,
                 false,
                 resource,
                 format!(
-                    "{} waits for its lease, and the entity of its holder {tenant}/{customer} does not run.",
+                    "{} waits for its lease, and the entity of its holder {tenant}/{customer} is not running.",
                     order.order
                 ),
             )),
@@ -280,7 +284,7 @@ fn parked(rules: &SweepRules, now: Timestamp, target: &TargetSeen) -> Option<Fin
         target: Some(target.target.clone()),
         since: target.since,
         detail: format!(
-            "It has not been called as it should be since {}; its state is '{}'.",
+            "It has not been called normally since {}; its state is '{}'.",
             target.since.to_rfc3339(),
             target.state
         ),

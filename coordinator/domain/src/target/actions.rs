@@ -103,7 +103,7 @@ impl Target {
 
     fn pause(&mut self, now: Timestamp, until: Option<Timestamp>, action: &TargetAction) -> Result<(), Refusal> {
         if until.is_some_and(|until| until <= now) {
-            return refuse(ErrorCode::PauseOver, "the pause would be over before it began");
+            return refuse(ErrorCode::PauseOver, "the end of the pause is in the past");
         }
         let (actor, reason) = (action.actor.clone(), action.reason.clone());
         self.note(now, "paused", Some(actor.clone()), Some(reason.clone()));
@@ -116,7 +116,7 @@ impl Target {
     fn resume(&mut self, now: Timestamp) -> Result<(), Refusal> {
         match self.state {
             TargetState::Closed | TargetState::Ramping { .. } => {
-                return refuse(ErrorCode::TargetNotStopped, "the target is called already");
+                return refuse(ErrorCode::TargetNotStopped, "the target is not paused or stopped");
             }
             TargetState::Maintenance { until } => self.maintenance_left_until = Some(until),
             TargetState::Open { .. } | TargetState::Probing | TargetState::Paused { .. } => {}
@@ -131,7 +131,7 @@ impl Target {
         let (actor, reason) = (action.actor.clone(), action.reason.clone());
         let (what, detail) = match rate {
             Some(rate) if rate.is_zero() => {
-                return refuse(ErrorCode::LimitIsZero, "a limit of 0 sends nothing; pause the target instead");
+                return refuse(ErrorCode::LimitIsZero, "a limit of 0 would send nothing; pause the target instead");
             }
             Some(rate) => ("limited", format!("{} per second: {reason}", rate.get())),
             None => ("limit_lifted", reason.clone()),

@@ -22,7 +22,7 @@ pub struct Rate {
 
 /// Why a number is no rate.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
-#[error("'{0}' is no rate: it must be from 0 to {RATE_MAX} requests per second")]
+#[error("'{0}' is not a valid rate: it must be from 0 to {RATE_MAX} requests per second")]
 pub struct RateError(f64);
 
 impl Rate {

@@ -67,29 +67,29 @@ impl TargetRules {
     pub fn check(&self) -> Result<(), RuleFault> {
         let fault = |key, reason: &str| Err(RuleFault { key, reason: reason.to_owned() });
         if self.rate.is_some_and(Rate::is_zero) {
-            return fault("rate_per_second", "is 0; to stop the calls pause the target");
+            return fault("rate_per_second", "is 0; to stop the calls, pause the target");
         }
         if self.breaker_failures == 0 {
-            return fault("outage.failures", "is 0, not at least 1");
+            return fault("outage.failures", "is 0; it must be at least 1");
         }
         if self.breaker_open_ms == 0 {
-            return fault("outage.open_for", "is no time");
+            return fault("outage.open_for", "must not be 0");
         }
         if self.open_processes == 0 {
-            return fault("outage.processes", "is 0, not at least 1");
+            return fault("outage.processes", "is 0; it must be at least 1");
         }
         if self.probe_first_ms == 0 || self.ramp_stage_ms == 0 {
-            return fault("outage", "has a time of 0");
+            return fault("outage", "has a duration of 0");
         }
         if self.probe_cap_ms < self.probe_first_ms {
             return fault("outage.probe_cap", "is shorter than outage.probe_first");
         }
         for window in &self.maintenance {
             if window.lasts_ms == 0 {
-                return fault("maintenance", "has a window that lasts no time");
+                return fault("maintenance", "has a window with a duration of 0");
             }
             if window.every_ms.is_some_and(|every_ms| every_ms <= window.lasts_ms) {
-                return fault("maintenance", "has a window that begins again before it has ended");
+                return fault("maintenance", "has a window that starts again before it has ended");
             }
         }
         Ok(())

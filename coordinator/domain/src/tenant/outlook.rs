@@ -49,7 +49,9 @@ impl TenantOutlook {
         ];
         let differ = pairs.into_iter().filter(|(_, here, there)| here != there);
         let words: Vec<String> = differ
-            .map(|(what, here, there)| format!("{what}: '{here}' for the worker, '{there}' for who on-boards it"))
+            .map(|(what, here, there)| {
+                format!("{what}: '{here}' on the worker, '{there}' in the process that on-boards it")
+            })
             .collect();
         if words.is_empty() {
             return Ok(());
@@ -80,7 +82,7 @@ mod tests {
         let there = TenantOutlook { namespace: "blue".to_owned(), targets: targets("hss-west"), ..here.clone() };
         let fault = here.agrees_with(&there).unwrap_err();
         assert_eq!(fault.code.to_string(), "tenant_settings_differ");
-        for part in ["namespace: 'default' for the worker, 'blue'", "hss=hss-east", "hss=hss-west"] {
+        for part in ["namespace: 'default' on the worker, 'blue'", "hss=hss-east", "hss=hss-west"] {
             assert!(fault.detail.contains(part), "{part} in {}", fault.detail);
         }
         assert!(!fault.detail.contains("plan"), "{}", fault.detail);

@@ -79,8 +79,9 @@ impl<'a> Entry<'a> {
         let taken = millis.filter(|millis| (least_ms..=most_ms).contains(millis));
         if taken.is_none() {
             let (least, most) = (written(least_ms), written(most_ms));
-            let message =
-                format!("'{text}' is no duration from {least} to {most}; write e.g. \"250ms\", \"5s\" or \"15m\".");
+            let message = format!(
+                "'{text}' is not a duration from {least} to {most}; write for example \"250ms\", \"5s\" or \"15m\"."
+            );
             faults.add(&self.spot, ErrorCode::BadDuration, message);
         }
         taken
@@ -92,7 +93,7 @@ impl<'a> Entry<'a> {
         let found = words.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let known = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-            faults.add(&self.spot, ErrorCode::UnknownValue, format!("'{text}' is not known here; known are: {known}."));
+            faults.add(&self.spot, ErrorCode::UnknownValue, format!("'{text}' is unknown here; known are: {known}."));
         }
         found.map(|(_, value)| *value)
     }
@@ -100,7 +101,8 @@ impl<'a> Entry<'a> {
     /// A name that parses into `T`.
     pub fn name<T: FromStr<Err: Display>>(&self, faults: &mut Faults<'_>) -> Option<T> {
         let text = self.text(faults)?;
-        let no_name = |fault| faults.add(&self.spot, ErrorCode::BadName, format!("'{text}' is no name: {fault}."));
+        let no_name =
+            |fault| faults.add(&self.spot, ErrorCode::BadName, format!("'{text}' is not a valid name: {fault}."));
         text.parse().map_err(no_name).ok()
     }
 
@@ -128,13 +130,13 @@ impl<'a> Entry<'a> {
         match self.value {
             DeValue::Boolean(flag) => Some(Value::from(*flag)),
             DeValue::Integer(_) => {
-                self.as_integer().map(Value::from).or_else(|| self.wrong("an integer of 64 bits", faults))
+                self.as_integer().map(Value::from).or_else(|| self.wrong("a 64-bit integer", faults))
             }
             DeValue::Float(number) => {
                 let float = number.as_str().replace('_', "").parse().ok().and_then(Number::from_f64);
                 float.map(Value::Number).or_else(|| self.wrong("a finite number", faults))
             }
-            _ => self.wrong("a value that JSON knows", faults),
+            _ => self.wrong("a value that JSON can represent", faults),
         }
     }
 
@@ -201,9 +203,11 @@ mod tests {
         assert_eq!(
             told,
             [
-                "1:1: The key 'name' is missing here. [missing_key]",
-                "1:9: pause: 'soon' is no duration from 1ms to 1d; write e.g. \"250ms\", \"5s\" or \"15m\". [bad_duration]",
-                "2:1: \"two words\": The key 'two words' is not known here; known are: pause, table, name. [unknown_key]",
+                "1:1: The required key 'name' is missing here. [missing_key]",
+                "1:9: pause: 'soon' is not a duration from 1ms to 1d; write for example \"250ms\", \"5s\" or \"15m\". \
+                 [bad_duration]",
+                "2:1: \"two words\": The key 'two words' is unknown here; known are: pause, table, name. \
+                 [unknown_key]",
                 "3:1: table: Expected a text, found table. [wrong_type]",
             ]
         );

@@ -17,7 +17,7 @@ pub fn read<'text>(text: &'text str, faults: &mut Faults<'text>) -> Spanned<DeTa
     for error in errors {
         let spot = Spot { at: error.span().map_or(0, |span| span.start), path: String::new() };
         let code = if error.message().contains("duplicate key") { ErrorCode::DuplicateKey } else { ErrorCode::Syntax };
-        faults.add(&spot, code, format!("Not TOML here: {}.", error.message()));
+        faults.add(&spot, code, format!("Invalid TOML: {}.", error.message()));
     }
     document
 }
@@ -53,7 +53,7 @@ impl<'a> Section<'a> {
     pub fn require(&mut self, key: &'static str, faults: &mut Faults<'_>) -> Option<Entry<'a>> {
         let entry = self.take(key);
         if entry.is_none() {
-            faults.add(&self.spot, ErrorCode::MissingKey, format!("The key '{key}' is missing here."));
+            faults.add(&self.spot, ErrorCode::MissingKey, format!("The required key '{key}' is missing here."));
         }
         entry
     }
@@ -117,7 +117,7 @@ impl<'a> Section<'a> {
         for (key, entry) in self.entries() {
             if !self.known.contains(&key) {
                 let known = self.known.join(", ");
-                let message = format!("The key '{key}' is not known here; known are: {known}.");
+                let message = format!("The key '{key}' is unknown here; known are: {known}.");
                 faults.add(&entry.spot, ErrorCode::UnknownKey, message);
             }
         }

@@ -23,13 +23,13 @@ use crate::terminal;
 pub(crate) struct RecoverArguments {
     /// The customer's id
     id: String,
-    /// Only what this run had not ended; all runs that died and whose histories are still there otherwise
+    /// Only the unfinished events of this run [default: all runs that ended abnormally and whose histories still exist]
     #[arg(long, value_name = "RUN_ID")]
     run: Option<String>,
-    /// Only say what would be submitted
+    /// Only report what would be submitted
     #[arg(long)]
     dry_run: bool,
-    /// Submit it
+    /// Submit the events
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output
         _ => output.one(&Report { customer_id: &id, found: &found, submitted }, |_| String::new())?,
     }
     if !is_asked && !arguments.dry_run && !events.is_empty() {
-        let message = format!("{} events were found, and none was submitted.", events.len());
+        let message = format!("{} events were found, but none was submitted.", events.len());
         return Err(Fault::wrong_use(ErrorCode::ConfirmationNeeded, message));
     }
     Ok(ExitCode::from(u8::from(!found.open.lost.is_empty())))
@@ -86,7 +86,7 @@ pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output
 
 fn foretold(id: &CustomerId, found: &Found) -> String {
     if found.runs.is_empty() {
-        return format!("No run of {id} died: there is nothing to bring back.");
+        return format!("No run of {id} ended abnormally: there is nothing to recover.");
     }
     let mut lines = Vec::new();
     for run in &found.runs {
@@ -101,21 +101,21 @@ fn foretold(id: &CustomerId, found: &Found) -> String {
             let state = event.state.as_str();
             events.add_row([event.order_id.as_str(), event.event_type.as_str(), state, event.occurred_at.as_str()]);
         }
-        lines.push(format!("Open then, and to be submitted again in this order:\n{events}"));
+        lines.push(format!("Orders that were open then, to be submitted again in this sequence:\n{events}"));
     }
     for LostOrder { order_id, event_id, event_type, .. } in &open.lost {
-        let line = format!("Lost: {order_id} ({event_type}); its event {event_id} is in no history any more.");
+        let line = format!("Lost: {order_id} ({event_type}); no history has its event {event_id} any more.");
         lines.push(terminal::line(&line).into_owned());
     }
     for Unreadable { at, code, detail } in &open.unreadable {
-        let line = format!("Left out: what came at {at} is no event ({code}): {detail}");
+        let line = format!("Skipped: the message that arrived at {at} is not an event ({code}): {detail}");
         lines.push(terminal::line(&line).into_owned());
     }
     for doubt in &open.doubts {
-        lines.push(format!("Some of these may have been over: {doubt}."));
+        lines.push(format!("Some of these may already have ended: {doubt}."));
     }
     if open.told_again > 0 {
-        lines.push(format!("{} more were submitted again before.", open.told_again));
+        lines.push(format!("{} more were already submitted again.", open.told_again));
     }
     lines.join("\n")
 }

@@ -28,15 +28,15 @@ const PROGRESS_FROM: usize = 10;
 /// `order retry` and the like.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ActArguments {
-    /// The orders; none to find them by --state, --target, --code, --customer or --overdue
+    /// The orders; omit them to select orders with --state, --target, --code, --customer or --overdue
     #[arg(value_name = "ORDER_ID")]
     ids: Vec<String>,
     #[command(flatten)]
     filter: FilterArguments,
-    /// Say what would be done, and do nothing
+    /// Only report what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Act on all orders that are found; without it, as --dry-run
+    /// Act on all selected orders; without it, the command behaves as with --dry-run
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub(in crate::cli) struct AmendArguments {
 }
 
 fn fields(text: &str) -> Result<Map<String, Value>, String> {
-    serde_json::from_str(text).map_err(|error| format!("no JSON object: {error}"))
+    serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))
 }
 
 pub(super) async fn amend(arguments: &AmendArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
@@ -86,7 +86,7 @@ pub(super) async fn run(
     if arguments.dry_run || (by_filter && !arguments.yes) {
         let is_sound = foretell(&actions, &tenant, action, &found, output).await?;
         if !arguments.dry_run {
-            let message = format!("{} orders were found, and nothing was done.", found.orders.len());
+            let message = format!("{} orders were found; nothing was changed.", found.orders.len());
             return Err(Fault::wrong_use(ErrorCode::ConfirmationNeeded, message));
         }
         return Ok(ExitCode::from(u8::from(!is_sound || found.is_missing_some)));
@@ -129,12 +129,12 @@ impl ActArguments {
             (true, false) => Ok(true),
             (false, true) => Ok(false),
             (true, true) => {
-                let message = "Neither orders nor a filter are given.";
-                Err(Fault::wrong_use(ErrorCode::WrongUse, message).with_next("Name orders, or give --state held."))
+                let message = "Give orders or a filter.";
+                Err(Fault::wrong_use(ErrorCode::WrongUse, message).with_next("Give order ids, or --state held."))
             }
             (false, false) => {
-                let message = "Both orders and a filter are given.";
-                Err(Fault::wrong_use(ErrorCode::WrongUse, message).with_next("Give one of them."))
+                let message = "Orders and a filter cannot be combined.";
+                Err(Fault::wrong_use(ErrorCode::WrongUse, message).with_next("Give only one of them."))
             }
         }
     }
@@ -162,7 +162,7 @@ impl ActArguments {
             found.orders.extend(of_entities.into_iter().filter_map(listed));
         }
         if standing_alone > 0 {
-            tell(&format!("{standing_alone} orders that stand alone are left out: there are no actions for them."));
+            tell(&format!("{standing_alone} standalone orders are skipped: actions do not apply to them."));
         }
         Ok(found)
     }
@@ -198,7 +198,7 @@ async fn foretell(
     }
     output.list(&foretold, foretold_text)?;
     let refused = foretold.iter().filter(|order| order.code.is_some()).count();
-    tell(&format!("would {}: {} orders, {refused} of them would be refused", action.name(), foretold.len() - refused));
+    tell(&format!("would {}: {} orders, {refused} of them would be rejected", action.name(), foretold.len() - refused));
     Ok(refused == 0)
 }
 
@@ -238,7 +238,7 @@ async fn foretell_one(
 fn foretold_text(foretold: &Foretold) -> String {
     let mut line = format!("{} would {}", foretold.order_id, foretold.would);
     if let (Some(code), Some(detail)) = (foretold.code, &foretold.detail) {
-        return terminal::line(&format!("{line}: refused [{code}] {detail}")).into_owned();
+        return terminal::line(&format!("{line}: rejected [{code}] {detail}")).into_owned();
     }
     if let Some(order) = &foretold.order {
         line = format!("{line}: {}, waits for {}", order["state"].as_str().unwrap_or("–"), waiting_for(order));
@@ -270,16 +270,16 @@ impl Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} taken, {} taken before, {} refused", self.taken, self.repeated, self.refused)
+        write!(f, "{} applied, {} already applied, {} rejected", self.taken, self.repeated, self.refused)
     }
 }
 
 fn text(result: &BulkResult) -> String {
     match result {
-        BulkResult::Taken(taken) if taken.repeated => format!("{} {} (taken before)", taken.order_id, taken.state),
+        BulkResult::Taken(taken) if taken.repeated => format!("{} {} (already applied)", taken.order_id, taken.state),
         BulkResult::Taken(taken) => format!("{} {}", taken.order_id, taken.state),
         BulkResult::Refused { order_id, code, detail, .. } => {
-            terminal::line(&format!("{order_id} refused [{code}] {detail}")).into_owned()
+            terminal::line(&format!("{order_id} rejected [{code}] {detail}")).into_owned()
         }
     }
 }
@@ -310,10 +310,10 @@ mod tests {
             code: ErrorCode::NothingHeld,
             detail: "No.".to_owned(),
         };
-        assert_eq!(text(&refused), format!("{} refused [nothing_held] No.", order()));
+        assert_eq!(text(&refused), format!("{} rejected [nothing_held] No.", order()));
         let mut tally = Tally::default();
         tally.add(&refused);
-        assert_eq!(tally.to_string(), "0 taken, 0 taken before, 1 refused");
+        assert_eq!(tally.to_string(), "0 applied, 0 already applied, 1 rejected");
     }
 
     #[test]

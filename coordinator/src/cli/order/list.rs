@@ -22,13 +22,13 @@ use crate::settings::Settings;
 pub(in crate::cli) struct ListArguments {
     #[command(flatten)]
     filter: FilterArguments,
-    /// Orders of a page, 1 to 1,000
+    /// Orders per page, 1 to 1,000
     #[arg(long, value_name = "N", default_value_t = LIMIT_DEFAULT, value_parser = limit)]
     limit: usize,
-    /// Where to go on: the cursor that the page before gave
+    /// Where to continue: the cursor that the previous page returned
     #[arg(long, conflicts_with = "all")]
     cursor: Option<String>,
-    /// All pages, not one
+    /// Print all pages
     #[arg(long, conflicts_with = "limit")]
     all: bool,
     #[command(flatten)]
@@ -38,19 +38,19 @@ pub(in crate::cli) struct ListArguments {
 /// Which open orders.
 #[derive(Debug, Default, Args)]
 pub(in crate::cli) struct FilterArguments {
-    /// Those in this state; may be given several times
+    /// Only orders in this state; repeatable
     #[arg(long = "state", value_parser = ["acknowledged", "pending", "inProgress", "held"])]
     states: Vec<String>,
-    /// Those of this customer
+    /// Only orders of this customer
     #[arg(long, value_name = "ID")]
     customer: Option<String>,
-    /// Those that wait at this target, or are held there
+    /// Only orders that wait at this target, or are held there
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
-    /// Those that are held with this code
+    /// Only orders that are held with this code
     #[arg(long)]
     code: Option<String>,
-    /// Those past the time by which they were due
+    /// Only orders that are past their time limit
     #[arg(long)]
     overdue: bool,
 }
@@ -122,13 +122,13 @@ fn say_what_is_missing(page: &OrderPage, format: OutputFormat) {
         ));
     }
     if let Some(cursor) = page.next_cursor.as_ref().filter(|_| format != OutputFormat::Json) {
-        tell(&format!("There may be more: --all, or --cursor {cursor}"));
+        tell(&format!("There may be more: use --all, or --cursor {cursor}"));
     }
 }
 
 fn page_text(page: &OrderPage, now: DateTime<Utc>) -> String {
     if page.orders.is_empty() {
-        return "no open order".to_owned();
+        return "no open orders".to_owned();
     }
     let mut orders = table(&["order", "type", "state", "waits for", "for", "code", "due"]);
     for order in &page.orders {
@@ -171,6 +171,6 @@ mod tests {
         let shown = page_text(&OrderPage { orders: vec![order], ..OrderPage::default() }, now);
         assert!(shown.contains("the lease of msisdn/1"), "{shown}");
         assert!(shown.contains("2 h 10 min") && shown.contains("1 h ago"), "{shown}");
-        assert_eq!(page_text(&OrderPage::default(), now), "no open order");
+        assert_eq!(page_text(&OrderPage::default(), now), "no open orders");
     }
 }

@@ -22,20 +22,20 @@ use crate::settings::Settings;
 pub(super) enum OrderCommand {
     /// Show an order: its state, what it waits for, its steps and claims
     Show(ShowArguments),
-    /// Say why an order waits: the whole chain, across customers, and what to do next
+    /// Explain why an order waits: the whole chain, across customers, and what to do next
     Why(ShowArguments),
-    /// List open orders: of one customer, or of all that say they have some (which lags behind by a moment); last those that
-    /// stand alone (no ordering, one step, no claim), for which there are no actions
+    /// List open orders, of one customer or of all customers (all customers: with a short delay). Standalone orders (no
+    /// ordering, one step, no claim) are listed last; actions do not apply to them
     List(ListArguments),
-    /// Do the held steps of orders again
+    /// Retry the held steps of orders
     Retry(ActArguments),
-    /// Leave the held steps of orders out; leaving out a release counts as its confirmation
+    /// Skip the held steps of orders; skipping a release counts as its confirmation
     Skip(ActArguments),
-    /// Correct fields of the event's data, and do the held steps that use them again
+    /// Correct fields of the event's data, and retry the held steps that use them
     Amend(AmendArguments),
-    /// End orders: what was done is undone; refused after a confirmed release
+    /// Cancel orders and undo what was done; rejected after a confirmed release
     Cancel(ActArguments),
-    /// Let the releases of orders go before their assigns are granted: breaks a ring of swaps
+    /// Let the releases of orders run before their assigns are granted; this breaks a cycle of swaps
     ReleaseFirst(ActArguments),
 }
 

@@ -58,7 +58,7 @@ fn order_text(view: &Value) -> String {
     for step in list(view, "steps").iter().filter(|step| !step["identity"].is_null()) {
         let identity = &step["identity"];
         let sent = format!("{} (the event named {})", text(identity, "sent"), text(identity, "named"));
-        head.add_row([format!("{} goes by", text(step, "name")), sent]);
+        head.add_row([format!("{} uses the identity", text(step, "name")), sent]);
     }
     for claim in list(view, "claims") {
         claims.add_row(["resource", "mode", "state", "epoch"].map(|name| text(claim, name)));

@@ -42,15 +42,15 @@ fn tree(why: &Why, now: DateTime<Utc>) -> String {
         }
         let turns = turns_from(&why.chain[index..]);
         if turns > TURNS_SHOWN_MAX {
-            lines.push(format!("{indent}   … {} more orders in line …", turns - 2));
+            lines.push(format!("{indent}   … {} more orders in the queue …", turns - 2));
             left_out.extend(links.by_ref().take(turns - 2).map(|(_, between)| between.depth));
         }
     }
     if why.ring {
-        lines.push("This is a ring: the orders marked ↻ wait for each other.".to_owned());
+        lines.push("This is a cycle: the orders marked ↻ wait for each other.".to_owned());
     }
     if why.cut_off {
-        lines.push("The chain is longer; ask for the last order in it to see more.".to_owned());
+        lines.push("The chain is longer; ask for its last order to see more.".to_owned());
     }
     lines.iter().map(|line| terminal::line(line)).collect::<Vec<_>>().join("\n")
 }
@@ -82,19 +82,19 @@ fn sentence(link: &Link, now: DateTime<Utc>) -> String {
         Some("turn") => format!("waits for its turn at {target}"),
         Some("target") => format!("waits for {target} to answer{step}"),
         Some("person") => format!("waits for a person{step}{code}"),
-        Some("window") => format!("waits for a window{step}"),
+        Some("window") => format!("waits for a maintenance window{step}"),
         Some("settling") => format!("settles{step}"),
         Some("admission") => "waits for its plan".to_owned(),
-        Some("event") => format!("keeps {resource} until an event gives it up"),
+        Some("event") => format!("keeps {resource} until an event releases it"),
         Some("unanswered") => format!("did not answer{code}"),
-        Some("forbidden") => format!("may not be asked{code}"),
+        Some("forbidden") => format!("access denied{code}"),
         Some(other) => format!("waits for {other}{step}{code}"),
-        None => format!("is over{code}"),
+        None => format!("has ended{code}"),
     };
     let since = link.since.as_ref().and_then(|since| DateTime::parse_from_rfc3339(since).ok());
     let since = since.map(|since| age(since.to_utc(), now)).map(|age| match link.waits_for {
         Some(_) => format!(", for {age}"),
-        None => format!(", since {age} ago"),
+        None => format!(", {age} ago"),
     });
     let since = since.unwrap_or_default();
     let ring = if link.in_ring { "↻ " } else { "" };
@@ -124,14 +124,14 @@ mod tests {
                        "resource": "msisdn/1", "holder": "B", "since": "2026-01-01T00:00:00Z"}),
                 json!({"depth": 1, "tenant_id": "blue", "order_id": order(2), "state": "held", "waits_for": "person",
                        "step": "hss.assign_number", "code": "permanent", "since": "2026-01-01T02:09:57Z",
-                       "detail": "The HSS said no.", "next": "mend it"}),
+                       "detail": "The HSS said no.", "next": "fix it"}),
             ],
             false,
         );
         let expected = format!(
             "{} (pending) waits for the lease of msisdn/1, held by B, for 2 h 10 min\n\
              └─ {} (held) waits for a person at hss.assign_number [permanent], for 3 s\n      \
-             The HSS said no.\n      next: mend it",
+             The HSS said no.\n      next: fix it",
             order(1),
             order(2)
         );
@@ -148,7 +148,7 @@ mod tests {
         let text = shown(&chain, false);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4, "{text}");
-        assert_eq!(lines[1].trim(), "… 498 more orders in line …");
+        assert_eq!(lines[1].trim(), "… 498 more orders in the queue …");
         assert!(lines[2].starts_with(&format!("└─ {}", order(499))), "{text}");
         assert!(lines[3].starts_with(&format!("   └─ {}", order(500))), "{text}");
         assert_eq!(shown(&chain[497..], false).lines().count(), 4);
@@ -159,6 +159,6 @@ mod tests {
         let link = |depth: usize| json!({"depth": depth, "tenant_id": "blue", "order_id": order(depth), "waits_for": "lease", "in_ring": true});
         let text = shown(&[link(0), link(1)], true);
         assert_eq!(text.matches("↻ A~").count(), 2, "{text}");
-        assert!(text.ends_with("This is a ring: the orders marked ↻ wait for each other."), "{text}");
+        assert!(text.ends_with("This is a cycle: the orders marked ↻ wait for each other."), "{text}");
     }
 }

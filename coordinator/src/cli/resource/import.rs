@@ -22,19 +22,19 @@ pub(crate) struct ImportArguments {
     /// CSV file whose first line is 'kind,id,customer'
     #[arg(required_unless_present = "from", conflicts_with = "from")]
     file: Option<PathBuf>,
-    /// Read who has what from this target instead, all of it, once: PyHSS
+    /// Read the holders of all resources from this target instead, once; PyHSS only
     #[arg(long, value_name = "TARGET", requires = "customers")]
     from: Option<TargetId>,
-    /// With --from: CSV file whose first line is 'party,customer': which customer each IMSI is
+    /// With --from: CSV file whose first line is 'party,customer'; it maps each IMSI to a customer
     #[arg(long, value_name = "FILE.csv", requires = "from")]
     customers: Option<PathBuf>,
-    /// With --from: the kind of resource to read
+    /// With --from: the resource kind to read
     #[arg(long, value_name = "KIND", default_value = "msisdn", requires = "from")]
     kind: ResourceKind,
-    /// Only say what would become of each line; nothing is changed
+    /// Only report what would happen to each line; nothing is changed
     #[arg(long)]
     dry_run: bool,
-    /// Lines that are imported as one piece of work
+    /// Lines that are imported as one unit of work
     #[arg(long, value_name = "N", default_value_t = PART_LINES_MAX, hide = true)]
     lines_per_part: usize,
     #[command(flatten)]
@@ -121,7 +121,7 @@ pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output:
     let lines = lines + left_out.len() as u64;
     let summary = Summary { lines, tally, dry_run: arguments.dry_run, problems: teller.problems };
     output.one(&summary, |summary| {
-        let would = if summary.dry_run { "a dry run, nothing was changed: " } else { "" };
+        let would = if summary.dry_run { "dry run, nothing was changed: " } else { "" };
         format!("{} lines: {would}{}", summary.lines, counts(&summary.tally))
     })?;
     Ok(ExitCode::from(u8::from(tally.conflicts + tally.bad > 0)))
@@ -145,7 +145,7 @@ fn problem_text(problem: &LineProblem) -> String {
 
 fn counts(tally: &ImportTally) -> String {
     let ImportTally { seeded, unchanged, conflicts, bad } = tally;
-    format!("{seeded} seeded, {unchanged} unchanged, {conflicts} conflicts, {bad} bad")
+    format!("{seeded} seeded, {unchanged} unchanged, {conflicts} conflicts, {bad} invalid")
 }
 
 fn progress(lines: u64) -> ProgressBar {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_line_that_was_not_taken_is_told_by_number_and_code() {
-        let problem = LineProblem { line: 12, code: ErrorCode::LeaseHeld.into(), detail: "t/B has it".to_owned() };
-        assert_eq!(problem_text(&problem), "line 12: t/B has it [lease_held]");
+        let problem = LineProblem { line: 12, code: ErrorCode::LeaseHeld.into(), detail: "t/B holds it".to_owned() };
+        assert_eq!(problem_text(&problem), "line 12: t/B holds it [lease_held]");
     }
 }

@@ -131,7 +131,7 @@ impl ResourceState {
             times => format!("{times} times in a row"),
         };
         let again = by_hand.again_at.as_ref().map(|at| format!(", not before {at}")).unwrap_or_default();
-        format!(" The look-up was ended by hand in Temporal {times}, which settles nothing; it is made again{again}.")
+        format!(" The look-up was ended by hand in Temporal {times}, which does not settle it; it is repeated{again}.")
     }
 }
 
@@ -195,12 +195,12 @@ impl TargetStands {
     /// How it stands, in a sentence.
     pub(super) fn sentence(&self, target: &str) -> String {
         let mut sentence = match (self.state.as_str(), self.limit) {
-            ("closed", Some(limit)) => format!("{target} is sent {limit} requests a second at most"),
+            ("closed", Some(limit)) => format!("{target} is limited to {limit} requests per second"),
             ("open" | "probing", _) => format!("{target} is down and is not called"),
             ("ramping", Some(limit)) => {
-                format!("{target} was down and is called again little by little, {limit} a second for now")
+                format!("{target} was down and is called again step by step, currently {limit} per second")
             }
-            ("ramping", None) => format!("{target} was down and is called again little by little"),
+            ("ramping", None) => format!("{target} was down and is called again step by step"),
             ("maintenance", _) => format!("{target} is in maintenance and is not called"),
             ("paused", _) => format!("{target} is paused and is not called"),
             (state, _) => format!("{target} is {state}"),
@@ -213,7 +213,7 @@ impl TargetStands {
         for (word, what) in told {
             sentence.extend(what.map(|what| format!(", {word} {what}")));
         }
-        sentence.extend(self.next_probe_at.as_ref().map(|at| format!("; it is asked next at {at}")));
+        sentence.extend(self.next_probe_at.as_ref().map(|at| format!("; the next probe is at {at}")));
         sentence.extend(self.reason.as_ref().map(|reason| format!(": {reason}")));
         if !sentence.ends_with('.') {
             sentence.push('.');

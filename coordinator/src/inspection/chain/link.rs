@@ -8,7 +8,7 @@ use super::answers::{OrderLink, Question};
 /// One link of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Link {
-    /// How far it is from the order that was asked about; a link waits for those below it that are one deeper.
+    /// Distance from the requested order; a link waits for the links below it that are one level deeper.
     pub depth: usize,
     /// The tenant of the order, or of the customer.
     #[schema(value_type = String)]
@@ -16,44 +16,44 @@ pub struct Link {
     /// The customer.
     #[schema(value_type = Option<String>)]
     pub customer_id: Option<CustomerId>,
-    /// The order that waits; null where it is no order that does.
+    /// The order that waits; null if the waiting party is not an order.
     #[schema(value_type = Option<String>)]
     pub order_id: Option<OrderId>,
     /// The order's state.
     pub state: Option<String>,
     /// The step that waits.
     pub step: Option<String>,
-    /// `lease`, `turn`, `target`, `person`, `window`, `settling`, `admission`, `event` (one that has not come in),
-    /// `unanswered` or `forbidden` (what it waits for could not be asked); null where the order is over.
+    /// `lease`, `turn`, `target`, `person`, `window`, `settling`, `admission`, `event` (an event that has not arrived),
+    /// `unanswered` or `forbidden` (what it waits for could not be queried); null if the order has ended.
     pub waits_for: Option<String>,
-    /// The resource whose lease it waits for, or that is waited for.
+    /// The resource whose lease is waited for.
     #[schema(value_type = Option<String>)]
     pub resource: Option<ResourceId>,
-    /// Who holds that: a customer, or the name under which a target knows the holder.
+    /// The holder of that resource: a customer, or the name under which a target knows the holder.
     pub holder: Option<String>,
     /// The target.
     pub target: Option<String>,
-    /// Whether that is called, where it waits for it: `closed` (it is), `open` or `probing` (it is down), `ramping`,
-    /// `maintenance` or `paused`; null where that is not known.
+    /// If it waits for the target, the target's state: `closed` (it is called), `open` or `probing` (it is down),
+    /// `ramping`, `maintenance` or `paused`; null if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_state: Option<String>,
-    /// `call` or `workflow`, where an operator paused that in Temporal.
+    /// `call` or `workflow`, if an operator paused it in Temporal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<String>,
-    /// When the customer's workflow was reset, where it waits for a lease that is in doubt for that, RFC 3339.
+    /// When the customer's workflow was reset, if it waits for a lease that is in doubt because of the reset, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<String>,
-    /// Since when it waits for that, RFC 3339.
+    /// Start of the wait, RFC 3339.
     pub since: Option<String>,
-    /// A stable code, where it is held or was not answered.
+    /// A stable code, if it is held or was not answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// A sentence.
+    /// An explanation in one or more sentences.
     pub detail: Option<String>,
-    /// What to do next, where this is what all above it waits for.
+    /// What to do next, if all links above wait for this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Whether it is part of a ring of orders that wait for each other.
+    /// Whether it is part of a cycle of orders that wait for each other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_ring: bool,
     /// The command that lets go on what an operator paused, where that is no order's.
@@ -68,11 +68,11 @@ pub struct Link {
 /// Why an order waits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Why {
-    /// The chain, the order itself first.
+    /// The chain, starting with the order itself.
     pub chain: Vec<Link>,
-    /// Whether there is a ring in it.
+    /// Whether the chain contains a cycle.
     pub ring: bool,
-    /// Whether it was too long to be followed to its end.
+    /// Whether the chain was too long to be followed to its end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut_off: bool,
 }

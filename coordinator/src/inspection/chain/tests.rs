@@ -205,8 +205,8 @@ fn a_look_up_that_was_ended_by_hand_is_told_and_one_that_is_paused_with_what_to_
     };
     assert_eq!(
         by_hand(1),
-        "The target is asked who is registered there. The look-up was ended by hand in Temporal once, which settles nothing; \
-         it is made again, not before T."
+        "The target is asked who is registered there. The look-up was ended by hand in Temporal once, which does not settle it; \
+         it is repeated, not before T."
     );
     assert!(by_hand(3).contains("3 times in a row"));
 
@@ -218,7 +218,7 @@ fn a_look_up_that_was_ended_by_hand_is_told_and_one_that_is_paused_with_what_to_
     chain.hear(Answer::Resource(state));
     let link = chain.done().chain.pop().unwrap();
     assert!(link.detail.unwrap().ends_with("Paused by an operator."));
-    assert_eq!(link.next.as_deref(), Some("once it may go on: temporal activity unpause"));
+    assert_eq!(link.next.as_deref(), Some("when it may continue: temporal activity unpause"));
 }
 
 #[test]
@@ -342,14 +342,14 @@ fn of_a_target_that_is_not_called_it_is_told_why_and_what_to_do() {
     assert!(next.contains("interlock target resume hss"), "{next}");
     let (detail, next) = stands(json!({"state": "maintenance", "until": "2026-01-01T04:00:00.000Z", "limit": 0.0}));
     assert_eq!(detail, "hss is in maintenance and is not called, until 2026-01-01T04:00:00.000Z.");
-    assert!(next.starts_with("nothing: it is called again when"), "{next}");
+    assert!(next.starts_with("nothing: calls resume when"), "{next}");
     let (detail, next) = stands(json!({"state": "open", "next_probe_at": since, "limit": 0.0, "reason": "no answer."}));
-    assert_eq!(detail, format!("hss is down and is not called; it is asked next at {since}: no answer."));
-    assert!(next.contains("asked at once"), "{next}");
+    assert_eq!(detail, format!("hss is down and is not called; the next probe is at {since}: no answer."));
+    assert!(next.contains("probe it now"), "{next}");
     let (detail, _) = stands(json!({"state": "ramping", "limit": 4.0}));
-    assert_eq!(detail, "hss was down and is called again little by little, 4 a second for now.");
+    assert_eq!(detail, "hss was down and is called again step by step, currently 4 per second.");
     let (detail, _) = stands(json!({"state": "closed", "limit": 2.5, "since": since}));
-    assert_eq!(detail, "hss is sent 2.5 requests a second at most.");
+    assert_eq!(detail, "hss is limited to 2.5 requests per second.");
     let (detail, next) = stands(json!({"state": "closed", "limit": null}));
     assert_eq!(detail, "", "there is nothing to say of it");
     assert!(next.contains("interlock target show hss"), "{next}");

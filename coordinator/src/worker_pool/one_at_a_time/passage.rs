@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
+use interlock_client::IN_A_TASK;
 use prost::Message;
 use temporalio_client::callback_based::{CallbackBasedGrpcService, GrpcRequest, GrpcSuccessResponse};
 use temporalio_client::grpc::WorkflowService;
@@ -21,7 +22,6 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, IntoRequest, Request, Response, Status};
 
 use super::turns::{Kind, Turns};
-use crate::inspection::IN_A_TASK;
 
 /// The calls that workers make.
 const SERVICE: &str = "temporal.api.workflowservice.v1.WorkflowService";
@@ -41,7 +41,7 @@ macro_rules! passed_on {
                 let answer = connection.$method(read($call)?).await?;
                 Ok(written(answer))
             })*
-            other => Err(Status::unimplemented(format!("workers are not known to call {other}"))),
+            other => Err(Status::unimplemented(format!("unknown call of a worker: {other}"))),
         }
     };
 }
@@ -57,7 +57,7 @@ impl Passage {
     fn pass(self: Arc<Self>, call: GrpcRequest) -> BoxFuture<'static, Result<GrpcSuccessResponse, Status>> {
         async move {
             if call.service != SERVICE {
-                return Err(Status::unimplemented(format!("workers are not known to call {}", call.service)));
+                return Err(Status::unimplemented(format!("unknown call of a worker: {}", call.service)));
             }
             match call.rpc.as_str() {
                 "PollWorkflowTaskQueue" => self.poll(read(call)?).await.map(written),
@@ -105,7 +105,7 @@ impl Passage {
         };
         let answered = self.connection.clone().respond_query_task_completed(refusal.into_request()).await;
         let fault = answered.err();
-        tracing::debug!(?fault, "a question cannot wait any longer for a workflow task, and is sent away");
+        tracing::debug!(?fault, "a query cannot wait any longer for a workflow task; it is rejected");
     }
 
     async fn complete(
@@ -442,7 +442,7 @@ mod tests {
         let refused = connection.clone().list_namespaces(request).await.unwrap_err();
         assert_eq!(
             (refused.code(), refused.message()),
-            (Code::Unimplemented, "workers are not known to call ListNamespaces")
+            (Code::Unimplemented, "unknown call of a worker: ListNamespaces")
         );
     }
 }

@@ -2,7 +2,6 @@
 
 use interlock_domain::ids::OrderId;
 
-use super::Reset;
 use crate::target::RequestId;
 
 /// A step of an order, by its customer.
@@ -29,6 +28,15 @@ pub enum PersonsChoice {
     Cancel,
     /// Let its release go before its assign is granted.
     ReleaseFirst,
+}
+
+/// How an entity is reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reset {
+    /// Whether the signals since are applied again.
+    pub hears_again: bool,
+    /// Whether what its local activity had not sent yet is sent all the same, later.
+    pub is_sent_late: bool,
 }
 
 /// One thing that may happen next. Customers, resources and events are named by their index.

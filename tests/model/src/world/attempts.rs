@@ -41,6 +41,7 @@ impl World {
             left: None,
             first_scheduled_at: Some(if by_number_alone { scheduled_at } else { scheduled }),
             scheduled_at,
+            started_at: scheduled_at,
             attempt_timeout_ms: request.attempt_timeout_ms,
             expires_at: None,
             now: scheduled_at,

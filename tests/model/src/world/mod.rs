@@ -33,10 +33,10 @@ use interlock_domain::order::{Plan, Rejection};
 use interlock_domain::outcome::{HolderAnswer, Outcome};
 use interlock_domain::resource::Resource;
 
-pub use action::{Action, Call, PersonsChoice};
+pub use action::{Action, Call, PersonsChoice, Reset};
 pub use deaths::Ghost;
 pub use perform::Stray;
-pub use resets::{OfCustomer, OfResource, Past, Reset};
+pub use resets::{OfCustomer, OfResource, Past};
 pub use tasks::OpenTask;
 pub use truth::Truth;
 
@@ -254,7 +254,7 @@ impl World {
             }
             let party = scenario.customers[*customer].customer.to_string();
             for on in targets_of(&scenario, *resource) {
-                let place = (crate::scenario::target(&on), scenario.resources[*resource].clone());
+                let place = (crate::names::target(&on), scenario.resources[*resource].clone());
                 self.targets.registered.insert(place, party.clone());
             }
             if *start == Start::Seeded {

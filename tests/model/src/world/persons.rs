@@ -13,7 +13,7 @@ use crate::sighting::{Sighting, Sightings};
 use crate::target::owner_of;
 
 /// After what time a person comes, in milliseconds: what was before is told from what is then, whatever the clocks.
-const LATER_MS: i64 = CLOCKS_APART_MS_MAX as i64 + 1;
+const LATER_MS: i64 = CLOCKS_APART_MS_MAX.cast_signed() + 1;
 
 impl World {
     /// What persons may do now: with held orders anything, with others cancel them.

@@ -17,19 +17,10 @@ use interlock_domain::resource::{self, Resource};
 use super::attempts::Begins;
 use super::deaths::{REBIRTH_MS, through_json};
 use super::perform::Checked;
-use super::{Action, CallRun, LocalRun, Notifying, Stray, World};
+use super::{Action, CallRun, LocalRun, Notifying, Reset, Stray, World};
 use crate::broken::Broken;
 use crate::fingerprint::Tracked;
 use crate::sighting::{Sighting, Sightings};
-
-/// How an entity is reset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reset {
-    /// Whether the signals since are applied again.
-    pub hears_again: bool,
-    /// Whether what its local activity had not sent yet is sent all the same, later.
-    pub is_sent_late: bool,
-}
 
 /// An earlier moment of an entity, and what it heard since.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use interlock_model::sighting::Sightings;
-use interlock_model::simulator::ACTIONS_MAX;
+use interlock_model::trace::ACTIONS_MAX;
 use interlock_model::world::{Action, LocalRun, Phase, Stray, World};
 use interlock_model::worlds;
 

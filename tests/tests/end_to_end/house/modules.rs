@@ -52,7 +52,10 @@ fn read_below(modules: &mut Modules, above: &Names, module: &ItemMod, folder: &P
         return;
     }
     let files = [folder.join(format!("{name}.rs")), folder.join(&name).join("mod.rs")];
-    let file = files.iter().find(|file| file.is_file()).unwrap_or_else(|| panic!("{at:?} has no file in {folder:?}"));
+    let file = files
+        .iter()
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| panic!("{} has no file in {}", at.join("::"), folder.display()));
     read(modules, at, &parsed(file), &folder.join(&name));
 }
 

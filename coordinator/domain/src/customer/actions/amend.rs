@@ -25,7 +25,7 @@ impl Customer {
             amended.push((order.amendable(name, arguments)?, arguments));
         }
         if !order.late_hold && !amended.iter().any(|(index, _)| order.steps[*index].is_held()) {
-            return refuse(ErrorCode::NothingAmended, "No step that waits for a person is amended.");
+            return refuse(ErrorCode::NothingAmended, "The amendment changes no held step.");
         }
         for (index, arguments) in amended {
             if self.orders[id].steps[index].is_held() {
@@ -71,11 +71,11 @@ impl Order {
         };
         let step = &self.steps[index];
         if !step.is_held() && (step.state != StepState::Open || step.dispatches > 0 || step.maybe_sent) {
-            return refuse(ErrorCode::StepHasBegun, format!("The step {name} has begun, or is over."));
+            return refuse(ErrorCode::StepHasBegun, format!("The step {name} has started or has ended."));
         }
         for argument in arguments.keys() {
             if step.planned.fixed.contains(argument) && !self.may_name_another_identity(step, argument) {
-                let detail = format!("A claim of the order says what the argument '{argument}' of {name} says.");
+                let detail = format!("A claim of the order depends on the argument '{argument}' of {name}.");
                 return refuse(ErrorCode::AmendChangesClaim, detail);
             }
             if !step.planned.data.contains_key(argument) {

@@ -10,11 +10,12 @@ impl Customer {
     pub(super) fn cancel(&mut self, now: Timestamp, id: &OrderId) -> Result<(), Refusal> {
         let order = &self.orders[id];
         if order.ending.is_some() {
-            return refuse(ErrorCode::OrderEnding, "This order is ending already.");
+            return refuse(ErrorCode::OrderEnding, "This order is already ending.");
         }
         let released = order.steps.iter().find(|step| order.is_release_step(step) && step.may_have_released());
         if let Some(step) = released {
-            let detail = format!("{} was sent or confirmed: the next holder may be at work.", step.planned.name);
+            let detail =
+                format!("{} was sent or confirmed: the next holder may already use the resource.", step.planned.name);
             return refuse(ErrorCode::ReleaseConfirmed, detail);
         }
         self.abort(now, id, Ending::Cancelled);

@@ -119,7 +119,7 @@ impl Customer {
             return Ok(true);
         }
         if let Some(over) = self.remembered.iter().rev().find(|remembered| remembered.order == *id) {
-            return refuse(ErrorCode::OrderOver, format!("The order is {} already.", over.state.as_str()));
+            return refuse(ErrorCode::OrderOver, format!("The order is already {}.", over.state.as_str()));
         }
         if self.inbox.iter().any(|waiting| waiting.key.order == *id) {
             return refuse(ErrorCode::NotAdmitted, "The order waits for admission: it has no plan yet.");

@@ -9,7 +9,7 @@ impl Customer {
     pub(super) fn retry(&mut self, now: Timestamp, id: &OrderId, paused_call: bool) -> Result<Option<String>, Refusal> {
         let order = &self.orders[id];
         let unpaused = order.running().next().filter(|_| paused_call).and_then(|index| order.steps.get(index));
-        let unpaused = unpaused.map(|step| format!("the paused call of {} goes on", step.planned.name));
+        let unpaused = unpaused.map(|step| format!("the paused call of {} continues", step.planned.name));
         let held = match self.held(id) {
             Err(_) if unpaused.is_some() => Vec::new(),
             held => held?,

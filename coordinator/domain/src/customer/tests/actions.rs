@@ -489,6 +489,6 @@ fn a_retry_of_a_step_whose_call_is_paused_is_recorded_and_says_which_call_goes_o
     assert_eq!(done.unwrap().state, OrderState::InProgress);
     assert!(effects.is_empty(), "the call that is there goes on: {effects:?}");
     let entry = a.journal.back().unwrap();
-    assert_eq!(entry.detail.as_deref(), Some("the paused call of crm.add goes on"));
+    assert_eq!(entry.detail.as_deref(), Some("the paused call of crm.add continues"));
     assert_eq!(entry.by.as_ref().unwrap().0, "ann");
 }

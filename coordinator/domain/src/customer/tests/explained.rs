@@ -254,7 +254,7 @@ fn a_customer_says_why_it_keeps_a_lease() {
     a.step(NOW, done("e1", 0));
     let keeping = a.keeps(&number());
     assert_eq!((keeping.holds, keeping.order_id), (true, None));
-    assert_eq!(keeping.detail, "It is the customer's until an event releases it; no open order names it.");
+    assert_eq!(keeping.detail, "The customer holds it until an event releases it; no open order names it.");
 }
 
 #[test]

@@ -18,13 +18,13 @@ impl Resource {
         }
         match answer {
             HolderAnswer::Nobody => {
-                self.mark("the target has it registered to nobody");
+                self.mark("the target reports no registration");
                 self.ask_the_holder(now, self.authority_asked_at());
             }
             HolderAnswer::Party { party } => {
                 let own = self.holder.as_ref().and_then(|holder| holder.party.as_deref());
                 if own.is_some_and(|own| own != party) {
-                    self.mark(&format!("the target has it registered to {party}, who is another"));
+                    self.mark(&format!("the target has it registered to another party, {party}"));
                     if let Some(forcing) = &mut self.forcing {
                         forcing.other_party = Some(party);
                     }
@@ -35,7 +35,7 @@ impl Resource {
                 }
             }
             HolderAnswer::Unclear { detail } => {
-                let what = format!("the target cannot say who is registered: {detail}");
+                let what = format!("the target cannot tell who is registered: {detail}");
                 self.insist_or_refuse(now, ErrorCode::AuthorityUnclear, &what);
             }
         }

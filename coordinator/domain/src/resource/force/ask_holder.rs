@@ -69,12 +69,13 @@ impl Resource {
         let (code, detail) = match used_at.filter(|_| orders.is_empty()) {
             Some(_) => (
                 ErrorCode::UsedSinceAsked,
-                "The holder was registered at about the time when the target was asked, and said that it is not."
+                "The holder was registered at about the time when the target was asked and reported that it is not."
                     .to_owned(),
             ),
-            None => {
-                (ErrorCode::HolderHasOpenOrders, format!("The holder has open orders on it: {}.", named.join(", ")))
-            }
+            None => (
+                ErrorCode::HolderHasOpenOrders,
+                format!("The holder has open orders on the resource: {}.", named.join(", ")),
+            ),
         };
         if self.forcing.as_ref().is_some_and(|forcing| forcing.stage == ForceStage::Holder) {
             self.refuse_force(now, code, detail);

@@ -66,19 +66,20 @@ impl Resource {
         }
         if let Some(forcing) = &self.forcing {
             if !forcing.release.is_named_as(&release) {
-                let detail = format!("The forced release {} is under way.", forcing.release.action_id);
+                let detail = format!("The forced release {} is in progress.", forcing.release.action_id);
                 self.remember_force(release, refused(ErrorCode::ForceUnderWay, detail));
             }
             return;
         }
         if self.holder.is_none() && self.vacancy == Vacancy::Known {
-            let detail = "Nobody has it: there is nothing to release.";
+            let detail = "The resource has no holder: there is nothing to release.";
             self.remember_force(release, refused(ErrorCode::NobodyHolds, detail));
             return;
         }
         let of_own = |holder: &Holder| holder.customer().is_some_and(|customer| customer.tenant == release.tenant);
         if release.own_only && !self.holder.as_ref().is_some_and(of_own) {
-            let detail = "Another tenant has it, or nobody knows who: forcing it needs a right over the realm.";
+            let detail =
+                "Another tenant holds it, or its holder is unknown: a forced release needs access to the realm.";
             self.remember_force(release, refused(ErrorCode::ForeignHolder, detail));
             return;
         }
@@ -94,7 +95,7 @@ impl Resource {
         self.note(now, "force_asked", self.holder_name(), None, Some(forcing.detail()));
         self.forcing = Some(forcing);
         if self.policy.authority.is_none() {
-            self.mark("no target can be asked who is registered");
+            self.mark("no target is configured that can tell who is registered");
             self.ask_the_holder(now, None);
         }
     }
@@ -112,14 +113,14 @@ impl Resource {
                 self.insist_or_refuse(
                     now,
                     ErrorCode::AuthorityUnanswered,
-                    "the target that knows who is registered did not answer in time",
+                    "the authority target did not answer in time",
                 );
             }
             // Where it was only heard just now that the holder is dead, the wait goes on: a shell hears of deliveries by a local
             // result, and whoever waits for the answer must not hear of it in the same moment.
             ForceStage::Holder if is_late && !self.holder_lives() => self.free(now),
             ForceStage::Holder if is_late => {
-                let detail = "The holder's entity did not answer in time; it may still give the resource back.";
+                let detail = "The holder's entity did not answer in time; it may still release the resource.";
                 self.refuse_force(now, ErrorCode::HolderUnanswered, detail.to_owned());
             }
             ForceStage::Authority | ForceStage::Holder => {}

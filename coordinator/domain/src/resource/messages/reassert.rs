@@ -117,7 +117,7 @@ impl Resource {
     }
 
     fn note_contradiction(&mut self, now: Timestamp, from: &CustomerRef, lease: &HeldLease) {
-        let detail = format!("says to have had it by epoch {}, before this one was granted", lease.epoch);
+        let detail = format!("reports that it held epoch {}, which was granted before the current lease", lease.epoch);
         self.note(now, "contradicted", Some(from.to_string()), Some(lease.key.order.clone()), Some(detail));
     }
 

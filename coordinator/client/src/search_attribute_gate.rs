@@ -97,15 +97,15 @@ impl SearchAttributeGate {
         let asked = client.count_workflow_executions(Request::new(request));
         let answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
             Ok(answer) => answer.map(|_| ()),
-            Err(_) => Err(Status::deadline_exceeded("no answer in time")),
+            Err(_) => Err(Status::deadline_exceeded("no response in time")),
         };
         let registration = judged(&answer);
         match (registration, answer) {
             (Registration::Missing, _) => {
-                tracing::warn!(namespace, "Interlock's search attributes are not registered; they are left out");
+                tracing::warn!(namespace, "Interlock's search attributes are not registered; entities do not set them");
             }
             (Registration::Unknown, Err(status)) => {
-                tracing::warn!(namespace, %status, "it is not answered whether search attributes are registered");
+                tracing::warn!(namespace, %status, "cannot tell whether the search attributes are registered");
             }
             _ => {}
         }

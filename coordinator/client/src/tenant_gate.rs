@@ -59,8 +59,8 @@ impl TenantGate {
         }
         match tokio::time::timeout(LOOK_LIMIT, self.look(tenant)).await {
             Ok(Ok(closed)) => seen.closed = closed,
-            Ok(Err(status)) => tracing::warn!(%tenant, %status, "it cannot be seen whether a tenant is closed"),
-            Err(_) => tracing::warn!(%tenant, "it is not answered whether a tenant is closed"),
+            Ok(Err(status)) => tracing::warn!(%tenant, %status, "cannot tell whether a tenant is closed"),
+            Err(_) => tracing::warn!(%tenant, "no response in time on whether a tenant is closed"),
         }
         seen.at = Some(Instant::now());
         seen.closed

@@ -2,7 +2,6 @@
 //! fare, of whose attempts an entity knows nothing.
 
 use chrono::{DateTime, Utc};
-use interlock_activities::failure_text;
 use interlock_domain::ids::Timestamp;
 use serde_json::{Value, json};
 use temporalio_common::data_converters::DataConverter;
@@ -10,13 +9,14 @@ use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse;
 
-use super::paused::Paused;
+use crate::failure_text::failure_text;
+use crate::paused::Paused;
 
 /// The activity by which steps call targets.
 const CALL: &str = "provision";
 
 /// A run of an entity.
-pub(super) struct EntityRun {
+pub struct EntityRun {
     status: WorkflowExecutionStatus,
     calls: Vec<PendingActivityInfo>,
     paused: Option<Paused>,
@@ -25,7 +25,7 @@ pub(super) struct EntityRun {
 
 /// A call that is under way, or waits for its next attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CallUnderWay {
+pub struct CallUnderWay {
     /// Its id in Temporal.
     activity_id: String,
     /// That an operator paused it.
@@ -40,7 +40,7 @@ pub(super) struct CallUnderWay {
 
 impl EntityRun {
     /// What a description of it says.
-    pub(super) fn of(described: DescribeWorkflowExecutionResponse) -> Self {
+    pub fn of(described: DescribeWorkflowExecutionResponse) -> Self {
         let status =
             described.workflow_execution_info.map_or(WorkflowExecutionStatus::Unspecified, |info| info.status());
         let pause_info = described.workflow_extended_info.and_then(|info| info.pause_info);
@@ -55,7 +55,7 @@ impl EntityRun {
     }
 
     /// How it ended, where it did and no other run follows it: nothing of the entity goes on then.
-    pub(super) fn ended(&self) -> Option<&'static str> {
+    pub fn ended(&self) -> Option<&'static str> {
         match self.status {
             WorkflowExecutionStatus::Terminated => Some("terminated"),
             WorkflowExecutionStatus::TimedOut => Some("timed out"),
@@ -70,17 +70,17 @@ impl EntityRun {
     }
 
     /// That an operator paused the workflow.
-    pub(super) fn paused(&self) -> Option<&Paused> {
+    pub fn paused(&self) -> Option<&Paused> {
         self.paused.as_ref()
     }
 
     /// One of its activities that an operator paused, whatever it does, with its id.
-    pub(super) fn paused_activity(&self) -> Option<(&str, &Paused)> {
+    pub fn paused_activity(&self) -> Option<(&str, &Paused)> {
         self.paused_activity.as_ref().map(|(activity, paused)| (activity.as_str(), paused))
     }
 
     /// The call on a target's queue; none where there is none, or several, of which it cannot be told which is whose.
-    pub(super) async fn call_at(&self, converter: &DataConverter, queue: &str) -> Option<CallUnderWay> {
+    pub async fn call_at(&self, converter: &DataConverter, queue: &str) -> Option<CallUnderWay> {
         let mut calls = self.calls.iter().filter(|call| queue_of(call) == Some(queue));
         let (Some(call), None) = (calls.next(), calls.next()) else { return None };
         let last_failure = match call.last_failure.clone() {
@@ -105,12 +105,12 @@ fn queue_of(call: &PendingActivityInfo) -> Option<&str> {
 
 impl CallUnderWay {
     /// That an operator paused it.
-    pub(super) fn paused(&self) -> Option<&Paused> {
+    pub fn paused(&self) -> Option<&Paused> {
         self.paused.as_ref()
     }
 
     /// It, in a sentence; none where it is the first attempt and nobody paused it: there is nothing to say of that.
-    pub(super) fn sentence(&self, now: DateTime<Utc>) -> Option<String> {
+    pub fn sentence(&self, now: DateTime<Utc>) -> Option<String> {
         let said: Vec<String> = self.paused.iter().map(Paused::sentence).chain(self.attempts(now)).collect();
         (!said.is_empty()).then(|| said.join(" "))
     }
@@ -118,12 +118,12 @@ impl CallUnderWay {
     fn attempts(&self, now: DateTime<Utc>) -> Option<String> {
         let failure = self.last_failure.as_deref()?;
         let next = self.next_attempt_at.filter(|at| at.0 > now.timestamp_millis());
-        let next = next.map(|at| format!(", to be made at {}", at.to_rfc3339())).unwrap_or_default();
+        let next = next.map(|at| format!(", scheduled for {}", at.to_rfc3339())).unwrap_or_default();
         Some(format!("This is attempt {}{next}; the last one failed: {}.", self.attempt, failure.trim_end_matches('.')))
     }
 
     /// Says it in an order's view, beside what that waits for.
-    pub(super) fn show_in(&self, waiting_for: &mut Value) {
+    pub fn show_in(&self, waiting_for: &mut Value) {
         if let Some(paused) = &self.paused {
             paused.show_in(waiting_for);
         }
@@ -186,7 +186,7 @@ mod tests {
         let now = DateTime::from_timestamp_millis(0).unwrap();
         assert_eq!(told.sentence(now).unwrap(), "This is attempt 3; the last one failed: 503 Service Unavailable.");
         let later = CallUnderWay { next_attempt_at: Some(Timestamp(1_000)), ..told };
-        assert!(later.sentence(now).unwrap().contains("attempt 3, to be made at 1970-01-01T00:00:01.000Z;"));
+        assert!(later.sentence(now).unwrap().contains("attempt 3, scheduled for 1970-01-01T00:00:01.000Z;"));
         let mut waiting_for = json!({"waits_for": "target"});
         later.show_in(&mut waiting_for);
         assert_eq!(

@@ -3,39 +3,24 @@
 //! The server drops a message silently whose request id it has seen in the receiver's run. So an id names the content of what
 //! is sent as well as its position: a workflow task that is attempted again may have something else to say at that position.
 
+use interlock_domain::ids::OrderId;
 use serde::Serialize;
-use temporalio_sdk::activities::ActivityContext;
 use uuid::Uuid;
 
-use crate::entity_client::{EntityCallError, EntityTarget, unreadable};
-
-/// The request id of one part of what an activity does, with what it tells an entity there: the same in every attempt of the
-/// activity that says the same, different in every other activity, also of another run.
-///
-/// # Errors
-/// [`EntityCallError::Payload`] if the message has no JSON form.
-pub(crate) fn of_part<M: Serialize>(
-    context: &ActivityContext,
-    part: &str,
-    entity: &EntityTarget,
-    message: &M,
-) -> Result<String, EntityCallError> {
-    let info = context.info();
-    let run = info.workflow_run_id.as_deref().unwrap_or_default();
-    // A local activity and a normal one may have the same id.
-    of_message(&[run, &info.activity_type, &info.activity_id, part], entity, message)
-}
+use crate::entity_call_error::EntityCallError;
+use crate::entity_handle::EntityHandle;
 
 /// The request id of a message to an entity, at the position that these texts name.
 ///
 /// # Errors
 /// [`EntityCallError::Payload`] if the message has no JSON form.
-pub(crate) fn of_message<M: Serialize>(
+pub fn of_message<M: Serialize>(
     position: &[&str],
-    entity: &EntityTarget,
+    entity: &EntityHandle,
     message: &M,
 ) -> Result<String, EntityCallError> {
-    let content = serde_json::to_string(message).map_err(|fault| unreadable(entity, fault.to_string()))?;
+    let content =
+        serde_json::to_string(message).map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))?;
     Ok(of_content(position, &content))
 }
 
@@ -45,8 +30,13 @@ fn of_content(position: &[&str], content: &str) -> String {
 }
 
 /// The request id that these texts make.
-pub(crate) fn of(parts: &[&str]) -> String {
+pub fn of(parts: &[&str]) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("interlock:request:{}", parts.join("\n")).as_bytes()).to_string()
+}
+
+/// The request id of the acceptance of an event that makes this order: the same whenever the same event is sent.
+pub fn of_submission(order: &OrderId) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("interlock:submit:{order}").as_bytes()).to_string()
 }
 
 #[cfg(test)]
@@ -59,5 +49,11 @@ mod tests {
         assert_ne!(of_content(&["run", "1", "0"], "granted 716"), of_content(&["run", "1", "0"], "granted 894"));
         assert_ne!(of_content(&["run", "1", "0"], "granted 716"), of_content(&["run", "1", "1"], "granted 716"));
         assert_ne!(of_content(&["run", "1", "0"], "granted 716"), of_content(&["next run", "1", "0"], "granted 716"));
+    }
+
+    #[test]
+    fn the_same_order_has_the_same_request_id() {
+        let order = OrderId::derive(&"default".parse().unwrap(), &"A1".parse().unwrap(), "s", "1", None);
+        assert_eq!(of_submission(&order), of_submission(&order.clone()));
     }
 }

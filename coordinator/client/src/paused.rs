@@ -8,7 +8,7 @@ use temporalio_common::protos::temporal::api::workflow::v1::{PendingActivityInfo
 
 /// What is paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+enum What {
     /// One activity: no attempt of it is made.
     Call,
     /// The workflow of an entity: nothing of it goes on.
@@ -27,8 +27,8 @@ impl What {
 
 /// That an operator paused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Paused {
-    pub(super) what: What,
+pub struct Paused {
+    what: What,
     /// The identity of the operator's client, where the server says it.
     by: Option<String>,
     reason: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Paused {
 
 impl Paused {
     /// Of an activity; none where it is not paused.
-    pub(super) fn call(activity: &PendingActivityInfo) -> Option<Self> {
+    pub fn call(activity: &PendingActivityInfo) -> Option<Self> {
         let info = activity.pause_info.clone().unwrap_or_default();
         activity.paused.then(|| Self::of_call(info))
     }
@@ -53,7 +53,7 @@ impl Paused {
     }
 
     /// Of a workflow that the server says is paused.
-    pub(super) fn workflow(info: Option<WorkflowExecutionPauseInfo>) -> Self {
+    pub fn workflow(info: Option<WorkflowExecutionPauseInfo>) -> Self {
         let info = info.unwrap_or_default();
         let at = info.paused_time.map(|at| (at.seconds, at.nanos));
         Self::new(What::Workflow, info.identity, info.reason, at)
@@ -66,30 +66,31 @@ impl Paused {
     }
 
     /// The same without who did it, and why.
-    pub(super) fn without_persons(self) -> Self {
+    #[must_use]
+    pub fn without_persons(self) -> Self {
         Self { by: None, reason: None, ..self }
     }
 
     /// It, in a sentence.
-    pub(super) fn sentence(&self) -> String {
+    pub fn sentence(&self) -> String {
         let by = self.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
         let at = self.at.map(|at| format!(" at {}", at.to_rfc3339())).unwrap_or_default();
         let reason = self.reason.as_ref().map(|reason| format!(", because: {}", reason.trim_end_matches('.')));
         let reason = reason.unwrap_or_default();
         let (what, follows) = match self.what {
             What::Call => ("this call", "no attempt is made until it is unpaused"),
-            What::Workflow => ("the customer's workflow", "nothing of it goes on until it is unpaused"),
+            What::Workflow => ("the customer's workflow", "it does not continue until it is unpaused"),
         };
         format!("Paused by an operator{by}: {what} was paused in Temporal{at}{reason}; {follows}.")
     }
 
     /// The name of what is paused.
-    pub(super) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.what.as_str()
     }
 
     /// Says it beside what an order waits for.
-    pub(super) fn show_in(&self, waiting_for: &mut Value) {
+    pub fn show_in(&self, waiting_for: &mut Value) {
         if let Some(fields) = waiting_for.as_object_mut() {
             let at = self.at.map(Timestamp::to_rfc3339);
             let paused = json!({"what": self.name(), "by": self.by, "reason": self.reason, "at": at});

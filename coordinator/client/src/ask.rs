@@ -1,0 +1,75 @@
+//! Asking an entity while it is at rest, and how its run stands.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionRequest;
+use tonic::{Request, Status};
+
+use crate::entity_call_error::EntityCallError;
+use crate::entity_calls::{EntityCalls, query_request};
+use crate::entity_run::EntityRun;
+
+/// What a worker answers to a question that would have had to wait too long.
+pub const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be queried now; try again";
+/// How long an entity may take to answer. Without a worker, no entity answers.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+/// How often it is looked whether an entity is at rest.
+const REST_PAUSE: Duration = Duration::from_millis(10);
+
+impl EntityCalls {
+    /// What an entity answers, and how its run stands: one that ended answers as well.
+    pub(crate) async fn ask(
+        &self,
+        namespace: &str,
+        execution: WorkflowExecution,
+        query: &str,
+        argument: &(impl Serialize + Sync),
+    ) -> Result<(Value, EntityRun), EntityCallError> {
+        let workflow_id = execution.workflow_id.clone();
+        let argument = self.payloads(&workflow_id, argument).await?;
+        let request = query_request(namespace, execution.clone(), query, argument);
+        let asked = async {
+            loop {
+                let run = self.until_at_rest(namespace, execution.clone()).await?;
+                match self.client().clone().query_workflow(Request::new(request.clone())).await {
+                    Ok(answer) => return Ok::<_, Status>((answer.into_inner(), run)),
+                    // It was at rest, and then no more.
+                    Err(status) if status.message().contains(IN_A_TASK) => tokio::time::sleep(REST_PAUSE).await,
+                    Err(status) => return Err(status),
+                }
+            }
+        };
+        let (answer, run) = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(status)) => return Err(EntityCallError::refused(&workflow_id, status)),
+            Err(_) => return Err(EntityCallError::no_answer(&workflow_id)),
+        };
+        if let Some(paused) = run.paused().filter(|_| answer.query_result.is_none()) {
+            return Err(EntityCallError::Paused { workflow_id, paused: paused.sentence() });
+        }
+        let no_answer = || EntityCallError::payload(&workflow_id, "the query result is empty");
+        let payloads = answer.query_result.ok_or_else(no_answer)?;
+        Ok((self.read(&workflow_id, payloads).await?, run))
+    }
+
+    /// Waits until the entity has no workflow task open. A query that meets one is answered in it, also while a local activity
+    /// of it is under way, and costs history then: the task is over with the answer, and another one begins.
+    async fn until_at_rest(&self, namespace: &str, execution: WorkflowExecution) -> Result<EntityRun, Status> {
+        let request = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(execution) };
+        loop {
+            let mut client = self.client().clone();
+            let described = client.describe_workflow_execution(Request::new(request.clone())).await?.into_inner();
+            let has_task = described.pending_workflow_task.is_some();
+            let run = EntityRun::of(described);
+            // The task of a paused one waits until it is unpaused.
+            if !has_task || run.paused().is_some() {
+                return Ok(run);
+            }
+            tokio::time::sleep(REST_PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! The calls themselves: signal, signal-with-start, update-with-start, query, describe.
+//!
+//! The service is called directly where the SDK's typed calls make a new request id each time: a call that is made
+//! again, because its activity is, must be recognised by the server.
+
+use std::time::{Duration, Instant};
+
+use backon::{ExponentialBuilder, Retryable};
+use interlock_domain::message::Delivery;
+use interlock_domain::routing::EntityRoute;
+use serde::Serialize;
+use serde_json::Value;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_client::request_extensions::NoRetryOnMatching;
+use temporalio_client::{Client, NamespacedClient};
+use temporalio_common::data_converters::{
+    PayloadConversionError, SerializationContextData, WorkflowSerializationContext,
+};
+use temporalio_common::protos::temporal::api::common::v1::{
+    Payloads, Priority, SearchAttributes, WorkflowExecution, WorkflowType,
+};
+use temporalio_common::protos::temporal::api::enums::v1::{
+    TaskQueueKind, UpdateWorkflowExecutionLifecycleStage, WorkflowExecutionStatus, WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy,
+};
+use temporalio_common::protos::temporal::api::query::v1::WorkflowQuery;
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::update::v1 as update;
+use temporalio_common::protos::temporal::api::workflowservice::v1 as service;
+use tonic::{Code, Request, Status};
+
+use crate::call_status::{is_busy, is_gone, takes_updates_soon};
+use crate::entity_call_error::EntityCallError;
+use crate::failure_text::failure_text;
+use crate::sending_lanes::SendingLanes;
+
+/// How often a call is made again that the entity cannot take just now.
+const BUSY_RETRIES: usize = 6;
+/// How long it waits first; it doubles each time.
+const BUSY_WAIT_MIN: Duration = Duration::from_millis(50);
+
+/// How long is waited before an update of an entity that runs is made again that could not be taken just now.
+const UPDATE_PAUSE: Duration = Duration::from_millis(50);
+
+/// How an entity is started where it does not run.
+#[derive(Debug, Clone)]
+pub(crate) struct Start {
+    /// What its workflow is given.
+    pub(crate) input: Payloads,
+    /// Whether it may have run before.
+    pub(crate) reuse_policy: WorkflowIdReusePolicy,
+    /// By what it is found; none where the server does not know them.
+    pub(crate) search_attributes: Option<SearchAttributes>,
+}
+
+/// Makes calls to entities through one connection, so many at a time to each as it can take.
+#[derive(Clone)]
+pub(crate) struct EntityCalls {
+    client: Client,
+    lanes: SendingLanes,
+}
+
+impl EntityCalls {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, lanes: SendingLanes::new() }
+    }
+
+    /// The connection.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Signals an entity, and starts it where it does not run.
+    pub(crate) async fn signal_with_start(
+        &self,
+        route: &EntityRoute,
+        start: Start,
+        signal: &str,
+        message: &(impl Serialize + Sync),
+        request_id: &str,
+    ) -> Result<(), EntityCallError> {
+        let request = service::SignalWithStartWorkflowExecutionRequest {
+            namespace: route.namespace.clone(),
+            workflow_id: route.workflow_id.clone(),
+            workflow_type: Some(WorkflowType { name: route.workflow_type.to_owned() }),
+            task_queue: Some(task_queue(route)),
+            input: Some(start.input),
+            identity: self.client.identity(),
+            request_id: request_id.to_owned(),
+            workflow_id_reuse_policy: start.reuse_policy.into(),
+            workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
+            signal_name: signal.to_owned(),
+            signal_input: Some(self.payloads(&route.workflow_id, message).await?),
+            search_attributes: start.search_attributes,
+            priority: Some(priority(route)),
+            ..Default::default()
+        };
+        self.while_busy(|mut client| {
+            let request = request.clone();
+            async move {
+                // Let go between tries: who waits for one entity's next run must not hold up others.
+                let _permit = self.lanes.enter(&route.workflow_id).await;
+                client.signal_with_start_workflow_execution(unthrottled(request)).await
+            }
+        })
+        .await
+        .map(|_| ())
+        .map_err(|status| EntityCallError::refused(&route.workflow_id, status))
+    }
+
+    /// Signals an entity that runs.
+    pub(crate) async fn signal(
+        &self,
+        route: &EntityRoute,
+        signal: &str,
+        message: &(impl Serialize + Sync),
+        request_id: &str,
+    ) -> Result<Delivery, EntityCallError> {
+        let request = service::SignalWorkflowExecutionRequest {
+            namespace: route.namespace.clone(),
+            workflow_execution: Some(execution(route)),
+            signal_name: signal.to_owned(),
+            input: Some(self.payloads(&route.workflow_id, message).await?),
+            identity: self.client.identity(),
+            request_id: request_id.to_owned(),
+            ..Default::default()
+        };
+        let signalled = self
+            .while_busy(|mut client| {
+                let request = request.clone();
+                async move {
+                    let _permit = self.lanes.enter(&route.workflow_id).await;
+                    client.signal_workflow_execution(unthrottled(request)).await
+                }
+            })
+            .await;
+        match signalled {
+            Ok(_) => Ok(Delivery::Delivered),
+            Err(status) if is_gone(&status) => Ok(Delivery::Lost),
+            Err(status) => Err(EntityCallError::refused(&route.workflow_id, status)),
+        }
+    }
+
+    /// Updates an entity and waits for its answer; starts it where it does not run. It is not asked again where it is busy: the
+    /// server says so only after a while, and the caller may have something else to do then.
+    pub(crate) async fn update_with_start(
+        &self,
+        route: &EntityRoute,
+        start: Start,
+        name: &str,
+        argument: &(impl Serialize + Sync),
+        update_id: &str,
+    ) -> Result<Value, EntityCallError> {
+        use service::execute_multi_operation_request::{Operation, operation};
+        let start = service::StartWorkflowExecutionRequest {
+            namespace: route.namespace.clone(),
+            workflow_id: route.workflow_id.clone(),
+            workflow_type: Some(WorkflowType { name: route.workflow_type.to_owned() }),
+            task_queue: Some(task_queue(route)),
+            input: Some(start.input),
+            identity: self.client.identity(),
+            request_id: update_id.to_owned(),
+            workflow_id_reuse_policy: start.reuse_policy.into(),
+            workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
+            search_attributes: start.search_attributes,
+            priority: Some(priority(route)),
+            ..Default::default()
+        };
+        let update = self.update_request(route, name, argument, update_id).await?;
+        let operations = [operation::Operation::StartWorkflow(start), operation::Operation::UpdateWorkflow(update)];
+        let request = service::ExecuteMultiOperationRequest {
+            namespace: route.namespace.clone(),
+            operations: operations.into_iter().map(|operation| Operation { operation: Some(operation) }).collect(),
+            resource_id: route.workflow_id.clone(),
+        };
+        self.multi_operation(route, request).await
+    }
+
+    async fn multi_operation(
+        &self,
+        route: &EntityRoute,
+        request: service::ExecuteMultiOperationRequest,
+    ) -> Result<Value, EntityCallError> {
+        use service::execute_multi_operation_response::response;
+        let answer = self.client.clone().execute_multi_operation(unthrottled(request)).await;
+        let answer = answer.map_err(|status| EntityCallError::refused(&route.workflow_id, status))?.into_inner();
+        let outcome = answer.responses.into_iter().find_map(|part| match part.response {
+            Some(response::Response::UpdateWorkflow(update)) => update.outcome,
+            _ => None,
+        });
+        match outcome.and_then(|outcome| outcome.value) {
+            Some(update::outcome::Value::Success(payloads)) => self.read(&route.workflow_id, payloads).await,
+            Some(update::outcome::Value::Failure(failure)) => {
+                let detail = failure_text(&self.client.options().data_converter, failure).await;
+                Err(EntityCallError::payload(&route.workflow_id, &detail))
+            }
+            None => Err(EntityCallError::NotAnswered { workflow_id: route.workflow_id.clone() }),
+        }
+    }
+
+    /// Updates an entity that runs, and waits so long for its answer. While it cannot take it just now, because its run is just
+    /// ending or it is busy, it is asked again with the same id.
+    pub(crate) async fn update_running(
+        &self,
+        route: &EntityRoute,
+        name: &str,
+        argument: &(impl Serialize + Sync),
+        update_id: &str,
+        limit: Duration,
+    ) -> Result<Value, EntityCallError> {
+        let request = self.update_request(route, name, argument, update_id).await?;
+        match self.outcome_within(route, &request, limit).await? {
+            update::outcome::Value::Success(payloads) => {
+                let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+                let converter = &self.client.options().data_converter;
+                let read = converter.from_payloads::<Value>(&context, payloads.payloads).await;
+                read.map_err(|fault| {
+                    EntityCallError::payload(&route.workflow_id, &format!("its answer cannot be read: {fault}"))
+                })
+            }
+            update::outcome::Value::Failure(failure) => {
+                let detail = failure_text(&self.client.options().data_converter, failure).await;
+                Err(EntityCallError::payload(&route.workflow_id, &detail))
+            }
+        }
+    }
+
+    async fn outcome_within(
+        &self,
+        route: &EntityRoute,
+        request: &service::UpdateWorkflowExecutionRequest,
+        limit: Duration,
+    ) -> Result<update::outcome::Value, EntityCallError> {
+        let began = Instant::now();
+        loop {
+            let left = limit.saturating_sub(began.elapsed());
+            let mut client = self.client.clone();
+            let asked = client.update_workflow_execution(Request::new(request.clone()));
+            let status = match tokio::time::timeout(left, asked).await {
+                Ok(Ok(answer)) => match answer.into_inner().outcome.and_then(|outcome| outcome.value) {
+                    Some(outcome) => return Ok(outcome),
+                    // The server waited as long as it does: it was taken, and is not answered yet.
+                    None => Status::deadline_exceeded("the update has no response yet"),
+                },
+                Ok(Err(status)) => status,
+                Err(_) => return Err(EntityCallError::no_answer(&route.workflow_id)),
+            };
+            if !takes_updates_soon(&status) || began.elapsed() + UPDATE_PAUSE >= limit {
+                return Err(EntityCallError::refused(&route.workflow_id, status));
+            }
+            tokio::time::sleep(UPDATE_PAUSE).await;
+        }
+    }
+
+    async fn update_request(
+        &self,
+        route: &EntityRoute,
+        name: &str,
+        argument: &(impl Serialize + Sync),
+        update_id: &str,
+    ) -> Result<service::UpdateWorkflowExecutionRequest, EntityCallError> {
+        let completed = UpdateWorkflowExecutionLifecycleStage::Completed;
+        Ok(service::UpdateWorkflowExecutionRequest {
+            namespace: route.namespace.clone(),
+            workflow_execution: Some(execution(route)),
+            wait_policy: Some(update::WaitPolicy { lifecycle_stage: completed.into() }),
+            request: Some(update::Request {
+                meta: Some(update::Meta { update_id: update_id.to_owned(), identity: self.client.identity() }),
+                input: Some(update::Input {
+                    name: name.to_owned(),
+                    args: Some(self.payloads(&route.workflow_id, argument).await?),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        })
+    }
+
+    /// Sends a query to an entity and returns its answer, or `None` if there is no such entity.
+    pub(crate) async fn query(
+        &self,
+        route: &EntityRoute,
+        query: &str,
+        argument: &(impl Serialize + Sync),
+    ) -> Result<Option<Value>, EntityCallError> {
+        let argument = self.payloads(&route.workflow_id, argument).await?;
+        let request = query_request(&route.namespace, execution(route), query, argument);
+        let answer = match self.client.clone().query_workflow(unthrottled(request)).await {
+            Ok(answer) => answer.into_inner().query_result,
+            Err(status) if is_gone(&status) => return Ok(None),
+            Err(status) => return Err(EntityCallError::refused(&route.workflow_id, status)),
+        };
+        let no_answer = || EntityCallError::payload(&route.workflow_id, "the query result is empty");
+        self.read(&route.workflow_id, answer.ok_or_else(no_answer)?).await.map(Some)
+    }
+
+    /// Whether an entity runs. One that was terminated still answers queries.
+    pub(crate) async fn runs(&self, route: &EntityRoute) -> Result<bool, EntityCallError> {
+        let request = service::DescribeWorkflowExecutionRequest {
+            namespace: route.namespace.clone(),
+            execution: Some(execution(route)),
+        };
+        match self.client.clone().describe_workflow_execution(Request::new(request)).await {
+            Ok(answer) => {
+                let info = answer.into_inner().workflow_execution_info;
+                Ok(info.is_some_and(|info| info.status() == WorkflowExecutionStatus::Running))
+            }
+            Err(status) if status.code() == Code::NotFound => Ok(false),
+            Err(status) => Err(EntityCallError::refused(&route.workflow_id, status)),
+        }
+    }
+
+    /// Makes a call again while the entity cannot take it: its run is just ending, or has all the signals it may take
+    /// and is about to.
+    async fn while_busy<T, F, C>(&self, call: C) -> Result<T, Status>
+    where
+        C: Fn(Client) -> F,
+        F: Future<Output = Result<T, Status>>,
+    {
+        (|| call(self.client.clone())).retry(busy_waits()).when(is_busy).await
+    }
+
+    /// An argument as payloads, encoded as the client's converter says.
+    pub(crate) async fn payloads<M: Serialize>(
+        &self,
+        workflow_id: &str,
+        message: &M,
+    ) -> Result<Payloads, EntityCallError> {
+        let value = serde_json::to_value(message).map_err(|fault| EntityCallError::payload(workflow_id, &fault))?;
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let payloads = self.client.options().data_converter.to_payloads(&context, &value).await;
+        let payloads =
+            payloads.map_err(|fault: PayloadConversionError| EntityCallError::payload(workflow_id, &fault))?;
+        Ok(Payloads { payloads })
+    }
+
+    /// What an entity answered.
+    pub(crate) async fn read(&self, workflow_id: &str, payloads: Payloads) -> Result<Value, EntityCallError> {
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let converter = &self.client.options().data_converter;
+        let read = converter.from_payloads::<Value>(&context, payloads.payloads).await;
+        read.map_err(|fault| EntityCallError::payload(workflow_id, &fault))
+    }
+}
+
+/// A query with this argument.
+pub(crate) fn query_request(
+    namespace: &str,
+    execution: WorkflowExecution,
+    query: &str,
+    argument: Payloads,
+) -> service::QueryWorkflowRequest {
+    service::QueryWorkflowRequest {
+        namespace: namespace.to_owned(),
+        execution: Some(execution),
+        query: Some(WorkflowQuery { query_type: query.to_owned(), query_args: Some(argument), header: None }),
+        ..Default::default()
+    }
+}
+
+/// The pauses between tries to reach an entity that is busy. With jitter: many that were refused at the same moment do not all
+/// come back at the same moment.
+pub(crate) fn busy_waits() -> ExponentialBuilder {
+    ExponentialBuilder::default().with_min_delay(BUSY_WAIT_MIN).with_max_times(BUSY_RETRIES).with_jitter()
+}
+
+/// A request that is answered at once where the entity is busy. The SDK's own wait for such answers begins at a second,
+/// which is long for a run that is just ending.
+fn unthrottled<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.extensions_mut().insert(NoRetryOnMatching { predicate: is_busy });
+    request
+}
+
+fn task_queue(route: &EntityRoute) -> TaskQueue {
+    TaskQueue { name: route.task_queue.clone(), kind: TaskQueueKind::Normal.into(), normal_name: String::new() }
+}
+
+pub(crate) fn execution(route: &EntityRoute) -> WorkflowExecution {
+    WorkflowExecution { workflow_id: route.workflow_id.clone(), run_id: String::new() }
+}
+
+fn priority(route: &EntityRoute) -> Priority {
+    Priority {
+        fairness_key: route.priority.fairness_key.clone(),
+        fairness_weight: route.priority.fairness_weight,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,341 @@
+//! Calls to the entities of customers, resources and tenants.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::Retryable;
+use interlock_domain::ids::{CustomerId, ResourceId, TargetId, TenantId};
+use interlock_domain::message::{ClaimAnswer, Delivery, Envelope, Ticket};
+use interlock_domain::routing::{EntityAddress, EntityRoute, Routing};
+use interlock_domain::target::TargetRules;
+use interlock_workflows::{StartArgument, names};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use temporalio_client::Client;
+use temporalio_common::protos::temporal::api::common::v1::{Payload, SearchAttributes, WorkflowExecution};
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowIdReusePolicy;
+use tonic::Code;
+
+use crate::entity_call_error::EntityCallError;
+use crate::entity_calls::{EntityCalls, Start, busy_waits, execution};
+use crate::entity_handle::EntityHandle;
+use crate::entity_run::EntityRun;
+use crate::search_attribute_gate::{Registration, SearchAttributeGate};
+use crate::target_client::TargetClient;
+use crate::tenant_gate::TenantGate;
+
+/// Reaches entities, of whatever tenant.
+///
+/// A clone shares what this process knows: of search attributes, of closed tenants, and how many signals are on their way.
+#[derive(Clone)]
+pub struct EntityClient {
+    calls: EntityCalls,
+    routing: Arc<Routing>,
+    search_attributes: SearchAttributeGate,
+    tenants: Arc<TenantGate>,
+}
+
+impl EntityClient {
+    /// Reaches entities through this connection.
+    pub fn new(client: Client, routing: Arc<Routing>) -> Self {
+        let search_attributes = SearchAttributeGate::new(client.clone());
+        let tenants = Arc::new(TenantGate::new(client.clone(), Arc::clone(&routing)));
+        Self { calls: EntityCalls::new(client), routing, search_attributes, tenants }
+    }
+
+    /// Whether a tenant was off-boarded, so that its new events are refused: known a few seconds late, and without a call to
+    /// Temporal for each event.
+    pub async fn is_tenant_closed(&self, tenant: &TenantId) -> bool {
+        self.tenants.is_closed(tenant).await
+    }
+
+    /// A tenant's own workflow.
+    pub fn tenant(&self, tenant: &TenantId) -> EntityHandle {
+        let start = StartArgument { tenant_id: tenant.to_string(), entity_id: tenant.to_string() };
+        EntityHandle { route: self.routing.tenant_entity(tenant), start }
+    }
+
+    /// The entity of a target.
+    pub fn target(&self, target: &TargetId) -> EntityHandle {
+        let scope = self.routing.settings().prefix.as_str().to_owned();
+        let start = StartArgument { tenant_id: scope, entity_id: target.to_string() };
+        EntityHandle { route: self.routing.target(target), start }
+    }
+
+    /// Reaches target entities through the same connection; those that do not run are started with these rules.
+    pub fn targets(&self, rules: BTreeMap<TargetId, TargetRules>) -> TargetClient {
+        TargetClient::new(self.calls.clone(), Arc::clone(&self.routing), rules)
+    }
+
+    /// Whether Interlock's search attributes are known to be registered in a namespace.
+    pub async fn has_search_attributes(&self, namespace: &str) -> bool {
+        self.search_attributes.of(namespace).await == Registration::Registered
+    }
+
+    /// Whether Interlock's search attributes are registered in the namespaces.
+    pub fn search_attributes(&self) -> &SearchAttributeGate {
+        &self.search_attributes
+    }
+
+    /// Where everything is.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// The entity of a customer.
+    pub fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> EntityHandle {
+        let start = StartArgument { tenant_id: tenant.to_string(), entity_id: customer.to_string() };
+        EntityHandle { route: self.routing.customer(tenant, customer), start }
+    }
+
+    /// The entity of a resource, as this tenant means it.
+    pub fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> EntityHandle {
+        let address = self.routing.resource_address(tenant, resource);
+        let start = StartArgument { tenant_id: address.scope().to_owned(), entity_id: resource.to_string() };
+        EntityHandle { route: self.routing.route(tenant, &address), start }
+    }
+
+    /// A message to an entity in its envelope.
+    pub fn envelope<M>(&self, entity: &EntityHandle, message: M) -> Envelope<M> {
+        Envelope::new(message).with_home(self.routing.home(&entity.route))
+    }
+
+    /// Signals an entity, and starts it where it does not run. The same `request_id` again does nothing.
+    ///
+    /// Waits while this process has as many signals on their way to the entity as it can take.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; the signal may have been taken all the same, and may be sent again.
+    pub async fn signal_with_start<M: Serialize + Sync>(
+        &self,
+        entity: &EntityHandle,
+        signal: &str,
+        message: &M,
+        request_id: &str,
+    ) -> Result<(), EntityCallError> {
+        let route = &entity.route;
+        let start = self.start(entity, Birth::First).await?;
+        match self.calls.signal_with_start(route, start, signal, message, request_id).await {
+            Err(error) if is_reborn(entity, &error) => {
+                let start = self.start(entity, Birth::Again).await?;
+                self.calls.signal_with_start(route, start, signal, message, request_id).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Signals an entity that runs. The same `request_id` again does nothing.
+    ///
+    /// Waits while this process has as many signals on their way to the entity as it can take.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; the signal may have been taken all the same, and may be sent again.
+    pub async fn signal<M: Serialize + Sync>(
+        &self,
+        entity: &EntityHandle,
+        signal: &str,
+        message: &M,
+        request_id: &str,
+    ) -> Result<Delivery, EntityCallError> {
+        self.calls.signal(&entity.route, signal, message, request_id).await
+    }
+
+    /// Claims a resource and waits for its answer, which starts its entity where it does not run. A call with the same
+    /// `update_id` in the same run of the entity is answered as the first was. An entity that is busy is not asked again: a
+    /// claim can be sent as a signal instead.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; the claim may have been taken all the same, and may be sent again.
+    pub async fn claim(
+        &self,
+        entity: &EntityHandle,
+        ticket: &Ticket,
+        update_id: &str,
+    ) -> Result<ClaimAnswer, EntityCallError> {
+        let argument = to_value(entity, &self.envelope(entity, ticket))?;
+        from_value(entity, self.update(entity, names::CLAIM, &argument, update_id).await?)
+    }
+
+    /// Updates an entity and waits for its answer; starts it where it does not run. A call with the same `update_id` in the
+    /// same run of the entity is answered as the first was. An entity that is busy is asked again for a few seconds.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; the update may have been taken all the same, and may be sent again.
+    pub async fn update_with_start<M: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        entity: &EntityHandle,
+        update: &str,
+        message: &M,
+        update_id: &str,
+    ) -> Result<A, EntityCallError> {
+        let argument = to_value(entity, message)?;
+        let ask = || self.update(entity, update, &argument, update_id);
+        from_value(entity, ask.retry(busy_waits()).when(EntityCallError::will_pass).await?)
+    }
+
+    async fn update(
+        &self,
+        entity: &EntityHandle,
+        name: &str,
+        argument: &Value,
+        update_id: &str,
+    ) -> Result<Value, EntityCallError> {
+        let route = &entity.route;
+        let start = self.start(entity, Birth::First).await?;
+        match self.calls.update_with_start(route, start, name, argument, update_id).await {
+            Err(error) if is_reborn(entity, &error) => {
+                let start = self.start(entity, Birth::Again).await?;
+                self.calls.update_with_start(route, start, name, argument, update_id).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Sends a query without an argument to an entity and returns its answer, or `None` if there is no such entity. An entity whose
+    /// workflow has ended answers, too.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]: Temporal, or the entity's worker, did not answer.
+    pub async fn query<A: DeserializeOwned>(
+        &self,
+        entity: &EntityHandle,
+        query: &str,
+    ) -> Result<Option<A>, EntityCallError> {
+        let answer = self.calls.query(&entity.route, query, &Value::Null).await?;
+        answer.map(|answer| from_value(entity, answer)).transpose()
+    }
+
+    /// Updates an entity that runs, and waits so long for its answer. While it cannot take it just now, because its run is just
+    /// ending or it is busy, it is asked again with the same id.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; `no_worker` where nobody answers in time: the update may be taken later all the same.
+    pub async fn update_running<M: Serialize + Sync>(
+        &self,
+        entity: &EntityHandle,
+        update: &str,
+        message: &M,
+        update_id: &str,
+        limit: Duration,
+    ) -> Result<Value, EntityCallError> {
+        self.calls.update_running(&entity.route, update, message, update_id, limit).await
+    }
+
+    /// What an entity answers to a query, and how its run stands. It is asked when it has no workflow task open, so that the
+    /// question costs no history. One that ended answers as well.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; `no_worker` where nobody answers within 3 s.
+    pub async fn ask<M: Serialize + Sync>(
+        &self,
+        entity: &EntityHandle,
+        query: &str,
+        argument: &M,
+    ) -> Result<(Value, EntityRun), EntityCallError> {
+        self.calls.ask(&entity.route.namespace, execution(&entity.route), query, argument).await
+    }
+
+    /// As [`ask`](Self::ask), of any run of any entity.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_execution<M: Serialize + Sync>(
+        &self,
+        namespace: &str,
+        execution: WorkflowExecution,
+        query: &str,
+        argument: &M,
+    ) -> Result<(Value, EntityRun), EntityCallError> {
+        self.calls.ask(namespace, execution, query, argument).await
+    }
+
+    /// Whether the entity there runs. One that was terminated still answers queries.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]: Temporal did not answer.
+    pub async fn runs(&self, route: &EntityRoute) -> Result<bool, EntityCallError> {
+        self.calls.runs(route).await
+    }
+
+    async fn start(&self, entity: &EntityHandle, birth: Birth) -> Result<Start, EntityCallError> {
+        Ok(Start {
+            input: self.calls.payloads(&entity.route.workflow_id, &birth.argument(&entity.start)).await?,
+            reuse_policy: birth.reuse_policy(entity),
+            search_attributes: self.search_attributes_of(entity).await?,
+        })
+    }
+
+    /// The search attributes that an entity is started with: no personal data. None where it is not known that the server takes
+    /// them: a customer's entity sets them itself when it admits its first event.
+    async fn search_attributes_of(&self, entity: &EntityHandle) -> Result<Option<SearchAttributes>, EntityCallError> {
+        if !self.has_search_attributes(&entity.route.namespace).await {
+            return Ok(None);
+        }
+        let kind = match entity.route.workflow_id.parse() {
+            Ok(EntityAddress::Resource { .. }) => "resource",
+            Ok(EntityAddress::Customer(_)) => "customer",
+            Err(_) => "tenant_ops",
+        };
+        let mut indexed_fields = HashMap::new();
+        for (name, text) in [("InterlockTenant", entity.start.tenant_id.as_str()), ("InterlockEntityKind", kind)] {
+            let data = serde_json::to_vec(text)
+                .map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))?;
+            let mut payload = Payload { data, ..Payload::default() };
+            payload.metadata.insert("encoding".to_owned(), b"json/plain".to_vec());
+            payload.metadata.insert("type".to_owned(), b"Keyword".to_vec());
+            indexed_fields.insert(name.to_owned(), payload);
+        }
+        Ok(Some(SearchAttributes { indexed_fields }))
+    }
+}
+
+/// Whether there may have been an entity of this id before that does not run any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Birth {
+    /// None that the server remembers: a resource that had one is refused.
+    First,
+    /// There was one: who is started now is told so.
+    Again,
+}
+
+impl Birth {
+    /// A customer's new life is known by its incarnation; a resource's has to be told.
+    fn reuse_policy(self, entity: &EntityHandle) -> WorkflowIdReusePolicy {
+        match self {
+            Self::First if is_resource(entity) => WorkflowIdReusePolicy::RejectDuplicate,
+            Self::First | Self::Again => WorkflowIdReusePolicy::AllowDuplicate,
+        }
+    }
+
+    fn argument(self, start: &StartArgument) -> BornArgument<'_> {
+        BornArgument { start, earlier_life: self == Self::Again }
+    }
+}
+
+/// A start argument that says whether there was an earlier life.
+#[derive(Serialize)]
+struct BornArgument<'a> {
+    #[serde(flatten)]
+    start: &'a StartArgument,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    earlier_life: bool,
+}
+
+fn is_resource(entity: &EntityHandle) -> bool {
+    entity.route.workflow_type == names::RESOURCE_ENTITY
+}
+
+/// Whether a resource's entity was not started because an earlier life of it was terminated.
+fn is_reborn(entity: &EntityHandle, error: &EntityCallError) -> bool {
+    is_resource(entity) && error.status().is_some_and(|status| status.code() == Code::AlreadyExists)
+}
+
+fn to_value<M: Serialize>(entity: &EntityHandle, message: &M) -> Result<Value, EntityCallError> {
+    serde_json::to_value(message).map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))
+}
+
+fn from_value<A: DeserializeOwned>(entity: &EntityHandle, answer: Value) -> Result<A, EntityCallError> {
+    serde_json::from_value(answer).map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))
+}

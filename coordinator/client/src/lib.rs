@@ -1,0 +1,94 @@
+//! Calls to the entities of Interlock, from Rust: to submit events, and to look at what becomes of them.
+//!
+//! Each customer, resource, target and tenant is an *entity*: a Temporal workflow that runs for as long as it is needed. An
+//! [`EntityClient`] knows where each of them is (namespace, workflow id, task queue; see [`Routing`]) and calls it through a
+//! connection of Temporal's own client. A producer of events needs only one of its calls, signal-with-start.
+//!
+//! # Submitting an event
+//!
+//! The customer's entity takes the event with the signal `submit`, and is started by the same call if it does not run. When the
+//! call returns `Ok`, Temporal keeps the event, whether a worker runs or not. The [request id](request_id::of_submission)
+//! follows from the event, and the entity recognises duplicates: an event that is sent again changes nothing.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use interlock_client::{EntityClient, names, request_id};
+//! use interlock_domain::ids::{CustomerId, OrderId, TenantId};
+//! use interlock_domain::routing::{Routing, RoutingSettings};
+//! use serde_json::json;
+//! use temporalio_client::envconfig::LoadClientConfigProfileOptions;
+//! use temporalio_client::{Client, ClientOptions};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Address, namespace, TLS and API key: from TEMPORAL_* and temporal.toml, as in the Temporal CLI.
+//! let (connection, client) = ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())?;
+//! let temporal = Client::connect(connection, client).await?;
+//! // As in the interlock.toml of the workers: queue prefix, shards, tenants.
+//! let routing = Routing::new(RoutingSettings::default())?;
+//! let entities = EntityClient::new(temporal, Arc::new(routing));
+//!
+//! let (tenant, customer): (TenantId, CustomerId) = ("acme".parse()?, "A2".parse()?);
+//! let event = json!({
+//!     "specversion": "1.0",
+//!     "id": "4711",
+//!     "source": "https://crm.example",
+//!     "type": "number.assigned",
+//!     "subject": "A2",
+//!     "time": "2026-01-31T12:00:00Z",
+//!     "data": { "msisdn": "491710000001", "imsi": "262011234567890" },
+//! });
+//! let order = OrderId::derive(&tenant, &customer, "https://crm.example", "4711", None);
+//! let entity = entities.customer(&tenant, &customer);
+//! entities.signal_with_start(&entity, names::SUBMIT, &event, &request_id::of_submission(&order)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An event that is wrong in any way is taken all the same, and ends as a rejected order. The gateway of Interlock checks an
+//! event by the catalog before it takes it, and starts an event whose type has no ordering as an activity of its own; a
+//! producer that uses this crate does neither.
+//!
+//! # Errors and repetition
+//!
+//! Each call fails with an [`EntityCallError`], whose [`code`](EntityCallError::code) is stable. A call that failed may have
+//! been taken all the same; make it again with the same id. While an entity is busy (its run is just ending, or has all the
+//! signals that it may have), a call is made again a few times by the client itself.
+//! [`EntityCallError::will_pass`] says whether it is worth trying later.
+//!
+//! One client sends one entity at most four signals at a time and a hundred in a second; more wait. Use one client, or its
+//! clones, in a process.
+//!
+//! [`Routing`]: interlock_domain::routing::Routing
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod ask;
+mod call_status;
+mod entity_call_error;
+mod entity_calls;
+mod entity_client;
+mod entity_handle;
+mod entity_run;
+mod failure_text;
+mod list_error;
+mod paused;
+pub mod request_id;
+mod search_attribute_gate;
+mod sending_lanes;
+mod target_client;
+mod tenant_gate;
+pub mod visibility;
+
+pub use ask::IN_A_TASK;
+pub use call_status::StatusMeaning;
+pub use entity_call_error::EntityCallError;
+pub use entity_client::EntityClient;
+pub use entity_handle::EntityHandle;
+pub use entity_run::{CallUnderWay, EntityRun};
+pub use failure_text::failure_text;
+pub use interlock_workflows::names;
+pub use list_error::ListError;
+pub use paused::Paused;
+pub use search_attribute_gate::{Registration, SearchAttributeGate};
+pub use target_client::TargetClient;

@@ -1,0 +1,162 @@
+//! Calls to target entities: signal-with-start, and update-with-start for a person's action.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use backon::Retryable;
+use interlock_domain::ids::TargetId;
+use interlock_domain::message::Envelope;
+use interlock_domain::routing::{EntityRoute, Routing, target_of_workflow};
+use interlock_domain::target::{BreakerReport, TargetAction, TargetRules};
+use interlock_workflows::{TargetStart, names};
+use serde::Serialize;
+use serde_json::Value;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_client::{Client, NamespacedClient};
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowIdReusePolicy;
+use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
+use tonic::Request;
+
+use crate::entity_call_error::EntityCallError;
+use crate::entity_calls::{EntityCalls, Start, busy_waits};
+use crate::request_id;
+
+/// Reaches the entities of targets. [`EntityClient::targets`](crate::EntityClient::targets) makes it.
+#[derive(Clone)]
+pub struct TargetClient {
+    calls: EntityCalls,
+    routing: Arc<Routing>,
+    rules: Arc<BTreeMap<TargetId, TargetRules>>,
+}
+
+impl TargetClient {
+    /// Reaches them by these calls, and starts those that do not run with these rules.
+    pub(crate) fn new(calls: EntityCalls, routing: Arc<Routing>, rules: BTreeMap<TargetId, TargetRules>) -> Self {
+        Self { calls, routing, rules: Arc::new(rules) }
+    }
+
+    /// The targets whose rules are known, sorted.
+    pub fn targets(&self) -> impl Iterator<Item = &TargetId> {
+        self.rules.keys()
+    }
+
+    /// What Temporal knows this process as.
+    pub fn identity(&self) -> String {
+        self.client().identity()
+    }
+
+    /// The connection.
+    pub fn client(&self) -> &Client {
+        self.calls.client()
+    }
+
+    /// Where everything is.
+    pub fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// What is configured of a target, or the usual.
+    pub fn rules(&self, target: &TargetId) -> TargetRules {
+        self.rules.get(target).cloned().unwrap_or_default()
+    }
+
+    /// The targets whose entities run, as far as Temporal's visibility knows by now.
+    ///
+    /// # Errors
+    /// [`EntityCallError`].
+    pub async fn running(&self) -> Result<Vec<TargetId>, EntityCallError> {
+        let prefix = format!("{}/target/", self.routing.settings().prefix.as_str());
+        let mut request = ListWorkflowExecutionsRequest {
+            namespace: self.routing.settings().namespace.clone(),
+            query: format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TARGET_ENTITY),
+            ..Default::default()
+        };
+        let mut running = Vec::new();
+        loop {
+            let page = self.client().clone().list_workflow_executions(Request::new(request.clone())).await;
+            let page = page
+                .map_err(|status| EntityCallError::Refused { workflow_id: prefix.clone(), status: Box::new(status) })?;
+            let page = page.into_inner();
+            let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
+            running.extend(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| target_of_workflow(&id)));
+            if page.next_page_token.is_empty() {
+                return Ok(running);
+            }
+            request.next_page_token = page.next_page_token;
+        }
+    }
+
+    /// Tells a target's entity what is configured; starts it where it does not run.
+    ///
+    /// # Errors
+    /// [`EntityCallError`].
+    pub async fn configure(&self, target: &TargetId) -> Result<(), EntityCallError> {
+        self.signal(target, names::CONFIGURE, self.rules(target)).await
+    }
+
+    /// Whether a target's entity runs.
+    ///
+    /// # Errors
+    /// [`EntityCallError`].
+    pub async fn runs(&self, target: &TargetId) -> Result<bool, EntityCallError> {
+        self.calls.runs(&self.routing.target(target)).await
+    }
+
+    /// Starts a target's entity again where it does not run, since somebody terminated it, and says whether it did not.
+    /// The new one asks how target and queue stand, and opens the queue that the old one left closed.
+    ///
+    /// # Errors
+    /// [`EntityCallError`].
+    pub async fn revive(&self, target: &TargetId) -> Result<bool, EntityCallError> {
+        let is_running = self.runs(target).await?;
+        if !is_running {
+            self.configure(target).await?;
+        }
+        Ok(!is_running)
+    }
+
+    /// Tells a target's entity what a breaker did; starts it where it does not run.
+    ///
+    /// # Errors
+    /// [`EntityCallError`].
+    pub async fn report(&self, target: &TargetId, report: &BreakerReport) -> Result<(), EntityCallError> {
+        self.signal(target, names::REPORT, report).await
+    }
+
+    async fn signal<M: Serialize + Sync>(
+        &self,
+        target: &TargetId,
+        signal: &str,
+        message: M,
+    ) -> Result<(), EntityCallError> {
+        let route = self.routing.target(target);
+        let message = Envelope::new(message).with_home(self.routing.home(&route));
+        let start = self.start(target, &route).await?;
+        let request_id = uuid::Uuid::new_v4().to_string();
+        self.calls.signal_with_start(&route, start, signal, &message, &request_id).await
+    }
+
+    /// Carries out a person's action, and answers what the entity answers: `{"done":…,"target":…}` or
+    /// `{"refused":{"code","detail"}}`. Starts the entity where it does not run.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; the action may have been taken all the same, and may be sent again with its id.
+    pub async fn act(&self, target: &TargetId, action: &TargetAction) -> Result<Value, EntityCallError> {
+        let route = self.routing.target(target);
+        let update_id = request_id::of(&[&route.workflow_id, &action.mark().to_string()]);
+        let start = self.start(target, &route).await?;
+        (|| self.calls.update_with_start(&route, start.clone(), names::ACT, action, &update_id))
+            .retry(busy_waits())
+            .when(EntityCallError::will_pass)
+            .await
+    }
+
+    async fn start(&self, target: &TargetId, route: &EntityRoute) -> Result<Start, EntityCallError> {
+        let argument = TargetStart { target: target.to_string(), rules: self.rules(target) };
+        Ok(Start {
+            input: self.calls.payloads(&route.workflow_id, &argument).await?,
+            reuse_policy: WorkflowIdReusePolicy::AllowDuplicate,
+            search_attributes: None,
+        })
+    }
+}
