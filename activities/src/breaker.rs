@@ -13,7 +13,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use interlock_adapters::Verification;
 use interlock_domain::observation::BreakerState;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
-use interlock_domain::target::{BreakerTransition, TargetRules};
+use interlock_domain::target_entity::{BreakerTransition, TargetRules};
 use tokio::sync::oneshot;
 use tower::util::{BoxCloneSyncService, ServiceExt};
 use tower::{Layer, service_fn};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use interlock_domain::outcome::Outcome;
-use interlock_domain::target::{Finding, ProbeAnswer};
+use interlock_domain::target_entity::{Finding, ProbeAnswer};
 use interlock_workflows::TargetProbe;
 
 use crate::set_limit;

@@ -4,7 +4,7 @@
 //! the limit.
 
 use interlock_domain::ids::TargetId;
-use interlock_domain::target::{Limit, Rate, Standing};
+use interlock_domain::target_entity::{Limit, Rate, Standing};
 use interlock_workflows::LimitSetting;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;

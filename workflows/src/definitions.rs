@@ -13,7 +13,7 @@ use interlock_domain::order::Authority;
 use interlock_domain::outcome::{ProvenHolderAnswer, ProvenOutcome};
 use interlock_domain::recording::{Receipted, Requested};
 use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, News, Tally};
-use interlock_domain::target::{ProbeAnswer, Standing};
+use interlock_domain::target_entity::{ProbeAnswer, Standing};
 use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;

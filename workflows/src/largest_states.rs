@@ -13,7 +13,7 @@ use interlock_domain::order::{ClaimMode, OrderKey};
 use interlock_domain::outcome::Outcome;
 use interlock_domain::resource::Resource;
 use interlock_domain::routing::Residence;
-use interlock_domain::target::{
+use interlock_domain::target_entity::{
     self, BreakerReport, BreakerTransition, OPEN_BREAKERS_MAX, TARGET_HISTORY_MAX, Target, TargetAction,
     TargetActionKind, TargetRules,
 };
@@ -330,7 +330,7 @@ fn a_resource_whose_claimants_have_the_longest_names_can_travel() {
 fn a_target_entity_with_all_that_it_remembers_can_travel() {
     let mut noise = Noise(5);
     let mut target = Target::new("hss".parse().unwrap(), TargetRules::default(), NOW);
-    target.step(NOW, target::Input::Woke);
+    target.step(NOW, target_entity::Input::Woke);
     for number in 0..2 * TARGET_HISTORY_MAX.max(OPEN_BREAKERS_MAX) {
         let kind = if number % 2 == 0 { TargetActionKind::Pause { until: None } } else { TargetActionKind::Resume };
         let (action_id, actor, reason) = (noise.text(200), noise.text(1_000), noise.text(1_000));
@@ -341,7 +341,7 @@ fn a_target_entity_with_all_that_it_remembers_can_travel() {
             transition: BreakerTransition::Opened,
             reason: noise.text(1_000),
         };
-        target.step(NOW, target::Input::Reported(report));
+        target.step(NOW, target_entity::Input::Reported(report));
     }
     assert_eq!((target.history.len(), target.open_breakers.len()), (TARGET_HISTORY_MAX, OPEN_BREAKERS_MAX));
     fits("a target entity", &target);

@@ -8,7 +8,7 @@ use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::Envelope;
 use interlock_domain::routing::{Home, Residence, target_of_workflow};
-use interlock_domain::target::{
+use interlock_domain::target_entity::{
     BreakerReport, Effect, Finding, Input, ProbeAnswer, Target, TargetAction, TargetActionDone, TargetRules,
 };
 use serde::{Deserialize, Serialize};

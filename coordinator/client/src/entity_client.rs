@@ -8,7 +8,7 @@ use backon::Retryable;
 use interlock_domain::ids::{CustomerId, ResourceId, TargetId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Delivery, Envelope, Ticket};
 use interlock_domain::routing::{EntityAddress, EntityRoute, Routing};
-use interlock_domain::target::TargetRules;
+use interlock_domain::target_entity::TargetRules;
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -7,7 +7,7 @@ use backon::Retryable;
 use interlock_domain::ids::TargetId;
 use interlock_domain::message::Envelope;
 use interlock_domain::routing::{EntityRoute, Routing, target_of_workflow};
-use interlock_domain::target::{BreakerReport, TargetAction, TargetRules};
+use interlock_domain::target_entity::{BreakerReport, TargetAction, TargetRules};
 use interlock_workflows::{TargetStart, names};
 use serde::Serialize;
 use serde_json::Value;

@@ -25,7 +25,7 @@ pub mod resource;
 pub mod retry;
 pub mod routing;
 pub mod sweep;
-pub mod target;
+pub mod target_entity;
 pub mod tenant;
 pub mod toml_text;
 pub mod trace_parent;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Utc;
 use clap::{Args, Subcommand};
 use interlock_domain::ids::{TargetId, Timestamp};
-use interlock_domain::target::{Rate, TargetActionKind};
+use interlock_domain::target_entity::{Rate, TargetActionKind};
 use serde_json::Value;
 
 use super::age::age_of;

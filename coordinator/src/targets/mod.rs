@@ -9,7 +9,7 @@ use std::time::Duration;
 use interlock_client::{EntityCallError, TargetClient};
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, TenantId};
-use interlock_domain::target::{TargetAction, TargetActionDone, TargetActionKind, TargetRules};
+use interlock_domain::target_entity::{TargetAction, TargetActionDone, TargetActionKind, TargetRules};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

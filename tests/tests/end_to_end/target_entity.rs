@@ -6,7 +6,7 @@ use std::time::Duration;
 use interlock_adapters::{MaintenanceSettings, TargetSettings};
 use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::limits::EntityLimits;
-use interlock_domain::target::Rate;
+use interlock_domain::target_entity::Rate;
 use interlock_workflows::{Sweep, TargetEntity, names};
 use serde_json::{Value, json};
 

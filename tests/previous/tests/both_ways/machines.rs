@@ -16,7 +16,7 @@ use crate::this::ids::{CustomerRef, Incarnation, Timestamp};
 use crate::this::limits::EntityLimits;
 use crate::this::message::{Envelope, ToCustomer, ToResource};
 use crate::this::routing::Home;
-use crate::this::target::{
+use crate::this::target_entity::{
     BreakerReport, BreakerTransition, Finding, Input as ToTarget, MaintenanceWindow, ProbeAnswer, Rate, Target,
     TargetAction, TargetActionKind, TargetRules,
 };
