@@ -1,9 +1,9 @@
 //! The largest entities that the limits allow fit into half of what the server takes as one payload, whatever producers
 //! send: an entity that could not hand its state to its next run would be stuck for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use interlock_domain::catalog::{Catalog, PlanContext};
+use interlock_domain::catalog::Catalog;
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, Customer, Effect, Input};
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
@@ -11,6 +11,7 @@ use interlock_domain::limits::{EntityLimits, QUEUED_NAMES_BYTES_MAX};
 use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{ClaimMode, OrderKey};
 use interlock_domain::outcome::Outcome;
+use interlock_domain::planning::Planner;
 use interlock_domain::resource::Resource;
 use interlock_domain::routing::Residence;
 use interlock_domain::target_entity::{
@@ -100,20 +101,15 @@ impl Busy {
     }
 
     fn admit(&self, admission: &Admission) -> AdmissionAnswer {
-        let me = &self.machine.me;
-        let plan = |event: &Event, accepted_at| {
-            let context = PlanContext {
-                tenant: &me.tenant,
-                customer: &me.customer,
-                accepted_at,
-                targets: &BTreeMap::new(),
-                holdings: &admission.holdings,
-                limits: &self.machine.limits,
-            };
-            Catalog::reference().plan(&context, event).unwrap().plan
+        let planner = Planner {
+            catalog: &Catalog::reference(),
+            targets: &BTreeMap::new(),
+            limits: &self.machine.limits,
+            proving: &BTreeSet::new(),
+            leases: true,
         };
-        let admitted = admission.events.iter().map(|waiting| {
-            let plan = plan(&waiting.event, waiting.key.accepted_at);
+        let admitted = admission.events.iter().zip(planner.plan_batch(admission)).map(|(waiting, planned)| {
+            let plan = planned.unwrap().plan;
             let tickets = admission.tickets(&waiting.key, &plan);
             let answers = tickets.into_iter().map(|(resource, _)| (resource, self.answer.clone())).collect();
             Admitted::Planned { plan, answers }

@@ -20,6 +20,7 @@ pub mod message;
 pub mod observation;
 pub mod order;
 pub mod outcome;
+pub mod planning;
 pub mod recording;
 pub mod resource;
 pub mod retry;

@@ -1,8 +1,8 @@
 //! What an event asks for, written by hand: claims and steps, from which a plan is made.
 
-use interlock_domain::customer::Admission;
+use interlock_domain::catalog::Holdings;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::ResourceId;
+use interlock_domain::ids::{CustomerId, ResourceId};
 use interlock_domain::order::{
     Claim, ClaimMode, Late, OnFailure, Plan, PlannedStep, Rejection, ReleaseWhen, ResourcePolicy,
 };
@@ -196,26 +196,26 @@ impl Deed {
         self
     }
 
-    /// The plan that an admission of this deed makes.
+    /// The plan of this deed for a customer that holds, or is about to hold, `holdings`.
     ///
     /// # Errors
     /// A rejection where the deed is one that the planner refuses.
-    pub fn plan(&self, admission: &Admission, policy: &ResourcePolicy) -> Result<Plan, Rejection> {
+    pub fn plan(&self, customer: &CustomerId, holdings: &Holdings, policy: &ResourcePolicy) -> Result<Plan, Rejection> {
         if self.is_unplannable {
             return Err(Rejection::new(ErrorCode::UnknownEventType, "The catalog does not know this type."));
         }
         if self.releases_all {
             let mut deed = Self::empty(&self.name);
-            for held in admission.holdings.keys().map(ToString::to_string) {
+            for held in holdings.keys().map(ToString::to_string) {
                 deed = deed.claim(ClaimMode::Release, &held).step("hss", &[(Write::Release, &held)]);
             }
-            return Ok(deed.fixed_plan(admission, policy));
+            return Ok(deed.fixed_plan(customer, policy));
         }
-        Ok(self.fixed_plan(admission, policy))
+        Ok(self.fixed_plan(customer, policy))
     }
 
-    fn fixed_plan(&self, admission: &Admission, policy: &ResourcePolicy) -> Plan {
-        let party = admission.customer.customer.to_string();
+    fn fixed_plan(&self, customer: &CustomerId, policy: &ResourcePolicy) -> Plan {
+        let party = customer.to_string();
         let claim = |claim: &DeedClaim| Claim {
             resource: claim.resource.clone(),
             mode: claim.mode,

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use interlock_domain::catalog::Planned;
+use interlock_domain::customer::{Admission, EventToAdmit};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerRef, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::EntityLimits;
-use interlock_domain::order::{Authority, ResourcePolicy};
+use interlock_domain::order::{Authority, Rejection, ResourcePolicy};
+use interlock_domain::planning::plan_in_order;
 
 use crate::broken::Broken;
 use crate::deed::Deed;
@@ -327,6 +331,25 @@ impl Scenario {
     /// The index of an event of this world, by its id.
     pub fn event_index(&self, event_id: &str) -> Option<usize> {
         event_id.strip_prefix('e')?.parse().ok().filter(|index| *index < self.events.len())
+    }
+
+    /// What the scenario says of an event that waits for admission.
+    pub fn spec_of(&self, waiting: &EventToAdmit) -> Option<&EventSpec> {
+        self.event_index(&waiting.event.id).map(|event| &self.events[event])
+    }
+
+    /// Plans the events of a batch in the order in which an admission does, with deeds in place of a catalog.
+    pub fn plan_batch(&self, admission: &Admission) -> Vec<Result<Planned, Rejection>> {
+        let policy = self.policy();
+        plan_in_order(admission, |waiting, holdings| {
+            let deed = self.spec_of(waiting).and_then(|spec| spec.deed.as_ref());
+            let deed = deed.ok_or_else(|| Rejection::new(ErrorCode::UnknownEventType, "No such event."))?;
+            let mut plan = deed.plan(&admission.customer.customer, holdings, &policy)?;
+            if let Some(broken) = self.broken {
+                broken.planned(&mut plan);
+            }
+            Ok(Planned { order: waiting.key.order.clone(), plan, forward: None })
+        })
     }
 
     /// The index of a customer.

@@ -1,6 +1,7 @@
 //! Each machine alone, under inputs that no world would send: it is total, a repetition changes nothing, and its state
 //! survives the way through JSON at any moment.
 
+use interlock_domain::catalog::Planned;
 use interlock_domain::customer::{
     Action, ActionKind, AdmissionAnswer, Admitted, Customer, Effect, Input, Local, OrderStep,
 };
@@ -92,18 +93,15 @@ fn answer(world: &Scenario, customer: &Customer, raw: u8) -> AdmissionAnswer {
         Effect::Admit(admission) => Some(admission),
         _ => None,
     });
-    let events = admission.iter().flat_map(|admission| admission.events.iter().take(count));
-    let admitted = events.map(|waiting| {
-        let deed = world.event_index(&waiting.event.id).and_then(|event| world.events[event].deed.as_ref());
-        let admission = admission.as_ref().expect("there are events");
-        match deed.map(|deed| deed.plan(admission, &world.policy())) {
-            Some(Ok(plan)) => {
-                let tickets = admission.tickets(&waiting.key, &plan).into_iter();
-                let answers = tickets.map(|(resource, _)| (resource, claim_answer(raw)));
-                Admitted::Planned { answers: answers.collect(), plan }
-            }
-            _ => Admitted::Rejected { rejection: Rejection::new(ErrorCode::UnknownEventType, "") },
+    let planned = admission.iter().flat_map(|admission| admission.events.iter().zip(world.plan_batch(admission)));
+    let admitted = planned.take(count).map(|(waiting, planned)| match planned {
+        Ok(Planned { plan, .. }) => {
+            let admission = admission.as_ref().expect("there are events");
+            let tickets = admission.tickets(&waiting.key, &plan).into_iter();
+            let answers = tickets.map(|(resource, _)| (resource, claim_answer(raw)));
+            Admitted::Planned { answers: answers.collect(), plan }
         }
+        Err(rejection) => Admitted::Rejected { rejection },
     });
     AdmissionAnswer {
         admitted: admitted.collect(),

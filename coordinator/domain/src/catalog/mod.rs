@@ -33,7 +33,7 @@ pub use pace::{
     ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS_LIMITS, RETRY_CAP_MS_LIMITS, RETRY_FACTOR_PERCENT_LIMITS,
     RETRY_INITIAL_MS_LIMITS,
 };
-pub use plan::{Forward, PLAN_PARTS_MAX, PlanContext, Planned};
+pub use plan::{Forward, Holdings, PLAN_PARTS_MAX, PlanContext, Planned};
 pub use shared_authority::AuthoritiesDiffer;
 
 use event_rule::{Body, EventRule};

@@ -21,6 +21,9 @@ use crate::order::{Claim, ClaimMode, Plan, PlannedStep, Rejection};
 /// that would be larger is rejected as `plan_too_large`, since a plan is recorded in one piece.
 pub const PLAN_PARTS_MAX: usize = 500;
 
+/// The resources that a customer holds or has an open assign of, each with the name under which targets know the customer there.
+pub type Holdings = BTreeMap<ResourceId, Option<String>>;
+
 /// What an event is planned for.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanContext<'a> {
@@ -34,7 +37,7 @@ pub struct PlanContext<'a> {
     pub targets: &'a BTreeMap<Role, TargetId>,
     /// What the customer holds, and under which party where that is known. For an order that releases all, put in what
     /// its older open orders assign too, else it comes to the customer after its end.
-    pub holdings: &'a BTreeMap<ResourceId, Option<String>>,
+    pub holdings: &'a Holdings,
     /// The limits of the entities: they travel with each claim, and an event passed on is held to the limit of an event.
     pub limits: &'a EntityLimits,
 }

@@ -50,7 +50,6 @@ impl World {
         self.customers[customer].entity.as_ref().map(Tracked::get)
     }
 
-    /// Gives a customer's machine an input and does what it wants.
     /// Starts a customer's entity where there is none.
     pub(super) fn be_there(&mut self, customer: usize) {
         if self.customers[customer].entity.is_none() {
@@ -59,6 +58,7 @@ impl World {
         }
     }
 
+    /// Gives a customer's machine an input and does what it wants.
     pub(super) fn tell_customer(&mut self, customer: usize, input: Input, seen: &mut Sightings) -> Checked {
         let now = Timestamp(self.now);
         let broken = self.scenario.broken.filter(|_| Broken::may_hide(&input));
@@ -170,21 +170,13 @@ impl World {
                 return Ok(());
             }
             Effect::Admit(admission) => {
-                let policy = self.scenario.policy();
-                let work = admission.events.iter().map(|waiting| {
-                    let event = self.scenario.event_index(&waiting.event.id);
-                    let spec = event.map(|event| &self.scenario.events[event]);
-                    let deed = spec.and_then(|spec| spec.deed.as_ref());
-                    let mut plan = deed.map_or_else(
-                        || Err(Rejection::new(ErrorCode::UnknownEventType, "No such event.")),
-                        |deed| deed.plan(&admission, &policy),
-                    );
-                    if let (Some(broken), Ok(plan)) = (self.scenario.broken, &mut plan) {
-                        broken.planned(plan);
-                    }
+                let planned = self.scenario.plan_batch(&admission);
+                let work = admission.events.iter().zip(planned).map(|(waiting, planned)| {
+                    let plan = planned.map(|planned| planned.plan);
                     let tickets = plan.as_ref().map(|plan| admission.tickets(&waiting.key, plan)).unwrap_or_default();
                     let tickets = tickets.into_iter().map(|(resource, ticket)| (resource, ticket, None)).collect();
-                    EventWork { plan, to_pass_on: spec.and_then(|spec| spec.passes_on), tickets }
+                    let to_pass_on = self.scenario.spec_of(waiting).and_then(|spec| spec.passes_on);
+                    EventWork { plan, to_pass_on, tickets }
                 });
                 LocalRun::Admit { work: work.collect(), admission: Arc::new(admission) }
             }
