@@ -138,7 +138,7 @@ impl CustomerEntity {
     /// One CloudEvent in structured JSON. Whatever it is, it ends as one order or one rejected event.
     #[signal(name = "submit")]
     pub fn submit(&mut self, _context: &mut SyncWorkflowContext<Self>, event: RawValue) {
-        let event = Event::from_slice(raw_json::bytes(&event), self.machine.limits.event_bytes_max);
+        let event = Event::from_slice(raw_json::bytes(&event), self.machine.limits().event_bytes_max);
         self.signalled(Input::Submitted(event));
     }
 
@@ -292,7 +292,7 @@ impl Entity for CustomerEntity {
     }
 
     fn begin_run(&mut self, edition: Edition) {
-        self.machine.edition = edition;
+        self.machine.begin_run(edition);
         if let (began, Some(first)) = (self.first.0, self.first.1.take()) {
             self.effects = self.machine.step(began, first);
         }
@@ -368,7 +368,7 @@ impl Entity for CustomerEntity {
                 })),
             },
             Effect::Send(messages) => {
-                let sending = Sending { from: context.state(|entity| entity.machine.me.clone()), messages };
+                let sending = Sending { from: context.state(|entity| entity.machine.me().clone()), messages };
                 match leaves {
                     Leaves::Within => Begun::Local(Box::pin(async move {
                         let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
@@ -382,7 +382,7 @@ impl Entity for CustomerEntity {
                 }
             }
             Effect::Show { state, is_first } => {
-                let tenant = context.state(|entity| entity.machine.me.tenant.to_string());
+                let tenant = context.state(|entity| entity.machine.me().tenant.to_string());
                 search_attributes::show_customer(&context, is_first.then_some(tenant), state);
                 Begun::Done
             }
@@ -401,11 +401,11 @@ impl Entity for CustomerEntity {
     }
 
     fn is_to_record(&self, locals_in_a_row: u32) -> bool {
-        self.machine.limits.is_to_record(locals_in_a_row)
+        self.machine.limits().is_to_record(locals_in_a_row)
     }
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.residence.judge(self.machine.limits.continue_as_new(length))
+        self.residence.judge(self.machine.limits().continue_as_new(length))
     }
 
     fn unreadable(&self) -> Option<&str> {

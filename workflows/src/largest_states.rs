@@ -76,9 +76,9 @@ impl Busy {
         self.now = self.now.plus_ms(1);
         let event = json!({
             "specversion": "1.0", "id": format!("6f1b7c1e-3c54-4a7e-8b1e-{:012}", self.events), "source": "/crm/orders",
-            "type": event_type, "subject": self.machine.me.customer, "data": data,
+            "type": event_type, "subject": self.machine.me().customer, "data": data,
         });
-        let event = Event::from_value(&event, self.machine.limits.event_bytes_max).unwrap();
+        let event = Event::from_value(&event, self.machine.limits().event_bytes_max).unwrap();
         let effects = self.machine.step(self.now, Input::Submitted(Ok(event)));
         self.carry_out(effects)
     }
@@ -104,7 +104,7 @@ impl Busy {
         let planner = Planner {
             catalog: &Catalog::reference(),
             targets: &BTreeMap::new(),
-            limits: &self.machine.limits,
+            limits: self.machine.limits(),
             proving: &BTreeSet::new(),
             leases: true,
         };
@@ -116,7 +116,7 @@ impl Busy {
         });
         AdmissionAnswer {
             admitted: admitted.collect(),
-            limits: self.machine.limits,
+            limits: *self.machine.limits(),
             attributes_registered: true,
             home: None,
         }
@@ -170,8 +170,8 @@ fn with_a_past(customer: &str) -> Busy {
     for value in 0..1_000 {
         busy.done("service.updated", &json!({"imsi": "001010000000001", "settings": {"value": value}}));
     }
-    assert_eq!((busy.machine.leases.len(), busy.machine.orders.len()), (HELD, 0));
-    assert_eq!((busy.machine.remembered.len(), busy.machine.journal.len()), (1_000, 100));
+    assert_eq!((busy.machine.leases().len(), busy.machine.orders().len()), (HELD, 0));
+    assert_eq!((busy.machine.remembered().len(), busy.machine.journal().len()), (1_000, 100));
     busy.answer = ClaimAnswer::Queued;
     busy
 }
@@ -183,10 +183,10 @@ fn a_customer_with_all_the_orders_and_all_the_past_that_it_may_have_can_travel()
         busy.submit("number.assigned", &assigned(5_000 + number));
     }
     // So many of the usual orders it may have.
-    assert_eq!((busy.machine.orders.len(), busy.machine.counts.rejected), (1_000, 0));
+    assert_eq!((busy.machine.orders().len(), busy.machine.counts().rejected), (1_000, 0));
     fits("1,000 orders for a number", &busy.machine);
     busy.submit("number.assigned", &assigned(6_000));
-    assert_eq!((busy.machine.orders.len(), busy.machine.counts.backlog_full), (1_000, 1));
+    assert_eq!((busy.machine.orders().len(), busy.machine.counts().backlog_full), (1_000, 1));
 }
 
 #[test]
@@ -194,26 +194,28 @@ fn a_customer_whose_orders_are_as_large_as_they_may_be_is_limited_by_its_state_a
     let mut noise = Noise(1);
     let mut busy = Busy::new(&noise.text(CUSTOMER_ID_BYTES_MAX), ClaimAnswer::Queued);
     let mut sent = 0;
-    while busy.machine.counts.backlog_full < 10 {
+    while busy.machine.counts().backlog_full < 10 {
         let settings = json!({"apn": noise.text(15 * 1024)});
         busy.submit("service.updated", &json!({"imsi": "001010000000001", "settings": settings}));
         sent += 1;
-        assert!(sent < 1_000, "its state has no limit: {} bytes", busy.machine.weight_bytes);
+        assert!(sent < 1_000, "its state has no limit: {} bytes", busy.machine.weight_bytes());
     }
-    assert!(busy.machine.weight_bytes <= busy.machine.limits.state_bytes_max);
+    assert!(busy.machine.weight_bytes() <= busy.machine.limits().state_bytes_max);
     fits("orders of 15 KiB of noise each", &busy.machine);
 }
 
 /// Has the machine remember as many order ids as it may, all of them of events that said when they happened.
 fn with_all_digests(busy: &mut Busy) {
-    let max = busy.machine.limits.order_digests_max;
+    let max = busy.machine.limits().order_digests_max;
     let mut noise = Noise(7);
     // 256 digests of 12 bytes each, in hexadecimal digits.
     let mut chunk = |_| json!({"last": NOW.0, "digests": noise.hexadecimal(256 * 24)});
     let chunks: Vec<Value> = (0..max / 256).map(&mut chunk).collect();
     let digests = json!({"begun": true, "horizon": NOW.0 - 1, "chunks": chunks});
-    busy.machine.digests = serde_json::from_value(digests).unwrap();
-    assert_eq!(busy.machine.digests.count(), max);
+    let mut state = json!(busy.machine);
+    state["digests"] = digests;
+    busy.machine = serde_json::from_value(state).unwrap();
+    assert_eq!(busy.machine.digests().count(), max);
 }
 
 #[test]
@@ -221,7 +223,7 @@ fn the_ids_of_all_orders_that_are_remembered_take_24_bytes_each_and_less_where_t
     let mut busy = Busy::new("customer", ClaimAnswer::Queued);
     let (plain, bytes) = (serde_json::to_vec(&busy.machine).unwrap().len(), bytes_of(&busy.machine));
     with_all_digests(&mut busy);
-    let max = busy.machine.limits.order_digests_max;
+    let max = busy.machine.limits().order_digests_max;
     let (plain, bytes) = (serde_json::to_vec(&busy.machine).unwrap().len() - plain, bytes_of(&busy.machine) - bytes);
     println!("{max} digests: {plain} bytes of JSON travel as {bytes}");
     assert!((24 * max..25 * max).contains(&plain), "{plain} bytes of JSON");
@@ -233,7 +235,7 @@ fn the_ids_of_all_orders_that_are_remembered_take_24_bytes_each_and_less_where_t
 fn the_largest_customer_that_also_remembers_as_many_order_ids_as_it_may_can_travel() {
     let mut noise = Noise(6);
     let mut busy = Busy::new(&noise.text(CUSTOMER_ID_BYTES_MAX), ClaimAnswer::Queued);
-    while busy.machine.counts.backlog_full == 0 {
+    while busy.machine.counts().backlog_full == 0 {
         let settings = json!({"apn": noise.text(15 * 1024)});
         busy.submit("service.updated", &json!({"imsi": "001010000000001", "settings": settings}));
     }
@@ -264,13 +266,13 @@ fn what_waits_for_admission_counts_as_what_it_becomes() {
     let effects: Vec<Effect> =
         (0..1_000).flat_map(|number| busy.machine.step(NOW, Input::Submitted(Ok(event(number, &mut noise))))).collect();
     fits("an inbox of noise", &busy.machine);
-    let taken_in = busy.machine.inbox.len();
+    let taken_in = busy.machine.inbox().len();
     busy.carry_out(effects);
     fits("what became of it", &busy.machine);
-    let counts = busy.machine.counts;
-    assert!(busy.machine.weight_bytes <= busy.machine.limits.state_bytes_max);
+    let counts = busy.machine.counts();
+    assert!(busy.machine.weight_bytes() <= busy.machine.limits().state_bytes_max);
     assert!(counts.backlog_full > 1_000 - taken_in as u64, "{counts:?}: none that was taken in was too much");
-    assert_eq!(busy.machine.orders.len() as u64 + counts.rejected, 1_000);
+    assert_eq!(busy.machine.orders().len() as u64 + counts.rejected, 1_000);
 }
 
 /// A resource for which so many tickets wait as may, and how many that are.
@@ -339,6 +341,7 @@ fn a_target_entity_with_all_that_it_remembers_can_travel() {
         };
         target.step(NOW, target_entity::Input::Reported(report));
     }
-    assert_eq!((target.history.len(), target.open_breakers.len()), (TARGET_HISTORY_MAX, OPEN_BREAKERS_MAX));
+    let view = target.view();
+    assert_eq!((view.history.len(), view.breakers.len()), (TARGET_HISTORY_MAX, OPEN_BREAKERS_MAX));
     fits("a target entity", &target);
 }

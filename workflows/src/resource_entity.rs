@@ -262,19 +262,19 @@ impl ResourceEntity {
 
     /// When a message was sent, if the machine may go by it. A run of 0.1.0 goes by workflow time.
     fn trusted(&self, now: Timestamp, sent_at: Option<Timestamp>) -> Option<Timestamp> {
-        said_at(now, sent_at).filter(|_| self.machine.edition >= Edition::V0_2)
+        said_at(now, sent_at).filter(|_| self.machine.edition() >= Edition::V0_2)
     }
 
     /// The epoch of the customer that holds it.
     fn held_by(&self) -> Option<Epoch> {
-        self.machine.holder.as_ref().filter(|holder| holder.customer().is_some()).map(|holder| holder.epoch)
+        self.machine.holder().filter(|holder| holder.customer().is_some()).map(|holder| holder.epoch)
     }
 
     /// Notes how long it took from the confirmed release to the next grant. A sender of an earlier build did not say when.
     fn observe_hand_over(&mut self, now: Timestamp, released_at: Option<Timestamp>) {
         let took = released_at.map(|released_at| now.0.saturating_sub(released_at.0));
         if let Some(took_ms) = took.map(|took_ms| u64::try_from(took_ms).unwrap_or(0)) {
-            let kind = self.machine.id.kind().clone();
+            let kind = self.machine.id().kind().clone();
             self.observed.push(Observation::HandedOver { kind, took_ms });
         }
     }
@@ -318,7 +318,7 @@ impl Entity for ResourceEntity {
     }
 
     fn begin_run(&mut self, edition: Edition) {
-        self.machine.edition = edition;
+        self.machine.begin_run(edition);
         if std::mem::take(&mut self.is_continued) {
             self.effects = self.machine.step(self.began, Input::Resumed);
         }
@@ -402,7 +402,7 @@ impl Entity for ResourceEntity {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         match effect {
             Effect::Notify(messages) => {
-                let realm = context.state(|entity| entity.machine.realm.clone());
+                let realm = context.state(|entity| entity.machine.realm().clone());
                 let notification = Notification { realm, messages };
                 let notified = |deliveries| CameIn::Input(Input::Notified(deliveries));
                 match leaves {
@@ -428,11 +428,11 @@ impl Entity for ResourceEntity {
     }
 
     fn is_to_record(&self, locals_in_a_row: u32) -> bool {
-        self.machine.policy.limits.is_to_record(locals_in_a_row)
+        self.machine.policy().limits.is_to_record(locals_in_a_row)
     }
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.residence.judge(self.machine.policy.limits.continue_as_new(length))
+        self.residence.judge(self.machine.policy().limits.continue_as_new(length))
     }
 
     fn unreadable(&self) -> Option<&str> {

@@ -150,7 +150,7 @@ impl ResourceImport {
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<ImportTally> {
         live(context).await;
         if context.state(|import| import.machine.is_done() || import.machine.is_abandoned()) {
-            return Ok(context.state(|import| import.machine.tally));
+            return Ok(context.state(|import| import.machine.tally()));
         }
         let (argument, options) = next_run(context).await;
         context.continue_as_new(argument, options).map(|never| match never {})
@@ -220,12 +220,7 @@ impl ResourceImport {
     }
 
     fn shown(&self) -> Value {
-        let machine = &self.machine;
-        json!({
-            "began_at": machine.began_at, "received": machine.received, "failed": machine.failed, "open": machine.open,
-            "waiting": machine.waiting.as_ref().map(|part| part.number), "tally": machine.tally, "parts": machine.parts, "done": machine.is_done(),
-            "abandoned": machine.is_abandoned(),
-        })
+        json!(self.machine.view())
     }
 }
 
@@ -298,7 +293,8 @@ impl Entity for ResourceImport {
         let Effect::Begin(part) = effect;
         Begun::Call(Box::pin(async move {
             let number = part.number;
-            let (tenant, began_at) = context.state(|import| (import.machine.tenant.clone(), import.machine.began_at));
+            let (tenant, began_at) =
+                context.state(|import| (import.machine.tenant().clone(), import.machine.began_at()));
             let options = ChildWorkflowOptions::workflow_id(part_workflow_id(context.workflow_id(), began_at, number));
             let Ok(input) = raw_json::write(&PartInput { tenant, part }) else {
                 return Some(CameIn::Ended(number, None));

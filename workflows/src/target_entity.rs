@@ -242,7 +242,7 @@ impl Entity for TargetEntity {
     ) -> Begun<CameIn> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         Begun::Call(Box::pin(async move {
-            let target = context.state(|entity| entity.machine.name.clone());
+            let target = context.state(|entity| entity.machine.name().clone());
             let options = activity_options::upkeep(&interrupt);
             let input = match effect {
                 Effect::SetLimit { standing, .. } => {
@@ -270,7 +270,7 @@ impl Entity for TargetEntity {
     }
 
     fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.residence.judge(self.machine.rules.limits.continue_as_new(length))
+        self.residence.judge(self.machine.rules().limits.continue_as_new(length))
     }
 
     fn unreadable(&self) -> Option<&str> {
@@ -282,7 +282,7 @@ impl Entity for TargetEntity {
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
-        let start = json!({ "target": self.machine.name });
+        let start = json!({ "target": self.machine.name() });
         start_argument::carry(&start, &self.residence, &self.machine)
     }
 

@@ -193,7 +193,7 @@ impl Entity for TenantEntity {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         Begun::Call(Box::pin(async move {
             let (tenant, outlook) =
-                context.state(|entity| (entity.machine.name.clone(), entity.machine.outlook.clone()));
+                context.state(|entity| (entity.machine.name().clone(), entity.machine.outlook().cloned()));
             let options = activity_options::upkeep(&interrupt);
             let wanted = TenantStep { tenant, step, outlook };
             let asked = context.execute_activity(TenantUpkeep::tenant_step, wanted, options);

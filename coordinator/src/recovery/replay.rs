@@ -23,7 +23,7 @@ pub(super) fn replay(me: &CustomerRef, run: &RecordedRun) -> Replayed {
         Some(carried) => (**carried).clone(),
         None => Customer::new(me.clone(), Incarnation(run.began.0)),
     };
-    customer.edition = run.edition;
+    customer.begin_run(run.edition);
     let mut replayed = Replayed { customer, diverged: None };
     replayed.begin(me, run);
     for task in &run.tasks {
@@ -62,7 +62,7 @@ impl Replayed {
         match came_in {
             CameIn::Submitted(submitted) => drop(self.customer.step(now, Input::Submitted(submitted.event.clone()))),
             // Runs of 0.1.0 were not told.
-            CameIn::WasReset if self.customer.edition < Edition::V0_2 => {}
+            CameIn::WasReset if self.customer.edition() < Edition::V0_2 => {}
             CameIn::WasReset => drop(self.customer.step(now, Input::WasReset)),
             CameIn::Told(message) => drop(self.customer.step(now, Input::Told(message.clone()))),
             // Whoever acted was answered then.
@@ -75,7 +75,7 @@ impl Replayed {
             return;
         }
         let EndedCall { request, answer } = call;
-        let order = self.customer.orders.get(&request.order);
+        let order = self.customer.orders().get(&request.order);
         let step = order.and_then(|order| {
             order.steps.iter().position(|s| s.planned.name == request.step && s.state == StepState::Running)
         });
@@ -97,7 +97,7 @@ impl Replayed {
         if self.diverged.is_some() {
             return;
         }
-        match (local, self.customer.local) {
+        match (local, self.customer.local()) {
             (EndedLocal::Admitted(answer), Local::Admitting(count)) if answer.admitted.len() == count => {
                 self.customer.step(now, Input::Admitted((**answer).clone()));
             }

@@ -87,7 +87,7 @@ fn notice(world: &Scenario, (kind, a, b, c): Raw) -> ToCustomer {
 
 /// The answer to whatever the customer has asked its admission, or to nothing.
 fn answer(world: &Scenario, customer: &Customer, raw: u8) -> AdmissionAnswer {
-    let count = if let Local::Admitting(count) = customer.local { count } else { 1 };
+    let count = if let Local::Admitting(count) = customer.local() { count } else { 1 };
     let effects = customer.clone().step(Timestamp(BEGINNING_MS), Input::Resumed);
     let admission = effects.into_iter().find_map(|effect| match effect {
         Effect::Admit(admission) => Some(admission),
@@ -147,11 +147,11 @@ fn essence(customer: &Customer) -> String {
     let steps =
         |steps: &Vec<OrderStep>| steps.iter().map(|step| (step.state.clone(), step.maybe_sent)).collect::<Vec<_>>();
     let orders: Vec<_> =
-        customer.orders.values().map(|order| (&order.key, &order.ending, steps(&order.steps))).collect();
+        customer.orders().values().map(|order| (&order.key, &order.ending, steps(&order.steps))).collect();
     let leases: Vec<_> =
-        customer.leases.iter().map(|(id, lease)| (id, lease.epoch, lease.kept, lease.leaving)).collect();
-    let inbox: Vec<_> = customer.inbox.iter().map(|waiting| &waiting.key).collect();
-    format!("{orders:?} {leases:?} {inbox:?} {:?} {:?}", customer.remembered, customer.settled)
+        customer.leases().iter().map(|(id, lease)| (id, lease.epoch, lease.kept, lease.leaving)).collect();
+    let inbox: Vec<_> = customer.inbox().iter().map(|waiting| &waiting.key).collect();
+    format!("{orders:?} {leases:?} {inbox:?} {:?} {:?}", customer.remembered(), customer.settled())
 }
 
 fn me(world: &Scenario) -> CustomerRef {
@@ -203,7 +203,7 @@ fn resource_input(world: &Scenario, resource: &Resource, raw: Raw) -> resource::
         0..=5 => resource::Input::Told(told(world, (a, b, c, kind))),
         6 | 7 => {
             let delivery = if a % 4 == 0 { Delivery::Lost } else { Delivery::Delivered };
-            resource::Input::Notified(vec![delivery; resource.sending])
+            resource::Input::Notified(vec![delivery; resource.sending()])
         }
         8 if c % 4 == 3 => resource::Input::LookUpEndedByHand { said: "failed".to_owned() },
         8 => resource::Input::LookedUp(match a % 4 {
@@ -284,8 +284,8 @@ proptest! {
                 let input = resource_input(&world, &resource, raw);
                 resource.step(now, input);
             }
-            prop_assert!(resource.epoch >= epoch, "epochs only grow");
-            epoch = resource.epoch;
+            prop_assert!(resource.epoch() >= epoch, "epochs only grow");
+            epoch = resource.epoch();
             let (again, json) = through_json(&resource);
             prop_assert_eq!(again, json);
         }
@@ -302,10 +302,10 @@ proptest! {
         }
         let claimed = ticket(&world, claimed.0, claimed.1, claimed.2);
         let (first, _) = resource.claim(now, claimed.clone());
-        let (holder, queue) = (resource.holder.clone(), resource.queue.clone());
+        let (holder, queue) = (resource.holder().cloned(), resource.queue().clone());
         let (second, _) = resource.claim(now, claimed);
         prop_assert_eq!(first, second);
-        prop_assert_eq!(resource.holder.map(|holder| holder.epoch), holder.map(|holder| holder.epoch));
-        prop_assert_eq!(resource.queue, queue);
+        prop_assert_eq!(resource.holder().map(|holder| holder.epoch), holder.map(|holder| holder.epoch));
+        prop_assert_eq!(resource.queue(), &queue);
     }
 }

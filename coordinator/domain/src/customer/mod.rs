@@ -21,6 +21,7 @@ mod imported;
 mod intake;
 mod journal;
 mod keys;
+mod known;
 mod lanes;
 mod lease;
 mod listing;

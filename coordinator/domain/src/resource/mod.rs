@@ -23,6 +23,7 @@ mod force;
 mod granting;
 mod holder;
 mod import;
+mod known;
 mod life;
 mod look_up;
 mod messages;

@@ -27,7 +27,7 @@ pub use view::{BreakerView, ProbeView, TargetHistoryView, TargetView};
 
 use serde::{Deserialize, Serialize};
 
-use crate::customer::Refusal;
+use crate::action_words::Refusal;
 use crate::ids::Timestamp;
 
 /// What reaches a target entity, a person's actions aside: those are answered by [`Target::act`].

@@ -15,7 +15,7 @@ pub use state::*;
 use serde::{Deserialize, Serialize};
 
 use crate::action_mark::ActionMark;
-use crate::customer::{Refusal, check_action_words};
+use crate::action_words::{Refusal, check_action_words};
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::Timestamp;
 

@@ -119,47 +119,47 @@ pub struct TenantHistoryEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// Its name.
-    pub name: TenantId,
+    pub(super) name: TenantId,
     /// Where it stands.
-    pub state: TenantState,
+    pub(super) state: TenantState,
     /// Since when.
-    pub since: Timestamp,
+    pub(super) since: Timestamp,
     /// Whether new events are refused.
     #[serde(default)]
-    pub closed: bool,
+    pub(super) closed: bool,
     /// What those who take events in were told last.
     #[serde(default)]
-    pub shown_closed: bool,
+    pub(super) shown_closed: bool,
     /// What is set for it by whoever on-boarded it: workers that have other settings do not prepare it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outlook: Option<TenantOutlook>,
+    pub(super) outlook: Option<TenantOutlook>,
     /// How the steps of on-boarding stand; those that are missing were not begun.
     #[serde(default)]
-    pub steps: BTreeMap<Step, StepEntry>,
+    pub(super) steps: BTreeMap<Step, StepEntry>,
     /// How many customers had open orders when it was looked last.
     #[serde(default)]
-    pub customers_left: Option<u64>,
+    pub(super) customers_left: Option<u64>,
     /// Why that could not be looked at.
     #[serde(default)]
-    pub drain_fault: Option<StepFault>,
+    pub(super) drain_fault: Option<StepFault>,
     /// How often in a row there were none.
     #[serde(default)]
-    pub quiet_looks: u32,
+    pub(super) quiet_looks: u32,
     /// Failures in a row of what is tried.
     #[serde(default)]
-    pub failures_in_a_row: u32,
+    pub(super) failures_in_a_row: u32,
     /// What is under way.
     #[serde(default)]
-    pub under_way: Option<Task>,
+    pub(super) under_way: Option<Task>,
     /// When what is due is begun, at the earliest.
     #[serde(default)]
-    pub not_before: Option<Timestamp>,
+    pub(super) not_before: Option<Timestamp>,
     /// Actions taken, oldest first, bounded.
     #[serde(default)]
-    pub actions: VecDeque<String>,
+    pub(super) actions: VecDeque<String>,
     /// What happened, oldest first, bounded.
     #[serde(default)]
-    pub history: VecDeque<TenantHistoryEntry>,
+    pub(super) history: VecDeque<TenantHistoryEntry>,
 }
 
 impl Tenant {
@@ -182,6 +182,16 @@ impl Tenant {
             actions: VecDeque::new(),
             history: VecDeque::new(),
         }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &TenantId {
+        &self.name
+    }
+
+    /// What is set for it by whoever on-boarded it.
+    pub fn outlook(&self) -> Option<&TenantOutlook> {
+        self.outlook.as_ref()
     }
 
     /// Whether new events are refused.

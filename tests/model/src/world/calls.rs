@@ -88,7 +88,7 @@ impl World {
         let Some(CallRun { phase: Phase::Answered(outcome), .. }) = run else { return Ok(()) };
         if matches!(outcome, Outcome::InUse { .. }) {
             seen.see(Sighting::Contested);
-            let order = self.machine(call.customer).and_then(|machine| machine.orders.get(&call.order));
+            let order = self.machine(call.customer).and_then(|machine| machine.orders().get(&call.order));
             let changed_nothing =
                 order.is_some_and(|order| order.steps.iter().all(|step| step.state != StepState::Done));
             // A release that is left out does not have its order wait again.
@@ -100,7 +100,7 @@ impl World {
         }
         let input = Input::StepEnded { order: call.order.clone(), step: call.step, outcome };
         self.tell_customer(call.customer, input, seen)?;
-        let order = self.machine(call.customer).and_then(|machine| machine.orders.get(&call.order));
+        let order = self.machine(call.customer).and_then(|machine| machine.orders().get(&call.order));
         if let Some(StepState::Held { code, .. }) = order.and_then(|order| Some(&order.steps.get(call.step)?.state))
             && *code == ErrorCode::ReleaseUnconfirmed
         {

@@ -34,11 +34,11 @@ impl World {
         seen.see(Sighting::RejectedEvent);
         let rejections = *self.truth.poisoned.entry((customer, life)).and_modify(|count| *count += 1).or_insert(1);
         let fault = Rejection::new(ErrorCode::NotJson, "The event is not JSON.");
-        let before = self.machine(customer).map(|machine| machine.orders.clone());
+        let before = self.machine(customer).map(|machine| machine.orders().clone());
         self.tell_customer(customer, Input::Submitted(Err(fault)), seen)?;
         let after = self.machine(customer);
-        if after.map(|machine| &machine.orders) != before.as_ref()
-            || after.is_none_or(|machine| machine.counts.rejected < rejections)
+        if after.map(Customer::orders) != before.as_ref()
+            || after.is_none_or(|machine| machine.counts().rejected < rejections)
         {
             return Err(Violation::new(Check::Poison, "an unreadable event did not end as one rejected event"));
         }
@@ -91,7 +91,7 @@ impl World {
         let now = Timestamp(self.now);
         let effects = quick.step(now, input.clone());
         if effects != thorough.step_looking_at_all(now, input.clone()) || quick != thorough {
-            let detail = format!("{} overlooks what is to be done when an event comes in", machine.me);
+            let detail = format!("{} overlooks what is to be done when an event comes in", machine.me());
             return Err(Violation::new(Check::Overlooked, detail));
         }
         Ok(())
@@ -106,7 +106,7 @@ impl World {
     ) -> Checked {
         let broken = self.scenario.broken;
         let Some(entity) = &mut self.customers[customer].entity else { return Ok(()) };
-        let remembered = entity.get().remembered.len();
+        let remembered = entity.get().remembered().len();
         let effects = entity.change(|machine| {
             let effects = change(machine);
             if let Some(broken) = broken {
@@ -142,7 +142,7 @@ impl World {
         let slot = &self.customers[customer];
         let (Some(entity), life) = (&slot.entity, slot.life) else { return Ok(()) };
         let machine = entity.get();
-        for over in machine.remembered.iter().skip(remembered) {
+        for over in machine.remembered().iter().skip(remembered) {
             match over.state {
                 OrderState::Superseded => seen.see(Sighting::Superseded),
                 OrderState::Rejected => seen.see(Sighting::RejectedEvent),
@@ -153,7 +153,7 @@ impl World {
                 return Err(Violation::new(Check::OneTerminalState, detail));
             }
         }
-        let reopened = machine.orders.keys().find(|order| self.truth.ended.contains_key(&((*order).clone(), life)));
+        let reopened = machine.orders().keys().find(|order| self.truth.ended.contains_key(&((*order).clone(), life)));
         match reopened {
             Some(order) => Err(Violation::new(Check::OneTerminalState, format!("{order} is open again"))),
             None => Ok(()),

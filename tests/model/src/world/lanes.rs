@@ -39,7 +39,7 @@ impl World {
             self.check_released(customer, resource)?;
         }
         let named = self.machine(customer).and_then(|machine| {
-            let identity = machine.orders.get(order)?.steps.get(step)?.identity.clone()?;
+            let identity = machine.orders().get(order)?.steps.get(step)?.identity.clone()?;
             Some(identity.named != identity.sent)
         });
         if named == Some(true) {
@@ -70,8 +70,8 @@ impl World {
     ) -> Checked {
         use interlock_domain::customer::ClaimState;
         let Some(machine) = self.machine(customer) else { return Ok(()) };
-        let held = machine.leases.get(resource).map(|lease| lease.epoch);
-        let claim = machine.orders.get(order).and_then(|order| order.claim_on(resource)).map(|claim| claim.state);
+        let held = machine.leases().get(resource).map(|lease| lease.epoch);
+        let claim = machine.orders().get(order).and_then(|order| order.claim_on(resource)).map(|claim| claim.state);
         let Some(epoch) = held.filter(|epoch| request.epochs.get(resource) == Some(epoch)) else {
             if claim == Some(ClaimState::NotHolder) {
                 return Ok(());
@@ -163,19 +163,19 @@ impl World {
     /// P1 with its exceptions.
     fn check_lane(&self, customer: usize, id: &OrderId, request: &ProvisionRequest, seen: &mut Sightings) -> Checked {
         let Some(machine) = self.machine(customer) else { return Ok(()) };
-        let Some(order) = machine.orders.get(id).filter(|order| !order.unordered) else { return Ok(()) };
+        let Some(order) = machine.orders().get(id).filter(|order| !order.unordered) else { return Ok(()) };
         let lane = &request.target;
         let busy = self.customers[customer].calls.iter().find(|((other, _), run)| {
-            run.request.target == *lane && machine.orders.get(other).is_none_or(|other| !other.unordered)
+            run.request.target == *lane && machine.orders().get(other).is_none_or(|other| !other.unordered)
         });
         if let Some(((other, _), _)) = busy {
             return Err(Violation::new(Check::OneCallPerLane, format!("{id} calls {lane} beside {other}")));
         }
         let begun = self.begun(customer, id).is_some();
-        if !begun && machine.inbox.iter().any(|waiting| waiting.key < order.key) {
+        if !begun && machine.inbox().iter().any(|waiting| waiting.key < order.key) {
             return Err(Violation::new(Check::LaneOrder, format!("{id} begins before an older accepted event")));
         }
-        for (other_id, other) in &machine.orders {
+        for (other_id, other) in machine.orders() {
             if other_id == id || other.unordered || !has_open_step(other, lane) {
                 continue;
             }
@@ -245,12 +245,12 @@ pub(super) fn waits_for_lease(machine: &Customer, order: &Order) -> bool {
 /// Whether a customer has a lease that stays and is not in doubt, and no other order of it is in the middle of its work there.
 pub(super) fn may_use(machine: &Customer, order: &Order, resource: &ResourceId) -> bool {
     let stays = |lease: &Lease| lease.leaving.is_none() && lease.due.is_none() && !lease.doubted;
-    let stays = machine.leases.get(resource).is_some_and(stays);
+    let stays = machine.leases().get(resource).is_some_and(stays);
     let in_the_middle = |other: &Order| {
         let naming = || other.steps.iter().filter(|step| step.planned.resources.contains(resource));
         naming().any(|step| !step.state.is_over()) && naming().any(|step| step.dispatches > 0)
     };
-    stays && !machine.orders.values().any(|other| other.key != order.key && in_the_middle(other))
+    stays && !machine.orders().values().any(|other| other.key != order.key && in_the_middle(other))
 }
 
 /// Whether an order waits for a lease, or in a lane behind an older one that does.
@@ -259,7 +259,7 @@ pub(super) fn waits_for_lease_or_behind(machine: &Customer, order: &Order) -> bo
         let open = order.steps.iter().filter(|step| !step.state.is_over());
         open.map(|step| step.planned.target.clone()).collect()
     };
-    let older = machine.orders.values().filter(|other| other.key < order.key && !other.unordered);
+    let older = machine.orders().values().filter(|other| other.key < order.key && !other.unordered);
     waits_for_lease(machine, order)
         || older.into_iter().any(|other| {
             lanes(order).iter().any(|lane| has_open_step(other, lane)) && waits_for_lease_or_behind(machine, other)

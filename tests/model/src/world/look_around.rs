@@ -6,6 +6,7 @@ use interlock_domain::message::{Notice, ProvisionRequest, ToCustomer, ToResource
 use super::perform::Checked;
 use super::{Action, ResourceSlot, Stray, World};
 use crate::broken::Broken;
+use crate::edited::edit;
 use crate::sighting::{Sighting, Sightings};
 use crate::target::writes_of;
 
@@ -36,9 +37,14 @@ impl World {
     pub(super) fn forget_lease(&mut self, resource: usize, customer: usize, seen: &mut Sightings) {
         self.left.leases_forgotten -= 1;
         seen.see(Sighting::LeaseForgotten);
-        let id = &self.scenario.resources[resource];
+        let id = self.scenario.resources[resource].to_string();
         if let Some(entity) = &mut self.customers[customer].entity {
-            entity.change(|machine| machine.leases.remove(id));
+            entity.change(|machine| {
+                edit(machine, |state| {
+                    let leases = state["leases"].as_object_mut().expect("leases are a map");
+                    leases.remove(&id);
+                });
+            });
         }
         self.to_settle.insert((resource, customer));
     }
@@ -50,7 +56,7 @@ impl World {
         if self.machine(customer).is_none() {
             return Ok(());
         }
-        let holder = self.resources[resource].entity.get().holder.as_ref();
+        let holder = self.resources[resource].entity.get().holder();
         let above = holder.map(|holder| holder.epoch).unwrap_or_default();
         let resource = self.scenario.resources[resource].clone();
         self.tell_customer(customer, Input::SettleDifference { resource, above }, seen)
@@ -70,7 +76,7 @@ impl World {
                 .any(|((target, known), of)| (target.as_str() == "hss") == (on == "hss") && known == id && of == party)
         };
         let is_seen = is_registered("hss") || !is_registered("elsewhere");
-        let has_it = self.machine(customer).is_some_and(|machine| machine.leases.contains_key(id));
+        let has_it = self.machine(customer).is_some_and(|machine| machine.leases().contains_key(id));
         has_it && is_seen && !is_called && !flies
     }
 
@@ -94,7 +100,7 @@ impl World {
     pub(super) fn is_all_said(&self) -> bool {
         let silent = |machine: &Customer| {
             let unsent = |(_, message): &(_, ToResource)| matches!(message, ToResource::Reassert { .. });
-            !machine.to_reassert.is_empty() || machine.outbox.iter().any(unsent)
+            !machine.to_reassert().is_empty() || machine.outbox().iter().any(unsent)
         };
         let asks = |message: &ToCustomer| matches!(message.notice, Notice::SayAgain { .. });
         let under_way = |stray: &Stray| match stray {
@@ -102,7 +108,7 @@ impl World {
             Stray::ToCustomer(_, message) => asks(message),
             Stray::Claim(..) => false,
         };
-        let is_asking = self.resources.iter().any(|slot| slot.entity.get().outbox.iter().any(|(_, told)| asks(told)));
+        let is_asking = self.resources.iter().any(|slot| slot.entity.get().outbox().iter().any(|(_, told)| asks(told)));
         let waits_for_nobody = self.scenario.broken == Some(Broken::IsNotToldOfItsDeath);
         let is_all_heard = self.to_look_around.is_empty()
             && !is_asking

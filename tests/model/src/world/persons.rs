@@ -20,7 +20,7 @@ impl World {
     pub(super) fn persons(&self, actions: &mut Vec<Action>) {
         for customer in 0..self.customers.len() {
             let Some(machine) = self.machine(customer) else { continue };
-            for (id, order) in &machine.orders {
+            for (id, order) in machine.orders() {
                 let held =
                     order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }));
                 if held && self.left.person > 0 {
@@ -47,7 +47,7 @@ impl World {
         choice: PersonsChoice,
         seen: &mut Sightings,
     ) -> Checked {
-        let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).is_some_and(|order| {
+        let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).is_some_and(|order| {
             order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }))
         });
         let budget = if held && self.left.person > 0 { &mut self.left.person } else { &mut self.left.cancelled };
@@ -62,7 +62,7 @@ impl World {
                 let own = self.scenario.customers[customer].customer.as_str();
                 let registered = self.registered_to(customer, order).filter(|party| owner_of(party) == own);
                 let party = registered.unwrap_or_else(|| own.to_owned());
-                let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).into_iter();
+                let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).into_iter();
                 let held = held.flat_map(|order| &order.steps);
                 let held = held.filter(|step| matches!(step.state, StepState::Held { .. }));
                 let arguments = || [("party".to_owned(), party.clone().into())].into_iter().collect();
@@ -89,14 +89,14 @@ impl World {
 
     /// Whom a target has what the first held step of an order names.
     fn registered_to(&self, customer: usize, order: &OrderId) -> Option<String> {
-        let steps = &self.machine(customer)?.orders.get(order)?.steps;
+        let steps = &self.machine(customer)?.orders().get(order)?.steps;
         let held = steps.iter().find(|step| matches!(step.state, StepState::Held { .. }))?;
         self.targets.parties(held.planned.resources.first()?).next().cloned()
     }
 
     /// A person who leaves out a release, or the step that undoes an assign, says that it counts as done.
     fn leave_registered(&mut self, customer: usize, order: &OrderId) {
-        let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).into_iter();
+        let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).into_iter();
         let named: Vec<_> = held
             .flat_map(|order| &order.steps)
             .filter(|step| matches!(step.state, StepState::Held { .. }))

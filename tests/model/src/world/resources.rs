@@ -5,7 +5,7 @@ use std::sync::Arc;
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, Timestamp};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket, ToCustomer, ToResource};
 use interlock_domain::outcome::HolderAnswer;
-use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Life, Resource, Vacancy};
+use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource, Vacancy};
 
 use super::perform::Checked;
 use super::resets::Heard;
@@ -20,18 +20,18 @@ use crate::violation::{Check, Violation};
 impl ResourceSlot {
     /// A resource whose entity knows nothing.
     pub fn new(id: ResourceId) -> Self {
-        let realm = RealmId::from(&tenant());
-        let entity = Tracked::new(Resource::new(realm, id));
-        Self { entity, notifying: None, looking_up: None, task: None, past: None, is_ending: false }
+        Self::with(Resource::new(RealmId::from(&tenant()), id))
     }
-}
 
-impl ResourceSlot {
     /// A resource whose entity knows nothing any more, and whether it knows that.
     pub fn reborn(id: ResourceId, is_reborn: bool) -> Self {
-        let mut slot = Self::new(id);
-        slot.entity.change(|machine| machine.life = if is_reborn { Life::NewAgain } else { Life::New });
-        slot
+        let realm = RealmId::from(&tenant());
+        Self::with(if is_reborn { Resource::reborn(realm, id) } else { Resource::new(realm, id) })
+    }
+
+    fn with(machine: Resource) -> Self {
+        let entity = Tracked::new(machine);
+        Self { entity, notifying: None, looking_up: None, task: None, past: None, is_ending: false }
     }
 }
 
@@ -83,7 +83,7 @@ impl World {
         let slot = &mut self.resources[resource];
         let forced_before = released_by_force(slot.entity.get());
         let vouched_for = is_vouched_for(slot.entity.get());
-        let before = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
+        let before = slot.entity.get().holder().map(|holder| (holder.epoch, holder.orphaned_at));
         let (effects, result) = slot.entity.change(|machine| {
             let changed = change(machine);
             if let Some(broken) = broken {
@@ -91,7 +91,7 @@ impl World {
             }
             changed
         });
-        let after = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
+        let after = slot.entity.get().holder().map(|holder| (holder.epoch, holder.orphaned_at));
         if after.is_some() && after.map(|holder| holder.0) != before.map(|holder| holder.0) {
             seen.see(Sighting::Grant);
         }
@@ -101,7 +101,7 @@ impl World {
         if released_by_force(self.resources[resource].entity.get()) > forced_before && !vouched_for {
             self.truth.forced.insert(resource);
         }
-        let is_unclear = self.resources[resource].entity.get().vacancy == Vacancy::Unclear;
+        let is_unclear = self.resources[resource].entity.get().vacancy() == Vacancy::Unclear;
         if is_unclear && self.left.resources_reset < self.scenario.faults.resources_reset {
             // What was known of it is lost: only releases go ahead, and a person decides.
             self.truth.unledgered.insert(resource);
@@ -211,7 +211,7 @@ impl World {
                 None => Ok(()),
             },
             Action::LookUpRead(resource) => {
-                let policy = &self.resources[resource].entity.get().policy;
+                let policy = self.resources[resource].entity.get().policy();
                 let Some(authority) = policy.authority.clone() else { return Ok(()) };
                 let answer = self.targets.find_holder(&authority.target, &self.scenario.resources[resource]);
                 self.resources[resource].looking_up = Some(Some(answer));
@@ -316,19 +316,18 @@ impl World {
 /// How often a person took a lease from its holder: the answer said so, or the holder gave it back too late for the answer.
 /// Whatever was registered under it meanwhile, that is the person's doing, and the history says it.
 fn released_by_force(machine: &Resource) -> usize {
-    let answered = machine.forces.iter().filter(|force| force.answer == ForceAnswer::Released).count();
-    answered + machine.history.iter().filter(|entry| entry.what == "forced").count()
+    let answered = machine.forces().iter().filter(|force| force.answer == ForceAnswer::Released).count();
+    answered + machine.history().iter().filter(|entry| entry.what == "forced").count()
 }
 
 /// Whether a forced release is under way that takes nobody's number away: the target said that nobody has it, nobody insists, and
 /// a living holder is asked.
 fn is_vouched_for(machine: &Resource) -> bool {
-    let asks_holder = machine.forcing.as_ref().is_some_and(|forcing| {
+    let asks_holder = machine.forcing().is_some_and(|forcing| {
         forcing.stage == ForceStage::Holder && !forcing.release.even_if_registered && forcing.other_party.is_none()
     });
-    let lives =
-        machine.holder.as_ref().is_some_and(|holder| holder.customer().is_some() && holder.orphaned_at.is_none());
-    asks_holder && lives && machine.policy.authority.is_some()
+    let lives = machine.holder().is_some_and(|holder| holder.customer().is_some() && holder.orphaned_at.is_none());
+    asks_holder && lives && machine.policy().authority.is_some()
 }
 
 fn see_notice(message: &ToCustomer, seen: &mut Sightings) {

@@ -197,6 +197,6 @@ pub fn of_a_customer_with_a_backlog(reading: &mut Reading) {
         reading.both_ways::<_, previous::event::Event>("events", &event);
         drop(machine.step(NOW.plus_ms(number), Input::Submitted(Ok(event))));
     }
-    assert!(machine.counts.backlog_full > 0);
+    assert!(machine.counts().backlog_full > 0);
     reading.both_ways::<_, previous::customer::Customer>("customers with a backlog", &machine);
 }

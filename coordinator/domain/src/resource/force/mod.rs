@@ -11,7 +11,7 @@ pub use release::*;
 
 use super::{Holder, HolderName, Resource, Vacancy};
 use crate::action_mark::reused;
-use crate::customer::Refusal;
+use crate::action_words::Refusal;
 use crate::error_code::ErrorCode;
 use crate::ids::Timestamp;
 use crate::message::GiveBack;
