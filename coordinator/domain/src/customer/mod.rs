@@ -1,9 +1,10 @@
 //! The customer machine: one customer's orders, leases and lanes, as a pure function `step(now, input) -> effects`.
 //!
 //! The rooms, in the order in which an event walks through them: [`intake`](self) takes an event in, `admission` has it
-//! planned, `claims` minds tickets, `grants` and `giving_back` mind leases, `lanes` says whose turn it is, `outcomes` takes
-//! what became of a step, `abort` ends an order before it is done, `ending` closes orders, `actions` is what a person may
-//! do, `view`, `listing` and `why` are what one may ask, `visibility` is what lists of entities show.
+//! planned, `claims` minds tickets, `grants` and `giving_back` mind leases, `readiness` says what a step
+//! waits for by itself and `turns` whose turn it is, `starting` starts it, `outcomes` takes what became of a step, `abort` ends an
+//! order before it is done, `ending` closes orders, `actions` is what a person may do, `known`, `view`, `listing` and `why` are what
+//! one may ask, `visibility` is what lists of entities show.
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,6 @@ mod intake;
 mod journal;
 mod keys;
 mod known;
-mod lanes;
 mod lease;
 mod listing;
 mod notices;
@@ -30,10 +30,12 @@ mod open_order;
 mod outcomes;
 mod place;
 mod proof;
+mod readiness;
 mod reassert;
 mod reset;
 mod rights;
 mod rings;
+mod starting;
 mod state;
 mod turns;
 mod view;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lanes::NotReady;
+use super::readiness::NotReady;
 use super::turns::Turns;
 use super::{ClaimState, Customer, EventToAdmit, Order, OrderStep, StepState};
 use crate::error_code::ErrorCode;
@@ -216,7 +216,7 @@ impl Turns<'_> {
     fn waits_for_lease(&self, order: &Order) -> Option<WaitingFor> {
         let holds = |resource: &ResourceId| self.holds(order, resource);
         let open = order.steps.iter().filter(|step| step.state == StepState::Open);
-        let step = open.into_iter().find(|step| order.readiness(step, &holds) == Err(NotReady::Lease))?;
+        let step = open.into_iter().find(|step| self.readiness(order, step) == Err(NotReady::Lease))?;
         let missing = missing_leases(order, step, &holds);
         // What the customer has, and another order of it is at work on, is a matter of turns.
         let (in_use, missing): (Vec<_>, Vec<_>) =
@@ -242,7 +242,7 @@ impl Turns<'_> {
         let step = open().find(|step| order.comes_next(step)).or_else(|| open().next())?;
         let since = order.step_since(step);
         let ahead = self.ahead(order, step);
-        if let Some(older) = self.oldest_in_inbox.filter(|older| ahead.is_none() && **older < order.key) {
+        if let Some(older) = self.admitted_first(order).filter(|_| ahead.is_none()) {
             return Some(WaitingFor::Admission { since: since.max(older.accepted_at).to_rfc3339() });
         }
         Some(WaitingFor::Turn {
