@@ -1,6 +1,6 @@
 //! The customer machine takes in again what a run took in.
 
-use interlock_domain::customer::{Customer, Input, Local, StepState};
+use interlock_domain::customer::{Customer, Input, Local};
 use interlock_domain::ids::{CustomerRef, Incarnation, Timestamp};
 use interlock_domain::recording::Edition;
 
@@ -76,9 +76,8 @@ impl Replayed {
         }
         let EndedCall { request, answer } = call;
         let order = self.customer.orders().get(&request.order);
-        let step = order.and_then(|order| {
-            order.steps.iter().position(|s| s.planned.name == request.step && s.state == StepState::Running)
-        });
+        let step = order
+            .and_then(|order| order.steps.iter().position(|s| s.planned.name == request.step && s.state.is_running()));
         match step {
             Some(step) => {
                 let (order, outcome) = (request.order.clone(), answer.outcome.clone());

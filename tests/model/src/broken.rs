@@ -139,7 +139,7 @@ impl Broken {
     pub(crate) fn forged(self, machine: &Customer) -> Vec<(ResourceId, ToResource)> {
         match self {
             Self::GivesBackAfterTheFirstStep => given_back_when(machine, |state| *state == StepState::Done),
-            Self::GivesBackBeforeConfirmation => given_back_when(machine, |state| *state == StepState::Running),
+            Self::GivesBackBeforeConfirmation => given_back_when(machine, StepState::is_running),
             _ => Vec::new(),
         }
     }

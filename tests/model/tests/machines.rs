@@ -144,8 +144,7 @@ fn through_json<T: Serialize + DeserializeOwned>(state: &T) -> (String, String) 
 
 /// What a repetition must not change: all but what is said, noted and counted. Who says a thing twice is told twice.
 fn essence(customer: &Customer) -> String {
-    let steps =
-        |steps: &Vec<OrderStep>| steps.iter().map(|step| (step.state.clone(), step.maybe_sent)).collect::<Vec<_>>();
+    let steps = |steps: &Vec<OrderStep>| steps.iter().map(|step| step.state.clone()).collect::<Vec<_>>();
     let orders: Vec<_> =
         customer.orders().values().map(|order| (&order.key, &order.ending, steps(&order.steps))).collect();
     let leases: Vec<_> =

@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::journal::JournalEntry;
-use super::{Customer, OrderStep, StepIdentity, StepState, TicketState};
+use super::{Customer, OrderStep, StepIdentity, TicketState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::message::ToResource;
@@ -82,7 +82,7 @@ impl Customer {
     pub(super) fn go_by_the_identity_of_the_lease(&mut self, now: Timestamp, id: &OrderId, index: usize) {
         let Some(order) = self.orders.get(id) else { return };
         let step = &order.steps[index];
-        let is_new = step.dispatches == 0 && step.amendments == 0 && !step.maybe_sent;
+        let is_new = step.dispatches == 0 && step.amendments == 0 && !step.state.maybe_sent();
         if !is_new || !order.is_release_step(step) {
             return;
         }
@@ -124,7 +124,7 @@ impl Customer {
                         identity.refused.extend(refused);
                     }
                 }
-                self.set_step(id, index, StepState::Open);
+                self.reopen_step(id, index);
                 self.note_identity(
                     now,
                     id,
@@ -139,7 +139,7 @@ impl Customer {
                 self.note_identity(now, id, detail);
             }
             Registered::Unclear => {
-                self.set_step(id, index, StepState::Held { code: unconfirmed.into(), detail: found });
+                self.hold_step(id, index, unconfirmed.into(), found);
             }
         }
     }

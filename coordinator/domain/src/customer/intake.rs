@@ -3,7 +3,9 @@
 use super::journal::JournalEntry;
 use super::place::Place;
 use super::state::remember_bounded;
-use super::{Customer, Dating, Effect, EventToAdmit, KeyRule, Local, Order, OrderStep, Remembered, StepState};
+use super::{
+    Customer, Dating, EarlierCalls, Effect, EventToAdmit, KeyRule, Local, Order, OrderStep, Remembered, StepState,
+};
 use crate::error_code::ErrorCode;
 use crate::event::Event;
 use crate::ids::{OrderId, Timestamp};
@@ -197,10 +199,8 @@ impl OrderStep {
     pub(super) fn open(planned: PlannedStep, after_reset: bool, now: Timestamp) -> Self {
         Self {
             planned,
-            state: StepState::Open,
+            state: StepState::Open { earlier: EarlierCalls { maybe_sent: false, after_reset } },
             dispatches: 0,
-            maybe_sent: false,
-            after_reset,
             by_hand: 0,
             amendments: 0,
             key_rule: KeyRule::default(),

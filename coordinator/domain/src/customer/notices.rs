@@ -1,7 +1,7 @@
 //! What resources tell a customer.
 
 use super::journal::JournalEntry;
-use super::{ClaimState, Customer, Ending, StepState, TicketState, UnjudgedGrant};
+use super::{ClaimState, Customer, Ending, TicketState, UnjudgedGrant};
 use crate::error_code::ErrorCode;
 use crate::ids::{Epoch, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::{CLOCKS_APART_MS_MAX, RESOURCES_REMEMBERED_MAX};
@@ -124,14 +124,10 @@ impl Customer {
         let Some(order) = self.orders.get_mut(&id) else { return };
         order.claims[index].ticket = TicketState::Refused;
         if order.had_effect() {
-            let held = StepState::Held {
-                code: ErrorCode::QueueFull.into(),
-                detail: format!("the queue of {resource} is at its limit"),
-            };
-            let open = |step: &&mut super::OrderStep| {
-                step.state == StepState::Open && step.planned.resources.contains(resource)
-            };
-            order.steps.iter_mut().filter(open).for_each(|step| step.state = held.clone());
+            let detail = format!("the queue of {resource} is at its limit");
+            let open = |step: &&mut super::OrderStep| step.state.is_open() && step.planned.resources.contains(resource);
+            let hold = |step: &mut super::OrderStep| step.hold(ErrorCode::QueueFull.into(), detail.clone());
+            order.steps.iter_mut().filter(open).for_each(hold);
         } else {
             order.ending = Some(Ending::QueueFull { resource: resource.clone() });
         }

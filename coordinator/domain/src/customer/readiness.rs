@@ -1,6 +1,6 @@
 //! Whether a step may start, as far as its own order and the leases go. Whose turn it is then, `turns` says.
 
-use super::{ClaimState, Customer, Order, OrderStep, StepState};
+use super::{ClaimState, Customer, Order, OrderStep};
 use crate::ids::{ResourceId, TargetId};
 use crate::order::{ClaimMode, ReleaseWhen};
 
@@ -23,7 +23,7 @@ impl Order {
 
     /// Whether no step of it has begun.
     pub(super) fn nothing_begun(&self) -> bool {
-        self.steps.iter().all(|step| !matches!(step.state, StepState::Running | StepState::Done) && !step.maybe_sent)
+        !self.had_effect()
     }
 
     /// Whether a step gives up what it names, and does nothing else.
@@ -38,7 +38,7 @@ impl Order {
     /// # Errors
     /// What it waits for.
     pub(super) fn readiness(&self, step: &OrderStep, holds: &dyn Fn(&ResourceId) -> bool) -> Result<(), NotReady> {
-        if self.late_hold || step.state != StepState::Open {
+        if self.late_hold || !step.state.is_open() {
             return Err(NotReady::Person);
         }
         if !self.comes_next(step) {
@@ -90,11 +90,6 @@ impl Order {
                 let resource = &claim.claim.resource;
                 !holds(resource) && self.open_on(resource)
             })
-    }
-
-    /// The resources that it names, anywhere.
-    pub(super) fn resources(&self) -> impl Iterator<Item = &ResourceId> + '_ {
-        self.claims.iter().map(|claim| &claim.claim.resource)
     }
 }
 

@@ -88,13 +88,11 @@ impl Customer {
             let Some(order) = self.orders.get_mut(&id) else { continue };
             for step in &mut order.steps {
                 match &missing {
-                    Some(resource) if step.state == StepState::Open => {
-                        step.state = StepState::Held {
-                            code: ErrorCode::RightUnproven.into(),
-                            detail: format!("this customer is not known to hold {resource}, which the order uses"),
-                        };
+                    Some(resource) if step.state.is_open() => {
+                        let detail = format!("this customer is not known to hold {resource}, which the order uses");
+                        step.hold(ErrorCode::RightUnproven.into(), detail);
                     }
-                    None if is_unproven(&step.state) => step.state = StepState::Open,
+                    None if is_unproven(&step.state) => step.reopen(),
                     _ => {}
                 }
             }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::identities::step_key;
 use super::keys::choose_key_rule;
 use super::turns::Turns;
-use super::{Customer, Effect, StepState};
+use super::{Customer, Effect};
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::message::ProvisionRequest;
 
@@ -30,7 +30,7 @@ impl Customer {
         let starts = self.orders.get(id).is_some_and(|order| self.has_all_leases(order));
         if let Some(order) = self.orders.get_mut(id) {
             order.started |= starts;
-            order.steps[index].state = StepState::Running;
+            order.steps[index].run();
             order.steps[index].since = now;
         }
     }
@@ -43,7 +43,7 @@ impl Customer {
         choose_key_rule(step, self.edition);
         let planned = &step.planned;
         let epoch_of = |resource: &ResourceId| self.leases.get(resource).map(|lease| (resource.clone(), lease.epoch));
-        let key = step_key(id, step);
+        let (key, earlier) = (step_key(id, step), step.state.earlier());
         let request = ProvisionRequest {
             tenant: self.me.tenant.clone(),
             customer: self.me.customer.clone(),
@@ -57,7 +57,7 @@ impl Customer {
             epochs: planned.resources.iter().filter_map(epoch_of).collect(),
             unproven,
             dispatch: step.dispatches,
-            maybe_sent: step.maybe_sent || step.after_reset,
+            maybe_sent: earlier.maybe_sent || earlier.after_reset,
             proof: planned.proves.then(|| proof_of(&key, step.dispatches)),
             attempt_timeout_ms: planned.attempt_timeout_ms,
             retry: planned.retry,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::readiness::NotReady;
-use super::{Customer, Lease, Order, OrderStep, StepState};
+use super::{Customer, Lease, Order, OrderStep};
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::limits::UNORDERED_RUNNING_MAX;
 use crate::order::OrderKey;
@@ -87,7 +87,7 @@ impl<'a> Turns<'a> {
             let is_passed = bound.contains(&order.key.order) || waits(order);
             let open = || order.steps.iter().filter(|step| !step.state.is_over());
             for target in open().map(|step| &step.planned.target).collect::<BTreeSet<_>>() {
-                let runs = open().any(|step| step.planned.target == *target && step.state == StepState::Running);
+                let runs = open().any(|step| step.planned.target == *target && step.state.is_running());
                 lanes.entry(target).or_default().join(place, order, is_passed, runs);
             }
         }

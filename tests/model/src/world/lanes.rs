@@ -1,7 +1,7 @@
 //! Checks of P1 and P2 at the moment at which a call begins or a request is sent, formulated without the machines'
 //! own rules: from what was begun, what is registered, and what is on its way.
 
-use interlock_domain::customer::{Customer, Lease, Order, StepState};
+use interlock_domain::customer::{Customer, Lease, Order};
 use interlock_domain::ids::{OrderId, ResourceId, TargetId};
 use interlock_domain::message::ProvisionRequest;
 
@@ -237,7 +237,7 @@ pub(super) fn has_open_step(order: &Order, lane: &TargetId) -> bool {
 
 /// Whether an order misses a lease that an open step of it names.
 pub(super) fn waits_for_lease(machine: &Customer, order: &Order) -> bool {
-    let open = order.steps.iter().filter(|step| step.state == StepState::Open);
+    let open = order.steps.iter().filter(|step| step.state.is_open());
     let mut resources = open.flat_map(|step| &step.planned.resources);
     resources.any(|resource| !may_use(machine, order, resource))
 }

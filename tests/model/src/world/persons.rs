@@ -1,6 +1,6 @@
 //! What a person does.
 
-use interlock_domain::customer::{self, ActionKind, StepState};
+use interlock_domain::customer::{self, ActionKind};
 use interlock_domain::ids::OrderId;
 use interlock_domain::limits::CLOCKS_APART_MS_MAX;
 use interlock_domain::order::ReleaseWhen;
@@ -21,8 +21,7 @@ impl World {
         for customer in 0..self.customers.len() {
             let Some(machine) = self.machine(customer) else { continue };
             for (id, order) in machine.orders() {
-                let held =
-                    order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }));
+                let held = order.late_hold || order.steps.iter().any(|step| step.state.is_held());
                 if held && self.left.person > 0 {
                     for choice in
                         [PersonsChoice::Retry, PersonsChoice::Amend, PersonsChoice::Skip, PersonsChoice::Cancel]
@@ -47,9 +46,10 @@ impl World {
         choice: PersonsChoice,
         seen: &mut Sightings,
     ) -> Checked {
-        let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).is_some_and(|order| {
-            order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }))
-        });
+        let held = self
+            .machine(customer)
+            .and_then(|machine| machine.orders().get(order))
+            .is_some_and(|order| order.late_hold || order.steps.iter().any(|step| step.state.is_held()));
         let budget = if held && self.left.person > 0 { &mut self.left.person } else { &mut self.left.cancelled };
         let number = *budget;
         *budget -= 1;
@@ -64,7 +64,7 @@ impl World {
                 let party = registered.unwrap_or_else(|| own.to_owned());
                 let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).into_iter();
                 let held = held.flat_map(|order| &order.steps);
-                let held = held.filter(|step| matches!(step.state, StepState::Held { .. }));
+                let held = held.filter(|step| step.state.is_held());
                 let arguments = || [("party".to_owned(), party.clone().into())].into_iter().collect();
                 ActionKind::Amend { steps: held.map(|step| (step.planned.name.clone(), arguments())).collect() }
             }
@@ -90,7 +90,7 @@ impl World {
     /// Whom a target has what the first held step of an order names.
     fn registered_to(&self, customer: usize, order: &OrderId) -> Option<String> {
         let steps = &self.machine(customer)?.orders().get(order)?.steps;
-        let held = steps.iter().find(|step| matches!(step.state, StepState::Held { .. }))?;
+        let held = steps.iter().find(|step| step.state.is_held())?;
         self.targets.parties(held.planned.resources.first()?).next().cloned()
     }
 
@@ -99,7 +99,7 @@ impl World {
         let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).into_iter();
         let named: Vec<_> = held
             .flat_map(|order| &order.steps)
-            .filter(|step| matches!(step.state, StepState::Held { .. }))
+            .filter(|step| step.state.is_held())
             .flat_map(|step| step.planned.resources.clone())
             .collect();
         for resource in named {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use interlock_domain::customer::{ClaimState, Customer, Order, StepState, TicketState};
+use interlock_domain::customer::{ClaimState, Customer, Order, TicketState};
 use interlock_domain::ids::{OrderId, ResourceId, TicketId};
 use interlock_domain::resource::{HolderName, QueuedTicket, Vacancy};
 
@@ -231,7 +231,7 @@ impl World {
         let mut blockers = Vec::new();
         let Some(machine) = self.machine(customer) else { return blockers };
         let Some(order) = machine.orders().get(id) else { return blockers };
-        if order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. })) {
+        if order.late_hold || order.steps.iter().any(|step| step.state.is_held()) {
             blockers.push(Blocker::Cause);
         }
         for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
@@ -245,7 +245,7 @@ impl World {
                 self.lease_blockers(customer, &claim.claim.resource, &ticket, &mut blockers);
             }
         }
-        for step in order.steps.iter().filter(|step| step.state == StepState::Open) {
+        for step in order.steps.iter().filter(|step| step.state.is_open()) {
             let release = order.claims.iter().any(|claim| {
                 step.planned.resources.contains(&claim.claim.resource)
                     && claim.claim.mode == interlock_domain::order::ClaimMode::Release

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Customer, OrderStep, StepState, refuse};
+use super::{Customer, refuse};
 use crate::action_words::Refusal;
-use crate::customer::{ClaimState, Order, OrderClaim};
+use crate::customer::{ClaimState, Order, OrderClaim, OrderStep, StepState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, Timestamp};
 
@@ -24,11 +24,11 @@ impl Customer {
         for (name, arguments) in steps {
             amended.push((order.amendable(name, arguments)?, arguments));
         }
-        if !order.late_hold && !amended.iter().any(|(index, _)| order.steps[*index].is_held()) {
+        if !order.late_hold && !amended.iter().any(|(index, _)| order.steps[*index].state.is_held()) {
             return refuse(ErrorCode::NothingAmended, "The amendment changes no held step.");
         }
         for (index, arguments) in amended {
-            if self.orders[id].steps[index].is_held() {
+            if self.orders[id].steps[index].state.is_held() {
                 self.reopen(now, id, index);
             }
             self.amend_identity(id, index, arguments);
@@ -70,7 +70,7 @@ impl Order {
             return refuse(ErrorCode::NothingAmended, format!("This order has no step {name}."));
         };
         let step = &self.steps[index];
-        if !step.is_held() && (step.state != StepState::Open || step.dispatches > 0 || step.maybe_sent) {
+        if !step.state.is_held() && (!step.state.is_open() || step.dispatches > 0 || step.state.maybe_sent()) {
             return refuse(ErrorCode::StepHasBegun, format!("The step {name} has started or has ended."));
         }
         for argument in arguments.keys() {

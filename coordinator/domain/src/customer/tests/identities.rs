@@ -52,7 +52,7 @@ fn given_back(effects: &[Effect]) -> &ToResource {
 
 fn held_detail(a: &Customer, id: &str) -> String {
     match &a.orders[&order_id(id)].steps[0].state {
-        StepState::Held { code, detail } => {
+        StepState::Held { code, detail, .. } => {
             assert_eq!(*code, ErrorCode::ReleaseUnconfirmed);
             detail.clone()
         }
@@ -213,7 +213,7 @@ fn the_undoing_of_an_assign_waits_for_a_person_where_another_identity_has_the_nu
     a.step(NOW, Input::StepEnded { order: order_id("e"), step: 1, outcome });
     let outcome = Outcome::InUse { holder: Some("I7".to_owned()) };
     assert_eq!(a.step(NOW, Input::StepEnded { order: order_id("e"), step: 2, outcome }), vec![]);
-    let StepState::Held { code, detail } = &a.orders[&order_id("e")].steps[2].state else { panic!() };
+    let StepState::Held { code, detail, .. } = &a.orders[&order_id("e")].steps[2].state else { panic!() };
     assert_eq!(*code, ErrorCode::ReleaseUnconfirmed);
     assert!(detail.contains("I1") && detail.contains("I7"), "{detail}");
     assert!(a.leases.contains_key(&number()));
@@ -280,7 +280,7 @@ fn a_sim_swap_of_what_the_target_has_under_another_identity_waits_for_a_person()
     let answers = vec![(sim("I2"), granted(3)), (sim("I9"), granted(4))];
     admit(&mut a, "e", swap, answers);
     assert_eq!(a.step(NOW, in_use("e", Some("I7"))), vec![]);
-    let StepState::Held { code, detail } = &a.orders[&order_id("e")].steps[0].state else { panic!() };
+    let StepState::Held { code, detail, .. } = &a.orders[&order_id("e")].steps[0].state else { panic!() };
     assert_eq!(*code, ErrorCode::InUse);
     assert!(detail.contains("I7"), "{detail}");
     assert!(a.leases.contains_key(&sim("I2")), "the new SIM is not what is contested");

@@ -126,10 +126,11 @@ fn a_release_in_doubt_that_a_person_has_is_claimed_for_again_once_its_lease_is_g
     let outcome = Outcome::Ambiguous { detail: "sent, and not answered".to_owned() };
     a.step(LATER, Input::StepEnded { order: order_id("e1"), step: 0, outcome });
     a.step(LATER, Input::Resumed);
-    assert!(a.orders[&order_id("e1")].steps[0].maybe_sent);
+    assert!(a.orders[&order_id("e1")].steps[0].state.maybe_sent());
     let effects = a.step(LATER, notice(a.incarnation, Notice::LeaseGone { epoch: Epoch(9) }));
     let order = &a.orders[&order_id("e1")];
-    assert_eq!((order.steps[0].maybe_sent, order.steps[0].after_reset), (false, true), "it reads back");
+    let earlier = order.steps[0].state.earlier();
+    assert_eq!((earlier.maybe_sent, earlier.after_reset), (false, true), "it reads back");
     assert_eq!(order.claims[0].ticket, TicketState::Out, "it asks who has the number: {effects:?}");
 }
 

@@ -85,7 +85,7 @@ fn an_order_that_waits_for_its_right_does_not_hold_up_the_one_that_brings_it() {
     let notice = Notice::LeaseGranted { ticket, epoch: Epoch(7), registered: false, recall: None };
     let effects = a.step(NOW, Input::Told(ToCustomer { resource: sim(), incarnation: Incarnation(1), notice }));
     assert_eq!(calls(&effects), 1, "although the suspension is urgent: {effects:?}");
-    assert_eq!(a.orders[&order_id("e1")].steps[0].state, StepState::Running);
+    assert!(a.orders[&order_id("e1")].steps[0].state.is_running());
 }
 
 #[test]
