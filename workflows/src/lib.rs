@@ -21,6 +21,7 @@ mod reset;
 mod resource_entity;
 mod resource_import;
 mod search_attributes;
+mod shell;
 mod start_argument;
 mod sweep;
 mod target_entity;

@@ -22,7 +22,6 @@
 //! under way, and then has it done again from the start. Of an entity with a long inbox that is sent more all the time no task
 //! would ever end. So after some local activities in a row the task is left, and what they did is recorded.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -32,128 +31,19 @@ use interlock_domain::ids::Timestamp;
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::observation::Observation;
 use interlock_domain::recording::{Cause, Edition, Recording};
-use interlock_domain::routing::Residence;
 use temporalio_common::data_converters::RawValue;
-use temporalio_workflow::{
-    ContinueAsNewOptions, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
-};
+use temporalio_workflow::{ContinueAsNewOptions, TimerOptions, WorkflowCancellationToken, WorkflowContext};
 
 use crate::reset::ResetWatch;
+use crate::shell::{Ended, Entity, Leaves, Started, Taken, regardless};
 use crate::{identity, moving, watched};
 
-/// What an entity's shell says of itself.
-pub(crate) trait Entity: Sized + 'static {
-    /// What comes in: messages, actions, results.
-    type Input: 'static;
-    /// What the machine wants done.
-    type Effect: 'static;
-    /// Its workflow type.
-    const WORKFLOW_TYPE: &'static str;
-    /// Whether it runs local activities.
-    const HAS_LOCAL_ACTIVITIES: bool = false;
-
-    /// The run begins, before any input is fed.
-    fn begin_run(&mut self, _edition: Edition) {}
-
-    /// What the handlers took and the main routine did not yet.
-    fn inbox(&mut self) -> &mut VecDeque<Self::Input>;
-    /// Whether there is any.
-    fn has_input(&self) -> bool;
-    /// Feeds the machine; what it wants done is kept for [`Entity::take_effects`].
-    fn feed(&mut self, now: Timestamp, input: Self::Input);
-    /// Whether the machine wants something done.
-    fn has_effects(&self) -> bool;
-    /// What the machine wants done since the last time.
-    fn take_effects(&mut self) -> Vec<Self::Effect>;
-    /// Begins one effect. `leaves` is for those that are local activities otherwise.
-    fn begin(
-        context: &WorkflowContext<Self>,
-        effect: Self::Effect,
-        interrupt: &WorkflowCancellationToken,
-        leaves: Leaves,
-    ) -> Begun<Self::Input>;
-    /// What an input rests on that is fed at this time.
-    fn cause(&self, _now: Timestamp, _input: &Self::Input) -> Cause {
-        Cause::Other
-    }
-    /// Whether what a local activity sends depends on the workflow time of a task that may not be recorded yet.
-    fn rests_on_clock(_effect: &Self::Effect) -> bool {
-        false
-    }
-    /// Whether a local activity is among what the machine wants done.
-    fn wants_local(&self) -> bool {
-        false
-    }
-    /// Whether the server is to record what so many local activities in a row did, before the next one begins.
-    fn is_to_record(&self, _locals_in_a_row: u32) -> bool {
-        false
-    }
-    /// Why the machine cannot go on, where that is so: what it knew cannot be read, and would be lost.
-    fn unreadable(&self) -> Option<&str>;
-    /// Where it is to live.
-    fn residence(&self) -> &Residence;
-    /// The argument for the next run: all that the machine knows.
-    ///
-    /// # Errors
-    /// Where that cannot be written as JSON.
-    fn carry(&self) -> Result<RawValue, serde_json::Error>;
-    /// Whether a run of this length is to end.
-    fn due(&self, length: RunLength) -> ContinueAsNew;
-    /// Whether the machine has nothing under way.
-    fn is_idle(&self) -> bool;
-    /// Signals taken in this run.
-    fn signals(&self) -> u32;
-    /// When the machine wants to be woken.
-    fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
-        None
-    }
-    /// The run is over but for those who wait for an answer: what is not settled now is settled in the next run.
-    fn closing(&mut self) {}
-    /// What the machine saw since the last time that is worth counting.
-    fn take_observations(&mut self) -> Vec<Observation> {
-        Vec::new()
-    }
-    /// The seed of random numbers with which the run's history began.
-    fn began_with(&self) -> u64;
-    /// The input that says that an operator reset the workflow; none where that is nothing to it.
-    fn was_reset() -> Option<Self::Input> {
-        None
-    }
-    /// The input that wakes it.
-    fn woke() -> Option<Self::Input> {
-        None
-    }
-}
-
-/// What became of something under way, for the machine; none where the run is to end and the next one begins it again.
-pub(crate) type Ended<I> = Pin<Box<dyn Future<Output = Option<I>>>>;
-
-/// When what a machine tells others leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leaves {
-    /// Within the workflow task: by a local activity.
-    Within,
-    /// After the workflow task is recorded: by a normal activity. The number is the effect's own in this run. Replay comes to it
-    /// again; to the length of the history it does not, where a local result was heard late.
-    Recorded(u32),
-}
-
-/// Something that was begun.
-pub(crate) enum Begun<I> {
-    /// A local activity: at most one at a time.
-    Local(Ended<I>),
-    /// A call on a task queue.
-    Call(Ended<I>),
-    /// Something that was done by being begun: nothing comes of it.
-    Done,
-}
-
-/// What happens next in a run.
-enum Happening<I> {
+/// What wakes a run.
+enum Wakeup<I> {
     /// The local activity ended.
     Local(Option<I>),
     /// Something came in.
-    CameIn,
+    Incoming,
     /// A call ended.
     Ended(Option<I>),
     /// The timer went off.
@@ -202,8 +92,8 @@ struct Life<'a, E: Entity> {
     context: &'a WorkflowContext<E>,
     /// The time of the last input that was not a local result.
     clock: Timestamp,
-    local: Option<Task<E::Input>>,
-    calls: Vec<Task<E::Input>>,
+    local: Option<Task<E::Incoming>>,
+    calls: Vec<Task<E::Incoming>>,
     alarm: Option<Alarm>,
     /// Which behaviour the run began with.
     edition: Edition,
@@ -233,12 +123,13 @@ fn edition_of<E: Entity>(context: &WorkflowContext<E>) -> Edition {
 
 /// Carries out what the machine wants done, until the run has become long and nothing is under way.
 pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
-    if let Some(fault) = context.state(|entity| entity.unreadable().map(str::to_owned)) {
+    if let Some(fault) = context.state(|entity| entity.shell().unreadable.clone()) {
         fail::<E, ()>(context, fault).await;
     }
     let edition = edition_of(context);
     context.state_mut(|entity| entity.begin_run(edition));
-    let reset = (edition >= Edition::V0_2).then(|| ResetWatch::new(context, context.state(E::began_with)));
+    let reset = (edition >= Edition::V0_2)
+        .then(|| ResetWatch::new(context, context.state(|entity| entity.shell().began_with())));
     let mut life = Life {
         context,
         clock: identity::now(context.workflow_time()),
@@ -257,8 +148,8 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
     loop {
         life.begin_effects().await;
         life.set_alarm();
-        let happening = life.next().await;
-        if life.take(happening) {
+        let wakeup = life.next().await;
+        if life.take(wakeup) {
             break;
         }
     }
@@ -270,7 +161,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         let answered = context.wait_condition_with_options(move |_| handlers.all_handlers_finished(), regardless());
         // Only a cancelled token ends the wait otherwise, and this one is never cancelled.
         let _never_cancelled = answered.await;
-        if !context.state(E::has_input) {
+        if !context.state(|entity| entity.shell().has_taken()) {
             let history_events = context.history_length();
             watched::tell(context, &[Observation::RunEnded { entity: E::WORKFLOW_TYPE, history_events }]);
             return;
@@ -281,7 +172,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
 /// What the next run begins with, and where it is.
 pub(crate) async fn next_run<E: Entity>(context: &WorkflowContext<E>) -> (RawValue, ContinueAsNewOptions) {
     match context.state(E::carry) {
-        Ok(argument) => (argument, context.state(|entity| moving::next_run(entity.residence()))),
+        Ok(argument) => (argument, context.state(|entity| moving::next_run(&entity.shell().residence))),
         Err(fault) => fail(context, format!("the state cannot be serialized: {fault}")).await,
     }
 }
@@ -292,16 +183,11 @@ async fn fail<E: Entity, T>(context: &WorkflowContext<E>, fault: String) -> T {
     std::future::pending().await
 }
 
-/// A token of its own: who cancels an entity does not stop it.
-pub(crate) fn regardless() -> WaitConditionOptions {
-    WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
-}
-
 impl<E: Entity> Life<'_, E> {
     /// Begins what the machine wants done, in its order. A run that is to end begins nothing: the next one does, and
     /// nobody doubts it.
     async fn begin_effects(&mut self) {
-        if self.ending || !self.context.state(E::has_effects) {
+        if self.ending || self.context.state(|entity| entity.shell().effects.is_empty()) {
             return;
         }
         if self.edition == Edition::V0_1 {
@@ -313,12 +199,12 @@ impl<E: Entity> Life<'_, E> {
                 return;
             }
         }
-        for effect in self.context.state_mut(E::take_effects) {
+        for effect in self.context.state_mut(|entity| std::mem::take(&mut entity.shell_mut().effects)) {
             let leaves = self.leaves(&effect);
             match E::begin(self.context, effect, &self.interrupt, leaves) {
-                Begun::Local(future) => self.local = Some(Task::begin(future).await),
-                Begun::Call(future) => self.calls.push(Task::begin(future).await),
-                Begun::Done => {}
+                Started::Local(future) => self.local = Some(Task::begin(future).await),
+                Started::Call(future) => self.calls.push(Task::begin(future).await),
+                Started::Done => {}
             }
         }
     }
@@ -386,39 +272,40 @@ impl<E: Entity> Life<'_, E> {
     }
 
     /// Waits for what happens next. Of several things, in the order of the module's first rule.
-    async fn next(&mut self) -> Happening<E::Input> {
+    async fn next(&mut self) -> Wakeup<E::Incoming> {
         let context = self.context;
-        let mut came_in = pin!(context.wait_condition_with_options(E::has_input, regardless()));
+        let has_taken = |entity: &E| entity.shell().has_taken();
+        let mut incoming = pin!(context.wait_condition_with_options(has_taken, regardless()));
         std::future::poll_fn(|waker| {
             // Before anything else: what it says of what comes next depends on it.
             if self.reset.as_mut().is_some_and(ResetWatch::sees_reset) {
-                return Poll::Ready(Happening::WasReset);
+                return Poll::Ready(Wakeup::WasReset);
             }
             if let Some(local) = &mut self.local
                 && let Poll::Ready(ended) = local.poll(waker)
             {
-                return Poll::Ready(Happening::Local(ended));
+                return Poll::Ready(Wakeup::Local(ended));
             }
-            if came_in.as_mut().poll(waker).is_ready() {
-                return Poll::Ready(Happening::CameIn);
+            if incoming.as_mut().poll(waker).is_ready() {
+                return Poll::Ready(Wakeup::Incoming);
             }
             for index in 0..self.calls.len() {
                 if let Poll::Ready(ended) = self.calls[index].poll(waker) {
                     drop(self.calls.remove(index));
-                    return Poll::Ready(Happening::Ended(ended));
+                    return Poll::Ready(Wakeup::Ended(ended));
                 }
             }
             if let Some(alarm) = &mut self.alarm
                 && alarm.timer.as_mut().poll(waker).is_ready()
             {
                 self.alarm = None;
-                return Poll::Ready(Happening::Rang);
+                return Poll::Ready(Wakeup::Rang);
             }
             if let Some(moment) = &mut self.moment
                 && moment.as_mut().poll(waker).is_ready()
             {
                 self.moment = None;
-                return Poll::Ready(Happening::Recorded);
+                return Poll::Ready(Wakeup::Recorded);
             }
             Poll::Pending
         })
@@ -426,13 +313,13 @@ impl<E: Entity> Life<'_, E> {
     }
 
     /// Takes in what happened. Whether the run may be left.
-    fn take(&mut self, happening: Happening<E::Input>) -> bool {
-        let input = match happening {
-            Happening::Local(input) => {
+    fn take(&mut self, wakeup: Wakeup<E::Incoming>) -> bool {
+        let taken = match wakeup {
+            Wakeup::Local(result) => {
                 self.local = None;
                 self.locals_in_a_row += 1;
                 self.recording.local_ended();
-                self.feed(input);
+                self.feed(result.map(Taken::Incoming));
                 if self.ending && self.is_nothing_under_way() {
                     // The run is not left on a local result: a moment later it is.
                     self.stop_alarm();
@@ -440,41 +327,51 @@ impl<E: Entity> Life<'_, E> {
                 }
                 return false;
             }
-            Happening::CameIn => self.context.state_mut(|entity| entity.inbox().pop_front()),
-            Happening::Ended(input) => input,
-            Happening::Rang => E::woke(),
-            Happening::WasReset => {
+            Wakeup::Incoming => self.context.state_mut(|entity| entity.shell_mut().next_taken()),
+            Wakeup::Ended(result) => result.map(Taken::Incoming),
+            Wakeup::Rang => E::woke().map(Taken::Incoming),
+            Wakeup::WasReset => {
                 // What is under way was begun by the run that was reset: the next one begins it again, knowing that.
                 self.end();
-                E::was_reset()
+                E::was_reset().map(Taken::Incoming)
             }
-            Happening::Recorded => None,
+            Wakeup::Recorded => None,
         };
         self.locals_in_a_row = 0;
         self.clock = identity::now(self.context.workflow_time());
-        self.rest_on(input.as_ref());
+        self.rest_on(taken.as_ref());
         self.judge();
-        self.feed(input);
+        self.feed(taken);
         self.judge();
         self.ending && self.is_nothing_under_way()
     }
 
     /// Notes what this workflow task rests on so far.
-    fn rest_on(&mut self, input: Option<&E::Input>) {
+    fn rest_on(&mut self, taken: Option<&Taken<E::Incoming>>) {
         let task = self.context.history_length();
-        match input.map(|input| self.context.state(|entity| entity.cause(self.clock, input))) {
+        let cause = taken.map(|taken| match taken {
+            Taken::Incoming(incoming) => self.context.state(|entity| entity.cause(self.clock, incoming)),
+            // It makes the machine do nothing.
+            Taken::Home(_) => Cause::Message,
+        });
+        match cause {
             Some(cause) => self.recording.took(task, cause),
             None => self.recording.reached(task),
         }
     }
 
-    fn feed(&self, input: Option<E::Input>) {
-        if let Some(input) = input {
-            let seen = self.context.state_mut(|entity| {
-                entity.feed(self.clock, input);
-                entity.take_observations()
-            });
-            watched::tell(self.context, &seen);
+    fn feed(&self, taken: Option<Taken<E::Incoming>>) {
+        match taken {
+            Some(Taken::Incoming(incoming)) => {
+                let seen = self.context.state_mut(|entity| {
+                    let effects = entity.feed(self.clock, incoming);
+                    entity.shell_mut().effects.extend(effects);
+                    entity.take_observations()
+                });
+                watched::tell(self.context, &seen);
+            }
+            Some(Taken::Home(told)) => self.context.state_mut(|entity| entity.shell_mut().told_home(told)),
+            None => {}
         }
     }
 
@@ -482,11 +379,11 @@ impl<E: Entity> Life<'_, E> {
     fn judge(&mut self) {
         let length = RunLength {
             history_events: self.context.history_length(),
-            signals: self.context.state(E::signals),
+            signals: self.context.state(|entity| entity.shell().signals()),
             suggested: self.context.continue_as_new_suggested(),
         };
         let idle = self.is_nothing_under_way() && self.context.state(E::is_idle);
-        let ends = match self.context.state(|entity| entity.due(length)) {
+        let ends = match self.context.state(|entity| entity.shell().residence.judge(entity.ends_after(length))) {
             ContinueAsNew::Now => true,
             ContinueAsNew::WhenIdle => idle,
             ContinueAsNew::No => false,
@@ -506,9 +403,8 @@ impl<E: Entity> Life<'_, E> {
 
     fn take_in_all(&mut self) {
         self.clock = identity::now(self.context.workflow_time());
-        while self.context.state(E::has_input) {
-            let input = self.context.state_mut(|entity| entity.inbox().pop_front());
-            self.feed(input);
+        while let Some(taken) = self.context.state_mut(|entity| entity.shell_mut().next_taken()) {
+            self.feed(Some(taken));
         }
     }
 }

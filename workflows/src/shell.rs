@@ -1,0 +1,255 @@
+//! What every entity's shell keeps of its run, and what it says of itself, whatever entity it is.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+
+use interlock_domain::ids::Timestamp;
+use interlock_domain::limits::{ContinueAsNew, RunLength};
+use interlock_domain::observation::Observation;
+use interlock_domain::recording::{Cause, Edition};
+use interlock_domain::routing::{Home, Residence};
+use serde::de::DeserializeOwned;
+use temporalio_common::data_converters::RawValue;
+use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView};
+
+use crate::moving::{self, ToldHome};
+use crate::{raw_json, start_argument};
+
+/// What the shell of an entity has and does that others do not.
+pub(crate) trait Entity: Sized + 'static {
+    /// The machine.
+    type Machine: 'static;
+    /// What comes in for the machine: messages, requests, results.
+    type Incoming: 'static;
+    /// What the machine wants done.
+    type Effect: 'static;
+    /// What the handler of an update waits for.
+    type Answer: 'static;
+    /// Its workflow type.
+    const WORKFLOW_TYPE: &'static str;
+    /// Whether it runs local activities.
+    const HAS_LOCAL_ACTIVITIES: bool = false;
+
+    /// What it has in common with others.
+    fn shell(&self) -> &Shell<Self>;
+    /// The same, to be changed.
+    fn shell_mut(&mut self) -> &mut Shell<Self>;
+
+    /// The run begins, before any input is fed.
+    fn begin_run(&mut self, _edition: Edition) {}
+    /// Feeds the machine, and says what it wants done.
+    fn feed(&mut self, now: Timestamp, incoming: Self::Incoming) -> Vec<Self::Effect>;
+    /// Begins one effect. `leaves` is for those that are local activities otherwise.
+    fn begin(
+        context: &WorkflowContext<Self>,
+        effect: Self::Effect,
+        interrupt: &WorkflowCancellationToken,
+        leaves: Leaves,
+    ) -> Started<Self::Incoming>;
+    /// What an input rests on that is fed at this time.
+    fn cause(&self, _now: Timestamp, _incoming: &Self::Incoming) -> Cause {
+        Cause::Other
+    }
+    /// Whether what a local activity sends depends on the workflow time of a task that may not be recorded yet.
+    fn rests_on_clock(_effect: &Self::Effect) -> bool {
+        false
+    }
+    /// Whether a local activity is among what the machine wants done.
+    fn wants_local(&self) -> bool {
+        false
+    }
+    /// Whether the server is to record what so many local activities in a row did, before the next one begins.
+    fn is_to_record(&self, _locals_in_a_row: u32) -> bool {
+        false
+    }
+    /// The argument for the next run: all that the machine knows.
+    ///
+    /// # Errors
+    /// Where that cannot be written as JSON.
+    fn carry(&self) -> Result<RawValue, serde_json::Error>;
+    /// Whether a run of this length is to end, wherever the entity is to live.
+    fn ends_after(&self, length: RunLength) -> ContinueAsNew;
+    /// Whether the machine has nothing under way.
+    fn is_idle(&self) -> bool;
+    /// When the machine wants to be woken.
+    fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
+    /// The run is over but for those who wait for an answer: what is not settled now is settled in the next run.
+    fn closing(&mut self) {}
+    /// What the machine saw since the last time that is worth counting.
+    fn take_observations(&mut self) -> Vec<Observation> {
+        Vec::new()
+    }
+    /// The input that says that an operator reset the workflow; none where that is nothing to it.
+    fn was_reset() -> Option<Self::Incoming> {
+        None
+    }
+    /// The input that wakes it.
+    fn woke() -> Option<Self::Incoming> {
+        None
+    }
+}
+
+/// What became of something under way, for the machine; none where the run is to end and the next one begins it again.
+pub(crate) type Ended<I> = Pin<Box<dyn Future<Output = Option<I>>>>;
+
+/// When what a machine tells others leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// Within the workflow task: by a local activity.
+    Within,
+    /// After the workflow task is recorded: by a normal activity. The number is the effect's own in this run. Replay comes to it
+    /// again; to the length of the history it does not, where a local result was heard late.
+    Recorded(u32),
+}
+
+/// Something that was started.
+pub(crate) enum Started<I> {
+    /// A local activity: at most one at a time.
+    Local(Ended<I>),
+    /// A call on a task queue.
+    Call(Ended<I>),
+    /// Something that was done by being started: nothing comes of it.
+    Done,
+}
+
+/// What a handler took.
+pub(crate) enum Taken<I> {
+    /// For the machine.
+    Incoming(I),
+    /// Where the entity is to live.
+    Home(ToldHome),
+}
+
+/// What the handler of an update gives back.
+pub(crate) type HandlerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What every shell keeps of its run.
+pub(crate) struct Shell<E: Entity> {
+    /// The machine.
+    pub(crate) machine: E::Machine,
+    /// What the machine wants done and was not begun yet.
+    pub(crate) effects: Vec<E::Effect>,
+    /// Where it is to live.
+    pub(crate) residence: Residence,
+    /// Why the machine cannot go on, where that is so: what it knew cannot be read, and would be lost.
+    pub(crate) unreadable: Option<String>,
+    /// The seed of random numbers with which the run's history began.
+    began_with: u64,
+    /// What the handlers took and the main routine did not yet.
+    inbox: VecDeque<Taken<E::Incoming>>,
+    /// Signals taken in this run.
+    signals: u32,
+    /// Updates taken in this run.
+    updates: u64,
+    /// Answers to updates that their handlers did not give yet.
+    answers: BTreeMap<u64, E::Answer>,
+}
+
+impl<E: Entity> Shell<E> {
+    /// The shell of a run: with the machine of the run before, or a new one.
+    pub(crate) fn new(view: &WorkflowContextView, argument: &RawValue, blank: impl FnOnce() -> E::Machine) -> Self
+    where
+        E::Machine: DeserializeOwned,
+    {
+        let (machine, unreadable) = start_argument::machine(is_continued(view), argument, blank);
+        Self {
+            machine,
+            effects: Vec::new(),
+            residence: start_argument::residence(argument),
+            unreadable,
+            began_with: view.raw().randomness_seed,
+            inbox: VecDeque::new(),
+            signals: 0,
+            updates: 0,
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// The seed of random numbers with which the run's history began.
+    pub(crate) fn began_with(&self) -> u64 {
+        self.began_with
+    }
+
+    /// Signals taken in this run.
+    pub(crate) fn signals(&self) -> u32 {
+        self.signals
+    }
+
+    /// Counts a signal.
+    pub(crate) fn signalled(&mut self) {
+        self.signals += 1;
+    }
+
+    /// Keeps something for the main routine.
+    pub(crate) fn take(&mut self, incoming: E::Incoming) {
+        self.inbox.push_back(Taken::Incoming(incoming));
+    }
+
+    /// Keeps for the main routine what somebody said in passing of where the entity is to live.
+    pub(crate) fn take_in_passing(&mut self, home: Option<Home>) {
+        self.inbox.extend(home.map(|home| Taken::Home(ToldHome::InPassing(home))));
+    }
+
+    /// Takes the signal by which the entity is to go and live elsewhere.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub(crate) fn asked_to_move(&mut self, home: &RawValue) -> Result<(), serde_json::Error> {
+        self.signalled();
+        let home = raw_json::read(home)?;
+        self.inbox.push_back(Taken::Home(ToldHome::AskedToMove(home)));
+        Ok(())
+    }
+
+    /// Numbers an update, and keeps what it asks for the main routine.
+    pub(crate) fn updated(&mut self, incoming: impl FnOnce(u64) -> E::Incoming) -> u64 {
+        self.updates += 1;
+        self.take(incoming(self.updates));
+        self.updates
+    }
+
+    /// Gives the answer to an update.
+    pub(crate) fn answer(&mut self, number: u64, answer: E::Answer) {
+        self.answers.insert(number, answer);
+    }
+
+    /// Whether there is anything for the main routine.
+    pub(crate) fn has_taken(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// What is next for the main routine.
+    pub(crate) fn next_taken(&mut self) -> Option<Taken<E::Incoming>> {
+        self.inbox.pop_front()
+    }
+
+    /// The entity is told where it is to live.
+    pub(crate) fn told_home(&mut self, told: ToldHome) {
+        moving::tell(&mut self.residence, told);
+    }
+}
+
+/// Whether an earlier run went before this one.
+pub(crate) fn is_continued(view: &WorkflowContextView) -> bool {
+    view.continued_from_run_id().is_some()
+}
+
+/// Has the main routine take what an update asks, and waits for the answer.
+pub(crate) async fn answered<E: Entity>(
+    context: &mut WorkflowContext<E>,
+    incoming: impl FnOnce(u64) -> E::Incoming,
+) -> Result<E::Answer, HandlerError> {
+    let number = context.state_mut(|entity| entity.shell_mut().updated(incoming));
+    let is_answered = move |entity: &E| entity.shell().answers.contains_key(&number);
+    context.wait_condition_with_options(is_answered, regardless()).await?;
+    let answer = context.state_mut(|entity| entity.shell_mut().answers.remove(&number));
+    answer.ok_or_else(|| "the answer was taken before".into())
+}
+
+/// A token of its own: who cancels an entity does not stop it.
+pub(crate) fn regardless() -> WaitConditionOptions {
+    WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
+}
