@@ -65,8 +65,8 @@ pub(crate) async fn admit(
     // Where the server does not say, they are taken to be there: `bootstrap` registers them, and names that are unknown are
     // refused as such by a server that answers at all. Left out, an order that waits would be found by nobody.
     let attributes_registered = worker.entities.search_attributes().of(&route.namespace).await != Registration::Missing;
-    let home = worker.entities.routing().home(&route);
-    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered, home })
+    let queue_assignment = worker.entities.routing().queue_assignment(&route);
+    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered, queue_assignment })
 }
 
 async fn pass_on(worker: &WorkerContext, tenant: &TenantId, forward: &Forward) -> Result<(), EntityCallError> {

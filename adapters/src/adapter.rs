@@ -125,7 +125,7 @@ pub struct ListedHolder {
     /// The resource's id.
     pub id: String,
     /// Who has it, as the target names them; none where a row of the target's names nobody.
-    pub party: Option<String>,
+    pub target_identity: Option<String>,
 }
 
 /// A part of what a target has registered.
@@ -183,8 +183,8 @@ pub trait Adapter: Send + Sync {
     ///
     /// # Errors
     /// An outcome class, as [`Adapter::call`] would answer it: the question could not be asked.
-    async fn registered_under(&self, call: &Call, party: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
-        let _ = (call, party);
+    async fn registered_under(&self, call: &Call, target_identity: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
+        let _ = (call, target_identity);
         Ok(Vec::new())
     }
 

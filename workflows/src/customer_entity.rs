@@ -24,8 +24,8 @@ use temporalio_workflow::{
 use crate::definitions::{LocalActivities, RecordedActivities, Sending, TargetActivities};
 use crate::identity::{self, CustomerIdentity};
 use crate::life::{live, next_run};
-use crate::moving::ToldHome;
 use crate::patience::{local_until_done, recorded_until_done};
+use crate::queue_move::ToldQueue;
 use crate::shell::{self, Entity, HandlerError, Leaves, Shell, Started, answered};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, names, raw_json, reset, search_attributes, unanswered};
@@ -112,7 +112,7 @@ impl CustomerEntity {
     pub fn from_resource(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let input = match raw_json::read::<Envelope<ToCustomer>>(&envelope) {
             Ok(envelope) => {
-                self.shell.take_in_passing(envelope.home);
+                self.shell.take_in_passing(envelope.queue_assignment);
                 Input::Told(envelope.message)
             }
             Err(fault) => Input::Submitted(Err(Rejection::new(
@@ -140,10 +140,10 @@ impl CustomerEntity {
         self.signalled(input);
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): it is to go and live there, as soon as nothing is under way.
     #[signal(name = "move_to")]
-    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
-        if let Err(fault) = self.shell.asked_to_move(&home) {
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
+        if let Err(fault) = self.shell.asked_to_move(&queue_assignment) {
             self.shell.take(Incoming::Input(Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
                 format!("Invalid signal 'move_to': {fault}."),
@@ -249,8 +249,8 @@ impl Entity for CustomerEntity {
     fn feed(&mut self, now: Timestamp, incoming: Incoming) -> Vec<Effect> {
         match incoming {
             Incoming::Input(input) => {
-                if let Input::Admitted(AdmissionAnswer { home: Some(home), .. }) = &input {
-                    self.shell.told_home(ToldHome::InPassing(home.clone()));
+                if let Input::Admitted(AdmissionAnswer { queue_assignment: Some(queue_assignment), .. }) = &input {
+                    self.shell.told_queue(ToldQueue::InPassing(queue_assignment.clone()));
                 }
                 self.shell.machine.step(now, input)
             }
@@ -327,7 +327,7 @@ impl Entity for CustomerEntity {
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
-        start_argument::carry(&self.start, &self.shell.residence, &self.shell.machine)
+        start_argument::carry(&self.start, &self.shell.queue_move, &self.shell.machine)
     }
 
     fn is_idle(&self) -> bool {

@@ -13,7 +13,7 @@ use interlock_domain::order::{ClaimMode, OrderKey};
 use interlock_domain::outcome::Outcome;
 use interlock_domain::planning::Planner;
 use interlock_domain::resource::Resource;
-use interlock_domain::routing::Residence;
+use interlock_domain::routing::QueueMove;
 use interlock_domain::target_entity::{
     self, BreakerReport, BreakerTransition, OPEN_BREAKERS_MAX, TARGET_HISTORY_MAX, Target, TargetAction,
     TargetActionKind, TargetRules,
@@ -118,7 +118,7 @@ impl Busy {
             admitted: admitted.collect(),
             limits: *self.machine.limits(),
             attributes_registered: true,
-            home: None,
+            queue_assignment: None,
         }
     }
 
@@ -142,7 +142,7 @@ where
     M: Serialize + DeserializeOwned,
 {
     let start = StartArgument { tenant_id: "operator".to_owned(), entity_id: "customer".to_owned() };
-    let argument = carry(&start, &Residence::default(), machine).unwrap();
+    let argument = carry(&start, &QueueMove::default(), machine).unwrap();
     let arrived = serde_json::to_value(carried::<M>(&argument).unwrap()).unwrap();
     assert!(arrived == serde_json::to_value(machine).unwrap(), "it does not arrive as it was");
     argument.payloads.iter().map(|payload| payload.data.len()).sum()
@@ -291,7 +291,7 @@ fn crowd(mut customer: impl FnMut(usize) -> String) -> (Resource, usize) {
             mode: ClaimMode::Assign,
             claimant,
             incarnation: Incarnation(NOW.0),
-            party: Some(format!("00101{number:010}")),
+            target_identity: Some(format!("00101{number:010}")),
             swap: false,
             answer_by: None,
             policy: policy.clone(),

@@ -13,9 +13,9 @@ mod identity;
 #[cfg(test)]
 mod largest_states;
 mod life;
-mod moving;
 mod needs;
 mod patience;
+mod queue_move;
 mod raw_json;
 mod reset;
 mod resource_entity;
@@ -100,7 +100,7 @@ pub mod names {
     /// other for longer than messages take; `"above"` is the epoch by which the resource says that it is held then.
     pub const REASSERT: &str = "reassert";
     /// Signal to an entity: go and live on this task queue as soon as nothing is under way; a
-    /// [`Home`](interlock_domain::routing::Home).
+    /// [`QueueAssignment`](interlock_domain::routing::QueueAssignment).
     pub const MOVE_TO: &str = "move_to";
     /// Update: a person's action.
     pub const ACT: &str = "act";

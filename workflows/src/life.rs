@@ -36,7 +36,7 @@ use temporalio_workflow::{ContinueAsNewOptions, TimerOptions, WorkflowCancellati
 
 use crate::reset::ResetWatch;
 use crate::shell::{Ended, Entity, Leaves, Started, Taken, regardless};
-use crate::{identity, moving, watched};
+use crate::{identity, queue_move, watched};
 
 /// What wakes a run.
 enum Wakeup<I> {
@@ -172,7 +172,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
 /// What the next run begins with, and where it is.
 pub(crate) async fn next_run<E: Entity>(context: &WorkflowContext<E>) -> (RawValue, ContinueAsNewOptions) {
     match context.state(E::carry) {
-        Ok(argument) => (argument, context.state(|entity| moving::next_run(&entity.shell().residence))),
+        Ok(argument) => (argument, context.state(|entity| queue_move::next_run(&entity.shell().queue_move))),
         Err(fault) => fail(context, format!("the state cannot be serialized: {fault}")).await,
     }
 }
@@ -352,7 +352,7 @@ impl<E: Entity> Life<'_, E> {
         let cause = taken.map(|taken| match taken {
             Taken::Incoming(incoming) => self.context.state(|entity| entity.cause(self.clock, incoming)),
             // It makes the machine do nothing.
-            Taken::Home(_) => Cause::Message,
+            Taken::QueueAssignment(_) => Cause::Message,
         });
         match cause {
             Some(cause) => self.recording.took(task, cause),
@@ -370,7 +370,7 @@ impl<E: Entity> Life<'_, E> {
                 });
                 watched::tell(self.context, &seen);
             }
-            Some(Taken::Home(told)) => self.context.state_mut(|entity| entity.shell_mut().told_home(told)),
+            Some(Taken::QueueAssignment(told)) => self.context.state_mut(|entity| entity.shell_mut().told_queue(told)),
             None => {}
         }
     }
@@ -383,7 +383,7 @@ impl<E: Entity> Life<'_, E> {
             suggested: self.context.continue_as_new_suggested(),
         };
         let idle = self.is_nothing_under_way() && self.context.state(E::is_idle);
-        let ends = match self.context.state(|entity| entity.shell().residence.judge(entity.ends_after(length))) {
+        let ends = match self.context.state(|entity| entity.shell().queue_move.judge(entity.ends_after(length))) {
             ContinueAsNew::Now => true,
             ContinueAsNew::WhenIdle => idle,
             ContinueAsNew::No => false,

@@ -55,7 +55,8 @@ pub enum ResourceAction {
         holder: CustomerRef,
         /// The name under which the targets know it.
         #[serde(default)]
-        party: Option<String>,
+        #[serde(rename = "party")]
+        target_identity: Option<String>,
         /// What the entity needs to know of its kind.
         #[serde(default)]
         policy: ResourcePolicy,
@@ -98,7 +99,7 @@ impl ResourceEntity {
         let began = identity::start_time(view);
         let ResourceIdentity { realm, id, start } = identity::of_resource(view.workflow_id(), &argument);
         let blank = || {
-            let new = if start_argument::had_earlier_life(&argument) { Resource::reborn } else { Resource::new };
+            let new = if start_argument::had_earlier_life(&argument) { Resource::recreated } else { Resource::new };
             new(realm, id)
         };
         Self {
@@ -125,7 +126,7 @@ impl ResourceEntity {
     #[update(name = "claim")]
     pub async fn claim(context: &mut WorkflowContext<Self>, envelope: RawValue) -> Result<ClaimAnswer, HandlerError> {
         let envelope: Envelope<Ticket> = raw_json::read(&envelope)?;
-        context.state_mut(|entity| entity.shell.take_in_passing(envelope.home));
+        context.state_mut(|entity| entity.shell.take_in_passing(envelope.queue_assignment));
         match answered(context, |number| Incoming::Claim(number, Box::new(envelope.message))).await? {
             Answer::Claim(answer) => Ok(answer),
             Answer::Import(_) => Err("a line of a list was answered in place of a claim".into()),
@@ -136,11 +137,11 @@ impl ResourceEntity {
     #[signal(name = "claim")]
     pub fn claim_by_message(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let ticket = raw_json::read::<Envelope<Ticket>>(&envelope);
-        self.told(ticket.map(|Envelope { v, sent_at, message: ticket, home }| Envelope {
+        self.told(ticket.map(|Envelope { v, sent_at, message: ticket, queue_assignment }| Envelope {
             v,
             sent_at,
             message: ToResource::Claim { ticket },
-            home,
+            queue_assignment,
         }));
     }
 
@@ -150,10 +151,10 @@ impl ResourceEntity {
         self.told(raw_json::read::<Envelope<ToResource>>(&envelope));
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): it is to go and live there, as soon as nothing is under way.
     #[signal(name = "move_to")]
-    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
-        if self.shell.asked_to_move(&home).is_err() {
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
+        if self.shell.asked_to_move(&queue_assignment).is_err() {
             self.undecodable += 1;
         }
     }
@@ -165,7 +166,9 @@ impl ResourceEntity {
     pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<Value, HandlerError> {
         let (input, force) = match raw_json::read(&action)? {
             ResourceAction::Import(import) => return Self::import(context, import).await,
-            ResourceAction::Seed { holder, party, policy } => (Input::Seeded { holder, party, policy }, None),
+            ResourceAction::Seed { holder, target_identity, policy } => {
+                (Input::Seeded { holder, target_identity, policy }, None)
+            }
             ResourceAction::ForceRelease(release) => {
                 let named = release.clone();
                 (Input::Forced(release), Some(named))
@@ -208,8 +211,8 @@ impl ResourceEntity {
     fn told(&mut self, envelope: Result<Envelope<ToResource>, serde_json::Error>) {
         self.shell.signalled();
         match envelope {
-            Ok(Envelope { message, sent_at, home, .. }) => {
-                self.shell.take_in_passing(home);
+            Ok(Envelope { message, sent_at, queue_assignment, .. }) => {
+                self.shell.take_in_passing(queue_assignment);
                 self.shell.take(Incoming::Told(message, sent_at));
             }
             Err(_) => self.undecodable += 1,
@@ -379,7 +382,7 @@ impl Entity for ResourceEntity {
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
-        start_argument::carry(&self.start, &self.shell.residence, &self.shell.machine)
+        start_argument::carry(&self.start, &self.shell.queue_move, &self.shell.machine)
     }
 
     fn is_idle(&self) -> bool {

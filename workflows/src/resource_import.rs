@@ -123,11 +123,11 @@ impl ResourceImport {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): it is to go and live there, as soon as nothing is under way.
     #[signal(name = "move_to")]
-    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
         // Nobody but `bootstrap` sends it; what cannot be read changes nothing, and is sent again.
-        let _ignored = self.shell.asked_to_move(&home);
+        let _ignored = self.shell.asked_to_move(&queue_assignment);
     }
 
     /// Somebody brings the list: `{"gives_up_after_ms":N}`. Answers how far the import is.
@@ -240,7 +240,7 @@ impl Entity for ResourceImport {
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
-        start_argument::carry(&self.start, &self.shell.residence, &self.shell.machine)
+        start_argument::carry(&self.start, &self.shell.queue_move, &self.shell.machine)
     }
 
     fn is_idle(&self) -> bool {

@@ -8,12 +8,12 @@ use interlock_domain::ids::Timestamp;
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::observation::Observation;
 use interlock_domain::recording::{Cause, Edition};
-use interlock_domain::routing::{Home, Residence};
+use interlock_domain::routing::{QueueAssignment, QueueMove};
 use serde::de::DeserializeOwned;
 use temporalio_common::data_converters::RawValue;
 use temporalio_workflow::{WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView};
 
-use crate::moving::{self, ToldHome};
+use crate::queue_move::{self, ToldQueue};
 use crate::{raw_json, start_argument};
 
 /// What the shell of an entity has and does that others do not.
@@ -120,7 +120,7 @@ pub(crate) enum Taken<I> {
     /// For the machine.
     Incoming(I),
     /// Where the entity is to live.
-    Home(ToldHome),
+    QueueAssignment(ToldQueue),
 }
 
 /// What the handler of an update gives back.
@@ -133,7 +133,7 @@ pub(crate) struct Shell<E: Entity> {
     /// What the machine wants done and was not begun yet.
     pub(crate) effects: Vec<E::Effect>,
     /// Where it is to live.
-    pub(crate) residence: Residence,
+    pub(crate) queue_move: QueueMove,
     /// Why the machine cannot go on, where that is so: what it knew cannot be read, and would be lost.
     pub(crate) unreadable: Option<String>,
     /// The seed of random numbers with which the run's history began.
@@ -158,7 +158,7 @@ impl<E: Entity> Shell<E> {
         Self {
             machine,
             effects: Vec::new(),
-            residence: start_argument::residence(argument),
+            queue_move: start_argument::queue_move(argument),
             unreadable,
             began_with: view.raw().randomness_seed,
             inbox: VecDeque::new(),
@@ -189,18 +189,20 @@ impl<E: Entity> Shell<E> {
     }
 
     /// Keeps for the main routine what somebody said in passing of where the entity is to live.
-    pub(crate) fn take_in_passing(&mut self, home: Option<Home>) {
-        self.inbox.extend(home.map(|home| Taken::Home(ToldHome::InPassing(home))));
+    pub(crate) fn take_in_passing(&mut self, queue_assignment: Option<QueueAssignment>) {
+        self.inbox.extend(
+            queue_assignment.map(|queue_assignment| Taken::QueueAssignment(ToldQueue::InPassing(queue_assignment))),
+        );
     }
 
     /// Takes the signal by which the entity is to go and live elsewhere.
     ///
     /// # Errors
     /// Where that cannot be read.
-    pub(crate) fn asked_to_move(&mut self, home: &RawValue) -> Result<(), serde_json::Error> {
+    pub(crate) fn asked_to_move(&mut self, queue_assignment: &RawValue) -> Result<(), serde_json::Error> {
         self.signalled();
-        let home = raw_json::read(home)?;
-        self.inbox.push_back(Taken::Home(ToldHome::AskedToMove(home)));
+        let queue_assignment = raw_json::read(queue_assignment)?;
+        self.inbox.push_back(Taken::QueueAssignment(ToldQueue::AskedToMove(queue_assignment)));
         Ok(())
     }
 
@@ -227,8 +229,8 @@ impl<E: Entity> Shell<E> {
     }
 
     /// The entity is told where it is to live.
-    pub(crate) fn told_home(&mut self, told: ToldHome) {
-        moving::tell(&mut self.residence, told);
+    pub(crate) fn told_queue(&mut self, told: ToldQueue) {
+        queue_move::tell(&mut self.queue_move, told);
     }
 }
 

@@ -5,7 +5,7 @@ use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::Envelope;
-use interlock_domain::routing::{Home, target_of_workflow};
+use interlock_domain::routing::{QueueAssignment, target_of_workflow};
 use interlock_domain::target_entity::{
     BreakerReport, Effect, Finding, Input, ProbeAnswer, Target, TargetAction, TargetActionDone, TargetRules,
 };
@@ -76,20 +76,20 @@ impl TargetEntity {
     #[signal(name = "report")]
     pub fn report(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let report = raw_json::read::<Envelope<BreakerReport>>(&envelope);
-        self.told(report.map(|envelope| (Input::Reported(envelope.message), envelope.home)));
+        self.told(report.map(|envelope| (Input::Reported(envelope.message), envelope.queue_assignment)));
     }
 
     /// An envelope with what is configured.
     #[signal(name = "configure")]
     pub fn configure(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let rules = raw_json::read::<Envelope<TargetRules>>(&envelope);
-        self.told(rules.map(|envelope| (Input::Configured(envelope.message), envelope.home)));
+        self.told(rules.map(|envelope| (Input::Configured(envelope.message), envelope.queue_assignment)));
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): it is to go and live there, as soon as nothing is under way.
     #[signal(name = "move_to")]
-    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
-        if self.shell.asked_to_move(&home).is_err() {
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
+        if self.shell.asked_to_move(&queue_assignment).is_err() {
             self.undecodable += 1;
         }
     }
@@ -113,11 +113,11 @@ impl TargetEntity {
 
 impl TargetEntity {
     /// Takes a message. One that cannot be read changes nothing but a count.
-    fn told(&mut self, message: Result<(Input, Option<Home>), serde_json::Error>) {
+    fn told(&mut self, message: Result<(Input, Option<QueueAssignment>), serde_json::Error>) {
         self.shell.signalled();
         match message {
-            Ok((input, home)) => {
-                self.shell.take_in_passing(home);
+            Ok((input, queue_assignment)) => {
+                self.shell.take_in_passing(queue_assignment);
                 self.shell.take(Incoming::Input(Box::new(input)));
             }
             Err(_) => self.undecodable += 1,
@@ -215,7 +215,7 @@ impl Entity for TargetEntity {
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
         let start = json!({ "target": self.shell.machine.name() });
-        start_argument::carry(&start, &self.shell.residence, &self.shell.machine)
+        start_argument::carry(&start, &self.shell.queue_move, &self.shell.machine)
     }
 
     fn is_idle(&self) -> bool {

@@ -59,11 +59,11 @@ impl TenantEntity {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): it is to go and live there, as soon as nothing is under way.
     #[signal(name = "move_to")]
-    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
         // Nobody but `bootstrap` sends it; what cannot be read changes nothing, and is sent again.
-        let _ignored = self.shell.asked_to_move(&home);
+        let _ignored = self.shell.asked_to_move(&queue_assignment);
     }
 
     /// A person's action. Answers `{"done":…,"tenant":…}` or `{"refused":{"code","detail"}}`.
@@ -157,7 +157,7 @@ impl Entity for TenantEntity {
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
-        start_argument::carry(&self.start, &self.shell.residence, &self.shell.machine)
+        start_argument::carry(&self.start, &self.shell.queue_move, &self.shell.machine)
     }
 
     fn is_idle(&self) -> bool {

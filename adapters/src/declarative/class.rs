@@ -30,7 +30,7 @@ pub(super) enum Class {
     /// Reading back, or the holder: cannot be said.
     Unclear,
     /// The resource is registered to somebody.
-    Party,
+    TargetIdentity,
     /// The resource is registered to nobody.
     Nobody,
 }
@@ -81,7 +81,7 @@ impl Asked {
                 ("unclear", Class::Unclear),
             ],
             Self::Holder => &[
-                ("party", Class::Party),
+                ("party", Class::TargetIdentity),
                 ("nobody", Class::Nobody),
                 ("unclear", Class::Unclear),
                 ("transient", Class::Transient),

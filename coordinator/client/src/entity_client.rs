@@ -99,7 +99,7 @@ impl EntityClient {
 
     /// A message to an entity in its envelope.
     pub fn envelope<M>(&self, entity: &EntityHandle, message: M) -> Envelope<M> {
-        Envelope::new(message).with_home(self.routing.home(&entity.route))
+        Envelope::new(message).with_queue_assignment(self.routing.queue_assignment(&entity.route))
     }
 
     /// Signals an entity, and starts it where it does not run. The same `request_id` again does nothing.
@@ -116,10 +116,10 @@ impl EntityClient {
         request_id: &str,
     ) -> Result<(), EntityCallError> {
         let route = &entity.route;
-        let start = self.start(entity, Birth::First).await?;
+        let start = self.start(entity, StartMode::First).await?;
         match self.calls.signal_with_start(route, start, signal, message, request_id).await {
             Err(error) if is_reborn(entity, &error) => {
-                let start = self.start(entity, Birth::Again).await?;
+                let start = self.start(entity, StartMode::Recreated).await?;
                 self.calls.signal_with_start(route, start, signal, message, request_id).await
             }
             answer => answer,
@@ -183,10 +183,10 @@ impl EntityClient {
         update_id: &str,
     ) -> Result<Value, EntityCallError> {
         let route = &entity.route;
-        let start = self.start(entity, Birth::First).await?;
+        let start = self.start(entity, StartMode::First).await?;
         match self.calls.update_with_start(route, start, name, argument, update_id).await {
             Err(error) if is_reborn(entity, &error) => {
-                let start = self.start(entity, Birth::Again).await?;
+                let start = self.start(entity, StartMode::Recreated).await?;
                 self.calls.update_with_start(route, start, name, argument, update_id).await
             }
             answer => answer,
@@ -259,10 +259,10 @@ impl EntityClient {
         self.calls.runs(route).await
     }
 
-    async fn start(&self, entity: &EntityHandle, birth: Birth) -> Result<Start, EntityCallError> {
+    async fn start(&self, entity: &EntityHandle, mode: StartMode) -> Result<Start, EntityCallError> {
         Ok(Start {
-            input: self.calls.payloads(&entity.route.workflow_id, &birth.argument(&entity.start)).await?,
-            reuse_policy: birth.reuse_policy(entity),
+            input: self.calls.payloads(&entity.route.workflow_id, &mode.argument(&entity.start)).await?,
+            reuse_policy: mode.reuse_policy(entity),
             search_attributes: self.search_attributes_of(entity).await?,
         })
     }
@@ -293,30 +293,30 @@ impl EntityClient {
 
 /// Whether there may have been an entity of this id before that does not run any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Birth {
+enum StartMode {
     /// None that the server remembers: a resource that had one is refused.
     First,
     /// There was one: who is started now is told so.
-    Again,
+    Recreated,
 }
 
-impl Birth {
+impl StartMode {
     /// A customer's new life is known by its incarnation; a resource's has to be told.
     fn reuse_policy(self, entity: &EntityHandle) -> WorkflowIdReusePolicy {
         match self {
             Self::First if is_resource(entity) => WorkflowIdReusePolicy::RejectDuplicate,
-            Self::First | Self::Again => WorkflowIdReusePolicy::AllowDuplicate,
+            Self::First | Self::Recreated => WorkflowIdReusePolicy::AllowDuplicate,
         }
     }
 
-    fn argument(self, start: &StartArgument) -> BornArgument<'_> {
-        BornArgument { start, earlier_life: self == Self::Again }
+    fn argument(self, start: &StartArgument) -> StartModeArgument<'_> {
+        StartModeArgument { start, earlier_life: self == Self::Recreated }
     }
 }
 
 /// A start argument that says whether there was an earlier life.
 #[derive(Serialize)]
-struct BornArgument<'a> {
+struct StartModeArgument<'a> {
     #[serde(flatten)]
     start: &'a StartArgument,
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -130,7 +130,7 @@ impl TargetClient {
         message: M,
     ) -> Result<(), EntityCallError> {
         let route = self.routing.target(target);
-        let message = Envelope::new(message).with_home(self.routing.home(&route));
+        let message = Envelope::new(message).with_queue_assignment(self.routing.queue_assignment(&route));
         let start = self.start(target, &route).await?;
         let request_id = uuid::Uuid::new_v4().to_string();
         self.calls.signal_with_start(&route, start, signal, &message, &request_id).await

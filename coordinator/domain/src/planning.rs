@@ -60,7 +60,7 @@ pub fn plan_in_order(
         let planned = plan_one(waiting, &holdings);
         if let Ok(planned) = &planned {
             let assigns = planned.plan.claims.iter().filter(|claim| claim.mode == ClaimMode::Assign);
-            holdings.extend(assigns.map(|claim| (claim.resource.clone(), claim.party.clone())));
+            holdings.extend(assigns.map(|claim| (claim.resource.clone(), claim.target_identity.clone())));
         }
         batch.push(planned);
     }

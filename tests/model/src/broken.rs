@@ -147,7 +147,7 @@ impl Broken {
     /// What an admission makes of a plan.
     pub(crate) fn planned(self, plan: &mut Plan) {
         if self == Self::ConfirmsUnderOneIdentity {
-            plan.steps.iter_mut().for_each(|step| step.party_arguments = None);
+            plan.steps.iter_mut().for_each(|step| step.target_identity_arguments = None);
         }
     }
 

@@ -151,8 +151,8 @@ impl Scenario {
 
     /// Targets have `resource` under this identity, whatever the ledger thinks.
     #[must_use]
-    pub fn registered_as(mut self, resource: &str, party: &str) -> Self {
-        let registered = (self.resource(resource), party.to_owned());
+    pub fn registered_as(mut self, resource: &str, target_identity: &str) -> Self {
+        let registered = (self.resource(resource), target_identity.to_owned());
         self.registered_as.push(registered);
         self
     }
@@ -364,9 +364,10 @@ impl Scenario {
 
     /// The resources that a target has for somebody whom the ledger does not think of.
     pub fn outside(&self) -> impl Iterator<Item = usize> + '_ {
-        let has = |(resource, party): &&(usize, String)| {
+        let has = |(resource, target_identity): &&(usize, String)| {
             let of = |(customer, known, _): &(usize, usize, Start)| {
-                known == resource && self.customers[*customer].customer.as_str() == crate::target::owner_of(party)
+                known == resource
+                    && self.customers[*customer].customer.as_str() == crate::target::owner_of(target_identity)
             };
             !self.start.iter().any(of)
         };

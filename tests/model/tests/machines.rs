@@ -77,7 +77,7 @@ fn notice(world: &Scenario, (kind, a, b, c): Raw) -> ToCustomer {
     let notice = match kind % 7 {
         0 | 1 => Notice::LeaseGranted { ticket, epoch, registered: c % 3 == 0, recall },
         2 => Notice::LeaseRecalled { epoch, asker: Asker { key: key_of(world, b), mode: ClaimMode::Assign } },
-        3 => Notice::NotHolder { ticket, party: (a % 2 == 0).then(|| "B".to_owned()) },
+        3 => Notice::NotHolder { ticket, target_identity: (a % 2 == 0).then(|| "B".to_owned()) },
         4 => Notice::QueueFull { ticket, tickets_max: 1 },
         5 => Notice::Probe { probe: Probe { path: vec![Hop { key: key_of(world, b) }], oldest: None } },
         _ => Notice::Forced { epoch, unused_since: None, by: None },
@@ -107,7 +107,7 @@ fn answer(world: &Scenario, customer: &Customer, raw: u8) -> AdmissionAnswer {
         admitted: admitted.collect(),
         limits: EntityLimits::default(),
         attributes_registered: raw.is_multiple_of(2),
-        home: None,
+        queue_assignment: None,
     }
 }
 
@@ -166,7 +166,7 @@ fn ticket(world: &Scenario, claimant: u8, raw: u8, mode: u8) -> Ticket {
         order: key.order.clone(),
         key,
         mode: [ClaimMode::Assign, ClaimMode::Release, ClaimMode::Lock][usize::from(mode) % 3],
-        party: Some(claimant.customer.to_string()),
+        target_identity: Some(claimant.customer.to_string()),
         claimant,
         incarnation,
         swap: mode.is_multiple_of(4),
@@ -192,7 +192,7 @@ fn told(world: &Scenario, (kind, a, b, c): Raw) -> ToResource {
             let lost = (b % 3 == 0).then_some(ticket.incarnation);
             ToResource::Decline { from, ticket: Some(id), epoch, lost }
         }
-        _ => ToResource::Used { from, epoch, party: (b % 2 == 0).then(|| "A-2".to_owned()) },
+        _ => ToResource::Used { from, epoch, target_identity: (b % 2 == 0).then(|| "A-2".to_owned()) },
     }
 }
 
@@ -207,11 +207,13 @@ fn resource_input(world: &Scenario, resource: &Resource, raw: Raw) -> resource::
         8 if c % 4 == 3 => resource::Input::LookUpEndedByHand { said: "failed".to_owned() },
         8 => resource::Input::LookedUp(match a % 4 {
             0 => HolderAnswer::Unclear { detail: String::new() },
-            1 => HolderAnswer::Party { party: format!("C{}", b % 4) },
+            1 => HolderAnswer::TargetIdentity { target_identity: format!("C{}", b % 4) },
             _ => HolderAnswer::Nobody,
         }),
         9 => resource::Input::Woke,
-        10 if a % 2 == 0 => resource::Input::Seeded { holder: me(world), party: None, policy: world.policy() },
+        10 if a % 2 == 0 => {
+            resource::Input::Seeded { holder: me(world), target_identity: None, policy: world.policy() }
+        }
         10 => resource::Input::Forced(force_release(raw)),
         _ => resource::Input::Resumed,
     }

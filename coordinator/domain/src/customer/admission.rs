@@ -48,11 +48,11 @@ impl Customer {
     /// What it holds, or has an open assign of.
     fn holdings(&self) -> std::collections::BTreeMap<ResourceId, Option<String>> {
         let mut holdings: std::collections::BTreeMap<_, _> =
-            self.leases.iter().map(|(resource, lease)| (resource.clone(), lease.party.clone())).collect();
+            self.leases.iter().map(|(resource, lease)| (resource.clone(), lease.target_identity.clone())).collect();
         for order in self.orders.values().filter(|order| order.ending.is_none()) {
             for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
                 if claim.claim.mode == ClaimMode::Assign {
-                    holdings.insert(claim.claim.resource.clone(), claim.claim.party.clone());
+                    holdings.insert(claim.claim.resource.clone(), claim.claim.target_identity.clone());
                 }
             }
         }

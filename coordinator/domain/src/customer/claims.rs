@@ -20,7 +20,7 @@ pub(super) fn ticket_of(
         mode: claim.mode,
         claimant: me.clone(),
         incarnation,
-        party: claim.party.clone(),
+        target_identity: claim.target_identity.clone(),
         swap: swap && claim.mode == ClaimMode::Assign,
         answer_by: None,
         policy: claim.policy.clone(),

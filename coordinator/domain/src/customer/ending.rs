@@ -161,7 +161,7 @@ impl Customer {
         let (begun, confirmed) = (order.begun_on(&resource), took_effect || order.release_is_confirmed(&resource));
         let proof = self.proof_on(id, &resource);
         if done {
-            self.rename_party(now, id, index, mode == ClaimMode::Assign);
+            self.rename_target_identity(now, id, index, mode == ClaimMode::Assign);
         }
         self.changed();
         match mode {

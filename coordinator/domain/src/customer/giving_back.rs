@@ -111,7 +111,7 @@ impl Customer {
     fn answer_recall(&mut self, resource: &ResourceId) {
         let Some(lease) = self.leases.get_mut(resource) else { return };
         if lease.kept && lease.leaving.is_none() && lease.recall.take().is_some() {
-            let message = ToResource::Used { from: self.me.clone(), epoch: lease.epoch, party: None };
+            let message = ToResource::Used { from: self.me.clone(), epoch: lease.epoch, target_identity: None };
             self.outbox.push_back((resource.clone(), message));
             self.changed();
         }

@@ -70,7 +70,7 @@ use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResour
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
 use crate::outcome::Outcome;
 use crate::recording::Cause;
-use crate::routing::Home;
+use crate::routing::QueueAssignment;
 
 /// What reaches a customer.
 #[derive(Debug, Clone, PartialEq)]
@@ -314,7 +314,8 @@ pub struct AdmissionAnswer {
     pub attributes_registered: bool,
     /// Where the customer is to live; only said while the count of queue shards changes. It is for the shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub home: Option<Home>,
+    #[serde(rename = "home")]
+    pub queue_assignment: Option<QueueAssignment>,
 }
 
 /// What became of one event.

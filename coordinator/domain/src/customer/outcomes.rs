@@ -185,7 +185,7 @@ impl Customer {
         let compensation = self.orders[id].steps[index].compensates.is_some();
         let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
         let releases = self.resources_in_mode(id, index, ClaimMode::Release);
-        if self.orders[id].steps[index].planned.party_arguments.is_some()
+        if self.orders[id].steps[index].planned.target_identity_arguments.is_some()
             && (compensation || assigns.is_empty() && !releases.is_empty())
         {
             self.release_in_use(now, id, index, holder);
@@ -215,7 +215,7 @@ impl Customer {
     /// Whether a step that takes something names something else, too: a SIM swap.
     fn takes_and_gives_up(&self, id: &OrderId, index: usize, assigns: &[ResourceId]) -> bool {
         let planned = &self.orders[id].steps[index].planned;
-        planned.party_arguments.is_some() && planned.resources.len() > assigns.len()
+        planned.target_identity_arguments.is_some() && planned.resources.len() > assigns.len()
     }
 
     /// Leaves a release out, since somebody else has what it names: the leases go back, and say whom the target named.

@@ -82,7 +82,7 @@ impl Customer {
                 ticket: lease.ticket.clone(),
                 key: lease.key.clone(),
                 since: lease.since,
-                party: lease.party.clone(),
+                target_identity: lease.target_identity.clone(),
                 unfinished,
             });
             // What it does not know to be its own proves nothing against the resource.

@@ -111,7 +111,7 @@ impl Resource {
             let order = holder.ticket.map(|ticket| ticket.key.order);
             let who = match holder.who {
                 HolderName::Customer(customer) => customer.to_string(),
-                HolderName::Party(party) => party,
+                HolderName::TargetIdentity(target_identity) => target_identity,
             };
             self.note(now, how, Some(who), order, why);
         }
@@ -197,7 +197,7 @@ impl Resource {
             let (Notice::LeaseGranted { epoch, .. }
             | Notice::LeaseImported { epoch, .. }
             | Notice::LeaseKnown { epoch }
-            | Notice::SayAgain { epoch: Some(epoch), .. }
+            | Notice::Reassert { epoch: Some(epoch), .. }
             | Notice::LeaseRecalled { epoch, .. }
             | Notice::Forced { epoch, .. }) = message.notice
             else {

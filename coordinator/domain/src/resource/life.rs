@@ -47,12 +47,13 @@ struct StoredLife {
     fresh: bool,
     /// Whether there was an earlier life.
     #[serde(default)]
-    reborn: bool,
+    #[serde(rename = "reborn")]
+    recreated: bool,
 }
 
 impl From<StoredLife> for Life {
     fn from(stored: StoredLife) -> Self {
-        match (stored.fresh, stored.reborn) {
+        match (stored.fresh, stored.recreated) {
             (true, false) => Self::New,
             (true, true) => Self::NewAgain,
             (false, false) => Self::Begun,
@@ -63,6 +64,6 @@ impl From<StoredLife> for Life {
 
 impl From<Life> for StoredLife {
     fn from(life: Life) -> Self {
-        Self { fresh: life.is_new(), reborn: life.is_again() }
+        Self { fresh: life.is_new(), recreated: life.is_again() }
     }
 }

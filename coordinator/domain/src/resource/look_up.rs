@@ -79,9 +79,9 @@ impl Resource {
             HolderAnswer::Nobody => {
                 self.nobody_is_registered(now);
             }
-            HolderAnswer::Party { party } => {
+            HolderAnswer::TargetIdentity { target_identity } => {
                 self.unsure = false;
-                self.registered(now, &party);
+                self.registered(now, &target_identity);
             }
             HolderAnswer::Unclear { detail } => {
                 self.note(now, "looked_up", None, None, Some(detail));

@@ -97,8 +97,8 @@ fn an_orphan_stays_one_while_nobody_but_a_person_said_that_it_is_not_registered(
     let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
     n.life = Life::Begun;
     n.claim(NOW, wanted_by("A"));
-    let reborn = Ticket { incarnation: Incarnation(2), policy: policy(), ..ticket("A", 7, ClaimMode::Assign) };
-    n.claim(NOW, reborn);
+    let recreated = Ticket { incarnation: Incarnation(2), policy: policy(), ..ticket("A", 7, ClaimMode::Assign) };
+    n.claim(NOW, recreated);
     n.claim(NOW, wanted_by("B"));
     let quiet = NOW.plus_ms(SETTLE_MS);
     assert!(asked(&n.step(quiet, Input::Woke)).is_some());

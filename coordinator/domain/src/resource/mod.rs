@@ -78,7 +78,7 @@ pub enum Input {
         /// The customer that has the resource.
         holder: CustomerRef,
         /// The name under which the targets know it.
-        party: Option<String>,
+        target_identity: Option<String>,
         /// What the entity needs to know of its kind.
         policy: ResourcePolicy,
     },
@@ -140,7 +140,7 @@ impl Resource {
             Input::Notified(deliveries) => self.notified(now, &deliveries),
             Input::LookedUp(answer) => self.looked_up(now, answer),
             Input::LookUpEndedByHand { said } => self.look_up_ended_by_hand(now, &said),
-            Input::Seeded { holder, party, policy } => self.seeded(now, &holder, party, &policy),
+            Input::Seeded { holder, target_identity, policy } => self.seeded(now, &holder, target_identity, &policy),
             Input::Forced(release) => self.forced(now, release),
             Input::Woke => {}
             Input::WasReset => self.was_reset(now),

@@ -170,7 +170,7 @@ impl Resource {
     }
 
     /// A resource entity that knows nothing any more: its earlier life was terminated, and somebody may have its lease.
-    pub fn reborn(realm: RealmId, id: ResourceId) -> Self {
+    pub fn recreated(realm: RealmId, id: ResourceId) -> Self {
         Self { life: Life::NewAgain, ..Self::new(realm, id) }
     }
 

@@ -330,6 +330,6 @@ fn answer_of(work: &[EventWork]) -> AdmissionAnswer {
         admitted: admitted.collect(),
         limits: EntityLimits::default(),
         attributes_registered: true,
-        home: None,
+        queue_assignment: None,
     }
 }

@@ -151,9 +151,9 @@ impl World {
             return Ok(());
         }
         let own = self.scenario.customers[customer].customer.as_str();
-        match self.targets.parties(resource).find(|party| owner_of(party) != own) {
-            Some(party) => {
-                let detail = format!("{own} calls for {resource}, which is registered to {party}");
+        match self.targets.target_identities(resource).find(|target_identity| owner_of(target_identity) != own) {
+            Some(target_identity) => {
+                let detail = format!("{own} calls for {resource}, which is registered to {target_identity}");
                 Err(Violation::new(Check::ReleaseBeforeWrite, detail))
             }
             None => Ok(()),

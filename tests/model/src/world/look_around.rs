@@ -16,12 +16,12 @@ impl World {
     pub(super) fn lose_resource(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
         self.left.resources_lost -= 1;
         seen.see(Sighting::ResourceLost);
-        let is_reborn = self.scenario.broken != Some(Broken::IsNotToldOfItsDeath);
-        self.resources[resource] = ResourceSlot::reborn(self.scenario.resources[resource].clone(), is_reborn);
+        let is_recreated = self.scenario.broken != Some(Broken::IsNotToldOfItsDeath);
+        self.resources[resource] = ResourceSlot::recreated(self.scenario.resources[resource].clone(), is_recreated);
         let living = (0..self.customers.len()).filter(|customer| self.machine(*customer).is_some());
         let asked: Vec<_> = living.map(|customer| (resource, customer)).collect();
         self.to_look_around.extend(asked);
-        self.advance_to(self.now + super::deaths::REBIRTH_MS, seen)
+        self.advance_to(self.now + super::deaths::RECREATION_MS, seen)
     }
 
     /// A customer is asked to say again what it has and wants.
@@ -69,11 +69,10 @@ impl World {
         let is_called = self.customers[customer].calls.values().any(|run| names(&run.request));
         let flies = self.targets.flying.values().any(|request| request.writes.iter().any(|(_, named)| named == id));
         let is_registered = |on: &str| {
-            let party = self.scenario.customers[customer].customer.as_str();
-            self.targets
-                .registered
-                .iter()
-                .any(|((target, known), of)| (target.as_str() == "hss") == (on == "hss") && known == id && of == party)
+            let target_identity = self.scenario.customers[customer].customer.as_str();
+            self.targets.registered.iter().any(|((target, known), of)| {
+                (target.as_str() == "hss") == (on == "hss") && known == id && of == target_identity
+            })
         };
         let is_seen = is_registered("hss") || !is_registered("elsewhere");
         let has_it = self.machine(customer).is_some_and(|machine| machine.leases().contains_key(id));
@@ -102,7 +101,7 @@ impl World {
             let unsent = |(_, message): &(_, ToResource)| matches!(message, ToResource::Reassert { .. });
             !machine.to_reassert().is_empty() || machine.outbox().iter().any(unsent)
         };
-        let asks = |message: &ToCustomer| matches!(message.notice, Notice::SayAgain { .. });
+        let asks = |message: &ToCustomer| matches!(message.notice, Notice::Reassert { .. });
         let under_way = |stray: &Stray| match stray {
             Stray::ToResource(_, message) => matches!(message, ToResource::Reassert { .. }),
             Stray::ToCustomer(_, message) => asks(message),

@@ -60,12 +60,13 @@ impl World {
                 // The same again, as if it were new: what it says is not the model's matter, that it is another request is.
                 // Of a release that waits for its identity they say the one that the target has, where that is the customer's.
                 let own = self.scenario.customers[customer].customer.as_str();
-                let registered = self.registered_to(customer, order).filter(|party| owner_of(party) == own);
-                let party = registered.unwrap_or_else(|| own.to_owned());
+                let registered =
+                    self.registered_to(customer, order).filter(|target_identity| owner_of(target_identity) == own);
+                let target_identity = registered.unwrap_or_else(|| own.to_owned());
                 let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).into_iter();
                 let held = held.flat_map(|order| &order.steps);
                 let held = held.filter(|step| step.state.is_held());
-                let arguments = || [("party".to_owned(), party.clone().into())].into_iter().collect();
+                let arguments = || [("party".to_owned(), target_identity.clone().into())].into_iter().collect();
                 ActionKind::Amend { steps: held.map(|step| (step.planned.name.clone(), arguments())).collect() }
             }
             PersonsChoice::Skip => ActionKind::Skip,
@@ -91,7 +92,7 @@ impl World {
     fn registered_to(&self, customer: usize, order: &OrderId) -> Option<String> {
         let steps = &self.machine(customer)?.orders().get(order)?.steps;
         let held = steps.iter().find(|step| step.state.is_held())?;
-        self.targets.parties(held.planned.resources.first()?).next().cloned()
+        self.targets.target_identities(held.planned.resources.first()?).next().cloned()
     }
 
     /// A person who leaves out a release, or the step that undoes an assign, says that it counts as done.

@@ -16,7 +16,7 @@ use interlock_domain::resource::{self, Resource};
 use serde_json::json;
 
 use super::attempts::Begins;
-use super::deaths::{REBIRTH_MS, through_json};
+use super::deaths::{RECREATION_MS, through_json};
 use super::perform::Checked;
 use super::{Action, CallRun, LocalRun, Notifying, Reset, Stray, World};
 use crate::broken::Broken;
@@ -188,7 +188,7 @@ impl World {
         // The run goes on from a task that was recorded.
         slot.task = None;
         slot.is_ending = notices;
-        self.advance_to(self.now + REBIRTH_MS, seen)?;
+        self.advance_to(self.now + RECREATION_MS, seen)?;
         if notices {
             let life_before = self.machine(customer).map(Customer::incarnation).unwrap_or_default();
             self.tell_customer(customer, customer::Input::WasReset, seen)?;
@@ -304,7 +304,7 @@ impl World {
         slot.looking_up = under_way.looks_up.then_some(None);
         slot.task = None;
         slot.is_ending = notices;
-        self.advance_to(self.now + REBIRTH_MS, seen)?;
+        self.advance_to(self.now + RECREATION_MS, seen)?;
         if notices {
             self.tell_resource(resource, resource::Input::WasReset, seen)?;
         }

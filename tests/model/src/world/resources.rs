@@ -24,9 +24,9 @@ impl ResourceSlot {
     }
 
     /// A resource whose entity knows nothing any more, and whether it knows that.
-    pub fn reborn(id: ResourceId, is_reborn: bool) -> Self {
+    pub fn recreated(id: ResourceId, is_recreated: bool) -> Self {
         let realm = RealmId::from(&tenant());
-        Self::with(if is_reborn { Resource::reborn(realm, id) } else { Resource::new(realm, id) })
+        Self::with(if is_recreated { Resource::recreated(realm, id) } else { Resource::new(realm, id) })
     }
 
     fn with(machine: Resource) -> Self {
@@ -36,8 +36,8 @@ impl ResourceSlot {
 }
 
 impl World {
-    pub(super) fn seed(&mut self, resource: usize, holder: CustomerRef, party: String) {
-        let input = Input::Seeded { holder, party: Some(party), policy: self.scenario.policy() };
+    pub(super) fn seed(&mut self, resource: usize, holder: CustomerRef, target_identity: String) {
+        let input = Input::Seeded { holder, target_identity: Some(target_identity), policy: self.scenario.policy() };
         let mut seen = Sightings::default();
         self.tell_resource(resource, input, &mut seen).expect("seeding tells nobody anything");
     }
@@ -324,7 +324,9 @@ fn released_by_force(machine: &Resource) -> usize {
 /// a living holder is asked.
 fn is_vouched_for(machine: &Resource) -> bool {
     let asks_holder = machine.forcing().is_some_and(|forcing| {
-        forcing.stage == ForceStage::Holder && !forcing.release.even_if_registered && forcing.other_party.is_none()
+        forcing.stage == ForceStage::Holder
+            && !forcing.release.even_if_registered
+            && forcing.other_target_identity.is_none()
     });
     let lives = machine.holder().is_some_and(|holder| holder.customer().is_some() && holder.orphaned_at.is_none());
     asks_holder && lives && machine.policy().authority.is_some()

@@ -147,8 +147,9 @@ impl World {
             }
         }
         let own = machine.me().customer.as_str();
-        for ((target, resource), party) in &self.targets.registered {
-            let Some(index) = self.scenario.resource_index(resource).filter(|_| owner_of(party) == own) else {
+        for ((target, resource), target_identity) in &self.targets.registered {
+            let Some(index) = self.scenario.resource_index(resource).filter(|_| owner_of(target_identity) == own)
+            else {
                 continue;
             };
             let excused = self.truth.is_excused(index)
@@ -172,7 +173,7 @@ impl World {
             return true;
         }
         ledger.holder().is_some_and(|holder| match &holder.who {
-            HolderName::Party(party) => owner_of(party) == machine.me().customer.as_str(),
+            HolderName::TargetIdentity(target_identity) => owner_of(target_identity) == machine.me().customer.as_str(),
             HolderName::Customer(customer) => {
                 *customer == *machine.me() && (holder.disowned || holder.incarnation != Some(machine.incarnation()))
             }
@@ -285,7 +286,10 @@ impl World {
         let Some((living, machine)) = living else {
             // Who is dead, or was never heard of, may have it for good; its next life may not wait for itself.
             let own = holder.customer().is_some_and(|customer| *customer == self.scenario.customers[waiting]);
-            let registered = self.targets.parties(resource).any(|party| holder.party.as_ref() == Some(party));
+            let registered = self
+                .targets
+                .target_identities(resource)
+                .any(|target_identity| holder.target_identity.as_ref() == Some(target_identity));
             // Nor can anybody but a person say what a customer did that was reset since, where no authority can be asked.
             let is_own = |queued: &QueuedTicket| holder.is(&queued.ticket.claimant);
             let is_doubtful = !self.scenario.authority
@@ -318,7 +322,8 @@ impl World {
         for (resource, customer) in &self.scenario.expected {
             let id = &self.scenario.resources[*resource];
             let expected = customer.map(|customer| self.scenario.customers[customer].customer.as_str());
-            let registered: BTreeSet<&str> = self.targets.parties(id).map(|party| owner_of(party)).collect();
+            let registered: BTreeSet<&str> =
+                self.targets.target_identities(id).map(|target_identity| owner_of(target_identity)).collect();
             if registered != expected.into_iter().collect() {
                 let detail = format!("{id} is registered to {registered:?}, not {expected:?}");
                 return Err(Violation::new(Check::Expectation, detail));

@@ -48,7 +48,7 @@ fn outcomes(reading: &mut Reading) {
         reading.both_ways::<_, previous::outcome::Outcome>("outcomes", outcome);
     }
     let answers = [
-        HolderAnswer::Party { party: "A".to_owned() },
+        HolderAnswer::TargetIdentity { target_identity: "A".to_owned() },
         HolderAnswer::Nobody,
         HolderAnswer::Unclear { detail: detail() },
     ];

@@ -49,15 +49,18 @@ impl Customer {
     fn amend_identity(&mut self, id: &OrderId, index: usize, arguments: &Map<String, Value>) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let step = &mut order.steps[index];
-        let carrying = step.planned.party_arguments.iter().flatten().find_map(|name| arguments.get(name)?.as_str());
-        let Some(party) = carrying.map(str::to_owned) else { return };
+        let carrying =
+            step.planned.target_identity_arguments.iter().flatten().find_map(|name| arguments.get(name)?.as_str());
+        let Some(target_identity) = carrying.map(str::to_owned) else { return };
         step.identity = None;
         let named = &order.steps[index].planned.resources;
         let of_step = |claim: &&mut OrderClaim| {
-            named.contains(&claim.claim.resource) && claim.state == ClaimState::Open && claim.claim.party.is_some()
+            named.contains(&claim.claim.resource)
+                && claim.state == ClaimState::Open
+                && claim.claim.target_identity.is_some()
         };
         for claim in order.claims.iter_mut().filter(of_step) {
-            claim.claim.party = Some(party.clone());
+            claim.claim.target_identity = Some(target_identity.clone());
         }
     }
 }
@@ -89,7 +92,7 @@ impl Order {
     /// for just that.
     fn may_name_another_identity(&self, step: &OrderStep, argument: &str) -> bool {
         let waits = |step: &OrderStep| matches!(&step.state, StepState::Held { code, .. } if *code == ErrorCode::ReleaseUnconfirmed);
-        let carries = step.planned.party_arguments.iter().flatten().any(|carrying| carrying == argument);
+        let carries = step.planned.target_identity_arguments.iter().flatten().any(|carrying| carrying == argument);
         carries && self.steps.iter().any(waits)
     }
 }

@@ -90,7 +90,7 @@ impl Resource {
         self.look_up.mark_stale_for_ledger();
         self.holder = Some(Holder {
             who: HolderName::Customer(from.clone()),
-            party: lease.party,
+            target_identity: lease.target_identity,
             incarnation: Some(incarnation),
             ticket: Some(HolderTicket { id: lease.ticket, key: lease.key }),
             epoch: lease.epoch,
