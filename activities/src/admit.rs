@@ -8,7 +8,7 @@ use interlock_domain::catalog::Forward;
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted};
 use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Ticket};
-use interlock_domain::planning::{Planner, reject_batch_of_closed_tenant};
+use interlock_domain::planning::{Planner, reject_batch_of_off_boarded_tenant};
 use interlock_workflows::names;
 use temporalio_sdk::activities::ActivityContext;
 
@@ -32,7 +32,7 @@ pub(crate) async fn admit(
 ) -> Result<AdmissionAnswer, EntityCallError> {
     let tenant = &admission.customer.tenant;
     let planned = if worker.entities.is_tenant_closed(tenant).await {
-        reject_batch_of_closed_tenant(&admission)
+        reject_batch_of_off_boarded_tenant(&admission)
     } else {
         let planner = Planner {
             catalog: &worker.catalog,

@@ -20,12 +20,12 @@ use tower::{Layer, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer, CircuitState};
 
 /// What became of a call: `Err` with a sentence where it speaks against the target.
-type Verdict = Result<(), String>;
+type CallResult = Result<(), String>;
 
 /// A call on its way through the breaker: told when it may go, and tells what became of it.
 struct Passage {
     go: oneshot::Sender<()>,
-    verdict: oneshot::Receiver<Verdict>,
+    result: oneshot::Receiver<CallResult>,
 }
 
 /// The breaker lets nothing through.
@@ -89,8 +89,8 @@ impl Breaker {
     /// against the target.
     pub(crate) async fn call<T: SpeaksOfTarget>(&self, call: impl Future<Output = T>) -> Result<T, LetsNothingThrough> {
         let (go, may_go) = oneshot::channel();
-        let (tell, verdict) = oneshot::channel();
-        let mut passage = pin!(self.gate.clone().oneshot(Passage { go, verdict }));
+        let (tell, result) = oneshot::channel();
+        let mut passage = pin!(self.gate.clone().oneshot(Passage { go, result }));
         tokio::select! {
             biased;
             // It is over before it began: it was not let through.
@@ -115,7 +115,7 @@ fn pass(passage: Passage) -> BoxFuture<'static, Result<(), String>> {
         if passage.go.send(()).is_err() {
             return Ok(());
         }
-        passage.verdict.await.unwrap_or(Ok(()))
+        passage.result.await.unwrap_or(Ok(()))
     }
     .boxed()
 }

@@ -21,7 +21,7 @@ pub(crate) async fn probe(worker: &WorkerContext, probe: TargetProbe) -> ProbeAn
         },
         Err(error) => Finding::CannotTell { detail: error.to_string() },
     };
-    ProbeAnswer { finding, stands: set_limit::standing(worker, &probe.target).await }
+    ProbeAnswer { finding, stands: set_limit::record(worker, &probe.target).await }
 }
 
 /// What an answer to the question says. One who refuses the question is there.

@@ -183,7 +183,7 @@ impl CustomerEntity {
     }
 
     /// Why an order waits, as far as this customer knows: `{"order_id":…}`; null where it is not known. The answer is a
-    /// [`Chain`](interlock_domain::customer::Chain).
+    /// [`WaitChain`](interlock_domain::customer::WaitChain).
     #[query(name = "why")]
     pub fn why(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Value, HandlerError> {
         let AskedOrder { order_id } = raw_json::read(&argument)?;

@@ -58,7 +58,7 @@ pub mod names {
     /// Workflow type of a tenant.
     pub const TENANT_ENTITY: &str = "TenantEntity";
     /// Memo of a tenant: whether its new events are refused.
-    pub const MEMO_CLOSED: &str = "interlock_closed";
+    pub const MEMO_REFUSES_EVENTS: &str = "interlock_closed";
     /// Workflow type of an import of leases.
     pub const RESOURCE_IMPORT: &str = "ResourceImport";
     /// Workflow type of a part of an import.

@@ -185,8 +185,8 @@ impl Entity for TargetEntity {
             let target = context.state(|entity| entity.shell.machine.name().clone());
             let options = activity_options::upkeep(&interrupt);
             let input = match effect {
-                Effect::SetLimit { standing, .. } => {
-                    let setting = LimitSetting { target, standing };
+                Effect::SetLimit { record, .. } => {
+                    let setting = LimitSetting { target, record };
                     match context.execute_activity(TargetUpkeep::set_limit, setting, options).await {
                         Ok(()) => Input::LimitSet(Ok(())),
                         Err(_) if interrupt.is_cancelled() => return None,

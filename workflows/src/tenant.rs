@@ -122,8 +122,8 @@ impl Entity for TenantEntity {
         _leaves: Leaves,
     ) -> Started<Incoming> {
         let step = match effect {
-            Effect::Show { closed } => {
-                search_attributes::show_tenant(context, closed);
+            Effect::Show { refuses_events } => {
+                search_attributes::show_tenant(context, refuses_events);
                 return Started::Done;
             }
             Effect::Prepare(step) => Some(step),

@@ -77,7 +77,7 @@ impl Attempts {
         context: ActivityContext,
         request: ProvisionRequest,
     ) -> Result<Outcome, ActivityError> {
-        let attempt = Attempt::of(
+        let attempt = ProvisionAttempt::of(
             &context,
             self.0.as_ref(),
             self.0.as_ref(),

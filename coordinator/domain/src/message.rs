@@ -187,7 +187,7 @@ pub struct Hop {
 pub struct Probe {
     /// The orders passed, in order.
     pub path: Vec<Hop>,
-    /// Once a ring is closed: the key of its oldest order, whose release goes first.
+    /// Once a ring is complete: the key of its oldest order, whose release goes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<OrderKey>,
 }

@@ -68,7 +68,7 @@ pub fn plan_in_order(
 }
 
 /// What becomes of a batch where the tenant was off-boarded: all of it is rejected.
-pub fn reject_batch_of_closed_tenant(admission: &Admission) -> Vec<Result<Planned, Rejection>> {
+pub fn reject_batch_of_off_boarded_tenant(admission: &Admission) -> Vec<Result<Planned, Rejection>> {
     let detail = format!("The tenant '{}' was off-boarded.", admission.customer.tenant);
     let rejection = Rejection::new(ErrorCode::TenantClosed, detail);
     admission.events.iter().map(|_| Err(rejection.clone())).collect()
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn all_events_of_a_tenant_that_was_off_boarded_are_rejected() {
         let admission = admission(vec![assigned("1", "12065550100"), terminated("2")], Holdings::new());
-        let rejected = reject_batch_of_closed_tenant(&admission);
+        let rejected = reject_batch_of_off_boarded_tenant(&admission);
         let codes: Vec<ReasonCode> = rejected.iter().map(code).collect();
         assert_eq!(codes, vec![ReasonCode::from(ErrorCode::TenantClosed); 2]);
     }

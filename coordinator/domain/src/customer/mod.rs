@@ -56,7 +56,7 @@ pub use state::*;
 pub use step_state::{EarlierCalls, StepState};
 pub use view::*;
 pub use visibility::ShownState;
-pub use why::{Chain, HeldOf, Keeping, LeasesHeld, Link};
+pub use why::{HeldOf, Keeping, LeasesHeld, WaitChain, WaitLink};
 
 use std::collections::{BTreeMap, BTreeSet};
 

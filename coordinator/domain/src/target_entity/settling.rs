@@ -97,7 +97,7 @@ impl World {
             (Effect::SetLimit { .. }, false) => Input::LimitSet(Err("away".to_owned())),
             (Effect::Probe, _) => {
                 let finding = if well { Finding::Up } else { Finding::Down { detail: String::new() } };
-                Input::Probed(ProbeAnswer { finding, stands: Some(Standing::of(self.server)) })
+                Input::Probed(ProbeAnswer { finding, stands: Some(LimitRecord::of(self.server)) })
             }
         };
         self.feed(input);

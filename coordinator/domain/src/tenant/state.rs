@@ -126,10 +126,12 @@ pub struct Tenant {
     pub(super) since: Timestamp,
     /// Whether new events are refused.
     #[serde(default)]
-    pub(super) closed: bool,
+    #[serde(rename = "closed")]
+    pub(super) refuses_events: bool,
     /// What those who take events in were told last.
     #[serde(default)]
-    pub(super) shown_closed: bool,
+    #[serde(rename = "shown_closed")]
+    pub(super) shown_refuses_events: bool,
     /// What is set for it by whoever on-boarded it: workers that have other settings do not prepare it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) outlook: Option<TenantOutlook>,
@@ -169,8 +171,8 @@ impl Tenant {
             name,
             state: TenantState::Active,
             since: now,
-            closed: false,
-            shown_closed: false,
+            refuses_events: false,
+            shown_refuses_events: false,
             outlook: None,
             steps: BTreeMap::new(),
             customers_left: None,
@@ -195,8 +197,8 @@ impl Tenant {
     }
 
     /// Whether new events are refused.
-    pub fn is_closed(&self) -> bool {
-        self.closed
+    pub fn refuses_events(&self) -> bool {
+        self.refuses_events
     }
 
     /// Whether nothing is under way: the moment to continue as new.
@@ -241,7 +243,7 @@ impl Tenant {
             "state": self.state,
             "since": self.since.to_rfc3339(),
             "managed": true,
-            "refuses_events": self.closed,
+            "refuses_events": self.refuses_events,
             "steps": steps.collect::<Vec<_>>(),
             "customers_with_open_orders": self.customers_left,
             "drain_fault": self.drain_fault,

@@ -12,7 +12,7 @@ use crate::this::message::ClaimAnswer;
 use crate::this::order::OrderState;
 use crate::this::outcome::{HolderAnswer, Outcome};
 use crate::this::sweep::{Cause, Difference, DifferenceKind, Finding, Ledger, Side, Suspect, Tally};
-use crate::this::target_entity::{Limit, ProbeAnswer, Standing};
+use crate::this::target_entity::{Limit, LimitRecord, ProbeAnswer};
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 
@@ -26,9 +26,9 @@ pub fn by_hand(reading: &mut Reading) {
     for answer in &claims {
         reading.both_ways::<_, previous::message::ClaimAnswer>("answers to claims", answer);
     }
-    let standing = Standing::of(Limit::NONE);
-    reading.both_ways::<_, previous::target::Standing>("standings of queues", &standing);
-    let answer = ProbeAnswer { finding: crate::this::target_entity::Finding::Up, stands: Some(standing) };
+    let record = LimitRecord::of(Limit::NONE);
+    reading.both_ways::<_, previous::target::Standing>("standings of queues", &record);
+    let answer = ProbeAnswer { finding: crate::this::target_entity::Finding::Up, stands: Some(record) };
     reading.both_ways::<_, previous::target::ProbeAnswer>("answers of probes", &answer);
 }
 
