@@ -2,8 +2,8 @@
 //! that they use.
 //!
 //! A shell decides nothing. Its handlers take raw JSON, never panic, and only append what came; its main routine
-//! feeds the machine, carries out what it wants done, and feeds back what became of it (`life.rs`). The rules that such code must keep to be
-//! replayed are in `clippy.toml` beside this crate's `Cargo.toml`, as far as a tool can check them.
+//! feeds the machine, carries out what it wants done, and feeds back what became of it (`life.rs`). What all shells keep is in `shell.rs`.
+//! The rules that such code must keep to be replayed are in `clippy.toml` beside this crate's `Cargo.toml`, as far as a tool can check them.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod activity_options;

@@ -235,8 +235,7 @@ impl Entity for ResourceImport {
 
     /// A run ends between parts only: what is under way is never cancelled.
     fn ends_after(&self, _length: RunLength) -> ContinueAsNew {
-        let by_length = if self.shell.machine.run_is_over() { ContinueAsNew::WhenIdle } else { ContinueAsNew::No };
-        by_length
+        if self.shell.machine.run_is_over() { ContinueAsNew::WhenIdle } else { ContinueAsNew::No }
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {

@@ -26,7 +26,7 @@ impl Customer {
             }
             Notice::LeaseImported { epoch, unused: true, .. } => self.confirmed_unused(&resource, epoch),
             Notice::LeaseImported { epoch, target_identity, .. } => {
-                self.imported(now, &resource, epoch, target_identity)
+                self.imported(now, &resource, epoch, target_identity);
             }
             Notice::LeaseRecalled { epoch, asker } => self.recalled(&resource, epoch, Some(asker)),
             Notice::LeaseKnown { epoch } => self.known_to_hold(&resource, epoch),

@@ -198,6 +198,33 @@ impl Order {
     }
 }
 
+impl OrderStep {
+    /// Its call begins.
+    pub(super) fn run(&mut self) {
+        self.state = StepState::Running { earlier: self.state.earlier() };
+    }
+
+    /// It is to be done again.
+    pub(super) fn reopen(&mut self) {
+        self.state = StepState::Open { earlier: self.state.earlier() };
+    }
+
+    /// It waits for a person.
+    pub(super) fn hold(&mut self, code: ReasonCode, detail: String) {
+        self.state = StepState::Held { code, detail, earlier: self.state.earlier() };
+    }
+
+    /// Its order ends before it began.
+    pub(super) fn give_up(&mut self) {
+        self.state = StepState::Cancelled { after_reset: self.state.earlier().after_reset };
+    }
+
+    /// Whether it may be given up with its order: no call of it is under way, or may still land.
+    pub(super) fn may_be_given_up(&self) -> bool {
+        !self.state.is_over() && !self.state.is_in_flight()
+    }
+}
+
 /// What a new order begins as, where it comes late.
 pub(super) fn late_hold(late: Late, is_late: bool) -> bool {
     is_late && late == Late::Hold
