@@ -35,9 +35,9 @@ use crate::{activity_options, names, raw_json, reset, search_attributes, unanswe
 pub struct CustomerEntity {
     shell: Shell<Self>,
     start: StartArgument,
-    /// What the machine is told first in this run, and when the run began.
+    /// The machine's first input in this run, and the start time of the run.
     first: (Timestamp, Option<Input>),
-    /// Whether this run came of a reset: what it calls may have been sent before. It decides no command.
+    /// Whether a reset created this run: its calls may have been sent before. It decides no command.
     is_of_reset_run: bool,
 }
 
@@ -53,25 +53,25 @@ struct AskedResource {
     resource: ResourceId,
 }
 
-/// The argument of the signal by which a customer says again what it has and wants.
+/// The argument of the signal that makes a customer repeat what it has and wants.
 #[derive(Deserialize)]
 struct AskedToReassert {
-    /// Of which resource; of all where there is none.
+    /// The resource. All resources if it is missing.
     #[serde(default)]
     resource: Option<ResourceId>,
-    /// Whether the two were seen to contradict each other for longer than messages take.
+    /// Whether the two have disagreed for longer than messages take.
     #[serde(default)]
     lasting: bool,
-    /// Then: the epoch by which the resource says that somebody holds it.
+    /// If so: the epoch by which the resource says that it is held.
     #[serde(default)]
     above: Epoch,
 }
 
-/// What comes in.
+/// An input.
 pub(crate) enum Incoming {
-    /// For the machine as it is.
+    /// An input for the machine, unchanged.
     Input(Input),
-    /// A person's action, whose answer is kept under this number.
+    /// An operator's action. Its answer is kept under this number.
     Action(u64, Action),
 }
 
@@ -92,7 +92,7 @@ impl CustomerEntity {
         Self { shell, start, first: (began, first), is_of_reset_run: reset::is_of_reset_run(view) }
     }
 
-    /// Carries out what the machine wants done, until the run has become long.
+    /// Performs what the machine wants, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         live(context).await;
@@ -100,14 +100,14 @@ impl CustomerEntity {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// One CloudEvent in structured JSON. Whatever it is, it ends as one order or one rejected event.
+    /// One CloudEvent in structured JSON. Every event ends as one order or as one rejected event.
     #[signal(name = "submit")]
     pub fn submit(&mut self, _context: &mut SyncWorkflowContext<Self>, event: RawValue) {
         let event = Event::from_slice(raw_json::bytes(&event), self.shell.machine.limits().event_bytes_max);
         self.signalled(Input::Submitted(event));
     }
 
-    /// An envelope with what a resource says.
+    /// An envelope with a resource's message.
     #[signal(name = "from_resource")]
     pub fn from_resource(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let input = match raw_json::read::<Envelope<ToCustomer>>(&envelope) {
@@ -123,8 +123,8 @@ impl CustomerEntity {
         self.signalled(input);
     }
 
-    /// A resource's entity was terminated, and does not know what this customer has and wants of it: `{"resource":…}`, or
-    /// `{}` for all resources. It is said again, which changes nothing where it is known.
+    /// A resource's entity was terminated and does not know what this customer has and wants of it: `{"resource":…}`, or `{}` for all
+    /// resources. The customer repeats it, which changes nothing if it is already known.
     #[signal(name = "reassert")]
     pub fn reassert(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
         let input = match raw_json::read::<AskedToReassert>(&argument) {
@@ -140,7 +140,7 @@ impl CustomerEntity {
         self.signalled(input);
     }
 
-    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): it is to go and live there, as soon as nothing is under way.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): the entity must move there as soon as it has nothing in flight.
     #[signal(name = "move_to")]
     pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
         if let Err(fault) = self.shell.asked_to_move(&queue_assignment) {
@@ -151,7 +151,7 @@ impl CustomerEntity {
         }
     }
 
-    /// A person's action. Answers `{"done":…}` or `{"refused":{…}}`.
+    /// An operator's action. Returns `{"done":…}` or `{"refused":{…}}`.
     #[update(name = "act")]
     pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<Value, HandlerError> {
         let action: Action = raw_json::read(&action)?;
@@ -161,20 +161,20 @@ impl CustomerEntity {
         })
     }
 
-    /// All that the customer shows of itself.
+    /// The customer's whole state, as shown to users.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
         json!(self.shell.machine.view())
     }
 
-    /// One order: `{"order_id":…}`; null where it is not known.
+    /// One order: `{"order_id":…}`. Null if it is unknown.
     #[query(name = "order")]
     pub fn order(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Value, HandlerError> {
         let AskedOrder { order_id } = raw_json::read(&argument)?;
         Ok(json!(self.shell.machine.order_view(&order_id)))
     }
 
-    /// A page of its open orders: the argument is an [`OrderFilter`], the answer an
+    /// A page of its open orders. The argument is an [`OrderFilter`], the answer an
     /// [`OrderPage`](interlock_domain::customer::OrderPage).
     #[query(name = "orders")]
     pub fn orders(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Value, HandlerError> {
@@ -182,7 +182,7 @@ impl CustomerEntity {
         Ok(json!(self.shell.machine.open_orders(&filter)))
     }
 
-    /// Why an order waits, as far as this customer knows: `{"order_id":…}`; null where it is not known. The answer is a
+    /// Why an order waits, as far as this customer knows: `{"order_id":…}`. Null if the order is unknown. The answer is a
     /// [`WaitChain`](interlock_domain::customer::WaitChain).
     #[query(name = "why")]
     pub fn why(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Value, HandlerError> {
@@ -198,7 +198,7 @@ impl CustomerEntity {
         Ok(json!(self.shell.machine.keeps(&resource)))
     }
 
-    /// All leases that this customer has: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
+    /// All leases of this customer: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
     #[query(name = "leases")]
     pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
         json!(self.shell.machine.leases_held())
@@ -335,7 +335,7 @@ impl Entity for CustomerEntity {
     }
 }
 
-/// Calls a target. None where the run is to end and nothing of the call is on its way.
+/// Calls a target. `None` if the run must end and the call has sent nothing.
 async fn provision(
     context: WorkflowContext<CustomerEntity>,
     interrupt: WorkflowCancellationToken,
@@ -347,7 +347,7 @@ async fn provision(
     let options = activity_options::provision(queue, &request, identity::now(context.workflow_time()), &interrupt);
     let (expires, proof) = (request.expires_at.is_some(), request.proof);
     let mut request = request;
-    // The run that was reset may have sent it, unseen by this one.
+    // The run that was reset may have sent it without this run knowing.
     request.maybe_sent |= context.state(|entity| entity.is_of_reset_run);
     match context.execute_activity(TargetActivities::provision, request, options).await {
         Ok(answer) if answer.is_proven(proof) => Some(Input::StepEnded { order, step, outcome: answer.outcome }),
@@ -355,7 +355,7 @@ async fn provision(
             let said = format!("completed as {}", answer.outcome.class());
             Some(Input::StepEndedByHand { order, step, said })
         }
-        // The next run begins it as if it had not begun.
+        // The next run starts it as if it had never started.
         Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
         Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
         Err(failure)
@@ -371,7 +371,7 @@ async fn provision(
     }
 }
 
-/// Whether a call that was cancelled is known to have left nothing on its way.
+/// Whether a cancelled call is known to have nothing in flight.
 fn is_settled(failure: &ActivityExecutionError) -> bool {
     match failure.cause() {
         Some(IncomingError::Application(cause)) => cause.type_name().is_some_and(is_settled_failure),

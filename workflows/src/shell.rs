@@ -22,13 +22,13 @@ pub(crate) trait Entity: Sized + 'static {
     type Machine: 'static;
     /// What comes in for the machine: messages, requests, results.
     type Incoming: 'static;
-    /// What the machine wants done.
+    /// An effect that the machine wants.
     type Effect: 'static;
     /// What the handler of an update waits for.
     type Answer: 'static;
     /// Its workflow type.
     const WORKFLOW_TYPE: &'static str;
-    /// Whether it runs local activities.
+    /// Whether it uses local activities.
     const HAS_LOCAL_ACTIVITIES: bool = false;
 
     /// What it has in common with others.
@@ -40,49 +40,49 @@ pub(crate) trait Entity: Sized + 'static {
     fn begin_run(&mut self, _edition: Edition) {}
     /// Feeds the machine, and says what it wants done.
     fn feed(&mut self, now: Timestamp, incoming: Self::Incoming) -> Vec<Self::Effect>;
-    /// Begins one effect. `leaves` is for those that are local activities otherwise.
+    /// Starts one effect. `leaves` is for effects that are normally local activities.
     fn begin(
         context: &WorkflowContext<Self>,
         effect: Self::Effect,
         interrupt: &WorkflowCancellationToken,
         leaves: Leaves,
     ) -> Started<Self::Incoming>;
-    /// What an input rests on that is fed at this time.
+    /// The basis of an input that is fed at this time.
     fn cause(&self, _now: Timestamp, _incoming: &Self::Incoming) -> Cause {
         Cause::Other
     }
-    /// Whether what a local activity sends depends on the workflow time of a task that may not be recorded yet.
+    /// Whether the content of a local activity's messages depends on the workflow time of a task that may not be recorded yet.
     fn rests_on_clock(_effect: &Self::Effect) -> bool {
         false
     }
-    /// Whether a local activity is among what the machine wants done.
+    /// Whether a local activity is among the wanted effects.
     fn wants_local(&self) -> bool {
         false
     }
-    /// Whether the server is to record what so many local activities in a row did, before the next one begins.
+    /// Whether the server must record the results of this many consecutive local activities before the next one starts.
     fn is_to_record(&self, _locals_in_a_row: u32) -> bool {
         false
     }
-    /// The argument for the next run: all that the machine knows.
+    /// The start argument of the next run, with the whole state of the machine.
     ///
     /// # Errors
-    /// Where that cannot be written as JSON.
+    /// If it cannot be written as JSON.
     fn carry(&self) -> Result<RawValue, serde_json::Error>;
     /// Whether a run of this length is to end, wherever the entity is to live.
     fn ends_after(&self, length: RunLength) -> ContinueAsNew;
-    /// Whether the machine has nothing under way.
+    /// Whether the machine has nothing in flight.
     fn is_idle(&self) -> bool;
     /// When the machine wants to be woken.
     fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
         None
     }
-    /// The run is over but for those who wait for an answer: what is not settled now is settled in the next run.
+    /// The run has ended, except for callers that wait for an answer. Everything unsettled is settled in the next run.
     fn closing(&mut self) {}
-    /// What the machine saw since the last time that is worth counting.
+    /// The machine's observations since the last call, for metrics.
     fn take_observations(&mut self) -> Vec<Observation> {
         Vec::new()
     }
-    /// The input that says that an operator reset the workflow; none where that is nothing to it.
+    /// The input that reports an operator's reset of the workflow. `None` if the reset does not concern it.
     fn was_reset() -> Option<Self::Incoming> {
         None
     }
@@ -92,22 +92,22 @@ pub(crate) trait Entity: Sized + 'static {
     }
 }
 
-/// What became of something under way, for the machine; none where the run is to end and the next one begins it again.
+/// The result of something in flight, for the machine. `None` if the run must end and the next one starts it again.
 pub(crate) type Ended<I> = Pin<Box<dyn Future<Output = Option<I>>>>;
 
-/// When what a machine tells others leaves.
+/// When a machine's messages to others are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaves {
-    /// Within the workflow task: by a local activity.
+    /// Within the workflow task, by a local activity.
     Within,
-    /// After the workflow task is recorded: by a normal activity. The number is the effect's own in this run. Replay comes to it
-    /// again; to the length of the history it does not, where a local result was heard late.
+    /// After the workflow task is recorded, by a normal activity. The number identifies the effect in this run. Replay gets the same
+    /// number; the length of the history would differ if a local result was seen late.
     Recorded(u32),
 }
 
 /// Something that was started.
 pub(crate) enum Started<I> {
-    /// A local activity: at most one at a time.
+    /// A local activity, at most one at a time.
     Local(Ended<I>),
     /// A call on a task queue.
     Call(Ended<I>),
@@ -130,21 +130,21 @@ pub(crate) type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) struct Shell<E: Entity> {
     /// The machine.
     pub(crate) machine: E::Machine,
-    /// What the machine wants done and was not begun yet.
+    /// Effects that the machine wants and that have not started yet.
     pub(crate) effects: Vec<E::Effect>,
-    /// Where it is to live.
+    /// What it was told about the task queue that it must be on.
     pub(crate) queue_move: QueueMove,
-    /// Why the machine cannot go on, where that is so: what it knew cannot be read, and would be lost.
+    /// Why the machine cannot continue, if its state cannot be read and would be lost.
     pub(crate) unreadable: Option<String>,
-    /// The seed of random numbers with which the run's history began.
+    /// The random seed with which the run's history began.
     began_with: u64,
-    /// What the handlers took and the main routine did not yet.
+    /// Inputs that the handlers received and the main routine has not processed yet.
     inbox: VecDeque<Taken<E::Incoming>>,
-    /// Signals taken in this run.
+    /// The number of signals received in this run.
     signals: u32,
-    /// Updates taken in this run.
+    /// The number of updates received in this run.
     updates: u64,
-    /// Answers to updates that their handlers did not give yet.
+    /// Answers to updates that their handlers have not returned yet.
     answers: BTreeMap<u64, E::Answer>,
 }
 
@@ -168,12 +168,12 @@ impl<E: Entity> Shell<E> {
         }
     }
 
-    /// The seed of random numbers with which the run's history began.
+    /// The random seed with which the run's history began.
     pub(crate) fn began_with(&self) -> u64 {
         self.began_with
     }
 
-    /// Signals taken in this run.
+    /// The number of signals received in this run.
     pub(crate) fn signals(&self) -> u32 {
         self.signals
     }
@@ -251,7 +251,7 @@ pub(crate) async fn answered<E: Entity>(
     answer.ok_or_else(|| "the answer was taken before".into())
 }
 
-/// A token of its own: who cancels an entity does not stop it.
+/// A token of its own: cancelling an entity does not stop it.
 pub(crate) fn regardless() -> WaitConditionOptions {
     WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
 }

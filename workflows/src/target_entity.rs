@@ -22,13 +22,13 @@ use crate::life::{live, next_run};
 use crate::shell::{self, Entity, HandlerError, Leaves, Shell, Started, answered};
 use crate::{activity_options, identity, names, raw_json, start_argument};
 
-/// What a target entity is started with, by whoever has the settings. The workflow id decides which target it is.
+/// The start argument of a target entity, from a process that has the settings. The workflow id decides which target it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetStart {
-    /// The target, for a person to see.
+    /// The target, for people.
     #[serde(default)]
     pub target: String,
-    /// What is configured of it.
+    /// Its configured rules.
     #[serde(default)]
     pub rules: TargetRules,
 }
@@ -37,15 +37,15 @@ pub struct TargetStart {
 #[workflow]
 pub struct TargetEntity {
     shell: Shell<Self>,
-    /// Messages that could not be read, in this run: nobody is wedged by them.
+    /// The number of messages in this run that could not be read. They do not block the entity.
     undecodable: u32,
 }
 
-/// What comes in.
+/// An input.
 pub(crate) enum Incoming {
-    /// For the machine as it is.
+    /// An input for the machine, unchanged.
     Input(Box<Input>),
-    /// A person's action, whose answer is kept under this number.
+    /// An operator's action. Its answer is kept under this number.
     Action(u64, TargetAction),
 }
 
@@ -58,13 +58,13 @@ impl TargetEntity {
         let began = identity::start_time(view);
         let blank = || Target::new(named(view.workflow_id()), rules_of(&argument), began);
         let mut entity = Self { shell: Shell::new(view, &argument, blank), undecodable: 0 };
-        // One that was just started asks how its target stands, whatever it was started by.
+        // A new entity asks for the state of its target, whatever it was started by.
         let first = if shell::is_continued(view) { Input::Resumed } else { Input::Woke };
         entity.shell.effects = entity.shell.machine.step(began, first);
         entity
     }
 
-    /// Carries out what the machine wants done, until the run has become long.
+    /// Performs what the machine wants, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         live(context).await;
@@ -72,21 +72,21 @@ impl TargetEntity {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// An envelope with what a worker process says of its breaker.
+    /// An envelope with a worker process's report about its breaker.
     #[signal(name = "report")]
     pub fn report(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let report = raw_json::read::<Envelope<BreakerReport>>(&envelope);
         self.told(report.map(|envelope| (Input::Reported(envelope.message), envelope.queue_assignment)));
     }
 
-    /// An envelope with what is configured.
+    /// An envelope with the configured rules.
     #[signal(name = "configure")]
     pub fn configure(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let rules = raw_json::read::<Envelope<TargetRules>>(&envelope);
         self.told(rules.map(|envelope| (Input::Configured(envelope.message), envelope.queue_assignment)));
     }
 
-    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): it is to go and live there, as soon as nothing is under way.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): the entity must move there as soon as nothing is in flight.
     #[signal(name = "move_to")]
     pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
         if self.shell.asked_to_move(&queue_assignment).is_err() {
@@ -94,7 +94,7 @@ impl TargetEntity {
         }
     }
 
-    /// A person's action. Answers `{"done":…,"target":…}` or `{"refused":{"code","detail"}}`.
+    /// An operator's action. Returns `{"done":…,"target":…}` or `{"refused":{"code","detail"}}`.
     #[update(name = "act")]
     pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<Value, HandlerError> {
         let action: TargetAction = raw_json::read(&action)?;
@@ -104,7 +104,7 @@ impl TargetEntity {
         })
     }
 
-    /// All that the target shows of itself.
+    /// The target's whole state, as shown to users.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
         self.shown()
@@ -112,7 +112,7 @@ impl TargetEntity {
 }
 
 impl TargetEntity {
-    /// Takes a message. One that cannot be read changes nothing but a count.
+    /// Receives a message. An unreadable message changes nothing except a count.
     fn told(&mut self, message: Result<(Input, Option<QueueAssignment>), serde_json::Error>) {
         self.shell.signalled();
         match message {
@@ -133,13 +133,13 @@ impl TargetEntity {
     }
 }
 
-/// The target of a workflow; one whose id is no target's is of none that is ever called.
+/// The target of a workflow. If the workflow id names no target, a placeholder that is never called.
 fn named(workflow_id: &str) -> TargetId {
     let none = || "none".parse().expect("a constant that is an id");
     target_of_workflow(workflow_id).unwrap_or_else(none)
 }
 
-/// The rules that it was started with, or the usual ones.
+/// The rules that it was started with, or the defaults.
 fn rules_of(argument: &RawValue) -> TargetRules {
     raw_json::read::<TargetStart>(argument).map(|start| start.rules).unwrap_or_default()
 }

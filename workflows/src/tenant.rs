@@ -1,5 +1,5 @@
-//! The workflow of one tenant: a shell around [`Tenant`]. It carries no secrets: what is set for a tenant stays in the settings
-//! of the processes.
+//! The workflow of one tenant: a shell around [`Tenant`]. It contains no secrets: a tenant's settings stay in the settings of the
+//! processes.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use interlock_domain::customer::Refusal;
@@ -27,11 +27,11 @@ pub struct TenantEntity {
     start: StartArgument,
 }
 
-/// What comes in.
+/// An input.
 pub(crate) enum Incoming {
-    /// For the machine as it is.
+    /// An input for the machine, unchanged.
     Input(Input),
-    /// A person's action, whose answer is kept under this number.
+    /// An operator's action. Its answer is kept under this number.
     Action(u64, TenantAction),
 }
 
@@ -51,7 +51,7 @@ impl TenantEntity {
         entity
     }
 
-    /// Carries out what the machine wants done, until the run has become long.
+    /// Performs what the machine wants, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         live(context).await;
@@ -59,14 +59,14 @@ impl TenantEntity {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): it is to go and live there, as soon as nothing is under way.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): the entity must move there as soon as nothing is in flight.
     #[signal(name = "move_to")]
     pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
-        // Nobody but `bootstrap` sends it; what cannot be read changes nothing, and is sent again.
+        // Only `bootstrap` sends it. If it cannot be read, it changes nothing and is sent again.
         let _ignored = self.shell.asked_to_move(&queue_assignment);
     }
 
-    /// A person's action. Answers `{"done":…,"tenant":…}` or `{"refused":{"code","detail"}}`.
+    /// An operator's action. Returns `{"done":…,"tenant":…}` or `{"refused":{"code","detail"}}`.
     #[update(name = "act")]
     pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<Value, HandlerError> {
         let action: TenantAction = raw_json::read(&action)?;
@@ -76,14 +76,14 @@ impl TenantEntity {
         })
     }
 
-    /// All that the tenant shows of itself.
+    /// The tenant's whole state, as shown to users.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
         self.shell.machine.view()
     }
 }
 
-/// The tenant of a workflow; one whose id is no tenant's is of none that anybody has.
+/// The tenant of a workflow. If the workflow id names no tenant, a placeholder that no tenant has.
 fn named(workflow_id: &str) -> TenantId {
     let none = || "none".parse().expect("a constant that is an id");
     tenant_of_workflow(workflow_id).unwrap_or_else(none)

@@ -156,7 +156,7 @@ mod tests {
         };
         let steps = |hss, crm| vec![("hss".to_owned(), hss), ("crm".to_owned(), crm)];
         assert_eq!(proves(&["hss", "crm"]), (steps(true, true), true));
-        assert_eq!(proves(&["crm"]), (steps(false, true), false), "others serve the HSS");
+        assert_eq!(proves(&["crm"]), (steps(false, true), false), "another program serves the HSS");
         assert_eq!(proves(&[]), (steps(false, false), false));
     }
 

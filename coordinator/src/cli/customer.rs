@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use comfy_table::Table;
 use interlock_domain::ids::CustomerId;
+use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde_json::Value;
 
 use super::output::Output;
 use super::show::{ShowArguments, bad_id};
 use super::tables::{ended, list, table, text, waiting_for};
-use crate::fault::Fault;
-use crate::settings::Settings;
 
 /// `customer`.
 #[derive(Debug, Subcommand)]

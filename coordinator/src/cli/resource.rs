@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use chrono::Utc;
 use clap::{Args, Subcommand};
 use interlock_domain::ids::ResourceId;
+use interlock_fault::Fault;
+use interlock_observability::terminal;
+use interlock_operations::actions::{Actions, ForceRequest};
+use interlock_settings::Settings;
 use serde_json::Value;
 
 use super::age::age_of;
@@ -14,10 +18,6 @@ use super::output::{Output, OutputFormat};
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{ended, list, table, text};
 use super::words::WordsArguments;
-use crate::actions::{Actions, ForceRequest};
-use crate::fault::Fault;
-use crate::settings::Settings;
-use crate::terminal;
 
 /// `resource`.
 #[derive(Debug, Subcommand)]

@@ -3,18 +3,18 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_connection::ConnectionFlags;
 use interlock_domain::sweep::Ledger;
+use interlock_fault::Fault;
+use interlock_observability::metrics::Metrics;
+use interlock_observability::terminal;
+use interlock_operations::sweep::{Sweeper, told};
+use interlock_settings::Settings;
 use serde_json::{Value, json};
 
 use super::output::Output;
 use super::show::installation;
 use super::tables::{list, table, text};
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::metrics::Metrics;
-use crate::settings::Settings;
-use crate::sweep::{Sweeper, told};
-use crate::terminal;
 
 /// `sweep`.
 #[derive(Debug, Args)]

@@ -2,9 +2,8 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table, TableComponent};
+use interlock_observability::terminal;
 use serde_json::Value;
-
-use crate::terminal;
 
 /// A table with these headings.
 pub(super) fn table(headings: &[&str]) -> Table {

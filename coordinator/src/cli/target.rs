@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::{Args, Subcommand};
+use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::target_entity::{Rate, TargetActionKind};
+use interlock_fault::Fault;
+use interlock_operations::targets::Targets;
+use interlock_settings::Settings;
 use serde_json::Value;
 
 use super::age::age_of;
@@ -14,10 +18,6 @@ use super::output::Output;
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{list, table, text};
 use super::words::WordsArguments;
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::settings::Settings;
-use crate::targets::Targets;
 
 /// `target`.
 #[derive(Debug, Subcommand)]

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_adapters::sandbox::{Applied, Effect};
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_operations::inspection::InspectionError;
 use serde_json::Value;
 
-use super::happening::{Happening, StoryClock, Voice};
 use super::story::{NUMBER, Subscriber};
-use crate::inspection::InspectionError;
+use super::story_event::{StoryClock, StoryEvent, Voice};
 use crate::local::LocalPlatform;
 
-/// How long a happening is held back, so that what others say of the time before it comes first, in milliseconds.
+/// How long an event is held back, so that what others say of the time before it comes first, in milliseconds.
 const HOLD_BACK_MS: i64 = 150;
 
 /// What was seen so far.
@@ -25,7 +25,7 @@ pub(super) struct Watch {
     queued: BTreeSet<String>,
     seen_in_logs: BTreeMap<&'static str, u64>,
     /// What happened and was not told yet.
-    waiting: Vec<Happening>,
+    waiting: Vec<StoryEvent>,
 }
 
 impl Watch {
@@ -59,7 +59,7 @@ impl Watch {
 
     /// Adds something that is known from elsewhere.
     pub(super) fn note(&mut self, voice: Voice, what: String) {
-        self.waiting.push(Happening { at_ms: self.clock.now_ms(), voice, what });
+        self.waiting.push(StoryEvent { at_ms: self.clock.now_ms(), voice, what });
     }
 
     /// Looks at everything once. An entity that does not answer just now is asked again the next time.
@@ -81,10 +81,10 @@ impl Watch {
     }
 
     /// What happened and can be told: all before a moment ago, or all there is.
-    pub(super) fn told(&mut self, all: bool) -> Vec<Happening> {
-        self.waiting.sort_by_key(|happening| happening.at_ms);
+    pub(super) fn told(&mut self, all: bool) -> Vec<StoryEvent> {
+        self.waiting.sort_by_key(|event| event.at_ms);
         let until = self.clock.now_ms() - HOLD_BACK_MS;
-        let ready = self.waiting.iter().take_while(|happening| all || happening.at_ms <= until).count();
+        let ready = self.waiting.iter().take_while(|event| all || event.at_ms <= until).count();
         self.waiting.drain(..ready).collect()
     }
 
@@ -99,7 +99,7 @@ impl Watch {
             let who = entry["who"].as_str().map(|who| Subscriber::name_of(who.rsplit('/').next().unwrap_or(who)));
             if let Some(what) = lease_sentence(entry, who.as_deref()) {
                 let at_ms = self.clock.at_ms(entry["at"].as_str().unwrap_or_default());
-                self.waiting.push(Happening { at_ms, voice: Voice::Lease, what });
+                self.waiting.push(StoryEvent { at_ms, voice: Voice::Lease, what });
             }
         }
         self.seen_in_history = self.seen_in_history.max(history.len());
@@ -110,7 +110,7 @@ impl Watch {
             if customer != holder && self.queued.insert(customer.clone()) {
                 let at_ms = self.clock.at_ms(waiter["since"].as_str().unwrap_or_default());
                 let what = format!("{customer} waits: {holder} holds {NUMBER}");
-                self.waiting.push(Happening { at_ms, voice: Voice::Lease, what });
+                self.waiting.push(StoryEvent { at_ms, voice: Voice::Lease, what });
             }
         }
     }
@@ -140,7 +140,7 @@ impl Watch {
             if entry.method != "SEED"
                 && let Some(what) = sentence(&entry.effect)
             {
-                self.waiting.push(Happening { at_ms: self.clock.at_ms(&entry.at), voice, what });
+                self.waiting.push(StoryEvent { at_ms: self.clock.at_ms(&entry.at), voice, what });
             }
         }
         *seen = log.last().map_or(*seen, |entry| entry.seq);

@@ -1,4 +1,4 @@
-//! A state's fingerprint: two states with the same one are taken to be the same by the explorer.
+//! A state's fingerprint. The explorer treats two states with the same fingerprint as equal.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
@@ -8,13 +8,13 @@ use interlock_domain::customer::Customer;
 use interlock_domain::resource::Resource;
 use serde::Serialize;
 
-/// Something large that changes seldom, shared between the worlds that have it in common.
+/// A large value that changes rarely, shared between the worlds that have it in common.
 #[derive(Debug, Clone)]
 pub struct Tracked<T> {
     inner: Arc<(u64, T)>,
 }
 
-/// What is hashed of a thing: all that its future depends on, and nothing else.
+/// The part of a value that is hashed: everything that its future depends on, and nothing else.
 pub trait Fingerprint: Clone {
     /// The hash.
     fn fingerprint(&self) -> u64;
@@ -49,7 +49,7 @@ impl<T> Hash for Tracked<T> {
 /// The hash of a value's JSON form.
 ///
 /// # Panics
-/// Where the value has no JSON form: all states have one, since they travel through continue-as-new.
+/// If the value has no JSON form. All states have one, since they pass through continue-as-new.
 pub fn hash_of_json<T: Serialize>(value: &T) -> u64 {
     struct Sink(DefaultHasher);
     impl Write for Sink {

@@ -5,17 +5,17 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::StreamExt;
+use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{CustomerId, TargetId};
+use interlock_fault::Fault;
+use interlock_operations::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
+use interlock_settings::Settings;
 use serde_json::Value;
 
 use crate::cli::age::age_of;
 use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, inspection};
 use crate::cli::tables::{table, text, waiting_for};
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
-use crate::settings::Settings;
 
 /// `order list`.
 #[derive(Debug, Args)]

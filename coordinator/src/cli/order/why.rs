@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use interlock_domain::ids::OrderId;
+use interlock_fault::Fault;
+use interlock_observability::terminal;
+use interlock_operations::inspection::why::{Link, Why};
+use interlock_settings::Settings;
 
 use crate::cli::age::age;
 use crate::cli::output::Output;
 use crate::cli::show::{ShowArguments, bad_id};
-use crate::fault::Fault;
-use crate::inspection::why::{Link, Why};
-use crate::settings::Settings;
-use crate::terminal;
 
 pub(super) async fn run(arguments: &ShowArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let id: OrderId = arguments.id.parse().map_err(|error| bad_id("order", &error))?;
