@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, Timestamp};
-use interlock_domain::target::{Rate, TargetActionKind};
+use interlock_domain::target_entity::{Rate, TargetActionKind};
 use interlock_http_service::{Problem, UnreadBody};
 use interlock_operations::targets::TargetActionTaken;
 use serde::{Deserialize, Serialize};

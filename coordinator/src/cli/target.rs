@@ -7,7 +7,7 @@ use chrono::Utc;
 use clap::{Args, Subcommand};
 use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{TargetId, Timestamp};
-use interlock_domain::target::{Rate, TargetActionKind};
+use interlock_domain::target_entity::{Rate, TargetActionKind};
 use interlock_fault::Fault;
 use interlock_operations::targets::Targets;
 use interlock_settings::Settings;

@@ -130,12 +130,12 @@ impl StepState {
     /// The name on the wire.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Open => "open",
-            Self::Running => "running",
+            Self::Open { .. } => "open",
+            Self::Running { .. } => "running",
             Self::Held { .. } => "held",
             Self::Done => "done",
             Self::Skipped { .. } => "skipped",
-            Self::Cancelled => "cancelled",
+            Self::Cancelled { .. } => "cancelled",
         }
     }
 }

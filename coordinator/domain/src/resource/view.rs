@@ -69,7 +69,8 @@ pub struct HolderView {
     pub tenant_id: Option<String>,
     /// The name under which the targets know it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub party: Option<String>,
+    #[serde(rename = "party")]
+    pub target_identity: Option<String>,
     /// The order it was granted for.
     pub order_id: Option<String>,
     /// The epoch of its lease.
@@ -158,9 +159,9 @@ impl Resource {
         let holder = self.holder.as_ref().map(|holder| HolderView {
             customer_id: holder.customer().map(|customer| customer.customer.to_string()),
             tenant_id: holder.customer().map(|customer| customer.tenant.to_string()),
-            party: match &holder.who {
-                HolderName::Party(party) => Some(party.clone()),
-                HolderName::Customer(_) => holder.party.clone(),
+            target_identity: match &holder.who {
+                HolderName::TargetIdentity(target_identity) => Some(target_identity.clone()),
+                HolderName::Customer(_) => holder.target_identity.clone(),
             },
             order_id: holder.ticket.as_ref().map(|ticket| ticket.key.order.to_string()),
             epoch: holder.epoch,
@@ -210,7 +211,7 @@ impl Resource {
             _ if self.queue.is_empty() => None,
             (Some(holder), _) if holder.orphaned_at.is_some() => Some("orphan"),
             (Some(_), _) => Some("holder"),
-            (None, _) if self.looking_up && !self.look_up_is_for_force => Some("look_up"),
+            (None, _) if self.look_up.is_for_ledger() => Some("look_up"),
             (None, Vacancy::ToLookUp) => Some("look_up"),
             (None, Vacancy::Unclear) => Some("person"),
             (None, Vacancy::Known) => Some("clock"),

@@ -159,7 +159,7 @@ impl Chain {
         let ResourceState { holder, waiting_for, waiting_since: since, paused, .. } = state;
         let holder = holder.unwrap_or_default();
         let holder_tenant = holder.tenant_id.clone().unwrap_or_else(|| tenant.clone());
-        let name = holder.customer_id.as_ref().map(ToString::to_string).or_else(|| holder.party.clone());
+        let name = holder.customer_id.as_ref().map(ToString::to_string).or_else(|| holder.target_identity.clone());
         if let Some(parent) = parent {
             self.links[parent].holder.clone_from(&name);
         }
@@ -203,7 +203,7 @@ impl Chain {
                 self.open.push((question, parent));
                 return;
             }
-            (_, None) if holder.party.is_some() => link(
+            (_, None) if holder.target_identity.is_some() => link(
                 "person",
                 holder.since.clone(),
                 format!(

@@ -10,7 +10,7 @@ use interlock_client::{EntityCallError, TargetClient};
 use interlock_connection::Installation;
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, TenantId};
-use interlock_domain::target::{TargetAction, TargetActionDone, TargetActionKind, TargetRules};
+use interlock_domain::target_entity::{TargetAction, TargetActionDone, TargetActionKind, TargetRules};
 use interlock_settings::Settings;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

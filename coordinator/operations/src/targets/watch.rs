@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use interlock_domain::target::TargetState;
+use interlock_domain::target_entity::TargetState;
 use interlock_observability::metrics::{MetricName, Metrics};
 use serde_json::Value;
 

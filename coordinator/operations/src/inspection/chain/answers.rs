@@ -61,7 +61,7 @@ impl Answer {
             && holder.tenant_id.as_ref().is_some_and(is_foreign)
         {
             holder.customer_id = None;
-            holder.party = Some(ANOTHER_TENANT.to_owned());
+            holder.target_identity = Some(ANOTHER_TENANT.to_owned());
         }
         self
     }
@@ -158,7 +158,8 @@ pub(in crate::inspection) struct PausedCall {
 pub(in crate::inspection) struct HolderState {
     pub customer_id: Option<CustomerId>,
     pub tenant_id: Option<TenantId>,
-    pub party: Option<String>,
+    #[serde(rename = "party")]
+    pub target_identity: Option<String>,
     pub since: Option<String>,
     pub orphaned_at: Option<String>,
 }
