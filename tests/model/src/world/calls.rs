@@ -107,11 +107,11 @@ impl World {
         self.end_customer_run(call.customer, seen)
     }
 
-    /// Whether a call that finds its resource in use leaves its order as if it had not begun: the leases of what the call was to take
-    /// go back, so that the order waits for them again, and nothing of the order is done, under way, or may still land.
+    /// Whether a call that finds its resource in use leaves its order as if it had not begun: the leases of what the call
+    /// was to take go back, so that the order waits for them again, and nothing of it is done, under way, or may still land.
     ///
-    /// The outcome alone does not say so. If a person has to look first, as after a SIM swap, the leases stay and the order has
-    /// begun: it goes first in every lane once the person lets it go on (P1). The same holds if it has a call in another lane.
+    /// The outcome alone does not say so. If a person has to look first, as after a SIM swap, the leases stay and the order
+    /// has begun: it goes first in every lane once the person lets it go on (P1). The same holds if it has a call elsewhere.
     fn waits_again(&self, call: &Call, request: &ProvisionRequest, outcome: &Outcome) -> bool {
         let Some(machine) = self.machine(call.customer) else { return false };
         let is_effective =
