@@ -191,3 +191,8 @@ fn trace_18_what_somebody_else_has_is_left_there_and_the_ledger_learns_it() {
 fn trace_18_where_the_target_does_not_say_who_a_person_decides() {
     holds(&worlds::trace_18_discreet(), &[Sighting::Unconfirmed, Sighting::PersonActed, Sighting::HandOver]);
 }
+
+#[test]
+fn an_order_whose_step_a_person_holds_has_begun_and_goes_first() {
+    holds(&worlds::held_swap_goes_first(), &[Sighting::Contested, Sighting::PersonActed, Sighting::Compensation]);
+}

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use interlock_domain::customer::{Input, StepState};
+use interlock_domain::customer::{Input, OrderStep, StepState};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
+use interlock_domain::ids::Timestamp;
+use interlock_domain::message::ProvisionRequest;
 use interlock_domain::outcome::Outcome;
 
 use super::attempts::Begins;
 use super::perform::Checked;
 use super::{Call, CallRun, Phase, World};
 use crate::broken::Broken;
+use crate::deed::Write;
 use crate::scenario::APPLY_MS_MAX;
 use crate::sighting::{Sighting, Sightings};
 use crate::target::{Request, RequestId, target_identity_after_of, target_identity_of, writes_of};
@@ -85,15 +88,10 @@ impl World {
 
     pub(super) fn call_done(&mut self, call: &Call, seen: &mut Sightings) -> Checked {
         let run = self.customers[call.customer].calls.remove(&(call.order.clone(), call.step));
-        let Some(CallRun { phase: Phase::Answered(outcome), .. }) = run else { return Ok(()) };
+        let Some(CallRun { phase: Phase::Answered(outcome), request, .. }) = run else { return Ok(()) };
         if matches!(outcome, Outcome::InUse { .. }) {
             seen.see(Sighting::Contested);
-            let order = self.machine(call.customer).and_then(|machine| machine.orders().get(&call.order));
-            let changed_nothing =
-                order.is_some_and(|order| order.steps.iter().all(|step| step.state != StepState::Done));
-            // A skipped release does not make its order wait again.
-            if changed_nothing && self.begun(call.customer, &call.order) == Some(true) {
-                // Nothing changed, so the order counts as not begun.
+            if self.begun(call.customer, &call.order) == Some(true) && self.waits_again(call, &request, &outcome) {
                 let life = self.customers[call.customer].life;
                 self.truth.begun.remove(&(call.order.clone(), life));
             }
@@ -107,6 +105,29 @@ impl World {
             seen.see(Sighting::Unconfirmed);
         }
         self.end_customer_run(call.customer, seen)
+    }
+
+    /// Whether a call that finds its resource in use leaves its order as if it had not begun: the leases of what the call
+    /// was to take go back, so that the order waits for them again, and nothing of it is done, under way, or may still land.
+    ///
+    /// The outcome alone does not say so. If a person has to look first, as after a SIM swap, the leases stay and the order
+    /// has begun: it goes first in every lane once the person lets it go on (P1). The same holds if it has a call elsewhere.
+    fn waits_again(&self, call: &Call, request: &ProvisionRequest, outcome: &Outcome) -> bool {
+        let Some(machine) = self.machine(call.customer) else { return false };
+        let is_effective = |step: &OrderStep| {
+            step.state.maybe_sent() || matches!(step.state, StepState::Done | StepState::Running { .. })
+        };
+        let others = machine.orders().get(&call.order).into_iter().flat_map(|order| order.steps.iter().enumerate());
+        if others.filter(|(index, _)| *index != call.step).any(|(_, step)| is_effective(step)) {
+            return false;
+        }
+        let mut after = machine.clone();
+        let (order, step) = (call.order.clone(), call.step);
+        after.step(Timestamp(self.now), Input::StepEnded { order, step, outcome: outcome.clone() });
+        let goes_back = |resource| after.leases().get(resource).is_none_or(|lease| lease.leaving.is_some());
+        let writes = writes_of(request);
+        let mut taken = writes.iter().filter(|(write, _)| *write == Write::Assign).peekable();
+        taken.peek().is_some() && taken.all(|(_, resource)| goes_back(resource))
     }
 
     fn answer(&mut self, id: &RequestId, outcome: &Outcome) {

@@ -1,6 +1,8 @@
 //! The worlds in which a first version of the protocol failed, one for each trace.
 
-use crate::deed::{assign, assign_on, changed, lock, lock_each, note, release, release_all, release_on, rename};
+use crate::deed::{
+    assign, assign_on, changed, lock, lock_each, note, release, release_all, release_on, rename, swap_sim,
+};
 use crate::faults::Faults;
 use crate::scenario::{Scenario, Start};
 
@@ -285,4 +287,13 @@ pub fn trace_18_discreet() -> Scenario {
     let faults = Faults { person: 2, ..Faults::default() };
     let start = Scenario::new("trace 18, discreet").has("A", "N1").registered_as("N1", "A-2").discreet();
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).may_wait().with("", faults)
+}
+
+/// Only the target knows that B has what A's SIM swap takes. The swap waits for a person and keeps its leases. Once the person
+/// leaves its step out, it goes on before a younger order that has started too: a note that a person cancelled and that is undone.
+pub fn held_swap_goes_first() -> Scenario {
+    let faults = Faults { person: 1, cancelled: 1, ..Faults::default() };
+    let start = Scenario::new("held swap goes first").has("A", "N1").has_by("B", "N2", Start::TargetOnly);
+    let swap = start.event("A", 1, swap_sim("N3", "N1", "N2").then_note("crm"));
+    swap.event("A", 2, note("crm").compensated()).may_wait().with("", faults)
 }
