@@ -13,7 +13,7 @@ pub(super) fn contested_wait_ms(contested_in_a_row: u32) -> u64 {
 }
 
 impl Resource {
-    /// Learns of its kind; the first time, it waits for clocks and looks before its first grant.
+    /// Takes the rules of its kind. The first time, the first grant waits until the clocks agree, and until the authority was asked.
     pub(super) fn begin(&mut self, now: Timestamp, policy: &ResourcePolicy) {
         if self.policy != *policy {
             self.policy = policy.clone();
@@ -72,7 +72,7 @@ impl Resource {
 
     /// Grants the lease for a ticket that was taken out of the queue.
     pub(super) fn grant(&mut self, now: Timestamp, ticket: Ticket) {
-        // The message that leads to it may have waited since before the first grant of this life was allowed.
+        // The message may have been sent before this entity was allowed to grant.
         self.raise_epoch_to(self.said_at.map_or(now, |said_at| said_at.max(self.not_before)));
         self.settled = self.epoch;
         self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
@@ -86,9 +86,9 @@ impl Resource {
         self.probe_new_holder();
     }
 
-    /// The next epoch: `max(last + 1, time in ms)`, so that it grows across the lives of this entity; and above what
-    /// claimants take no more (design §4.7). The time is that at which the message was sent that leads to the grant, and
-    /// else workflow time, which is recorded before anybody is told of the grant.
+    /// The next epoch: `max(last + 1, time in ms)`, so that it grows across the lives of this entity. It is also above the
+    /// highest epoch that a claimant has given back. The time is the one that the causing message carries. Without one it is
+    /// workflow time, and then the grant is recorded before a customer hears of it.
     pub(super) fn raise_epoch(&mut self, now: Timestamp) {
         self.raise_epoch_to(self.said_at.unwrap_or(now));
     }
@@ -238,7 +238,7 @@ impl Resource {
     }
 }
 
-/// Whether an asker is a reason that what the holder was told of is not.
+/// Whether this asker is a new reason to recall the lease, compared with the one that the holder was told of.
 fn gives_new_reason(told: &Asker, asker: &Asker) -> bool {
     asker.key < told.key || (asker.mode == ClaimMode::Release && told.mode != ClaimMode::Release)
 }

@@ -71,8 +71,8 @@ impl Resource {
         self.queue.remove(&key).map(|queued| queued.ticket)
     }
 
-    /// The authority has nobody registered. That is one target of several: a holder that was reset in the middle of an order keeps the
-    /// lease, and the newer life of one that died is granted it next, so that either brings its order to an end on each target.
+    /// The authority has nobody registered. The authority is only one of several targets, so a holder that was reset in the middle of an
+    /// order keeps the lease, and the newer life of a holder that died is granted it next: each ends its order on every target.
     pub(super) fn nobody_is_registered(&mut self, now: Timestamp) {
         self.note(now, "looked_up", None, None, Some("no one is registered".to_owned()));
         self.unsure = false;

@@ -48,7 +48,7 @@ impl Resource {
         held
     }
 
-    /// A copy of a grant was answered before the confirmed release of that lease came: nobody was granted it since, and nobody has it.
+    /// The holder declined a copy of its grant before its confirmed release arrived. The lease was not granted since, so the resource is free.
     fn released_after_it_was_declined(&mut self, epoch: Epoch, how: GiveBack) {
         let is_last = self.edition >= Edition::V0_2 && self.holder.is_none() && epoch == self.epoch;
         if is_last && how == GiveBack::Released && self.vacancy == Vacancy::Unclear {
@@ -65,8 +65,8 @@ impl Resource {
         }
     }
 
-    /// A lease comes back that this entity did not grant, or a copy of one that came back before. Where the entity was
-    /// terminated meanwhile, what the target was asked since is outdated by it.
+    /// A lease comes back that this entity did not grant, or a copy of one that came back before. If the entity was
+    /// terminated meanwhile, a look-up that was made since is outdated.
     fn given_back_of_an_earlier_life(&mut self, epoch: Epoch) {
         let unknown = epoch > self.epoch;
         self.epoch = self.epoch.max(epoch);
