@@ -91,7 +91,7 @@ pub enum RegistryError {
         /// The cause.
         detail: String,
     },
-    /// There are no settings for this target.
+    /// The settings do not name this target.
     #[error("target '{target}' is not configured; add [targets.{target}] to interlock.toml")]
     UnknownTarget {
         /// The target.

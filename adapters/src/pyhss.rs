@@ -147,7 +147,7 @@ impl Adapter for PyhssAdapter {
         match self.standing(call).await {
             Ok(Standing::InPlace) => Verification::Applied,
             Ok(Standing::HeldBy(holder)) => Verification::InUse { holder },
-            // It is no longer in place, but it was: somebody changed it since. The step has taken effect.
+            // The step took effect, and the row was changed again since.
             Ok(Standing::Missing) => match self.is_recorded(call).await {
                 Ok(true) => Verification::Applied,
                 Ok(false) => Verification::NotApplied,

@@ -20,7 +20,7 @@ use crate::error::RegistryError;
 use crate::exchange::{Exchange, Extras, Request, Tls};
 use crate::secret::SecretMissing;
 
-/// How long before its expiry a token is no longer used, so that a request in flight still arrives in time.
+/// A token is replaced this long before it expires, so that it is still valid when a request arrives.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
 /// How long a token without an expiry is used, unless a 401 comes earlier.
 const LIFETIME_UNSAID: Duration = Duration::from_hours(1);
@@ -92,7 +92,7 @@ impl Credentials {
         }
     }
 
-    /// New credentials after these were rejected. `None` if there are no others.
+    /// Gets new credentials after the target rejected these. `None` if there are no others.
     ///
     /// # Errors
     /// As [`Self::proof`].

@@ -28,7 +28,7 @@ enum View {
     Others(Holders),
 }
 
-/// Looks at every place. It says "nobody" only if that is certain.
+/// Reads every place where the HSS can keep the number. The answer is "nobody" only if that is certain.
 async fn look(attempt: &Attempt<'_>, number: &Number) -> Result<View, Outcome> {
     let (imsi, msisdn) = (number.imsi.as_str(), number.msisdn.as_str());
     for freshness in [Freshness::Hint, Freshness::Now] {

@@ -1,8 +1,8 @@
-//! The numbers that no look-up of PyHSS finds. They are seen when all rows are read.
+//! The numbers that no look-up of PyHSS finds. To find them, all rows are read.
 //!
-//! PyHSS looks up primary numbers only, and finds nobody if two subscribers have the same one. The other numbers are in its lists. A
-//! worker reads these with one request for each table, one reading at a time, and keeps the result. A kept result only says where to
-//! look: the row is then requested by its id. Only a reading that began after the question can answer "nobody".
+//! PyHSS can look up only primary numbers, and returns no subscriber if two have the same number. The other numbers are in lists. A
+//! worker reads these with one request per table, one reading at a time, and caches the result. A cached result is only a hint: the
+//! row is then requested by its id. To answer "nobody", a reading must have begun after the question.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) const HINT_AGE_MAX: Duration = Duration::from_mins(5);
 pub(super) enum Freshness {
     /// At most [`HINT_AGE_MAX`] old. It says where to look.
     Hint,
-    /// Read after the question was asked. It can also answer "nobody".
+    /// The reading began after the question. So it can also answer "nobody".
     Now,
 }
 

@@ -45,11 +45,11 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 const END_LIMIT: Duration = Duration::from_mins(2);
 /// How long the server is suspended.
 const SERVER_PAUSED_FOR: Duration = Duration::from_secs(8);
-/// How long an entity may take to say how it is, where it is asked why a number is stuck.
+/// How long an entity may take to answer when a number is stuck.
 const ASK_LIMIT: Duration = Duration::from_secs(20);
-/// The last events of a run that are shown of a number that is stuck.
+/// How many of a run's last events are printed for a stuck number.
 const LAST_EVENTS: usize = 40;
-/// The last lines of a worker's log that are shown then.
+/// How many of the last lines of a worker's log are printed then.
 const LAST_LOG_LINES: usize = 12;
 /// The workloads whose processes are disturbed, in turn. Entities are disturbed most often.
 const DISTURBED: [Workload; 6] = [
@@ -266,8 +266,8 @@ async fn disagreement(scene: &Scene<'_>, line: &Line, last: &Customer) -> Option
     (!agree).then(|| format!("{}: leases {leases:?}, HSS {at_hss:?}, ledger {ledger:#}", line.number))
 }
 
-/// What an entity's run looks like from outside, where somebody has to find out why it does not go on: its workflow task, its
-/// activities, why tasks failed, and the last events.
+/// A description of an entity's run for finding out why it is stuck: its workflow task, its activities, why tasks failed, and the
+/// last events.
 async fn run_of(entity: &RawEntity) -> String {
     let Some(described) = entity.described().await else { return "not described".to_owned() };
     let history = entity.history("").await;
@@ -286,7 +286,7 @@ async fn run_of(entity: &RawEntity) -> String {
     )
 }
 
-/// The state of a customer, and what its run looks like where it does not say it in time.
+/// The state of a customer. If it does not answer in time, a description of its run.
 async fn state_or_run(scene: &Scene<'_>, customer: &Customer) -> Result<Value, String> {
     let id: CustomerId = customer.id.parse().unwrap();
     let asked = scene.bed.platform.customer(&scene.tenant, &id);
@@ -336,7 +336,7 @@ async fn what_is_stuck(scene: &Scene<'_>, line: &Line) -> String {
     format!("{resource} is stuck: ledger {ledger}\n{run}\n{}\nHSS\n{}", customers.join("\n"), requests.join("\n"))
 }
 
-/// The worker processes that are there, with what the operating system says of them and the last that they logged.
+/// The worker processes, each with its process state and the last lines of its log.
 fn workers(bed: &Testbed) -> String {
     let shown = bed.platform.worker_processes.iter().map(|process| {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap_or_default();

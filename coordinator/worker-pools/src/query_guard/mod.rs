@@ -1,13 +1,14 @@
-//! How workers talk to Temporal: so that the SDK's core has no query to a run beside a workflow task of it.
+//! The connection of workers to Temporal. It works around two faults of the SDK's core (0.10.1).
 //!
-//! A query to a run that is at rest is a task of its own, which the server sends beside workflow tasks. It may be on
-//! its way while a signal starts a workflow task. And while that waits for a local activity, the SDK's core (0.10.1) takes the
-//! query's task in the place of the workflow task, which it forgets: that one times out, and what is recorded afterwards
-//! cannot be replayed. Whoever asks a busy entity, be it by the Temporal UI, could stop it for good. So queries wait here
-//! until the run's workflow task is answered, and the other way round. With a core that holds them apart by itself this
-//! module can go.
+//! **Queries.** The server sends a query to an idle run as a separate task, and a signal may start a workflow task while that
+//! query is in flight. If the workflow task then waits for a local activity, the core replaces it by the query's task and
+//! forgets it. The workflow task times out, and what is recorded afterwards cannot be replayed. So a query of a busy entity,
+//! also from the Temporal UI, could stop the entity for good. Here a query waits until the run's workflow task is answered,
+//! and the other way round.
 //!
-//! What such a connection does besides, for another fault of the core, [`cuts`] says.
+//! **Cuts.** The core may divide a history into workflow tasks differently when it replays it: see [`cuts`].
+//!
+//! When the core has neither fault, this module can be removed.
 
 mod cuts;
 mod proxy;
