@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use interlock_domain::attempt::{is_settled_failure, of_unanswered};
-use interlock_domain::customer::{Action, ActionDone, AdmissionAnswer, Customer, Effect, Input, OrderFilter, Refusal};
+use interlock_domain::customer::{
+    Action, ActionDone, AdmissionAnswer, Chain, Customer, CustomerView, Effect, Input, Keeping, LeasesHeld,
+    OrderFilter, OrderPage, OrderView, Refusal,
+};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
@@ -14,8 +17,8 @@ use interlock_domain::observation::Observation;
 use interlock_domain::order::Rejection;
 use interlock_domain::recording::{Cause, Edition};
 use interlock_domain::routing::Residence;
+use interlock_domain::views::OrderActionAnswer;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_common::error::IncomingError;
 use temporalio_macros::{workflow, workflow_methods};
@@ -195,7 +198,7 @@ impl CustomerEntity {
     pub async fn act(
         context: &mut WorkflowContext<Self>,
         action: RawValue,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<OrderActionAnswer, Box<dyn std::error::Error + Send + Sync>> {
         let action: Action = raw_json::read(&action)?;
         let number = context.state_mut(|entity| {
             entity.actions += 1;
@@ -204,16 +207,16 @@ impl CustomerEntity {
         });
         context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
         Ok(match context.state_mut(|entity| entity.answers.remove(&number)) {
-            Some(Ok(done)) => json!({ "done": done }),
-            Some(Err(refusal)) => json!({ "refused": refusal }),
+            Some(Ok(done)) => OrderActionAnswer::Taken { done },
+            Some(Err(refused)) => OrderActionAnswer::Refused { refused },
             None => return Err("the answer to the action was taken before".into()),
         })
     }
 
     /// All that the customer shows of itself.
     #[query(name = "state")]
-    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
-        json!(self.machine.view())
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> CustomerView {
+        self.machine.view()
     }
 
     /// One order: `{"order_id":…}`; null where it is not known.
@@ -222,9 +225,9 @@ impl CustomerEntity {
         &self,
         _view: &WorkflowContextView,
         argument: RawValue,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Option<OrderView>, Box<dyn std::error::Error + Send + Sync>> {
         let AskedOrder { order_id } = raw_json::read(&argument)?;
-        Ok(json!(self.machine.order_view(&order_id)))
+        Ok(self.machine.order_view(&order_id))
     }
 
     /// A page of its open orders: the argument is an [`OrderFilter`], the answer an
@@ -234,9 +237,9 @@ impl CustomerEntity {
         &self,
         _view: &WorkflowContextView,
         argument: RawValue,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<OrderPage, Box<dyn std::error::Error + Send + Sync>> {
         let filter: OrderFilter = raw_json::read(&argument)?;
-        Ok(json!(self.machine.open_orders(&filter)))
+        Ok(self.machine.open_orders(&filter))
     }
 
     /// Why an order waits, as far as this customer knows: `{"order_id":…}`; null where it is not known. The answer is a
@@ -246,9 +249,9 @@ impl CustomerEntity {
         &self,
         _view: &WorkflowContextView,
         argument: RawValue,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Option<Chain>, Box<dyn std::error::Error + Send + Sync>> {
         let AskedOrder { order_id } = raw_json::read(&argument)?;
-        Ok(json!(self.machine.why(&order_id)))
+        Ok(self.machine.why(&order_id))
     }
 
     /// Why this customer has the lease of a resource, or wants it: `{"resource":"msisdn/…"}`. The answer is a
@@ -258,15 +261,15 @@ impl CustomerEntity {
         &self,
         _view: &WorkflowContextView,
         argument: RawValue,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Keeping, Box<dyn std::error::Error + Send + Sync>> {
         let AskedResource { resource } = raw_json::read(&argument)?;
-        Ok(json!(self.machine.keeps(&resource)))
+        Ok(self.machine.keeps(&resource))
     }
 
     /// All leases that this customer has: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
     #[query(name = "leases")]
-    pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
-        json!(self.machine.leases_held())
+    pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> LeasesHeld {
+        self.machine.leases_held()
     }
 }
 

@@ -9,10 +9,11 @@ use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::Envelope;
 use interlock_domain::routing::{Home, Residence, target_of_workflow};
 use interlock_domain::target::{
-    BreakerReport, Effect, Finding, Input, ProbeAnswer, Target, TargetAction, TargetActionDone, TargetRules,
+    BreakerReport, Effect, Finding, Input, ProbeAnswer, Target, TargetAction, TargetActionDone, TargetRules, TargetView,
 };
+use interlock_domain::views::TargetActionAnswer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -134,7 +135,7 @@ impl TargetEntity {
     pub async fn act(
         context: &mut WorkflowContext<Self>,
         action: RawValue,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<TargetActionAnswer, Box<dyn std::error::Error + Send + Sync>> {
         let action: TargetAction = raw_json::read(&action)?;
         let number = context.state_mut(|entity| {
             entity.actions += 1;
@@ -143,15 +144,15 @@ impl TargetEntity {
         });
         context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
         context.state_mut(|entity| match entity.answers.remove(&number) {
-            Some(Ok(done)) => Ok(json!({ "done": done, "target": entity.shown() })),
-            Some(Err(refusal)) => Ok(json!({ "refused": refusal })),
+            Some(Ok(done)) => Ok(TargetActionAnswer::Taken { done, target: Box::new(entity.shown()) }),
+            Some(Err(refused)) => Ok(TargetActionAnswer::Refused { refused }),
             None => Err("the answer to the action was taken before".into()),
         })
     }
 
     /// All that the target shows of itself.
     #[query(name = "state")]
-    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> TargetView {
         self.shown()
     }
 }
@@ -169,12 +170,8 @@ impl TargetEntity {
         }
     }
 
-    fn shown(&self) -> Value {
-        let mut shown = json!(self.machine.view());
-        if let (Some(shown), 1..) = (shown.as_object_mut(), self.undecodable) {
-            shown.insert("undecodable_messages".to_owned(), self.undecodable.into());
-        }
-        shown
+    fn shown(&self) -> TargetView {
+        TargetView { undecodable_messages: self.undecodable, ..self.machine.view() }
     }
 }
 

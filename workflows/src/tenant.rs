@@ -8,8 +8,8 @@ use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, EntityLimits, RunLength};
 use interlock_domain::routing::{Residence, tenant_of_workflow};
-use interlock_domain::tenant::{Effect, Input, StepFault, Tenant, TenantAction, TenantActionDone};
-use serde_json::{Value, json};
+use interlock_domain::tenant::{Effect, Input, StepFault, Tenant, TenantAction, TenantActionDone, TenantView};
+use interlock_domain::views::TenantActionAnswer;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -107,7 +107,7 @@ impl TenantEntity {
     pub async fn act(
         context: &mut WorkflowContext<Self>,
         action: RawValue,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<TenantActionAnswer, Box<dyn std::error::Error + Send + Sync>> {
         let action: TenantAction = raw_json::read(&action)?;
         let number = context.state_mut(|entity| {
             entity.actions += 1;
@@ -116,15 +116,15 @@ impl TenantEntity {
         });
         context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
         context.state_mut(|entity| match entity.answers.remove(&number) {
-            Some(Ok(done)) => Ok(json!({ "done": done, "tenant": entity.machine.view() })),
-            Some(Err(refusal)) => Ok(json!({ "refused": refusal })),
+            Some(Ok(done)) => Ok(TenantActionAnswer::Taken { done, tenant: Box::new(entity.machine.view()) }),
+            Some(Err(refused)) => Ok(TenantActionAnswer::Refused { refused }),
             None => Err("the answer to the action was taken before".into()),
         })
     }
 
     /// All that the tenant shows of itself.
     #[query(name = "state")]
-    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> TenantView {
         self.machine.view()
     }
 }

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_domain::views::{ActionTaken, ForceTaken};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -14,7 +15,7 @@ use super::access::Need;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::views;
-use crate::actions::{ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest};
+use crate::actions::{ActionError, ActionWords, ForceRequest, OrderAction, OrderRequest};
 use crate::http_service::Problem;
 use crate::http_service::UnreadBody;
 

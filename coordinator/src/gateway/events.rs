@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use interlock_adapters::front_door::{is_json, media_type};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
-use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -21,16 +20,10 @@ use crate::ingest::{BINARY_ATTRIBUTE_PREFIX, Ingested, binary_event, events_of_j
 use crate::metrics::rejections::{self, RejectedAt};
 use crate::metrics::{MetricName, Metrics};
 use crate::strict_json::JsonLimits;
-use interlock_domain::event_result::{EventResult, EventStatus};
+use interlock_domain::event_result::{EventResult, EventResults, EventStatus};
 
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);
-
-/// One result for each event, in the order of the request.
-#[derive(Serialize, utoipa::ToSchema)]
-pub(super) struct Results {
-    results: Vec<EventResult>,
-}
 
 /// Accepts CloudEvents: one in structured JSON, one in binary mode (`ce-*` headers), or a batch. 202 means that each
 /// event has its own result; an `accepted` event reaches exactly one terminal state. Sending events again is always
@@ -41,7 +34,7 @@ pub(super) struct Results {
     params(("tenant" = String, Path, description = "The tenant")),
     request_body(content = Object, description = "A CloudEvents 1.0 event, or an array of such events"),
     responses(
-        (status = 202, description = "One result for each event", body = Results),
+        (status = 202, description = "One result for each event", body = EventResults),
         (status = 400, description = "No event could be read", body = Problem),
         (status = 401, description = "No token, or an unknown one", body = Problem),
         (status = 403, description = "The token does not give access to this tenant or call; tenant_closed: the tenant \
@@ -136,7 +129,7 @@ fn answer(ingested: Ingested) -> Result<Response, Problem> {
         problem.results = ingested.results.into_boxed_slice();
         return Err(problem);
     }
-    Ok((StatusCode::ACCEPTED, Json(Results { results: ingested.results })).into_response())
+    Ok((StatusCode::ACCEPTED, Json(EventResults { results: ingested.results })).into_response())
 }
 
 fn too_large(detail: String) -> Problem {

@@ -5,6 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::OrderId;
+use interlock_domain::views::{OrderPage, Why};
 use url::form_urlencoded;
 
 use super::Gateway;
@@ -14,8 +15,8 @@ use super::targets;
 use super::throttle::Counted;
 use super::views::allowed;
 use crate::http_service::Problem;
-use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
-use crate::inspection::why::{Asked, Why};
+use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter};
+use crate::inspection::why::Asked;
 
 /// The reads that `why` counts as: it asks whoever is in the chain.
 const READS_OF_WHY: usize = 10;

@@ -133,7 +133,8 @@ impl Stage {
 
     /// How a target stands; none where it does not answer just now.
     pub async fn standing(&self, target: &str) -> Option<Value> {
-        Targets::new(self.platform.installation.clone()).show(&target.parse().ok()?).await.ok()
+        let view = Targets::new(self.platform.installation.clone()).show(&target.parse().ok()?).await.ok()?;
+        Some(json!(view))
     }
 
     /// The history events of these customers' entities; none where one of them has a workflow task open.

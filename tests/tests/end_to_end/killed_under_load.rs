@@ -107,7 +107,7 @@ impl Load {
     /// What the order says of itself, where it ends otherwise, or not in time since it was first looked at.
     async fn is_completed(&self, order: &OrderId, waits_since: Instant) -> Result<bool, String> {
         let shown = Inspection::new(self.installation.clone()).order(&self.tenant, order).await;
-        match shown.as_ref().ok().and_then(|shown| shown["state"].as_str()) {
+        match shown.as_ref().ok().map(|shown| shown.state.as_str()) {
             Some("completed") => return Ok(true),
             Some("failed" | "cancelled" | "rejected" | "superseded" | "held" | "partial") => {
                 return Err(format!("{order}: {shown:?}"));

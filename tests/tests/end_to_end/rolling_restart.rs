@@ -57,7 +57,7 @@ impl Load {
         let inspection = Inspection::new(self.installation.clone());
         // While a pool goes nobody may answer for a moment; while it is long the test says what it last heard.
         let completed = || async {
-            let state = inspection.order(&self.tenant, order).await.ok()?["state"].as_str()?.to_owned();
+            let state = inspection.order(&self.tenant, order).await.ok()?.state.to_string();
             assert!(
                 !["failed", "cancelled", "rejected", "superseded", "held"].contains(&state.as_str()),
                 "{order}: {state}"

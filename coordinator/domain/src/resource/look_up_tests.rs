@@ -52,7 +52,7 @@ fn a_look_up_that_is_ended_by_hand_grants_nothing_and_is_made_again_after_waits_
     for wait_ms in [1_000, 2_000, 4_000] {
         assert_eq!(n.step(now, by_hand()), vec![], "nothing is granted, and the authority is left alone");
         assert_eq!(n.wake_at(now), Some(now.plus_ms(wait_ms)));
-        assert_eq!(n.view().waiting_for, Some("look_up"));
+        assert_eq!(n.view().waiting_for, Some(QueueWait::LookUp.into()));
         now = now.plus_ms(wait_ms);
         assert_eq!(n.wake_at(now), None);
         proofs.push(asked(&n.step(now, Input::Woke)).unwrap());
