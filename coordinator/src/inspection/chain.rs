@@ -30,6 +30,34 @@ pub(in crate::inspection) const ANOTHER_TENANT: &str = "another tenant";
 /// The most questions that one chain asks. It is cut off there, and says so.
 pub(super) const QUESTIONS_MAX: usize = 100;
 
+/// What the chain has to know of the holder of a resource.
+struct KnownHolder {
+    /// Its tenant; whoever asks for the resource, where nobody says.
+    tenant: TenantId,
+    /// The customer, where it is known.
+    customer: Option<CustomerId>,
+    /// Whether the target knows it by a name.
+    is_party: bool,
+    since: Option<String>,
+    orphaned_at: Option<String>,
+}
+
+impl KnownHolder {
+    fn of(asking: &TenantId, holder: Option<HolderView>) -> Self {
+        let Some(holder) = holder else {
+            let tenant = asking.clone();
+            return Self { tenant, customer: None, is_party: false, since: None, orphaned_at: None };
+        };
+        Self {
+            tenant: holder.tenant_id.unwrap_or_else(|| asking.clone()),
+            customer: holder.customer_id,
+            is_party: holder.party.as_ref().and_then(Hideable::shown).is_some(),
+            since: Some(holder.since).filter(|since| !since.is_empty()),
+            orphaned_at: holder.orphaned_at,
+        }
+    }
+}
+
 /// A chain in the making.
 #[derive(Debug)]
 pub(super) struct Chain {
@@ -70,7 +98,7 @@ impl Chain {
             (question, Answer::Ended { ended, links }) => self.ended(&question, parent, ended, links),
             (Question::Order { tenant, .. }, Answer::Order(links)) => self.order(&tenant, parent, links),
             (Question::Resource { tenant, resource }, Answer::Resource(view, paused)) => {
-                self.resource(&tenant, resource, parent, *view, paused);
+                self.resource(&tenant, resource, parent, *view, paused.as_ref());
             }
             (Question::Keeps { tenant, customer, resource }, Answer::Keeps(keeping)) => {
                 self.keeping(&tenant, customer, resource, parent, keeping);
@@ -166,7 +194,7 @@ impl Chain {
         resource: ResourceId,
         parent: Option<usize>,
         view: ResourceView,
-        paused: Option<PausedCall>,
+        paused: Option<&PausedCall>,
     ) {
         let look_up = of_look_up(&view);
         let ResourceView { holder, waiting_for, waiting_since: since, .. } = view;
@@ -179,14 +207,8 @@ impl Chain {
             Some((link.tenant_id.clone(), link.customer_id.clone()?))
         });
         let name = name.unwrap_or_else(|| "nobody".to_owned());
-        let (mut customer, mut holds_since, mut orphaned_at, mut is_party) = (None, None, None, false);
-        let mut holder_tenant = tenant.clone();
-        if let Some(holder) = holder {
-            holder_tenant = holder.tenant_id.unwrap_or(holder_tenant);
-            is_party = holder.party.as_ref().and_then(Hideable::shown).is_some();
-            customer = holder.customer_id;
-            (holds_since, orphaned_at) = (Some(holder.since).filter(|since| !since.is_empty()), holder.orphaned_at);
-        }
+        let KnownHolder { tenant: holder_tenant, customer, is_party, since: holds_since, orphaned_at } =
+            KnownHolder::of(tenant, holder);
         let link = |waits_for: WaitKind, since, detail| {
             let mut link = ChainLink::new(&holder_tenant, waits_for, since, detail);
             link.customer_id.clone_from(&customer);
@@ -195,7 +217,7 @@ impl Chain {
             if let Some(PausedCall { sentence, unpause }) = paused.clone().filter(|_| waits_for == WaitKind::Settling) {
                 link.detail = link.detail.take().map(|detail| format!("{detail} {sentence}"));
                 link.paused = Some(PausedWhat::Call.into());
-                link.unpause = Some(unpause);
+                link.unpause = Some(unpause.clone());
             }
             link
         };

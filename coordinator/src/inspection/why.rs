@@ -106,8 +106,7 @@ impl Inspection {
         let asked = self.ask::<Option<customer::Chain>>(&what, &entity, names::WHY, &argument);
         let (chain, run) = match asked.await {
             Ok((Some(chain), run)) => (chain, run),
-            Ok((None, _)) => return Ok(None),
-            Err(InspectionError::NeverSeen(_)) => return Ok(None),
+            Ok((None, _)) | Err(InspectionError::NeverSeen(_)) => return Ok(None),
             Err(InspectionError::Paused { paused, .. }) => {
                 return Ok(Some(Answer::Order(vec![of_paused(order, paused)])));
             }

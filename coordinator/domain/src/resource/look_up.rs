@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::granting::contested_wait_ms;
-use super::{Effect, Resource, Vacancy};
+use super::{Effect, LeaseEvent, Resource, Vacancy};
 use crate::ids::Timestamp;
 use crate::outcome::HolderAnswer;
 use crate::recording::Edition;
@@ -86,7 +86,7 @@ impl Resource {
                 self.registered(now, &party);
             }
             HolderAnswer::Unclear { detail } => {
-                self.note(now, "looked_up", None, None, Some(detail));
+                self.note(now, LeaseEvent::LookedUp, None, None, Some(detail));
                 if let Some(holder) = &mut self.holder {
                     holder.looked_up = true;
                 } else {
@@ -112,7 +112,7 @@ impl Resource {
             "the look-up was ended by hand ({said}), which does not settle it: the authority is asked again at {}",
             again_at.to_rfc3339()
         );
-        self.note(now, "look_up_by_hand", None, None, Some(detail));
+        self.note(now, LeaseEvent::LookUpByHand, None, None, Some(detail));
         if !stale && !for_force && self.holder.is_none() && self.vacancy == Vacancy::Known {
             // The lease came back while it was asked; whoever is next waited for the answer.
             self.vacancy = Vacancy::ToLookUp;

@@ -60,7 +60,7 @@ fn a_look_up_that_is_ended_by_hand_grants_nothing_and_is_made_again_after_waits_
     let shown = n.view();
     assert_eq!(shown.look_up_by_hand.map(|by_hand| by_hand.times), Some(3));
     let line = n.history.back().unwrap();
-    assert_eq!(line.what, "look_up_by_hand");
+    assert_eq!(line.what, LeaseEvent::LookUpByHand);
     let detail = line.detail.as_deref().unwrap();
     assert!(detail.contains("(completed as nobody), which does not settle it") && detail.contains("asked again at"));
     proofs.dedup();

@@ -239,5 +239,5 @@ fn a_holder_whose_sim_was_swapped_is_known_by_its_new_name() {
     let epoch = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
     n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, party: Some("imsi-A2".to_owned()) }));
     assert_eq!(n.view().holder.unwrap().party, Some(Hideable::Shown("imsi-A2".to_owned())));
-    assert_eq!(n.history.back().map(|entry| entry.what.as_str()), Some("renamed"));
+    assert_eq!(n.history.back().and_then(|entry| entry.what.known()), Some(LeaseEvent::Renamed));
 }

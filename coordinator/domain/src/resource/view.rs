@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HolderName, Resource, Vacancy};
+use super::{HolderName, LeaseEvent, Resource, Vacancy};
 use crate::entity_end::EntityEnd;
 use crate::ids::{CustomerId, CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TenantId, Timestamp};
 use crate::message::{LeaseProof, StepProof};
@@ -21,68 +21,6 @@ wire_words! {
         Orphan = "orphan",
         /// A person: nobody knows who is registered.
         Person = "person",
-    }
-}
-
-wire_words! {
-    /// What happened to a resource.
-    LeaseEvent {
-        /// The lease was granted.
-        Granted = "granted",
-        /// The lease came back: the target confirmed the release.
-        Released = "released",
-        /// The holder gave the lease back to an older order.
-        Yielded = "yielded",
-        /// The lease came back unused.
-        Unused = "unused",
-        /// The target had the resource registered to somebody else.
-        Contested = "contested",
-        /// The customer did not take the lease.
-        Declined = "declined",
-        /// A person asked for a forced release.
-        ForceAsked = "force_asked",
-        /// It was released by force.
-        Forced = "forced",
-        /// A forced release was refused.
-        ForceRefused = "force_refused",
-        /// The holder's entity is gone.
-        Orphaned = "orphaned",
-        /// The holder was found at the target, before anybody was granted the lease.
-        Seeded = "seeded",
-        /// The target was asked who is registered.
-        LookedUp = "looked_up",
-        /// A person ended a look-up in Temporal.
-        LookUpByHand = "look_up_by_hand",
-        /// The holder came from a list.
-        Imported = "imported",
-        /// The holder was told that it holds the lease.
-        Told = "told",
-        /// A customer said again what it holds.
-        Reasserted = "reasserted",
-        /// A customer says to hold what another one holds.
-        Contradicted = "contradicted",
-        /// The holder says that it does not hold the lease.
-        Disowned = "disowned",
-        /// The resource's workflow was reset.
-        Reset = "reset",
-        /// The holder confirmed its lease after a reset.
-        Confirmed = "confirmed",
-        /// It is not sure after a reset who holds the lease.
-        Unsure = "unsure",
-        /// A release found it registered to that party.
-        Registered = "registered",
-        /// The targets know the holder by another name.
-        Renamed = "renamed",
-        /// The entity began another life.
-        Reborn = "reborn",
-    }
-}
-
-impl LeaseEvent {
-    /// What a line of the history says, which may have been written by another build.
-    fn of(what: &str) -> WireName<Self> {
-        let known = Self::ALL.iter().find(|event| event.as_str() == what);
-        known.map_or_else(|| WireName::Unknown(what.to_owned()), |event| WireName::Known(*event))
     }
 }
 
@@ -300,7 +238,7 @@ impl Resource {
         });
         let history = self.history.iter().map(|entry| HistoryView {
             at: entry.at.to_rfc3339(),
-            what: LeaseEvent::of(&entry.what),
+            what: entry.what.clone(),
             who: entry.who.clone(),
             order_id: entry.order.clone(),
             epoch: entry.epoch,

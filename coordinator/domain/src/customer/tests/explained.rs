@@ -206,7 +206,7 @@ fn an_order_behind_one_that_is_at_work_on_the_same_number_waits_for_that_order()
     let lock = plan(&[(ClaimMode::Lock, number())], vec![step("hss.lock", &[number()], &[])]);
     admit(&mut a, "e2", lock, vec![]);
     let links = a.why(&order_id("e2")).unwrap().links;
-    let waits: Vec<_> = links.iter().map(|link| link.wait()).collect();
+    let waits: Vec<_> = links.iter().map(Link::wait).collect();
     assert_eq!(waits, [Some(WaitKind::Turn), Some(WaitKind::Target)]);
     assert_eq!(links[0].behind, Some(order_id("e1")));
 }

@@ -1,6 +1,6 @@
 //! The holder proved that the target accepted its assign.
 
-use super::Resource;
+use super::{LeaseEvent, Resource};
 use crate::ids::{CustomerRef, Epoch, Timestamp};
 use crate::message::{Notice, Ticket, ToCustomer};
 use crate::order::ClaimMode;
@@ -15,7 +15,7 @@ impl Resource {
             (holder.used, holder.locks_only) = (true, false);
             if party.is_some() && holder.party != party {
                 holder.party.clone_from(&party);
-                self.note(now, "renamed", party, None, None);
+                self.note(now, LeaseEvent::Renamed, party, None, None);
             }
             self.contested_in_a_row = 0;
             self.answer_releases();
