@@ -10,8 +10,8 @@ mod advice;
 mod answers;
 mod link;
 
+use interlock_domain::customer::Keeping;
 use interlock_domain::customer::waiting::WaitKind;
-use interlock_domain::customer::{Keeping, PausedWhat};
 use interlock_domain::entity_end::EntityEnd;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
@@ -202,24 +202,18 @@ impl Chain {
         if let Some(parent) = parent {
             self.links[parent].holder.clone_from(&name);
         }
-        let waiter = parent.and_then(|parent| {
-            let link = &self.links[parent];
-            Some((link.tenant_id.clone(), link.customer_id.clone()?))
-        });
+        let waiter = self.customer_of(parent);
         let name = name.unwrap_or_else(|| "nobody".to_owned());
         let KnownHolder { tenant: holder_tenant, customer, is_party, since: holds_since, orphaned_at } =
             KnownHolder::of(tenant, holder);
         let link = |waits_for: WaitKind, since, detail| {
             let mut link = ChainLink::new(&holder_tenant, waits_for, since, detail);
             link.customer_id.clone_from(&customer);
-            link.holder = Some(name.clone());
-            link.resource = Some(resource.clone());
-            if let Some(PausedCall { sentence, unpause }) = paused.clone().filter(|_| waits_for == WaitKind::Settling) {
-                link.detail = link.detail.take().map(|detail| format!("{detail} {sentence}"));
-                link.paused = Some(PausedWhat::Call.into());
-                link.unpause = Some(unpause.clone());
+            (link.holder, link.resource) = (Some(name.clone()), Some(resource.clone()));
+            match paused.filter(|_| waits_for == WaitKind::Settling) {
+                Some(call) => link.with_paused(call),
+                None => link,
             }
-            link
         };
         let ends_with = match (waiting_for.as_ref().and_then(WireName::known), &customer) {
             (Some(QueueWait::LookUp), _) => {
@@ -260,6 +254,12 @@ impl Chain {
             }
         };
         self.push(parent, ends_with);
+    }
+
+    /// The customer that a link is of.
+    fn customer_of(&self, index: Option<usize>) -> Option<(TenantId, CustomerId)> {
+        let link = &self.links[index?];
+        Some((link.tenant_id.clone(), link.customer_id.clone()?))
     }
 
     fn keeping(

@@ -2,11 +2,12 @@
 
 use std::ops::{Deref, DerefMut};
 
+use interlock_domain::customer::PausedWhat;
 use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::views::Link;
 
-use super::answers::{OrderLink, Question};
+use super::answers::{OrderLink, PausedCall, Question};
 
 /// A link, and what the chain has to know of it beside what is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,15 @@ impl ChainLink {
     pub(super) fn new(tenant: &TenantId, waits_for: WaitKind, since: Option<String>, detail: String) -> Self {
         let waits_for = Some(waits_for.into());
         Self::of_order(tenant, &OrderLink { waits_for, since, detail: Some(detail), ..OrderLink::default() })
+    }
+
+    /// The same, with a call that an operator paused.
+    pub(super) fn with_paused(mut self, call: &PausedCall) -> Self {
+        let PausedCall { sentence, unpause } = call;
+        self.detail = self.detail.take().map(|detail| format!("{detail} {sentence}"));
+        self.paused = Some(PausedWhat::Call.into());
+        self.unpause = Some(unpause.clone());
+        self
     }
 
     /// A link in place of the answer to a question.
