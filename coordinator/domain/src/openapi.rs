@@ -60,3 +60,18 @@ schemas! {
         "Requests per second; null for no limit.",
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::resource::QueueWait;
+
+    #[test]
+    fn the_words_of_a_schema_are_those_that_are_written() {
+        let words: Vec<&str> = QueueWait::ALL.iter().map(|word| word.as_str()).collect();
+        assert_eq!(json!(QueueWait::schema())["enum"], json!(words));
+        assert_eq!(json!(crate::order::OrderState::schema())["enum"][2], "inProgress");
+    }
+}

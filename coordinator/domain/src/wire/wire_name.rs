@@ -56,9 +56,9 @@ impl<T: WireWord> fmt::Display for WireName<T> {
     }
 }
 
-/// An enum whose variants are written as these words.
+/// An enum whose variants are written as these words. They are token trees, so that other macros see them as the literals that they are.
 macro_rules! wire_words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:tt),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
