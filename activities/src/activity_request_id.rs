@@ -1,11 +1,11 @@
-//! Request ids of what an activity tells entities: see [`interlock_client::request_id`].
+//! Request ids of the messages that an activity sends to entities: see [`interlock_client::request_id`].
 
 use interlock_client::{EntityCallError, EntityHandle, request_id};
 use serde::Serialize;
 use temporalio_sdk::activities::ActivityContext;
 
-/// The request id of one part of what an activity does, with what it tells an entity there: the same in every attempt of the
-/// activity that says the same, different in every other activity, also of another run.
+/// The request id of one message that an activity sends. It is the same in every attempt of the activity that sends the same message,
+/// and different in every other activity and every other run.
 ///
 /// # Errors
 /// [`EntityCallError::Payload`] if the message has no JSON form.

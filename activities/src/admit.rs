@@ -1,4 +1,4 @@
-//! Admission: events get their plans, and their tickets get into the resources' queues.
+//! Admission: plans events, and puts their tickets into the queues of the resources.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -18,15 +18,15 @@ use crate::activity_request_id;
 use crate::clock;
 use crate::worker_context::WorkerContext;
 
-/// How long all claims of a batch together may take to be answered.
+/// How long to wait for the answers to all claims of a batch together.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How much sooner a resource counts an answer as too late to be heard: for its way, and for clocks that differ.
+/// How much earlier than that a resource considers its answer too late: a margin for the network and for clock differences.
 const HEARD_MARGIN: Duration = Duration::from_secs(1);
 
-/// Plans each event, passes on the other halves of those that make two orders, and claims what the plans want.
+/// Plans each event, forwards the second half of each event that makes two orders, and claims what the plans need.
 ///
 /// # Errors
-/// Where Temporal did not take a message. All of it may be done again.
+/// If Temporal did not accept a message. The whole call is safe to repeat.
 pub(crate) async fn admit(
     worker: &WorkerContext,
     context: &ActivityContext,
@@ -38,7 +38,7 @@ pub(crate) async fn admit(
     } else {
         plan_all(worker, &admission)
     };
-    // Before the giving half is recorded, and with it ends, the receiving customer has its own.
+    // The receiving customer must have its half before the giving half is recorded and thereby done.
     let forwards = planned.iter().flatten().filter_map(|planned| planned.forward.as_ref());
     try_join_all(forwards.map(|forward| pass_on(worker, tenant, forward))).await?;
     let deadline = Instant::now() + ANSWER_WITHIN;
@@ -57,19 +57,19 @@ pub(crate) async fn admit(
     });
     let admitted: Result<Vec<_>, EntityCallError> = join_all(admitted).await.into_iter().collect();
     let route = worker.entities.customer(tenant, &admission.customer.customer).route;
-    // Where the server does not say, they are taken to be there: `bootstrap` registers them, and names that are unknown are
-    // refused as such by a server that answers at all. Left out, an order that waits would be found by nobody.
+    // If the server does not answer, assume that they are registered: `bootstrap` registers them, and a server that answers rejects
+    // unknown names. Without them, waiting orders would not be found.
     let attributes_registered = worker.entities.search_attributes().of(&route.namespace).await != Registration::Missing;
     let home = worker.entities.routing().home(&route);
     Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered, home })
 }
 
-/// Why an event of a tenant that was off-boarded ends.
+/// Why an event of an off-boarded tenant ends.
 fn closed(tenant: &TenantId) -> Rejection {
     Rejection::new(ErrorCode::TenantClosed, format!("The tenant '{tenant}' was off-boarded."))
 }
 
-/// Plans the events of a batch, in order: what an event assigns belongs to what a later one of the batch releases.
+/// Plans the events of a batch, in order, since a later event may release what an earlier event of the batch assigns.
 fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned, Rejection>> {
     let customer = &admission.customer;
     let targets = &worker.entities.routing().tenant(&customer.tenant).targets;
@@ -98,7 +98,7 @@ fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned
     planned
 }
 
-/// Says in a plan of which targets the workers repeat proofs.
+/// Notes in a plan which targets have workers that repeat proofs.
 fn note_who_proves(plan: &mut Plan, proving: &BTreeSet<TargetId>) {
     for step in &mut plan.steps {
         step.proves = proving.contains(&step.target);
@@ -121,7 +121,7 @@ async fn pass_on(worker: &WorkerContext, tenant: &TenantId, forward: &Forward) -
     worker.entities.signal_with_start(&receiving, names::SUBMIT, &forward.event, &request_id).await
 }
 
-/// Claims one resource: by an update that it answers, and where no answer comes by a message with the same ticket.
+/// Claims one resource, by an update that the resource answers. If no answer comes, sends the same ticket as a message.
 async fn claim(
     worker: &WorkerContext,
     context: &ActivityContext,
@@ -189,7 +189,7 @@ mod tests {
         };
         let steps = |hss, crm| vec![("hss".to_owned(), hss), ("crm".to_owned(), crm)];
         assert_eq!(proves(&planned(&["hss", "crm"])), (steps(true, true), true));
-        assert_eq!(proves(&planned(&["crm"])), (steps(false, true), false), "others serve the HSS");
+        assert_eq!(proves(&planned(&["crm"])), (steps(false, true), false), "another program serves the HSS");
         assert_eq!(proves(&planned(&[])), (steps(false, false), false));
     }
 }

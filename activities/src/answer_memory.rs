@@ -1,31 +1,31 @@
-//! Which resource queues lately left a claim without an answer: for a while no answer is waited for there.
+//! Remembers which resource queues recently left a claim without an answer. For a while, claims there do not wait for an answer.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// For how long no answer is waited for after one did not come.
+/// How long claims do not wait for an answer after one was missing.
 const DOUBTED_FOR: Duration = Duration::from_secs(10);
 
-/// By task queue, until when it is doubted that claims are answered.
+/// For each task queue: the time until which claims do not wait for an answer.
 #[derive(Debug, Default)]
 pub(crate) struct AnswerMemory {
     doubted_until: Mutex<BTreeMap<String, Instant>>,
 }
 
 impl AnswerMemory {
-    /// Whether an answer may be waited for.
+    /// Whether a claim may wait for an answer.
     pub(crate) fn may_ask(&self, task_queue: &str, now: Instant) -> bool {
         self.lock().get(task_queue).is_none_or(|until| now >= *until)
     }
 
-    /// Notes that an answer did not come.
+    /// Records that an answer did not come.
     pub(crate) fn not_answered(&self, task_queue: &str, now: Instant) {
         self.lock().insert(task_queue.to_owned(), now + DOUBTED_FOR);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Instant>> {
-        // What is noted here is only ever a hint: a panic elsewhere does not spoil it.
+        // This memory is only a hint, so a panic elsewhere does not make it invalid.
         self.doubted_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_that_did_not_answer_is_not_asked_for_a_while() {
+    fn after_a_missing_answer_claims_do_not_wait_for_a_while() {
         let (memory, now) = (AnswerMemory::default(), Instant::now());
         assert!(memory.may_ask("q", now));
         memory.not_answered("q", now);

@@ -1,8 +1,8 @@
-//! The breaker of one target in one worker process: after some failures in a row it lets nothing through for a while, and
-//! then one call at a time until one succeeds. What it does is reported to the target's entity.
+//! The circuit breaker of one target in one worker process. After some consecutive failures it blocks all calls for a while, then lets
+//! one call at a time through until one succeeds. It reports its transitions to the target's entity.
 //!
-//! Calls that are under way when it opens are not called back: of a target that goes down a process makes as many attempts
-//! as it takes to open the breaker, and those that it had begun by then (at most its slots for the target).
+//! Calls that are in flight when it opens are not cancelled. So if a target goes down, a process makes as many attempts as it takes to
+//! open the breaker, plus those in flight then (at most its slots for the target).
 
 use std::future::Future;
 use std::pin::pin;
@@ -19,20 +19,20 @@ use tower::util::{BoxCloneSyncService, ServiceExt};
 use tower::{Layer, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer, CircuitState};
 
-/// What became of a call: `Err` with a sentence where it speaks against the target.
+/// The result of a call: `Err` with a sentence if the target seems to be down.
 type Verdict = Result<(), String>;
 
-/// A call on its way through the breaker: told when it may go, and tells what became of it.
+/// A call that passes through the breaker: it learns when it may start, and reports its result.
 struct Passage {
     go: oneshot::Sender<()>,
     verdict: oneshot::Receiver<Verdict>,
 }
 
-/// The breaker lets nothing through.
+/// The breaker is open and blocks the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LetsNothingThrough;
 
-/// What a breaker did, and why.
+/// A transition of a breaker, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Transition {
     pub(crate) transition: BreakerTransition,
@@ -48,8 +48,8 @@ pub(crate) struct Breaker {
 }
 
 impl Breaker {
-    /// A closed one, that opens after so many failures in a row for so long. `report` is told each time that it opens or
-    /// closes; `show` also when it lets a first call through again, and now.
+    /// A closed breaker. The rules say after how many consecutive failures it opens, and for how long. `report` is called each time it
+    /// opens or closes. `show` is also called now, and when the breaker lets a first call through again.
     pub(crate) fn new(
         rules: &TargetRules,
         show: impl Fn(BreakerState) + Send + Sync + 'static,
@@ -80,20 +80,19 @@ impl Breaker {
         Self { gate, last_failure, open_for }
     }
 
-    /// How long it lets nothing through, once it is open.
+    /// How long it blocks calls after it opens.
     pub(crate) fn open_for(&self) -> Duration {
         self.open_for
     }
 
-    /// Makes a call, unless the breaker lets nothing through. A call that is dropped before its end speaks neither for nor
-    /// against the target.
+    /// Makes a call, unless the breaker is open. A call that is dropped before its end counts neither for nor against the target.
     pub(crate) async fn call<T: SpeaksOfTarget>(&self, call: impl Future<Output = T>) -> Result<T, LetsNothingThrough> {
         let (go, may_go) = oneshot::channel();
         let (tell, verdict) = oneshot::channel();
         let mut passage = pin!(self.gate.clone().oneshot(Passage { go, verdict }));
         tokio::select! {
             biased;
-            // It is over before it began: it was not let through.
+            // The breaker blocked the call before it started.
             _refused = &mut passage => return Err(LetsNothingThrough),
             gone = may_go => if gone.is_err() { return Err(LetsNothingThrough) },
         }
@@ -102,14 +101,14 @@ impl Breaker {
         if let Some(detail) = &failure {
             self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone_from(detail);
         }
-        // The other end is the passage, which is here and waits for it.
+        // The other end is the passage below, which waits for it.
         let _told = tell.send(failure.map_or(Ok(()), Err));
         let _counted = passage.await;
         Ok(became)
     }
 }
 
-/// Tells that the call may go, and waits until it says what became of it.
+/// Signals that the call may start, and waits for its result.
 fn pass(passage: Passage) -> BoxFuture<'static, Result<(), String>> {
     async move {
         if passage.go.send(()).is_err() {
@@ -120,9 +119,9 @@ fn pass(passage: Passage) -> BoxFuture<'static, Result<(), String>> {
     .boxed()
 }
 
-/// What says something of its target: whether it is there.
+/// A result that shows whether its target is up.
 pub(crate) trait SpeaksOfTarget {
-    /// Why the target may not be there; none where it is, whatever else it said.
+    /// Why the target may be down. `None` if it is up, whatever its answer was.
     fn failure(&self) -> Option<String>;
 }
 
@@ -132,7 +131,7 @@ impl SpeaksOfTarget for Outcome {
             Self::Unavailable { detail, .. } | Self::Transient { detail } | Self::Ambiguous { detail } => {
                 Some(format!("{}: {detail}", self.class()))
             }
-            // It answered, and be it that it wants to be asked less.
+            // The target answered, even if only to ask for fewer requests.
             Self::Done | Self::AlreadyDone | Self::InUse { .. } | Self::Throttled { .. } | Self::Permanent { .. } => {
                 None
             }
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_opens_after_failures_in_a_row_and_then_calls_nothing() {
+    async fn it_opens_after_consecutive_failures_and_then_blocks_all_calls() {
         let (breaker, seen) = watched();
         let calls = AtomicUsize::new(0);
         let mut refused = 0;
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_of_whatever_kind_speaks_for_the_target() {
+    async fn any_answer_counts_as_a_sign_that_the_target_is_up() {
         let (breaker, seen) = watched();
         let refusal = || Outcome::Permanent { code: ErrorCode::Expired.into(), detail: String::new() };
         for _ in 0..FAILURES_MAX {
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_was_given_up_says_nothing() {
+    async fn a_call_that_was_given_up_counts_neither_for_nor_against_the_target() {
         let (breaker, seen) = watched();
         for _ in 0..3 * FAILURES_MAX {
             let given_up = tokio::time::timeout(Duration::ZERO, breaker.call(std::future::pending::<Outcome>()));

@@ -19,7 +19,7 @@ impl Breakers {
         Self { reporter, by_target: Mutex::default() }
     }
 
-    /// The breaker of a target. To be asked inside a Tokio runtime: what it reports is sent from there.
+    /// The breaker of a target. Call this inside a Tokio runtime: the breaker sends its reports from there.
     pub(crate) fn of(&self, target: &TargetId) -> Breaker {
         let mut by_target = self.by_target.lock().unwrap_or_else(PoisonError::into_inner);
         let breaker = by_target.entry(target.clone()).or_insert_with(|| self.reporter.breaker(target));

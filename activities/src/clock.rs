@@ -1,15 +1,15 @@
-//! Times in the unit of the domain.
+//! Conversion of times to the domain's unit.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use interlock_domain::ids::Timestamp;
 
-/// The time of this machine's clock.
+/// The current time of this machine's clock.
 pub(crate) fn now() -> Timestamp {
     timestamp(SystemTime::now())
 }
 
-/// A time as the domain writes it; the epoch for any before it.
+/// Converts a time to the domain's format. Times before the epoch become the epoch.
 pub(crate) fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp(i64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX))
 }

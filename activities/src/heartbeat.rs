@@ -1,4 +1,4 @@
-//! Signs of life of a call under way, and what it leaves behind.
+//! Heartbeats of a call in flight, and the state that they carry to the next attempt.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use interlock_domain::attempt::{Left, LeftBy};
 use interlock_domain::ids::Timestamp;
 use temporalio_sdk::activities::ActivityContext;
 
-/// How often a call under way says that it lives. Cancellation arrives with the answers.
+/// The pause between heartbeats. A cancellation arrives in the answer to one.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// What an attempt leaves behind, as it stands.
+/// The state that this attempt leaves behind if it ends now.
 pub(crate) struct Trace<'a> {
     context: &'a ActivityContext,
     left: Mutex<Option<LeftBy>>,
@@ -22,15 +22,15 @@ impl<'a> Trace<'a> {
         Self { context, left: Mutex::new(None) }
     }
 
-    /// Notes what would be left behind if the attempt ended now; it reaches the server with the attempt's failure, and
-    /// with the next sign of life. `next_at` is when the next attempt is to be scheduled, where this one is over.
+    /// Records the state that would be left behind if the attempt ended now. It reaches the server with the attempt's failure and with
+    /// the next heartbeat. If this attempt is over, `next_at` is the time for which the next one must be scheduled.
     pub(crate) async fn leave(&self, left: Left, next_at: Option<Timestamp>) {
         let left = LeftBy { attempt: self.context.info().attempt, left, next_at };
         *self.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         self.beat().await;
     }
 
-    /// Says that the attempt lives.
+    /// Sends a heartbeat.
     async fn beat(&self) {
         let left = *self.left.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.context.record_heartbeat(left).await {
@@ -38,7 +38,7 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// Carries on with `work`, with signs of life all the while.
+    /// Runs `work` and sends heartbeats meanwhile.
     pub(crate) async fn alive<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         loop {
@@ -50,12 +50,12 @@ impl<'a> Trace<'a> {
     }
 }
 
-/// What attempts before left behind, where it is known.
+/// What earlier attempts left behind, if it is known.
 pub(crate) fn left_before(context: &ActivityContext) -> Option<LeftBy> {
     match context.heartbeat_details().deserialize::<Option<LeftBy>>() {
         Ok(left) => left.flatten(),
         Err(error) => {
-            // Written by another version, or another language: as if nothing were known.
+            // Written by another version or in another language: treated as if nothing were known.
             tracing::warn!(%error, "cannot read the heartbeat of the previous attempt");
             None
         }
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    /// A call that takes so many seconds, as an activity without a server.
+    /// An activity without a server, for a call that takes that many seconds.
     pub struct Calls;
 
     #[activities]
@@ -101,14 +101,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_under_way_says_every_5_s_that_it_lives() {
+    async fn a_call_in_flight_sends_a_heartbeat_every_5_s() {
         assert_eq!(signs_of_life_in(4).await, 0);
         assert_eq!(signs_of_life_in(6).await, 1);
         assert_eq!(signs_of_life_in(61).await, 12);
     }
 
     #[test]
-    fn two_signs_of_life_may_be_lost_before_a_worker_is_given_up() {
+    fn a_worker_may_miss_two_heartbeats_before_it_is_given_up() {
         assert_eq!((EVERY * 3, HEARTBEAT_TIMEOUT), (HEARTBEAT_TIMEOUT, Duration::from_secs(15)));
     }
 }

@@ -1,4 +1,4 @@
-//! The activity of an import of leases, as the SDK wants it.
+//! The import activity of leases, in the form that the SDK needs.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct ImportsLeases(pub(crate) Arc<WorkerContext>);
 
 #[activities]
 impl ImportsLeases {
-    /// Tells the ledger who has what.
+    /// Writes the holders of a list to the ledger.
     #[activity(definition = ImportPartActivity)]
     pub async fn import_part(
         self: Arc<Self>,

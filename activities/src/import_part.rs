@@ -1,7 +1,7 @@
-//! Telling the ledger who has what, line by line. A worker that is told to stop takes no more lines, and another one goes on.
+//! Writes a list of holders to the ledger, line by line. A worker that is stopping starts no more lines; another worker continues.
 //!
-//! How far an attempt is goes with its signs of life, so that the next one goes on there. Lines that were told and not
-//! recorded are told again under the same update id, and answered as the first time: the counts stay exact.
+//! Each heartbeat carries the progress, so that the next attempt continues there. Lines that were sent but not recorded are sent again
+//! with the same update id and get the same answer, so the counts stay exact.
 
 use std::time::Duration;
 
@@ -23,36 +23,36 @@ use crate::activity_request_id;
 use crate::provision::again;
 use crate::worker_context::WorkerContext;
 
-/// How many lines of a part are told at a time: few beside the hundreds of workflow tasks that a worker does at a time, so
-/// that live orders keep their share.
+/// How many lines of a part are sent at a time. This is small compared with the hundreds of workflow tasks that a worker runs at a
+/// time, so that live orders keep their share.
 const LINES_AT_ONCE: usize = 16;
-/// How long a resource may take to answer; without workers none does.
+/// How long to wait for a resource's answer. Without a worker, no resource answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// The pause before another worker goes on with what this one left.
+/// The pause before another worker continues this part.
 const AT_ONCE: Duration = Duration::from_millis(100);
-/// How often an attempt says how far it is.
+/// The pause between the heartbeats that report the progress.
 const SIGN_EVERY: Duration = Duration::from_secs(1);
 
-/// How far a part is.
+/// The progress of a part.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Reached {
-    /// Lines that are done, from the first.
+    /// The number of finished lines, from the first.
     lines: usize,
-    /// What became of them.
+    /// The results of these lines.
     report: PartReport,
 }
 
-/// What became of a line.
+/// The result of a line.
 enum Line {
     Seeded,
     Unchanged,
     Refused(Rejection),
 }
 
-/// Imports a part, from where the attempt before was.
+/// Imports a part, starting where the previous attempt stopped.
 ///
 /// # Errors
-/// A retryable failure where Temporal or a resource does not answer, and where the attempt is cancelled or its worker drains.
+/// A retryable failure if Temporal or a resource does not answer, if the attempt is cancelled, or if its worker drains.
 pub(crate) async fn import_part(
     worker: &WorkerContext,
     context: &ActivityContext,
@@ -66,7 +66,7 @@ pub(crate) async fn import_part(
         let tenant = &tenant;
         async move { (line.line, import_line(worker, context, tenant, &line).await) }
     });
-    // In the order of the list, so that what is done is known by its number. Those under way are waited for in any case.
+    // In the order of the list, so that a number is enough to record the progress. Lines in flight are always awaited.
     let mut told = std::pin::pin!(stream::iter(told).take_until(cancelled).buffered(LINES_AT_ONCE));
     let mut signs = tokio::time::interval(SIGN_EVERY);
     loop {
@@ -106,7 +106,7 @@ impl Reached {
     }
 }
 
-/// Says that the attempt lives, and how far it is.
+/// Sends a heartbeat with the progress.
 async fn say(context: &ActivityContext, reached: &Reached) {
     let said: Result<(), PayloadConversionError> = context.record_heartbeat(Some(reached.clone())).await;
     if let Err(error) = said {
@@ -114,19 +114,19 @@ async fn say(context: &ActivityContext, reached: &Reached) {
     }
 }
 
-/// How far the attempts before were.
+/// The progress of the previous attempts.
 fn reached_before(context: &ActivityContext) -> Reached {
     match context.heartbeat_details().deserialize::<Option<Reached>>() {
         Ok(reached) => reached.flatten().unwrap_or_default(),
         Err(error) => {
-            // Every line may be told again.
+            // All lines may be sent again.
             tracing::warn!(%error, "cannot read the heartbeat of the previous attempt");
             Reached::default()
         }
     }
 }
 
-/// Tells the resource, and has its holder ask for what it has.
+/// Sends the line to the resource, and makes its holder ask the resource for its lease.
 async fn import_line(
     worker: &WorkerContext,
     context: &ActivityContext,
@@ -158,7 +158,8 @@ async fn import_line(
             return Ok(Line::Refused(Rejection::new(ErrorCode::LeaseMovedOn, detail)));
         }
     };
-    // The holder's entity asks the resource what it has, and is told: only so the resource knows whom it told.
+    // The holder's entity asks the resource for its leases and gets the answer. Only so does the resource know that the holder was
+    // informed.
     let customer = entities.customer(tenant, &holder.customer);
     let question = json!({ "resource": resource });
     let request_id = activity_request_id::of_part(context, &format!("holder {}", line.line), &customer, &question)?;
@@ -166,7 +167,7 @@ async fn import_line(
     Ok(became)
 }
 
-/// The resource and the customer that a line means.
+/// The resource and the customer of a line.
 fn understood(
     worker: &WorkerContext,
     tenant: &TenantId,

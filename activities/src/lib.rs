@@ -1,9 +1,8 @@
 //! The activities of Interlock, and the workers that run them and the entities.
 //!
-//! The activities `admit`, `send` and `notify` speak to Temporal: they carry messages between entities, in calls that may be
-//! made again without harm. They run as local activities, or as normal ones where the decision is to be recorded first. The
-//! activities `provision` and `look_up` speak to targets through adapters; what
-//! an attempt does about its predecessors is decided in [`interlock_domain::attempt`].
+//! The activities `admit`, `send` and `notify` call Temporal: they carry messages between entities, and each call is safe to repeat.
+//! They run as local activities, or as normal activities if the decision must be recorded first. The activities `provision` and
+//! `look_up` call targets through adapters; [`interlock_domain::attempt`] decides what an attempt does about earlier attempts.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod activity_request_id;

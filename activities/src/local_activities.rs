@@ -1,4 +1,4 @@
-//! The local activities of the entities, as the SDK wants them.
+//! The local activities of the entities, in the form that the SDK needs.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use tracing::Instrument;
 use crate::worker_context::WorkerContext;
 use crate::{admit, notify, send, spans};
 
-/// [`admit::admit`], in the traces of the events of its batch.
+/// Runs [`admit::admit`] within the traces of the events of its batch.
 pub(crate) async fn admit(
     worker: &WorkerContext,
     context: &ActivityContext,
     admission: Admission,
 ) -> Result<AdmissionAnswer, EntityCallError> {
     let span = spans::admit(&admission);
-    // It goes on in the trace of the first event of the batch, and names those of the others.
+    // It continues the trace of the batch's first event, and links to those of the others.
     let mut parents = admission.events.iter().filter_map(|waiting| waiting.event.trace_parent);
     let first = parents.next();
     parents.for_each(|other| trace_context::link(&span, other));
     trace_context::within(span, first, admit::admit(worker, context, admission)).await
 }
 
-/// [`send::send`], with its span.
+/// Runs [`send::send`] in its span.
 pub(crate) async fn send(
     worker: &WorkerContext,
     context: &ActivityContext,
@@ -39,7 +39,7 @@ pub(crate) async fn send(
     send::send(worker, context, sending).instrument(span).await
 }
 
-/// [`notify::notify`], with its span.
+/// Runs [`notify::notify`] in its span.
 pub(crate) async fn notify(
     worker: &WorkerContext,
     context: &ActivityContext,

@@ -1,4 +1,4 @@
-//! Asking a resource's authority who has it.
+//! Asks a resource's authority who has the resource.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
@@ -9,13 +9,13 @@ use crate::heartbeat::Trace;
 use crate::provision::again;
 use crate::worker_context::WorkerContext;
 
-/// The look-up that adapters know.
+/// The only look-up that adapters support.
 const FIND_HOLDER: &str = "find_holder";
 
 /// Asks the authority.
 ///
 /// # Errors
-/// A retryable failure whose type is the outcome class, where the authority could not be asked.
+/// A retryable failure if the authority could not be asked. Its type is the outcome class.
 pub(crate) async fn look_up(
     worker: &WorkerContext,
     context: &ActivityContext,

@@ -1,4 +1,4 @@
-//! What a resource tells customers.
+//! Sends a resource's messages to customers.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use temporalio_sdk::activities::ActivityContext;
 use crate::activity_request_id;
 use crate::worker_context::WorkerContext;
 
-/// Sends each customer its messages, in their order; customers side by side. Nobody is started: a customer that does
-/// not run has no use for a lease, and the resource must know.
+/// Sends each customer its messages in order, and all customers in parallel. It does not start entities: a customer that does not run
+/// does not need a lease, and the resource must learn this.
 ///
 /// # Errors
-/// Where Temporal did not take a message. All of it may be done again.
+/// If Temporal did not accept a message. The whole call is safe to repeat.
 pub(crate) async fn notify(
     worker: &WorkerContext,
     context: &ActivityContext,

@@ -1,4 +1,4 @@
-//! Asking a target whether it is there.
+//! Asks a target whether it is up.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use interlock_workflows::TargetProbe;
 use crate::set_limit;
 use crate::worker_context::WorkerContext;
 
-/// How long a target may take to say that it is there.
+/// How long to wait for the target's answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
-/// Asks the target, and the server how the target's queue stands.
+/// Asks the target, and asks the server for the state of the target's queue.
 pub(crate) async fn probe(worker: &WorkerContext, probe: TargetProbe) -> ProbeAnswer {
     let finding = match worker.adapters.get(&probe.target) {
         Ok(adapter) => match tokio::time::timeout(ANSWER_LIMIT, adapter.health()).await {
@@ -24,7 +24,7 @@ pub(crate) async fn probe(worker: &WorkerContext, probe: TargetProbe) -> ProbeAn
     ProbeAnswer { finding, stands: set_limit::standing(worker, &probe.target).await }
 }
 
-/// What an answer to the question says. One who refuses the question is there.
+/// The meaning of the answer. A target that refuses the question is up.
 fn found(answer: Result<(), Outcome>) -> Finding {
     match answer {
         Ok(()) | Err(Outcome::Done | Outcome::AlreadyDone | Outcome::InUse { .. } | Outcome::Throttled { .. }) => {

@@ -1,5 +1,4 @@
-//! One attempt of one step at its target. What it does about its predecessors is decided in
-//! [`interlock_domain::attempt`].
+//! One attempt of one step at its target. [`interlock_domain::attempt`] decides what it does about earlier attempts.
 
 use std::time::{Duration, Instant};
 
@@ -23,17 +22,17 @@ use crate::heartbeat::{Trace, left_before};
 use crate::rights::{self, Found, Ledger};
 use crate::worker_context::WorkerContext;
 
-/// How long an adapter may overrun the time of its call before the call counts as ambiguous.
+/// How long an adapter may exceed the time of its call before the call counts as ambiguous.
 const OVERRUN: Duration = Duration::from_secs(5);
-/// The longest wait within an attempt; what is longer is left to a later attempt, so that no slot is held for it.
+/// The longest wait within an attempt. A later attempt does longer waits, so that they do not hold a slot.
 const WAIT_MAX: Duration = Duration::from_secs(90);
-/// The pause before an attempt that has nothing to wait for.
+/// The pause before an attempt that does not need to wait.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// Carries out one attempt.
+/// Runs one attempt.
 ///
 /// # Errors
-/// A retryable failure whose type is the outcome class, where another attempt is to be made.
+/// A retryable failure if another attempt must be made. Its type is the outcome class.
 pub(crate) async fn provision(
     worker: &WorkerContext,
     context: &ActivityContext,
@@ -65,7 +64,7 @@ pub(crate) async fn provision(
     ended
 }
 
-/// How an attempt ended, in one of a few words.
+/// The outcome of an attempt, in one of a few words.
 fn class_of(ended: &Result<Outcome, ActivityError>) -> &'static str {
     const RETRIED: [&str; 9] =
         ["transient", "throttled", "unavailable", "ambiguous", "unclear", "settling", READ_BACK, INTERRUPTED, TOO_LATE];
@@ -87,12 +86,12 @@ struct Attempt<'a> {
     breaker: Breaker,
     capabilities: Capabilities,
     call: Call,
-    /// What the call acts on though its customer is not known to have it.
+    /// The resources that the call acts on although its customer is not known to have them.
     unproven: Vec<ResourceId>,
     situation: Situation,
     retry: RetryPolicy,
     trace: Trace<'a>,
-    /// When it began, by the server's clock, and since then.
+    /// When the attempt began: the server's time, and a local clock to measure from.
     started_at: Timestamp,
     began: Instant,
 }
@@ -155,7 +154,7 @@ impl<'a> Attempt<'a> {
             Move::SendLater { wait_ms } => (wait_ms, false),
             Move::Verify { wait_ms } => (wait_ms, true),
         };
-        // Whoever comes after this attempt waits for the end of the time in which it may send.
+        // The next attempt waits until the time in which this attempt may send is over.
         let deadline = self.situation.deadline();
         if wait_ms > 0 {
             self.wait(Duration::from_millis(wait_ms)).await?;
@@ -183,8 +182,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Nothing of an earlier request lands any more. An attempt that waited does not send: it does not know whether it is still
-    /// the one that the server counts on.
+    /// Earlier requests can no longer take effect. An attempt that waited does not send: it cannot know whether the server has started
+    /// another attempt meanwhile.
     async fn leave_sending_to_the_next(&self, is_read_back: bool) -> ActivityError {
         let detail = "No earlier request can arrive any more: the next attempt sends.";
         let (left, class) = if is_read_back {
@@ -195,7 +194,7 @@ impl<'a> Attempt<'a> {
         self.again_in(left, class, detail, MOMENT).await
     }
 
-    /// Waits until an earlier request can no longer land.
+    /// Waits until an earlier request can no longer take effect.
     async fn wait(&self, wait: Duration) -> Result<(), ActivityError> {
         let earlier = left_just_before(&self.situation).unwrap_or(Left::MaybeSent { until: self.landing_by(wait) });
         if wait > WAIT_MAX {
@@ -213,13 +212,13 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Until when an earlier request can have been sent, given how long it may still land.
+    /// Until when an earlier request may have been sent, given how long it may still take effect.
     fn landing_by(&self, wait: Duration) -> Timestamp {
         let lands_until = self.situation.now.plus_ms(millis(wait));
         Timestamp(lands_until.0.saturating_sub_unsigned(self.capabilities.max_apply_delay_ms))
     }
 
-    /// Reads back what became of an earlier request: its outcome, or none where the request is to be sent.
+    /// Reads back the effect of an earlier request. Returns its outcome, or `None` if the request must be sent.
     async fn settle(&self) -> Result<Option<Outcome>, ActivityError> {
         let Ok(verification) = self.breaker.call(self.adapter.verify(&self.call)).await else {
             return Err(self.not_let_through(false).await);
@@ -235,15 +234,15 @@ impl<'a> Attempt<'a> {
             AfterVerification::Report(outcome) => Ok(Some(outcome)),
             AfterVerification::Send => Ok(None),
             AfterVerification::AskAgain { detail } => {
-                // Nothing lands any more: whoever asks next need not wait.
+                // The earlier request can no longer take effect, so the next attempt need not wait.
                 let left = Left::MaybeSent { until: self.landing_by(Duration::ZERO) };
                 Err(self.again(left, "unclear", detail, Wait::Pause).await)
             }
         }
     }
 
-    /// Checks that nobody else has what the call acts on. Returns the outcome that refuses the step if somebody has, and `None` if
-    /// the call may be sent.
+    /// Checks that no other customer has what the call acts on. Returns the outcome that refuses the step if another one has it, and
+    /// `None` if the call may be sent.
     async fn refused(&self, is_read_back: bool) -> Result<Option<Outcome>, ActivityError> {
         if self.unproven.is_empty() {
             return Ok(None);
@@ -287,7 +286,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The target counts as down in this process: the step goes back to its queue, where it waits without attempts.
+    /// The target counts as down in this process: the step returns to its queue and waits there without attempts.
     async fn not_let_through(&self, is_read_back: bool) -> ActivityError {
         let (class, left) = not_let_through(&self.situation, is_read_back);
         let wait = Wait::AtLeast(millis(self.breaker.open_for()));
@@ -295,8 +294,8 @@ impl<'a> Attempt<'a> {
         self.again(left, class, detail, wait).await
     }
 
-    /// A failure after which the server makes another attempt, after the pause that the step's policy and `wait` say; `left` is
-    /// what this attempt leaves behind for it.
+    /// A failure after which the server makes another attempt, after the pause that the step's policy and `wait` require. `left` is the
+    /// state that this attempt leaves for the next one.
     async fn again(&self, left: Left, class: &str, detail: impl Into<String>, wait: Wait) -> ActivityError {
         let delay_ms = self.retry.delay_ms(self.situation.attempt, &self.call.idempotency_key, wait);
         self.again_in(left, class, detail, Duration::from_millis(delay_ms)).await
@@ -304,15 +303,14 @@ impl<'a> Attempt<'a> {
 
     /// The same after a pause of this length.
     async fn again_in(&self, left: Left, class: &str, detail: impl Into<String>, delay: Duration) -> ActivityError {
-        // By the server's clock, which says when the next attempt was scheduled.
+        // In server time, since that is the time of the next attempt's schedule.
         let ends_at = self.started_at.plus_ms(millis(self.began.elapsed()));
         self.trace.leave(left, Some(ends_at.plus_ms(millis(delay)))).await;
         again(class, detail, Some(delay))
     }
 }
 
-/// A failure after which the retry policy makes another attempt, no sooner than `delay` where one is given. A call that
-/// was cancelled is not made again: the server sees to that.
+/// A failure that the retry policy retries, not earlier than after `delay` if one is given. The server never retries a cancelled call.
 pub(crate) fn again(class: &str, detail: impl Into<String>, delay: Option<Duration>) -> ActivityError {
     let detail: String = detail.into();
     let failure = ApplicationFailure::builder(detail).type_name(class.to_owned()).maybe_next_retry_delay(delay).build();

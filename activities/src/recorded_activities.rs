@@ -1,4 +1,4 @@
-//! What entities tell others once the decision to do so is recorded, as the SDK wants it.
+//! The activities that send messages after the decision to send them is recorded, in the form that the SDK needs.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::sync::Arc;

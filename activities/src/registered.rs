@@ -1,12 +1,12 @@
-//! What a worker has registered, compared with what comes up on its queue.
+//! Compares the types that a worker has registered with those that its queue needs.
 
 use interlock_workflows::Needs;
 use temporalio_sdk::WorkerOptions;
 
-/// The types that are needed and not registered, each with what it is.
+/// The needed types that are not registered, each with its kind.
 pub(crate) fn missing(options: &WorkerOptions, needs: &Needs) -> Vec<String> {
-    // The SDK says what is registered in one way only: by the `Debug` form of its tables, which is their names. Were that to
-    // change, everything would count as missing, and no worker would start: it cannot go unseen.
+    // The SDK shows what is registered in one way only: the `Debug` form of its tables prints their names. If that form changes, all
+    // types count as missing and no worker starts, so the change cannot go unnoticed.
     let (workflows, activities) = (format!("{:?}", options.workflows()), format!("{:?}", options.activities()));
     let not_in = |names: &[String], registered: &str, what: &str| -> Vec<String> {
         let unknown = names.iter().filter(|name| !registered.contains(&format!("{name:?}")));
@@ -28,7 +28,7 @@ mod tests {
 
     use super::*;
 
-    /// Half of what a target's queue needs.
+    /// Half of the types that a target's queue needs.
     pub struct Half;
 
     #[activities]
@@ -44,13 +44,13 @@ mod tests {
     }
 
     #[test]
-    fn an_activity_that_nobody_registered_is_missing_by_its_name() {
+    fn an_unregistered_activity_is_reported_by_name() {
         let options = WorkerOptions::new("a queue").register_activities(Half).build();
         assert_eq!(missing(&options, &Served::Target.needs()), ["the activity look_up"]);
     }
 
     #[test]
-    fn a_workflow_that_nobody_registered_is_missing_by_its_name() {
+    fn an_unregistered_workflow_is_reported_by_name() {
         let options = WorkerOptions::new("a queue").register_workflow::<Sweep>().unwrap().register_activities(Half);
         let missing = missing(&options.build(), &Served::Jobs.needs());
         assert_eq!(missing[0], "the workflow TargetEntity");

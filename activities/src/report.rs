@@ -1,5 +1,5 @@
-//! Telling target entities what the breakers of this process do: transitions only, the latest only, at most one signal
-//! for each target in a while, and never in the way of a call.
+//! Reports the transitions of this process's breakers to target entities: only the latest transition, at most one signal for each
+//! target in a while, and without delaying calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use tokio::sync::watch;
 
 use crate::breaker::{Breaker, Transition};
 
-/// The time between two signals of this process to one target entity.
+/// The least time between two signals of this process to one target entity.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Reports in the name of this process.
+/// Sends reports in the name of this process.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     targets: TargetClient,
     observer: Arc<dyn Observer>,
-    /// Names this process among all that run.
+    /// Identifies this process among all running processes.
     process: Arc<str>,
 }
 
@@ -30,13 +30,13 @@ impl Reporter {
         Self { targets, observer, process: process.into() }
     }
 
-    /// A breaker of one target, whose transitions are reported from a task of their own, which ends with it.
+    /// A breaker of one target. A separate task reports its transitions; the task ends with the breaker.
     pub(crate) fn breaker(&self, target: &TargetId) -> Breaker {
         let (tell, told) = watch::channel(None);
         tokio::spawn(report(self.clone(), target.clone(), told));
         let (observer, shown) = (Arc::clone(&self.observer), target.clone());
         let show = move |state| observer.observe(&Observation::BreakerChanged { target: shown.clone(), state });
-        // A receiver that is gone is one whose runtime ends.
+        // If the receiver is gone, the runtime is ending.
         Breaker::new(&self.targets.rules(target), show, move |transition| drop(tell.send(Some(transition))))
     }
 }
@@ -48,21 +48,21 @@ async fn report(reporter: Reporter, target: TargetId, mut told: watch::Receiver<
         let Some(Transition { transition, reason }) = latest.filter(|latest| is_news(last, latest.transition)) else {
             continue;
         };
-        // What the target itself said may name subscribers: the target's entity has it, which is encrypted.
+        // The target's own words may name subscribers. Only the target's entity gets them, where they are encrypted.
         let class = reason.split(':').next().unwrap_or_default();
         tracing::warn!(%target, ?transition, class, "the breaker of a target changed its state");
         let report = BreakerReport { process: reporter.process.to_string(), transition, reason };
         match reporter.targets.report(&target, &report).await {
             Ok(()) => last = transition,
-            // While Temporal is away no steps come either; the next transition is told again.
+            // While Temporal is unavailable, no steps arrive either. The next transition is reported again.
             Err(error) => tracing::error!(%target, %error, "cannot report a breaker to the entity of its target"),
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Whether a transition is worth a signal: each opening, since it may be a failure of another kind or in a ramp; a closing
-/// only after an opening.
+/// Whether a transition must be signalled: every opening, since it may be a different failure or happen in a ramp; a closing only after
+/// an opening.
 fn is_news(last: BreakerTransition, now: BreakerTransition) -> bool {
     now == BreakerTransition::Opened || last == BreakerTransition::Opened
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closing_is_news_only_after_an_opening() {
+    fn a_closing_is_reported_only_after_an_opening() {
         use BreakerTransition::{Closed, Opened};
         assert!(is_news(Closed, Opened) && is_news(Opened, Opened) && is_news(Opened, Closed));
         assert!(!is_news(Closed, Closed));

@@ -1,5 +1,5 @@
-//! Whether somebody else has what a step acts on, where its customer is not known to have it (`first_use` in the catalog): asked
-//! right before the step is sent, of the ledger and of the target.
+//! Checks whether another customer has what a step acts on, if its own customer is not known to have it (`first_use` in the catalog).
+//! The ledger and the target are asked right before the step is sent.
 
 use futures_util::future::BoxFuture;
 use interlock_adapters::{Adapter, Call};
@@ -11,9 +11,9 @@ use interlock_domain::resource::{HolderView, ResourceView};
 
 use crate::breaker::SpeaksOfTarget;
 
-/// Who holds a resource by the ledger.
+/// The holder of a resource according to the ledger.
 pub(crate) trait Ledger: Send + Sync {
-    /// The customer that holds it, as this tenant means it; none where no customer is known to.
+    /// The customer that holds the resource, as this tenant means it. `None` if no customer is known to hold it.
     fn holder<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -35,12 +35,12 @@ impl Ledger for EntityClient {
     }
 }
 
-/// What was found of a right.
+/// The result of the check.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Found {
-    /// Nobody else is known to have it.
+    /// No other customer is known to have it.
     Free,
-    /// Somebody else has it, or has something under it: a sentence for a person.
+    /// Another customer has it, or has something under it: a sentence for a person.
     Anothers(String),
     /// The ledger did not answer.
     LedgerSilent(String),
@@ -53,16 +53,16 @@ impl SpeaksOfTarget for Result<Found, Outcome> {
 }
 
 impl Found {
-    /// What becomes of the step where the right is refused.
+    /// The outcome of the step if the right is refused.
     pub(crate) fn refusal(detail: String) -> Outcome {
         Outcome::Permanent { code: ErrorCode::RightUnproven.into(), detail }
     }
 }
 
-/// Sees whether somebody else has what a call acts on.
+/// Checks whether another customer has what a call acts on.
 ///
 /// # Errors
-/// An outcome class, where the target could not be asked.
+/// An outcome class if the target could not be asked.
 pub(crate) async fn look(
     ledger: &dyn Ledger,
     adapter: &dyn Adapter,

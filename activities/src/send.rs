@@ -1,4 +1,4 @@
-//! What a customer tells resources.
+//! Sends a customer's messages to resources.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::activity_request_id;
 use crate::clock;
 use crate::worker_context::WorkerContext;
 
-/// Sends each resource its messages, in their order; resources side by side.
+/// Sends each resource its messages in order, and all resources in parallel.
 ///
 /// # Errors
-/// Where Temporal did not take a message. All of it may be done again.
+/// If Temporal did not accept a message. The whole call is safe to repeat.
 pub(crate) async fn send(
     worker: &WorkerContext,
     context: &ActivityContext,

@@ -1,7 +1,7 @@
-//! The rate limit of a target's provisioning queue on the Temporal server: told, and read back.
+//! Sets the rate limit of a target's provisioning queue on the Temporal server, and reads it back.
 //!
-//! A queue belongs to one namespace, so a target that is called in several has several queues: each gets an equal share of
-//! the limit.
+//! A queue belongs to one namespace. So a target that is called in several namespaces has several queues, and each gets an equal share
+//! of the limit.
 
 use interlock_domain::ids::TargetId;
 use interlock_domain::target::{Limit, Rate, Standing};
@@ -19,10 +19,10 @@ use tonic::Request;
 use crate::provision::again;
 use crate::worker_context::WorkerContext;
 
-/// Tells the server, in every namespace in which the target is called. Idempotent.
+/// Sets the limit on the server, in every namespace in which the target is called. Idempotent.
 ///
 /// # Errors
-/// A retryable failure where it could not be told in one of them; it was told in the others all the same.
+/// A retryable failure if the limit could not be set in one namespace. It is set in the others anyway.
 pub(crate) async fn set_limit(worker: &WorkerContext, setting: LimitSetting) -> Result<(), ActivityError> {
     let LimitSetting { target, standing } = setting;
     let reason = serde_json::to_string(&standing).map_err(|error| again("unwritable", error.to_string(), None))?;
@@ -52,7 +52,7 @@ pub(crate) async fn set_limit(worker: &WorkerContext, setting: LimitSetting) -> 
     }
 }
 
-/// How the target's queue stands; none where that cannot be read.
+/// The state of the target's queue. `None` if it cannot be read.
 pub(crate) async fn standing(worker: &WorkerContext, target: &TargetId) -> Option<Standing> {
     let namespaces = namespaces(worker, target);
     let request = DescribeTaskQueueRequest {
@@ -73,7 +73,7 @@ pub(crate) async fn standing(worker: &WorkerContext, target: &TargetId) -> Optio
             return None;
         }
     };
-    // What nobody ever set has no metadata: it is the server's own limit for any queue, and none of the target's.
+    // A limit that was never set has no metadata. It is the server's own limit for all queues, not the target's.
     let queue =
         config.and_then(|config| config.queue_rate_limit).and_then(|queue| Some((queue.metadata?, queue.rate_limit)));
     let written = queue.as_ref().and_then(|(metadata, _)| serde_json::from_str::<Standing>(&metadata.reason).ok());
@@ -81,8 +81,8 @@ pub(crate) async fn standing(worker: &WorkerContext, target: &TargetId) -> Optio
     Some(read_back(written, of_server))
 }
 
-/// What the server says, put together. The note was written with the limit; where somebody changed the limit by hand and
-/// wrote no such note, the limit alone is known.
+/// Combines the server's answers. The note was written together with the limit. If somebody changed the limit by hand without writing
+/// such a note, only the limit is known.
 fn read_back(written: Option<Standing>, of_server: Option<f64>) -> Standing {
     written.unwrap_or_else(|| {
         let rate = of_server.and_then(|rate| Rate::try_from(rate).ok());
@@ -94,7 +94,7 @@ fn namespaces(worker: &WorkerContext, target: &TargetId) -> Vec<String> {
     worker.targets.routing().namespaces_of_target(target, &worker.catalog.roles()).into_iter().collect()
 }
 
-/// The share of one of so many queues. The server counts in 32 bits.
+/// The share of one of that many queues. The server counts in 32 bits.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 fn share(rate: Rate, queues: usize) -> f32 {
     (rate.get() / queues.max(1) as f64) as f32

@@ -1,6 +1,6 @@
-//! The spans of activities: what every record that is logged within one says of itself.
+//! The spans of activities, whose fields appear in every log record within them.
 //!
-//! They are on the level of errors, so that a record has its fields whatever the level of logs is.
+//! The spans have the level `ERROR`, so that records have these fields at every log level.
 
 use interlock_domain::customer::Admission;
 use interlock_domain::message::ProvisionRequest;
@@ -35,18 +35,18 @@ pub(crate) fn admit(admission: &Admission) -> Span {
     )
 }
 
-/// What a customer tells resources.
+/// A customer's messages to resources.
 pub(crate) fn send(sending: &Sending) -> Span {
     let messages = sending.messages.len();
     error_span!("send", tenant = %sending.from.tenant, customer = %sending.from.customer, messages)
 }
 
-/// What a resource tells customers.
+/// A resource's messages to customers.
 pub(crate) fn notify(notification: &Notification) -> Span {
     error_span!("notify", realm = %notification.realm, messages = notification.messages.len())
 }
 
-/// The question who has a resource.
+/// The look-up of a resource's holder.
 pub(crate) fn look_up(question: &LookUp, attempt: u32) -> Span {
     error_span!(
         "look_up",

@@ -1,4 +1,4 @@
-//! The activities on the targets' queues, as the SDK wants them.
+//! The activities on the targets' queues, in the form that the SDK needs.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct AtTargets(pub(crate) Arc<WorkerContext>);
 
 #[activities]
 impl AtTargets {
-    /// Carries out one attempt of a step.
+    /// Runs one attempt of a step.
     #[activity(definition = ProvisionActivity)]
     pub async fn provision(
         self: Arc<Self>,
@@ -32,7 +32,7 @@ impl AtTargets {
         attempted.map(|outcome| ProvenOutcome { outcome, proof })
     }
 
-    /// Asks who has a resource.
+    /// Asks the authority who has a resource.
     #[activity(definition = LookUpActivity)]
     pub async fn look_up(
         self: Arc<Self>,

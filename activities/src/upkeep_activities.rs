@@ -1,4 +1,4 @@
-//! The activities of target entities, as the SDK wants them.
+//! The activities of target entities, in the form that the SDK needs.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct UpkeepOfTargets(pub(crate) Arc<WorkerContext>);
 
 #[activities]
 impl UpkeepOfTargets {
-    /// Tells the server the rate limit of a target's queue.
+    /// Sets the rate limit of a target's queue on the server.
     #[activity(definition = SetLimitActivity)]
     pub async fn set_limit(
         self: Arc<Self>,
@@ -26,13 +26,13 @@ impl UpkeepOfTargets {
         setting: LimitSetting,
     ) -> Result<(), ActivityError> {
         if has_timed_out(context.info().deadline, SystemTime::now()) {
-            // A later attempt may have set another limit since.
+            // A later attempt may already have set another limit.
             return Err(again("too_late", "The attempt timed out before its worker began it.", None));
         }
         set_limit::set_limit(&self.0, setting).await
     }
 
-    /// Asks a target whether it is there.
+    /// Asks a target whether it is up.
     #[activity(definition = ProbeActivity)]
     pub async fn probe(
         self: Arc<Self>,
@@ -43,7 +43,7 @@ impl UpkeepOfTargets {
     }
 }
 
-/// Whether the server has given an attempt up: its worker was stopped after the server had handed the attempt out.
+/// Whether the server has given up this attempt: the worker was suspended after the server had handed the attempt out.
 fn has_timed_out(deadline: Option<SystemTime>, now: SystemTime) -> bool {
     deadline.is_some_and(|deadline| now >= deadline)
 }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attempt_has_timed_out_from_its_deadline_on() {
+    fn an_attempt_has_timed_out_once_its_deadline_is_reached() {
         let deadline = SystemTime::now();
         assert!(has_timed_out(Some(deadline), deadline));
         assert!(!has_timed_out(Some(deadline), deadline - Duration::from_millis(1)));

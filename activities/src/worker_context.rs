@@ -1,4 +1,4 @@
-//! What all activities work with.
+//! The context that all activities share.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,30 +14,30 @@ use crate::answer_memory::AnswerMemory;
 use crate::breakers::Breakers;
 use crate::report::Reporter;
 
-/// What all activities of a process work with. It is made once, by whoever starts the workers.
+/// The context of all activities of a process. The code that starts the workers creates it once.
 #[derive(Clone)]
 pub struct WorkerContext {
-    /// How entities are reached.
+    /// Reaches entities.
     pub entities: EntityClient,
-    /// What events become.
+    /// The catalog, which turns events into plans.
     pub catalog: Arc<Catalog>,
-    /// How the entities of targets are reached.
+    /// Reaches the entities of targets.
     pub targets: TargetClient,
-    /// How targets are reached; nothing in a process that calls none.
+    /// The adapters. Empty in a process that calls no targets.
     pub adapters: AdapterRegistry,
-    /// The targets that workers of Interlock's own serve: they repeat proofs in their answers. What others serve answers as they
-    /// like.
+    /// The targets that Interlock's own workers serve. These workers repeat proofs in their answers; the answers of other workers may
+    /// lack them.
     pub proving: Arc<BTreeSet<TargetId>>,
-    /// The limits that entities get with their admissions.
+    /// The limits that entities receive with their admissions.
     pub limits: EntityLimits,
-    /// Whether plans keep their claims. Without them every order goes ahead at once: that is what a demonstration of
-    /// the harm, and a test of the tests, want to see.
+    /// Whether plans keep their claims. Without them every order proceeds at once. A demonstration uses this to show the harm, and a
+    /// test uses it to test the tests.
     pub leases: bool,
-    /// Which resource queues lately left a claim without an answer.
+    /// Which resource queues recently left a claim without an answer.
     pub(crate) answers: Arc<AnswerMemory>,
-    /// Who is told what happens, for metrics.
+    /// Receives observations, for metrics.
     pub(crate) observer: Arc<dyn Observer>,
-    /// Which targets are called just now.
+    /// Which targets are being called at the moment.
     pub(crate) breakers: Arc<Breakers>,
 }
 
@@ -67,14 +67,14 @@ impl WorkerContext {
         }
     }
 
-    /// The same, with somebody who is told what happens. To be said before anything does.
+    /// The same, with an observer. Set it before the context is used.
     #[must_use]
     pub fn watched_by(self, observer: Arc<dyn Observer>) -> Self {
         let breakers = Arc::new(Breakers::new(Reporter::new(self.targets.clone(), Arc::clone(&observer))));
         Self { observer, breakers, ..self }
     }
 
-    /// The same with the leases off.
+    /// The same, without leases.
     #[must_use]
     pub fn without_leases(self) -> Self {
         Self { leases: false, ..self }

@@ -1,4 +1,4 @@
-//! A worker on a thread of its own: the SDK runs all workflow code of a worker on one thread.
+//! Runs a worker on a thread of its own, since the SDK runs all workflow code of a worker on one thread.
 
 use std::thread::JoinHandle;
 
@@ -9,13 +9,13 @@ use tokio::sync::oneshot;
 
 use crate::workers::WorkerFault;
 
-/// Why a worker did not start, or ended.
+/// Why a worker did not start, or why it ended.
 #[derive(Debug, Error)]
 pub enum WorkerThreadError {
-    /// It could not be made.
+    /// It could not be created.
     #[error("a worker could not be created: {0}")]
     Made(#[from] WorkerFault),
-    /// It ended by a fault.
+    /// It ended with an error.
     #[error("a worker ended: {0}")]
     Ran(#[from] WorkerRunError),
     /// The thread could not be started, or panicked.
@@ -23,7 +23,7 @@ pub enum WorkerThreadError {
     Thread(String),
 }
 
-/// A worker that runs.
+/// A running worker.
 pub struct WorkerThread {
     task_queue: String,
     stop: Box<dyn Fn() + Send + Sync>,
@@ -32,11 +32,10 @@ pub struct WorkerThread {
 }
 
 impl WorkerThread {
-    /// Makes a worker on a new thread, and runs it there. The current Tokio runtime drives its I/O; it must be one of
-    /// several threads.
+    /// Creates a worker on a new thread and runs it there. The current Tokio runtime drives its I/O. It must be a multi-thread runtime.
     ///
     /// # Errors
-    /// [`WorkerThreadError::Made`] where it cannot be made.
+    /// [`WorkerThreadError::Made`] if it cannot be created.
     pub async fn start<M>(name: &str, make: M) -> Result<Self, WorkerThreadError>
     where
         M: FnOnce() -> Result<Worker, WorkerFault> + Send + 'static,
@@ -70,21 +69,21 @@ impl WorkerThread {
         &self.task_queue
     }
 
-    /// Lets it finish what it has, and take nothing more.
+    /// Lets the worker finish its current tasks and take no more.
     pub fn stop(&self) {
         (self.stop)();
     }
 
-    /// Waits until it has ended.
+    /// Waits until the worker has ended.
     ///
     /// # Errors
-    /// [`WorkerThreadError`] where it ended otherwise than by [`Self::stop`].
+    /// [`WorkerThreadError`] if it ended for another reason than [`Self::stop`].
     pub async fn ended(&mut self) -> Result<(), WorkerThreadError> {
         let ended = (&mut self.ended).await;
         Ok(ended.map_err(|_| WorkerThreadError::Thread("it panicked".to_owned()))??)
     }
 
-    /// Whether its thread is over.
+    /// Whether its thread has ended.
     pub fn is_over(&self) -> bool {
         self.thread.is_finished()
     }

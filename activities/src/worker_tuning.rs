@@ -1,4 +1,4 @@
-//! How much a worker does at a time.
+//! The concurrency of a worker.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use temporalio_sdk::runtime::worker_tuner::{
 };
 use temporalio_sdk::runtime::{AutoscalingOptions, PollerBehavior};
 
-/// How many polls a worker has open, scaled by the server's feedback.
+/// The number of open polls of a worker. The SDK scales it by the server's feedback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pollers {
-    /// At least.
+    /// The minimum.
     pub min: usize,
-    /// In the beginning.
+    /// The number at the start.
     pub initial: usize,
-    /// At most.
+    /// The maximum.
     pub max: usize,
 }
 
-/// Who says whether there is a slot for one more task.
+/// What decides whether there is a slot for one more task.
 #[derive(Debug, Clone, Default)]
 pub enum Slots {
-    /// There are as many as the tuning says.
+    /// A fixed number of slots, as configured.
     #[default]
     Fixed,
-    /// There are as many as memory and CPU of the machine allow, and no more than the tuning says. Workers of one process
-    /// share the controller: they share the machine.
+    /// As many slots as memory and CPU of the machine allow, at most the configured number. The workers of one process share the
+    /// controller, since they share the machine.
     ByResources(ResourceBasedController),
 }
 
 impl Slots {
-    /// Slots that are given out while the machine's memory and CPU are used less than this, each a share from 0 to 1.
+    /// Slots are given out while the machine uses less memory and CPU than this, each a share from 0 to 1.
     pub fn by_resources(memory: f64, cpu: f64) -> Self {
         let targets = ResourceBasedTunerOptions::builder().target_memory_usage(memory).target_cpu_usage(cpu).build();
         Self::ByResources(ResourceBasedController::new(targets))
@@ -49,31 +49,31 @@ impl Slots {
     }
 }
 
-/// How much a worker does at a time.
+/// The concurrency of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerTuning {
     /// Polls for tasks.
     pub pollers: Pollers,
-    /// Entities kept in memory, at least 1; any other is replayed from its history when something comes for it. (With
-    /// none at all the SDK loses local activities.)
+    /// The number of entities kept in memory, at least 1. Other entities are replayed from history when they get a task. (Without a
+    /// cache the SDK loses local activities.)
     pub cached_entities_max: usize,
-    /// Workflow tasks at a time.
+    /// The most concurrent workflow tasks.
     pub workflow_tasks_max: usize,
-    /// Local activities at a time: as many as workflow tasks, or tasks wait for each other.
+    /// The most concurrent local activities: as many as workflow tasks, otherwise tasks wait for each other.
     pub local_activities_max: usize,
-    /// Calls to one target at a time.
+    /// The most concurrent calls to one target.
     pub calls_max: usize,
-    /// Who says whether there is a slot for one more workflow task or call. Local activities have fixed slots always: a
-    /// workflow task that has begun must not wait for the machine to become idle.
+    /// What decides whether there is a slot for one more workflow task or call. Local activities always have fixed slots: a workflow
+    /// task that has begun must not wait until the machine is idle.
     pub slots: Slots,
-    /// Activities that one worker begins in a second; none: no limit.
+    /// The most activities that one worker starts in a second. `None`: no limit.
     pub activities_per_second: Option<f64>,
-    /// How long a worker that is stopped lets its activities go on before it asks them to end. A request that was sent to
-    /// a target is waited for all the same.
+    /// How long a worker that is stopping lets its activities run before it asks them to end. It always waits for requests that were
+    /// sent to a target.
     pub drain: Duration,
-    /// Worker versioning, where it is used.
+    /// Worker versioning, if it is used.
     pub deployment: Option<WorkerDeploymentOptions>,
-    /// As whom the worker polls; none: as its client.
+    /// The identity that the worker polls with. `None`: its client's.
     pub identity: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! The workers: one for customer entities, one for resource entities, one for each target.
 //!
-//! They are separate workers on separate queues, also in one process: a customer's workflow task holds its slot while
-//! its local activity waits for a resource's answer, and must never wait for a slot that it occupies itself.
+//! They are separate workers on separate queues, even in one process. A customer's workflow task holds its slot while its local
+//! activity waits for a resource's answer, and it must never wait for a slot that it occupies itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,24 +24,24 @@ use crate::upkeep_activities::UpkeepOfTargets;
 use crate::worker_context::WorkerContext;
 use crate::worker_tuning::WorkerTuning;
 
-/// For how long at most a heartbeat is held back by the SDK.
+/// The longest time for which the SDK may delay a heartbeat.
 const HEARTBEAT_HELD_BACK_MAX: Duration = Duration::from_secs(5);
 
-/// Why a worker could not be made.
+/// Why a worker could not be created.
 #[derive(Debug, Error)]
 pub enum WorkerFault {
     /// A workflow could not be registered.
     #[error(transparent)]
     Registration(#[from] WorkflowRegistrationError),
-    /// It would serve a queue on which types come up that it does not have registered.
+    /// The worker would serve a queue that has types which it has not registered.
     #[error("it does not have {} registered", .0.join(", "))]
     Gap(Vec<String>),
-    /// The SDK refused its options.
+    /// The SDK rejected its options.
     #[error(transparent)]
     Create(#[from] WorkerCreateError),
 }
 
-/// A worker for the customer entities of one queue. `client` is for the namespace of the queue.
+/// A worker for the customer entities of one queue. `client` must belong to the namespace of the queue.
 ///
 /// # Errors
 /// [`WorkerFault`].
@@ -60,7 +60,7 @@ pub fn entity_worker(
     worker(runtime, client, options, tuning, Served::Customers)
 }
 
-/// A worker for the resource entities of one queue. `client` is for the namespace of the queue.
+/// A worker for the resource entities of one queue. `client` must belong to the namespace of the queue.
 ///
 /// # Errors
 /// [`WorkerFault`].
@@ -79,8 +79,8 @@ pub fn resource_worker(
     worker(runtime, client, options, tuning, Served::Resources)
 }
 
-/// A worker for the target entities of one jobs queue, for sweeps, and for the unordered work that producers put there.
-/// `client` is for the namespace of the queue; `sweeping` implements [`interlock_workflows::Sweeping`] for it.
+/// A worker for the target entities of one jobs queue, for sweeps, and for the unordered work that producers put there. `client` must
+/// belong to the namespace of the queue; `sweeping` implements [`interlock_workflows::Sweeping`] for it.
 ///
 /// # Errors
 /// [`WorkerFault`].
@@ -102,7 +102,7 @@ pub fn jobs_worker(
     worker(runtime, client, options, tuning, Served::Jobs)
 }
 
-/// A worker for the upkeep of tenants: their own workflows, and imports of leases. `client` is for the namespace of the queue;
+/// A worker for the upkeep of tenants: their own workflows, and imports of leases. `client` must belong to the namespace of the queue;
 /// `upkeep` implements [`interlock_workflows::TenantUpkeep`].
 ///
 /// # Errors
@@ -125,7 +125,7 @@ pub fn tenant_ops_worker(
     worker(runtime, client, options, tuning, Served::TenantOps)
 }
 
-/// A worker for the calls to one target. `client` is for the namespace of the queue.
+/// A worker for the calls to one target. `client` must belong to the namespace of the queue.
 ///
 /// # Errors
 /// [`WorkerFault`].
@@ -140,9 +140,9 @@ pub fn provisioning_worker(
     worker(runtime, client, options, tuning, Served::Target)
 }
 
-/// Options of a worker that runs entities: what their machines see is told to whoever watches. To be called on the thread that
-/// the worker runs on. (An interceptor of the SDK could hand over who watches, too. With one registered, a history was once seen that
-/// could not be replayed, and it was not found out why.)
+/// The options of a worker that runs entities. The observer receives what their machines observe. Call this on the thread that the
+/// worker runs on. (An interceptor of the SDK could also pass the observer. With one registered, a history could once not be replayed,
+/// and the cause was never found.)
 fn watched(
     task_queue: &str,
     tuning: &WorkerTuning,
@@ -162,12 +162,12 @@ fn options(
         .workflow_task_poller_behavior(tuning.poller_behavior())
         .activity_task_poller_behavior(tuning.poller_behavior())
         .max_eager_activity_reservations_per_workflow_task(0)
-        // Cancellation comes with the answer to a heartbeat: it must not wait for a heartbeat that is held back.
+        // A cancellation arrives in the answer to a heartbeat, so heartbeats must not be delayed.
         .max_heartbeat_throttle_interval(HEARTBEAT_HELD_BACK_MAX)
         .graceful_shutdown_period(tuning.drain)
 }
 
-/// The worker of these options, where it knows all that comes up on its queue.
+/// The worker with these options, if it has registered all types of its queue.
 fn worker(
     runtime: &Runtime,
     client: Client,

@@ -1,4 +1,4 @@
-//! What an adapter is: the operations of one target, each answered by an outcome class.
+//! The adapter trait: the operations of one target, each answered with an outcome class.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,30 +12,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// One call of one adapter operation: one attempt of one step.
+/// One call of an adapter operation, which is one attempt of one step.
 ///
-/// Its `Debug` form leaves the values of `data` out: they are personal.
+/// Its `Debug` form omits the values of `data`, since they are personal.
 #[derive(Clone, PartialEq)]
 pub struct Call {
-    /// The tenant whose order it is.
+    /// The tenant that the order belongs to.
     pub tenant: TenantId,
-    /// The order that the step belongs to. It names the customer too.
+    /// The order that the step belongs to. It also names the customer.
     pub order: OrderId,
-    /// The target that is called.
+    /// The target to call.
     pub target: TargetId,
     /// The adapter operation, e.g. `assign_number`.
     pub operation: String,
     /// The operation's arguments.
     pub data: Map<String, Value>,
-    /// The key of the step: the same for every attempt of it, different for every other step.
+    /// The key of the step: the same for all its attempts, different for every other step.
     pub idempotency_key: Uuid,
-    /// The epoch of the first resource that the step names, where it names one.
+    /// The epoch of the first resource that the step names, if it names one.
     pub epoch: Option<Epoch>,
     /// The epochs of all resources that the step names.
     pub epochs: BTreeMap<ResourceId, Epoch>,
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
-    /// How long this attempt may take as a whole. No write is begun after it.
+    /// The time limit of the whole attempt. No write may begin after it.
     pub timeout: Duration,
 }
 
@@ -55,121 +55,121 @@ impl fmt::Debug for Call {
     }
 }
 
-/// What a target does with the epoch that comes with a call.
+/// What a target does with the epoch of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fence {
-    /// It refuses a call whose epoch is lower than one it has seen.
+    /// It rejects a call whose epoch is lower than the highest it has seen.
     Enforced,
-    /// It keeps it, so that a person can see it.
+    /// It stores the epoch, so that a person can see it.
     Recorded,
-    /// It does not know it.
+    /// It ignores the epoch.
     #[default]
     None,
 }
 
-/// What is to be done after an attempt that may or may not have had its effect.
+/// What to do after an ambiguous attempt, that is, one that may or may not have taken effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnAmbiguous {
-    /// Wait until it can no longer land, read back, then send if it is not there.
+    /// Wait until the request can no longer take effect, read back, then send again if the effect is missing.
     Verify,
-    /// Send again: the target knows the idempotency key, or a second effect does no harm.
+    /// Send again: the target honours the idempotency key, or a second effect does no harm.
     Resend,
-    /// Wait for a person.
+    /// Hold the step until a person decides.
     Hold,
-    /// End the step as failed: late is worse than never.
+    /// End the step as failed, since a late effect is worse than none.
     GiveUp,
 }
 
-/// How far the promise "once" goes for one operation of one target.
+/// Which guarantees of "once" hold for one operation of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Capabilities {
     /// What the target does with epochs.
     pub fence: Fence,
-    /// Whether the effect can be read back ([`Adapter::verify`]).
+    /// Whether the effect of a call can be read back ([`Adapter::verify`]).
     pub verify: bool,
-    /// Whether the target carries out a call only once per idempotency key.
+    /// Whether the target performs a call only once per idempotency key.
     pub idempotency_keys: bool,
-    /// What is to be done after an ambiguous attempt.
+    /// What to do after an ambiguous attempt.
     pub on_ambiguous: OnAmbiguous,
-    /// How long after it was sent a request may still land, at most. On the wire in milliseconds.
+    /// The longest time after sending in which a request may still take effect. In milliseconds on the wire.
     #[serde(rename = "max_apply_delay_ms", with = "crate::durations::milliseconds")]
     pub max_apply_delay: Duration,
 }
 
-/// What reading back says of a call that may or may not have had its effect.
+/// The result of reading back a call that may or may not have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "verification", rename_all = "snake_case")]
 pub enum Verification {
-    /// It had its effect.
+    /// The call took effect.
     Applied,
-    /// It had none, or only a part of it: sending it again completes it.
+    /// It had no effect, or only a part of it; sending it again completes it.
     NotApplied,
-    /// It had none, and the resource is registered to somebody else.
+    /// It had no effect, and the resource is registered to somebody else.
     InUse {
-        /// Who has it, as the target names them, where it says so.
+        /// The holder, in the target's terms, if the target names it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         holder: Option<String>,
     },
-    /// Nobody can say yet: ask again, or a person.
+    /// Unknown for now: read back again, or let a person decide.
     Unclear {
         /// A sentence for a person.
         detail: String,
     },
 }
 
-/// Who a target has one resource registered to, as [`Adapter::list_holders`] reads it.
+/// The holder that a target has registered for one resource, as [`Adapter::list_holders`] reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedHolder {
     /// The resource's id.
     pub id: String,
-    /// Who has it, as the target names them; none where a row of the target's names nobody.
+    /// The holder, in the target's terms. `None` if the target's row has no holder.
     pub party: Option<String>,
 }
 
-/// A part of what a target has registered.
+/// A page of the target's registrations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HolderPage {
-    /// Its entries. The same resource may come several times, on one page and on others: with the same party once for each place
-    /// in which the target keeps it, with different ones where the target contradicts itself.
+    /// The entries. The same resource may appear several times, on one page or on several: with the same party once for each place in
+    /// which the target stores it, and with different parties if the target contradicts itself.
     pub holders: Vec<ListedHolder>,
-    /// Whether no page follows.
+    /// Whether this is the last page.
     pub is_last: bool,
 }
 
 /// The plugin that speaks to one target.
 ///
-/// All operations are idempotent: where the target is already as the call wants it, the answer is
+/// All operations are idempotent: if the target is already in the state that the call asks for, the outcome is
 /// [`Outcome::AlreadyDone`]. An adapter never panics, and never sends a write after the call's time is over.
 #[async_trait]
 pub trait Adapter: Send + Sync {
-    /// How far the promises go for this operation. An operation that the adapter does not know gets an answer too.
+    /// The guarantees for this operation. They also exist for operations that the adapter does not know.
     fn capabilities(&self, operation: &str) -> Capabilities;
 
-    /// Carries out one attempt and says what became of it.
+    /// Makes one attempt and returns its outcome.
     ///
-    /// [`Outcome::Ambiguous`] is answered wherever a request was sent whose effect is not known, or where only a part
-    /// of the operation is known to be in place; every other class says what it says for certain.
+    /// The outcome is [`Outcome::Ambiguous`] if a request was sent and its effect is unknown, or if only a part of the operation is
+    /// known to be in place. All other classes are certain.
     async fn call(&self, call: &Call) -> Outcome;
 
-    /// Reads back whether a call, sent by an earlier attempt, had its effect. Changes nothing at the target.
+    /// Reads back whether a call that an earlier attempt sent took effect. It changes nothing at the target.
     ///
-    /// To be asked only after `max_apply_delay` has passed since the attempt, with the same data and key; its questions
-    /// may take the call's `timeout` as a whole.
+    /// Call this only after `max_apply_delay` has passed since the attempt, with the same data and key. All its requests together may
+    /// take the call's `timeout`.
     async fn verify(&self, call: &Call) -> Verification;
 
-    /// Says who the target has a resource registered to. `tenant` is in whose name it is asked.
+    /// Returns the holder that the target has registered for a resource. `tenant` is the tenant that asks.
     ///
     /// # Errors
-    /// An outcome class, as [`Adapter::call`] would answer it: the question could not be asked.
+    /// An outcome class, as [`Adapter::call`] would return it, if the target could not be asked.
     async fn find_holder(&self, tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome>;
 
-    /// Reads a page of all resources of a kind that the target has registered, from page 0, in every place where it keeps them.
-    /// For the day on which the ledger is filled: what is registered while it reads may be on no page.
+    /// Reads a page of all resources of a kind that the target has registered, from page 0, in every place where the target stores
+    /// them. This fills the ledger at the start. Registrations that change during the read may be on no page.
     ///
     /// # Errors
-    /// An outcome class: the page could not be read. [`Outcome::Permanent`] `cannot_list_holders` where the target cannot say.
+    /// An outcome class if the page could not be read. [`Outcome::Permanent`] `cannot_list_holders` if the target has no such list.
     async fn list_holders(&self, kind: &ResourceKind, page: u32) -> Result<HolderPage, Outcome> {
         let _ = page;
         Err(Outcome::Permanent {
@@ -178,19 +178,19 @@ pub trait Adapter: Send + Sync {
         })
     }
 
-    /// What the target has registered under a party, in every place where it keeps it: the numbers of a SIM, say. None where the
-    /// target has nothing under it, or the adapter cannot say. Its questions may take the call's `timeout` as a whole.
+    /// The resources that the target has registered under a party, in every place where it stores them: the numbers of a SIM, for
+    /// example. `None` if there are none, or if the adapter cannot find out. All requests together may take the call's `timeout`.
     ///
     /// # Errors
-    /// An outcome class, as [`Adapter::call`] would answer it: the question could not be asked.
+    /// An outcome class, as [`Adapter::call`] would return it, if the target could not be asked.
     async fn registered_under(&self, call: &Call, party: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
         let _ = (call, party);
         Ok(Vec::new())
     }
 
-    /// Asks the target whether it is there, in the cheapest way that it has.
+    /// Asks the target whether it is up, in the cheapest way it offers.
     ///
     /// # Errors
-    /// An outcome class that says why not, usually [`Outcome::Unavailable`].
+    /// An outcome class that gives the reason if it is not, usually [`Outcome::Unavailable`].
     async fn health(&self) -> Result<(), Outcome>;
 }

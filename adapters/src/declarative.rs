@@ -1,12 +1,12 @@
-//! The declarative adapter: an outside system spoken to over HTTP as a TOML file describes it, without any Rust.
+//! The declarative adapter: calls an outside system over HTTP as a TOML file describes, without any Rust code.
 //!
-//! The file says, for each operation, which requests are sent (method, path, query, headers and body as templates) and
-//! what the answers mean (ordered tables over status, headers and body). `docs/declarative.md` beside this crate is the
-//! reference for those who write one; [`check`] finds every fault in one.
+//! For each operation, the file describes the requests to send (method, path, query, headers and body as templates) and the meaning of
+//! the answers (ordered tables over status, headers and body). `docs/declarative.md` of this crate is the reference for authors of such
+//! files; [`check`] finds every fault in a file.
 //!
-//! The adapter keeps the rules that hold for all adapters, whatever the file says: nothing is followed, nothing is sent
-//! twice (but for one more try after a 401, which a target gives before it changes anything), nothing is begun after
-//! the attempt's time, a request without an answer is ambiguous, and a request whose template lacks a value is not sent.
+//! The adapter keeps the rules of all adapters, whatever the file says. It follows no redirects. It sends nothing twice, except once
+//! more after a 401, which a target returns before it changes anything. It begins nothing after the attempt's time. A request without
+//! an answer is ambiguous. A request whose template lacks a value is not sent.
 
 mod attempt;
 mod auth;
@@ -52,7 +52,7 @@ use credentials::Credentials;
 pub use shipped::{SHIPPED, shipped};
 use verdict::Verdict;
 
-/// All faults of an adapter file, by line; none where it can be used.
+/// All faults of an adapter file, by line. Empty if the file is valid.
 ///
 /// ```
 /// let faults = interlock_adapters::declarative::check("describes = \"a CRM\"\n[operations.add_number]\n");
@@ -62,7 +62,7 @@ pub fn check(text: &str) -> Vec<TomlFault> {
     Connector::parse(text).err().unwrap_or_default()
 }
 
-/// The names of the operations that an adapter file describes, sorted; for a comparison with those of a catalog.
+/// The names of the operations that an adapter file describes, sorted, to compare them with those of a catalog.
 ///
 /// # Errors
 /// As [`check`].
@@ -70,7 +70,7 @@ pub fn operations(text: &str) -> Result<Vec<String>, Vec<TomlFault>> {
     Ok(Connector::parse(text)?.operations.into_keys().collect())
 }
 
-/// Speaks to one target as a file describes it.
+/// Calls one target as a file describes.
 pub struct DeclarativeAdapter {
     target: TargetId,
     connector: Connector,
@@ -82,10 +82,10 @@ pub struct DeclarativeAdapter {
 }
 
 impl DeclarativeAdapter {
-    /// The adapter of this target. Reads the file and the secrets; makes no connection yet.
+    /// Creates the adapter of this target. It reads the file and the secrets, but opens no connection yet.
     ///
     /// # Errors
-    /// [`RegistryError`] where the file or the settings do not do.
+    /// [`RegistryError`] if the file or the settings are invalid.
     pub fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
         let (name, text) = read_file(target, settings.file.as_deref())?;
         let connector = Connector::parse(&text).map_err(|faults| RegistryError::AdapterFileFaults {

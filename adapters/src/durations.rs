@@ -1,6 +1,6 @@
-//! Durations in settings, as a person writes them.
+//! Durations in settings, in a form for people.
 
-/// A duration as a person writes it: `5s`, `1m 30s`. For `#[serde(with)]`.
+/// A duration in a form for people: `5s`, `1m 30s`. For `#[serde(with)]`.
 pub mod duration {
     use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub mod duration {
     }
 }
 
-/// The same, where it may be left out.
+/// The same for an optional value.
 pub(crate) mod optional_duration {
     use std::time::Duration;
 

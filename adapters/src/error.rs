@@ -1,11 +1,11 @@
-//! Why an adapter could not be built, or found.
+//! Why an adapter could not be created or found.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
 use interlock_domain::toml_text::TomlFault;
 use thiserror::Error;
 
-/// Why an adapter could not be built, or found.
+/// Why an adapter could not be created or found.
 #[derive(Debug, Error)]
 pub enum RegistryError {
     /// The base URL is not an http or https URL.
@@ -16,7 +16,7 @@ pub enum RegistryError {
     BaseUrl {
         /// The target.
         target: TargetId,
-        /// Its base URL as it came.
+        /// Its base URL as given.
         base_url: String,
     },
     /// The base URL is missing, and the adapter needs one.
@@ -25,7 +25,7 @@ pub enum RegistryError {
         /// The target.
         target: TargetId,
     },
-    /// What may have happened is to be read back, and the target cannot be read.
+    /// The settings require reading back, and the target cannot be read.
     #[error(
         "target '{target}': on_ambiguous = \"verify\" needs verify = true in [targets.{target}]; choose resend, hold \
          or give_up"
@@ -34,7 +34,7 @@ pub enum RegistryError {
         /// The target.
         target: TargetId,
     },
-    /// A secret or header name has characters that HTTP headers cannot carry.
+    /// A secret or header name has characters that HTTP headers cannot contain.
     #[error(
         "target '{target}': its auth contains characters that an HTTP header cannot carry; check [targets.{target}] \
          auth"
@@ -43,12 +43,12 @@ pub enum RegistryError {
         /// The target.
         target: TargetId,
     },
-    /// The adapter file is not named, or cannot be read.
+    /// The adapter file is not named or cannot be read.
     #[error("target '{target}': {detail}; name the adapter file in [targets.{target}] file")]
     AdapterFile {
         /// The target.
         target: TargetId,
-        /// Why.
+        /// The cause.
         detail: String,
     },
     /// The adapter file has faults.
@@ -65,33 +65,33 @@ pub enum RegistryError {
         /// All of its faults.
         faults: Vec<TomlFault>,
     },
-    /// A parameter of the adapter file has no value, or one is given that the file does not declare.
+    /// A parameter of the adapter file has no value, or the settings give one that the file does not declare.
     #[error("target '{target}': {detail}; see [targets.{target}.parameters]")]
     Parameter {
         /// The target.
         target: TargetId,
-        /// Which, and why.
+        /// Which parameter, and why.
         detail: String,
     },
-    /// A secret is not where the adapter file says, or does not do.
+    /// A secret is missing at the place that the adapter file names, or it is invalid.
     #[error("target '{target}': {detail}")]
     Secret {
         /// The target.
         target: TargetId,
-        /// Which, and what to do. It never has the secret.
+        /// Which secret, and what to do. It never contains the secret.
         detail: String,
     },
-    /// The HTTP client could not be made.
+    /// The HTTP client could not be created.
     #[error(
         "target '{target}': the HTTP client cannot be created ({detail}); check its settings in [targets.{target}]"
     )]
     Client {
         /// The target.
         target: TargetId,
-        /// Why.
+        /// The cause.
         detail: String,
     },
-    /// No settings name this target.
+    /// There are no settings for this target.
     #[error("target '{target}' is not configured; add [targets.{target}] to interlock.toml")]
     UnknownTarget {
         /// The target.

@@ -1,8 +1,8 @@
-//! One HTTP exchange with a target, and what is known of it when it fails.
+//! One HTTP exchange with a target, and what is known if it fails.
 //!
-//! The question that matters is whether a request may have reached the target. Only two failures say "no" for certain:
-//! the request could not be built, and no connection could be made. Everything else (a time-out, a connection cut
-//! before or in the answer, an answer too long) leaves it open.
+//! The important question is whether a request may have reached the target. Only two failures exclude it: the request could not be
+//! built, or no connection could be made. All others (a time-out, a connection that breaks before or during the answer, an answer that
+//! is too long) leave it open.
 
 use std::error::Error as _;
 use std::time::{Duration, SystemTime};
@@ -25,12 +25,12 @@ use crate::secret::Secret;
 use crate::settings::{Authentication, TargetSettings};
 use crate::trace_context;
 
-/// The longest answer that is read, in bytes. A page of PyHSS's operation log stays far below it.
+/// The longest answer that is read, in bytes. A page of PyHSS's operation log is much shorter.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Makes ring the process's TLS cryptography. To be called before an HTTP client is built; again does no harm.
+/// Makes ring the TLS cryptography of the process. Call this before an HTTP client is built. Repeated calls do no harm.
 pub fn install_crypto_provider() {
-    // An error means that a provider is there already, which is all that is wanted.
+    // An error means that a provider is already installed, which is all that is needed.
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
@@ -38,48 +38,48 @@ pub fn install_crypto_provider() {
 pub(crate) struct Request<'a> {
     /// The HTTP method.
     pub(crate) method: Method,
-    /// The path below the base URL, one segment each, not encoded. A last empty one makes a trailing slash.
+    /// The path below the base URL, one item for each segment, not encoded. An empty last segment makes a trailing slash.
     pub(crate) path: &'a [&'a str],
     /// The query.
     pub(crate) query: &'a [(&'a str, String)],
-    /// Headers beside those of authentication and content.
+    /// Headers, in addition to those for authentication and content.
     pub(crate) headers: &'a [(HeaderName, String)],
     /// The JSON body.
     pub(crate) body: Option<&'a Value>,
-    /// How long it may take, until the last byte of the answer.
+    /// The time limit, up to the last byte of the answer.
     pub(crate) timeout: Duration,
 }
 
-/// What a target answered.
+/// A target's answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The status.
     pub(crate) status: StatusCode,
-    /// How long it asks to be left alone.
+    /// The pause that it asks for.
     pub(crate) retry_after: Option<Duration>,
     /// The headers.
     pub(crate) headers: HeaderMap,
-    /// The body, where it is JSON.
+    /// The body, if it is JSON.
     pub(crate) body: Option<Value>,
-    /// The body as it came.
+    /// The raw body.
     pub(crate) raw: Vec<u8>,
 }
 
-/// What a request may have beside what [`Request`] says.
+/// What a request may have in addition to [`Request`].
 #[derive(Default)]
 pub(crate) struct Extras<'a> {
-    /// Headers that prove who Interlock is, where they differ from request to request.
+    /// Headers for authentication, if they differ from request to request.
     pub(crate) proof: HeaderMap,
     /// The fields of a form, instead of a JSON body.
     pub(crate) form: Option<&'a [(String, String)]>,
-    /// What is secret in the form.
+    /// The secret values in the form.
     pub(crate) secrets: &'a [SecretString],
 }
 
 /// The certificates of a connection.
 #[derive(Default)]
 pub(crate) struct Tls {
-    /// The certificate and key that Interlock shows.
+    /// The certificate and key that Interlock presents.
     pub(crate) identity: Option<reqwest::Identity>,
     /// The authorities that a target's certificate is checked against, instead of the system's.
     pub(crate) authorities: Vec<reqwest::Certificate>,
@@ -90,9 +90,9 @@ pub(crate) struct Tls {
 pub(crate) enum Failure {
     /// The request certainly did not reach the target.
     NotSent(String),
-    /// It may have.
+    /// The request may have reached the target.
     MaybeSent(String),
-    /// It was answered, by more than is read.
+    /// The target answered, but the answer is too long to read.
     AnswerTooLong(String),
 }
 
@@ -100,18 +100,18 @@ pub(crate) enum Failure {
 pub(crate) struct Exchange {
     client: reqwest::Client,
     base_url: Url,
-    /// Those of every request.
+    /// The headers of every request.
     headers: HeaderMap,
 }
 
 impl Exchange {
-    /// Prepares the exchange with a target. Makes no connection yet.
+    /// Prepares the exchange with a target. It opens no connection yet.
     pub(crate) fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
         let headers = authentication_headers(target, &settings.auth)?;
         Self::open(target, settings.address(target)?.clone(), settings.connect_timeout, headers, Tls::default())
     }
 
-    /// As [`Self::new`], with headers for every request and certificates of its own.
+    /// Like [`Self::new`], with headers for every request and with certificates.
     pub(crate) fn open(
         target: &TargetId,
         base_url: Url,
@@ -126,9 +126,9 @@ impl Exchange {
         let mut builder = reqwest::Client::builder()
             .default_headers(headers.clone())
             .connect_timeout(connect_timeout)
-            // A write that is repeated elsewhere, or behind our back, is a second write.
+            // A write that the HTTP client repeats, or follows elsewhere, is a second write.
             .redirect(Policy::none())
-            // A proxy of the environment would answer for the target, and blur what was sent and what was not.
+            // A proxy from the environment would answer in place of the target, and hide whether a request was sent.
             .no_proxy()
             .retry(reqwest::retry::never());
         if let Some(identity) = tls.identity {
@@ -148,9 +148,9 @@ impl Exchange {
         self.send_with(request, Extras::default()).await
     }
 
-    /// As [`Self::send`], with more than a request usually has.
+    /// Like [`Self::send`], with extras.
     pub(crate) async fn send_with(&self, request: Request<'_>, extras: Extras<'_>) -> Result<Answer, Failure> {
-        // The URL is no field of it: its path names subscribers. On the level of errors it is there whatever is logged.
+        // The URL is not a field, since its path names subscribers. The span has the level `ERROR`, so it exists at every log level.
         let span = tracing::error_span!(
             "request",
             otel.kind = "client",
@@ -168,8 +168,8 @@ impl Exchange {
         answered
     }
 
-    /// Within the span of the request: it is this that the target is told of. The answer is without what it echoes of the
-    /// request's credentials.
+    /// Runs within the span of the request, since the target is told about this span. The answer no longer contains the request's
+    /// credentials, should the target echo them.
     async fn exchange(&self, request: Request<'_>, extras: Extras<'_>) -> Result<Answer, Failure> {
         let mut url = self.url(request.path);
         if !request.query.is_empty() {
@@ -196,7 +196,7 @@ impl Exchange {
         let headers = std::mem::take(response.headers_mut());
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| read_retry_after(value, SystemTime::now()));
         let mut bytes = Vec::new();
-        // A connection made, but an answer cut short: the request has been there.
+        // The connection was made and the answer was cut, so the request has reached the target.
         while let Some(chunk) = response.chunk().await.map_err(|error| Failure::MaybeSent(describe(error)))? {
             if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
                 return Err(Failure::AnswerTooLong(format!("the response exceeds {ANSWER_BYTES_MAX} bytes")));
@@ -225,7 +225,7 @@ impl From<reqwest::Error> for Failure {
 }
 
 impl Failure {
-    /// Which of the two, in a word.
+    /// The kind of failure, in a word.
     fn kind(&self) -> &'static str {
         match self {
             Self::NotSent(_) => "not_sent",
@@ -234,14 +234,14 @@ impl Failure {
         }
     }
 
-    /// What happened, in a sentence.
+    /// The failure, in a sentence.
     pub(crate) fn detail(&self) -> &str {
         match self {
             Self::NotSent(detail) | Self::MaybeSent(detail) | Self::AnswerTooLong(detail) => detail,
         }
     }
 
-    /// The outcome where the request was a write.
+    /// The outcome if the request was a write.
     pub(crate) fn of_write(self) -> Outcome {
         match self {
             Self::NotSent(detail) => Outcome::unavailable(detail),
@@ -249,7 +249,7 @@ impl Failure {
         }
     }
 
-    /// The outcome where the request was a question: nothing was changed.
+    /// The outcome if the request was read-only: nothing was changed.
     pub(crate) fn of_read(self) -> Outcome {
         match self {
             Self::NotSent(detail) | Self::MaybeSent(detail) | Self::AnswerTooLong(detail) => {
@@ -260,13 +260,13 @@ impl Failure {
 }
 
 impl Answer {
-    /// How long it asks to be left alone, in milliseconds.
+    /// The pause that the target asks for, in milliseconds.
     pub(crate) fn retry_after_ms(&self) -> Option<u64> {
         self.retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX))
     }
 
-    /// The outcome that the status alone decides, the same for every target and whether it was a write or a question:
-    /// the target asks for less, is out of service, does not know us, or lives elsewhere.
+    /// The outcome that the status alone decides, the same for all targets and for writes and reads: the target is overloaded, is out
+    /// of service, rejects the credentials, or has moved.
     pub(crate) fn outcome_of_refusal(&self) -> Option<Outcome> {
         let status = self.status.as_u16();
         match status {
@@ -281,11 +281,11 @@ impl Answer {
             408 | 425 => {
                 Some(Outcome::Transient { detail: format!("the target could not handle the request ({status})") })
             }
-            // The credentials are the target's matter, not the order's: held orders would not help anybody.
+            // Wrong credentials are a matter of the target, not of the order: holding orders would not help.
             401 => {
                 Some(Outcome::unavailable("the target rejects Interlock's credentials (401): check the target's auth"))
             }
-            // 303 after a write means "done, look there", so it is not among these.
+            // 303 is not in this list: after a write it means "done, look there".
             300..=302 | 304..=399 => Some(Outcome::Permanent {
                 code: ErrorCode::Redirected.into(),
                 detail: format!(
@@ -297,7 +297,7 @@ impl Answer {
     }
 }
 
-/// The headers that prove who Interlock is. Secrets that are elsewhere are read now.
+/// The headers for authentication. Secrets that are in files or variables are read now.
 pub(crate) fn authentication_headers(target: &TargetId, auth: &Authentication) -> Result<HeaderMap, RegistryError> {
     let unwritable = || RegistryError::Authentication { target: target.clone() };
     let header = |name: HeaderName, value: String| {
@@ -323,7 +323,7 @@ pub(crate) fn authentication_headers(target: &TargetId, auth: &Authentication) -
     }
 }
 
-/// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).
+/// Parses `Retry-After`: seconds, or a date (RFC 9110, 10.2.3).
 pub(crate) fn read_retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
     let text = value.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
@@ -332,7 +332,7 @@ pub(crate) fn read_retry_after(value: &HeaderValue, now: SystemTime) -> Option<D
     Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or(Duration::ZERO))
 }
 
-/// The whole chain of causes, without the URL: its path names customers.
+/// The whole chain of causes, without the URL, since its path names customers.
 fn describe(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();

@@ -1,6 +1,6 @@
-//! What is asked of every HTTP request before anything else: for which host it is, which web page sent it, and that no header
-//! that decides something comes twice. So a page that a person visits can neither act on a service of this machine nor read
-//! from it, not even where the page's own name is made to point here (DNS rebinding).
+//! Checks every HTTP request before anything else: which host it is for, which web page sent it, and that no important header comes
+//! twice. So a web page that a person visits can neither act on a service of this machine nor read from it, even if the page's own name
+//! is made to point here (DNS rebinding).
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -13,10 +13,10 @@ use interlock_domain::error_code::ErrorCode;
 use thiserror::Error;
 use url::Url;
 
-/// Headers of which a second one would let two readers of one request see different things; `ce-*` are beside them.
+/// Headers that must not come twice, since two readers of the request could see different values. `ce-*` headers must not, either.
 const ONCE: [&str; 6] = ["host", "origin", "authorization", "content-type", "content-encoding", "idempotency-key"];
 
-/// Which hosts and which web pages a service answers.
+/// The hosts and web pages that a service accepts.
 #[derive(Debug, Clone, Default)]
 pub struct FrontDoor {
     hosts: Vec<String>,
@@ -26,12 +26,12 @@ pub struct FrontDoor {
     page_check: Option<PageCheck>,
 }
 
-/// Whether pages of an origin may call, where that is not known from the beginning.
+/// Decides whether pages of an origin may call, for origins that are not known from the start.
 #[derive(Clone)]
 pub struct PageCheck(Arc<dyn Fn(&str) -> bool + Send + Sync>);
 
 impl PageCheck {
-    /// Those for which this says yes.
+    /// The origins that this function accepts.
     pub fn new(may_call: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(may_call))
     }
@@ -43,19 +43,19 @@ impl fmt::Debug for PageCheck {
     }
 }
 
-/// Why a request is turned away.
+/// Why a request is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TurnedAway {
-    /// No header `Host`, or none that is a host.
+    /// The header `Host` is missing or is not a host.
     #[error("the header 'Host' is missing or invalid")]
     HostMissing,
-    /// A host that the service does not have.
+    /// The service does not have this host name.
     #[error("this service does not serve the host '{0}'")]
     HostForbidden(String),
-    /// A web page that nobody allowed.
+    /// The web page is not allowed.
     #[error("calls from a web page of another origin are not allowed")]
     OriginForbidden,
-    /// A header twice.
+    /// A header comes twice.
     #[error("the header '{0}' is repeated")]
     HeaderTwice(String),
 }
@@ -71,7 +71,7 @@ impl TurnedAway {
         }
     }
 
-    /// The status of the answer: 400 for what is malformed, 403 for the others.
+    /// The status of the answer: 400 if the request is malformed, otherwise 403.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::HostMissing | Self::HeaderTwice(_) => StatusCode::BAD_REQUEST,
@@ -81,40 +81,40 @@ impl TurnedAway {
 }
 
 impl FrontDoor {
-    /// That of a service which listens there. It has its addresses and the name `localhost`; where others can reach it also
-    /// every name without a dot, as containers have them: no web page has such a name.
+    /// The rules of a service that listens on this address. It has its addresses and the name `localhost`. If other machines can reach
+    /// it, it also has every name without a dot, which containers use: no web page has such a name.
     pub fn of_listener(listen: SocketAddr) -> Self {
         Self { plain_names: !listen.ip().is_loopback(), ..Self::default() }
     }
 
-    /// The same, with these further names. One that begins with a dot stands for all names below it.
+    /// The same, with these additional names. A name that begins with a dot matches all names below it.
     #[must_use]
     pub fn with_hosts<'a>(mut self, hosts: impl IntoIterator<Item = &'a str>) -> Self {
         self.hosts.extend(hosts.into_iter().map(normal));
         self
     }
 
-    /// The same, for web pages of these origins, too: `https://console.example`.
+    /// The same, with web pages of these origins allowed: `https://console.example`.
     #[must_use]
     pub fn with_origins<'a>(mut self, origins: impl IntoIterator<Item = &'a str>) -> Self {
         self.origins.extend(origins.into_iter().map(str::to_owned));
         self
     }
 
-    /// The same, for web pages of which this says yes, too.
+    /// The same, with the web pages allowed that this function accepts.
     #[must_use]
     pub fn with_page_check(self, page_check: PageCheck) -> Self {
         Self { page_check: Some(page_check), ..self }
     }
 
-    /// The same with any host name, unless further names are set: for a service that asks for a token, which no web page has.
+    /// The same, with any host name unless names are set: for a service that requires a token, which no web page has.
     #[must_use]
     pub fn with_any_host_unless_named(mut self) -> Self {
         self.any_host = self.hosts.is_empty();
         self
     }
 
-    /// Checks a request by its head.
+    /// Checks the head of a request.
     ///
     /// # Errors
     /// [`TurnedAway`].
@@ -125,7 +125,7 @@ impl FrontDoor {
         }
         let named = match headers.get(HOST) {
             Some(host) => Some(host.to_str().ok().and_then(authority).ok_or(TurnedAway::HostMissing)?),
-            // Browsers always say it. HTTP/1.0, as old probes speak it, does not know it.
+            // Browsers always send it. HTTP/1.0, which old probes use, does not have it.
             None if request.version() == Version::HTTP_10 => None,
             None => return Err(TurnedAway::HostMissing),
         };
@@ -142,7 +142,7 @@ impl FrontDoor {
         }
     }
 
-    /// Whether the service has this name. An address is never taken for somebody else's: only names can be made to point here.
+    /// Whether the service has this name. Addresses are always accepted: only a name can be made to point here.
     fn is_own(&self, host: &str) -> bool {
         let host = normal(host);
         let is_address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
@@ -164,7 +164,7 @@ impl FrontDoor {
             return true;
         }
         let (Ok(page), Some(host)) = (Url::parse(origin), host) else { return false };
-        // A proxy may end TLS and leave the port to the scheme.
+        // A proxy may terminate TLS and omit the port.
         let is_same_port = host.port_u16() == page.port() || host.port_u16() == page.port_or_known_default();
         page.origin().is_tuple()
             && page.host_str().is_some_and(|name| normal(name) == normal(host.host()))
@@ -176,26 +176,26 @@ fn normal(host: &str) -> String {
     host.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// The value of a header `Host`; none where it is more or less than a host and a port.
+/// The value of a header `Host`. `None` if it is not exactly a host and a port.
 fn authority(value: &str) -> Option<Authority> {
     let authority: Authority = value.parse().ok()?;
     let is_plain = !value.contains('@') && !authority.host().is_empty();
     is_plain.then_some(authority)
 }
 
-/// The first header that comes twice and may not.
+/// The first header that comes twice although it must not.
 fn header_twice(headers: &HeaderMap) -> Option<&str> {
     let once = |name: &&str| ONCE.contains(name) || name.starts_with("ce-");
     headers.keys().map(http::HeaderName::as_str).filter(once).find(|name| headers.get_all(*name).iter().count() > 1)
 }
 
-/// The media type of a request, without its parameters and in lower case; none where the request names none.
+/// The media type of a request, in lower case and without parameters. `None` if the request has none.
 pub fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(http::header::CONTENT_TYPE)?.as_bytes()).to_ascii_lowercase();
     Some(value.split(';').next().unwrap_or_default().trim().to_owned())
 }
 
-/// Whether a media type is JSON or made of it (RFC 6839).
+/// Whether a media type is JSON or based on JSON (RFC 6839).
 pub fn is_json(media_type: &str) -> bool {
     media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_in_absolute_form_is_no_way_around_the_host() {
+    fn a_request_target_in_absolute_form_does_not_bypass_the_host_check() {
         let mut request = request(&[("host", "localhost")]);
         *request.uri_mut() = "http://evil.example/v1/targets".parse().unwrap();
         assert_eq!(on("127.0.0.1:1").check(&request).unwrap_err().code(), ErrorCode::HostForbidden);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_decides_something_comes_once() {
+    fn a_repeated_important_header_is_rejected() {
         let door = on("127.0.0.1:8088");
         for name in ["host", "authorization", "content-type", "origin", "ce-id", "ce-type"] {
             let twice = [("host", "localhost"), (name, "localhost"), (name, "localhost")];
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_told_from_what_a_form_can_send() {
+    fn json_is_distinguished_from_the_media_types_that_a_form_can_send() {
         let json =
             |value: &str| media_type(request(&[("content-type", value)]).headers()).is_some_and(|it| is_json(&it));
         for good in ["application/json", "Application/JSON; charset=utf-8", "application/cloudevents+json"] {

@@ -7,8 +7,8 @@
 //! | who has it? | `GET {base_url}/holders/{kind}/{id}` | 200 `{"holder":"…"}` or `{"holder":null}` |
 //! | is it there? | `GET {base_url}/health` | any 2xx or 4xx |
 //!
-//! After an operation that the target's `releases` names, it is asked who has each resource of the step: the release is done only
-//! where nobody has it.
+//! If the target's `releases` names an operation, the adapter then asks who has each resource of the step. The release is done only if
+//! no party has it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -26,14 +26,14 @@ use crate::exchange::{Answer, Exchange, Failure, Request};
 use crate::release;
 use crate::settings::TargetSettings;
 
-/// How long after it was sent a request may still land, where the settings do not say.
+/// How long a request may take effect after it was sent, if the settings give no value.
 const MAX_APPLY_DELAY: Duration = Duration::from_secs(10);
-/// The longest sentence that is taken over from a target, in characters.
+/// The longest sentence that is kept from a target's answer, in characters.
 const DETAIL_CHARS_MAX: usize = 300;
-/// The longest code that is taken over from a target, in bytes.
+/// The longest code that is kept from a target's answer, in bytes.
 const CODE_BYTES_MAX: usize = 64;
 
-/// Speaks to one target.
+/// Calls one target.
 pub struct JsonHttpAdapter {
     exchange: Exchange,
     request_timeout: Duration,
@@ -42,10 +42,10 @@ pub struct JsonHttpAdapter {
 }
 
 impl JsonHttpAdapter {
-    /// The adapter of this target. Makes no connection yet.
+    /// Creates the adapter of this target. It opens no connection yet.
     ///
     /// # Errors
-    /// [`RegistryError`] where the settings do not do.
+    /// [`RegistryError`] if the settings are invalid.
     pub fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
         let on_ambiguous = match (settings.on_ambiguous, settings.verify, settings.idempotency_keys) {
             (Some(OnAmbiguous::Verify), false, _) => return Err(RegistryError::NotVerified { target: target.clone() }),
@@ -182,7 +182,7 @@ impl JsonHttpAdapter {
             409 => match says("code") {
                 Some("already_done") => Outcome::AlreadyDone,
                 Some("in_use") => Outcome::InUse { holder: says("holder").map(str::to_owned) },
-                // The same key at the same time: the earlier request is still on its way.
+                // The same key at the same time: the earlier request is still in flight.
                 Some("in_progress") => Outcome::Ambiguous { detail: detail_of(answer) },
                 _ => Outcome::Permanent { code: code_of(answer), detail: detail_of(answer) },
             },
@@ -201,7 +201,7 @@ fn text<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     field(answer, name).and_then(Value::as_str)
 }
 
-/// The target's own code where it is one (snake case), else one made of the status.
+/// The target's code if it is valid (snake case), otherwise one made from the status.
 fn code_of(answer: &Answer) -> ReasonCode {
     let is_code = |code: &&str| {
         !code.is_empty()
@@ -214,7 +214,7 @@ fn code_of(answer: &Answer) -> ReasonCode {
         .map_or_else(|| ReasonCode::of_target(format!("http_{}", answer.status.as_u16())), ReasonCode::of_target)
 }
 
-/// The target's own sentence, else one made of the status.
+/// The target's sentence, otherwise one made from the status.
 fn detail_of(answer: &Answer) -> String {
     ["detail", "message", "title"].into_iter().find_map(|name| field(answer, name).and_then(Value::as_str)).map_or_else(
         || format!("the target responded with status {}", answer.status),

@@ -1,11 +1,11 @@
-//! Adapters: how Interlock speaks to the systems outside.
+//! Adapters: how Interlock calls the outside systems.
 //!
-//! An [`Adapter`] carries out the operations of one target and answers with an outcome class. [`AdapterRegistry`]
-//! builds them from settings. Three come with the crate: [`PyhssAdapter`] for the HSS, [`JsonHttpAdapter`] for plain
-//! JSON over HTTP (CRM, SMS gateway, …), and [`DeclarativeAdapter`] for any HTTP API that a file describes. [`sandbox`] has stand-in targets that behave as the real ones do, with failure
-//! knobs and a log of what they applied.
+//! An [`Adapter`] performs the operations of one target and returns an outcome class. [`AdapterRegistry`] creates adapters from
+//! settings. Three come with the crate: [`PyhssAdapter`] for the HSS, [`JsonHttpAdapter`] for plain JSON over HTTP (CRM, SMS gateway,
+//! …), and [`DeclarativeAdapter`] for any HTTP API that a file describes. [`sandbox`] has stand-in targets that behave like the real
+//! ones, with failure knobs and a log of the changes they applied.
 //!
-//! Nothing here knows Temporal.
+//! This crate does not depend on Temporal.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adapter;

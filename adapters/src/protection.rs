@@ -1,4 +1,4 @@
-//! How a target is protected, and what is done about its outages: the settings `[targets.NAME]` that no adapter reads.
+//! How a target is protected and how its outages are handled: the part of `[targets.NAME]` that no adapter reads.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::durations::{duration, optional_duration};
 
-/// `[targets.NAME.outage]`: when a target counts as down, and how it is called again. Durations are written `5s`, `1m 30s`.
+/// `[targets.NAME.outage]`: when a target counts as down, and how calls to it resume. Durations are written `5s`, `1m 30s`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutageSettings {
-    /// Failures in a row in one worker process after which it calls the target no more for a while. Default 5.
+    /// The number of consecutive failures after which a worker process stops calling the target for a while. Default 5.
     pub failures: u32,
-    /// How long it does not. Default 5 s.
+    /// How long it stops calling. Default 5 s.
     #[serde(with = "duration")]
     pub open_for: Duration,
-    /// How many worker processes must find so before the target counts as down. Default 1.
+    /// How many worker processes must report this before the target counts as down. Default 1.
     pub processes: u32,
-    /// How long after that it is probed first; the wait doubles each time. Default 5 s.
+    /// The wait before the first probe after that. It doubles each time. Default 5 s.
     #[serde(with = "duration")]
     pub probe_first: Duration,
     /// The longest wait between probes. Default 1 minute.
     #[serde(with = "duration")]
     pub probe_cap: Duration,
-    /// How long each stage of the ramp lasts in which it is called again: 1, 2, 4 … requests a second. Default 5 s.
+    /// The length of each stage of the ramp in which calls resume: 1, 2, 4 … requests a second. Default 5 s.
     #[serde(with = "duration")]
     pub ramp_stage: Duration,
-    /// The stage at which the ramp ends where no rate is configured, in requests a second. Default 64.
+    /// The stage at which the ramp ends if no rate is configured, in requests a second. Default 64.
     pub ramp_top: Rate,
 }
 
@@ -48,20 +48,20 @@ impl Default for OutageSettings {
     }
 }
 
-/// `[[targets.NAME.maintenance]]`: a time in which the target is known to be away.
+/// `[[targets.NAME.maintenance]]`: a planned outage of the target.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaintenanceSettings {
-    /// When it begins, the first time, as RFC 3339: `2026-12-01T02:00:00Z`.
+    /// When it begins for the first time, as RFC 3339: `2026-12-01T02:00:00Z`.
     pub begins: DateTime<Utc>,
     /// How long it lasts.
     #[serde(with = "duration")]
     pub lasts: Duration,
-    /// After how long it begins again, from beginning to beginning: `1d`, `7d`. There are no time zones and no summer time in
-    /// it. Default: never.
+    /// The period of a repeated outage, from start to start: `1d`, `7d`. It ignores time zones and summer time. Default: it does not
+    /// repeat.
     #[serde(default, with = "optional_duration", skip_serializing_if = "Option::is_none")]
     pub every: Option<Duration>,
-    /// What is done then, for a person.
+    /// The purpose, for people.
     #[serde(default)]
     pub reason: String,
 }
@@ -93,12 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_a_target_has_the_usual_rules() {
+    fn without_settings_a_target_has_the_default_rules() {
         assert_eq!(settings("").rules(EntityLimits::default()), TargetRules::default());
     }
 
     #[test]
-    fn what_is_set_becomes_rules() {
+    fn settings_become_rules() {
         let settings = settings(
             r#"
             rate_per_second = 2.5
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_for_another_process_is_read_there() {
+    fn settings_that_are_written_for_another_process_can_be_read_there() {
         let outage = OutageSettings { probe_first: Duration::from_millis(1_500), ..OutageSettings::default() };
         let text = toml::to_string(&outage).unwrap();
         assert_eq!(toml::from_str::<OutageSettings>(&text).unwrap(), outage);

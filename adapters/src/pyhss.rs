@@ -1,17 +1,17 @@
 //! The adapter for PyHSS 2.0, a home subscriber server with an HTTP API.
 //!
-//! What is special about it, and met here:
+//! Its peculiarities, and how the adapter handles them:
 //!
-//! - The status alone says nothing: success is 200 *and* an object with the expected id. A 200 with `null` after a
-//!   write, and a 500, are settled by reading the row back ([`attempt`]).
+//! - The status alone is not enough: success is 200 *and* an object with the expected id. After a 200 with `null` to a write, and after
+//!   a 500, the adapter reads the row back ([`attempt`]).
 //! - Each write carries an `operation_id`, derived from the step's idempotency key, which PyHSS stores in the same
 //!   transaction. [`PyhssAdapter::verify`](crate::Adapter::verify) looks for it in the operation log.
-//! - Additional numbers stand in `ims_subscriber.msisdn_list`, for which it has no look-up ([`places`], [`sightings`]).
-//! - It accepts a second `subscriber` with the same number, and then finds neither by it. So a number is only written
-//!   after both tables were asked, and read back afterwards ([`assign_number`]).
+//! - Additional numbers are in `ims_subscriber.msisdn_list`, for which PyHSS has no look-up ([`places`], [`sightings`]).
+//! - It accepts a second `subscriber` with the same number, and then finds neither by it. So the adapter writes a number only after it
+//!   has checked both tables, and reads it back afterwards ([`assign_number`]).
 //! - `subscriber.msisdn` cannot be emptied: a subscriber without a number has its own IMSI there, the *placeholder*.
 //!
-//! PyHSS does not know epochs. They are sent as a header all the same, for proxies and logs on the way.
+//! PyHSS ignores epochs. The adapter sends them as a header anyway, for proxies and logs on the way.
 
 mod arguments;
 mod assign_number;
@@ -46,13 +46,13 @@ use attempt::Attempt;
 use reader::Reader;
 use sightings::Sightings;
 
-/// The longest that one request may take. PyHSS waits 30 s for a connection to its database; then its look-ups answer
-/// `null`, as they do for a row that is not there. A request that is over before cannot be misled by that.
+/// The longest time that one request may take. PyHSS waits 30 s for a database connection; after that, its look-ups answer `null`, as
+/// they do for a missing row. A shorter request cannot be misled by that.
 const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(25);
-/// How long after it was sent a request may still land: PyHSS's wait for its database, and the commit.
+/// How long a request may take effect after it was sent: PyHSS's wait for its database, and the commit.
 const MAX_APPLY_DELAY: Duration = Duration::from_secs(35);
 
-/// Speaks to one PyHSS.
+/// Calls one PyHSS.
 pub struct PyhssAdapter {
     exchange: Exchange,
     request_timeout: Duration,
@@ -63,21 +63,21 @@ pub struct PyhssAdapter {
     sightings: Sightings,
 }
 
-/// What reading back says of an operation.
+/// The result of reading back an operation.
 enum Standing {
-    /// The target is as the operation wants it.
+    /// The target is in the state that the operation asks for.
     InPlace,
-    /// It is not, or not wholly.
+    /// It is not, or only in part.
     Missing,
-    /// Somebody else has what the operation wants.
+    /// Somebody else has what the operation needs.
     HeldBy(Option<String>),
 }
 
 impl PyhssAdapter {
-    /// The adapter of this target. Makes no connection yet.
+    /// Creates the adapter of this target. It opens no connection yet.
     ///
     /// # Errors
-    /// [`RegistryError`] where the settings do not do.
+    /// [`RegistryError`] if the settings are invalid.
     pub fn new(target: &TargetId, settings: &TargetSettings) -> Result<Self, RegistryError> {
         Ok(Self {
             exchange: Exchange::new(target, settings)?,
@@ -90,7 +90,7 @@ impl PyhssAdapter {
         })
     }
 
-    /// Reads back where the operation of this call stands.
+    /// Reads back the current state of this call's operation.
     async fn standing(&self, call: &Call) -> Result<Standing, Outcome> {
         let attempt = Attempt::new(self, call);
         match call.operation.as_str() {
@@ -110,7 +110,7 @@ impl PyhssAdapter {
             "create_subscriber" => create_subscriber::COMPLETING_WRITE,
             "remove_subscriber" => remove_subscriber::COMPLETING_WRITE,
             "update_service" | "set_enabled" => service::COMPLETING_WRITE,
-            // A number must be registered or given up, and a SIM in its place, now: that it was so once is not enough.
+            // A number must be registered or released now, and a SIM be in place now. An earlier success is not enough.
             _ => return Ok(false),
         };
         Attempt::new(self, call).is_recorded(completing_write).await
@@ -147,13 +147,13 @@ impl Adapter for PyhssAdapter {
         match self.standing(call).await {
             Ok(Standing::InPlace) => Verification::Applied,
             Ok(Standing::HeldBy(holder)) => Verification::InUse { holder },
-            // Not in place, but it was: somebody changed it since. The step has had its effect.
+            // It is no longer in place, but it was: somebody changed it since. The step has taken effect.
             Ok(Standing::Missing) => match self.is_recorded(call).await {
                 Ok(true) => Verification::Applied,
                 Ok(false) => Verification::NotApplied,
                 Err(outcome) => Verification::Unclear { detail: detail_of(&outcome) },
             },
-            // A call that can never be accepted was not accepted: sending it says so in its own words.
+            // A call that can never be accepted was not accepted. Sending it again returns the real reason.
             Err(Outcome::Permanent { .. }) => Verification::NotApplied,
             Err(outcome) => Verification::Unclear { detail: detail_of(&outcome) },
         }
@@ -187,7 +187,7 @@ fn unknown_operation(operation: &str) -> Outcome {
     }
 }
 
-/// The sentence of an outcome, or its class where it has none.
+/// The detail of an outcome, or its class if it has no detail.
 fn detail_of(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Transient { detail }

@@ -1,4 +1,4 @@
-//! Takes out of a target's answer what it echoes of the credentials of the request: the answer is quoted in outcomes, which stand
+//! Removes the request's credentials from a target's answer, should the target echo them: answers are quoted in outcomes, which appear
 //! in views, journals and histories.
 
 use std::borrow::Cow;
@@ -9,13 +9,13 @@ use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-/// What stands in the place of a credential.
+/// The replacement for a credential.
 const REDACTED: &str = "[redacted]";
-/// The shortest secret that is looked for, in bytes. A shorter one is a word like others; it is found only where the whole value of
-/// its header is echoed.
+/// The shortest secret that is searched for, in bytes. A shorter one looks like an ordinary word. It is found only if the answer echoes
+/// the whole value of its header.
 const SECRET_BYTES_MIN: usize = 6;
 
-/// The credentials of one request, in each form in which an answer may repeat them; the longest first.
+/// The credentials of one request, in every form in which an answer may repeat them, the longest first.
 #[derive(Default)]
 pub(crate) struct Redaction {
     forms: Vec<SecretString>,
@@ -67,7 +67,7 @@ impl Redaction {
         }
     }
 
-    /// The text without them.
+    /// The text without the credentials.
     pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.forms.iter().fold(Cow::Borrowed(text), |text, form| {
             let form = form.expose_secret();
@@ -75,7 +75,7 @@ impl Redaction {
         })
     }
 
-    /// The body without them. One that is not text is left as it is: it is quoted nowhere.
+    /// The body without the credentials. A body that is not text is unchanged, since it is never quoted.
     pub(crate) fn bytes(&self, body: Vec<u8>) -> Vec<u8> {
         let redacted = match std::str::from_utf8(&body).map(|text| self.text(text)) {
             Ok(Cow::Owned(redacted)) => Some(redacted),
@@ -84,7 +84,7 @@ impl Redaction {
         redacted.map_or(body, String::into_bytes)
     }
 
-    /// The JSON without them, in names and in values.
+    /// The JSON without the credentials, in names and in values.
     pub(crate) fn json(&self, value: Value) -> Value {
         if self.forms.is_empty() {
             return value;
@@ -99,7 +99,7 @@ impl Redaction {
         }
     }
 
-    /// The headers without them.
+    /// The headers without the credentials.
     pub(crate) fn headers(&self, mut headers: HeaderMap) -> HeaderMap {
         for value in headers.values_mut() {
             if let Some(redacted) = value.to_str().ok().and_then(|text| match self.text(text) {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_however_it_is_echoed() {
+    fn a_token_is_found_in_every_form_of_echo() {
         let redaction = of("Bearer tok/en \"17");
         for echo in [
             "no such token: tok/en \"17",

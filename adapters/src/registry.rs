@@ -1,4 +1,4 @@
-//! Which adapter speaks to which target.
+//! The adapters by target.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::json_http::JsonHttpAdapter;
 use crate::pyhss::PyhssAdapter;
 use crate::settings::{AdapterKind, TargetSettings};
 
-/// The adapters of all targets that are configured.
+/// The adapters of all configured targets.
 #[derive(Clone, Default)]
 pub struct AdapterRegistry {
     adapters: BTreeMap<TargetId, Arc<dyn Adapter>>,
 }
 
 impl AdapterRegistry {
-    /// One adapter for each target, but for external ones, which have none here.
+    /// Creates one adapter for each target, except for external ones.
     ///
     /// # Errors
-    /// [`RegistryError`] for the first target whose settings do not do.
+    /// [`RegistryError`] for the first target whose settings are invalid.
     pub fn from_settings<'a>(
         targets: impl IntoIterator<Item = (&'a TargetId, &'a TargetSettings)>,
     ) -> Result<Self, RegistryError> {
@@ -32,7 +32,7 @@ impl AdapterRegistry {
                 AdapterKind::Pyhss => Arc::new(PyhssAdapter::new(target, settings)?),
                 AdapterKind::Declarative => Arc::new(DeclarativeAdapter::new(target, settings)?),
                 AdapterKind::Json => Arc::new(JsonHttpAdapter::new(target, settings)?),
-                // Whoever serves it is no part of this process.
+                // Another program serves this target.
                 AdapterKind::External => continue,
             };
             registry.insert(target.clone(), adapter);
@@ -40,7 +40,7 @@ impl AdapterRegistry {
         Ok(registry)
     }
 
-    /// Adds an adapter, or replaces the one that the target had.
+    /// Adds the adapter of a target, or replaces it.
     pub fn insert(&mut self, target: TargetId, adapter: Arc<dyn Adapter>) {
         self.adapters.insert(target, adapter);
     }
@@ -48,7 +48,7 @@ impl AdapterRegistry {
     /// The adapter of a target.
     ///
     /// # Errors
-    /// [`RegistryError::UnknownTarget`] where it has none.
+    /// [`RegistryError::UnknownTarget`] if the target has no adapter.
     pub fn get(&self, target: &TargetId) -> Result<Arc<dyn Adapter>, RegistryError> {
         self.adapters.get(target).cloned().ok_or_else(|| RegistryError::UnknownTarget { target: target.clone() })
     }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_cannot_be_read_back_is_not_to_be_verified() {
+    fn settings_that_verify_a_target_that_cannot_be_read_back_are_rejected() {
         let mut settings = TargetSettings::new(AdapterKind::Json, "http://127.0.0.1:1/".parse().unwrap());
         settings.verify = false;
         for (on_ambiguous, keys, expected) in [

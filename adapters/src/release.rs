@@ -1,6 +1,6 @@
-//! What confirms a release at a target that can say who has a resource: that, after it, nobody has it.
+//! Confirms a release at a target that can report the holder of a resource: afterwards, no party may have it.
 //!
-//! An answer such as "not registered under this identity" confirms nothing: the event may carry an old or mistyped one. So
+//! An answer such as "not registered under this identity" confirms nothing, since the event may carry an old or mistyped identity. So
 //! after a release was answered as done, or read back as done, the target is asked who has each resource of the step.
 
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use interlock_domain::outcome::{HolderAnswer, Outcome};
 
 use crate::adapter::{Adapter, Call, Verification};
 
-/// Who has the resources of a release after it.
+/// The holders of a release's resources after it.
 enum After {
     Nobody,
     Party(String),
     Unclear(String),
-    /// It could not be asked: a sentence for a person.
+    /// The target could not be asked: a sentence for a person.
     Unasked(String),
 }
 
-/// The outcome of a release that was answered so, once it is known who has its resources now. `is_known` says of which
-/// resources the target can be asked; `begun` is when the attempt began.
+/// The outcome of a release that was answered with this one, checked against the current holders of its resources. `is_known` tells for
+/// which resources the target can be asked. `begun` is the start of the attempt.
 pub(crate) async fn confirm(
     adapter: &dyn Adapter,
     call: &Call,
@@ -36,12 +36,12 @@ pub(crate) async fn confirm(
         After::Nobody => outcome,
         After::Party(party) => Outcome::InUse { holder: Some(party) },
         After::Unclear(detail) => Outcome::Permanent { code: ErrorCode::HolderUnclear.into(), detail },
-        // The release itself is sent again harmlessly, or read back.
+        // Sending the release again does no harm; it may also be read back.
         After::Unasked(detail) => Outcome::Ambiguous { detail },
     }
 }
 
-/// The same for what reading back says.
+/// The same for the result of reading back.
 pub(crate) async fn confirm_read_back(
     adapter: &dyn Adapter,
     call: &Call,

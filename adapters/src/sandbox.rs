@@ -1,4 +1,4 @@
-//! Sandbox targets: stand-ins that behave as the real ones do, for the demo, the tests and for trying things out.
+//! Sandbox targets: stand-ins that behave like the real targets, for the demo, the tests and experiments.
 //!
 //! | target | what it is |
 //! | --- | --- |
@@ -6,8 +6,8 @@
 //! | [`crm`] | accounts with numbers, SIM, service and status; knows idempotency keys |
 //! | [`sms`] | sends text messages nowhere; knows idempotency keys |
 //!
-//! None takes calls of web pages, of hosts whose name it does not have, or with bodies that are not JSON by their media type. Each
-//! has, beside its own calls:
+//! They reject requests from web pages, requests for unknown host names, and bodies whose media type is not JSON. In addition to its
+//! own calls, each has:
 //!
 //! | call | does |
 //! | --- | --- |
@@ -51,26 +51,26 @@ pub use seeds::{Seed, SeedError, Seeded};
 use server::Server;
 use target::Target;
 
-/// Connections at a time, unless it is said otherwise: some hundred calls of workers, and people who look.
+/// The default limit of connections: some hundred calls of workers, and a few people.
 const CONNECTIONS_MAX: usize = 1_024;
 
-/// How a sandbox target is run.
+/// The settings of a sandbox target.
 #[derive(Debug, Clone)]
 pub struct SandboxOptions {
-    /// Where it listens. Default: a free port of 127.0.0.1.
+    /// The address to listen on. Default: a free port of 127.0.0.1.
     pub listen: SocketAddr,
-    /// Host names that it has beside its addresses, `localhost` and, where others can reach it, names without a dot; a request
-    /// for another host is refused. One that begins with a dot stands for all names below it. Default: none.
+    /// Host names, in addition to its addresses, `localhost` and, if other machines can reach it, names without a dot. It rejects
+    /// requests for other hosts. A name that begins with a dot matches all names below it. Default: none.
     pub hosts: Vec<String>,
-    /// How long each request waits before it is carried out. Default: not at all.
+    /// The delay before each request is performed. Default: none.
     pub latency: Duration,
     /// The most connections at a time. A connection above this limit is answered 503 and closed. Default: 1,024.
     pub connections_max: usize,
-    /// HSS only: the `Provisioning-Key` that writes must carry. Default: none asked for.
+    /// HSS only: the `Provisioning-Key` that writes must carry. Default: no key is needed.
     pub provisioning_key: Option<SecretString>,
-    /// CRM and SMS only: what it does with idempotency keys. Default: it honours them.
+    /// CRM and SMS only: how it handles idempotency keys. Default: it honours them.
     pub keys: Keys,
-    /// HSS only: which database's manners it has. Default: SQLite's.
+    /// HSS only: which database's behaviour it imitates. Default: SQLite's.
     pub database: DatabaseKind,
 }
 
@@ -91,7 +91,7 @@ impl Default for SandboxOptions {
 /// Why a sandbox target could not be started.
 #[derive(Debug, Error)]
 pub enum SandboxError {
-    /// The address cannot be listened on.
+    /// It cannot listen on the address.
     #[error(
         "cannot bind to the listen address {listen} of the sandbox target ({source}); choose another address with \
          --listen"
@@ -99,7 +99,7 @@ pub enum SandboxError {
     Listen {
         /// The address.
         listen: SocketAddr,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }
@@ -113,7 +113,7 @@ impl SandboxError {
     }
 }
 
-/// A sandbox target that runs. Dropping it stops listening; [`Sandbox::shutdown`] also waits until it has ended.
+/// A running sandbox target. Dropping it stops listening; [`Sandbox::shutdown`] also waits until it has ended.
 pub struct Sandbox {
     target: Arc<Target>,
     server: Server,
@@ -122,7 +122,7 @@ pub struct Sandbox {
 /// Starts a sandbox HSS.
 ///
 /// # Errors
-/// [`SandboxError`] where it cannot listen.
+/// [`SandboxError`] if it cannot listen.
 pub async fn hss(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
     let model = hss::Hss::new(options.provisioning_key.clone(), options.database);
     start(Target::new("hss", Box::new(model), options.latency), &options).await
@@ -131,7 +131,7 @@ pub async fn hss(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
 /// Starts a sandbox CRM.
 ///
 /// # Errors
-/// [`SandboxError`] where it cannot listen.
+/// [`SandboxError`] if it cannot listen.
 pub async fn crm(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
     let model = keyed::Keyed::new(crm::Crm::default(), options.keys);
     start(Target::new("crm", Box::new(model), options.latency), &options).await
@@ -140,7 +140,7 @@ pub async fn crm(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
 /// Starts a sandbox SMS gateway.
 ///
 /// # Errors
-/// [`SandboxError`] where it cannot listen.
+/// [`SandboxError`] if it cannot listen.
 pub async fn sms(options: SandboxOptions) -> Result<Sandbox, SandboxError> {
     let model = keyed::Keyed::new(sms::Sms::default(), options.keys);
     start(Target::new("sms", Box::new(model), options.latency), &options).await
@@ -160,7 +160,7 @@ impl Sandbox {
         self.target.name()
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
@@ -170,17 +170,17 @@ impl Sandbox {
         format!("http://{}", self.address())
     }
 
-    /// What it applied so far, in order.
+    /// The changes that it has applied so far, in order.
     pub fn log(&self) -> Vec<Applied> {
         self.target.log_after(0)
     }
 
-    /// What it was asked so far, in order, whatever became of it; the last 100,000.
+    /// The requests that it has received so far, in order, including rejected ones; the last 100,000.
     pub fn received(&self) -> Vec<Received> {
         self.target.received()
     }
 
-    /// The requests whose caller cut the connection before there was an answer, each as `GET /path`; the last 100,000.
+    /// The requests whose caller closed the connection before the answer, each as `GET /path`; the last 100,000.
     pub fn abandoned(&self) -> Vec<String> {
         self.target.abandoned()
     }
@@ -195,7 +195,7 @@ impl Sandbox {
         self.target.add_rules(vec![rule]);
     }
 
-    /// Its failure knobs as they are now; rules count down.
+    /// Its current failure knobs. The counts of rules go down.
     pub fn knobs(&self) -> Knobs {
         self.target.knobs()
     }
@@ -208,12 +208,12 @@ impl Sandbox {
     /// Seeds SIMs and subscribers, as at `/__sandbox/subscribers`.
     ///
     /// # Errors
-    /// [`SeedError`] for the first that cannot be; those before it are in place. Always where it is no HSS.
+    /// [`SeedError`] for the first seed that is invalid; those before it are in place. Always for targets other than the HSS.
     pub fn seed(&self, seeds: &[Seed]) -> Result<Seeded, SeedError> {
         self.target.seed(seeds)
     }
 
-    /// Stops listening, lets open requests end (5 s at most), and drops what was to be applied later.
+    /// Stops listening, lets open requests finish (5 s at most), and drops changes that were to be applied later.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
     }

@@ -1,12 +1,12 @@
-//! Secrets of settings: their text, or better where they are, so that a settings file need not be kept secret itself.
+//! Secrets in settings: their text or, better, their place, so that the settings file itself need not be secret.
 
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-/// A secret as a settings file has it: `"its text"`, `{ env = "NAME" }` or `{ file = "PATH" }`. Where it is elsewhere, it
-/// is read when it is needed, so that processes which do not need it need not have it. It is never printed.
+/// A secret in a settings file: `"its text"`, `{ env = "NAME" }` or `{ file = "PATH" }`. If it is elsewhere, it is read only when it is
+/// needed, so that processes that do not need it need not have it. It is never printed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "a secret must be a text, { env = \"NAME\" } or { file = \"PATH\" }")]
 pub enum Secret {
@@ -14,7 +14,7 @@ pub enum Secret {
     Text(SecretString),
     /// An environment variable.
     Environment(InEnvironment),
-    /// A file. Blanks and line ends around its text are no part of the secret.
+    /// A file. Whitespace around its text is not part of the secret.
     File(InFile),
 }
 
@@ -30,11 +30,11 @@ pub struct InEnvironment {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InFile {
-    /// The path, from the working directory where it is not absolute.
+    /// The path. If it is not absolute, it is relative to the working directory.
     pub file: PathBuf,
 }
 
-/// A secret is not where it should be. The text names the place, never the secret.
+/// A secret is missing at its place. The text names the place, never the secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretMissing {
     /// The variable.
@@ -43,16 +43,16 @@ pub enum SecretMissing {
     /// The file.
     #[error("the file {0:?} cannot be read ({1}); write the secret there")]
     File(PathBuf, std::io::ErrorKind),
-    /// Nothing in it.
+    /// It is empty.
     #[error("{0} is empty; write the secret there")]
     Empty(String),
 }
 
 impl Secret {
-    /// The secret itself, read anew each time.
+    /// Reads the secret. It is read again on each call.
     ///
     /// # Errors
-    /// [`SecretMissing`] where it is not in its place.
+    /// [`SecretMissing`] if it is not at its place.
     pub fn read(&self) -> Result<SecretString, SecretMissing> {
         match self {
             Self::Text(text) if self.is_blank() => Err(SecretMissing::Empty("the text in the settings".to_owned())),
@@ -64,12 +64,12 @@ impl Secret {
 }
 
 impl Secret {
-    /// Whether its text stands in the settings.
+    /// Whether its text is in the settings.
     pub fn is_text(&self) -> bool {
         matches!(self, Self::Text(_))
     }
 
-    /// Whether its text stands in the settings, and is empty or has only spaces.
+    /// Whether its text is in the settings and is blank.
     pub fn is_blank(&self) -> bool {
         matches!(self, Self::Text(text) if text.expose_secret().trim().is_empty())
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_its_text_or_where_it_is() {
+    fn a_secret_is_its_text_or_its_place() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         std::fs::write(&path, "open sesame\n").unwrap();
@@ -126,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_told_with_its_place() {
+    fn a_missing_secret_is_reported_with_its_place() {
         let missing = |json| read(json).read().err().unwrap().to_string();
         assert!(missing(serde_json::json!({ "file": "/nowhere/key" })).contains("/nowhere/key"));
         assert!(missing(serde_json::json!({ "env": "INTERLOCK_NOT_SET" })).contains("INTERLOCK_NOT_SET"));
     }
 
     #[test]
-    fn a_secret_of_nothing_or_of_spaces_is_missing_wherever_it_is() {
+    fn an_empty_or_blank_secret_counts_as_missing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         for blank in ["", " ", "\t \n"] {
@@ -143,12 +143,12 @@ mod tests {
             }
             assert!(read(blank.into()).is_blank());
         }
-        // Of an environment variable no more can be set here than what the function makes of its text.
+        // The test cannot set environment variables, so it only checks how their text is handled.
         assert!(matches!(trimmed(" ", || "x".to_owned()), Err(SecretMissing::Empty(_))));
     }
 
     #[test]
-    fn anything_else_is_no_secret() {
+    fn other_values_are_rejected_as_secrets() {
         for wrong in [serde_json::json!({ "env": "A", "file": "B" }), serde_json::json!({ "path": "B" }), 7.into()] {
             let error = serde_json::from_value::<Secret>(wrong).unwrap_err();
             assert!(error.to_string().contains("{ env = \"NAME\" }"), "{error}");

@@ -17,7 +17,7 @@ use crate::error::RegistryError;
 use crate::protection::{MaintenanceSettings, OutageSettings, millis};
 use crate::secret::Secret;
 
-/// Which adapter speaks to a target.
+/// The kind of adapter of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AdapterKind {
@@ -25,19 +25,18 @@ pub enum AdapterKind {
     Pyhss,
     /// Plain JSON over HTTP.
     Json,
-    /// HTTP as a file describes it.
+    /// An HTTP API that a file describes.
     Declarative,
-    /// None of Interlock's: a program of its own, in any language, serves the target's queue (`docs/provision.md`).
-    /// Interlock's workers leave that queue alone.
+    /// No adapter of Interlock: another program, in any language, serves the target's queue (`docs/provision.md`). Interlock's workers
+    /// do not poll that queue.
     External,
 }
 
-/// How Interlock proves to a target who it is. A secret is its text, `{ env = "NAME" }` or `{ file = "PATH" }`, and is
-/// never printed.
+/// How Interlock authenticates to a target. A secret is its text, `{ env = "NAME" }` or `{ file = "PATH" }`, and is never printed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Authentication {
-    /// Not at all.
+    /// No authentication.
     #[default]
     None,
     /// `Authorization: Bearer …`.
@@ -67,7 +66,7 @@ pub enum Authentication {
 }
 
 impl Authentication {
-    /// Its secret, where it has one.
+    /// Its secret, if it has one.
     pub fn secret(&self) -> Option<&Secret> {
         match self {
             Self::None => None,
@@ -91,28 +90,27 @@ impl Authentication {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetSettings {
-    /// Which adapter speaks to it.
+    /// The kind of adapter.
     pub adapter: AdapterKind,
-    /// Where it is: scheme, host, port and path prefix. Required, but for an external target: whoever serves that one
-    /// knows.
+    /// The URL: scheme, host, port and path prefix. Required, except for an external target.
     #[serde(default)]
     pub base_url: Option<Url>,
-    /// How Interlock proves who it is. For a declarative target it stands instead of what its file says.
+    /// How Interlock authenticates. For a declarative target this replaces the setting in its file.
     #[serde(default)]
     pub auth: Authentication,
-    /// How long one HTTP request may take. Default 5 s; PyHSS: at most 25 s, since beyond that its own database pool
-    /// gives up and answers as if nothing were registered.
+    /// The time limit of one HTTP request. Default 5 s. For PyHSS at most 25 s, since after that its database pool gives up and it
+    /// answers as if nothing were registered.
     #[serde(default = "default_timeout", with = "duration")]
     pub timeout: Duration,
-    /// How long making a connection may take. Default 2 s.
+    /// The time limit of opening a connection. Default 2 s.
     #[serde(default = "default_connect_timeout", with = "duration")]
     pub connect_timeout: Duration,
-    /// How long after it was sent a request may still land. Default 35 s for PyHSS (its pool waits 30 s for a database
-    /// connection), 10 s for JSON, what its file says for a declarative one.
+    /// How long a request may take effect after it was sent. Default 35 s for PyHSS (its pool waits 30 s for a database connection), 10
+    /// s for JSON, the value in its file for a declarative target.
     #[serde(default, with = "optional_duration")]
     pub max_apply_delay: Option<Duration>,
-    /// Declarative only, and required there: the file that describes the target's operations, from the working directory.
-    /// The bare name of a file that comes with Interlock (`espocrm.toml`) is that one, unless there is such a file here.
+    /// Declarative only, and required there: the path of the file that describes the target's operations, relative to the working
+    /// directory. The bare name of a file that comes with Interlock (`espocrm.toml`) means that file, unless such a file exists here.
     #[serde(default)]
     pub file: Option<PathBuf>,
     /// Declarative only: values for the parameters that the file declares.
@@ -121,64 +119,63 @@ pub struct TargetSettings {
     /// JSON only: what the target does with epochs. Default `none`.
     #[serde(default)]
     pub fence: Fence,
-    /// JSON only: whether it carries out a call only once per `Idempotency-Key`. Default yes.
+    /// JSON only: whether the target performs a call only once per `Idempotency-Key`. Default yes.
     #[serde(default = "yes")]
     pub idempotency_keys: bool,
     /// JSON only: whether it answers `GET operations/{idempotency_key}`. Default yes.
     #[serde(default = "yes")]
     pub verify: bool,
-    /// JSON only: the operations that give up what their step names, e.g. `["release_number"]`. Each is done only where
-    /// `GET holders/{kind}/{id}` then answers that nobody has it; a declarative target's file says `releases = true`. Default
-    /// none: a release is confirmed by its own answer, whatever identity it named.
+    /// JSON only: the operations that give up what their step names, e.g. `["release_number"]`. Each is done only if `GET
+    /// holders/{kind}/{id}` then reports no holder; the file of a declarative target says `releases = true` instead. Default none: the
+    /// answer to a release confirms it, whatever identity it named.
     #[serde(default)]
     pub releases: BTreeSet<String>,
-    /// JSON only: what is done after an attempt that may or may not have had its effect. Default: `verify` where it can be
-    /// read back, else `resend` where it knows idempotency keys, else `hold`. `resend` without such keys may have its effect
-    /// twice; `give_up` ends the step as `given_up_ambiguous`.
+    /// JSON only: what to do after an ambiguous attempt. Default: `verify` if the target can be read back, otherwise `resend` if it
+    /// honours idempotency keys, otherwise `hold`. `resend` without such keys may cause the effect twice; `give_up` ends the step as
+    /// `given_up_ambiguous`.
     #[serde(default)]
     pub on_ambiguous: Option<OnAmbiguous>,
-    /// PyHSS only: what the profiles of `create_subscriber` stand for, as columns of `subscriber`. Default: `default`,
-    /// which is the access point with id 1.
+    /// PyHSS only: the profiles of `create_subscriber`, as columns of `subscriber`. Default: `default`, which is the access point with
+    /// id 1.
     #[serde(default = "default_profiles")]
     pub profiles: BTreeMap<String, Map<String, Value>>,
     /// PyHSS only: the initial filter criteria template of a new IMS subscriber. Default `default_ifc.xml`.
     #[serde(default = "default_ifc_path")]
     pub ifc_path: String,
-    /// PyHSS only: up to how many rows of `ims_subscriber`, and of `subscriber`, are read for what PyHSS does not look up:
-    /// additional numbers (`msisdn_list`), and numbers that two subscribers share. All are read in one request for each table
-    /// when a number is granted for the first time or a release finds it nowhere, and at most every 5 minutes else. Default
-    /// 20,000 (about 10 MB, 1 s of PyHSS's time). An HSS with more rows of `ims_subscriber` answers "unclear" for numbers
-    /// that its look-ups do not find, and a person decides. 0: nothing is read, the look-ups count as complete.
+    /// PyHSS only: the most rows of `ims_subscriber`, and of `subscriber`, that are read to find what PyHSS cannot look up: additional
+    /// numbers (`msisdn_list`), and numbers that two subscribers share. One request for each table reads all rows when a number is
+    /// granted for the first time or a release finds it nowhere, and otherwise at most every 5 minutes. Default 20,000 (about 10 MB, 1
+    /// s of PyHSS's time). If an HSS has more rows of `ims_subscriber`, it answers "unclear" for numbers that its look-ups do not find,
+    /// and a person decides. 0: nothing is read, and the look-ups count as complete.
     #[serde(default = "default_scan_rows_max")]
     pub scan_rows_max: u32,
-    /// How many requests a second the target is sent at most, by all workers together: the Temporal server sees to it.
-    /// Default: as many as there are.
+    /// The most requests a second to the target, by all workers together. The Temporal server enforces it. Default: no limit.
     #[serde(default)]
     pub rate_per_second: Option<Rate>,
-    /// How many calls to it each worker process makes at the same time, in each namespace. Default 100. The processes do not
-    /// know of each other: so many processes, so many times more.
+    /// The most concurrent calls of each worker process to it, in each namespace. Default 100. The processes do not know of each other,
+    /// so the total grows with their number.
     #[serde(default)]
     pub concurrency: Option<usize>,
-    /// When it is known to be away.
+    /// Its planned outages.
     #[serde(default)]
     pub maintenance: Vec<MaintenanceSettings>,
-    /// When it counts as down, and how it is called again.
+    /// When it counts as down, and how calls to it resume.
     #[serde(default)]
     pub outage: OutageSettings,
 }
 
 impl TargetSettings {
-    /// The settings of a target of this kind at this address, all else by default.
+    /// The settings of a target of this kind at this address, with defaults for all else.
     pub fn new(adapter: AdapterKind, base_url: Url) -> Self {
         Self::by_default(adapter, Some(base_url))
     }
 
-    /// The settings of a target that a program of its own serves.
+    /// The settings of a target that another program serves.
     pub fn external() -> Self {
         Self::by_default(AdapterKind::External, None)
     }
 
-    /// Where the target is.
+    /// The URL of the target.
     ///
     /// # Errors
     /// [`RegistryError::BaseUrlMissing`].
@@ -240,7 +237,7 @@ fn yes() -> bool {
 }
 
 impl TargetSettings {
-    /// The rules by which the target's entity goes; it continues as new by these limits.
+    /// The rules of the target's entity. It continues as new according to these limits.
     pub fn rules(&self, limits: EntityLimits) -> TargetRules {
         let outage = &self.outage;
         TargetRules {
@@ -284,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_external_target_does_without_an_address() {
+    fn only_an_external_target_needs_no_address() {
         let target: TargetId = "billing".parse().unwrap();
         let external = read(serde_json::json!({"adapter": "external"})).unwrap();
         assert_eq!((external.adapter, &external.base_url), (AdapterKind::External, &None));

@@ -1,7 +1,7 @@
-//! How calls go on in the trace of the event that they are made for.
+//! How calls continue the trace of their event.
 //!
-//! A span of this process continues a trace where traces are exported. Where they are not, what came in is handed on as it
-//! came, so that a trace does not end at Interlock.
+//! If traces are exported, a span of this process continues the trace. If not, the incoming trace context is passed on unchanged, so
+//! that a trace does not end at Interlock.
 
 use std::future::Future;
 
@@ -11,12 +11,12 @@ use tracing::{Instrument, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 tokio::task_local! {
-    /// What came in with the work under way.
+    /// The trace context of the current work.
     static CAME_WITH: Option<TraceParent>;
 }
 
-/// Does the work within a span that goes on where `parent` says; in a trace of its own, or in that of the span around it,
-/// where there is none.
+/// Runs the work within a span. The span continues the trace of `parent` or, without one, the trace of the surrounding span; otherwise
+/// it starts a new trace.
 pub async fn within<T>(span: Span, parent: Option<TraceParent>, work: impl Future<Output = T>) -> T {
     if let Some(parent) = parent {
         go_on(&span, parent);
@@ -24,17 +24,17 @@ pub async fn within<T>(span: Span, parent: Option<TraceParent>, work: impl Futur
     CAME_WITH.scope(parent.or_else(came_with), work).instrument(span).await
 }
 
-/// What a message or request that is sent now says of the trace that it belongs to.
+/// The trace context for a message or request that is sent now.
 pub fn outgoing() -> Option<TraceParent> {
     of_span(&Span::current()).or_else(came_with)
 }
 
-/// Says that a span has to do with another trace, too.
+/// Links a span to another trace.
 pub fn link(span: &Span, other: TraceParent) {
     span.add_link(span_context(other));
 }
 
-/// What a span says of itself to those who come after it; none where traces are not exported.
+/// The trace context of a span. `None` if traces are not exported.
 pub(crate) fn of_span(span: &Span) -> Option<TraceParent> {
     let context = span.context();
     let context = context.span().span_context().clone();
@@ -49,7 +49,7 @@ fn came_with() -> Option<TraceParent> {
 
 fn go_on(span: &Span, parent: TraceParent) {
     let context = opentelemetry::Context::new().with_remote_span_context(span_context(parent));
-    // It fails where traces are not exported: nothing is to go on then.
+    // This fails if traces are not exported: then there is nothing to continue.
     drop(span.set_parent(context));
 }
 
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_came_in_is_handed_on_where_no_traces_are_exported() {
+    async fn an_incoming_trace_context_is_passed_on_if_traces_are_not_exported() {
         let parent: TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
         assert_eq!(outgoing(), None);
         let inner = async { within(Span::none(), None, async { outgoing() }).await };

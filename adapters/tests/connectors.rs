@@ -1,4 +1,4 @@
-//! The adapter files that come with Interlock, against what their targets document.
+//! The adapter files that come with Interlock, tested against the documentation of their targets.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod declarative;
@@ -15,7 +15,7 @@ fn number() -> Value {
     json!({"customer_id": "A1", "imsi": "001010000000001", "msisdn": "12065551234"})
 }
 
-/// A server that answers each method as it is told.
+/// A server that answers each method as configured.
 async fn server(answers: &[(&str, ResponseTemplate)]) -> MockServer {
     let server = MockServer::start().await;
     for (of, answer) in answers {
@@ -24,13 +24,13 @@ async fn server(answers: &[(&str, ResponseTemplate)]) -> MockServer {
     server
 }
 
-/// The outcome of an operation at a target that answers so.
+/// The outcome of an operation at a target with this answer.
 async fn outcome_at(name: &str, answers: &[(&str, ResponseTemplate)], operation: &str, data: Value) -> String {
     let server = server(answers).await;
     outcome(&shipped(name, &server.uri()), operation, data).await
 }
 
-/// What reading back says at a target that answers every question so.
+/// The result of reading back at a target that gives this answer to every read.
 async fn verified(name: &str, answer: ResponseTemplate, operation: &str, data: Value) -> &'static str {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(answer).mount(&server).await;
@@ -96,7 +96,7 @@ mod espocrm {
     }
 
     #[tokio::test]
-    async fn what_is_there_decides() {
+    async fn the_current_state_decides_what_is_sent() {
         for (found, operation, expected) in [
             (record("+12065551234"), "add_number", "already_done"),
             (list([]), "add_number", "permanent unknown_customer"),

@@ -1,4 +1,4 @@
-//! The declarative adapter: what is sent, and what becomes of the answers.
+//! The declarative adapter: the requests that it sends, and the meaning of the answers.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod declarative;
@@ -28,7 +28,7 @@ async fn answering(answer: ResponseTemplate) -> MockServer {
     server
 }
 
-/// What `put` with these lines sends for this data.
+/// The request that `put` with these lines sends for this data.
 async fn sent(request: &str, data: Value) -> wiremock::Request {
     let server = answering(ResponseTemplate::new(200)).await;
     let adapter = described(&operation(request, ""), &server.uri()).unwrap();
@@ -66,7 +66,7 @@ async fn a_form_is_sent_as_one() {
 }
 
 #[tokio::test]
-async fn what_an_order_carries_cannot_change_the_path() {
+async fn the_data_of_an_order_cannot_change_the_path() {
     let server = answering(ResponseTemplate::new(200)).await;
     let text = operation("", "").replace("path = \"put\"", "path = \"api/{{ data.id }}/x\"");
     let adapter = described(&text, &format!("{}/base/", server.uri())).unwrap();
@@ -81,7 +81,7 @@ async fn what_an_order_carries_cannot_change_the_path() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_that_lacks_a_value() {
+async fn a_request_that_lacks_a_value_is_not_sent() {
     let server = answering(ResponseTemplate::new(200)).await;
     for request in [
         "body = { a = \"{{ data.missing }}\" }",
@@ -100,7 +100,7 @@ async fn nothing_is_sent_that_lacks_a_value() {
 }
 
 #[tokio::test]
-async fn the_first_row_that_is_for_an_answer_says_what_it_means() {
+async fn the_first_matching_row_decides_the_meaning_of_an_answer() {
     let rows = r#"
 { status = "4xx", header = { name = "X-Reason", matches = "^dup" }, class = "already_done" },
 { body = { pointer = "/errors/*/code", equals = "TAKEN" }, class = "in_use", holder = "{{ body.by }}" },
@@ -133,7 +133,7 @@ async fn the_first_row_that_is_for_an_answer_says_what_it_means() {
 }
 
 #[tokio::test]
-async fn a_detail_is_taken_over_but_not_without_end() {
+async fn a_detail_is_kept_up_to_a_limit() {
     let rows = r#"{ status = 400, class = "permanent", code = "no", detail = "{{ body.text }}" },"#;
     let server = answering(json(400, json!({"text": "x".repeat(5_000)}))).await;
     let adapter = described(&operation("", rows), &server.uri()).unwrap();
@@ -142,7 +142,7 @@ async fn a_detail_is_taken_over_but_not_without_end() {
 }
 
 #[tokio::test]
-async fn silence_is_ambiguous_and_a_refused_connection_is_not() {
+async fn a_missing_answer_is_ambiguous_and_a_refused_connection_is_not() {
     let server = answering(ResponseTemplate::new(200).set_delay(Duration::from_secs(5))).await;
     let adapter = described(&operation("timeout = \"200ms\"", ""), &server.uri()).unwrap();
     assert_eq!(outcome(&adapter, "put", json!({})).await, "ambiguous");
@@ -218,7 +218,7 @@ detail = "there is none of {{ order.customer_id }}"
     for (answer, expected, writes) in [
         (json(200, json!([{"id": 5, "version": 3}])), "done", 1),
         (json(200, json!([])), "permanent unknown_thing", 0),
-        // Nothing was sent yet, so that nothing is in doubt.
+        // Nothing was sent yet, so nothing is in doubt.
         (ResponseTemplate::new(500), "unavailable", 0),
     ] {
         let server = MockServer::start().await;
@@ -313,7 +313,7 @@ async fn a_secret_that_changed_is_read_again_after_a_401_once() {
     assert_eq!(server.received_requests().await.unwrap().len(), 3);
 }
 
-/// A server with a token endpoint that gives `token-1`, `token-2`, … and takes those that `accepts` says.
+/// A server with a token endpoint that issues `token-1`, `token-2`, … and accepts the tokens in `accepts`.
 async fn token_server(expires_in: u64, accepted: &'static str) -> MockServer {
     let server = MockServer::start().await;
     let count = std::sync::atomic::AtomicUsize::new(1);
@@ -357,7 +357,7 @@ async fn a_token_is_fetched_once_and_used_until_it_ends() {
         assert_eq!(outcome(&adapter, "put", json!({})).await, "done");
     }
     assert_eq!(asked_for_tokens(&server).await, 1);
-    // One that is over at once is fetched each time.
+    // A token that expires at once is fetched each time.
     let server = token_server(0, "Bearer token-2").await;
     let adapter = described(&with_oauth2(secret.path()), &server.uri()).unwrap();
     assert_eq!(outcome(&adapter, "put", json!({})).await, "done");
@@ -378,7 +378,7 @@ async fn a_refused_token_is_fetched_again_once() {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_is_sent_and_no_secret_is_told() {
+async fn without_a_token_nothing_is_sent_and_no_secret_is_shown() {
     let secret = file("open s");
     let server = MockServer::start().await;
     let refusal = json(401, json!({"error": "invalid_client", "error_description": "open s is wrong"}));
@@ -392,7 +392,7 @@ async fn without_a_token_nothing_is_sent_and_no_secret_is_told() {
 }
 
 #[tokio::test]
-async fn the_settings_of_a_target_stand_instead_of_the_files_auth() {
+async fn the_settings_of_a_target_replace_the_auth_of_its_file() {
     let server = answering(ResponseTemplate::new(200)).await;
     let file = file(&with_auth("kind = \"bearer\"\ntoken = { env = \"INTERLOCK_NOT_SET\" }"));
     let mut settings = settings(&server.uri());
@@ -422,7 +422,7 @@ async fn parameters_have_defaults_and_values_of_the_target() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_missing_or_faulty_is_told_at_the_start() {
+async fn a_missing_or_invalid_file_is_reported_at_the_start() {
     let mut settings = settings("http://127.0.0.1:1");
     let build = |settings: &TargetSettings| DeclarativeAdapter::new(&"crm".parse().unwrap(), settings).err().unwrap();
     assert_eq!(build(&settings).code(), "target_adapter_file_missing");

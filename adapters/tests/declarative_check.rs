@@ -4,7 +4,7 @@
 use interlock_adapters::declarative::check;
 use interlock_domain::toml_text::TomlFault;
 
-/// A file without faults, of which each test spoils something.
+/// A valid file. Each test breaks one thing in it.
 const SOUND: &str = r#"describes = "a CRM"
 [parameters]
 entity = "Contact"
@@ -29,7 +29,7 @@ path = "api/{{ data.customer_id }}"
 responses = [{ status = 200, class = "applied" }, { class = "unclear" }]
 "#;
 
-/// The faults of the sound file after a replacement: line, path and code of each.
+/// The faults of the valid file after a replacement: line, path and code of each.
 fn spoiled(old: &str, new: &str) -> Vec<(usize, String, &'static str)> {
     assert!(SOUND.contains(old), "{old}");
     check(&SOUND.replacen(old, new, 1)).into_iter().map(|fault| (fault.line, fault.path, fault.code.as_str())).collect()
@@ -40,7 +40,7 @@ fn codes(old: &str, new: &str) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_sound_file_has_no_faults() {
+fn a_valid_file_has_no_faults() {
     assert_eq!(check(SOUND), []);
 }
 
@@ -66,7 +66,7 @@ fn a_fault_names_line_column_path_and_reason() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_are_reported_at_once() {
     let text = SOUND.replacen("\"POST\"", "\"SEND\"", 1).replacen("data.msisdn", "date.msisdn", 1);
     let text = text.replacen("kind = \"bearer\"", "kind = \"magic\"", 1).replacen("\"2xx\"", "\"9xx\"", 1);
     let lines: Vec<_> = check(&text).into_iter().map(|fault| (fault.line, fault.code.as_str())).collect();
@@ -74,7 +74,7 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn what_is_no_toml_is_told_with_its_place() {
+fn invalid_toml_is_reported_with_its_place() {
     let syntax = |line| move |fault: &TomlFault| (fault.line, fault.code.as_str()) == (line, "syntax");
     assert!(check("describes = \"x\"\n[operations\n").iter().any(syntax(2)));
     assert!(check("a = 1\na = 2\n").iter().any(|fault| (fault.line, fault.code.as_str()) == (2, "duplicate_key")));
@@ -94,7 +94,7 @@ fn templates_are_checked_for_syntax_variables_filters_and_tests() {
     assert_eq!(codes("{{ data.msisdn }}", "{{ data.msisdn "), ["template_syntax"]);
     assert_eq!(codes("{{ data.msisdn }}", "{{ customer }}"), ["unknown_variable"]);
     assert_eq!(codes("parameters.entity", "parameters.entitie"), ["unknown_variable"]);
-    // An answer is not there yet when the request is made.
+    // There is no answer yet when the request is made.
     assert_eq!(codes("{{ data.msisdn }}", "{{ body.id }}"), ["unknown_variable"]);
     assert_eq!(codes("{{ data.msisdn }}", "{{ data.msisdn | plus }}"), ["unknown_filter"]);
     assert_eq!(codes("{{ data.msisdn }}", "{{ 1 if data.msisdn is nice else 2 }}"), ["unknown_test"]);
@@ -112,9 +112,9 @@ fn rows_that_no_answer_reaches_are_faults() {
         unreachable
     );
     assert_eq!(after(r#"{ status = ["200-250", "251-299"], class = "already_done" }"#), unreachable);
-    // A default row takes all that follows.
+    // A default row matches everything that follows.
     assert_eq!(codes(earlier, "{ class = \"transient\" },"), ["unreachable_row"; 3]);
-    // Two rows together take what a third is for.
+    // Two rows together match everything that a third matches.
     let two = "{ status = \"200-249\", class = \"done\" }, { status = \"250-299\", class = \"done\" },";
     let third = "{ status = \"2xx\", class = \"done\" },";
     assert_eq!(codes(earlier, &format!("{two} {third}")), ["unreachable_row"]);
@@ -173,7 +173,7 @@ fn classes_and_what_belongs_to_them_are_checked() {
 }
 
 #[test]
-fn what_is_claimed_must_be_there() {
+fn a_claimed_capability_must_be_described() {
     assert_eq!(codes("verify = true", "verify = false"), ["verify_unused"]);
     let verify = &SOUND[SOUND.find("[operations.add_number.verify]").unwrap()..];
     assert_eq!(codes(verify, ""), ["verify_missing"]);
@@ -184,7 +184,7 @@ fn what_is_claimed_must_be_there() {
 }
 
 #[test]
-fn a_secret_has_no_place_in_a_file() {
+fn a_secret_in_a_file_is_a_fault() {
     assert_eq!(codes("{ env = \"CRM_TOKEN\" }", "\"open sesame\""), ["inline_secret"]);
     assert_eq!(codes("{ env = \"CRM_TOKEN\" }", "{ env = \"A\", file = \"b\" }"), ["bad_secret"]);
     let header = |header: &str| codes("body = {", &format!("headers = {{ {header} }}\nbody = {{"));
@@ -199,19 +199,19 @@ fn a_secret_has_no_place_in_a_file() {
 }
 
 #[test]
-fn a_question_changes_nothing() {
+fn a_read_request_must_not_change_anything() {
     assert_eq!(codes("method = \"GET\"", "method = \"PUT\""), ["question_that_writes"]);
     assert_eq!(codes("method = \"GET\"", "method = \"GET\"\nbody = { a = 1 }"), ["not_together"]);
 }
 
 #[test]
-fn a_path_has_no_query_and_no_way_up() {
+fn a_path_must_have_no_query_and_no_parent_segments() {
     assert_eq!(codes("path = \"api/{{ data.customer_id }}\"", "path = \"api?id=1\""), ["query_in_path"]);
     assert_eq!(codes("path = \"api/{{ data.customer_id }}\"", "path = \"api/../x\""), ["bad_path"]);
 }
 
 #[test]
-fn a_look_up_has_two_branches_and_what_it_finds_is_known_in_one() {
+fn a_look_up_has_two_branches_and_its_result_is_known_in_one() {
     let lookup = r#"describes = "x"
 [[responses]]
 class = "ambiguous"

@@ -1,4 +1,4 @@
-//! A declarative target that asks for a certificate.
+//! A declarative target that requires a client certificate.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod declarative;
@@ -37,7 +37,7 @@ fn signed(authority: &CertifiedIssuer<'static, KeyPair>) -> Shown {
     Shown { certificate: certificate.pem(), key: key.serialize_pem(), der }
 }
 
-/// A server that answers 200 to whoever shows a certificate of this authority. Its address.
+/// A server that answers 200 to clients with a certificate of this authority. Returns its address.
 async fn target(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
     let mut roots = RootCertStore::empty();
     roots.add(authority.der().clone()).unwrap();
@@ -52,7 +52,7 @@ async fn target(authority: &CertifiedIssuer<'static, KeyPair>) -> String {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // Who shows no certificate gets no connection.
+            // A client without a certificate gets no connection.
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             let mut buffer = [0; 4096];
             let _ = stream.read(&mut buffer).await.unwrap();
@@ -71,7 +71,7 @@ fn text(tls: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_certificate_is_shown_and_the_targets_own_is_checked() {
+async fn the_client_certificate_is_sent_and_the_targets_certificate_is_checked() {
     install_crypto_provider();
     let ours = authority();
     let url = target(&ours).await;
@@ -94,7 +94,7 @@ async fn a_certificate_is_shown_and_the_targets_own_is_checked() {
 }
 
 #[tokio::test]
-async fn what_is_no_certificate_is_told_at_the_start() {
+async fn an_invalid_certificate_is_reported_at_the_start() {
     let nonsense = file("open sesame");
     let place = format!("{{ file = {:?} }}", nonsense.path());
     for tls in

@@ -1,4 +1,4 @@
-//! What each kind of answer, and of silence, is taken for: by both adapters.
+//! The outcome of each kind of answer, and of a missing answer, for both adapters.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use std::collections::BTreeMap;
@@ -57,14 +57,14 @@ fn disable() -> Call {
     call("set_enabled", json!({"imsi": IMSI, "enabled": false}))
 }
 
-/// What the JSON adapter makes of an answer.
+/// The outcome of an answer at the JSON adapter.
 async fn json_outcome(answer: ResponseTemplate) -> Outcome {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(answer).mount(&server).await;
     json_adapter(&server.uri()).call(&add_number()).await
 }
 
-/// What the PyHSS adapter makes of the answer to a write, the row being as it was.
+/// The outcome of an answer to a write at the PyHSS adapter, if the row is unchanged.
 async fn pyhss_outcome(answer: ResponseTemplate) -> Outcome {
     let server = MockServer::start().await;
     let row = json!({"subscriber_id": 5, "auc_id": 1, "imsi": IMSI, "msisdn": IMSI, "enabled": true});
@@ -86,13 +86,13 @@ fn described(outcome: &Outcome) -> String {
     }
 }
 
-/// An address that nobody listens on.
+/// An address without a listener.
 async fn nowhere() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
-/// A server that reads a request and then does what `rest` says to the connection.
+/// A server that reads a request, then does with the connection what `rest` does.
 async fn rude(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -145,7 +145,7 @@ async fn a_pyhss_write_has_its_class() {
     let row = |id: i64| json!({"subscriber_id": id, "imsi": IMSI, "enabled": false});
     let cases = [
         (with(200, row(5)), "done"),
-        // The wrong row, or none, and the row is as it was: nothing was done.
+        // A wrong row or none, and the row is unchanged: nothing was done.
         (with(200, row(6)), "transient"),
         (with(200, Value::Null), "transient"),
         (with(400, failed("A database operational error occurred: database is locked")), "transient"),
@@ -169,11 +169,11 @@ async fn a_pyhss_write_has_its_class() {
 }
 
 #[tokio::test]
-async fn a_look_up_that_fails_changes_nothing_and_is_tried_again() {
+async fn a_failed_look_up_changes_nothing_and_is_retried() {
     let reason = failed("A database operational error occurred: database is locked");
     for (answer, expected) in [
         (ResponseTemplate::new(400).set_body_json(reason.clone()), "transient"),
-        // The look-ups of ims_subscriber wrap their errors so.
+        // The look-ups of ims_subscriber wrap their errors in this way.
         (ResponseTemplate::new(400).set_body_json(json!([reason, 400])), "transient"),
         (ResponseTemplate::new(500), "transient"),
         (ResponseTemplate::new(404), "unavailable"),
@@ -281,7 +281,7 @@ async fn a_json_target_is_asked_who_has_a_resource() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_back_is_resent_or_held() {
+async fn a_step_that_cannot_be_read_back_is_resent_or_held() {
     let mut settings = settings(AdapterKind::Json, "http://127.0.0.1:1");
     let policy = |settings: &TargetSettings| {
         JsonHttpAdapter::new(&"crm".parse().unwrap(), settings).unwrap().capabilities("add_number").on_ambiguous

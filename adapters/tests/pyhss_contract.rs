@@ -1,6 +1,6 @@
-//! The contract with PyHSS, one case per row of its facts. Every case runs against the sandbox HSS, and against a real
-//! PyHSS where `PYHSS_URL` names one: so the adapter is right, and the sandbox does not drift.
-//! What a locked one does is looked at where `PYHSS_LOCKED_URL` and `PYHSS_PROVISIONING_KEY` name one.
+//! The contract with PyHSS, with one case for each fact about it. Every case runs against the sandbox HSS, and against a real PyHSS if
+//! `PYHSS_URL` names one. So the adapter is right, and the sandbox behaves like PyHSS.
+//! The cases of a locked PyHSS run if `PYHSS_LOCKED_URL` and `PYHSS_PROVISIONING_KEY` name one.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 #[macro_use]
@@ -94,7 +94,7 @@ contract! {
     }
 
     async fn a_number_cannot_be_taken_away_by_null(hss) {
-        // So a release puts the IMSI in its place.
+        // So a release writes the IMSI in its place.
         let (_, row) = hss.subscribe().await;
         let path = format!("/subscriber/{}", row["subscriber_id"]);
         assert_eq!(hss.send("PATCH", &path, Some(json!({"msisdn": null}))).await.0, 500);
@@ -477,7 +477,7 @@ contract! {
     }
 }
 
-/// The case of a locked HSS, that asks for a provisioning key.
+/// The case of a locked HSS, which requires a provisioning key.
 async fn a_locked_hss_asks_for_its_key_for_writes_only(hss: &Hss, key: &str) {
     let body = || Some(json!({"enabled": true}));
     for method in ["PUT", "PATCH", "DELETE"] {
@@ -503,7 +503,7 @@ async fn a_locked_hss_asks_for_its_key_for_writes_only(hss: &Hss, key: &str) {
         }
         call("create_subscriber", json!({"imsi": imsi, "iccid": iccid, "profile": "default"}))
     };
-    // The credentials are the target's matter, not the order's: it waits.
+    // Wrong credentials are a matter of the target, not of the order, so the order waits.
     for wrong in [&hss.adapter, &hss.with_key("wrong")] {
         assert!(matches!(wrong.call(&create).await, Outcome::Unavailable { .. }));
     }

@@ -1,5 +1,5 @@
-//! SIMs with several numbers, and numbers in either column: the primary one of a row, and its list of additional ones, for
-//! which PyHSS has no look-up. Every case runs against the sandbox HSS, and against a real PyHSS where `PYHSS_URL` names one.
+//! SIMs with several numbers, and numbers in both columns: the primary number of a row, and its list of additional numbers, for which
+//! PyHSS has no look-up. Every case runs against the sandbox HSS, and against a real PyHSS if `PYHSS_URL` names one.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 #[macro_use]
@@ -38,7 +38,7 @@ fn party(imsi: &str) -> HolderAnswer {
     HolderAnswer::Party { party: imsi.to_owned() }
 }
 
-/// Sets `subscriber.msisdn` behind the adapter's back.
+/// Sets `subscriber.msisdn`, bypassing the adapter.
 async fn name(hss: &Hss, subscriber: &Value, number: &str) {
     let path = format!("/subscriber/{}", subscriber["subscriber_id"]);
     assert_eq!(hss.send("PATCH", &path, Some(json!({"msisdn": number}))).await.0, 200);
@@ -53,7 +53,7 @@ contract! {
         assert_eq!(hss.adapter.verify(&assign).await, Verification::NotApplied);
         assert_eq!(hss.adapter.call(&assign).await, Outcome::Done);
         assert_eq!(hss.subscriber(&sim.imsi).await["msisdn"], first.as_str());
-        // The phone registers by its IMSI: PyHSS finds no row by it where there are two.
+        // The phone registers with its IMSI, and PyHSS finds no row by it if there are two.
         let row = hss.get(&format!("/ims_subscriber/ims_subscriber_imsi/{}", sim.imsi)).await;
         assert_eq!((&row["msisdn"], &row["msisdn_list"]), (&json!(first), &json!(format!("{first},{second}"))));
         assert_eq!(hss.adapter.call(&assign).await, Outcome::AlreadyDone);
@@ -174,7 +174,7 @@ contract! {
         assert_eq!(code(&outcome), "holder_unclear");
         let Outcome::Permanent { detail, .. } = outcome else { unreachable!() };
         assert!(imsis.iter().all(|imsi| detail.contains(imsi)), "{detail}");
-        // One of the two: its own is taken away, and the other one is named.
+        // One of the two: its own registration is removed, and the answer names the other holder.
         let release = of("release_number", &imsis[0], &shared);
         assert_eq!(hss.adapter.call(&release).await, in_use_by(&imsis[1]));
         assert_eq!(hss.adapter.verify(&release).await, Verification::InUse { holder: Some(imsis[1].clone()) });
@@ -261,7 +261,7 @@ contract! {
     }
 }
 
-/// An HSS of which no more than two rows are read.
+/// An HSS of which at most two rows are read.
 async fn with_more_rows_than_are_read() -> (Hss, String, String) {
     let sandboxed = Hss::sandbox().await;
     let mut settings = TargetSettings::new(AdapterKind::Pyhss, sandboxed.base_url.parse().unwrap());
@@ -278,22 +278,22 @@ async fn with_more_rows_than_are_read() -> (Hss, String, String) {
 }
 
 #[tokio::test]
-async fn where_not_all_rows_are_read_nobody_is_said_to_have_no_number() {
+async fn unless_all_rows_are_read_a_number_is_never_said_to_have_no_holder() {
     let (hss, imsi, listed) = with_more_rows_than_are_read().await;
     let answer = holder(&hss, &listed).await;
     assert!(matches!(&answer, HolderAnswer::Unclear { detail } if detail.contains("scan incomplete")), "{answer:?}");
     let (other, _) = hss.subscribe().await;
     assert_eq!(code(&hss.adapter.call(&of("release_number", &other.imsi, &listed)).await), "scan_incomplete");
-    // What the look-ups find needs no reading.
+    // The look-ups find this, so no reading is needed.
     let found = number();
     assert_eq!(hss.adapter.call(&of("assign_number", &other.imsi, &found)).await, Outcome::Done);
     assert_eq!(holder(&hss, &found).await, party(&other.imsi));
     let release = of("release_number", &other.imsi, &found);
     assert_eq!(hss.adapter.call(&release).await, Outcome::Done);
-    // That this step took it out is in the operation log.
+    // The operation log shows that this step removed it.
     assert_eq!(hss.adapter.verify(&release).await, Verification::Applied);
     assert_eq!(hss.adapter.call(&release).await, Outcome::AlreadyDone);
-    // Its own row is found by the IMSI.
+    // The IMSI finds its own row.
     assert_eq!(hss.adapter.call(&of("release_number", &imsi, &listed)).await, Outcome::Done);
     assert!(hss.everybody_with(&listed).await.is_empty());
 }

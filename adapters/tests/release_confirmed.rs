@@ -1,5 +1,5 @@
-//! What confirms a release at targets that are described by a file, and at those that speak plain JSON: that nobody has the
-//! resource after it.
+//! Confirmation of a release, at targets that a file describes and at those that use plain JSON: no party may have the resource
+//! afterwards.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod declarative;
@@ -40,7 +40,7 @@ responses = [
 ]
 "#;
 
-/// A target that answers a release so, and says who has the number afterwards.
+/// A target with this answer to a release, and with this holder of the number afterwards.
 async fn target(released: u16, holder: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     let answers = [
@@ -56,7 +56,7 @@ async fn target(released: u16, holder: ResponseTemplate) -> MockServer {
     server
 }
 
-/// What a release is answered, what reading it back says, and the holder that is named.
+/// The outcome of a release, the result of reading it back, and the reported holder.
 async fn judged(adapter: &dyn Adapter) -> (String, &'static str) {
     let release = call("release_number", json!({"imsi": "I1", "msisdn": "1"}));
     (words(&adapter.call(&release).await), word(&adapter.verify(&release).await))
@@ -71,13 +71,13 @@ fn cases(released_before: &'static str) -> [(ResponseTemplate, &'static str, &'s
     [
         (held_by(None), released_before, "applied"),
         (held_by("I2"), "in_use I2", "in_use"),
-        // It may be released: to send it again does no harm.
+        // It may be released, since sending it again does no harm.
         (ResponseTemplate::new(503), "ambiguous", "unclear"),
     ]
 }
 
 #[tokio::test]
-async fn a_described_release_is_done_only_where_nobody_has_it_after_it() {
+async fn a_release_by_an_adapter_file_is_done_only_if_no_party_has_the_resource_afterwards() {
     for (status, answer) in [(200, "done"), (409, "already_done")] {
         for (holder, expected, read_back) in cases(answer) {
             let server = target(status, holder).await;
@@ -88,14 +88,14 @@ async fn a_described_release_is_done_only_where_nobody_has_it_after_it() {
     let server = target(200, held_by("several")).await;
     let adapter = described(FILE, &server.uri()).unwrap();
     assert_eq!(judged(&adapter).await, ("permanent holder_unclear".to_owned(), "unclear"));
-    // Without the word, the answer counts, whatever the target has.
+    // Without the setting, the answer counts, whatever the target has registered.
     let server = target(200, held_by("I2")).await;
     let adapter = described(&FILE.replace("releases = true", ""), &server.uri()).unwrap();
     assert_eq!(judged(&adapter).await, ("done".to_owned(), "applied"));
 }
 
 #[tokio::test]
-async fn a_release_that_was_refused_asks_nobody() {
+async fn after_a_refused_release_no_holder_is_asked_for() {
     let server = target(503, held_by("I2")).await;
     let adapter = described(FILE, &server.uri()).unwrap();
     assert_eq!(judged(&adapter).await.0, "unavailable");
@@ -105,7 +105,7 @@ async fn a_release_that_was_refused_asks_nobody() {
 }
 
 #[tokio::test]
-async fn a_release_in_plain_json_is_done_only_where_nobody_has_it_after_it() {
+async fn a_release_in_plain_json_is_done_only_if_no_party_has_the_resource_afterwards() {
     for (holder, expected, read_back) in cases("already_done") {
         let server = target(200, holder).await;
         let mut settings = settings(&server.uri());
@@ -119,7 +119,7 @@ async fn a_release_in_plain_json_is_done_only_where_nobody_has_it_after_it() {
 }
 
 #[test]
-fn a_file_that_cannot_say_who_has_it_cannot_promise_it() {
+fn a_file_without_find_holder_cannot_declare_a_release() {
     assert_eq!(check(FILE).len(), 0, "{:?}", check(FILE));
     let faults = check(FILE.split("[find_holder").next().unwrap());
     assert_eq!(faults.iter().map(|fault| fault.code.as_str()).collect::<Vec<_>>(), ["not_together"]);

@@ -1,4 +1,4 @@
-//! Each knob does what it says, as seen from the log of what was applied; and the adapters find out what happened.
+//! Each knob works as described, judged by the log of applied changes; and the adapters find out what happened.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod hss;
@@ -16,7 +16,7 @@ use interlock_adapters::{
 use interlock_domain::outcome::Outcome;
 use serde_json::{Value, json};
 
-/// How long a condition may take to come true.
+/// How long a condition may take to become true.
 const LIMIT: Duration = Duration::from_secs(10);
 
 async fn crm() -> (Sandbox, JsonHttpAdapter) {
@@ -40,7 +40,7 @@ async fn eventually(sandbox: &Sandbox, condition: impl Fn(&[Applied]) -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(LIMIT, poll).await.expect("the log never came to be as expected");
+    tokio::time::timeout(LIMIT, poll).await.expect("the log never reached the expected state");
 }
 
 fn effects(sandbox: &Sandbox) -> Vec<Effect> {
@@ -52,7 +52,7 @@ fn added() -> Vec<Effect> {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_applied() {
+async fn a_refused_request_is_not_applied() {
     let (crm, adapter) = crm().await;
     let action = Action::Refuse { status: 429, body: json!({"code": "busy"}), retry_after_s: Some(3) };
     crm.add_rule(Rule::once(on("add_number"), action));
@@ -63,7 +63,7 @@ async fn what_is_refused_is_not_applied() {
 }
 
 #[tokio::test]
-async fn what_fails_before_is_not_applied_and_what_fails_after_is() {
+async fn a_failure_before_the_effect_is_not_applied_and_one_after_it_is() {
     for (action, verification, applied) in
         [(Action::FailBefore, Verification::NotApplied, vec![]), (Action::FailAfter, Verification::Applied, added())]
     {
@@ -74,12 +74,12 @@ async fn what_fails_before_is_not_applied_and_what_fails_after_is() {
         assert_eq!(adapter.verify(&add).await, verification);
         assert_eq!(effects(&crm), applied);
         assert!(adapter.call(&add).await.is_effective());
-        assert_eq!(effects(&crm), added(), "an idempotency key is carried out once");
+        assert_eq!(effects(&crm), added(), "an idempotency key must be performed only once");
     }
 }
 
 #[tokio::test]
-async fn what_is_applied_late_lands_after_the_connection_was_cut() {
+async fn a_late_effect_is_applied_after_the_connection_was_cut() {
     let (crm, adapter) = crm().await;
     crm.add_rule(Rule::once(on("add_number"), Action::ApplyLate { ms: 50 }));
     assert_eq!(adapter.call(&add_number()).await.class(), "ambiguous");
@@ -87,7 +87,7 @@ async fn what_is_applied_late_lands_after_the_connection_was_cut() {
 }
 
 #[tokio::test]
-async fn a_delayed_request_is_carried_out_though_its_caller_has_gone() {
+async fn a_delayed_request_is_performed_although_its_caller_has_left() {
     let (crm, adapter) = crm().await;
     crm.add_rule(Rule::once(on("add_number"), Action::Delay { ms: 300 }));
     let mut add = add_number();
@@ -98,7 +98,7 @@ async fn a_delayed_request_is_carried_out_though_its_caller_has_gone() {
 }
 
 #[tokio::test]
-async fn a_duplicate_meets_the_idempotency_key_of_the_crm_and_the_rules_of_the_hss() {
+async fn a_duplicate_is_stopped_by_the_idempotency_key_of_the_crm_and_by_the_rules_of_the_hss() {
     let (crm, adapter) = crm().await;
     crm.add_rule(Rule::always(Pattern::default(), Action::Duplicate));
     assert_eq!(adapter.call(&add_number()).await, Outcome::Done);
@@ -141,7 +141,7 @@ async fn every_cut_write_of_a_hand_over_is_found_out_and_completed() {
     }
 }
 
-/// Carries a step out as the engine does: an ambiguous attempt is verified before the next is sent.
+/// Runs a step like the engine does: it verifies an ambiguous attempt before it sends the next.
 async fn complete(hss: &Hss, step: &Call) {
     for _ in 0..5 {
         let outcome = hss.adapter.call(step).await;
@@ -162,14 +162,14 @@ async fn a_violation_on_postgresql_is_a_null_that_is_read_back() {
     let hss = Hss::sandbox_with(options).await;
     let (subscription, _) = hss.subscribe().await;
     let number = number();
-    // Somebody registers the number between the adapter's look and its write.
+    // Somebody registers the number between the adapter's read and its write.
     let sandbox = hss.sandbox.as_ref().unwrap();
     let pattern = Pattern { body_contains: Some(number.clone()), ..on("patch_subscriber") };
     sandbox.add_rule(Rule::once(pattern, Action::Delay { ms: 500 }));
     let assign = call("assign_number", json!({"imsi": subscription.imsi, "msisdn": number}));
     let intruder = json!({"imsi": "001019999999999", "msisdn": number});
     let (outcome, answered) = tokio::join!(hss.adapter.call(&assign), async {
-        // The rule is used up as soon as the adapter's first write has come in.
+        // The rule is used up when the adapter's first write arrives.
         let used_up = async {
             while !sandbox.knobs().rules.is_empty() {
                 tokio::task::yield_now().await;
@@ -185,7 +185,7 @@ async fn a_violation_on_postgresql_is_a_null_that_is_read_back() {
 }
 
 #[tokio::test]
-async fn a_locked_hss_wants_its_key() {
+async fn a_locked_hss_requires_its_key() {
     let options = SandboxOptions { provisioning_key: Some("open sesame".into()), ..SandboxOptions::default() };
     let locked = Hss::sandbox_with(options).await;
     let sandbox = locked.sandbox.as_ref().unwrap();
@@ -200,7 +200,7 @@ async fn a_locked_hss_wants_its_key() {
 }
 
 #[tokio::test]
-async fn the_knobs_and_the_log_are_there_over_http() {
+async fn the_knobs_and_the_log_are_available_over_http() {
     let hss = Hss::sandbox().await;
     let rule = json!({"match": {"method": "PATCH"}, "action": {"action": "refuse", "status": 503}, "times": 1});
     let (status, knobs) = hss.send("POST", "/__sandbox/knobs", Some(json!({"rules": [rule]}))).await;
@@ -248,7 +248,7 @@ async fn the_log_of_the_hss_shows_epoch_and_key_and_two_holders_are_a_fault() {
 }
 
 #[tokio::test]
-async fn a_sandbox_that_is_shut_down_is_not_there() {
+async fn a_sandbox_that_is_shut_down_does_not_answer() {
     let (crm, adapter) = crm().await;
     assert_eq!(adapter.health().await, Ok(()));
     crm.shutdown().await;
@@ -285,10 +285,10 @@ async fn the_crm_keeps_accounts_and_the_sms_gateway_sends() {
     let send = call("send_sms", json!({"msisdn": "1", "kind": "data", "limit": 5}));
     assert_eq!(adapter.call(&send).await, Outcome::Done);
     assert_eq!(adapter.call(&send).await, Outcome::Done);
-    assert_eq!(sms.log().len(), 1, "an idempotency key is carried out once");
+    assert_eq!(sms.log().len(), 1, "an idempotency key must be performed only once");
 }
 
-/// An SMS gateway that does this with keys, and how often the same call is applied that is made twice.
+/// An SMS gateway that handles keys in this way, and how often it applies the same call if the call is made twice.
 async fn sent_twice_to(keys: Keys) -> (usize, Verification) {
     let sms = sandbox::sms(SandboxOptions { keys, ..SandboxOptions::default() }).await.unwrap();
     let settings = TargetSettings::new(AdapterKind::Json, sms.base_url().parse().unwrap());
@@ -320,7 +320,7 @@ async fn an_answer_that_is_lost_was_applied_and_the_caller_gives_up() {
 }
 
 #[tokio::test]
-async fn every_request_is_remembered_whatever_became_of_it() {
+async fn every_request_is_remembered_whatever_its_result() {
     let (crm, adapter) = crm().await;
     crm.add_rule(Rule::once(
         on("add_number"),
@@ -341,7 +341,7 @@ async fn every_request_is_remembered_whatever_became_of_it() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_an_error_that_says_so() {
+async fn an_address_in_use_is_reported_as_such() {
     install_crypto_provider();
     let (crm, _) = crm().await;
     let options = SandboxOptions { listen: crm.address(), ..SandboxOptions::default() };

@@ -1,4 +1,4 @@
-//! Sandboxes have no tokens: what a web page could send to one is turned away, and nobody takes all their connections.
+//! Sandboxes have no tokens. They reject everything that a web page could send, and no single client can use up their connections.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 use interlock_adapters::install_crypto_provider;
@@ -42,7 +42,7 @@ async fn a_web_page_can_neither_change_a_sandbox_nor_read_from_it() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_so_and_a_free_place_is_taken_again() {
+async fn a_connection_above_the_limit_is_told_so_and_a_free_slot_is_used_again() {
     install_crypto_provider();
     let options = SandboxOptions { connections_max: 2, ..SandboxOptions::default() };
     let crm = sandbox::crm(options).await.unwrap();
@@ -50,7 +50,7 @@ async fn one_connection_too_many_is_told_so_and_a_free_place_is_taken_again() {
         let mut stream = tokio::net::TcpStream::connect(crm.address()).await.unwrap();
         stream.write_all(b"GET /__sandbox/log HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
         let mut answer = [0; 12];
-        // One that is refused may be closed before its request was read.
+        // A rejected connection may be closed before its request is read.
         stream.read_exact(&mut answer).await.unwrap();
         (stream, String::from_utf8(answer.to_vec()).unwrap())
     };
@@ -64,7 +64,7 @@ async fn one_connection_too_many_is_told_so_and_a_free_place_is_taken_again() {
     assert_eq!(silent.try_read(&mut refused).unwrap(), 12);
     assert_eq!(&refused, b"HTTP/1.1 503");
     drop(first);
-    // The sandbox sees that it is gone a moment later.
+    // The sandbox notices a moment later that the client is gone.
     let again = async {
         loop {
             let mut stream = tokio::net::TcpStream::connect(crm.address()).await.unwrap();

@@ -1,35 +1,11 @@
-//! Interlock's program: settings, the Temporal client, worker pools, the gateway, the command line and the embedded
-//! Temporal server. The binary `interlock` is [`cli::run`] and nothing else.
+//! Interlock's program: the command line, the demonstration, and all of Interlock on one machine ([`local`]). The binary `interlock`
+//! is [`cli::run`] and nothing else.
+//!
+//! What the commands do is in crates of their own, below `coordinator/`: here is only how they are called, and what they print.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod actions;
-pub mod bootstrap;
 pub mod cli;
-pub mod codec;
-pub mod connection;
 pub mod demo;
-pub mod deployment;
 pub mod error_reference;
-pub mod fault;
-pub mod gateway;
-pub mod health;
-pub mod http_service;
-pub mod import;
-pub mod ingest;
-pub mod inspection;
-pub mod installation;
 pub mod local;
-pub mod metrics;
-mod record;
-pub mod recovery;
-pub mod schedules;
-pub mod settings;
 pub mod shutdown;
-pub mod strict_json;
-pub mod sweep;
-pub mod targets;
-pub mod telemetry;
-pub mod temporal_server;
-pub mod tenants;
-pub mod terminal;
-pub mod worker_pool;

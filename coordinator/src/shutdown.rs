@@ -1,10 +1,9 @@
 //! Ending in good order: the first SIGINT or SIGTERM asks everything to drain, the second ends the process at once.
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-
-use crate::fault::Fault;
 
 /// The exit code of a process that was told twice: 128 + SIGINT, as shells have it.
 const EXIT_CODE_AT_ONCE: i32 = 130;

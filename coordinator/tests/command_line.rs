@@ -1,4 +1,4 @@
-//! The command line as scripts meet it: what goes where, and with which exit code.
+//! The command line from the view of scripts: which output goes where, and with which exit code.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader};
@@ -29,7 +29,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A file that holds this catalog.
+/// A file with this catalog.
 fn catalog(text: &str) -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
@@ -37,7 +37,7 @@ fn catalog(text: &str) -> tempfile::NamedTempFile {
 }
 
 #[test]
-fn a_good_catalog_is_exit_code_0_and_data_on_stdout() {
+fn a_valid_catalog_exits_with_0_and_prints_data_on_stdout() {
     let file = catalog(REFERENCE_TEXT);
     let output = interlock(&["catalog", "check", file.path().to_str().unwrap(), "--output", "json"], &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -47,7 +47,7 @@ fn a_good_catalog_is_exit_code_0_and_data_on_stdout() {
 }
 
 #[test]
-fn a_faulty_catalog_is_exit_code_1_and_its_faults_are_data() {
+fn an_invalid_catalog_exits_with_1_and_prints_its_faults_as_data() {
     let file = catalog("nonsense = 1\n");
     let output = interlock(&["catalog", "check", file.path().to_str().unwrap()], &[]);
     assert_eq!(output.status.code(), Some(1));
@@ -55,7 +55,7 @@ fn a_faulty_catalog_is_exit_code_1_and_its_faults_are_data() {
 }
 
 #[test]
-fn wrong_use_is_exit_code_2_and_with_json_one_object_on_stderr() {
+fn wrong_usage_exits_with_2_and_prints_one_json_object_on_stderr() {
     let output = interlock(&["catalog", "chekc", "-o", "json"], &[]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(stdout(&output), "");
@@ -65,7 +65,7 @@ fn wrong_use_is_exit_code_2_and_with_json_one_object_on_stderr() {
 }
 
 #[test]
-fn a_wrong_setting_is_told_with_its_name_and_what_to_do() {
+fn a_wrong_setting_is_reported_with_its_name_and_what_to_do() {
     let file = catalog(REFERENCE_TEXT);
     let arguments = ["--output", "json", "catalog", "check", file.path().to_str().unwrap()];
     let output = interlock(&arguments, &[("INTERLOCK_QUEUE_SHARDS", "0")]);
@@ -84,14 +84,14 @@ fn completions_work_whatever_the_settings_are() {
 }
 
 #[test]
-fn help_goes_to_stdout_and_is_no_error() {
+fn help_goes_to_stdout_and_is_not_an_error() {
     let output = interlock(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     assert!(stdout(&output).contains("catalog"));
 }
 
 #[test]
-fn who_asks_is_told_soon_that_temporal_is_away() {
+fn a_command_reports_soon_that_temporal_cannot_be_reached() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     for (more, most_s) in [(["--client-connect-timeout", "300ms"].as_slice(), 5), ([].as_slice(), 20)] {
@@ -106,7 +106,7 @@ fn who_asks_is_told_soon_that_temporal_is_away() {
 }
 
 #[test]
-fn flags_of_a_command_stand_apart_from_those_of_the_connection() {
+fn flags_of_a_command_are_listed_apart_from_those_of_the_connection() {
     let output = interlock(&["target", "pause", "--help"], &[]);
     let help = stdout(&output);
     let (own, connection) = help.split_once("Connection to Temporal").unwrap();
@@ -126,7 +126,7 @@ fn a_route_says_where_a_tenant_and_its_entity_live() {
 }
 
 #[test]
-fn a_sandbox_says_where_it_listens_in_one_line_and_ends_in_good_order() {
+fn a_sandbox_prints_its_address_in_one_line_and_stops_gracefully() {
     let mut sandbox = Command::new(env!("CARGO_BIN_EXE_interlock"))
         .args(["sandbox", "crm", "-o", "json"])
         .stdout(Stdio::piped())

@@ -1,4 +1,4 @@
-//! The embedded Temporal server, for real: found or installed, started, killed, restarted, gone.
+//! The real embedded Temporal server: found or installed, started, killed, restarted, stopped.
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
@@ -6,13 +6,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use interlock_client::{Registration, SearchAttributeGate};
-use interlock_coordinator::connection::{ConnectionFlags, connect};
-use interlock_coordinator::fault::Fault;
-use interlock_coordinator::settings::Settings;
-use interlock_coordinator::temporal_server::{
-    CliOrigin, CliSearch, EmbeddedServer, EmbeddedServerOptions, SEARCH_ATTRIBUTES, TemporalCli, TemporalServerError,
-    find_or_install,
+use interlock_connection::{ConnectionFlags, connect};
+use interlock_coordinator::local::cli_search;
+use interlock_embedded_server::{
+    CliOrigin, CliSearch, EmbeddedServer, EmbeddedServerOptions, TemporalCli, TemporalServerError, find_or_install,
 };
+use interlock_fault::Fault;
+use interlock_settings::Settings;
+use interlock_workflows::names::SEARCH_ATTRIBUTES;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use temporalio_client::{Client, ClientOptions, Connection};
@@ -26,11 +27,11 @@ use tonic::IntoRequest;
 const LIMIT: Duration = Duration::from_secs(30);
 
 async fn cli() -> TemporalCli {
-    let search = Settings::from_environment().unwrap().cli_search().unwrap();
+    let search = cli_search(&Settings::from_environment().unwrap()).unwrap();
     find_or_install(&search, &|sentence| eprintln!("{sentence}")).await.unwrap()
 }
 
-/// Connected as every command connects.
+/// A connection like that of every command.
 async fn connection(server: &EmbeddedServer) -> Connection {
     let client = connect(&ConnectionFlags::to_server(server.address()), LIMIT).await.unwrap();
     client.connection().clone()
@@ -41,7 +42,7 @@ async fn has_namespace(server: &EmbeddedServer, namespace: &str) -> bool {
     connection(server).await.workflow_service().describe_namespace(request.into_request()).await.is_ok()
 }
 
-/// Whether the process is there and not merely waiting to be reaped.
+/// Whether the process runs, and does not only wait to be reaped.
 fn is_alive(pid: u32) -> bool {
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'),
@@ -60,7 +61,7 @@ async fn until_gone(pid: u32) {
 }
 
 #[tokio::test]
-async fn a_server_killed_and_restarted_on_its_file_still_knows_what_it_knew() {
+async fn a_server_that_is_killed_and_restarted_on_its_file_keeps_its_data() {
     let directory = tempfile::tempdir().unwrap();
     let options = EmbeddedServerOptions {
         db_file: Some(directory.path().join("temporal.sqlite")),
@@ -93,7 +94,7 @@ async fn a_server_killed_and_restarted_on_its_file_still_knows_what_it_knew() {
 }
 
 #[tokio::test]
-async fn the_search_attributes_are_there_when_the_server_is_ready() {
+async fn the_search_attributes_exist_when_the_server_is_ready() {
     let options = EmbeddedServerOptions { namespaces: vec!["blue".to_owned()], ..EmbeddedServerOptions::default() };
     let server = EmbeddedServer::start(&cli().await, options).await.unwrap();
     for namespace in ["default", "blue"] {
@@ -108,7 +109,7 @@ async fn the_search_attributes_are_there_when_the_server_is_ready() {
 }
 
 #[tokio::test]
-async fn search_attributes_that_a_namespace_has_not_registered_are_told_from_an_answer_that_does_not_come() {
+async fn unregistered_search_attributes_are_distinguished_from_a_missing_answer() {
     let mut server = EmbeddedServer::start(&cli().await, EmbeddedServerOptions::default()).await.unwrap();
     let client = Client::new(connection(&server).await, ClientOptions::new("default").build()).unwrap();
     let register = RegisterNamespaceRequest {
@@ -121,7 +122,7 @@ async fn search_attributes_that_a_namespace_has_not_registered_are_told_from_an_
     assert_eq!(gate.of("default").await, Registration::Registered);
     assert_eq!(gate.of("nowhere").await, Registration::Unknown);
     let bare = async {
-        // The server takes a moment to know of the namespace.
+        // The server needs a moment until it knows the namespace.
         loop {
             let asked = SearchAttributeGate::new(client.clone()).of("bare").await;
             if asked != Registration::Unknown {
@@ -136,7 +137,7 @@ async fn search_attributes_that_a_namespace_has_not_registered_are_told_from_an_
 }
 
 #[tokio::test]
-async fn a_server_that_is_dropped_is_gone() {
+async fn a_dropped_server_stops() {
     let server = EmbeddedServer::start(&cli().await, EmbeddedServerOptions::default()).await.unwrap();
     let pid = server.pid().unwrap();
     assert!(is_alive(pid));
@@ -159,7 +160,7 @@ async fn a_server_that_ends_early_shows_the_end_of_its_log() {
     }
 }
 
-/// Not a test of its own: the body of the process that the next test kills.
+/// Not a test of its own: it runs in the process that the next test kills.
 #[tokio::test]
 #[ignore = "started by a_server_does_not_outlive_a_parent_that_is_killed"]
 async fn a_parent_that_waits_to_be_killed() {
@@ -190,7 +191,7 @@ async fn a_server_does_not_outlive_a_parent_that_is_killed() {
 }
 
 #[tokio::test]
-async fn many_at_once_install_it_only_once() {
+async fn concurrent_installs_download_it_only_once() {
     let cache = tempfile::tempdir().unwrap();
     let search = CliSearch {
         explicit: None,
@@ -215,7 +216,7 @@ async fn many_at_once_install_it_only_once() {
 }
 
 #[tokio::test]
-async fn offline_nothing_is_installed_and_the_person_is_told_what_to_do() {
+async fn offline_nothing_is_installed_and_the_error_says_what_to_do() {
     let cache = tempfile::tempdir().unwrap();
     let search = CliSearch {
         explicit: None,
@@ -232,7 +233,7 @@ async fn offline_nothing_is_installed_and_the_person_is_told_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_named_file_that_is_no_temporal_cli_is_refused_and_not_replaced() {
+async fn a_configured_file_that_is_not_a_temporal_cli_is_refused_and_not_replaced() {
     let cache = tempfile::tempdir().unwrap();
     let search = CliSearch {
         explicit: Some(PathBuf::from("/bin/sh")),
@@ -244,11 +245,11 @@ async fn a_named_file_that_is_no_temporal_cli_is_refused_and_not_replaced() {
     assert!(matches!(error, TemporalServerError::ExplicitCliUnusable { .. }), "{error}");
 }
 
-/// Not a test of its own: it is run where no download can work.
+/// Not a test of its own: another test runs it in an environment without working downloads.
 #[tokio::test]
 #[ignore = "started by where_no_install_works_the_person_is_told_what_was_tried_and_what_to_do"]
 async fn an_install_that_cannot_work() {
-    let error = find_or_install(&Settings::from_environment().unwrap().cli_search().unwrap(), &|sentence| {
+    let error = find_or_install(&cli_search(&Settings::from_environment().unwrap()).unwrap(), &|sentence| {
         println!("said: {sentence}");
     })
     .await
@@ -264,7 +265,7 @@ async fn where_no_install_works_the_person_is_told_what_was_tried_and_what_to_do
         .env_clear()
         .env("PATH", empty.path())
         .env("INTERLOCK_CACHE_DIR", empty.path().join("cache"))
-        // A proxy that is not there: nothing can be downloaded, on whatever machine this runs.
+        // A proxy that does not exist, so that nothing can be downloaded on any machine.
         .env("HTTPS_PROXY", "http://127.0.0.1:1")
         .kill_on_drop(true)
         .output()

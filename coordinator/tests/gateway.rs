@@ -1,4 +1,4 @@
-//! The gateway as producers meet it, on a real Temporal server.
+//! The gateway from the view of producers, on a real Temporal server.
 #![allow(clippy::unwrap_used)]
 
 use std::num::NonZeroU32;
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use interlock_adapters::sandbox::{Effect, Seed};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting, WorkerProcess};
-use interlock_coordinator::settings::{GatewayRole, GatewayToken};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
+use interlock_settings::{GatewayRole, GatewayToken};
+use interlock_worker_pools::Workload;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
-/// How long anything may take.
+/// The time limit of everything.
 const LIMIT: Duration = Duration::from_mins(1);
 
 fn options() -> LocalOptions {
@@ -45,7 +45,7 @@ async fn post(platform: &LocalPlatform, body: &Value) -> Response {
     reqwest::Client::new().post(events_url(platform)).json(body).send().await.unwrap()
 }
 
-/// As [`post`], again and again while the answer is that there were too many.
+/// Like [`post`], but retries while the answer is 429.
 async fn post_unthrottled(platform: &LocalPlatform, body: &Value) -> Response {
     let limit = Instant::now() + LIMIT;
     loop {
@@ -62,7 +62,7 @@ async fn get(platform: &LocalPlatform, path: &str) -> (StatusCode, Value) {
     (answer.status(), answer.json().await.unwrap())
 }
 
-/// The order, once it is as far as `state`.
+/// Waits until the order has reached `state`, and returns it.
 async fn until_order(platform: &LocalPlatform, order: &str, state: &str) -> Value {
     let limit = Instant::now() + LIMIT;
     loop {
@@ -101,7 +101,7 @@ async fn an_accepted_event_reaches_its_target_and_a_duplicate_changes_nothing() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_are_taken_in_batches_and_in_binary_mode_and_each_has_its_result() {
+async fn events_are_accepted_in_batches_and_in_binary_mode_and_each_has_its_result() {
     let platform = platform(options()).await;
     let batch = json!([
         assigned("1", "A1"),
@@ -115,7 +115,7 @@ async fn events_are_taken_in_batches_and_in_binary_mode_and_each_has_its_result(
     assert_eq!(statuses, ["accepted", "rejected", "accepted", "rejected"], "{body}");
     assert_eq!(body["results"][1]["code"], "unknown_event_type");
     assert_eq!(body["results"][3]["code"], "not_an_event");
-    // An order that needs no turn has no entity, and is shown all the same.
+    // An order that needs no turn has no entity, but is shown anyway.
     assert_eq!(body["results"][2]["workflow_id"], Value::Null);
     let alone = until_order(&platform, body["results"][2]["order_id"].as_str().unwrap(), "completed").await;
     assert_eq!((&alone["type"], &alone["steps"][0]["outcome"]), (&json!("quota.exceeded"), &json!("done")));
@@ -127,14 +127,14 @@ async fn events_are_taken_in_batches_and_in_binary_mode_and_each_has_its_result(
     let answer = binary.body("{\"imsi\":\"001010000000002\",\"reason\":\"fraud\"}").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
     let body: Value = answer.json().await.unwrap();
-    // Nobody knows that the SIM is this customer's.
+    // The SIM is not known to be this customer's.
     let held = until_order(&platform, body["results"][0]["order_id"].as_str().unwrap(), "held").await;
     assert_eq!(held["waiting_for"]["code"], "right_unproven");
     platform.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_taken_is_a_problem_with_a_stable_code() {
+async fn an_unacceptable_event_is_a_problem_with_a_stable_code() {
     let mut options = options();
     options.workers = WorkerHosting::Nobody;
     options.settings.gateway.events_per_second_max = NonZeroU32::new(2).unwrap();
@@ -176,7 +176,7 @@ async fn what_cannot_be_taken_is_a_problem_with_a_stable_code() {
     platform.stop().await.unwrap();
 }
 
-/// Status and code of a problem; of what is none its body.
+/// The status and code of a problem. If the answer is not a problem, its body.
 async fn problem_of(answer: Response) -> (u16, String) {
     let is_problem = answer.headers().get("content-type").is_some_and(|value| value == "application/problem+json");
     let (status, body) = (answer.status().as_u16(), answer.text().await.unwrap());
@@ -188,7 +188,7 @@ async fn problem_of(answer: Response) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_call_at_all_is_a_problem_with_a_stable_code_too() {
+async fn an_unknown_call_is_a_problem_with_a_stable_code() {
     let mut options = options();
     options.workers = WorkerHosting::Nobody;
     let platform = platform(options).await;

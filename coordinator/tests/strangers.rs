@@ -1,4 +1,4 @@
-//! The gateway in front of strangers: what was tried on it from 127.0.0.1, on a real Temporal server.
+//! The gateway and untrusted clients: attacks from 127.0.0.1, on a real Temporal server.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_coordinator::settings::GatewaySettings;
+use interlock_settings::GatewaySettings;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-/// How long anything may take.
+/// The time limit of everything.
 const LIMIT: Duration = Duration::from_mins(1);
 
 async fn platform(change: impl FnOnce(&mut GatewaySettings)) -> LocalPlatform {
@@ -34,7 +34,7 @@ fn assigned(id: &str) -> Value {
     json!({"specversion": "1.0", "id": id, "source": "test", "type": "number.assigned", "subject": "A1", "data": data})
 }
 
-/// Status and code of a problem; of what is none its body.
+/// The status and code of a problem. If the answer is not a problem, its body.
 async fn problem(request: RequestBuilder) -> (u16, String) {
     problem_of(request.send().await.unwrap()).await
 }
@@ -53,7 +53,7 @@ fn is(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
-/// Every call that the gateway describes, and those that it does not.
+/// Every call that the gateway documents, and those that it does not.
 async fn calls(url: &str) -> Vec<(Method, String)> {
     let description: Value = caller().get(format!("{url}/openapi.json")).send().await.unwrap().json().await.unwrap();
     let mut calls = Vec::new();
@@ -104,10 +104,10 @@ async fn without_tokens_a_web_page_can_neither_act_nor_read() {
         }
     }
     assert!(refused >= 15, "every call that acts was tried");
-    // Nothing of all that was taken in: nobody has heard of the customer.
+    // None of this was accepted: the customer is unknown.
     let never = caller().get(format!("{url}/v1/tenants/default/customers/A1"));
     assert_eq!(problem(never).await, is(404, "never_seen"));
-    // Its own pages and programs of this machine are served.
+    // Its own pages and programs on this machine are served.
     for (name, value) in [("host", format!("localhost:{port}")), ("origin", url.clone())] {
         let taken = caller().post(format!("{url}/v1/tenants/default/events")).header(name, value).json(&assigned("1"));
         assert_eq!(taken.send().await.unwrap().status().as_u16(), 202, "{name}");
@@ -116,7 +116,7 @@ async fn without_tokens_a_web_page_can_neither_act_nor_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_costs_and_is_answered_in_proportion() {
+async fn the_cost_of_a_body_and_its_answer_is_proportional_to_its_size() {
     let few = NonZeroU32::new(3).unwrap();
     let platform = platform(|gateway| gateway.batch_events_max = few).await;
     let url = format!("{}/v1/tenants/default/events", platform.gateway_url());
@@ -139,7 +139,7 @@ async fn a_body_costs_and_is_answered_in_proportion() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_readers_would_read_differently_is_refused() {
+async fn an_ambiguous_request_is_refused() {
     let platform = platform(|_| {}).await;
     let gateway = platform.gateway_url();
     let events = || caller().post(format!("{gateway}/v1/tenants/default/events"));
@@ -167,7 +167,7 @@ async fn what_readers_would_read_differently_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn questions_lists_actions_and_batches_are_counted_for_each_tenant() {
+async fn reads_lists_actions_and_batches_are_counted_for_each_tenant() {
     let two = NonZeroU32::new(2).unwrap();
     let platform = platform(|gateway| {
         gateway.events_per_second_max = two;
@@ -202,7 +202,7 @@ async fn questions_lists_actions_and_batches_are_counted_for_each_tenant() {
             if let Some(answer) = answers.into_iter().find(|answer| answer.status().as_u16() == 429) {
                 assert!(answer.headers().contains_key("retry-after"), "{what}");
                 let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-                // 500 events at 2 a second are owed for minutes.
+                // At 2 a second, 500 events take minutes.
                 assert!(what != "events" || wait > 60, "{what}: {wait} s");
                 let told: Value = answer.json().await.unwrap();
                 assert_eq!(told["code"], code, "{what}");
@@ -217,7 +217,7 @@ async fn questions_lists_actions_and_batches_are_counted_for_each_tenant() {
     platform.stop().await.unwrap();
 }
 
-/// A gateway in a process of its own, which is killed in the end.
+/// A gateway in a separate process, which is killed at the end.
 struct Gateway {
     process: Child,
     address: SocketAddr,
@@ -231,7 +231,7 @@ impl Drop for Gateway {
     }
 }
 
-/// One that asks for the token `open sesame`, and has so many file descriptors.
+/// A gateway that requires the token `open sesame` and has this many file descriptors.
 fn gateway(platform: &LocalPlatform, descriptors: u32) -> Gateway {
     let directory = tempfile::tempdir().unwrap();
     let settings = "[[gateway.tokens]]\ntoken = \"open sesame\"\nrole = \"operate\"\ntenants = [\"default\"]\n\
@@ -253,7 +253,7 @@ fn gateway(platform: &LocalPlatform, descriptors: u32) -> Gateway {
 }
 
 impl Gateway {
-    /// The most memory that it ever had, in MB.
+    /// Its peak memory, in MB.
     fn memory_mb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -264,7 +264,7 @@ impl Gateway {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.set_write_timeout(Some(LIMIT)).unwrap();
-        // It may have given way already.
+        // The gateway may have closed this connection already.
         let _sent = stream.write_all(head.as_bytes());
         stream
     }
@@ -272,7 +272,7 @@ impl Gateway {
 
 fn answer_on(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
-    // A reset after the answer is an end, too.
+    // A reset after the answer also counts as an end.
     let _ended = stream.read_to_end(&mut answer);
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -284,12 +284,12 @@ async fn nothing_large_is_read_before_a_token_is_checked() {
     let before = gateway.memory_mb();
     let head = "POST /v1/tenants/default/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
                 Content-Length: 4194304\r\n\r\n";
-    // All have a part of their bodies under way before the first sends the rest.
+    // A part of every body is in flight before the first client sends the rest.
     let mut open: Vec<TcpStream> = (0..150).map(|_| gateway.sent(head)).collect();
     let part = vec![b' '; 256 * 1024];
     for _ in 0..16 {
         for stream in &mut open {
-            // It may have its answer, and be closed to more.
+            // The connection may have its answer already, and be closed.
             let _sent = stream.write_all(&part);
         }
     }
@@ -309,7 +309,7 @@ async fn with_few_file_descriptors_health_and_others_are_answered() {
     let half: Vec<TcpStream> = (0..300).map(|_| gateway.sent("GET /healthz HTTP/1.1\r\nHost: local")).collect();
     let healthy = answer_on(gateway.sent("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
     assert!(healthy.starts_with("HTTP/1.1 200"), "{healthy}");
-    // Those who have a request take the places of those who have none, once these have waited for a moment.
+    // Connections with a request replace those without one, after the latter have waited for a moment.
     let began = Instant::now();
     loop {
         let listed = "GET /v1/tenants/default/orders HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer open sesame\r\n\

@@ -15,13 +15,13 @@ fn main() {
     let unpacked = Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(&domain).status();
     assert!(unpacked.is_ok_and(|status| status.success()), "{archive} cannot be unpacked by tar");
     for source in sources(&domain.join("src")) {
-        // Its tests need more than it does itself, and were run when it was this build.
+        // Its tests need more dependencies, and were run when it was the current build.
         let never = |text: &str| {
             text.replace("cfg(test)", "cfg(its_own_tests)").replace("cfg(not(test))", "cfg(not(its_own_tests))")
         };
         rewrite(&source, &source, never);
     }
-    // It is included, where attributes of a whole crate, and what describes it, must not stand.
+    // It is included as a module, where attributes and documentation of a whole crate are not allowed.
     let is_kept = |line: &&str| !line.starts_with("#![") && !line.starts_with("//!");
     let kept = |text: &str| text.lines().filter(is_kept).flat_map(|line| [line, "\n"]).collect();
     rewrite(&domain.join("src/lib.rs"), &domain.join("src/included.rs"), kept);

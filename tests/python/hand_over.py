@@ -1,7 +1,7 @@
-"""A number moves from A1 to A2, by a producer that knows nothing but the wire contract.
+"""Moves a number from A1 to A2, as a producer that knows only the wire contract.
 
-It calls signal-with-start on the customers' entities and queries their state; everything else is Interlock's affair.
-Exit code 0: it saw the hand-over; 1: it did not; 2: wrong use.
+It calls signal-with-start on the customers' entities and queries their state. Interlock does everything else.
+Exit code 0: the hand-over happened; 1: it did not; 2: wrong usage.
 """
 
 import argparse
@@ -22,7 +22,7 @@ LIMIT_S = 60.0
 
 
 def part(raw: str) -> str:
-    """One part of a workflow id: percent-encoded but for A-Za-z0-9._-"""
+    """One part of a workflow id: percent-encoded, except A-Za-z0-9._-"""
     return quote(raw, safe="").replace("~", "%7E")
 
 
@@ -47,8 +47,8 @@ class Producer:
             "type": event_type,
             "subject": customer,
             "data": data,
-            # Optional: when the event was submitted. Its place among others is then the same whatever fails, and its
-            # admission takes five history events less.
+            # Optional: when the event was submitted. Its place in the order is then the same after any failure, and its
+            # admission needs five history events fewer.
             "acceptedat": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         }
         await self.client.start_workflow(
@@ -67,7 +67,7 @@ class Producer:
         return await self.client.get_workflow_handle(self.workflow_id(customer)).query("state")
 
     async def until(self, what: str, customer: str, is_so) -> None:
-        """Asks for a customer's state until it is so. Asks seldom: the state is a query."""
+        """Queries a customer's state until the condition holds. It pauses between the queries, since each costs the worker work."""
         deadline = asyncio.get_running_loop().time() + LIMIT_S
         while asyncio.get_running_loop().time() < deadline:
             try:
@@ -127,7 +127,7 @@ async def main() -> int:
 def leave(code: int) -> NoReturn:
     """Ends the process without tearing down the interpreter.
 
-    The SDK's own threads may still let go of Python objects by then, and crash it: temporalio/sdk-python#300.
+    The SDK's own threads may still release Python objects then, which crashes the interpreter: temporalio/sdk-python#300.
     """
     sys.stdout.flush()
     sys.stderr.flush()

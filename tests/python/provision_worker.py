@@ -1,7 +1,7 @@
 """An adapter for one target, in Python: copy it, and change the class `Target`.
 
-It is a Temporal worker that polls the queue of one target and serves the activity `provision` as adapters/docs/provision.md
-says. Interlock's own workers leave that queue alone where interlock.toml has
+It is a Temporal worker that polls the queue of one target and runs the activity `provision`, as adapters/docs/provision.md
+describes. Interlock's own workers do not poll that queue if interlock.toml has
 
     [targets.crm]
     adapter = "external"
@@ -9,10 +9,10 @@ says. Interlock's own workers leave that queue alone where interlock.toml has
     python3 -m pip install --require-hashes --only-binary :all: -r requirements.txt
     python3 provision_worker.py --address 127.0.0.1:7233 --target crm --base-url http://127.0.0.1:9000
 
-It prints `serving QUEUE` once it is ready, and runs until it is told to stop (SIGTERM, SIGINT); calls under way are finished.
+It prints `serving QUEUE` when it is ready. On SIGTERM or SIGINT it finishes the calls in flight and stops.
 
-The class `Target` knows the outside system: here one that takes `POST /{operation}` with an `Idempotency-Key`, and can be asked
-`GET /operations/{key}` whether it carried that out. The class `Attempt` knows the contract, and is the same for every target.
+The class `Target` knows the outside system. The one here accepts `POST /{operation}` with an `Idempotency-Key`, and answers to
+`GET /operations/{key}` whether the operation took effect. The class `Attempt` knows the contract and is the same for every target.
 """
 
 import argparse
@@ -34,15 +34,15 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import Worker
 
-# How often a call under way says that it lives. Interlock takes a worker for dead after 15 s of silence.
+# The pause between the heartbeats of a call in flight. After 15 s without one, Interlock considers the worker dead.
 HEARTBEAT_S = 5.0
-# The longest wait within one attempt: start-to-close is attempt_timeout_ms and 2 minutes. Longer waits are left to a retry.
+# The longest wait within one attempt. The start-to-close time-out is attempt_timeout_ms plus 2 minutes. A retry does longer waits.
 WAIT_MAX_MS = 90_000
-# The pause before an attempt that has nothing to wait for.
+# The pause before an attempt that does not need to wait.
 MOMENT_MS = 50
-# How far the time for which an attempt asked may be from the time at which the next one was scheduled.
+# The largest difference allowed between the time that an attempt requested for the next one and the time it was scheduled for.
 NEXT_AT_TOLERANCE_MS = 5_000
-# How long after the attempt's time an answer is still listened to. Nothing is sent any more by then.
+# How long to wait for an answer after the attempt's deadline. Nothing is sent after the deadline.
 OVERRUN_S = 5.0
 
 
@@ -51,28 +51,28 @@ def now_ms() -> int:
 
 
 class NotSent(Exception):
-    """Nothing reached the target: it is as it was."""
+    """The request did not reach the target, so nothing changed there."""
 
 
 class NoAnswer(Exception):
-    """The request was sent, or a part of it, and nobody knows what became of it."""
+    """The request was sent, at least in part, and its effect is unknown."""
 
 
 class Target:
-    """The outside system. It says what its answers mean, in outcome classes."""
+    """The outside system. Translates its answers into outcome classes."""
 
     def __init__(self, base_url: str, max_apply_delay_ms: int) -> None:
         self.url = urlsplit(base_url)
-        # How long after it was sent a request may still take effect there: the longest queue or database wait it has.
+        # How long after it was sent a request may still take effect: the longest queue or database wait of the target.
         self.max_apply_delay_ms = max_apply_delay_ms
 
     async def call(self, request: dict, attempt: int, deadline_ms: int) -> dict:
-        """Sends one operation and answers an outcome. Whatever is not certain is `ambiguous`, never `transient`."""
+        """Sends one operation and returns its outcome. If the effect is uncertain, the outcome is `ambiguous`, never `transient`."""
         body = {name: request.get(name) for name in ("tenant", "target", "operation", "data", "idempotency_key")}
         body |= {"epoch": request.get("epoch"), "epochs": request.get("epochs", {}), "attempt": attempt}
         headers = {"Idempotency-Key": request["idempotency_key"]}
         if request.get("epoch") is not None:
-            # The fencing token. A target that keeps the highest one it saw can refuse whoever comes late with a lower one.
+            # The fencing token. A target that keeps the highest token it has seen can refuse late requests with a lower one.
             headers["X-Interlock-Epoch"] = str(request["epoch"])
         try:
             path = quote(request["operation"], safe="")
@@ -88,11 +88,11 @@ class Target:
         code = said.get("code")
         detail = said.get("detail", f"the target answered with status {status}")
         if status in (429, 503):
-            # Both promise that nothing was changed.
+            # With both statuses the target promises that it changed nothing.
             outcome = {"class": "throttled" if status == 429 else "unavailable", "detail": detail}
             return outcome if retry_after_s is None else outcome | {"retry_after_ms": 1_000 * retry_after_s}
         if status == 401:
-            # Our credentials are not the order's fault: it waits until somebody corrects them.
+            # Wrong credentials are not a fault of the order: it waits until somebody corrects them.
             return {"class": "unavailable", "detail": "the target refuses our credentials (401)"}
         if 200 <= status < 300 and status != 202:
             return {"class": "already_done" if said.get("status") == "already_done" else "done"}
@@ -100,11 +100,11 @@ class Target:
             return {"class": "in_use", "holder": said.get("holder")}
         if 400 <= status < 500:
             return {"class": "permanent", "code": code or f"http_{status}", "detail": detail}
-        # 202 (taken, not confirmed), 500, 502, 504: it may have had its effect.
+        # 202 (accepted, not confirmed), 500, 502, 504: the operation may have taken effect.
         return {"class": "ambiguous", "detail": detail}
 
     async def verify(self, request: dict, deadline_ms: int) -> bool | None:
-        """Whether an earlier request of this step had its effect; None where that cannot be known now."""
+        """Whether an earlier request of this step took effect. None if that is unknown now."""
         try:
             path = f"operations/{request['idempotency_key']}"
             status, _, said = await self.exchange("GET", path, {}, None, deadline_ms)
@@ -114,10 +114,10 @@ class Target:
         return applied if status == 200 and isinstance(applied, bool) else None
 
     async def exchange(self, method: str, path: str, headers: dict, body: dict | None, deadline_ms: int) -> tuple:
-        """One HTTP request: status, Retry-After in seconds, JSON. In a thread of its own, since http.client blocks."""
+        """Sends one HTTP request and returns status, Retry-After in seconds, and JSON. Uses a thread, since http.client blocks."""
         under_way = asyncio.to_thread(self.exchange_now, method, path, headers, body, deadline_ms)
         try:
-            # The time-outs of sockets are for each read; this one is for the whole answer.
+            # Socket time-outs apply to each read. This one applies to the whole answer.
             return await asyncio.wait_for(under_way, max(0, deadline_ms - now_ms()) / 1000 + OVERRUN_S)
         except asyncio.TimeoutError:
             raise NoAnswer("the target did not answer within the attempt's time") from None
@@ -132,7 +132,7 @@ class Target:
         kind = http.client.HTTPSConnection if self.url.scheme == "https" else http.client.HTTPConnection
         connection = kind(self.url.hostname, self.url.port, timeout=left_s())
         try:
-            # Connected first, by itself: as long as there is no connection, nothing was sent for certain.
+            # Connect in a separate step: if this fails, it is certain that nothing was sent.
             connection.connect()
             connection.sock.settimeout(left_s())
         except OSError as error:
@@ -152,14 +152,14 @@ class Target:
             said = json.loads(content)
         except ValueError:
             said = {}
-        # In seconds; the header may be a date instead, which this target never sends.
+        # In seconds. HTTP also allows a date here, which this target never sends.
         retry_after = answer.getheader("Retry-After", "")
         wait_s = int(retry_after) if retry_after.isdigit() else None
         return answer.status, wait_s, said if isinstance(said, dict) else {}
 
 
 class Attempt:
-    """One attempt of one step: settles what an earlier one may have left behind, then sends."""
+    """One attempt of one step. It first settles what an earlier attempt may have sent, then sends its own request."""
 
     def __init__(self, target: Target, request: dict) -> None:
         info = activity.info()
@@ -168,7 +168,7 @@ class Attempt:
         self.number = info.attempt
         self.timeout_ms: int = request["attempt_timeout_ms"]
         self.scheduled_at_ms = int(info.current_attempt_scheduled_time.timestamp() * 1000)
-        # The number alone proves nothing: an operator's reset of the activity, or of its workflow, makes it 1 again.
+        # The attempt number alone proves nothing: it is 1 again after an operator resets the activity or its workflow.
         self.is_first = (
             info.attempt == 1
             and not info.heartbeat_details
@@ -180,15 +180,15 @@ class Attempt:
         self.cancelled = asyncio.Event()
 
     def left_by_the_attempt_before(self, details) -> dict | None:
-        """The server hands the last heartbeat's details on. Those of an older attempt say nothing about the last one."""
+        """The details of the last heartbeat, if they come from the attempt just before this one. Those of older ones prove nothing."""
         found = details[0] if details and isinstance(details[0], dict) else {}
-        # After an operator's reset the numbers begin again: what was left must also be as old as the last attempt.
+        # After an operator's reset the numbers start again, so the details must also match the time of the last attempt.
         was_just_before = abs(found.get("next_at", 0) - self.scheduled_at_ms) <= NEXT_AT_TOLERANCE_MS
         return found if found.get("attempt") == self.number - 1 and was_just_before else None
 
     async def run(self) -> dict:
-        """Sees the attempt to its end, with signs of life all the while. A cancellation reaches us in their answers; it is
-        only noted, since a request that was sent cannot be taken back, and Interlock waits for what became of it."""
+        """Runs the attempt to its end and sends heartbeats meanwhile. A cancellation arrives in the answer to a heartbeat. It is
+        only recorded, since a request that was sent cannot be undone, and Interlock waits for its outcome."""
         work = asyncio.ensure_future(self.carry_out())
         signs_of_life = asyncio.ensure_future(self.live())
         try:
@@ -214,19 +214,19 @@ class Attempt:
             activity.heartbeat(self.left | {"attempt": self.number})
 
     def leave(self, left: str, until_ms: int | None = None, delay_ms: int | None = None) -> None:
-        """Notes what would be left behind if this attempt ended now: `settled`, or `maybe_sent` until some time; and, where it
-        ends, after which pause the next one is asked for."""
+        """Records the state if this attempt ended now: `settled`, or `maybe_sent` until some time. At the end of an attempt
+        it also records the pause before the next one."""
         self.left = {"left": left} if until_ms is None else {"left": left, "until": until_ms}
         if delay_ms is not None:
             self.left["next_at"] = now_ms() + delay_ms
         self.beat()
 
     def in_doubt_until(self) -> int | None:
-        """Until when an earlier request may have been sent; None where nothing is on its way."""
+        """Until when an earlier attempt may have sent its request. None if no request is in flight."""
         if self.left_before is not None:
             return self.left_before.get("until") if self.left_before.get("left") == "maybe_sent" else None
         if not self.is_first:
-            # Whoever was given up may not know it yet, and may send until its own deadline.
+            # A worker whose attempt timed out may not know it yet, and may send until its own deadline.
             return self.scheduled_at_ms + self.timeout_ms
         return None
 
@@ -241,12 +241,12 @@ class Attempt:
             if applied:
                 return {"class": "already_done"}
             if applied is None:
-                # Nothing lands any more: whoever asks next need not wait.
+                # The earlier request can no longer take effect, so the next attempt need not wait.
                 pause_ms = self.pause_ms()
                 self.leave("maybe_sent", in_doubt_until, pause_ms)
                 raise failure("unclear", "it cannot be read back what became of an earlier request", pause_ms)
             if wait_ms > 0 and not self.cancelled.is_set():
-                # An operator may have had the server begin another attempt meanwhile: one that waited never sends.
+                # Meanwhile an operator may have made the server start another attempt. So an attempt that waited never sends.
                 self.leave("settled", delay_ms=MOMENT_MS)
                 raise failure("read_back", "nothing lands any more: the next attempt sends", MOMENT_MS)
         if self.cancelled.is_set():
@@ -276,7 +276,7 @@ class Attempt:
         raise failure("settling", "the call was cancelled while an earlier request might still land")
 
     def report(self, outcome: dict) -> dict:
-        """What is settled is returned. What is to be tried again is raised: Temporal's retry policy then does it."""
+        """Returns a final outcome. Raises an error if the attempt must be retried: Temporal's retry policy then retries it."""
         kind = outcome["class"]
         if kind in ("transient", "throttled", "unavailable"):
             pause_ms = outcome.get("retry_after_ms") or self.pause_ms()
@@ -289,17 +289,17 @@ class Attempt:
 
 
     def pause_ms(self) -> int:
-        """The pause before the next attempt, as the catalog has it. Up to half of it is left to chance, so that what failed
-        together does not come back together. Without it the server pauses by a policy of its own: 1 s, 2 s, 4 s … 1 min."""
+        """The pause before the next attempt, from the retry policy of the catalog. Up to half of it is random, so that steps that
+        failed together are not retried together. The default policy is 1 s, 2 s, 4 s … 1 min."""
         policy = self.request.get("retry") or {"initial_ms": 1_000, "factor_percent": 200, "cap_ms": 60_000}
         pause = policy["initial_ms"] * (policy["factor_percent"] / 100) ** min(self.number - 1, 30)
         return int(min(pause, policy["cap_ms"]) * random.uniform(0.5, 1.0))
 
 
 def failure(kind: str, detail: str, delay_ms: int | None = None) -> ApplicationError:
-    """A retryable failure; no sooner than after the delay, where one is given. The text must hold no personal data."""
+    """A retryable failure. If a delay is given, the retry is not earlier. The text must not contain personal data."""
     delay = None if delay_ms is None else timedelta(milliseconds=delay_ms)
-    # Benign: it is to be expected, and no fault of this worker that its log and metrics should show.
+    # Benign: such failures are expected. They are not errors of this worker, so its log and metrics should not show them.
     return ApplicationError(detail, type=kind, next_retry_delay=delay, category=ApplicationErrorCategory.BENIGN)
 
 
@@ -316,15 +316,15 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("address", "target", "base-url"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--namespace", default="default", help="of the tenants; one worker for each namespace")
-    parser.add_argument("--prefix", default="interlock", help="as INTERLOCK_PREFIX of the installation")
+    parser.add_argument("--namespace", default="default", help="the namespace of the tenants; run one worker for each namespace")
+    parser.add_argument("--prefix", default="interlock", help="INTERLOCK_PREFIX of the installation")
     parser.add_argument("--max-apply-delay-ms", type=int, default=10_000)
-    parser.add_argument("--concurrency", type=int, default=20, help="calls at a time, of this process")
+    parser.add_argument("--concurrency", type=int, default=20, help="the most concurrent calls of this process")
     arguments = parser.parse_args()
     client = await Client.connect(arguments.address, namespace=arguments.namespace)
     queue = f"{arguments.prefix}.provisioning-{arguments.target}"
     adapter = Adapter(Target(arguments.base_url, arguments.max_apply_delay_ms))
-    # A call that waits for a thread would use up its time: one for each, and some for answers nobody waits for any more.
+    # A call that waits for a thread would use up its time. So there is a thread for each call, and more for calls whose answer came too late.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * arguments.concurrency))
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -344,7 +344,7 @@ async def main() -> int:
 def leave(code: int) -> NoReturn:
     """Ends the process without tearing down the interpreter.
 
-    The SDK's own threads may still let go of Python objects by then, and crash it: temporalio/sdk-python#300.
+    The SDK's own threads may still release Python objects then, which crashes the interpreter: temporalio/sdk-python#300.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -10,23 +10,23 @@ use temporalio_workflow::{
     ActivityCancellationType, ActivityOptions, LocalActivityOptions, RetryPolicy, WorkflowCancellationToken,
 };
 
-/// How long a worker may be silent about a call before it is given up for dead. It speaks every 5 s.
+/// The heartbeat time-out of a call. After this silence the server considers the worker dead. A heartbeat comes every 5 s.
 pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
-/// What one attempt may take beyond its attempt time-out: settling an earlier request that may still land. The
-/// heartbeat finds dead workers; this is only the backstop.
+/// The time of one attempt beyond its attempt time-out, to settle an earlier request that may still take effect. The heartbeat detects
+/// dead workers; this is only the backstop.
 pub const SETTLING_MARGIN: Duration = Duration::from_mins(2);
-/// How long one look-up may take.
+/// The time limit of one look-up.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long one attempt of a local activity may take: the workflow task, and with it every signal, waits for it.
+/// The time limit of one attempt of a local activity. The workflow task, and so every signal, waits for it.
 const LOCAL_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a local activity may take with its attempts. It then ends as failed, and the shell begins it again, so
-/// that the workflow task ends in between and signals come in.
+/// The time limit of a local activity with all its attempts. It then ends as failed, and the shell starts it again, so that the
+/// workflow task ends in between and signals are received.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Attempts of a local activity before the workflow task ends.
+/// The attempts of a local activity before the workflow task ends.
 const LOCAL_ATTEMPTS: u32 = 3;
 
-/// The server's part of a step's retry policy: without end, and without jitter, which the activity puts into the delay that
-/// it asks for. The server's own pauses count where an attempt could not ask for any: its worker died.
+/// The server's part of a step's retry policy: unlimited and without jitter. The activity adds the jitter to the delay that it
+/// requests. The server's own pauses apply if an attempt could not request one, since its worker died.
 pub fn endless_retries(policy: &retry::RetryPolicy) -> RetryPolicy {
     RetryPolicy::builder()
         .initial_interval(Duration::from_millis(policy.initial_ms))
@@ -35,7 +35,7 @@ pub fn endless_retries(policy: &retry::RetryPolicy) -> RetryPolicy {
         .build()
 }
 
-/// Options of a step's call: it is retried without end, and its cancellation waits until the call is over.
+/// Options of a step's call. It is retried without limit, and its cancellation waits until the call is over.
 pub(crate) fn provision(
     task_queue: String,
     request: &ProvisionRequest,
@@ -45,9 +45,9 @@ pub(crate) fn provision(
     at_target(task_queue, close_timeouts(request, now), &request.tenant, &request.retry, interrupt)
 }
 
-/// How long an attempt of a call may take, and the call as a whole: without limit for an ordered step, which is never given
-/// up. What expires gets the time of one more attempt on top, in which an attempt that began in time ends by itself: it looks
-/// at `expires_at` right before it sends.
+/// The time limits of an attempt of a call, and of the whole call. An ordered step has no limit, since it is never given up. A call
+/// that expires gets the time of one more attempt, in which an attempt that began in time can finish: it checks `expires_at` right
+/// before it sends.
 pub fn close_timeouts(request: &ProvisionRequest, now: Timestamp) -> ActivityCloseTimeouts {
     let start_to_close = Duration::from_millis(request.attempt_timeout_ms).saturating_add(SETTLING_MARGIN);
     match request.expires_at {
@@ -78,7 +78,7 @@ fn at_target(
     retry: &retry::RetryPolicy,
     interrupt: &WorkflowCancellationToken,
 ) -> ActivityOptions {
-    // The weight is inherited from the workflow: its starter knows the tenant's plan.
+    // The weight is inherited from the workflow, since its starter knows the tenant's plan.
     let mut priority = Priority::default();
     priority.fairness_key = Some(tenant.as_str().to_owned());
     ActivityOptions::with_close_timeouts(timeouts)
@@ -88,17 +88,17 @@ fn at_target(
         .cancellation_token(interrupt.clone())
         .retry_policy(endless_retries(retry))
         .priority(priority)
-        // A call handed to this worker directly would pass by the queue's rate limit, which is how a target is parked.
+        // An eager call to this worker would bypass the queue's rate limit, which is how a target is parked.
         .do_not_eagerly_execute(true)
         .build()
 }
 
-/// How long one attempt at a target's upkeep may take.
+/// The time limit of one attempt of a target's upkeep.
 const UPKEEP_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a target's upkeep may take with all attempts. It then ends as failed, and the machine says what is wanted by then.
+/// The time limit of a target's upkeep with all attempts. It then ends as failed, and the machine decides what is needed by then.
 const UPKEEP_LIMIT: Duration = Duration::from_mins(1);
 
-/// Options of what a target entity asks for, on its own queue.
+/// Options of the activities of a target entity, on its own queue.
 pub(crate) fn upkeep(interrupt: &WorkflowCancellationToken) -> ActivityOptions {
     let timeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
         schedule_to_close: UPKEEP_LIMIT,
@@ -110,21 +110,21 @@ pub(crate) fn upkeep(interrupt: &WorkflowCancellationToken) -> ActivityOptions {
         .build()
 }
 
-/// How long a look at all that waits may take: a sweep looks at so much only as it can see in half of that.
+/// The time limit of the look at all waiting orders. A sweep looks only at as much as it can see in half of this time.
 pub const SWEEPING_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// How long the activities of a sweep may take, and an attempt of them.
+/// The time limit of a sweep's activities, with all attempts.
 const SWEEPING_TIMEOUTS: ActivityCloseTimeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
     schedule_to_close: SWEEPING_TIMEOUT.saturating_mul(2),
     start_to_close: SWEEPING_TIMEOUT,
 };
 
-/// Options of the activities of a sweep. What fails again and again is left to the next sweep.
+/// Options of a sweep's activities. If one keeps failing, the next sweep does the work.
 pub(crate) fn sweeping() -> ActivityOptions {
     ActivityOptions::with_close_timeouts(SWEEPING_TIMEOUTS).retry_policy(sweeping_retries()).build()
 }
 
-/// Options of telling what a sweep found: an attempt says how far it is, and the next one goes on there.
+/// Options of reporting a sweep's findings. An attempt reports its progress, and the next one continues there.
 pub(crate) fn announcing() -> ActivityOptions {
     ActivityOptions::with_close_timeouts(SWEEPING_TIMEOUTS)
         .heartbeat_timeout(HEARTBEAT_TIMEOUT)
@@ -136,10 +136,10 @@ fn sweeping_retries() -> RetryPolicy {
     RetryPolicy::builder().initial_interval(Duration::from_secs(1)).backoff_coefficient(2.0).maximum_attempts(3).build()
 }
 
-/// How long one attempt at a part of an import may take; a worker that is silent is found by its heartbeat long before.
+/// The time limit of one attempt at a part of an import. The heartbeat detects a dead worker long before.
 const IMPORTING_TIMEOUT: Duration = Duration::from_hours(6);
 
-/// Options of an import's activity: it is tried again without end, and goes on where the attempt before was.
+/// Options of an import's activity. It is retried without limit, and continues where the previous attempt stopped.
 pub(crate) fn importing() -> ActivityOptions {
     let retry = RetryPolicy::builder()
         .initial_interval(Duration::from_secs(1))
@@ -152,8 +152,8 @@ pub(crate) fn importing() -> ActivityOptions {
         .build()
 }
 
-/// Options of what an entity tells others after its workflow task was recorded, on its own queue: retried without end, and its
-/// cancellation waits until it is over.
+/// Options of the messages that an entity sends after its workflow task was recorded, on its own queue. They are retried without limit,
+/// and a cancellation waits until they are over.
 pub(crate) fn recorded(interrupt: &WorkflowCancellationToken) -> ActivityOptions {
     let retry = RetryPolicy::builder()
         .initial_interval(Duration::from_millis(200))
@@ -167,7 +167,7 @@ pub(crate) fn recorded(interrupt: &WorkflowCancellationToken) -> ActivityOptions
         .build()
 }
 
-/// Options of every local activity. A cancelled workflow does not cancel them: nothing of an entity ends half-done.
+/// Options of all local activities. Cancelling the workflow does not cancel them, so that an entity never leaves work half done.
 pub(crate) fn local() -> LocalActivityOptions {
     let retry = RetryPolicy::builder()
         .initial_interval(Duration::from_millis(200))

@@ -38,27 +38,27 @@ use crate::{activity_options, names, raw_json, reset, search_attributes, unanswe
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
 #[workflow]
 pub struct CustomerEntity {
-    /// The seed of random numbers with which the run's history began.
+    /// The random seed with which the run's history began.
     began_with: u64,
     machine: Customer,
     start: StartArgument,
-    /// What the handlers took and the main routine did not yet.
+    /// Inputs that the handlers received and the main routine has not processed yet.
     inbox: VecDeque<CameIn>,
-    /// What the machine wants done and was not begun yet.
+    /// Effects that the machine wants and that have not started yet.
     effects: Vec<Effect>,
-    /// Actions taken in this run.
+    /// The number of actions received in this run.
     actions: u64,
-    /// Answers to actions that their handlers did not give yet.
+    /// Answers to actions that their handlers have not returned yet.
     answers: BTreeMap<u64, Result<ActionDone, Refusal>>,
-    /// Signals taken in this run.
+    /// The number of signals received in this run.
     signals: u32,
-    /// Where it is to live.
+    /// What it was told about the task queue that it must be on.
     residence: Residence,
-    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
+    /// Why the machine cannot continue, if its state cannot be read.
     unreadable: Option<String>,
-    /// What the machine is told first in this run, and when the run began.
+    /// The machine's first input in this run, and the start time of the run.
     first: (Timestamp, Option<Input>),
-    /// Whether this run came of a reset: what it calls may have been sent before. It decides no command.
+    /// Whether a reset created this run: its calls may have been sent before. It decides no command.
     is_of_reset_run: bool,
 }
 
@@ -74,27 +74,27 @@ struct AskedResource {
     resource: ResourceId,
 }
 
-/// The argument of the signal by which a customer says again what it has and wants.
+/// The argument of the signal that makes a customer repeat what it has and wants.
 #[derive(Deserialize)]
 struct AskedToReassert {
-    /// Of which resource; of all where there is none.
+    /// The resource. All resources if it is missing.
     #[serde(default)]
     resource: Option<ResourceId>,
-    /// Whether the two were seen to contradict each other for longer than messages take.
+    /// Whether the two have disagreed for longer than messages take.
     #[serde(default)]
     lasting: bool,
-    /// Then: the epoch by which the resource says that somebody holds it.
+    /// If so: the epoch by which the resource says that it is held.
     #[serde(default)]
     above: Epoch,
 }
 
-/// What comes in.
+/// An input.
 pub(crate) enum CameIn {
-    /// For the machine as it is.
+    /// An input for the machine, unchanged.
     Input(Input),
-    /// A person's action, whose answer is kept under this number.
+    /// An operator's action. Its answer is kept under this number.
     Action(u64, Action),
-    /// Where it is to live.
+    /// The queue that the entity must move to.
     Home(ToldHome),
 }
 
@@ -130,7 +130,7 @@ impl CustomerEntity {
         }
     }
 
-    /// Carries out what the machine wants done, until the run has become long.
+    /// Performs what the machine wants, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         live(context).await;
@@ -138,14 +138,14 @@ impl CustomerEntity {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// One CloudEvent in structured JSON. Whatever it is, it ends as one order or one rejected event.
+    /// One CloudEvent in structured JSON. Every event ends as one order or as one rejected event.
     #[signal(name = "submit")]
     pub fn submit(&mut self, _context: &mut SyncWorkflowContext<Self>, event: RawValue) {
         let event = Event::from_slice(raw_json::bytes(&event), self.machine.limits.event_bytes_max);
         self.signalled(Input::Submitted(event));
     }
 
-    /// An envelope with what a resource says.
+    /// An envelope with a resource's message.
     #[signal(name = "from_resource")]
     pub fn from_resource(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let input = match raw_json::read::<Envelope<ToCustomer>>(&envelope) {
@@ -161,8 +161,8 @@ impl CustomerEntity {
         self.signalled(input);
     }
 
-    /// A resource's entity was terminated, and does not know what this customer has and wants of it: `{"resource":…}`, or
-    /// `{}` for all resources. It is said again, which changes nothing where it is known.
+    /// A resource's entity was terminated and does not know what this customer has and wants of it: `{"resource":…}`, or `{}` for all
+    /// resources. The customer repeats it, which changes nothing if it is already known.
     #[signal(name = "reassert")]
     pub fn reassert(&mut self, _context: &mut SyncWorkflowContext<Self>, argument: RawValue) {
         let input = match raw_json::read::<AskedToReassert>(&argument) {
@@ -178,7 +178,7 @@ impl CustomerEntity {
         self.signalled(input);
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`Home`](interlock_domain::routing::Home): the entity must move there as soon as it has nothing in flight.
     #[signal(name = "move_to")]
     pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
         match raw_json::read(&home) {
@@ -193,7 +193,7 @@ impl CustomerEntity {
         }
     }
 
-    /// A person's action. Answers `{"done":…}` or `{"refused":{…}}`.
+    /// An operator's action. Returns `{"done":…}` or `{"refused":{…}}`.
     #[update(name = "act")]
     pub async fn act(
         context: &mut WorkflowContext<Self>,
@@ -213,13 +213,13 @@ impl CustomerEntity {
         })
     }
 
-    /// All that the customer shows of itself.
+    /// The customer's whole state, as shown to users.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> CustomerView {
         self.machine.view()
     }
 
-    /// One order: `{"order_id":…}`; null where it is not known.
+    /// One order: `{"order_id":…}`. Null if it is unknown.
     #[query(name = "order")]
     pub fn order(
         &self,
@@ -230,7 +230,7 @@ impl CustomerEntity {
         Ok(self.machine.order_view(&order_id))
     }
 
-    /// A page of its open orders: the argument is an [`OrderFilter`], the answer an
+    /// A page of its open orders. The argument is an [`OrderFilter`], the answer an
     /// [`OrderPage`](interlock_domain::customer::OrderPage).
     #[query(name = "orders")]
     pub fn orders(
@@ -242,7 +242,7 @@ impl CustomerEntity {
         Ok(self.machine.open_orders(&filter))
     }
 
-    /// Why an order waits, as far as this customer knows: `{"order_id":…}`; null where it is not known. The answer is a
+    /// Why an order waits, as far as this customer knows: `{"order_id":…}`. Null if the order is unknown. The answer is a
     /// [`Chain`](interlock_domain::customer::Chain).
     #[query(name = "why")]
     pub fn why(
@@ -266,7 +266,7 @@ impl CustomerEntity {
         Ok(self.machine.keeps(&resource))
     }
 
-    /// All leases that this customer has: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
+    /// All leases of this customer: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
     #[query(name = "leases")]
     pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> LeasesHeld {
         self.machine.leases_held()
@@ -304,7 +304,7 @@ impl Entity for CustomerEntity {
     fn cause(&self, _now: Timestamp, input: &CameIn) -> Cause {
         match input {
             CameIn::Input(input) => input.cause(),
-            // It makes the machine do nothing.
+            // The machine does nothing with it.
             CameIn::Home(_) => Cause::Message,
             CameIn::Action(..) => Cause::Other,
         }
@@ -432,7 +432,7 @@ impl Entity for CustomerEntity {
     }
 }
 
-/// Calls a target. None where the run is to end and nothing of the call is on its way.
+/// Calls a target. `None` if the run must end and the call has sent nothing.
 async fn provision(
     context: WorkflowContext<CustomerEntity>,
     interrupt: WorkflowCancellationToken,
@@ -444,7 +444,7 @@ async fn provision(
     let options = activity_options::provision(queue, &request, identity::now(context.workflow_time()), &interrupt);
     let (expires, proof) = (request.expires_at.is_some(), request.proof);
     let mut request = request;
-    // The run that was reset may have sent it, unseen by this one.
+    // The run that was reset may have sent it without this run knowing.
     request.maybe_sent |= context.state(|entity| entity.is_of_reset_run);
     match context.execute_activity(TargetActivities::provision, request, options).await {
         Ok(answer) if answer.is_proven(proof) => Some(Input::StepEnded { order, step, outcome: answer.outcome }),
@@ -452,7 +452,7 @@ async fn provision(
             let said = format!("completed as {}", answer.outcome.class());
             Some(Input::StepEndedByHand { order, step, said })
         }
-        // The next run begins it as if it had not begun.
+        // The next run starts it as if it had never started.
         Err(failure) if interrupt.is_cancelled() && is_settled(&failure) => None,
         Err(_) if interrupt.is_cancelled() => Some(Input::StepInterrupted { order, step }),
         Err(failure)
@@ -468,7 +468,7 @@ async fn provision(
     }
 }
 
-/// Whether a call that was cancelled is known to have left nothing on its way.
+/// Whether a cancelled call is known to have nothing in flight.
 fn is_settled(failure: &ActivityExecutionError) -> bool {
     match failure.cause() {
         Some(IncomingError::Application(cause)) => cause.type_name().is_some_and(is_settled_failure),

@@ -1,6 +1,6 @@
-//! What the activities of Interlock take and answer. They are implemented elsewhere, in this language or another.
+//! The inputs and outputs of Interlock's activities. Other crates implement them, or programs in other languages.
 //!
-//! Every input says whose it is: the tenant is part of it.
+//! Every input contains the tenant that it belongs to.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,43 +30,44 @@ pub use target_activities::{LookUp as LookUpActivity, Provision as ProvisionActi
 pub use target_upkeep::{Probe as ProbeActivity, SetLimit as SetLimitActivity};
 pub use tenant_upkeep::TenantStep as TenantStepActivity;
 
-/// What a tenant's activities are given.
+/// The input of a tenant's activities.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantStep {
     /// The tenant.
     pub tenant: TenantId,
-    /// What is to be prepared; none to count the customers with open orders.
+    /// What to prepare. `None`: count the customers with open orders.
     pub step: Option<Step>,
-    /// What is set for the tenant by whoever on-boards it: who has other settings does not prepare it. None where nobody said.
+    /// The settings that were given when the tenant was on-boarded. A worker with other settings does not prepare the tenant. `None` if
+    /// none were given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outlook: Option<TenantOutlook>,
 }
 
-/// What a tenant's activities answer.
+/// The answer of a tenant's activities.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum TenantStepAnswer {
-    /// It is well.
+    /// Success.
     Done {
         /// What was found or done, in a sentence.
         detail: String,
     },
-    /// So many customers have open orders.
+    /// The number of customers with open orders.
     Counted {
         /// How many.
         customers: u64,
     },
-    /// It is not well.
+    /// Failure.
     Failed {
-        /// Why.
+        /// The reason.
         fault: StepFault,
     },
 }
 
-/// What a part's workflow, and its activity, are given.
+/// The input of a part's workflow and of its activity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartInput {
-    /// Whose list it is.
+    /// The tenant of the list.
     pub tenant: TenantId,
     /// The part.
     pub part: ImportPart,
@@ -90,7 +91,7 @@ pub struct Notification {
     pub messages: Vec<(CustomerRef, ToCustomer)>,
 }
 
-/// The question who has a resource, to its authority.
+/// A request to a resource's authority for its holder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LookUp {
     /// The tenant in whose name it is asked.
@@ -99,67 +100,67 @@ pub struct LookUp {
     pub authority: Authority,
     /// The resource.
     pub resource: ResourceId,
-    /// What the answer is to repeat, so that it can be told from a result that a person gave in Temporal; none where the
-    /// target's workers are not known to repeat it.
+    /// The proof that the answer must repeat, which tells it from a result that an operator entered in Temporal. `None` if the target's
+    /// workers are not known to repeat proofs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Uuid>,
 }
 
-/// The rate limit that a target's queue is to get, in all namespaces in which it is called.
+/// The rate limit to set on a target's queue, in all namespaces in which it is called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LimitSetting {
     /// The target.
     pub target: TargetId,
-    /// The limit over all namespaces together, and why.
+    /// The limit for all namespaces together, and its reason.
     pub standing: Standing,
 }
 
-/// The question whether a target is there, and how its queue stands.
+/// A request to check whether a target is up, and to read the state of its queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetProbe {
     /// The target.
     pub target: TargetId,
 }
 
-/// What the sweep that ended last remembered, and what this one saw.
+/// What the last sweep remembered, and what this one saw.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SweepSeen {
-    /// What sweeps have found so far.
+    /// All findings of sweeps so far.
     pub ledger: Ledger,
-    /// What is worth telling now, as far as it can be remembered.
+    /// The findings that are worth reporting now, as far as they can be remembered.
     pub found: Vec<Finding>,
-    /// How many others there are of each cause.
+    /// The number of other findings of each cause.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<Cause, u64>,
-    /// How much there is of what waits, as far as this one saw.
+    /// The amount of waiting work, as far as this sweep saw.
     #[serde(default)]
     pub tally: Tally,
-    /// Who did not answer, of those of whom something is known.
+    /// The known entities that did not answer.
     pub unanswered: BTreeSet<String>,
-    /// Whether it could not be found out who waits, so that only targets were looked at.
+    /// Whether the waiting entities could not be listed, so that the sweep looked only at targets.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub customers_unseen: bool,
-    /// Where the next sweep goes on; none where all was looked at.
+    /// Where the next sweep continues. `None` if this one saw everything.
     pub cursor: Option<String>,
-    /// Targets whose entities do not run, and could not be started again by the look: somebody terminated them, perhaps while
-    /// the target's queue stood still.
+    /// Targets whose entities do not run and could not be restarted by the look. Somebody terminated them, perhaps while the target's
+    /// queue was stopped.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub targets_not_running: BTreeSet<TargetId>,
-    /// What resources and customers said of leases; none where a worker of an earlier build looked.
+    /// What resources and customers reported about leases. `None` if a worker of an earlier build looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leases: Option<LeasesSeen>,
 }
 
-/// What came of comparing resources with customers.
+/// The result of comparing resources with customers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeasesSeen {
-    /// What is to be remembered of leases now.
+    /// What to remember about leases now.
     pub ledger: LeaseLedger,
-    /// What is new.
+    /// The new findings.
     pub news: LeaseNews,
 }
 
-/// The activities that entities run within their own workflow tasks: short, idempotent, of Temporal itself.
+/// The activities that entities run within their own workflow tasks. They are short, idempotent, and call only Temporal.
 pub struct LocalActivities;
 
 #[activity_definitions]
@@ -177,15 +178,15 @@ impl LocalActivities {
         unimplemented!()
     }
 
-    /// Sends a resource's messages to customers, and says of each whether there was anybody.
+    /// Sends a resource's messages to customers, and returns for each whether its customer runs.
     #[activity(name = "notify")]
     pub fn notify(notification: Notification) -> Vec<Delivery> {
         unimplemented!()
     }
 }
 
-/// The same activities, run as normal ones on the entity's own queue: for what may leave only once the workflow task that
-/// decided it is recorded. Their answers repeat the receipt of the request.
+/// The same activities as normal ones on the entity's own queue, for messages that may be sent only after the workflow task that
+/// decided them is recorded. Their answers repeat the receipt of the request.
 pub struct RecordedActivities;
 
 #[activity_definitions]
@@ -203,7 +204,7 @@ impl RecordedActivities {
         unimplemented!()
     }
 
-    /// Sends a resource's messages to customers, and says of each whether there was anybody.
+    /// Sends a resource's messages to customers, and returns for each whether its customer runs.
     #[activity(name = "notify_recorded")]
     pub fn notify_recorded(request: Requested<Notification>) -> Receipted<Vec<Delivery>> {
         unimplemented!()
@@ -216,7 +217,7 @@ pub struct TargetActivities;
 #[activity_definitions]
 #[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
 impl TargetActivities {
-    /// Carries out one step at its target.
+    /// Performs one step at its target.
     #[activity(name = "provision")]
     pub fn provision(request: ProvisionRequest) -> ProvenOutcome {
         unimplemented!()
@@ -229,45 +230,45 @@ impl TargetActivities {
     }
 }
 
-/// The activities that target entities run, on the jobs queues. They are no tenant's.
+/// The activities that target entities run, on the jobs queues. They belong to no tenant.
 pub struct TargetUpkeep;
 
 #[activity_definitions]
 #[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
 impl TargetUpkeep {
-    /// Tells the server the rate limit of a target's queue.
+    /// Sets the rate limit of a target's queue on the server.
     #[activity(name = "set_limit")]
     pub fn set_limit(setting: LimitSetting) {
         unimplemented!()
     }
 
-    /// Asks a target whether it is there, and the server how the target's queue stands.
+    /// Asks a target whether it is up, and the server for the state of the target's queue.
     #[activity(name = "probe")]
     pub fn probe(probe: TargetProbe) -> ProbeAnswer {
         unimplemented!()
     }
 }
 
-/// The activities of a sweep, on a jobs queue of the namespace that is swept. They are no tenant's.
+/// The activities of a sweep, on a jobs queue of the namespace. They belong to no tenant.
 pub struct Sweeping;
 
 #[activity_definitions]
 #[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
 impl Sweeping {
-    /// Looks at all that waits in the namespace, has those say it again who wait for what nobody knows of, and starts the
-    /// entities of targets again that do not run.
+    /// Looks at all waiting work of the namespace, makes customers repeat claims that no resource knows of, and restarts the entities
+    /// of targets that do not run.
     #[activity(name = "sweep")]
     pub fn look() -> SweepSeen {
         unimplemented!()
     }
 
-    /// Tells what is new: as log lines, metrics and, where one is configured, to the webhook.
+    /// Reports new findings: in the log, in metrics and, if one is configured, to the webhook.
     #[activity(name = "announce")]
     pub fn announce(news: News) {
         unimplemented!()
     }
 
-    /// Tries once more to start the entities of these targets again. Each asks how its target and its queue stand.
+    /// Tries again to restart the entities of these targets. Each then reads the state of its target and queue.
     #[activity(name = "revive_targets")]
     pub fn revive(targets: BTreeSet<TargetId>) {
         unimplemented!()
@@ -280,7 +281,7 @@ pub struct Importing;
 #[activity_definitions]
 #[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
 impl Importing {
-    /// Tells the ledger who has what, line by line, and says what became of the lines.
+    /// Writes the holders of a list to the ledger, line by line, and returns the result of each line.
     #[activity(name = "import_part")]
     pub fn import_part(input: PartInput) -> PartReport {
         unimplemented!()
@@ -293,7 +294,7 @@ pub struct TenantUpkeep;
 #[activity_definitions]
 #[allow(clippy::needless_pass_by_value, reason = "a definition has no body that could consume its argument")]
 impl TenantUpkeep {
-    /// Prepares or checks what a tenant needs, or counts what is left of it.
+    /// Prepares or checks what a tenant needs, or counts its remaining work.
     #[activity(name = "tenant_step")]
     pub fn tenant_step(step: TenantStep) -> TenantStepAnswer {
         unimplemented!()
@@ -304,20 +305,20 @@ impl TenantUpkeep {
 mod tests {
     use super::*;
 
-    /// Says of which field an input of this type complains when it has none at all.
+    /// The field that an input of this type reports as missing if it has no fields.
     fn needs_first<T: serde::de::DeserializeOwned>() -> String {
         serde_json::from_str::<T>("{}").err().unwrap().to_string()
     }
 
     #[test]
-    fn no_input_that_is_a_tenants_can_be_without_its_tenant() {
+    fn every_input_that_belongs_to_a_tenant_requires_the_tenant() {
         assert!(needs_first::<CustomerRef>().contains("`tenant`"));
         assert!(needs_first::<ProvisionRequest>().contains("`tenant`"));
         assert!(needs_first::<LookUp>().contains("`tenant`"));
         // These name customers, and customers name their tenants.
         assert!(needs_first::<Admission>().contains("`customer`"));
         assert!(needs_first::<Sending>().contains("`from`"));
-        // A resource that tenants share is its realm's; each message names its customer.
+        // A resource that tenants share belongs to its realm. Each message names its customer.
         assert!(needs_first::<Notification>().contains("`realm`"));
     }
 }

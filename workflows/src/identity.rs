@@ -1,4 +1,4 @@
-//! Who an entity is: its workflow id decides, whatever its start argument says.
+//! The identity of an entity. Its workflow id decides, not its start argument.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,25 +12,25 @@ use crate::start_argument::StartArgument;
 /// Hexadecimal digits of a hidden resource id: an HMAC-SHA256.
 const HIDDEN_ID_DIGITS: usize = 64;
 
-/// Who a customer entity is.
+/// The identity of a customer entity.
 pub(crate) struct CustomerIdentity {
     pub(crate) me: CustomerRef,
-    /// What the next run is started with.
+    /// The start argument of the next run.
     pub(crate) start: StartArgument,
-    /// What the start argument says, where it is not what the workflow id says.
+    /// The start argument's identity, if it differs from that of the workflow id.
     pub(crate) misidentified: Option<String>,
 }
 
-/// Who a resource entity is.
+/// The identity of a resource entity.
 pub(crate) struct ResourceIdentity {
     pub(crate) realm: RealmId,
     pub(crate) id: ResourceId,
-    /// What the next run is started with.
+    /// The start argument of the next run.
     pub(crate) start: StartArgument,
 }
 
-/// Who a customer entity is. One whose workflow id is none that Interlock makes, or whose start argument says
-/// otherwise, has every event end as rejected.
+/// The identity of a customer entity. If Interlock did not create the workflow id, or if the start argument differs from it, every
+/// event of the entity is rejected.
 pub(crate) fn of_customer(workflow_id: &str, argument: &RawValue) -> CustomerIdentity {
     let (me, is_entity) = match workflow_id.parse() {
         Ok(EntityAddress::Customer(me)) => (me, true),
@@ -42,7 +42,7 @@ pub(crate) fn of_customer(workflow_id: &str, argument: &RawValue) -> CustomerIde
     CustomerIdentity { me, start, misidentified }
 }
 
-/// Who a resource entity is. Where the workflow id hides the resource's id, the start argument says it.
+/// The identity of a resource entity. If the workflow id hides the resource's id, the start argument gives it.
 pub(crate) fn of_resource(workflow_id: &str, argument: &RawValue) -> ResourceIdentity {
     let (realm, id) = match workflow_id.parse() {
         Ok(EntityAddress::Resource { realm, kind, key }) => {
@@ -61,7 +61,7 @@ fn is_hidden(key: &str) -> bool {
     key.len() == HIDDEN_ID_DIGITS && key.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
 }
 
-/// The customer of an entity that has none: nobody's events name it.
+/// The customer of an entity that has none. No event names it.
 fn nobody() -> CustomerRef {
     let id = "none".to_owned();
     CustomerRef {
@@ -86,7 +86,7 @@ pub(crate) fn start_time(view: &WorkflowContextView) -> Timestamp {
     now(view.start_time())
 }
 
-/// A time of the workflow in the unit of the machines.
+/// A time of the workflow in the machines' unit.
 pub(crate) fn now(time: Option<SystemTime>) -> Timestamp {
     let since_epoch = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
@@ -104,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_is_who_its_workflow_id_says() {
+    fn a_customers_identity_comes_from_its_workflow_id() {
         let identity = of_customer("acme/customer/A%2F1", &argument("acme", "A/1"));
         assert_eq!((identity.me.tenant.as_str(), identity.me.customer.as_str()), ("acme", "A/1"));
         assert_eq!(identity.misidentified, None);
     }
 
     #[test]
-    fn a_start_argument_that_says_otherwise_is_noticed() {
+    fn a_start_argument_that_differs_is_noticed() {
         let identity = of_customer("acme/customer/A1", &argument("acme", "B1"));
         assert_eq!(identity.me.customer.as_str(), "A1");
         assert_eq!(identity.misidentified.as_deref(), Some("acme/B1"));

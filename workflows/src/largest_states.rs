@@ -1,5 +1,5 @@
-//! The largest entities that the limits allow fit into half of what the server takes as one payload, whatever producers
-//! send: an entity that could not hand its state to its next run would be stuck for good.
+//! The largest entities that the limits allow fit into half of the server's limit for one payload, whatever producers send. An entity
+//! that could not pass its state to its next run would be stuck for ever.
 
 use std::collections::BTreeMap;
 
@@ -23,15 +23,15 @@ use serde_json::{Value, json};
 
 use crate::start_argument::{StartArgument, carried, carry};
 
-/// What the server takes as the payloads of one command, in bytes.
+/// The server's limit for the payloads of one command, in bytes.
 const PAYLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// The longest id of a customer, in bytes as it stands in a workflow id.
+/// The longest id of a customer, in bytes of a workflow id.
 const CUSTOMER_ID_BYTES_MAX: usize = 250;
-/// The numbers that a customer has: no limit says how many, and few have so many.
+/// The numbers of a customer. There is no limit, but few customers have this many.
 const HELD: usize = 200;
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 
-/// Text that cannot be compressed to less than six bits a byte: the same from test to test.
+/// Text that cannot be compressed to less than six bits a byte. It is the same in every test.
 struct Noise(u64);
 
 impl Noise {
@@ -53,13 +53,13 @@ impl Noise {
     }
 }
 
-/// A customer that is given events and answers, as the activities would.
+/// A customer that gets events and answers, as the activities would send them.
 struct Busy {
     machine: Customer,
-    /// What a resource answers to a claim.
+    /// A resource's answer to a claim.
     answer: ClaimAnswer,
     events: usize,
-    /// No two events happen at the same time, or chance decides which is younger.
+    /// No two events have the same time, since chance would decide which is younger.
     now: Timestamp,
 }
 
@@ -69,7 +69,7 @@ impl Busy {
         Self { machine: Customer::new(me, Incarnation(NOW.0)), answer, events: 0, now: NOW }
     }
 
-    /// One more event; carries out all that comes of it but calls, which it gives back.
+    /// Adds one event and performs its effects, except calls, which it returns.
     fn submit(&mut self, event_type: &str, data: &Value) -> Vec<(OrderId, usize)> {
         self.events += 1;
         self.now = self.now.plus_ms(1);
@@ -126,7 +126,7 @@ impl Busy {
         }
     }
 
-    /// One more order, done to its end.
+    /// One more order, from start to end.
     fn done(&mut self, event_type: &str, data: &Value) {
         let mut calls = self.submit(event_type, data);
         while let Some((order, step)) = calls.pop() {
@@ -140,7 +140,7 @@ fn assigned(number: usize) -> Value {
     json!({"imsi": "001010000000001", "msisdn": format!("1206{number:07}")})
 }
 
-/// Bytes of the payloads in which a machine travels; it arrives as it was.
+/// The bytes of a machine's payloads. It checks that the machine can be read back unchanged.
 fn bytes_of<M>(machine: &M) -> usize
 where
     M: Serialize + DeserializeOwned,
@@ -148,7 +148,7 @@ where
     let start = StartArgument { tenant_id: "operator".to_owned(), entity_id: "customer".to_owned() };
     let argument = carry(&start, &Residence::default(), machine).unwrap();
     let arrived = serde_json::to_value(carried::<M>(&argument).unwrap()).unwrap();
-    assert!(arrived == serde_json::to_value(machine).unwrap(), "it does not arrive as it was");
+    assert!(arrived == serde_json::to_value(machine).unwrap(), "the machine was changed on its way");
     argument.payloads.iter().map(|payload| payload.data.len()).sum()
 }
 
@@ -161,7 +161,7 @@ where
     assert!(bytes <= PAYLOAD_BYTES_MAX / 2, "{what}: {bytes} bytes");
 }
 
-/// A customer with all the past that is remembered: resources held and given back, a full journal, a full memory.
+/// A customer with the largest past that is remembered: resources held and released, a full journal, a full memory.
 fn with_a_past(customer: &str) -> Busy {
     let granted = ClaimAnswer::Granted { epoch: Epoch(u64::try_from(NOW.0).unwrap()), registered: false, recall: None };
     let mut busy = Busy::new(customer, granted);
@@ -186,7 +186,7 @@ fn a_customer_with_all_the_orders_and_all_the_past_that_it_may_have_can_travel()
     for number in 0..1_000 {
         busy.submit("number.assigned", &assigned(5_000 + number));
     }
-    // So many of the usual orders it may have.
+    // It may have this many ordinary orders.
     assert_eq!((busy.machine.orders.len(), busy.machine.counts.rejected), (1_000, 0));
     fits("1,000 orders for a number", &busy.machine);
     busy.submit("number.assigned", &assigned(6_000));
@@ -208,7 +208,7 @@ fn a_customer_whose_orders_are_as_large_as_they_may_be_is_limited_by_its_state_a
     fits("orders of 15 KiB of noise each", &busy.machine);
 }
 
-/// Has the machine remember as many order ids as it may, all of them of events that said when they happened.
+/// Makes the machine remember the most order ids, all of events with a time.
 fn with_all_digests(busy: &mut Busy) {
     let max = busy.machine.limits.order_digests_max;
     let mut noise = Noise(7);
@@ -229,7 +229,7 @@ fn the_ids_of_all_orders_that_are_remembered_take_24_bytes_each_and_less_where_t
     let (plain, bytes) = (serde_json::to_vec(&busy.machine).unwrap().len() - plain, bytes_of(&busy.machine) - bytes);
     println!("{max} digests: {plain} bytes of JSON travel as {bytes}");
     assert!((24 * max..25 * max).contains(&plain), "{plain} bytes of JSON");
-    // How well digits are compressed depends on the zlib that a build has.
+    // How well digits are compressed depends on the zlib of the build.
     assert!((12 * max..24 * max).contains(&bytes), "{bytes} bytes");
 }
 
@@ -255,7 +255,7 @@ fn the_largest_customer_that_also_remembers_as_many_order_ids_as_it_may_can_trav
 }
 
 #[test]
-fn what_waits_for_admission_counts_as_what_it_becomes() {
+fn events_that_wait_for_admission_count_like_the_orders_they_become() {
     let mut noise = Noise(2);
     let mut busy = Busy::new("customer", ClaimAnswer::Queued);
     let event = |number: usize, noise: &mut Noise| {
@@ -264,7 +264,7 @@ fn what_waits_for_admission_counts_as_what_it_becomes() {
             "subject": "customer", "data": data});
         Event::from_value(&event, usize::MAX).unwrap()
     };
-    // All of them come in before the first is admitted.
+    // All of them arrive before the first is admitted.
     let effects: Vec<Effect> =
         (0..1_000).flat_map(|number| busy.machine.step(NOW, Input::Submitted(Ok(event(number, &mut noise))))).collect();
     fits("an inbox of noise", &busy.machine);
@@ -277,7 +277,7 @@ fn what_waits_for_admission_counts_as_what_it_becomes() {
     assert_eq!(busy.machine.orders.len() as u64 + counts.rejected, 1_000);
 }
 
-/// A resource for which so many tickets wait as may, and how many that are.
+/// A resource with its maximum of waiting tickets, and their number.
 fn crowd(mut customer: impl FnMut(usize) -> String) -> (Resource, usize) {
     let id: ResourceId = "msisdn/12065550100".parse().unwrap();
     let mut resource = Resource::new("operator".parse().unwrap(), id.clone());
@@ -303,7 +303,7 @@ fn crowd(mut customer: impl FnMut(usize) -> String) -> (Resource, usize) {
             return (resource, tickets_max);
         }
     }
-    panic!("more tickets wait than may");
+    panic!("more tickets wait than the limit allows");
 }
 
 #[test]

@@ -1,9 +1,8 @@
-//! The entity workflows: thin shells around the machines of `interlock-domain`, and the definitions of the activities
-//! that they use.
+//! The entity workflows: thin shells around the machines of `interlock-domain`, and the definitions of the activities that they use.
 //!
-//! A shell decides nothing. Its handlers take raw JSON, never panic, and only append what came; its main routine
-//! feeds the machine, carries out what it wants done, and feeds back what became of it (`life.rs`). The rules that such code must keep to be
-//! replayed are in `clippy.toml` beside this crate's `Cargo.toml`, as far as a tool can check them.
+//! A shell decides nothing. Its handlers receive raw JSON, never panic, and only append their input; its main routine feeds the
+//! machine, performs the effects that it wants, and feeds back their results (`life.rs`). `clippy.toml` next to this crate's
+//! `Cargo.toml` has the rules for replayable code, as far as a tool can check them.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod activity_options;
@@ -24,6 +23,7 @@ mod search_attributes;
 mod start_argument;
 mod sweep;
 mod target_entity;
+mod task_cuts;
 mod tenant;
 mod unanswered;
 mod watched;
@@ -42,12 +42,15 @@ pub use resource_import::{LinesUnreadable, ResourceImport, ResourceImportPart, p
 pub use start_argument::StartArgument;
 pub use sweep::Sweep;
 pub use target_entity::{TargetEntity, TargetStart};
+pub use task_cuts::task_before;
 pub use tenant::TenantEntity;
 pub use unanswered::unanswered;
 pub use watched::watch_on_this_thread;
 
-/// Names on the wire: workflow types, and their signals, queries and updates.
+/// Names on the wire: workflow types, signals, queries and updates.
 pub mod names {
+    /// The search attributes that Interlock writes. All are of type Keyword and hold no personal data.
+    pub const SEARCH_ATTRIBUTES: [&str; 3] = ["InterlockTenant", "InterlockEntityKind", "InterlockState"];
     /// Workflow type of a customer entity.
     pub const CUSTOMER_ENTITY: &str = "CustomerEntity";
     /// Workflow type of a resource entity.
@@ -56,17 +59,17 @@ pub mod names {
     pub const TARGET_ENTITY: &str = "TargetEntity";
     /// Workflow type of a tenant.
     pub const TENANT_ENTITY: &str = "TenantEntity";
-    /// Memo of a tenant: whether its new events are refused.
+    /// Memo of a tenant: whether its new events are rejected.
     pub const MEMO_CLOSED: &str = "interlock_closed";
     /// Workflow type of an import of leases.
     pub const RESOURCE_IMPORT: &str = "ResourceImport";
     /// Workflow type of a part of an import.
     pub const RESOURCE_IMPORT_PART: &str = "ResourceImportPart";
-    /// Update to an import: somebody brings its list.
+    /// Update to an import: a client brings its list.
     pub const BEGIN: &str = "begin";
     /// Update to an import: a part of its list.
     pub const PART: &str = "part";
-    /// Update to an import: the list has come to its end.
+    /// Update to an import: the list is complete.
     pub const COMPLETE: &str = "complete";
     /// Workflow type of a sweep.
     pub const SWEEP: &str = "Sweep";
@@ -78,11 +81,11 @@ pub mod names {
     pub const CLAIM: &str = "claim";
     /// Signal to a resource: an envelope with a customer's message.
     pub const FROM_CUSTOMER: &str = "from_customer";
-    /// Signal to a target: an envelope with what a worker process says of its breaker.
+    /// Signal to a target: an envelope with a worker process's report about its breaker.
     pub const REPORT: &str = "report";
     /// Signal to a target: an envelope with its rules, as configured.
     pub const CONFIGURE: &str = "configure";
-    /// Query: all that an entity shows of itself.
+    /// Query: the whole state that an entity shows to users.
     pub const STATE: &str = "state";
     /// Query to a customer: one order.
     pub const ORDER: &str = "order";
@@ -92,15 +95,14 @@ pub mod names {
     pub const WHY: &str = "why";
     /// Query to a customer: why it still has a lease.
     pub const KEEPS: &str = "keeps";
-    /// Query to a customer: all leases that it has.
+    /// Query to a customer: all its leases.
     pub const LEASES: &str = "leases";
-    /// Signal to a customer: say again what it has and wants of a resource, `{"resource":"KIND/ID"}`, or of all, `{}`. For
-    /// whoever notices that a resource's entity was terminated. With `"lasting":true`, the sweep saw that the two contradict each
-    /// other for longer than messages take; `"above"` is the epoch by which the resource says that it is held then.
+    /// Signal to a customer: repeat what it has and wants of a resource, `{"resource":"KIND/ID"}`, or of all, `{}`. For callers that
+    /// notice that a resource's entity was terminated. `"lasting":true` means that the sweep saw the two disagree for longer than
+    /// messages take; `"above"` is then the epoch by which the resource says that it is held.
     pub const REASSERT: &str = "reassert";
-    /// Signal to an entity: go and live on this task queue as soon as nothing is under way; a
-    /// [`Home`](interlock_domain::routing::Home).
+    /// Signal to an entity: move to this task queue as soon as nothing is in flight; a [`Home`](interlock_domain::routing::Home).
     pub const MOVE_TO: &str = "move_to";
-    /// Update: a person's action.
+    /// Update: an operator's action.
     pub const ACT: &str = "act";
 }

@@ -1,26 +1,24 @@
-//! The life of an entity in one run, whatever entity it is: what comes in is taken in an order that replay repeats.
+//! The life of any entity in one run: inputs are processed in an order that replay repeats.
 //!
-//! A local activity's result is recorded in the workflow task in which the activity ran. The first time, though, a workflow
-//! may hear of it only in the next task, together with that task's signals (it happens where a query is answered while the
-//! activity is under way); in replay it hears of it alone, and earlier. So nothing that the shell does may depend on
-//! which of the two it was:
+//! The result of a local activity is recorded in the workflow task in which the activity ran. In the first execution, though, a
+//! workflow may see it only in the next task, together with that task's signals (this happens if a query is answered while the activity
+//! runs). In replay it sees the result alone, and earlier. So nothing that the shell does may depend on the difference:
 //!
-//! 1. Handlers only append what comes in. The main routine takes local results first, then what came in, then results of
-//!    calls, then the timer.
-//! 2. A local result is fed with the time of the input before it.
-//! 3. Whether the run is to end is judged only when something else than a local result came in.
+//! 1. Handlers only append their input. The main routine processes local results first, then inputs, then results of calls, then the
+//!    timer.
+//! 2. A local result is fed with the time of the previous input.
+//! 3. The decision to end the run is made only when an input other than a local result arrives.
 //!
-//! A local activity also runs before its workflow task is recorded, and the task may have to be attempted again. So the machine's
-//! effects run as local activities only if messages alone caused them; else they run as normal activities of the entity's own
-//! queue, which the server starts once the task that decided them is recorded ([`Recording`], design §4.15). Runs of 0.1.0 do
-//! without it until they continue as new ([`Edition`]).
+//! A local activity also runs before its workflow task is recorded, and the task may have to be retried. So the machine's effects run
+//! as local activities only if messages alone caused them. Other effects run as normal activities on the entity's own queue, which the
+//! server starts after the task that decided them is recorded ([`Recording`], design §4.15). Runs of 0.1.0 do not have this until they
+//! continue as new ([`Edition`]).
 //!
-//! Where an operator reset the workflow, the machine is told before it hears of anything else ([`ResetWatch`]), and goes on in
-//! another run.
+//! If an operator reset the workflow, the machine learns this before any other input ([`ResetWatch`]), and continues in another run.
 //!
-//! And a workflow task stays short, however much there is to do: the server keeps at most 100 signals that come while one is
-//! under way, and then has it done again from the start. Of an entity with a long inbox that is sent more all the time no task
-//! would ever end. So after some local activities in a row the task is left, and what they did is recorded.
+//! A workflow task must stay short, however much there is to do. The server keeps at most 100 signals that arrive during a task, and
+//! then fails the task, which starts again. For an entity with a long inbox and a steady stream of signals, no task would ever end. So
+//! after some consecutive local activities the task ends, and their results are recorded.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -39,83 +37,84 @@ use temporalio_workflow::{
 };
 
 use crate::reset::ResetWatch;
+use crate::task_cuts::TaskCuts;
 use crate::{identity, moving, watched};
 
-/// What an entity's shell says of itself.
+/// What the shell of an entity provides.
 pub(crate) trait Entity: Sized + 'static {
-    /// What comes in: messages, actions, results.
+    /// An input: messages, actions, results.
     type Input: 'static;
-    /// What the machine wants done.
+    /// An effect that the machine wants.
     type Effect: 'static;
     /// Its workflow type.
     const WORKFLOW_TYPE: &'static str;
-    /// Whether it runs local activities.
+    /// Whether it uses local activities.
     const HAS_LOCAL_ACTIVITIES: bool = false;
 
     /// The run begins, before any input is fed.
     fn begin_run(&mut self, _edition: Edition) {}
 
-    /// What the handlers took and the main routine did not yet.
+    /// Inputs that the handlers received and the main routine has not processed yet.
     fn inbox(&mut self) -> &mut VecDeque<Self::Input>;
-    /// Whether there is any.
+    /// Whether there are any.
     fn has_input(&self) -> bool;
-    /// Feeds the machine; what it wants done is kept for [`Entity::take_effects`].
+    /// Feeds the machine. The effects that it wants are kept for [`Entity::take_effects`].
     fn feed(&mut self, now: Timestamp, input: Self::Input);
-    /// Whether the machine wants something done.
+    /// Whether the machine wants any effects.
     fn has_effects(&self) -> bool;
-    /// What the machine wants done since the last time.
+    /// The effects that the machine has wanted since the last call.
     fn take_effects(&mut self) -> Vec<Self::Effect>;
-    /// Begins one effect. `leaves` is for those that are local activities otherwise.
+    /// Starts one effect. `leaves` is for effects that are normally local activities.
     fn begin(
         context: &WorkflowContext<Self>,
         effect: Self::Effect,
         interrupt: &WorkflowCancellationToken,
         leaves: Leaves,
     ) -> Begun<Self::Input>;
-    /// What an input rests on that is fed at this time.
+    /// The basis of an input that is fed at this time.
     fn cause(&self, _now: Timestamp, _input: &Self::Input) -> Cause {
         Cause::Other
     }
-    /// Whether what a local activity sends depends on the workflow time of a task that may not be recorded yet.
+    /// Whether the content of a local activity's messages depends on the workflow time of a task that may not be recorded yet.
     fn rests_on_clock(_effect: &Self::Effect) -> bool {
         false
     }
-    /// Whether a local activity is among what the machine wants done.
+    /// Whether a local activity is among the wanted effects.
     fn wants_local(&self) -> bool {
         false
     }
-    /// Whether the server is to record what so many local activities in a row did, before the next one begins.
+    /// Whether the server must record the results of this many consecutive local activities before the next one starts.
     fn is_to_record(&self, _locals_in_a_row: u32) -> bool {
         false
     }
-    /// Why the machine cannot go on, where that is so: what it knew cannot be read, and would be lost.
+    /// Why the machine cannot continue, if its state cannot be read and would be lost.
     fn unreadable(&self) -> Option<&str>;
-    /// Where it is to live.
+    /// The queue that it must move to.
     fn residence(&self) -> &Residence;
-    /// The argument for the next run: all that the machine knows.
+    /// The start argument of the next run, with the whole state of the machine.
     ///
     /// # Errors
-    /// Where that cannot be written as JSON.
+    /// If it cannot be written as JSON.
     fn carry(&self) -> Result<RawValue, serde_json::Error>;
-    /// Whether a run of this length is to end.
+    /// Whether a run of this length must end.
     fn due(&self, length: RunLength) -> ContinueAsNew;
-    /// Whether the machine has nothing under way.
+    /// Whether the machine has nothing in flight.
     fn is_idle(&self) -> bool;
-    /// Signals taken in this run.
+    /// The number of signals received in this run.
     fn signals(&self) -> u32;
     /// When the machine wants to be woken.
     fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
         None
     }
-    /// The run is over but for those who wait for an answer: what is not settled now is settled in the next run.
+    /// The run has ended, except for callers that wait for an answer. Everything unsettled is settled in the next run.
     fn closing(&mut self) {}
-    /// What the machine saw since the last time that is worth counting.
+    /// The machine's observations since the last call, for metrics.
     fn take_observations(&mut self) -> Vec<Observation> {
         Vec::new()
     }
-    /// The seed of random numbers with which the run's history began.
+    /// The random seed with which the run's history began.
     fn began_with(&self) -> u64;
-    /// The input that says that an operator reset the workflow; none where that is nothing to it.
+    /// The input that reports an operator's reset of the workflow. `None` if the reset does not concern it.
     fn was_reset() -> Option<Self::Input> {
         None
     }
@@ -125,46 +124,46 @@ pub(crate) trait Entity: Sized + 'static {
     }
 }
 
-/// What became of something under way, for the machine; none where the run is to end and the next one begins it again.
+/// The result of something in flight, for the machine. `None` if the run must end and the next one starts it again.
 pub(crate) type Ended<I> = Pin<Box<dyn Future<Output = Option<I>>>>;
 
-/// When what a machine tells others leaves.
+/// When a machine's messages to others are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaves {
-    /// Within the workflow task: by a local activity.
+    /// Within the workflow task, by a local activity.
     Within,
-    /// After the workflow task is recorded: by a normal activity. The number is the effect's own in this run. Replay comes to it
-    /// again; to the length of the history it does not, where a local result was heard late.
+    /// After the workflow task is recorded, by a normal activity. The number identifies the effect in this run. Replay gets the same
+    /// number; the length of the history would differ if a local result was seen late.
     Recorded(u32),
 }
 
-/// Something that was begun.
+/// A started effect.
 pub(crate) enum Begun<I> {
-    /// A local activity: at most one at a time.
+    /// A local activity, at most one at a time.
     Local(Ended<I>),
     /// A call on a task queue.
     Call(Ended<I>),
-    /// Something that was done by being begun: nothing comes of it.
+    /// An effect that is complete once it has started, and has no result.
     Done,
 }
 
-/// What happens next in a run.
+/// The next thing that happens in a run.
 enum Happening<I> {
     /// The local activity ended.
     Local(Option<I>),
-    /// Something came in.
+    /// An input arrived.
     CameIn,
     /// A call ended.
     Ended(Option<I>),
-    /// The timer went off.
+    /// The timer fired.
     Rang,
-    /// What local activities did is recorded.
+    /// The results of local activities are recorded.
     Recorded,
     /// The run was reset to this point of its history.
     WasReset,
 }
 
-/// How long a run waits for nothing but the end of its workflow task: as short as a timer can be.
+/// The wait that only ends the workflow task: the shortest possible timer.
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// The timer of a run.
@@ -174,14 +173,14 @@ struct Alarm {
     timer: Pin<Box<dyn Future<Output = ()>>>,
 }
 
-/// Something that is under way, or is over and not taken in yet.
+/// Something in flight, or finished and not processed yet.
 enum Task<I> {
     UnderWay(Ended<I>),
     Over(Option<I>),
 }
 
 impl<I> Task<I> {
-    /// Polls the future at once, so that its command is issued in the order in which the machine wanted it.
+    /// Polls the future at once, so that its command is issued in the order that the machine wants.
     async fn begin(mut future: Ended<I>) -> Self {
         let first = std::future::poll_fn(|waker| Poll::Ready(future.as_mut().poll(waker))).await;
         match first {
@@ -205,20 +204,22 @@ struct Life<'a, E: Entity> {
     local: Option<Task<E::Input>>,
     calls: Vec<Task<E::Input>>,
     alarm: Option<Alarm>,
-    /// Which behaviour the run began with.
+    /// The behaviour that the run began with.
     edition: Edition,
-    /// Sees where the run was reset; none in runs of 0.1.0, which were not told.
+    /// Detects where the run was reset. `None` in runs of 0.1.0, which are not told.
     reset: Option<ResetWatch>,
-    /// Local activities that ended since something else happened: only runs of 0.1.0 go by it.
+    /// Notes the workflow tasks of the run.
+    cuts: TaskCuts,
+    /// The number of local activities that ended since something else happened. Only runs of 0.1.0 use it.
     locals_in_a_row: u32,
-    /// Whether local activities may begin in the present workflow task.
+    /// Whether local activities may start in the current workflow task.
     recording: Recording,
-    /// Effects of this run that waited for the record of their task.
+    /// The number of effects of this run that waited for the record of their task.
     recorded: u32,
-    /// Under way while the server is to record what local activities in a row did, in runs of 0.1.0: nothing is begun meanwhile.
-    /// It is never stopped early, so that what a run does depends on the order alone in which it hears of things.
+    /// In runs of 0.1.0, active while the server must record the results of consecutive local activities. Nothing starts meanwhile. It
+    /// is never stopped early, so that a run depends only on the order of its inputs.
     moment: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    /// Cancelled once the run is to end.
+    /// Cancelled when the run must end.
     interrupt: WorkflowCancellationToken,
     ending: bool,
 }
@@ -226,12 +227,12 @@ struct Life<'a, E: Entity> {
 /// The patch marker of runs that began with [`Edition::V0_2`].
 const PATCH: &str = "0.2.0";
 
-/// Which behaviour this run goes by: that of the worker that began it.
+/// The behaviour of this run: that of the worker that began it.
 fn edition_of<E: Entity>(context: &WorkflowContext<E>) -> Edition {
     if !E::HAS_LOCAL_ACTIVITIES || context.patched(PATCH) { Edition::V0_2 } else { Edition::V0_1 }
 }
 
-/// Carries out what the machine wants done, until the run has become long and nothing is under way.
+/// Performs what the machine wants, until the run has become long and nothing is in flight.
 pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
     if let Some(fault) = context.state(|entity| entity.unreadable().map(str::to_owned)) {
         fail::<E, ()>(context, fault).await;
@@ -247,6 +248,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         alarm: None,
         edition,
         reset,
+        cuts: TaskCuts::of(context),
         locals_in_a_row: 0,
         recording: Recording::default(),
         recorded: 0,
@@ -262,13 +264,13 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
             break;
         }
     }
-    // Whoever waits for an answer gets it from this run, be it that the next one has it.
+    // Callers that wait for an answer get it from this run, even if the answer is that the next run has it.
     context.state_mut(E::closing);
     loop {
         life.take_in_all();
         let handlers = context.clone();
         let answered = context.wait_condition_with_options(move |_| handlers.all_handlers_finished(), regardless());
-        // Only a cancelled token ends the wait otherwise, and this one is never cancelled.
+        // Otherwise only a cancelled token ends the wait, and this one is never cancelled.
         let _never_cancelled = answered.await;
         if !context.state(E::has_input) {
             let history_events = context.history_length();
@@ -278,7 +280,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
     }
 }
 
-/// What the next run begins with, and where it is.
+/// The start argument and the place of the next run.
 pub(crate) async fn next_run<E: Entity>(context: &WorkflowContext<E>) -> (RawValue, ContinueAsNewOptions) {
     match context.state(E::carry) {
         Ok(argument) => (argument, context.state(|entity| moving::next_run(entity.residence()))),
@@ -286,20 +288,20 @@ pub(crate) async fn next_run<E: Entity>(context: &WorkflowContext<E>) -> (RawVal
     }
 }
 
-/// Fails this workflow task, now and whenever it is tried again: nothing is lost, and another version of the code may go on.
+/// Fails this workflow task, now and in every retry. Nothing is lost, and another version of the code may continue.
 async fn fail<E: Entity, T>(context: &WorkflowContext<E>, fault: String) -> T {
     context.force_task_fail(fault);
     std::future::pending().await
 }
 
-/// A token of its own: who cancels an entity does not stop it.
+/// A token of its own: cancelling an entity does not stop it.
 pub(crate) fn regardless() -> WaitConditionOptions {
     WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
 }
 
 impl<E: Entity> Life<'_, E> {
-    /// Begins what the machine wants done, in its order. A run that is to end begins nothing: the next one does, and
-    /// nobody doubts it.
+    /// Starts the wanted effects, in the machine's order. A run that must end starts nothing: the next run starts them, without any
+    /// doubt.
     async fn begin_effects(&mut self) {
         if self.ending || !self.context.state(E::has_effects) {
             return;
@@ -323,8 +325,8 @@ impl<E: Entity> Life<'_, E> {
         }
     }
 
-    /// Whether this may leave before the decision is recorded. What is no local activity is a command, which the server takes
-    /// together with the record of the task.
+    /// Whether this may be sent before the decision is recorded. All effects except local activities are commands, which the server
+    /// accepts together with the record of the task.
     fn leaves(&mut self, effect: &E::Effect) -> Leaves {
         let is_stable = self.recording.may_leave() && !E::rests_on_clock(effect);
         if self.edition == Edition::V0_1 || is_stable {
@@ -334,13 +336,13 @@ impl<E: Entity> Life<'_, E> {
         Leaves::Recorded(self.recorded)
     }
 
-    /// Whether a run of 0.1.0 is to have recorded what local activities in a row did.
+    /// Whether a run of 0.1.0 must have the results of consecutive local activities recorded.
     fn is_row_to_record(&self) -> bool {
         let in_a_row = self.locals_in_a_row;
         self.context.state(|entity| entity.wants_local() && entity.is_to_record(in_a_row))
     }
 
-    /// Leaves the workflow task for a moment: what was done in it is recorded then.
+    /// Ends the workflow task for a moment, so that its results are recorded.
     async fn record(&mut self) {
         let mut moment = self.ring_in(self.clock, MOMENT).timer;
         // Polled at once, so that the timer is set now.
@@ -352,7 +354,7 @@ impl<E: Entity> Life<'_, E> {
         self.local.is_none() && self.calls.is_empty()
     }
 
-    /// Sets the timer to what the machine wants now; a timer that is not wanted any more is stopped.
+    /// Sets the timer to the time that the machine wants now, and stops a timer that is no longer wanted.
     fn set_alarm(&mut self) {
         if self.ending {
             return;
@@ -385,12 +387,13 @@ impl<E: Entity> Life<'_, E> {
         Alarm { at, stop, timer }
     }
 
-    /// Waits for what happens next. Of several things, in the order of the module's first rule.
+    /// Waits for the next thing that happens. If there are several, the order is that of the module's first rule.
     async fn next(&mut self) -> Happening<E::Input> {
         let context = self.context;
         let mut came_in = pin!(context.wait_condition_with_options(E::has_input, regardless()));
         std::future::poll_fn(|waker| {
-            // Before anything else: what it says of what comes next depends on it.
+            self.cuts.reached(context.history_length());
+            // Before anything else, since the meaning of what follows depends on it.
             if self.reset.as_mut().is_some_and(ResetWatch::sees_reset) {
                 return Poll::Ready(Happening::WasReset);
             }
@@ -425,7 +428,7 @@ impl<E: Entity> Life<'_, E> {
         .await
     }
 
-    /// Takes in what happened. Whether the run may be left.
+    /// Processes what happened. Returns whether the run may end now.
     fn take(&mut self, happening: Happening<E::Input>) -> bool {
         let input = match happening {
             Happening::Local(input) => {
@@ -434,7 +437,7 @@ impl<E: Entity> Life<'_, E> {
                 self.recording.local_ended();
                 self.feed(input);
                 if self.ending && self.is_nothing_under_way() {
-                    // The run is not left on a local result: a moment later it is.
+                    // The run does not end on a local result, but a moment later.
                     self.stop_alarm();
                     self.alarm = Some(self.ring_in(self.clock, MOMENT));
                 }
@@ -444,7 +447,7 @@ impl<E: Entity> Life<'_, E> {
             Happening::Ended(input) => input,
             Happening::Rang => E::woke(),
             Happening::WasReset => {
-                // What is under way was begun by the run that was reset: the next one begins it again, knowing that.
+                // The run that was reset started what is in flight. The next run starts it again, knowing that.
                 self.end();
                 E::was_reset()
             }
@@ -459,7 +462,7 @@ impl<E: Entity> Life<'_, E> {
         self.ending && self.is_nothing_under_way()
     }
 
-    /// Notes what this workflow task rests on so far.
+    /// Records what this workflow task depends on so far.
     fn rest_on(&mut self, input: Option<&E::Input>) {
         let task = self.context.history_length();
         match input.map(|input| self.context.state(|entity| entity.cause(self.clock, input))) {
@@ -478,7 +481,7 @@ impl<E: Entity> Life<'_, E> {
         }
     }
 
-    /// Ends the run where it has become long.
+    /// Ends the run if it has become long.
     fn judge(&mut self) {
         let length = RunLength {
             history_events: self.context.history_length(),
@@ -496,7 +499,7 @@ impl<E: Entity> Life<'_, E> {
         }
     }
 
-    /// What is under way is interrupted; the run is left as soon as it is over.
+    /// Interrupts what is in flight. The run ends as soon as that is over.
     fn end(&mut self) {
         if !self.ending {
             self.ending = true;
@@ -505,6 +508,7 @@ impl<E: Entity> Life<'_, E> {
     }
 
     fn take_in_all(&mut self) {
+        self.cuts.reached(self.context.history_length());
         self.clock = identity::now(self.context.workflow_time());
         while self.context.state(E::has_input) {
             let input = self.context.state_mut(|entity| entity.inbox().pop_front());

@@ -1,4 +1,4 @@
-//! What a worker must have registered to serve a queue, so that no entity meets a worker that does not know it.
+//! The types that a worker must have registered to serve a queue, so that every task of an entity finds its code.
 
 use temporalio_common::ActivityDefinition as _;
 
@@ -7,12 +7,12 @@ use crate::definitions::{
 };
 use crate::names;
 
-/// What is done on a queue.
+/// The work of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Served {
-    /// Customer entities, with the activities by which they tell others.
+    /// Customer entities, and the activities that send their messages.
     Customers,
-    /// Resource entities, with the activities by which they tell others.
+    /// Resource entities, and the activities that send their messages.
     Resources,
     /// Target entities and sweeps, and the unordered work that producers put there.
     Jobs,
@@ -22,7 +22,7 @@ pub enum Served {
     Target,
 }
 
-/// The types that come up on a queue.
+/// The types that occur on a queue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Workflow types.
@@ -32,10 +32,10 @@ pub struct Needs {
 }
 
 impl Served {
-    /// All there is.
+    /// All kinds of work.
     pub const ALL: [Self; 5] = [Self::Customers, Self::Resources, Self::Jobs, Self::TenantOps, Self::Target];
 
-    /// What its workers must have registered.
+    /// The types that its workers must have registered.
     pub fn needs(self) -> Needs {
         let (workflows, activities): (&[&str], Vec<&str>) = match self {
             Self::Customers => (
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// What stands between `before` and the next quotation mark, wherever it does.
+    /// The texts between `before` and the next quotation mark, everywhere.
     fn quoted_after(text: &str, before: &str) -> BTreeSet<String> {
         text.split(before).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
     }

@@ -1,4 +1,4 @@
-//! Doing again, without end, what failed: an activity of an entity's own that failed is no reason for an order to fail.
+//! Retries without limit: a failed activity of an entity itself is no reason to fail an order.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::activity_options;
 
 /// The first wait; it doubles each time.
 const WAIT_MIN: Duration = Duration::from_secs(1);
-/// The longest wait: six events of history for each, so not shorter.
+/// The longest wait. Each wait costs six history events, so it is not shorter.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// The waits between attempts that failed.
+/// The waits between failed attempts.
 struct Waits {
     next: Duration,
     interrupt: WorkflowCancellationToken,
@@ -25,7 +25,7 @@ impl Waits {
         Self { next: WAIT_MIN, interrupt }
     }
 
-    /// Waits. False if the run is to end meanwhile.
+    /// Waits. Returns false if the run must end meanwhile.
     async fn wait<W>(&mut self, context: &WorkflowContext<W>) -> bool {
         if self.interrupt.is_cancelled() {
             return false;
@@ -37,9 +37,9 @@ impl Waits {
     }
 }
 
-/// Runs a local activity until it succeeds. Between failures the workflow task ends, so that signals come in.
+/// Runs a local activity until it succeeds. The workflow task ends between failures, so that signals are received.
 ///
-/// None where the run is to end meanwhile: the next one begins the activity again.
+/// `None` if the run must end meanwhile. The next run starts the activity again.
 pub(crate) async fn local_until_done<W, A>(
     context: WorkflowContext<W>,
     activity: fn() -> A,
@@ -53,7 +53,7 @@ where
 {
     let mut waits = Waits::new(interrupt);
     loop {
-        // The failure itself is in the history: the activity's marker says it.
+        // The failure itself is in the history, in the activity's marker.
         if let Ok(answer) = context.execute_local_activity(activity(), input.clone(), activity_options::local()).await {
             return Some(answer);
         }
@@ -63,10 +63,10 @@ where
     }
 }
 
-/// Runs a normal activity on the entity's own queue, the run's `number`-th of its kind, until a worker of ours answered it: an answer without the receipt is one
-/// that somebody completed the activity with by hand.
+/// Runs a normal activity on the entity's own queue, the run's `number`-th of its kind, until one of Interlock's workers has answered
+/// it. An answer without the receipt comes from somebody who completed the activity by hand.
 ///
-/// None where the run is to end meanwhile: the next one begins the activity again.
+/// `None` if the run must end meanwhile. The next run starts the activity again.
 pub(crate) async fn recorded_until_done<W, A, I, O>(
     context: WorkflowContext<W>,
     activity: fn() -> A,
@@ -80,12 +80,12 @@ where
     Receipted<O>: TemporalDeserializable,
 {
     let mut waits = Waits::new(interrupt.clone());
-    // The same in replay, also of a run that was reset.
+    // The same in replay, and in a run that was reset.
     let receipt = format!("request {number} of the run");
     loop {
         let request = Requested { receipt: receipt.clone(), input: input.clone() };
         let options = activity_options::recorded(&interrupt);
-        // The failure itself is in the history: the activity's closing event says it.
+        // The failure itself is in the history, in the activity's closing event.
         if let Ok(answer) = context.execute_activity(activity(), request, options).await
             && let Some(answer) = answer.of(&receipt)
         {

@@ -1,12 +1,12 @@
-//! Whether a run was reset, and where in its history.
+//! Detects whether a run was reset, and where in its history.
 //!
-//! A reset begins another run with a part of the old one's history. What the old run did after that point is not in it, while
-//! its calls may still be on their way. The workflow's code is not told. But from the point of the reset on, the SDK derives its random numbers
-//! from the new run's id, at the same place in every replay. So a run draws numbers that it has no use for, and sees the point by
-//! them.
+//! A reset starts another run with a part of the old run's history. What the old run did after that point is missing, while its calls
+//! may still be in flight. Temporal does not tell the workflow's code. But from the point of the reset on, the SDK derives its random
+//! numbers from the new run's id, at the same place in every replay. So a run draws random numbers only to detect this point.
 //!
-//! This goes by how temporalio-sdk-core derives a seed from a run id, and temporalio-workflow a stream of numbers from a seed. Neither can
-//! change it, since replay would go another way. Should it not be so, nothing is watched, which `a_run_sees_its_reset` would notice.
+//! This depends on how temporalio-sdk-core derives a seed from a run id, and how temporalio-workflow derives random numbers from a
+//! seed. Neither can change it, since replay would then diverge. If it changed anyway, nothing would be detected, and the test
+//! `a_run_sees_its_reset` would fail.
 
 use std::hash::{Hash as _, Hasher as _};
 
@@ -15,39 +15,39 @@ use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use siphasher::sip::SipHasher13;
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowRandomStream};
 
-/// The stream that nobody else draws from.
+/// The random stream that no other code draws from.
 const STREAM: &str = "interlock.reset";
 
-/// Whether this run came of a reset: its history began under another run's id. It is the same for as long as the run lasts, so it must
-/// never decide which commands are made, and not whether they are: replay of the part that was copied would go another way than the old run
-/// did. It may be said in a call's argument.
+/// Whether a reset created this run: its history began under another run's id. The value is the same for the whole run, so it must
+/// never decide whether commands are made, or which ones: replay of the copied part would then differ from the old run. It may be part
+/// of a call's argument.
 pub(crate) fn is_of_reset_run(view: &WorkflowContextView) -> bool {
     view.raw().randomness_seed != seed_of(view.run_id())
 }
 
-/// Sees where a run was reset.
+/// Detects where a run was reset.
 pub(crate) struct ResetWatch {
-    /// None where the numbers are not those that are expected.
+    /// `None` if the random numbers are not the expected ones.
     watched: Option<Watched>,
 }
 
 struct Watched {
     stream: WorkflowRandomStream,
-    /// What the stream says next, unless there is a reset before; none behind a reset of a run that was reset again later.
+    /// The next number of the stream if there is no reset before. `None` after a reset of a run that was reset again later.
     expected: Option<Pcg64Mcg>,
-    /// The stream from its beginning behind the last reset.
+    /// The stream from its beginning after the last reset.
     last: Pcg64Mcg,
-    /// Whether the run was reset to its first task, which nobody was told of yet.
+    /// Whether the run was reset to its first task, which was not reported yet.
     from_the_first: bool,
 }
 
 impl ResetWatch {
-    /// Begins to watch, before anything else is drawn from the stream. `began_with` is the seed with which the run's history began.
+    /// Starts to watch, before anything else is drawn from the stream. `began_with` is the seed with which the run's history began.
     pub(crate) fn new<W>(context: &WorkflowContext<W>, began_with: u64) -> Self {
         let stream = context.random_stream(STREAM);
         let (expected, last) = (Some(stream_of(began_with)), stream_of(seed_of(context.run_id())));
         let mut watched = Watched { stream, expected, last, from_the_first: false };
-        // A run that was reset to its first task has the seed of the new run from the beginning.
+        // A run that was reset to its first task has the seed of the new run from the start.
         let first = watched.stream.random::<u64>();
         let is_as_expected = watched.expected.as_mut().is_some_and(|expected| expected.next_u64() == first);
         let is_of_last_reset = !is_as_expected && watched.last.clone().next_u64() == first;
@@ -58,7 +58,7 @@ impl ResetWatch {
         Self { watched: (is_as_expected || is_of_last_reset).then_some(watched) }
     }
 
-    /// Whether the run was reset since it was asked last.
+    /// Whether the run was reset since the last call.
     pub(crate) fn sees_reset(&mut self) -> bool {
         let Some(watched) = &mut self.watched else { return false };
         if std::mem::take(&mut watched.from_the_first) {
@@ -69,7 +69,7 @@ impl ResetWatch {
         if watched.expected.as_mut().is_some_and(|expected| expected.next_u64() == drawn) {
             return false;
         }
-        // Between two resets the seed is that of a run whose id is not known here: only the last reset is seen from there.
+        // Between two resets, the seed is that of a run whose id is unknown here. From there, only the last reset is detected.
         let is_last = watched.last.clone().next_u64() == drawn;
         watched.expected = is_last.then(|| watched.behind_last_reset());
         is_known || is_last
@@ -77,7 +77,7 @@ impl ResetWatch {
 }
 
 impl Watched {
-    /// What the stream says next, once its first number behind the last reset was drawn.
+    /// The next number of the stream, after its first number following the last reset was drawn.
     fn behind_last_reset(&self) -> Pcg64Mcg {
         let mut stream = self.last.clone();
         stream.next_u64();
@@ -85,14 +85,14 @@ impl Watched {
     }
 }
 
-/// The seed with which a run begins, as the SDK's core derives it.
+/// The seed that a run begins with, as the SDK's core derives it.
 fn seed_of(run_id: &str) -> u64 {
     let mut hasher = SipHasher13::new();
     run_id.hash(&mut hasher);
     hasher.finish()
 }
 
-/// The stream's numbers under a seed, as the SDK derives them.
+/// The numbers of the stream for a seed, as the SDK derives them.
 fn stream_of(seed: u64) -> Pcg64Mcg {
     let mut hasher = SipHasher13::new_with_keys(seed, seed ^ u64::from_be_bytes(*b"temporal"));
     hasher.write(b"temporal-rust-workflow-random-stream\0");

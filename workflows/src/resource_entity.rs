@@ -32,77 +32,77 @@ use crate::patience::{local_until_done, recorded_until_done};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, names, raw_json, unanswered};
 
-/// The workflow `ResourceEntity`: one contested thing, for as long as anybody wants it.
+/// The workflow `ResourceEntity`: one contested resource, for as long as any customer wants it.
 #[workflow]
 pub struct ResourceEntity {
-    /// The seed of random numbers with which the run's history began.
+    /// The random seed with which the run's history began.
     began_with: u64,
     machine: Resource,
     start: StartArgument,
-    /// What the handlers took and the main routine did not yet.
+    /// Inputs that the handlers received and the main routine has not processed yet.
     inbox: VecDeque<CameIn>,
-    /// What the machine wants done and was not begun yet.
+    /// Effects that the machine wants and that have not started yet.
     effects: Vec<Effect>,
-    /// Updates taken in this run.
+    /// The number of updates received in this run.
     updates: u64,
-    /// Answers to claims that their handlers did not give yet.
+    /// Answers to claims that their handlers have not returned yet.
     answers: BTreeMap<u64, ClaimAnswer>,
-    /// Answers to lines of lists that their handlers did not give yet.
+    /// Answers to lines of lists that their handlers have not returned yet.
     imports: BTreeMap<u64, ImportAnswer>,
-    /// Actions that were taken in and whose handlers did not answer yet.
+    /// Actions that were received and that their handlers have not answered yet.
     acted: BTreeSet<u64>,
-    /// Signals taken in this run.
+    /// The number of signals received in this run.
     signals: u32,
-    /// Messages that could not be read, in this run: nobody is wedged by them.
+    /// The number of messages in this run that could not be read. They do not block the entity.
     undecodable: u32,
-    /// What the last input led to that is worth counting.
+    /// What the last input caused, for metrics.
     observed: Vec<Observation>,
-    /// Whether the run is over but for those who wait for an answer.
+    /// Whether the run has ended, except for callers that wait for an answer.
     is_closing: bool,
-    /// Where it is to live.
+    /// What it was told about the task queue that it must be on.
     residence: Residence,
-    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
+    /// Why the machine cannot continue, if its state cannot be read.
     unreadable: Option<String>,
-    /// When the run began; and whether an earlier one went before it, until the machine was told so.
+    /// When the run began; and, until the machine was told, whether an earlier run came before it.
     began: Timestamp,
     is_continued: bool,
 }
 
-/// What a person may do with a resource: the argument of the update `act`.
+/// The actions of an operator on a resource: the argument of the update `act`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum ResourceAction {
-    /// Says who has it, as an earlier build did; see [`ResourceAction::Import`].
+    /// Sets the holder, in the form of an earlier build; see [`ResourceAction::Import`].
     Seed {
-        /// The customer that has it.
+        /// The holder.
         holder: CustomerRef,
-        /// The name under which the targets know it.
+        /// The name by which the targets know the holder.
         #[serde(default)]
         party: Option<String>,
-        /// What the entity needs to know of its kind.
+        /// What the entity must know about its kind.
         #[serde(default)]
         policy: ResourcePolicy,
     },
-    /// Says who has it, by a list, for the day on which Interlock is switched on: answered by `{"import":…}`, an
+    /// Sets the holder from a list, for the day on which Interlock is introduced. The answer is `{"import":…}`, an
     /// [`ImportAnswer`](interlock_domain::resource::ImportAnswer).
     Import(Import),
-    /// Takes it from its holder.
+    /// Takes the resource from its holder.
     ForceRelease(ForceRelease),
 }
 
-/// What comes in.
+/// An input.
 pub(crate) enum CameIn {
-    /// For the machine as it is.
+    /// An input for the machine, unchanged.
     Input(Input),
-    /// What a customer says, and when it said so.
+    /// A customer's message, and when it was sent.
     Told(ToResource, Option<Timestamp>),
-    /// A claim, whose answer is kept under this number.
+    /// A claim. Its answer is kept under this number.
     Claim(u64, Box<Ticket>),
-    /// A line of a list, whose answer is kept under this number.
+    /// A line of a list. Its answer is kept under this number.
     Import(u64, Box<Import>),
-    /// A person's action, whose answer is kept under this number.
+    /// An operator's action. Its answer is kept under this number.
     Action(u64, Input),
-    /// Where it is to live.
+    /// The queue that the entity must move to.
     Home(ToldHome),
 }
 
@@ -141,7 +141,7 @@ impl ResourceEntity {
         }
     }
 
-    /// Carries out what the machine wants done, until the run has become long.
+    /// Performs what the machine wants, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         live(context).await;
@@ -149,7 +149,7 @@ impl ResourceEntity {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// An envelope with a ticket: answered at once.
+    /// An envelope with a ticket. It is answered at once.
     #[update(name = "claim")]
     pub async fn claim(
         context: &mut WorkflowContext<Self>,
@@ -167,7 +167,7 @@ impl ResourceEntity {
         answer.ok_or_else(|| "the answer to the claim was taken before".into())
     }
 
-    /// The same as a message: it is answered by one.
+    /// The same as a signal. The answer is a message.
     #[signal(name = "claim")]
     pub fn claim_by_message(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let ticket = raw_json::read::<Envelope<Ticket>>(&envelope);
@@ -179,13 +179,13 @@ impl ResourceEntity {
         }));
     }
 
-    /// An envelope with what a customer says.
+    /// An envelope with a customer's message.
     #[signal(name = "from_customer")]
     pub fn from_customer(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         self.told(raw_json::read::<Envelope<ToResource>>(&envelope));
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`Home`](interlock_domain::routing::Home): the entity must move there as soon as nothing is in flight.
     #[signal(name = "move_to")]
     pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
         self.signals += 1;
@@ -195,9 +195,9 @@ impl ResourceEntity {
         }
     }
 
-    /// A person's action. Answers the state after it as `{"state":…}`; a forced release also says `{"released":true}`,
-    /// `{"refused":{"code","detail"}}`, or `{"unsettled":true}` where the run ends before it is settled: the same action
-    /// asked again waits for it in the next run.
+    /// An operator's action. Returns the state after it as `{"state":…}`. A forced release returns `{"released":true}` in addition,
+    /// `{"refused":{"code","detail"}}`, or `{"unsettled":true}` if the run ends before it is settled: the same action, sent again,
+    /// waits for it in the next run.
     #[update(name = "act")]
     pub async fn act(
         context: &mut WorkflowContext<Self>,
@@ -229,7 +229,7 @@ impl ResourceEntity {
         }))
     }
 
-    /// All that the resource shows of itself.
+    /// The resource's whole state, as shown to users.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> ResourceView {
         self.shown()
@@ -251,8 +251,8 @@ impl ResourceEntity {
         Ok(json!(answer.ok_or("the answer to the line was taken before")?))
     }
 
-    /// Takes a customer's message. One that cannot be read changes nothing but a count: who sends such is no customer of
-    /// ours, and has nothing to lose.
+    /// Receives a customer's message. An unreadable message changes nothing except a count: its sender is not an Interlock customer and
+    /// has nothing to lose.
     fn told(&mut self, envelope: Result<Envelope<ToResource>, serde_json::Error>) {
         self.signals += 1;
         match envelope {
@@ -264,7 +264,7 @@ impl ResourceEntity {
         }
     }
 
-    /// When a message was sent, if the machine may go by it. A run of 0.1.0 goes by workflow time.
+    /// When a message was sent, if the machine may use it. A run of 0.1.0 uses workflow time.
     fn trusted(&self, now: Timestamp, sent_at: Option<Timestamp>) -> Option<Timestamp> {
         said_at(now, sent_at).filter(|_| self.machine.edition >= Edition::V0_2)
     }
@@ -274,7 +274,7 @@ impl ResourceEntity {
         self.machine.holder.as_ref().filter(|holder| holder.customer().is_some()).map(|holder| holder.epoch)
     }
 
-    /// Notes how long it took from the confirmed release to the next grant. A sender of an earlier build did not say when.
+    /// Records the time from the confirmed release to the next grant. A sender of an earlier build did not send the time.
     fn observe_hand_over(&mut self, now: Timestamp, released_at: Option<Timestamp>) {
         let took = released_at.map(|released_at| now.0.saturating_sub(released_at.0));
         if let Some(took_ms) = took.map(|took_ms| u64::try_from(took_ms).unwrap_or(0)) {
@@ -283,7 +283,7 @@ impl ResourceEntity {
         }
     }
 
-    /// The answer to an action that was taken in.
+    /// The answer to an action that was received.
     fn acted_on(&self, force: Option<&ForceRelease>, repeated: bool) -> ResourceActionAnswer {
         let mut answer = ResourceActionAnswer {
             state: self.shown(),
@@ -331,7 +331,7 @@ impl Entity for ResourceEntity {
     fn cause(&self, now: Timestamp, input: &CameIn) -> Cause {
         match input {
             CameIn::Told(_, sent_at) if self.trusted(now, *sent_at).is_some() => Cause::Message,
-            // It makes the machine do nothing.
+            // The machine does nothing with it.
             CameIn::Home(_) => Cause::Message,
             CameIn::Told(..) | CameIn::Input(_) | CameIn::Claim(..) | CameIn::Import(..) | CameIn::Action(..) => {
                 Cause::Other
@@ -472,7 +472,7 @@ impl Entity for ResourceEntity {
     }
 }
 
-/// Asks the authority. None where the run is to end: the next one asks again.
+/// Asks the authority. `None` if the run must end: the next run asks again.
 async fn look_up(
     context: &WorkflowContext<ResourceEntity>,
     interrupt: &WorkflowCancellationToken,
@@ -484,7 +484,8 @@ async fn look_up(
         Ok(answer) if answer.is_proven(proof) => Some(Input::LookedUp(answer.answer)),
         Ok(answer) => Some(Input::LookUpEndedByHand { said: format!("completed as {}", answer.answer.name()) }),
         Err(_) if interrupt.is_cancelled() => None,
-        // It has no time after which it is given up, and a worker that repeats proofs fails so that another attempt is made.
+        // There is no time after which it is given up, and a worker that repeats proofs fails in such a way that another attempt is
+        // made.
         Err(failure) if proof.is_some() => {
             let said = unanswered::by_hand(&failure).unwrap_or("ended without an answer");
             Some(Input::LookUpEndedByHand { said: said.to_owned() })

@@ -1,5 +1,5 @@
-//! The workflows of an import of leases: one takes the parts of a list, and has a child import each of them. Its workflow id is
-//! made of the list's digest, so that the same list, sent again, goes on where it was.
+//! The workflows of an import of leases. One receives the parts of a list and starts a child for each of them. Its workflow id is
+//! derived from the list's digest, so that sending the same list again continues the import.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 mod lines;
@@ -32,7 +32,7 @@ pub fn part_workflow_id(import_workflow_id: &str, began_at: Timestamp, number: u
     format!("{import_workflow_id}/{}/{number}", began_at.0)
 }
 
-/// The workflow `ResourceImportPart`: answers a [`PartReport`].
+/// The workflow `ResourceImportPart`. It returns a [`PartReport`].
 #[workflow]
 pub struct ResourceImportPart {
     argument: RawValue,
@@ -46,7 +46,7 @@ impl ResourceImportPart {
         Self { argument }
     }
 
-    /// Tells the ledger what the part says; tries again until it is told.
+    /// Writes the part to the ledger. It retries until this has succeeded.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<PartReport> {
         let input: PartInput = match context.state(|part| raw_json::read(&part.argument)) {
@@ -60,49 +60,50 @@ impl ResourceImportPart {
     }
 }
 
-/// The workflow `ResourceImport`: answers an [`ImportTally`] when every line of its list was imported, or nobody brings the rest.
+/// The workflow `ResourceImport`. It returns an [`ImportTally`] when every line of its list is imported, or when no client has brought
+/// the rest for too long.
 #[workflow]
 pub struct ResourceImport {
-    /// The seed of random numbers with which the run's history began.
+    /// The random seed with which the run's history began.
     began_with: u64,
     machine: ImportProgress,
     start: StartArgument,
-    /// What the handlers took and the main routine did not yet.
+    /// Inputs that the handlers received and the main routine has not processed yet.
     inbox: VecDeque<CameIn>,
-    /// What the machine wants done and was not begun yet.
+    /// Effects that the machine wants and that have not started yet.
     effects: Vec<Effect>,
-    /// Updates taken in this run.
+    /// The number of updates received in this run.
     updates: u64,
-    /// Answers to updates that their handlers did not give yet.
+    /// Answers to updates that their handlers have not returned yet.
     answers: BTreeMap<u64, Value>,
-    /// Signals taken in this run.
+    /// The number of signals received in this run.
     signals: u32,
-    /// Where it is to live.
+    /// What it was told about the task queue that it must be on.
     residence: Residence,
-    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
+    /// Why the machine cannot continue, if its state cannot be read.
     unreadable: Option<String>,
 }
 
-/// What comes in.
+/// An input.
 pub(crate) enum CameIn {
-    /// How far it is, and how long it is to wait for who asks; the answer is kept under this number.
+    /// A client that asks for the progress, and how long to wait for the list; the answer is kept under this number.
     Asked(u64, Option<u64>),
-    /// A part, whose answer is kept under this number.
+    /// A part. Its answer is kept under this number.
     Part(u64, Box<ImportPart>),
-    /// The list has come to its end after so many parts; the answer is kept under this number.
+    /// The list is complete, with this many parts. The answer is kept under this number.
     Complete(u64, u64),
-    /// Where it is to live.
+    /// The queue that it must move to.
     Home(ToldHome),
-    /// A part is over; none where it ended before it was done.
+    /// A part is over. `None` if it ended before it was done.
     Ended(u64, Option<ImportTally>),
-    /// It is time to look whether anybody brings the rest of the list.
+    /// It is time to check whether a client still brings the rest of the list.
     Woke,
 }
 
 /// The argument of the update `begin`.
 #[derive(Default, Deserialize)]
 struct Begins {
-    /// How long it is to wait for the rest of the list, in milliseconds; for ever where nothing is said, as by earlier builds.
+    /// How long to wait for the rest of the list, in milliseconds. For ever if it is missing, as with earlier builds.
     #[serde(default)]
     gives_up_after_ms: Option<u64>,
 }
@@ -145,7 +146,7 @@ impl ResourceImport {
         import
     }
 
-    /// Has the parts imported that come in, until the list has come to its end, or nobody has brought the rest for long.
+    /// Imports the parts that arrive, until the list is complete, or until no client has brought the rest for too long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<ImportTally> {
         live(context).await;
@@ -156,28 +157,28 @@ impl ResourceImport {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`Home`](interlock_domain::routing::Home): it must move there as soon as nothing is in flight.
     #[signal(name = "move_to")]
     pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
         self.signals += 1;
-        // Nobody but `bootstrap` sends it; what cannot be read changes nothing, and is sent again.
+        // Only `bootstrap` sends it. If it cannot be read, it changes nothing and is sent again.
         if let Ok(home) = raw_json::read(&home) {
             self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home)));
         }
     }
 
-    /// Somebody brings the list: `{"gives_up_after_ms":N}`. Answers how far the import is.
+    /// A client brings the list: `{"gives_up_after_ms":N}`. Returns the progress of the import.
     #[update(name = "begin")]
     pub async fn begin_again(
         context: &mut WorkflowContext<Self>,
         argument: RawValue,
     ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        // Who says nothing that can be read is waited for without end, as before anybody could say it.
+        // If the argument cannot be read, it waits without limit, as earlier builds did.
         let Begins { gives_up_after_ms } = raw_json::read(&argument).unwrap_or_default();
         Self::answered(context, |number| CameIn::Asked(number, gives_up_after_ms)).await
     }
 
-    /// A part of the list. Answers a [`PartAnswer`](interlock_domain::import::PartAnswer).
+    /// A part of the list. Returns a [`PartAnswer`](interlock_domain::import::PartAnswer).
     #[update(name = "part")]
     pub async fn part(
         context: &mut WorkflowContext<Self>,
@@ -187,7 +188,7 @@ impl ResourceImport {
         Self::answered(context, |number| CameIn::Part(number, Box::new(part))).await
     }
 
-    /// The list has come to its end: `{"parts":N}`. Answers how far the import is.
+    /// The list is complete: `{"parts":N}`. Returns the progress of the import.
     #[update(name = "complete")]
     pub async fn complete(
         context: &mut WorkflowContext<Self>,
@@ -197,7 +198,7 @@ impl ResourceImport {
         Self::answered(context, |number| CameIn::Complete(number, parts)).await
     }
 
-    /// How far the import is.
+    /// The progress of the import.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
         self.shown()
@@ -311,7 +312,7 @@ impl Entity for ResourceImport {
         }))
     }
 
-    /// A run ends between parts only: what is under way is never cancelled.
+    /// A run ends only between parts: a part in progress is never cancelled.
     fn due(&self, _length: RunLength) -> ContinueAsNew {
         let by_length = if self.machine.run_is_over() { ContinueAsNew::WhenIdle } else { ContinueAsNew::No };
         self.residence.judge(by_length)

@@ -1,4 +1,4 @@
-//! What lists of entities show: the search attributes of the wire contract. No personal data is among them.
+//! The state of entities in lists: the search attributes of the wire contract. They contain no personal data.
 
 use interlock_domain::customer::ShownState;
 use temporalio_workflow::WorkflowContext;
@@ -11,8 +11,7 @@ const TENANT: SearchAttributeKey<String> = SearchAttributeKey::keyword("Interloc
 const ENTITY_KIND: SearchAttributeKey<String> = SearchAttributeKey::keyword("InterlockEntityKind");
 const STATE: SearchAttributeKey<String> = SearchAttributeKey::keyword("InterlockState");
 
-/// Shows the state of a customer, and whose it is where a tenant is given: a producer in another language may have started
-/// the entity without saying so.
+/// Sets the state of a customer, and its tenant if one is given: a producer in another language may have started the entity without it.
 pub(crate) fn show_customer<W>(context: &WorkflowContext<W>, tenant: Option<String>, state: ShownState) {
     let mut updates = vec![STATE.value_set(state.as_str().to_owned())];
     if let Some(tenant) = tenant {
@@ -22,7 +21,7 @@ pub(crate) fn show_customer<W>(context: &WorkflowContext<W>, tenant: Option<Stri
     context.upsert_search_attributes(updates);
 }
 
-/// Shows those who take events in whether they are to refuse a tenant's. A memo needs no registration on the server.
+/// Tells the components that accept events whether to reject a tenant's events. A memo needs no registration on the server.
 pub(crate) fn show_tenant<W>(context: &WorkflowContext<W>, closed: bool) {
     if let Err(fault) = context.upsert_memo([(names::MEMO_CLOSED, Some(MemoValue::new(closed)))]) {
         context.force_task_fail(format!("the memo cannot be written: {fault}"));

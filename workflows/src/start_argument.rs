@@ -1,7 +1,7 @@
-//! What an entity is started with: by a producer, in any language, or by its own run before.
+//! The start argument of an entity, from a producer in any language or from its own previous run.
 //!
-//! A large machine travels compressed, in a payload of its own behind the start argument: entities at their limits would
-//! be larger than a payload may be, and what they consist of repeats itself.
+//! A large machine is compressed, in a payload of its own after the start argument. Entities at their limits would otherwise exceed the
+//! size limit of a payload, and their state is repetitive.
 
 use std::io::{Read as _, Write as _};
 
@@ -17,12 +17,12 @@ use interlock_domain::routing::Residence;
 
 use crate::raw_json;
 
-/// The largest machine that travels as it is, in bytes of JSON; then people can read it in Temporal's UI.
+/// The largest machine that is not compressed, in bytes of JSON. Up to this size people can read it in Temporal's UI.
 const PLAIN_BYTES_MAX: usize = 128 * 1024;
 /// The largest machine that is read, in bytes of JSON: many times what the limits allow.
 const INFLATED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// The start argument of an entity: one JSON object. Fields that are not known are ignored.
+/// The start argument of an entity: one JSON object. Unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartArgument {
     /// The tenant; for a resource its realm.
@@ -31,7 +31,7 @@ pub struct StartArgument {
     pub entity_id: String,
 }
 
-/// The start argument of a run that is not the first: where the entity is to live stands beside it.
+/// The start argument of a later run. It also has what the entity was told about its task queue.
 #[derive(Serialize)]
 struct Started<'a, S> {
     #[serde(flatten)]
@@ -40,7 +40,7 @@ struct Started<'a, S> {
     residence: Residence,
 }
 
-/// What a run hands to the next one: the start argument with the whole machine beside it.
+/// What a run passes to the next one: the start argument with the whole machine.
 #[derive(Serialize)]
 struct Carried<'a, S, M> {
     #[serde(flatten)]
@@ -49,14 +49,14 @@ struct Carried<'a, S, M> {
 }
 
 impl StartArgument {
-    /// Reads what a producer started the entity with; none where it is no such object.
+    /// Parses a producer's start argument. `None` if it is not such an object.
     pub(crate) fn read(argument: &RawValue) -> Option<Self> {
         raw_json::read(argument).ok()
     }
 
-    /// What it says, for a person.
+    /// The argument's content, for a person.
     pub(crate) fn claimed(argument: &RawValue) -> String {
-        /// The most of a strange argument that is worth keeping, in characters.
+        /// The most of an invalid argument that is kept, in characters.
         const SHOWN_MAX: usize = 200;
         match Self::read(argument) {
             Some(start) => format!("{}/{}", start.tenant_id, start.entity_id),
@@ -65,7 +65,7 @@ impl StartArgument {
     }
 }
 
-/// Whether whoever started the entity found that an earlier life of it was terminated.
+/// Whether the starter of the entity found that an earlier life of it was terminated.
 pub(crate) fn had_earlier_life(argument: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Born {
@@ -75,8 +75,8 @@ pub(crate) fn had_earlier_life(argument: &RawValue) -> bool {
     raw_json::read::<Born>(argument).is_ok_and(|born| born.earlier_life)
 }
 
-/// What the entity knows of where it is to live; nothing where its first run was started, or by a build that knew of no such
-/// thing.
+/// What the entity was told about the task queue that it must be on. Empty if this is its first run, or if the previous build did not
+/// know about moves.
 pub(crate) fn residence(argument: &RawValue) -> Residence {
     #[derive(Deserialize)]
     struct Housed {
@@ -89,7 +89,7 @@ pub(crate) fn residence(argument: &RawValue) -> Residence {
 /// The argument for the next run.
 ///
 /// # Errors
-/// Where the machine cannot be written as JSON.
+/// If the machine cannot be written as JSON.
 pub(crate) fn carry<S: Serialize, M: Serialize>(
     start: &S,
     residence: &Residence,
@@ -100,7 +100,7 @@ pub(crate) fn carry<S: Serialize, M: Serialize>(
     if json.len() <= PLAIN_BYTES_MAX {
         return raw_json::write(&Carried { started: &started, carried: machine });
     }
-    // At once, not piece by piece as it is written: this is done while nothing else of the entity goes on.
+    // Written in one piece, since the entity can do nothing else meanwhile.
     let mut deflated = ZlibEncoder::new(Vec::with_capacity(json.len() / 8), Compression::fast());
     let data = deflated.write_all(&json).and_then(|()| deflated.finish()).map_err(serde_json::Error::io)?;
     let mut machine = Payload { data, ..Payload::default() };
@@ -111,8 +111,8 @@ pub(crate) fn carry<S: Serialize, M: Serialize>(
     Ok(argument)
 }
 
-/// The machine of a run: the one that the run before handed over, or a new one. Beside it, why the former cannot be read by
-/// this version of the code, where that is so: nothing may go on then, since leases would be lost.
+/// The machine of a run: the one that the previous run passed on, or a new one. If this version of the code cannot read the former,
+/// also the reason: the run must then not continue, since leases would be lost.
 pub(crate) fn machine<M: DeserializeOwned>(
     continued: bool,
     argument: &RawValue,
@@ -143,7 +143,7 @@ pub(crate) fn carried<M: DeserializeOwned>(argument: &RawValue) -> Result<M, ser
     serde_json::from_slice(&machine)
 }
 
-/// Why a state cannot be read, with nothing of what stands in it: what a workflow task fails with is not encrypted.
+/// Why a state cannot be read, without any of its content: the failure of a workflow task is not encrypted.
 fn unread(fault: &serde_json::Error) -> String {
     let (line, column) = (fault.line(), fault.column());
     format!("the state of the previous run cannot be read: {:?} error at line {line} column {column}", fault.classify())
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_carried_arrives() {
+    fn a_carried_machine_arrives() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
         let argument = carry(&start, &Residence::default(), &vec![1, 2, 3]).unwrap();
         assert_eq!(carried::<Vec<u8>>(&argument).unwrap(), [1, 2, 3]);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_is_carried_compressed_behind_the_start_argument_and_arrives() {
+    fn a_large_machine_is_compressed_after_the_start_argument_and_arrives() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
         let machine: Vec<String> = (0..100_000).map(|number| format!("order {number}")).collect();
         let argument = carry(&start, &Residence::default(), &machine).unwrap();
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn where_an_entity_is_to_live_is_carried_beside_its_machine_small_or_large() {
+    fn the_queue_of_an_entity_is_carried_with_its_machine_small_or_large() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
         let mut residence = Residence::default();
         residence.ask_to_move(Home { generation: 2, task_queue: "q".to_owned() });
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn why_a_state_cannot_be_read_is_told_without_what_stands_in_it() {
+    fn the_reason_why_a_state_cannot_be_read_does_not_contain_the_state() {
         let argument = raw_json::write(&serde_json::json!({"carried": "12065551234"})).unwrap();
         let fault = carried::<Vec<u8>>(&argument).unwrap_err();
         assert!(fault.to_string().contains("12065551234"), "else there is nothing to leave out");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_argument_is_shown_in_part() {
+    fn an_invalid_argument_is_shown_in_part() {
         let strange = raw_json::write(&"x".repeat(1_000)).unwrap();
         assert_eq!(StartArgument::read(&strange), None);
         assert_eq!(StartArgument::claimed(&strange).len(), 200);

@@ -1,5 +1,5 @@
-//! The workflow of one sweep over a namespace: looks, compares with what was known, tells what is new. A schedule starts one
-//! after the other; what each remembers is its result, which the server hands to the next.
+//! The workflow of one sweep over a namespace: it looks, compares with the previous state, and reports what is new. A schedule starts
+//! one sweep after the other. What a sweep remembers is its result, which the server passes to the next.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use interlock_domain::sweep::{Ledger, News};
@@ -17,21 +17,21 @@ pub struct Sweep;
 #[workflow_methods]
 #[allow(clippy::needless_pass_by_value, reason = "the SDK hands arguments over by value")]
 impl Sweep {
-    /// Whatever the argument says, a sweep is the same.
+    /// A sweep ignores its argument.
     #[init]
     pub fn new(_view: &WorkflowContextView, _argument: RawValue) -> Self {
         Self
     }
 
-    /// One sweep. Where nothing could be looked at it fails, and the next one finds what it did not. What was seen is remembered
-    /// in any case, also where not all of it could be told: nothing is told twice.
+    /// One sweep. If it could not look at anything, it fails, and the next sweep finds what it missed. It always remembers what it saw,
+    /// even if not everything could be reported, so that nothing is reported twice.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<Ledger> {
         let seen = context.execute_activity(Sweeping::look, (), activity_options::sweeping()).await?;
         if !seen.targets_not_running.is_empty() {
             let revived =
                 context.execute_activity(Sweeping::revive, seen.targets_not_running, activity_options::sweeping());
-            // One that could not be started is found by the next sweep as well: what else there is to tell does not wait for it.
+            // The next sweep also finds an entity that could not be restarted, so other findings do not wait for it.
             // The failure itself is in the history, and in the worker's log.
             drop(revived.await);
         }
@@ -46,8 +46,8 @@ impl Sweep {
             leases: leases.unwrap_or_default(),
             ..ledger.take(seen.found, seen.tally, &seen.unanswered, seen.cursor)
         };
-        // The activity counts and logs what it cannot tell. Where even that fails, worker after worker, the failure is in the
-        // history, and what stands is in the next sweep's numbers.
+        // The activity counts and logs what it cannot report. If even that fails, on several workers, the failure is in the history,
+        // and the lasting findings are in the numbers of the next sweep.
         drop(context.execute_activity(Sweeping::announce, news, activity_options::announcing()).await);
         Ok(ledger)
     }

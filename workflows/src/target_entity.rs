@@ -25,13 +25,13 @@ use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
 use crate::moving::{self, ToldHome};
 use crate::{activity_options, identity, names, raw_json, start_argument};
 
-/// What a target entity is started with, by whoever has the settings. The workflow id decides which target it is.
+/// The start argument of a target entity, from a process that has the settings. The workflow id decides which target it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetStart {
-    /// The target, for a person to see.
+    /// The target, for people.
     #[serde(default)]
     pub target: String,
-    /// What is configured of it.
+    /// Its configured rules.
     #[serde(default)]
     pub rules: TargetRules,
 }
@@ -39,34 +39,34 @@ pub struct TargetStart {
 /// The workflow `TargetEntity`: one outside system, for as long as Interlock calls it.
 #[workflow]
 pub struct TargetEntity {
-    /// The seed of random numbers with which the run's history began.
+    /// The random seed with which the run's history began.
     began_with: u64,
     machine: Target,
-    /// What the handlers took and the main routine did not yet.
+    /// Inputs that the handlers received and the main routine has not processed yet.
     inbox: VecDeque<CameIn>,
-    /// What the machine wants done and was not begun yet.
+    /// Effects that the machine wants and that have not started yet.
     effects: Vec<Effect>,
-    /// Actions taken in this run.
+    /// The number of actions received in this run.
     actions: u64,
-    /// Answers to actions that their handlers did not give yet.
+    /// Answers to actions that their handlers have not returned yet.
     answers: BTreeMap<u64, Result<TargetActionDone, Refusal>>,
-    /// Signals taken in this run.
+    /// The number of signals received in this run.
     signals: u32,
-    /// Messages that could not be read, in this run: nobody is wedged by them.
+    /// The number of messages in this run that could not be read. They do not block the entity.
     undecodable: u32,
-    /// Where it is to live.
+    /// What it was told about the task queue that it must be on.
     residence: Residence,
-    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
+    /// Why the machine cannot continue, if its state cannot be read.
     unreadable: Option<String>,
 }
 
-/// What comes in.
+/// An input.
 pub(crate) enum CameIn {
-    /// For the machine as it is.
+    /// An input for the machine, unchanged.
     Input(Box<Input>),
-    /// A person's action, whose answer is kept under this number.
+    /// An operator's action. Its answer is kept under this number.
     Action(u64, TargetAction),
-    /// Where it is to live.
+    /// The queue that the entity must move to.
     Home(ToldHome),
 }
 
@@ -92,13 +92,13 @@ impl TargetEntity {
             residence: start_argument::residence(&argument),
             unreadable,
         };
-        // One that was just started asks how its target stands, whatever it was started by.
+        // A new entity asks for the state of its target, whatever it was started by.
         let first = if continued { Input::Resumed } else { Input::Woke };
         entity.effects = entity.machine.step(began, first);
         entity
     }
 
-    /// Carries out what the machine wants done, until the run has become long.
+    /// Performs what the machine wants, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         live(context).await;
@@ -106,21 +106,21 @@ impl TargetEntity {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// An envelope with what a worker process says of its breaker.
+    /// An envelope with a worker process's report about its breaker.
     #[signal(name = "report")]
     pub fn report(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let report = raw_json::read::<Envelope<BreakerReport>>(&envelope);
         self.told(report.map(|envelope| (Input::Reported(envelope.message), envelope.home)));
     }
 
-    /// An envelope with what is configured.
+    /// An envelope with the configured rules.
     #[signal(name = "configure")]
     pub fn configure(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let rules = raw_json::read::<Envelope<TargetRules>>(&envelope);
         self.told(rules.map(|envelope| (Input::Configured(envelope.message), envelope.home)));
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`Home`](interlock_domain::routing::Home): the entity must move there as soon as nothing is in flight.
     #[signal(name = "move_to")]
     pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
         self.signals += 1;
@@ -130,7 +130,7 @@ impl TargetEntity {
         }
     }
 
-    /// A person's action. Answers `{"done":…,"target":…}` or `{"refused":{"code","detail"}}`.
+    /// An operator's action. Returns `{"done":…,"target":…}` or `{"refused":{"code","detail"}}`.
     #[update(name = "act")]
     pub async fn act(
         context: &mut WorkflowContext<Self>,
@@ -150,7 +150,7 @@ impl TargetEntity {
         })
     }
 
-    /// All that the target shows of itself.
+    /// The target's whole state, as shown to users.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> TargetView {
         self.shown()
@@ -158,7 +158,7 @@ impl TargetEntity {
 }
 
 impl TargetEntity {
-    /// Takes a message. One that cannot be read changes nothing but a count.
+    /// Receives a message. An unreadable message changes nothing except a count.
     fn told(&mut self, message: Result<(Input, Option<Home>), serde_json::Error>) {
         self.signals += 1;
         match message {
@@ -175,13 +175,13 @@ impl TargetEntity {
     }
 }
 
-/// The target of a workflow; one whose id is no target's is of none that is ever called.
+/// The target of a workflow. If the workflow id names no target, a placeholder that is never called.
 fn named(workflow_id: &str) -> TargetId {
     let none = || "none".parse().expect("a constant that is an id");
     target_of_workflow(workflow_id).unwrap_or_else(none)
 }
 
-/// The rules that it was started with, or the usual ones.
+/// The rules that it was started with, or the defaults.
 fn rules_of(argument: &RawValue) -> TargetRules {
     raw_json::read::<TargetStart>(argument).map(|start| start.rules).unwrap_or_default()
 }

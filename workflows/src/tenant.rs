@@ -1,5 +1,5 @@
-//! The workflow of one tenant: a shell around [`Tenant`]. It carries no secrets: what is set for a tenant stays in the settings
-//! of the processes.
+//! The workflow of one tenant: a shell around [`Tenant`]. It contains no secrets: a tenant's settings stay in the settings of the
+//! processes.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,33 +25,33 @@ use crate::{activity_options, identity, names, raw_json, search_attributes};
 /// The workflow `TenantEntity`: one tenant, from the first action on it.
 #[workflow]
 pub struct TenantEntity {
-    /// The seed of random numbers with which the run's history began.
+    /// The random seed with which the run's history began.
     began_with: u64,
     machine: Tenant,
     start: StartArgument,
-    /// What the handlers took and the main routine did not yet.
+    /// Inputs that the handlers received and the main routine has not processed yet.
     inbox: VecDeque<CameIn>,
-    /// What the machine wants done and was not begun yet.
+    /// Effects that the machine wants and that have not started yet.
     effects: Vec<Effect>,
-    /// Actions taken in this run.
+    /// The number of actions received in this run.
     actions: u64,
-    /// Signals taken in this run.
+    /// The number of signals received in this run.
     signals: u32,
-    /// Answers to actions that their handlers did not give yet.
+    /// Answers to actions that their handlers have not returned yet.
     answers: BTreeMap<u64, Result<TenantActionDone, Refusal>>,
-    /// Where it is to live.
+    /// What it was told about the task queue that it must be on.
     residence: Residence,
-    /// Why the machine cannot go on, where that is so: what it knew cannot be read.
+    /// Why the machine cannot continue, if its state cannot be read.
     unreadable: Option<String>,
 }
 
-/// What comes in.
+/// An input.
 pub(crate) enum CameIn {
-    /// For the machine as it is.
+    /// An input for the machine, unchanged.
     Input(Input),
-    /// A person's action, whose answer is kept under this number.
+    /// An operator's action. Its answer is kept under this number.
     Action(u64, TenantAction),
-    /// Where it is to live.
+    /// The queue that the entity must move to.
     Home(ToldHome),
 }
 
@@ -84,7 +84,7 @@ impl TenantEntity {
         entity
     }
 
-    /// Carries out what the machine wants done, until the run has become long.
+    /// Performs what the machine wants, until the run has become long.
     #[run]
     pub async fn run(context: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         live(context).await;
@@ -92,17 +92,17 @@ impl TenantEntity {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): it is to go and live there, as soon as nothing is under way.
+    /// A [`Home`](interlock_domain::routing::Home): the entity must move there as soon as nothing is in flight.
     #[signal(name = "move_to")]
     pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
         self.signals += 1;
-        // Nobody but `bootstrap` sends it; what cannot be read changes nothing, and is sent again.
+        // Only `bootstrap` sends it. If it cannot be read, it changes nothing and is sent again.
         if let Ok(home) = raw_json::read(&home) {
             self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home)));
         }
     }
 
-    /// A person's action. Answers `{"done":…,"tenant":…}` or `{"refused":{"code","detail"}}`.
+    /// An operator's action. Returns `{"done":…,"tenant":…}` or `{"refused":{"code","detail"}}`.
     #[update(name = "act")]
     pub async fn act(
         context: &mut WorkflowContext<Self>,
@@ -122,14 +122,14 @@ impl TenantEntity {
         })
     }
 
-    /// All that the tenant shows of itself.
+    /// The tenant's whole state, as shown to users.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> TenantView {
         self.machine.view()
     }
 }
 
-/// The tenant of a workflow; one whose id is no tenant's is of none that anybody has.
+/// The tenant of a workflow. If the workflow id names no tenant, a placeholder that no tenant has.
 fn named(workflow_id: &str) -> TenantId {
     let none = || "none".parse().expect("a constant that is an id");
     tenant_of_workflow(workflow_id).unwrap_or_else(none)

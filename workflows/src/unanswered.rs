@@ -1,4 +1,4 @@
-//! What Temporal says of a call that ended without an outcome, in the words of [`interlock_domain::attempt`].
+//! Temporal's report about a call that ended without an outcome, in the terms of [`interlock_domain::attempt`].
 
 use interlock_domain::attempt::Unanswered;
 use temporalio_common::error::{IncomingError, TimeoutType};
@@ -6,7 +6,7 @@ use temporalio_common::protos::temporal::api::enums::v1::RetryState;
 use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_workflow::ActivityExecutionError;
 
-/// How the attempts of a call ended, from the cause of its failure.
+/// How the attempts of a call ended, derived from the cause of its failure.
 pub fn unanswered(cause: Option<&IncomingError>) -> Unanswered<'_> {
     match cause {
         Some(IncomingError::Application(failure)) => Unanswered::Failed(failure.type_name().unwrap_or_default()),
@@ -20,13 +20,13 @@ pub fn unanswered(cause: Option<&IncomingError>) -> Unanswered<'_> {
     }
 }
 
-/// The same for a call of an entity.
+/// The same for a call by an entity.
 pub(crate) fn of_call(failure: &ActivityExecutionError) -> Unanswered<'_> {
     unanswered(failure.cause())
 }
 
-/// What a person did who ended a call in Temporal, where somebody did: a worker of Interlock answers an outcome, or fails so
-/// that another attempt is made.
+/// What an operator did to end a call in Temporal, if that is what happened: Interlock's workers always return an outcome, or fail in
+/// such a way that another attempt is made.
 pub(crate) fn by_hand(failure: &ActivityExecutionError) -> Option<&'static str> {
     match failure {
         ActivityExecutionError::Serialization(_) => Some("completed with an invalid outcome"),
@@ -35,8 +35,8 @@ pub(crate) fn by_hand(failure: &ActivityExecutionError) -> Option<&'static str> 
     }
 }
 
-/// Whether it was failed so that no other attempt is made, as no worker of Interlock does. Where only the time for another one is
-/// over, the last failure is a worker's.
+/// Whether it failed in such a way that no other attempt is made, which Interlock's workers never do. If only the time for another
+/// attempt is over, the last failure is a worker's.
 fn is_final(failure: &ActivityExecutionError) -> bool {
     let info = failure.failure().and_then(|failure| failure.failure_info.as_ref());
     let retry_state = match info {

@@ -1,5 +1,4 @@
-//! `adapters/docs/provision.schema.json`, the contract with adapters in other languages, says what the code reads and
-//! writes.
+//! `adapters/docs/provision.schema.json`, the contract with adapters in other languages, matches what the code reads and writes.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +35,7 @@ fn is_valid(name: &str, value: &Value) -> bool {
     definition(name).is_valid(value)
 }
 
-/// Checks that what is written is valid, and is read as what it was.
+/// Checks that the written value is valid, and can be read back unchanged.
 fn agrees<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &str, sample: &T) -> Value {
     let written = serde_json::to_value(sample).unwrap();
     if let Err(error) = definition(name).validate(&written) {
@@ -47,7 +46,7 @@ fn agrees<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(name: &
 }
 
 fn request() -> ProvisionRequest {
-    // Named one by one: a new field does not compile before it is here, and then must be in the schema.
+    // Each field is named, so that a new field does not compile before it is added here, and then it must be in the schema.
     let epoch = Epoch(1_795_162_181_944);
     ProvisionRequest {
         tenant: "blue".parse().unwrap(),
@@ -71,7 +70,7 @@ fn request() -> ProvisionRequest {
     }
 }
 
-/// One outcome of each class, with all that it can have; and those that can have less, with less.
+/// One outcome of each class with all its fields, and those with optional fields also without them.
 fn outcomes() -> Vec<Outcome> {
     let detail = || "A sentence.".to_owned();
     let retry_after_ms = Some(7_000);
@@ -138,7 +137,7 @@ fn outcomes_are_as_the_schema_says_class_by_class() {
 }
 
 #[test]
-fn what_is_no_outcome_is_none_for_the_schema_and_for_the_code() {
+fn an_invalid_outcome_is_rejected_by_the_schema_and_by_the_code() {
     for wrong in [
         json!({"class": "perhaps"}),
         json!({"class": "permanent", "detail": "without a code"}),
@@ -180,7 +179,7 @@ fn look_ups_are_as_the_schema_says() {
     let tenant = "blue".parse().unwrap();
     let of_others = LookUp { tenant, authority, resource, proof: None };
     let unproven = agrees("look_up_request", &of_others);
-    assert!(unproven.get("proof").is_none(), "workers of others get none");
+    assert!(unproven.get("proof").is_none(), "workers of other programs get no proof");
     let asked = agrees("look_up_request", &LookUp { proof: Some(Uuid::nil()), ..of_others });
     let fields: BTreeSet<&String> = asked.as_object().unwrap().keys().collect();
     let definition = &schema()["$defs"]["look_up_request"];
@@ -216,7 +215,7 @@ fn the_pages_examples_are_as_the_schema_says_and_it_names_every_field_and_class(
 }
 
 #[test]
-fn the_page_names_the_failures_that_leave_nothing_on_its_way() {
+fn the_page_names_the_failures_that_leave_no_request_in_flight() {
     let sentence = PAGE.split("\n\n").find(|paragraph| paragraph.contains("count as settled")).unwrap();
     for outcome in outcomes() {
         let is_named = sentence.contains(&format!("`{}`", outcome.class()));

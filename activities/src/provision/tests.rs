@@ -14,10 +14,10 @@ use temporalio_sdk::testing::{ActivityEnvironment, ActivityEnvironmentError, Tes
 
 use super::*;
 
-/// How long a request may still land at the target of these tests.
+/// How long a request may take effect late at the target of these tests.
 const LANDS_WITHIN: Duration = Duration::from_millis(60);
 
-/// A target that answers what it is told to, and notes what it is asked.
+/// A target that gives the configured answers and records its requests.
 struct Told {
     calls: Mutex<VecDeque<Outcome>>,
     verifications: Mutex<VecDeque<Verification>>,
@@ -88,7 +88,7 @@ impl Attempts {
     }
 }
 
-/// What came of one attempt.
+/// The result of one attempt.
 struct Came {
     outcome: Result<Outcome, String>,
     asked: Vec<&'static str>,
@@ -127,7 +127,7 @@ async fn attempt(number: u32, left: Option<LeftBy>, calls: &[Outcome], read_back
     attempt_scheduled(number, called, scheduled, left, calls, read_back).await
 }
 
-/// A first attempt that the server handed out at `started`: its worker was stopped then, and goes on now.
+/// A first attempt that the server handed out at `started`. Its worker was suspended then, and continues now.
 async fn attempt_started(started: SystemTime, calls: &[Outcome]) -> Came {
     attempt_scheduled(1, started, started, None, calls, &[]).await
 }
@@ -191,13 +191,17 @@ async fn a_first_attempt_sends_at_once_and_reports() {
 async fn an_attempt_whose_worker_was_stopped_before_it_began_sends_nothing_once_the_server_has_given_it_up() {
     let timeout = Duration::from_millis(request().attempt_timeout_ms);
     let late = attempt_started(SystemTime::now() - timeout, &[Outcome::Done]).await;
-    assert_eq!((late.outcome, late.asked), (Err(TOO_LATE.to_owned()), vec![]), "others count on its being over");
+    assert_eq!(
+        (late.outcome, late.asked),
+        (Err(TOO_LATE.to_owned()), vec![]),
+        "a later attempt relies on the end of this one"
+    );
     let just = attempt_started(SystemTime::now() - timeout / 2, &[Outcome::Done]).await;
     assert_eq!((just.outcome, just.asked), (Ok(Outcome::Done), vec!["call"]));
 }
 
 #[tokio::test]
-async fn a_clean_refusal_is_retried_and_leaves_word_that_it_was_clean() {
+async fn a_rejection_without_effect_is_retried_and_recorded_as_settled() {
     let refused = Outcome::unavailable("down");
     let came = attempt(1, None, &[refused], &[]).await;
     assert_eq!(came.outcome, Err("unavailable".to_owned()));
@@ -217,21 +221,21 @@ async fn after_an_ambiguous_attempt_the_next_one_waits_and_reads_back_and_the_on
 }
 
 #[tokio::test]
-async fn an_attempt_after_one_that_vanished_waits_until_nothing_can_land_any_more() {
+async fn an_attempt_after_a_lost_one_waits_until_no_request_can_take_effect_any_more() {
     let came = attempt(2, None, &[], &[Verification::Applied]).await;
     assert_eq!((came.outcome, came.asked), (Ok(Outcome::AlreadyDone), vec!["verify"]));
     assert!(came.took >= LANDS_WITHIN, "{:?}", came.took);
 }
 
 #[tokio::test]
-async fn what_an_attempt_before_the_last_left_is_not_trusted() {
+async fn the_state_left_by_an_older_attempt_than_the_last_is_not_trusted() {
     let stale = Some(LeftBy { attempt: 1, left: Left::Settled, next_at: Some(now()) });
     let came = attempt(3, stale, &[], &[Verification::NotApplied]).await;
     assert_eq!((came.outcome, came.asked), (Err(READ_BACK.to_owned()), vec!["verify"]));
 }
 
 #[tokio::test]
-async fn where_reading_back_says_nothing_another_attempt_asks_again_without_waiting() {
+async fn if_reading_back_is_unclear_the_next_attempt_reads_back_without_waiting() {
     let unclear = Verification::Unclear { detail: "away".to_owned() };
     let came = attempt(2, None, &[], &[unclear]).await;
     assert_eq!((came.outcome, came.asked), (Err("unclear".to_owned()), vec!["verify"]));
@@ -241,7 +245,7 @@ async fn where_reading_back_says_nothing_another_attempt_asks_again_without_wait
 }
 
 #[tokio::test]
-async fn an_attempt_that_waited_leaves_the_sending_to_the_next_one() {
+async fn an_attempt_that_waited_does_not_send_but_leaves_it_to_the_next_one() {
     let came = attempt(2, None, &[], &[Verification::NotApplied]).await;
     assert_eq!((came.outcome, came.asked), (Err(READ_BACK.to_owned()), vec!["verify"]));
     let next = attempt(3, came.left, &[Outcome::Done], &[]).await;
@@ -249,7 +253,7 @@ async fn an_attempt_that_waited_leaves_the_sending_to_the_next_one() {
 }
 
 #[tokio::test]
-async fn number_1_that_was_scheduled_later_than_its_call_reads_back_before_anything_is_sent() {
+async fn an_attempt_1_that_was_scheduled_after_its_call_reads_back_before_it_sends() {
     let now = SystemTime::now();
     let called = now - Duration::from_millis(1);
     let came = attempt_scheduled(1, called, now, None, &[], &[Verification::Applied]).await;

@@ -8,7 +8,7 @@ use interlock_domain::outcome::HolderAnswer;
 
 use super::*;
 
-/// A ledger and a target: who holds what, and what the target has under the SIM.
+/// A ledger and a target: the holders, and what the target has under the SIM.
 struct World {
     held: BTreeMap<ResourceId, &'static str>,
     registered: Result<Vec<ResourceId>, Outcome>,
@@ -76,7 +76,7 @@ fn world(held: &[(&str, &'static str)], registered: &[&str]) -> World {
     }
 }
 
-/// What is found for the customer `me`, which is to get the number 1 under the SIM 00101.
+/// The result for the customer `me`, which shall get the number 1 under the SIM 00101.
 async fn found(world: &World) -> Result<Found, Outcome> {
     let tenant: TenantId = "t".parse().unwrap();
     let order = OrderId::derive(&tenant, &"me".parse().unwrap(), "s", "1", None);
@@ -96,10 +96,10 @@ async fn found(world: &World) -> Result<Found, Outcome> {
 }
 
 #[tokio::test]
-async fn what_nobody_is_known_to_have_is_free_and_what_is_ones_own_too() {
+async fn a_right_is_free_if_no_other_customer_has_it() {
     let free = [
         world(&[], &[]),
-        // What an earlier attempt of the same step did.
+        // The work of an earlier attempt of the same step.
         world(&[], &["msisdn/1"]),
         world(&[("imsi/00101", "me"), ("msisdn/2", "me")], &["msisdn/1", "msisdn/2"]),
     ];
@@ -109,11 +109,11 @@ async fn what_nobody_is_known_to_have_is_free_and_what_is_ones_own_too() {
 }
 
 #[tokio::test]
-async fn what_another_customer_holds_or_has_a_number_under_is_refused() {
+async fn a_right_is_refused_if_another_customer_holds_it_or_has_a_number_under_it() {
     let anothers = [
         world(&[("imsi/00101", "other")], &[]),
         world(&[("msisdn/2", "other")], &["msisdn/2"]),
-        // Whose it is nobody says: perhaps another tenant's, whose ledger is its own.
+        // Its owner is unknown. It may belong to another tenant, which has a ledger of its own.
         world(&[], &["msisdn/2"]),
         world(&[("imsi/00101", "me")], &["msisdn/2"]),
     ];
@@ -123,7 +123,7 @@ async fn what_another_customer_holds_or_has_a_number_under_is_refused() {
 }
 
 #[tokio::test]
-async fn who_cannot_be_asked_is_asked_again() {
+async fn a_ledger_or_target_that_cannot_be_asked_is_asked_again() {
     let silent = World { ledger_is_silent: true, ..world(&[], &[]) };
     assert!(matches!(found(&silent).await, Ok(Found::LedgerSilent(_))));
     let away = World { registered: Err(Outcome::unavailable("away")), ..world(&[], &[]) };

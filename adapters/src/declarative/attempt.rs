@@ -1,4 +1,4 @@
-//! One attempt: what the file describes is rendered, sent and judged, within the attempt's time.
+//! One attempt: renders the requests of the file, sends them, and evaluates the answers, within the attempt's time.
 
 use std::time::{Duration, Instant};
 
@@ -15,26 +15,26 @@ use super::variables::Variables;
 use super::verdict::Verdict;
 use crate::exchange::{Answer, Exchange, Extras, Failure, Request};
 
-/// What one attempt works with.
+/// The state of one attempt.
 pub(super) struct Attempt<'a> {
     pub(super) exchange: &'a Exchange,
     pub(super) credentials: &'a Credentials,
-    /// How long one request may take, where the file does not say.
+    /// The time limit of one request, if the file gives none.
     pub(super) request_timeout: Duration,
-    /// When the attempt is over. Nothing is begun after it.
+    /// The deadline of the attempt. Nothing begins after it.
     pub(super) deadline: Instant,
 }
 
 /// Why there is no answer.
 enum NoAnswer {
-    /// Nothing was sent, or only what the target refused before it did anything.
+    /// Nothing was sent, or the target rejected it before it did anything.
     Before(Outcome),
-    /// The request went wrong on its way.
+    /// The request failed after it may have been sent.
     OnTheWay(Failure),
 }
 
 impl Attempt<'_> {
-    /// Carries out an operation.
+    /// Runs an operation.
     pub(super) async fn carry_out(&self, flow: &Flow, variables: &Variables) -> Outcome {
         let lookup = match flow {
             Flow::Write(inquiry) => return self.write(inquiry, variables).await,
@@ -69,17 +69,17 @@ impl Attempt<'_> {
         }
     }
 
-    /// Asks what changes nothing.
+    /// Sends a request that changes nothing.
     ///
     /// # Errors
-    /// An outcome class: the question could not be asked.
+    /// An outcome class if the request could not be answered.
     pub(super) async fn ask(&self, inquiry: &Inquiry, variables: &Variables) -> Result<(Verdict, Answer), Outcome> {
         let answer = self.exchange(&inquiry.request, variables).await.map_err(NoAnswer::of_question)?;
         let verdict = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
         Ok((verdict, answer))
     }
 
-    /// Asks whether the target is there: any answer will do that does not say that it is out of service.
+    /// Asks whether the target is up. Every answer counts, unless it says that the target is out of service.
     pub(super) async fn greet(&self, request: Option<&RequestTemplate>, variables: &Variables) -> Result<(), Outcome> {
         let answer = match request {
             Some(request) => self.exchange(request, variables).await,
@@ -100,7 +100,7 @@ impl Attempt<'_> {
         self.send_proven(rendering, request.timeout.unwrap_or(self.request_timeout)).await
     }
 
-    /// Sends a request with proof of who sends it; once more with another proof where the first one is refused.
+    /// Sends a request with credentials, and once more with new ones if the target rejects the first.
     async fn send_proven(&self, rendering: Rendering, timeout: Duration) -> Result<Answer, NoAnswer> {
         self.left().ok_or_else(NoAnswer::too_late)?;
         let proof = self.credentials.proof(self.deadline).await.map_err(NoAnswer::Before)?;
@@ -136,7 +136,7 @@ impl Attempt<'_> {
         self.exchange.send_with(request, extras).await.map_err(NoAnswer::OnTheWay)
     }
 
-    /// What is left of the attempt's time; `None` where it is over.
+    /// The rest of the attempt's time. `None` if it is over.
     fn left(&self) -> Option<Duration> {
         Some(self.deadline.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
@@ -166,7 +166,7 @@ impl NoAnswer {
 }
 
 impl Rendering {
-    /// The cheapest request: for the base URL itself.
+    /// The cheapest request: a GET of the base URL.
     fn of_base_url() -> Self {
         Self { method: Method::GET, path: Vec::new(), query: Vec::new(), headers: Vec::new(), content: Content::None }
     }

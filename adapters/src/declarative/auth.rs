@@ -10,7 +10,7 @@ use super::secret::SecretSource;
 use crate::exchange::Tls;
 use crate::secret::SecretMissing;
 
-/// A name that may stand in the file, or be kept as a secret is.
+/// A name that may stand in the file, or a secret.
 #[derive(Debug, Clone)]
 pub(super) enum Known {
     Text(String),
@@ -34,11 +34,11 @@ impl Known {
     }
 }
 
-/// How Interlock proves who it is.
+/// How Interlock authenticates to the target.
 #[derive(Debug, Clone)]
 pub(super) enum Auth {
     None,
-    /// As the target's settings say, instead of the file.
+    /// As the target's settings say. The file says nothing.
     Given(HeaderMap),
     Basic {
         username: Known,
@@ -65,7 +65,7 @@ pub(super) struct OAuth2 {
     pub(super) client_auth: ClientAuth,
 }
 
-/// How the client shows its id and secret to the token endpoint.
+/// How the client sends its id and secret to the token endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum ClientAuth {
     /// In the header `Authorization`.
@@ -178,7 +178,7 @@ impl TlsSources {
         Self { client: certificate.flatten().zip(key.flatten()), authority }
     }
 
-    /// The certificates themselves; the error is a sentence for a person.
+    /// Reads the certificates. The error is a sentence for a person.
     pub(super) fn resolve(&self) -> Result<Tls, String> {
         let mut tls = Tls::default();
         if let Some((certificate, key)) = &self.client {

@@ -1,57 +1,57 @@
-//! What an answer can mean. Which words may be written depends on what was asked.
+//! The meanings that an answer can have. Which words a file may use depends on the request.
 
 /// The class of an answer, as the file writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
-    /// The target confirmed the effect.
+    /// The target confirmed that the operation took effect.
     Done,
-    /// It was already so.
+    /// The target was already in the wanted state.
     AlreadyDone,
     /// Somebody else has the resource.
     InUse,
-    /// Try again soon.
+    /// A temporary failure. Retry soon.
     Transient,
-    /// Too much load.
+    /// The target is overloaded.
     Throttled,
-    /// Out of service.
+    /// The target is out of service.
     Unavailable,
-    /// Never as it is.
+    /// The request can never succeed as it is.
     Permanent,
-    /// Nobody knows.
+    /// The effect is unknown.
     Ambiguous,
-    /// A look-up found it.
+    /// A look-up found the resource.
     Found,
-    /// A look-up did not.
+    /// A look-up found nothing.
     Absent,
-    /// Reading back: it had its effect.
+    /// Reading back: the operation took effect.
     Applied,
-    /// Reading back: it had none.
+    /// Reading back: the operation had no effect.
     NotApplied,
-    /// Reading back, or the holder: cannot be said.
+    /// Reading back, or a holder request: unknown.
     Unclear,
-    /// The resource is registered to somebody.
+    /// The resource has a holder.
     Party,
-    /// The resource is registered to nobody.
+    /// The resource has no holder.
     Nobody,
 }
 
-/// What was asked.
+/// The purpose of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// To change something.
+    /// It changes something.
     Write,
-    /// What is there before something is changed.
+    /// It looks at the current state before a change.
     LookUp,
-    /// Whether an earlier write had its effect.
+    /// It reads back whether an earlier write took effect.
     Verify,
-    /// Who has a resource.
+    /// It asks who has a resource.
     Holder,
-    /// Any of these: the rows that follow those of every request.
+    /// Any of these: for the rows that are appended to those of every request.
     Anything,
 }
 
 impl Asked {
-    /// The words that the rows of its table may write.
+    /// The words that the rows of its response table may use.
     pub(super) fn words(self) -> &'static [(&'static str, Class)] {
         match self {
             Self::Write => &[

@@ -1,4 +1,4 @@
-//! What a row of a response table asks of an answer, beside its status.
+//! The conditions of a row of a response table, apart from the status.
 
 use http::HeaderName;
 use interlock_domain::error_code::ErrorCode;
@@ -12,7 +12,7 @@ use super::scope::Scope;
 use super::template::{JsonTemplate, NotRendered};
 use crate::exchange::Answer;
 
-/// Where in the answer to look.
+/// The part of the answer that a condition looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     Header(HeaderName),
@@ -21,7 +21,7 @@ enum Place {
     Text,
 }
 
-/// What is to be found there.
+/// What a condition requires of this part.
 #[derive(Debug, Clone)]
 enum Test {
     Present(bool),
@@ -29,7 +29,7 @@ enum Test {
     Matches(Regex),
 }
 
-/// One condition. Those of a row must all hold.
+/// One condition. All conditions of a row must hold.
 #[derive(Debug, Clone)]
 pub(super) struct Condition {
     place: Place,
@@ -82,7 +82,7 @@ impl Condition {
         Some(Self { place: place?, test: tests.into_iter().next()?? })
     }
 
-    /// Whether the answer is as the condition says.
+    /// Whether the answer satisfies the condition.
     pub(super) fn holds(&self, answer: &Answer, variables: &Rendered) -> Result<bool, NotRendered> {
         let found: Vec<Value> = match &self.place {
             Place::Header(name) => answer
@@ -106,12 +106,12 @@ impl Condition {
         })
     }
 
-    /// Whether it looks into the body.
+    /// Whether the condition looks at the body.
     pub(super) fn needs_body(&self) -> bool {
         !matches!((&self.place, &self.test), (Place::Header(_), _) | (_, Test::Present(false)))
     }
 
-    /// Whether it is the same condition.
+    /// Whether the conditions are equal.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.place == other.place
             && match (&self.test, &other.test) {
@@ -124,7 +124,7 @@ impl Condition {
             }
     }
 
-    /// Whether this holds wherever `other` does.
+    /// Whether this condition holds whenever `other` does.
     pub(super) fn follows_from(&self, other: &Self) -> bool {
         let is_presence = matches!(self.test, Test::Present(true)) && !matches!(other.test, Test::Present(_));
         self.is_same(other) || (is_presence && self.place == other.place && other.implies_presence())
@@ -138,7 +138,7 @@ impl Condition {
         }
     }
 
-    /// Whether the two can never hold together. Where `*` is, one item may be this and another that.
+    /// Whether the two conditions can never hold together. With `*`, each may match another item.
     fn excludes(&self, other: &Self) -> bool {
         let is_one = match &self.place {
             Place::Body(pointer) => pointer.is_single(),
@@ -159,7 +159,7 @@ impl Condition {
     }
 }
 
-/// Adds a condition, unless it can never hold beside those before, or says what they say.
+/// Adds a condition. Reports a fault if it contradicts or repeats an earlier one.
 fn add(conditions: &mut Vec<Condition>, condition: Condition, spot: &Spot, faults: &mut Faults<'_>) {
     if conditions.iter().any(|earlier| earlier.excludes(&condition)) {
         faults.add(
@@ -194,7 +194,7 @@ fn read_regex(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Option<Regex> {
     }
 }
 
-/// Whether the two are the same; a number or boolean is the same as its text.
+/// Whether the two values are equal. A number or boolean equals its text.
 fn is_equal(one: &Value, other: &Value) -> bool {
     one == other
         || (one.is_string() != other.is_string() && text_of(one).is_some_and(|text| text_of(other) == Some(text)))

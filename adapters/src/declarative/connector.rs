@@ -1,4 +1,4 @@
-//! A whole adapter file, read and checked.
+//! A whole adapter file, parsed and checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use super::response_table::SharedRows;
 use super::scope::Scope;
 use crate::adapter::Capabilities;
 
-/// What an adapter file says.
+/// The contents of an adapter file.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
-    /// The parameters with their defaults; those without one must be given by the target's settings.
+    /// The parameters with their defaults. The target's settings must give a value for those without one.
     pub(super) parameters: BTreeMap<String, Option<String>>,
     pub(super) auth: Option<Auth>,
     pub(super) tls: TlsSources,
     pub(super) operations: BTreeMap<String, Operation>,
     pub(super) find_holder: BTreeMap<ResourceKind, Inquiry>,
     pub(super) health: Option<RequestTemplate>,
-    /// For operations that the file does not describe.
+    /// The capabilities of operations that the file does not describe.
     pub(super) defaults: Capabilities,
 }
 
 impl Connector {
-    /// Reads the text of a file.
+    /// Parses the text of a file.
     ///
     /// # Errors
     /// All of its faults, by line.
@@ -66,7 +66,7 @@ fn read(mut root: Section<'_>, faults: &mut Faults<'_>) -> Connector {
     surroundings.requests.finish(faults);
     root.finish(faults);
     let mut defaults = defaults.complete();
-    // Nothing is known of an operation that the file does not describe, least of all how to read it back.
+    // Nothing is known about an operation that the file does not describe, not even how to read it back.
     defaults.verify = false;
     defaults.on_ambiguous = crate::adapter::OnAmbiguous::Hold;
     Connector { parameters, auth: auth.unwrap_or(None), tls, operations, find_holder, health, defaults }

@@ -1,8 +1,7 @@
-//! How Interlock proves to a declarative target who it is: `[auth]`.
+//! How Interlock authenticates to a declarative target: `[auth]`.
 //!
-//! Where a target answers 401, which it does before it changes anything, the secrets are read again, a token is fetched
-//! anew, and the request is sent once more. Secrets are never printed: they live in [`SecretString`]s and in headers
-//! marked as sensitive.
+//! If a target answers 401, which it does before it changes anything, Interlock reads the secrets again, fetches a new token, and sends
+//! the request once more. Secrets are never printed: they are kept in [`SecretString`]s and in headers marked as sensitive.
 
 use std::time::{Duration, Instant};
 
@@ -21,23 +20,23 @@ use crate::error::RegistryError;
 use crate::exchange::{Exchange, Extras, Request, Tls};
 use crate::secret::SecretMissing;
 
-/// How long before its end a token is no longer used: a request under way with it should still arrive in time.
+/// How long before its expiry a token is no longer used, so that a request in flight still arrives in time.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(30);
-/// How long a token is used whose end is not said: until a 401 at the latest.
+/// How long a token without an expiry is used, unless a 401 comes earlier.
 const LIFETIME_UNSAID: Duration = Duration::from_hours(1);
 
-/// The proof of one request.
+/// The credentials of one request.
 #[derive(Debug, Clone)]
 pub(super) struct Proof {
     pub(super) headers: HeaderMap,
-    /// Counts the proofs that were made; a newer one differs.
+    /// The number of credentials created so far. Newer credentials have another number.
     number: u64,
 }
 
-/// Makes proofs, and keeps the last one.
+/// Creates credentials, and keeps the last ones.
 pub(super) struct Credentials {
     auth: Auth,
-    /// The way to the token endpoint, for OAuth2.
+    /// The connection to the token endpoint, for OAuth2.
     tokens: Option<Exchange>,
     current: Mutex<Current>,
 }
@@ -50,7 +49,7 @@ struct Current {
 }
 
 impl Credentials {
-    /// Reads the secrets, so that a missing one is told at the start.
+    /// Reads the secrets, so that a missing one is reported at the start.
     pub(super) fn new(
         target: &TargetId,
         auth: Auth,
@@ -80,10 +79,10 @@ impl Credentials {
         Ok(Self { auth, tokens, current: Mutex::new(Current::default()) })
     }
 
-    /// The proof for a request that has to be over by `deadline`.
+    /// The credentials for a request that must end before `deadline`.
     ///
     /// # Errors
-    /// [`Outcome::Unavailable`]: no proof can be had now. Nothing was sent to the target.
+    /// [`Outcome::Unavailable`] if no credentials are available now. Nothing was sent to the target.
     pub(super) async fn proof(&self, deadline: Instant) -> Result<Proof, Outcome> {
         let mut current = self.current.lock().await;
         let is_usable = current.usable_until.is_none_or(|until| Instant::now() < until);
@@ -93,13 +92,13 @@ impl Credentials {
         }
     }
 
-    /// Another proof after this one was refused; `None` where there is no other.
+    /// New credentials after these were rejected. `None` if there are no others.
     ///
     /// # Errors
     /// As [`Self::proof`].
     pub(super) async fn renewed(&self, refused: &Proof, deadline: Instant) -> Result<Option<Proof>, Outcome> {
         let mut current = self.current.lock().await;
-        // Another request may have renewed it meanwhile.
+        // Another request may have renewed them meanwhile.
         if let Some(proof) = current.proof.as_ref().filter(|proof| proof.number > refused.number) {
             return Ok(Some(proof.clone()));
         }
@@ -108,7 +107,7 @@ impl Credentials {
     }
 
     async fn make(&self, current: &mut Current, deadline: Instant) -> Result<Proof, Outcome> {
-        // Whatever happens, the old proof is not used again.
+        // In any case, the old credentials are not used again.
         current.proof = None;
         let (headers, lifetime) = match (&self.auth, &self.tokens) {
             (Auth::OAuth2(oauth2), Some(tokens)) => fetch_token(oauth2, tokens, deadline).await.map_err(unavailable)?,
@@ -134,7 +133,7 @@ fn unavailable(detail: String) -> Outcome {
     Outcome::unavailable(detail)
 }
 
-/// An address of its own, or a path below the base URL.
+/// An absolute URL, or a path below the base URL.
 fn token_url(base_url: &Url, text: &str) -> Option<Url> {
     if text.contains("://") {
         return Url::parse(text).ok();
@@ -144,7 +143,7 @@ fn token_url(base_url: &Url, text: &str) -> Option<Url> {
     Some(url)
 }
 
-/// The headers of everything but OAuth2; `None` where a secret has signs that a header cannot carry.
+/// The headers of all methods except OAuth2. `None` if a secret has characters that a header cannot contain.
 fn fixed_headers(auth: &Auth) -> Result<Option<HeaderMap>, SecretMissing> {
     Ok(match auth {
         Auth::None | Auth::OAuth2(_) => Some(HeaderMap::new()),
@@ -172,7 +171,7 @@ fn basic(username: &SecretString, password: &SecretString) -> SecretString {
     format!("Basic {encoded}").into()
 }
 
-/// Asks the token endpoint (RFC 6749, 4.4), and says how long the token may be used.
+/// Requests a token (RFC 6749, 4.4). Returns it with the time for which it may be used.
 async fn fetch_token(
     oauth2: &OAuth2,
     tokens: &Exchange,
@@ -215,7 +214,7 @@ async fn fetch_token(
     let headers = sensitive(AUTHORIZATION, value.expose_secret())
         .ok_or_else(|| "the token contains characters that an HTTP header cannot carry".to_owned())?;
     let said = field("expires_in").and_then(Value::as_u64).map(Duration::from_secs);
-    // A token that lives shorter than the margin is used for half of its life.
+    // A token that expires sooner than this margin is used for half of its lifetime.
     let lifetime =
         said.map_or(LIFETIME_UNSAID, |said| said.checked_sub(EXPIRY_MARGIN).unwrap_or(said / 2).max(said / 2));
     Ok((headers, Some(lifetime)))

@@ -1,4 +1,4 @@
-//! One operation of the file: its requests, and how far its promises go.
+//! One operation of the file: its requests and its capabilities.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use super::scope::Scope;
 use super::verdict::Saying;
 use crate::adapter::{Capabilities, Fence, OnAmbiguous};
 
-/// How long after it was sent a request may still land, where the file does not say.
+/// How long a request may take effect after it was sent, if the file gives no value.
 const MAX_APPLY_DELAY: Duration = Duration::from_secs(10);
 
 /// What all parts of a file share.
 pub(super) struct Surroundings<'a> {
     /// The declared parameters.
     pub(super) parameters: BTreeSet<String>,
-    /// The rows that follow those of every request.
+    /// The rows that are appended to those of every request.
     pub(super) shared: Arc<SharedRows>,
-    /// The requests that several places use.
+    /// The requests that several places may use.
     pub(super) requests: NamedRequests<'a>,
-    /// Whether the file says how to find who has a resource of some kind.
+    /// Whether the file describes how to find the holder of a resource of at least one kind.
     pub(super) has_find_holder: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Inquiry {
 }
 
 impl Inquiry {
-    /// Reads the keys of a request. Others may follow, so the section is not finished.
+    /// Parses the keys of a request. Other keys may follow, so the section is not finished.
     pub(super) fn read(
         section: &mut Section<'_>,
         asked: Asked,
@@ -53,29 +53,29 @@ impl Inquiry {
     }
 }
 
-/// What is done after a look-up.
+/// What to do after a look-up.
 #[derive(Debug, Clone)]
 pub(super) enum Branch {
     /// A request is sent.
     Write(Box<Inquiry>),
-    /// Nothing is sent; the operation ends so.
+    /// Send nothing, and end the operation with this outcome.
     End(Box<Saying>),
 }
 
-/// What an operation does.
+/// The requests of an operation.
 #[derive(Debug, Clone)]
 pub(super) enum Flow {
-    /// It sends one request.
+    /// One request.
     Write(Box<Inquiry>),
-    /// It looks first, and goes on by what it found.
+    /// A look-up, and then a branch that depends on its result.
     LookUp(Box<LookUp>),
 }
 
-/// A question before a write.
+/// A look-up before a write.
 #[derive(Debug, Clone)]
 pub(super) struct LookUp {
     pub(super) question: Inquiry,
-    /// What of the answer is known as `found.NAME` from then on.
+    /// The parts of the answer that are available as `found.NAME` afterwards.
     pub(super) bind: Vec<(String, Pointer)>,
     pub(super) if_found: Branch,
     pub(super) if_absent: Branch,
@@ -87,7 +87,7 @@ pub(super) struct Operation {
     pub(super) flow: Flow,
     pub(super) verify: Option<Inquiry>,
     pub(super) capabilities: Capabilities,
-    /// It gives up what the step names: it is done only where `find_holder` then says that nobody has it.
+    /// The operation gives up what the step names. It is done only if `find_holder` then finds no holder.
     pub(super) releases: bool,
 }
 
@@ -190,7 +190,7 @@ fn read_branch(
     read
 }
 
-/// The keys of a `capabilities` table, each of which may be left out.
+/// The keys of a `capabilities` table. Each is optional.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CapabilityKeys {
     fence: Option<Fence>,
@@ -220,7 +220,7 @@ impl CapabilityKeys {
         keys
     }
 
-    /// These, and for what they leave out, those.
+    /// These keys, completed with those defaults.
     fn or(self, defaults: &Self) -> Self {
         Self {
             fence: self.fence.or(defaults.fence),
@@ -254,7 +254,7 @@ impl CapabilityKeys {
         capabilities
     }
 
-    /// With the defaults for what is left out.
+    /// Completes the missing keys with the defaults.
     pub(super) fn complete(self) -> Capabilities {
         let (verify, idempotency_keys) = (self.verify.unwrap_or(false), self.idempotency_keys.unwrap_or(false));
         let on_ambiguous = match (verify, idempotency_keys) {

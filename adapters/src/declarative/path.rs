@@ -1,7 +1,7 @@
 //! The path of a request, below the target's base URL.
 //!
-//! It is cut at its slashes before anything is rendered, and each piece becomes one segment, percent-encoded: what an
-//! order carries can never add a segment, a query or a way up.
+//! The template is split at its slashes before it is rendered, and each piece becomes one percent-encoded segment. So the data of an
+//! order can never add a segment, a query or a `..`.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::toml_text::{Entry, Faults};
@@ -22,7 +22,7 @@ impl PathTemplate {
         let text = entry.text(faults)?;
         let text = text.strip_prefix('/').unwrap_or(text);
         if text.is_empty() {
-            // The base URL itself, without a slash more.
+            // The base URL itself, without an additional slash.
             return Some(Self { segments: Vec::new(), place: entry.spot.path.clone() });
         }
         let pieces = pieces_of(text);
@@ -50,12 +50,12 @@ impl PathTemplate {
         is_sound.then(|| Self { segments, place: entry.spot.path.clone() })
     }
 
-    /// The segments, not encoded yet.
+    /// The segments, not yet encoded.
     pub(super) fn segments(&self, variables: &Rendered) -> Result<Vec<String>, NotRendered> {
         let mut segments = Vec::with_capacity(self.segments.len());
         for template in &self.segments {
             let text = template.text(variables)?.unwrap_or_default();
-            // An empty id would make "one record" of a path into "all records".
+            // An empty id would turn a path to one record into a path to all records.
             if !template.is_constant() && (text.trim().is_empty() || matches!(text.as_str(), "." | "..")) {
                 let reason = "a segment of the path would be empty, '.' or '..'".to_owned();
                 return Err(NotRendered { path: self.place.clone(), reason });
@@ -66,7 +66,7 @@ impl PathTemplate {
     }
 }
 
-/// The text, cut at the slashes outside of `{{ … }}`.
+/// Splits the text at the slashes outside of `{{ … }}`.
 fn pieces_of(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut depth) = (0, 0_usize);

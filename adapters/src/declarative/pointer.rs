@@ -1,10 +1,10 @@
-//! JSON pointers (RFC 6901), with one addition: the step `*` is every item of an array.
+//! JSON pointers (RFC 6901), with one addition: the step `*` matches every item of an array.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::toml_text::{Entry, Faults};
 use serde_json::Value;
 
-/// A place, or several, in a JSON body.
+/// One or several places in a JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pointer(Vec<String>);
 
@@ -26,12 +26,12 @@ impl Pointer {
         Some(Self(steps.map(|step| step.replace("~1", "/").replace("~0", "~")).collect()))
     }
 
-    /// Whether it is one place.
+    /// Whether it points to exactly one place.
     pub(super) fn is_single(&self) -> bool {
         !self.0.iter().any(|step| step == "*")
     }
 
-    /// What stands there.
+    /// The values at these places.
     pub(super) fn all<'a>(&self, body: &'a Value) -> Vec<&'a Value> {
         let mut here = vec![body];
         for step in &self.0 {
@@ -40,7 +40,7 @@ impl Pointer {
         here
     }
 
-    /// The first of what stands there that is not null.
+    /// The first of these values that is not null.
     pub(super) fn first<'a>(&self, body: &'a Value) -> Option<&'a Value> {
         self.all(body).into_iter().find(|value| !value.is_null())
     }

@@ -1,4 +1,4 @@
-//! A request as the file describes it, and as it is sent.
+//! A request, as the file describes it and as it is sent.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use super::path::PathTemplate;
 use super::scope::Scope;
 use super::template::{JsonTemplate, NotRendered, Template};
 
-/// The methods that a request may use.
+/// The allowed methods.
 const METHODS: [(&str, Method); 6] = [
     ("GET", Method::GET),
     ("HEAD", Method::HEAD),
@@ -26,7 +26,7 @@ const METHODS: [(&str, Method); 6] = [
     ("DELETE", Method::DELETE),
 ];
 
-/// What is sent along.
+/// The body of the request.
 #[derive(Debug, Clone)]
 enum ContentTemplate {
     None,
@@ -42,11 +42,12 @@ pub(super) struct RequestTemplate {
     query: Vec<(String, Template)>,
     headers: Vec<(HeaderName, Template)>,
     content: ContentTemplate,
-    /// How long it may take, where the file says so.
+    /// Its time limit, if the file gives one.
     pub(super) timeout: Option<Duration>,
 }
 
-/// The requests that several places use: `[requests.NAME]`. Each is checked where it is used, with what is known there.
+/// The requests that several places may use: `[requests.NAME]`. Each is checked at the place that uses it, with the variables known
+/// there.
 pub(super) struct NamedRequests<'a> {
     entries: BTreeMap<&'a str, Entry<'a>>,
     used: RefCell<BTreeSet<String>>,
@@ -67,7 +68,7 @@ impl<'a> NamedRequests<'a> {
         entry.section(faults)
     }
 
-    /// Notes those that nobody used: they were not checked.
+    /// Reports the requests that no place uses, since they were not checked.
     pub(super) fn finish(self, faults: &mut Faults<'_>) {
         let used = self.used.into_inner();
         for (name, entry) in self.entries.iter().filter(|(name, _)| !used.contains(**name)) {
@@ -80,7 +81,7 @@ impl<'a> NamedRequests<'a> {
     }
 }
 
-/// What is sent along, rendered.
+/// The rendered body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
     None,
@@ -88,7 +89,7 @@ pub(super) enum Content {
     Form(Vec<(String, String)>),
 }
 
-/// A request, rendered.
+/// A rendered request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rendering {
     pub(super) method: Method,
@@ -99,7 +100,7 @@ pub(super) struct Rendering {
 }
 
 impl RequestTemplate {
-    /// Reads the keys of a request, all but `responses`; or the request that `use` names.
+    /// Parses the keys of a request, except `responses`, or returns the request that `use` names.
     pub(super) fn read(
         section: &mut Section<'_>,
         asked: Asked,
@@ -135,7 +136,7 @@ impl RequestTemplate {
         Some(Self { method, path: path?, query, headers, content, timeout })
     }
 
-    /// The request for these variables.
+    /// Renders the request with these variables.
     pub(super) fn render(&self, variables: &Rendered) -> Result<Rendering, NotRendered> {
         let mut headers = Vec::with_capacity(self.headers.len());
         for (name, template) in &self.headers {
@@ -177,7 +178,7 @@ fn read_method(entry: &Entry<'_>, asked: Asked, faults: &mut Faults<'_>) -> Opti
         );
         return None;
     };
-    // Some targets are searched by POST.
+    // Some targets search by POST.
     if asked.is_question() && !matches!(*method, Method::GET | Method::HEAD | Method::POST) {
         faults.add(
             &entry.spot,
@@ -196,7 +197,7 @@ fn read_texts(
 ) -> Vec<(String, Template)> {
     let mut templates = Vec::new();
     for (name, entry) in section.named(key, faults) {
-        // An array is the same name several times.
+        // An array repeats the same name.
         for item in entry.one_or_more(faults) {
             if let Some(template) = Template::read(&item, scope, faults) {
                 refuse_secret(name, template.is_constant(), &item.spot, faults);
@@ -249,10 +250,10 @@ fn refuse_secrets_within(entry: &Entry<'_>, faults: &mut Faults<'_>) {
     }
 }
 
-/// A value that stands in the file under a name of secrets is one.
+/// A literal value under a name that is typical of secrets is a secret.
 fn refuse_secret(name: &str, is_constant: bool, spot: &Spot, faults: &mut Faults<'_>) {
     let name = name.to_ascii_lowercase().replace('_', "-");
-    // Whatever would stand there, it is for [auth] to send.
+    // Any value of this header must come from [auth].
     let is_proof = name.ends_with("authorization");
     let is_secret = is_proof
         || name.ends_with("cookie")

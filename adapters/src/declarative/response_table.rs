@@ -1,4 +1,4 @@
-//! Response tables: ordered rows over status, headers and body. The first row that is for an answer says what it means.
+//! Response tables: ordered rows over status, headers and body. The first row that matches an answer decides its meaning.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ struct Row {
     saying: Saying,
 }
 
-/// The rows of one request, and those that follow the rows of every request.
+/// The rows of one request, followed by those that all requests share.
 #[derive(Debug, Clone)]
 pub(super) struct ResponseTable {
     own: Vec<Row>,
     shared: Arc<SharedRows>,
 }
 
-/// The rows that follow those of every request: `[[responses]]`.
+/// The rows that are appended to those of every request: `[[responses]]`.
 #[derive(Debug, Default)]
 pub(super) struct SharedRows {
     rows: Vec<Row>,
@@ -44,7 +44,7 @@ impl SharedRows {
 }
 
 impl ResponseTable {
-    /// Reads the key `responses` of a request.
+    /// Parses the key `responses` of a request.
     pub(super) fn read(
         request: &mut Section<'_>,
         asked: Asked,
@@ -62,7 +62,7 @@ impl ResponseTable {
         Some(Self { own, shared: Arc::clone(shared) })
     }
 
-    /// What the answer means.
+    /// The meaning of the answer.
     pub(super) fn judge(&self, answer: &Answer, variables: &Rendered) -> Verdict {
         for row in self.own.iter().chain(&self.shared.rows) {
             match row.is_for(answer, variables) {
@@ -106,7 +106,7 @@ impl Row {
         self.conditions.is_empty() && self.status == StatusSet::all()
     }
 
-    /// Whether this row is for every answer that `later` is for.
+    /// Whether this row matches every answer that `later` matches.
     fn covers(&self, later: &Self) -> bool {
         later.status.is_within(&self.status)
             && self
@@ -116,7 +116,7 @@ impl Row {
     }
 }
 
-/// Reads rows, and notes those that no answer can reach.
+/// Parses rows, and reports those that no answer can reach.
 fn read_rows(entry: &Entry<'_>, asked: Asked, scope: &Scope, faults: &mut Faults<'_>) -> (Vec<Row>, bool) {
     let scope = scope.with_answer();
     let mut rows: Vec<Row> = Vec::new();
@@ -130,7 +130,7 @@ fn read_rows(entry: &Entry<'_>, asked: Asked, scope: &Scope, faults: &mut Faults
             None => is_sound = false,
         }
     }
-    // Where a row could not be read, it may have been the default: one fault is enough.
+    // A row that could not be parsed may have been the default. One fault is enough.
     let has_default = rows.last().is_some_and(Row::is_default) || !is_sound;
     (rows, has_default)
 }

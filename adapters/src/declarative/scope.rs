@@ -1,8 +1,8 @@
-//! What a template may name, by where it stands.
+//! The variables that a template may use, depending on its place.
 
 use std::collections::BTreeSet;
 
-/// The variables that a template may use, by where it stands.
+/// The variables that a template may use at one place.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
     names: BTreeSet<String>,
@@ -37,29 +37,29 @@ impl Scope {
         Self { names: resource.into_iter().chain(parameters.iter().map(|name| format!("parameters.{name}"))).collect() }
     }
 
-    /// In a request that belongs to nobody's order.
+    /// In a request that belongs to no order.
     pub(super) fn of_target(parameters: &BTreeSet<String>) -> Self {
         let target = ["target".to_owned()].into_iter();
         Self { names: target.chain(parameters.iter().map(|name| format!("parameters.{name}"))).collect() }
     }
 
-    /// The same after a look-up that found something.
+    /// The same scope after a look-up that found something.
     pub(super) fn with_found<'a>(&self, names: impl Iterator<Item = &'a str>) -> Self {
         let found = names.map(|name| format!("found.{name}"));
         Self { names: self.names.iter().cloned().chain(found).collect() }
     }
 
-    /// The same where an answer is there.
+    /// The same scope with an answer.
     pub(super) fn with_answer(&self) -> Self {
         Self { names: self.names.iter().cloned().chain(OF_ANSWER.map(str::to_owned)).collect() }
     }
 
-    /// Whether a variable, or one of its fields, is known: `data.msisdn` is where `data` is.
+    /// Whether a variable or one of its fields is known: `data.msisdn` is known if `data` is.
     pub(super) fn knows(&self, variable: &str) -> bool {
         let is_part_of = |name: &String| {
             variable == name || variable.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'))
         };
-        // All of `order` may be used where its fields may.
+        // If its fields are known, the whole of `order` is also known.
         let is_whole_of = |name: &String| name.strip_prefix(variable).is_some_and(|rest| rest.starts_with('.'));
         self.names.iter().any(|name| is_part_of(name) || is_whole_of(name))
     }

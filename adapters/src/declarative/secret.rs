@@ -1,4 +1,4 @@
-//! Secrets: the file names where they are, never what they are.
+//! Secrets: the file names their places, never their values.
 
 use std::path::PathBuf;
 
@@ -8,17 +8,17 @@ use secrecy::SecretString;
 
 use crate::secret::{SecretMissing, in_environment, in_file};
 
-/// Where a secret is: `{ env = "NAME" }` or `{ file = "PATH" }`.
+/// The place of a secret: `{ env = "NAME" }` or `{ file = "PATH" }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SecretSource {
     /// An environment variable.
     Environment(String),
-    /// A file. Blanks and line ends around its text are no part of the secret.
+    /// A file. Whitespace around its text is not part of the secret.
     File(PathBuf),
 }
 
 impl SecretSource {
-    /// Reads the key `key`, which is required.
+    /// Parses the key `key`, which is required.
     pub(super) fn require(section: &mut Section<'_>, key: &'static str, faults: &mut Faults<'_>) -> Option<Self> {
         let entry = section.require(key, faults)?;
         Self::read(&entry, faults)

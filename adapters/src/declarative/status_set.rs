@@ -1,16 +1,16 @@
-//! Which HTTP statuses a row of a response table is for.
+//! The HTTP statuses that a row of a response table matches.
 
 use std::ops::RangeInclusive;
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::toml_text::{Entry, Faults};
 
-/// The statuses that HTTP has.
+/// The valid HTTP statuses.
 const STATUSES: RangeInclusive<u16> = 100..=599;
-/// Those whose answer has no body (RFC 9110, 6.4.1).
+/// The statuses whose answer has no body (RFC 9110, 6.4.1).
 const BODILESS: [u16; 2] = [204, 304];
 
-/// Statuses, written `409`, `"409"`, `"4xx"`, `"500-599"`, or an array of these.
+/// A set of statuses, written `409`, `"409"`, `"4xx"`, `"500-599"`, or an array of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StatusSet(Vec<RangeInclusive<u16>>);
 
@@ -58,12 +58,12 @@ impl StatusSet {
         STATUSES.filter(|status| self.contains(*status))
     }
 
-    /// Whether all of these are in `other` too.
+    /// Whether `other` contains all of these.
     pub(super) fn is_within(&self, other: &Self) -> bool {
         self.iter().all(|status| other.contains(status))
     }
 
-    /// Whether no answer with one of these has a body.
+    /// Whether answers with these statuses never have a body.
     pub(super) fn is_bodiless(&self) -> bool {
         self.iter().all(|status| status < 200 || BODILESS.contains(&status))
     }

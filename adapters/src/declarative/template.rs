@@ -1,7 +1,7 @@
-//! The templates of an adapter file: text with `{{ … }}`, as minijinja knows it.
+//! The templates of an adapter file: text with `{{ … }}` in minijinja's syntax.
 //!
-//! A text that is one `{{ expression }}` and nothing else keeps the JSON type of its value; where that is "nothing"
-//! (`none`, or what the filter `optional` lets pass), the header, query parameter or field is left out of the request.
+//! A text that is a single `{{ expression }}` keeps the JSON type of its value. If the value is "nothing" (`none`, or the result of the
+//! filter `optional`), the header, query parameter or field is left out of the request.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -15,12 +15,13 @@ use serde_json::{Map, Value};
 use super::scope::Scope;
 use super::template_names::called_names;
 
-/// The most instructions that one template may take: far more than a request needs, far less than would be felt.
+/// The most instructions that one template may execute: far more than a request needs, and few enough that they take no noticeable
+/// time.
 const FUEL: u64 = 100_000;
 
-/// For requests: what is missing is an error, so that no half-empty request is sent.
+/// For requests: a missing value is an error, so that no incomplete request is sent.
 static STRICT: LazyLock<Environment<'static>> = LazyLock::new(|| environment(UndefinedBehavior::Strict));
-/// For what is said about an answer: what the target left out is empty.
+/// For texts about an answer: a value that the target left out is empty.
 static LENIENT: LazyLock<Environment<'static>> = LazyLock::new(|| environment(UndefinedBehavior::Chainable));
 
 fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
@@ -30,7 +31,7 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     environment.add_filter("optional", |value: &Rendered| {
         if value.is_undefined() || value.is_none() { Rendered::from_object(LeftOut) } else { value.clone() }
     });
-    // Compact and as it is: minijinja's own is spaced, and escaped for HTML.
+    // Compact, and not escaped. minijinja's own JSON has spaces and is escaped for HTML.
     environment.add_filter("tojson", |value: &Rendered| {
         serde_json::to_string(value)
             .map_err(|_| Error::new(ErrorKind::BadSerialization, "the value cannot be represented in JSON"))
@@ -47,7 +48,7 @@ fn environment(undefined: UndefinedBehavior) -> Environment<'static> {
     environment
 }
 
-/// What the filter `optional` makes of a missing value.
+/// The result of the filter `optional` for a missing value.
 #[derive(Debug)]
 struct LeftOut;
 
@@ -60,9 +61,9 @@ fn is_left_out(value: &Rendered) -> bool {
 /// A template could not be rendered: a value is missing, or an expression failed.
 #[derive(Debug)]
 pub(super) struct NotRendered {
-    /// Where the template stands in the file.
+    /// The place of the template in the file.
     pub(super) path: String,
-    /// What kind of failure it was. It names no value: those are personal.
+    /// The kind of failure. It contains no value, since values are personal.
     pub(super) reason: String,
 }
 
@@ -71,17 +72,17 @@ pub(super) struct NotRendered {
 pub(super) struct Template {
     source: String,
     path: String,
-    /// The inside, where the text is one `{{ expression }}`.
+    /// The expression, if the text is a single `{{ expression }}`.
     expression: Option<String>,
 }
 
 impl Template {
-    /// Reads the text and checks its syntax, variables, filters and tests.
+    /// Parses the text and checks its syntax, variables, filters and tests.
     pub(super) fn read(entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
         Self::of(entry.text(faults)?, entry, scope, faults)
     }
 
-    /// As [`Self::read`], of a part of the entry's text.
+    /// Like [`Self::read`], for a part of the entry's text.
     pub(super) fn of(source: &str, entry: &Entry<'_>, scope: &Scope, faults: &mut Faults<'_>) -> Option<Self> {
         let spot = &entry.spot;
         let variables = match STRICT.template_from_str(source) {
@@ -111,12 +112,12 @@ impl Template {
         !["{{", "{%", "{#"].iter().any(|mark| self.source.contains(mark))
     }
 
-    /// As it stands in the file.
+    /// The text in the file.
     pub(super) fn source(&self) -> &str {
         &self.source
     }
 
-    /// The text; `None` where it is one expression without a value.
+    /// The rendered text. `None` if it is a single expression without a value.
     pub(super) fn text(&self, variables: &Rendered) -> Result<Option<String>, NotRendered> {
         if self.is_constant() {
             return Ok(Some(self.source.clone()));
@@ -130,7 +131,7 @@ impl Template {
         STRICT.render_str(&self.source, variables).map(Some).map_err(|error| self.failed(&error))
     }
 
-    /// The JSON value; `None` where it is to be left out.
+    /// The JSON value. `None` if it must be left out.
     pub(super) fn value(&self, variables: &Rendered) -> Result<Option<Value>, NotRendered> {
         let Some(expression) = &self.expression else { return Ok(self.text(variables)?.map(Value::String)) };
         let value = STRICT
@@ -150,7 +151,7 @@ impl Template {
         })
     }
 
-    /// The text, with nothing where something is missing: for what is said of an answer.
+    /// The rendered text, in which missing values are empty: for texts about an answer.
     pub(super) fn sentence(&self, variables: &Rendered) -> Option<String> {
         if self.is_constant() {
             return Some(self.source.clone());
@@ -163,13 +164,13 @@ impl Template {
     }
 }
 
-/// The inside of a text that is one `{{ expression }}`.
+/// The expression of a text that is a single `{{ expression }}`.
 fn expression_of(source: &str) -> Option<String> {
     let inside = source.trim().strip_prefix("{{")?.strip_suffix("}}")?;
     STRICT.compile_expression(inside).is_ok().then(|| inside.to_owned())
 }
 
-/// Whether evaluating the expression fails because a name in it is not known.
+/// Whether the expression fails because a name in it is unknown.
 fn is_unknown(expression: &str, kind: ErrorKind) -> bool {
     STRICT
         .compile_expression(expression)
@@ -212,7 +213,7 @@ impl JsonTemplate {
         entry.scalar(faults).map(Self::Constant)
     }
 
-    /// The value; `None` where it is to be left out.
+    /// The value. `None` if it must be left out.
     pub(super) fn value(&self, variables: &Rendered) -> Result<Option<Value>, NotRendered> {
         Ok(match self {
             Self::Constant(value) => Some(value.clone()),
@@ -236,7 +237,7 @@ impl JsonTemplate {
         })
     }
 
-    /// The constant that it is, where it is one.
+    /// The constant value, if it is constant.
     pub(super) fn constant(&self) -> Option<&Value> {
         match self {
             Self::Constant(value) => Some(value),

@@ -1,9 +1,9 @@
-//! The filters and tests that a template calls. Its parser takes any name and fails only when it is rendered, which is
-//! too late: an order would meet it first.
+//! The filters and tests that a template calls. minijinja's parser accepts any name, and rendering fails later. That would be too late,
+//! since the first order would hit the fault.
 
 use std::collections::BTreeSet;
 
-/// What a template calls by name.
+/// A name that a template calls.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct CalledNames {
     /// After `|`.
@@ -12,7 +12,7 @@ pub(super) struct CalledNames {
     pub(super) tests: BTreeSet<String>,
 }
 
-/// The names that are called inside of `{{ … }}` and `{% … %}`. Texts in quotes are passed over.
+/// The names that are called inside of `{{ … }}` and `{% … %}`. Quoted texts are skipped.
 pub(super) fn called_names(source: &str) -> CalledNames {
     let mut names = CalledNames::default();
     let mut rest = source;
@@ -34,7 +34,7 @@ pub(super) fn called_names(source: &str) -> CalledNames {
 }
 
 struct Words<'a> {
-    /// Words and signs in turn, and two empty ones as an end.
+    /// The words and punctuation in order, followed by two empty ones as the end.
     pieces: Vec<&'a str>,
     end: usize,
 }
@@ -65,7 +65,7 @@ fn words_until<'a>(text: &'a str, close: &str) -> Words<'a> {
     Words { pieces, end: at }
 }
 
-/// The length of a text in quotes, with them.
+/// The length of a quoted text, including its quotes.
 fn quoted_length(text: &str, quote: char) -> usize {
     let mut is_escaped = false;
     for (at, character) in text.char_indices().skip(1) {

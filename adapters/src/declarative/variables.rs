@@ -1,4 +1,4 @@
-//! What templates know.
+//! The variables of templates.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use crate::exchange::Answer;
 
 type Parameters = BTreeMap<String, String>;
 
-/// Variables, to which more can be added.
+/// Variables that can be extended.
 #[derive(Debug, Clone)]
 pub(super) struct Variables(Map<String, Value>);
 
-/// Those of a call.
+/// The variables of a call.
 pub(super) fn of_call(call: &Call, parameters: &Parameters) -> Variables {
     variables(json!({
         "tenant": call.tenant,
@@ -32,13 +32,13 @@ pub(super) fn of_call(call: &Call, parameters: &Parameters) -> Variables {
     }))
 }
 
-/// Those of the question who has a resource.
+/// The variables of a request for the holder of a resource.
 pub(super) fn of_resource(target: &TargetId, resource: &ResourceId, parameters: &Parameters) -> Variables {
     let resource = json!({"kind": resource.kind().as_str(), "id": resource.id()});
     variables(json!({"target": target, "resource": resource, "parameters": parameters}))
 }
 
-/// Those of a request that belongs to nobody's order.
+/// The variables of a request that belongs to no order.
 pub(super) fn of_target(target: &TargetId, parameters: &Parameters) -> Variables {
     variables(json!({"target": target, "parameters": parameters}))
 }
@@ -51,12 +51,12 @@ fn variables(json: Value) -> Variables {
 }
 
 impl Variables {
-    /// As templates read them.
+    /// In the form that templates read.
     pub(super) fn rendered(&self) -> Rendered {
         Rendered::from(minijinja::value::Serde(&self.0))
     }
 
-    /// With an answer.
+    /// With the variables of an answer.
     pub(super) fn with_answer(&self, answer: &Answer) -> Self {
         let mut all = self.0.clone();
         let text = |value: &http::HeaderValue| Value::from(String::from_utf8_lossy(value.as_bytes()));
@@ -68,7 +68,7 @@ impl Variables {
         Self(all)
     }
 
-    /// With what a look-up found. What its answer does not have is missing in templates too.
+    /// With the result of a look-up. Parts that are missing in its answer are missing in templates, too.
     pub(super) fn with_found(&self, bind: &[(String, Pointer)], answer: &Answer) -> Self {
         let mut all = self.0.clone();
         let found =

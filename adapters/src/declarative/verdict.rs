@@ -1,4 +1,4 @@
-//! What a row of a response table says of an answer, made into what the adapter answers.
+//! Turns a row of a response table into the result that the adapter returns.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,14 +18,14 @@ use super::template::Template;
 use crate::adapter::Verification;
 use crate::exchange::{Answer, read_retry_after};
 
-/// The longest sentence that is taken over from a target, in characters.
+/// The longest sentence that is kept from a target's answer, in characters.
 const DETAIL_CHARS_MAX: usize = 300;
-/// The longest code that is taken over from a target, in bytes.
+/// The longest code that is kept from a target's answer, in bytes.
 const CODE_BYTES_MAX: usize = 64;
-/// The longest that a target may ask to be left alone at once.
+/// The longest pause that a target may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
-/// What is said where a row's conditions hold: the keys `class`, `code`, `detail`, `holder` and `retry_after`.
+/// The result of a row whose conditions hold: the keys `class`, `code`, `detail`, `holder` and `retry_after`.
 #[derive(Debug, Clone)]
 pub(super) struct Saying {
     pub(super) class: Class,
@@ -35,7 +35,7 @@ pub(super) struct Saying {
     retry_after: Vec<RetryAfter>,
 }
 
-/// Where the time to wait is found. The first that is there counts.
+/// Where to find the pause. The first place that has one counts.
 #[derive(Debug, Clone)]
 enum RetryAfter {
     Header { name: HeaderName, unit: Unit },
@@ -49,7 +49,7 @@ enum Unit {
     Milliseconds,
 }
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) class: Class,
@@ -60,7 +60,7 @@ pub(super) struct Verdict {
 }
 
 impl Saying {
-    /// Reads the keys of a row, or of a branch that ends without a request.
+    /// Parses the keys of a row, or of a branch that ends without a request.
     pub(super) fn read(
         row: &mut Section<'_>,
         words: &[(&str, Class)],
@@ -76,7 +76,7 @@ impl Saying {
         let detail = template(row, "detail", faults);
         let holder = template(row, "holder", faults);
         let retry_after = row.take("retry_after").map(|entry| read_retry_sources(entry, faults)).unwrap_or_default();
-        // Only a class that could be read says what else belongs to it.
+        // The other keys can be checked only if the class could be parsed.
         let class = class??;
         let spot = &row.spot;
         let is_about_holder = matches!(class, Class::InUse | Class::Party);
@@ -113,7 +113,7 @@ impl Saying {
         Some(Self { class, code, detail, holder, retry_after })
     }
 
-    /// What it says of this answer, or without one.
+    /// The result for this answer, or without an answer.
     pub(super) fn verdict(&self, answer: Option<&Answer>, variables: &Rendered) -> Verdict {
         let say = |template: &Option<Template>| template.as_ref().and_then(|template| template.sentence(variables));
         let status = answer.map(|answer| answer.status.as_u16());
@@ -137,17 +137,17 @@ impl Saying {
 }
 
 impl Verdict {
-    /// No row of a table was for the answer, which `check` does not let through.
+    /// No row of a table matched the answer. `check` rejects such files.
     pub(super) fn unmatched(answer: &Answer) -> Self {
         Self::ambiguous(format!("no row of the response table matches status {}", answer.status.as_u16()))
     }
 
-    /// Nobody knows.
+    /// The effect is unknown.
     pub(super) fn ambiguous(detail: String) -> Self {
         Self { class: Class::Ambiguous, code: String::new(), detail, holder: None, retry_after: None }
     }
 
-    /// What a write answers.
+    /// The outcome of a write.
     pub(super) fn into_outcome(self) -> Outcome {
         let Self { class, code, detail, holder, retry_after } = self;
         let retry_after_ms = retry_after.map(|wait| wait.as_millis().try_into().unwrap_or(u64::MAX));
@@ -163,7 +163,7 @@ impl Verdict {
         }
     }
 
-    /// What a question that changes nothing ends a call with.
+    /// The outcome if a read-only request ends the call.
     pub(super) fn into_outcome_of_question(self) -> Outcome {
         match self.into_outcome() {
             Outcome::Ambiguous { detail } => Outcome::unavailable(detail),
@@ -171,7 +171,7 @@ impl Verdict {
         }
     }
 
-    /// What reading back says.
+    /// The result of reading back.
     pub(super) fn into_verification(self) -> Verification {
         match self.class {
             Class::Applied => Verification::Applied,
@@ -181,7 +181,7 @@ impl Verdict {
         }
     }
 
-    /// Who has a resource.
+    /// The holder of a resource.
     pub(super) fn into_holder_answer(self) -> Result<HolderAnswer, Outcome> {
         match (self.class, self.holder) {
             (Class::Party, Some(party)) => Ok(HolderAnswer::Party { party }),
@@ -247,7 +247,8 @@ impl RetryAfter {
     }
 }
 
-/// A text as a code: lower case, each run of other signs one `_`. `REQUEST_LIMIT_EXCEEDED` and `Not found.` become codes.
+/// Turns a text into a code: lower case, with `_` for each run of other characters. `REQUEST_LIMIT_EXCEEDED` and `Not found.` become
+/// codes.
 fn code_of(text: &str) -> Option<String> {
     let mut code = String::new();
     for character in text.trim().chars() {

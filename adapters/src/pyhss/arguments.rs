@@ -1,4 +1,4 @@
-//! The arguments of the operations: parsing is the only way in.
+//! The arguments of the operations. They can only be created by parsing.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ digits!(
     Imsi, 5, 15, "an IMSI has 5 to 15 digits"
 );
 digits!(
-    /// A phone number: E.164 digits, at most 15, without `+`. Look-ups by a number with a `+` find nothing.
+    /// A phone number: E.164 digits, at most 15, without `+`. PyHSS finds nothing by a number with a `+`.
     Msisdn, 1, 15, "a phone number has at most 15 digits"
 );
 digits!(
@@ -65,12 +65,12 @@ pub(super) struct Number {
 pub(super) struct NewSubscriber {
     pub(super) imsi: Imsi,
     pub(super) iccid: Iccid,
-    /// The name of a profile in the target's settings, or the columns themselves; `default` where left out.
+    /// The name of a profile in the target's settings, or the columns themselves. `default` if it is missing.
     #[serde(default)]
     pub(super) profile: Option<Profile>,
 }
 
-/// What a new subscriber gets.
+/// The columns of a new subscriber.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Profile {
@@ -108,7 +108,7 @@ pub(super) struct EnabledFlag {
     pub(super) enabled: bool,
 }
 
-/// Reads the arguments of a call; further fields are the catalog's own matter.
+/// Parses the arguments of a call. Additional fields belong to the catalog and are ignored.
 pub(super) fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Outcome> {
     T::deserialize(Value::Object(call.data.clone())).map_err(|error| Outcome::Permanent {
         code: ErrorCode::InvalidData.into(),
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_read_however_people_write_it() {
+    fn a_number_is_parsed_in_all_usual_spellings() {
         let read = |raw: &str| Msisdn::try_from(raw.to_owned()).map(|msisdn| msisdn.to_string());
         assert_eq!(read("+1 206-555-1234").as_deref(), Ok("12065551234"));
         assert!(read("1234567890123456").is_err());

@@ -1,7 +1,7 @@
-//! `assign_number`: the subscription gets the number, in `subscriber` and in `ims_subscriber`.
+//! `assign_number`: gives the subscription the number, in `subscriber` and in `ims_subscriber`.
 //!
-//! The first number of a subscription is the primary one, in both tables. A further one is added to the list of its row: PyHSS
-//! finds no row by an IMSI that has two, so a phone with two rows cannot register.
+//! The first number of a subscription is its primary number, in both tables. Each further number is added to the list of its row. A
+//! second row is not possible: PyHSS finds no row by an IMSI that has two, so the phone could not register.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
@@ -14,24 +14,24 @@ use super::places::{Holders, Places};
 use super::row::{ImsSubscriber, Subscriber};
 use super::sightings::Freshness;
 
-/// What `ims_subscriber.msisdn_list` takes, in characters.
+/// The capacity of `ims_subscriber.msisdn_list`, in characters.
 const LIST_CHARS_MAX: usize = 1_200;
 
-/// What the tables say, seen from the subscription that wants the number.
+/// The state of the tables, seen from the subscription that wants the number.
 struct View {
     subscriber: Subscriber,
-    /// Whether a row of its own has the number.
+    /// Whether a row of the subscription has the number.
     is_registered: bool,
 }
 
 impl View {
-    /// The number is registered, and `subscriber` has one of the subscription's numbers.
+    /// Whether the number is registered, and `subscriber` has one of the subscription's numbers.
     fn is_in_place(&self) -> bool {
         self.is_registered && self.subscriber.number().is_some()
     }
 }
 
-/// Looks at every place; `Err(holder)` inside where somebody else has the number.
+/// Looks at every place. The result is `Err(holder)` if somebody else has the number.
 async fn look(
     attempt: &Attempt<'_>,
     number: &Number,
@@ -72,7 +72,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     let takes_primary = view.subscriber.number().is_none();
     if takes_primary {
         patch_number(attempt, &view.subscriber, number.msisdn.as_str(), "patch subscriber").await?;
-        // PyHSS accepts a number that another subscriber has; the look-up then finds nobody.
+        // PyHSS accepts a number that another subscriber has. The look-up then finds neither.
         if attempt.reader.subscriber("msisdn", number.msisdn.as_str()).await?.is_none() {
             take_back(attempt, &view.subscriber).await?;
             return Ok(Outcome::InUse { holder: None });
@@ -104,7 +104,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     }
 }
 
-/// The row of the subscription to which a further number is added; none where it has no row.
+/// The row of the subscription to which a further number is added. `None` if it has no row.
 async fn row_to_extend(
     attempt: &Attempt<'_>,
     subscriber: &Subscriber,
@@ -145,7 +145,7 @@ async fn put_ims_subscriber(attempt: &mut Attempt<'_>, number: &Number) -> Resul
     attempt.put("ims_subscriber", &columns, &found_at, "put ims_subscriber").await
 }
 
-/// Gives the subscriber back the number that it had, so that a refused assignment leaves nothing behind.
+/// Restores the subscriber's previous number, so that a rejected assignment leaves nothing behind.
 async fn take_back(attempt: &mut Attempt<'_>, before: &Subscriber) -> Result<(), Outcome> {
     let msisdn = before.msisdn.as_deref().filter(|msisdn| !msisdn.is_empty()).or(before.imsi.as_deref());
     patch_number(attempt, before, msisdn.unwrap_or_default(), "take back subscriber").await?;
@@ -163,7 +163,7 @@ pub(super) async fn patch_number(
     let columns = Map::from_iter([("msisdn".to_owned(), Value::from(msisdn))]);
     match attempt.patch("subscriber", subscriber.subscriber_id, &columns, name).await? {
         Written::Applied => Ok(()),
-        // The column is not unique, so this is a database with rules of its own.
+        // The column is not unique, so this database has rules of its own.
         Written::Conflict => Err(Outcome::InUse { holder: None }),
     }
 }

@@ -1,4 +1,4 @@
-//! One attempt at one operation: questions and writes, each write settled before the next.
+//! One attempt of one operation: reads and writes. Each write is settled before the next one.
 
 use http::{HeaderName, Method};
 use interlock_domain::error_code::ErrorCode;
@@ -14,32 +14,32 @@ use crate::exchange::{Answer, Failure, Request};
 
 /// One attempt of one call.
 pub(super) struct Attempt<'a> {
-    /// Its questions, under the attempt's deadline.
+    /// Reads, within the attempt's deadline.
     pub(super) reader: Reader<'a>,
     pub(super) call: &'a Call,
-    /// Whether a write of this attempt is known to be in place, and was not taken back.
+    /// Whether a write of this attempt is known to be in place and was not undone.
     changed: bool,
 }
 
-/// What became of a write that was answered and, where the answer said too little, read back.
+/// The result of a write that was answered and, if the answer was not clear, read back.
 pub(super) enum Written {
     /// It is in place.
     Applied,
-    /// The database refuses it: a value that must be unique is there already.
+    /// The database rejected it: a value that must be unique exists already.
     Conflict,
 }
 
-/// What PyHSS says to a write, taken for itself.
+/// The answer of PyHSS to a write, without reading back.
 enum Answered {
     /// The row as it is now.
     Row(Map<String, Value>),
     /// The row is removed.
     Removed,
-    /// A value that must be unique is there already.
+    /// A value that must be unique exists already.
     Conflict,
-    /// 200 with `null`: a row that is not there, or a database error; or, after a commit, an error on the way out.
+    /// 200 with `null`: a missing row, a database error, or an error after the commit.
     Null,
-    /// A 500: the request was not understood; or, after a commit, an error on the way out.
+    /// A 500: an invalid request, or an error after the commit.
     Failed(String),
 }
 
@@ -48,8 +48,8 @@ impl<'a> Attempt<'a> {
         Self { reader: Reader::new(adapter, call.timeout), call, changed: false }
     }
 
-    /// The outcome of the whole attempt. Where a part of the operation is in place, no class that promises "nothing was
-    /// changed" may be answered.
+    /// The outcome of the whole attempt. If a part of the operation is in place, the outcome must not be a class that promises "nothing
+    /// was changed".
     pub(super) fn conclude(&self, result: Result<Outcome, Outcome>) -> Outcome {
         match result.unwrap_or_else(|outcome| outcome) {
             outcome @ (Outcome::Done | Outcome::AlreadyDone | Outcome::Ambiguous { .. }) => outcome,
@@ -60,17 +60,17 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The writes of this attempt are whole: what is answered from here on does not leave a part of the operation behind.
+    /// The writes of this attempt are complete: from here on, no outcome leaves a part of the operation behind.
     pub(super) fn settled(&mut self) {
         self.changed = false;
     }
 
-    /// The writes of this attempt are taken back.
+    /// The writes of this attempt are undone.
     pub(super) fn undone(&mut self) {
         self.changed = false;
     }
 
-    /// Changes columns of a row. `name` tells this write from the others of the operation.
+    /// Changes columns of a row. `name` distinguishes this write from the others of the operation.
     pub(super) async fn patch(
         &mut self,
         table: &str,
@@ -94,7 +94,7 @@ impl<'a> Attempt<'a> {
         self.settle(self.read_back(&path).await?, in_place, &reason)
     }
 
-    /// Creates a row, which is then found at `found_at`.
+    /// Creates a row, which can then be found at `found_at`.
     pub(super) async fn put(
         &mut self,
         table: &str,
@@ -113,13 +113,13 @@ impl<'a> Attempt<'a> {
             Answered::Failed(reason) => return self.settle_failed(self.read_back(found_at).await?, in_place, reason),
         };
         match self.read_back(found_at).await? {
-            // PostgreSQL's way to refuse a value that is there already.
+            // PostgreSQL's error for a value that exists already.
             Some(row) if !in_place(&row) => Ok(Written::Conflict),
             row => self.settle(row, in_place, &reason),
         }
     }
 
-    /// Removes a row. That it is gone already is as good.
+    /// Removes a row. It is a success if the row is already gone.
     pub(super) async fn delete(&mut self, table: &str, id: i64, name: &str) -> Result<(), Outcome> {
         let row_id = id.to_string();
         let path = [table, row_id.as_str()];
@@ -152,7 +152,7 @@ impl<'a> Attempt<'a> {
         self.reader.is_recorded(self.operation_id(name)).await
     }
 
-    /// The id of one write: the same for every attempt of the step, another for each of its writes.
+    /// The id of one write: the same for every attempt of the step, and different for each of its writes.
     fn operation_id(&self, name: &str) -> Uuid {
         Uuid::new_v5(&self.call.idempotency_key, name.as_bytes())
     }
@@ -162,7 +162,7 @@ impl<'a> Attempt<'a> {
         Written::Applied
     }
 
-    /// What a write without a clear answer did, seen from the row as it is now.
+    /// The effect of a write without a clear answer, judged by the current row.
     fn settle(
         &mut self,
         row: Option<Map<String, Value>>,
@@ -175,7 +175,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The same after a 500: a request that is not understood now never will be.
+    /// The same after a 500: a request that is invalid now will never be valid.
     fn settle_failed(
         &mut self,
         row: Option<Map<String, Value>>,
@@ -186,7 +186,7 @@ impl<'a> Attempt<'a> {
             .map_err(|_| Outcome::Permanent { code: ErrorCode::RefusedByTarget.into(), detail: reason })
     }
 
-    /// The row as it is now. Where that cannot be learned, the write before it is in doubt.
+    /// The current row. If it cannot be read, the previous write is in doubt.
     async fn read_back(&self, path: &[&str]) -> Result<Option<Map<String, Value>>, Outcome> {
         self.reader.row(path).await.map_err(|outcome| Outcome::Ambiguous {
             detail: format!("a write could not be read back: {}", detail_of(&outcome)),
@@ -200,7 +200,7 @@ impl<'a> Attempt<'a> {
         body: Option<&Value>,
         name: &str,
     ) -> Result<Answered, Outcome> {
-        // The last look at the clock is here: nothing may be sent after the attempt's time.
+        // This is the last check of the time: nothing may be sent after the attempt's deadline.
         let timeout = self.reader.request_timeout(name)?;
         let mut headers = vec![(HeaderName::from_static("idempotency-key"), self.call.idempotency_key.to_string())];
         if let Some(epoch) = self.call.epoch {
@@ -213,7 +213,7 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// What a write's answer says.
+/// The meaning of the answer to a write.
 fn read_written(answer: Answer) -> Result<Answered, Outcome> {
     if let Some(outcome) = answer.outcome_of_refusal() {
         return Err(outcome);

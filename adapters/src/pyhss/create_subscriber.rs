@@ -1,4 +1,4 @@
-//! `create_subscriber`: a subscription for a SIM whose keys were loaded beforehand. It has no number yet.
+//! `create_subscriber`: creates a subscription for a SIM whose keys are already loaded. It has no number yet.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
@@ -9,7 +9,7 @@ use super::arguments::{self, NewSubscriber, Profile};
 use super::attempt::{Attempt, Written};
 use super::row::Sim;
 
-/// The write after which all is in place.
+/// The write that completes the operation.
 pub(super) const COMPLETING_WRITE: &str = "put subscriber";
 
 async fn sim(attempt: &Attempt<'_>, new: &NewSubscriber) -> Result<Sim, Outcome> {
@@ -62,7 +62,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     }
 }
 
-/// The columns that a profile stands for.
+/// The columns of a profile.
 fn columns_of(attempt: &Attempt<'_>, profile: Option<&Profile>) -> Result<Map<String, Value>, Outcome> {
     let name = match profile {
         Some(Profile::Columns(columns)) => return super::service::checked(columns),

@@ -17,7 +17,7 @@ use super::row::{ImsSubscriber, Subscriber};
 use super::sightings::Freshness;
 use crate::adapter::Call;
 
-/// How long all questions together may take.
+/// The time limit of all requests together.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(super) async fn find_holder(adapter: &PyhssAdapter, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
@@ -60,7 +60,7 @@ async fn holder_of_number(reader: &Reader<'_>, msisdn: &Msisdn) -> Result<Holder
     })
 }
 
-/// The numbers that a subscription has, in both tables.
+/// The numbers of a subscription, from both tables.
 pub(super) async fn registered_under(
     adapter: &PyhssAdapter,
     call: &Call,
@@ -76,7 +76,7 @@ pub(super) async fn registered_under(
     let own = reader.own_rows(imsi.as_str(), &primary, Freshness::Hint).await?;
     let numbers: BTreeSet<&str> =
         primary.iter().copied().chain(own.rows.iter().flat_map(ImsSubscriber::numbers)).collect();
-    // A text in these columns that is not a valid number cannot be in a ledger: it is left out.
+    // A text in these columns that is not a valid number cannot be in a ledger, so it is left out.
     Ok(numbers.into_iter().filter_map(|number| format!("msisdn/{number}").parse().ok()).collect())
 }
 

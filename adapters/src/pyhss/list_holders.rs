@@ -1,4 +1,4 @@
-//! `list_holders`: every number that PyHSS has registered, page by page, for the import of a ledger.
+//! `list_holders`: lists every number that PyHSS has registered, page by page, for the import into a ledger.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::reader::Reader;
 use super::row::{ImsSubscriber, Subscriber};
 use crate::adapter::{HolderPage, ListedHolder};
 
-/// How many rows of each table are on a page.
+/// The number of rows of each table on a page.
 const PAGE_ROWS: u32 = 1_000;
-/// How long the two requests of a page may take together.
+/// The time limit of the two requests of a page together.
 const PAGE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Page N has the Nth rows of both tables: numbers in either column of `ims_subscriber`, and those of `subscriber`.

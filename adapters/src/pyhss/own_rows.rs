@@ -1,4 +1,4 @@
-//! The rows of `ims_subscriber` of one subscription. PyHSS finds one by its IMSI only where there is no other.
+//! The rows of `ims_subscriber` of one subscription. PyHSS finds a row by its IMSI only if the IMSI has no other.
 
 use interlock_domain::outcome::Outcome;
 
@@ -10,13 +10,13 @@ use super::sightings::Freshness;
 #[derive(Debug)]
 pub(super) struct OwnRows {
     pub(super) rows: Vec<ImsSubscriber>,
-    /// Whether those are all.
+    /// Whether these are all rows.
     pub(super) are_all: bool,
 }
 
 impl Reader<'_> {
-    /// The rows of a subscription. `numbers` are some that it may have; they find rows where the IMSI finds none, since there
-    /// are several.
+    /// The rows of a subscription. `numbers` are numbers that it may have. They find the rows if the IMSI has several, when it finds
+    /// none.
     pub(super) async fn own_rows(
         &self,
         imsi: &str,

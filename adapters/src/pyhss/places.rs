@@ -1,5 +1,5 @@
-//! Every place where PyHSS can keep a number: `subscriber.msisdn`, the primary number of a row of `ims_subscriber`, and the
-//! lists of additional ones.
+//! Every place where PyHSS can store a number: `subscriber.msisdn`, the primary number of a row of `ims_subscriber`, and the lists of
+//! additional numbers.
 
 use std::collections::BTreeSet;
 
@@ -14,24 +14,24 @@ use super::sightings::Freshness;
 pub(super) struct Places {
     pub(super) ims_subscribers: Vec<ImsSubscriber>,
     pub(super) subscribers: Vec<Subscriber>,
-    /// Several subscribers have it, though not each of them may be here: a look-up by it finds none.
+    /// Several subscribers have it, so a look-up by the number finds none. Not all of them may be here.
     pub(super) is_shared: bool,
-    /// Whether nobody beside these can have it as an additional number.
+    /// Whether no row besides these can have it as an additional number.
     pub(super) is_whole: bool,
 }
 
-/// Who has a number.
+/// The holder of a number.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holders {
     Nobody,
     One(String),
-    /// Several, or a row that names nobody: a sentence for a person.
+    /// Several holders, or a row without one: a sentence for a person.
     Unclear(String),
 }
 
 impl Reader<'_> {
-    /// The rows that have a number, as far as the look-ups find them and what was seen says where to look. `party` is an
-    /// IMSI whose own rows are looked at in any case.
+    /// The rows that have a number, as far as the look-ups find them and the sightings say where to look. `party` is an IMSI whose own
+    /// rows are always checked.
     pub(super) async fn places(
         &self,
         msisdn: &str,
@@ -80,7 +80,7 @@ impl Places {
         }
     }
 
-    /// Who has the number.
+    /// The holder of the number.
     pub(super) fn holders(&self) -> Holders {
         match self.others(&[]) {
             Holders::One(party) if self.is_shared => {
@@ -90,7 +90,7 @@ impl Places {
         }
     }
 
-    /// Who has the number, beside these parties.
+    /// The holder of the number, besides these parties.
     pub(super) fn others(&self, parties: &[&str]) -> Holders {
         let of_ims =
             self.ims_subscribers.iter().map(|row| (row.imsi.as_deref(), row.ims_subscriber_id, "ims_subscriber"));
@@ -118,7 +118,7 @@ impl Places {
         self.ims_subscribers.iter().filter(|row| row.imsi.as_deref() == Some(party)).collect()
     }
 
-    /// The subscriber of a party, where it has it.
+    /// The subscriber of a party, if it has it.
     pub(super) fn subscriber_of(&self, party: &str) -> Option<&Subscriber> {
         self.subscribers.iter().find(|row| row.imsi.as_deref() == Some(party))
     }

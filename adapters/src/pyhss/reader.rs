@@ -1,4 +1,4 @@
-//! Questions to PyHSS: look-ups, lists and the operation log.
+//! Read requests to PyHSS: look-ups, lists and the operation log.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use super::row::{ImsSubscriber, Sim, Subscriber};
 use super::{PyhssAdapter, REQUEST_TIMEOUT_MAX};
 use crate::exchange::{Answer, Failure, Request};
 
-/// How many entries of the operation log PyHSS keeps, and how many are asked for at a time.
+/// The number of entries that the operation log of PyHSS keeps, and that are requested at a time.
 const LOG_ENTRIES_MAX: usize = 1_000;
 const LOG_PAGE_ENTRIES: usize = 200;
 
-/// Asks questions until its time is over.
+/// Sends read requests until its time is over.
 pub(super) struct Reader<'a> {
     pub(super) adapter: &'a PyhssAdapter,
     deadline: Instant,
@@ -28,12 +28,12 @@ impl<'a> Reader<'a> {
         Self { adapter, deadline: Instant::now() + timeout }
     }
 
-    /// The SIM found by `iccid` or `imsi`.
+    /// The SIM with this `iccid` or `imsi`.
     pub(super) async fn sim(&self, by: &str, value: &str) -> Result<Option<Sim>, Outcome> {
         self.row(&["auc", by, value]).await
     }
 
-    /// The subscriber found by `imsi` or `msisdn`. By `msisdn`, nobody is found either where two have it.
+    /// The subscriber with this `imsi` or `msisdn`. A `msisdn` that two subscribers have finds none.
     pub(super) async fn subscriber(&self, by: &str, value: &str) -> Result<Option<Subscriber>, Outcome> {
         self.row(&["subscriber", by, value]).await
     }
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         self.row(&["ims_subscriber", "ims_subscriber_msisdn", msisdn]).await
     }
 
-    /// An IMS subscriber of a subscription. None is found either where it has several.
+    /// The IMS subscriber of a subscription. If it has several, the look-up finds none.
     pub(super) async fn ims_subscriber_of(&self, imsi: &str) -> Result<Option<ImsSubscriber>, Outcome> {
         self.row(&["ims_subscriber", "ims_subscriber_imsi", imsi]).await
     }
@@ -64,8 +64,8 @@ impl<'a> Reader<'a> {
         self.row(&["ims_subscriber", &id.to_string()]).await
     }
 
-    /// The first `rows_max` rows of a table, and whether those are all. They are asked for in one request, which PyHSS
-    /// answers by one statement: between the pages of several requests, rows move, and the one that matters could be missed.
+    /// The first `rows_max` rows of a table, and whether those are all. One request reads them, which PyHSS answers with one statement.
+    /// With a request for each page, rows could move between pages and be missed.
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
         table: &str,
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         Ok(false)
     }
 
-    /// Asks; the answer's body, `null` where a row is not there.
+    /// Sends the request. Returns the body of the answer, `null` if the row does not exist.
     pub(super) async fn ask(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Outcome> {
         let timeout = self.request_timeout("look-up")?;
         let request = Request { method: Method::GET, path, query, headers: &[], body: None, timeout };
@@ -119,12 +119,12 @@ impl<'a> Reader<'a> {
         answer_of(answer)
     }
 
-    /// How long a request may take now.
+    /// The time limit of a request that is sent now.
     pub(super) fn request_timeout(&self, name: &str) -> Result<Duration, Outcome> {
         Ok(self.left(name)?.min(self.adapter.request_timeout))
     }
 
-    /// How much of the attempt's time is left.
+    /// The rest of the attempt's time.
     pub(super) fn left(&self, name: &str) -> Result<Duration, Outcome> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -139,7 +139,7 @@ fn rows_of<T: DeserializeOwned>(table: &str, answer: Answer) -> Result<Vec<T>, O
         .map_err(|error| not_pyhss(&format!("the list of {table} cannot be read: {error}")))
 }
 
-/// The body of the answer to a question, `null` where a row is not there.
+/// The body of an answer, `null` if the row does not exist.
 fn answer_of(answer: Answer) -> Result<Value, Outcome> {
     if let Some(outcome) = answer.outcome_of_refusal() {
         return Err(outcome);
@@ -147,7 +147,7 @@ fn answer_of(answer: Answer) -> Result<Value, Outcome> {
     let reason = reason_of(answer.body.as_ref());
     match (answer.status.as_u16(), answer.body) {
         (200, Some(body)) => Ok(body),
-        // The look-ups of `ims_subscriber` say "not there" so.
+        // The look-ups of `ims_subscriber` report a missing row in this way.
         (400, Some(Value::Null)) => Ok(Value::Null),
         (400 | 500..=599, _) => {
             Err(Outcome::Transient { detail: format!("PyHSS could not answer the query: {reason}") })
@@ -156,8 +156,7 @@ fn answer_of(answer: Answer) -> Result<Value, Outcome> {
     }
 }
 
-/// The reason that PyHSS gives, without the SQL statement and its values that may follow it. Look-ups of
-/// `ims_subscriber` wrap it in a list.
+/// PyHSS's reason, without the SQL statement and its values that may follow. Look-ups of `ims_subscriber` wrap the reason in a list.
 pub(super) fn reason_of(body: Option<&Value>) -> String {
     let object = match body {
         Some(Value::Array(list)) => list.first(),
@@ -167,7 +166,7 @@ pub(super) fn reason_of(body: Option<&Value>) -> String {
     reason.split("\n[SQL").next().unwrap_or_default().to_owned()
 }
 
-/// What no PyHSS answers. Nothing was changed, and it is the target's settings that are wrong, not the order.
+/// An answer that PyHSS never gives. Nothing was changed, and the target's settings are wrong, not the order.
 pub(super) fn not_pyhss(detail: &str) -> Outcome {
     Outcome::unavailable(format!("{detail}: is the target's base_url that of a PyHSS 2.0?"))
 }

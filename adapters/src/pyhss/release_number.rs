@@ -1,7 +1,7 @@
-//! `release_number`: the subscription gives the number up, in `ims_subscriber` and in `subscriber`.
+//! `release_number`: takes the number from the subscription, in `ims_subscriber` and in `subscriber`.
 //!
-//! A release is confirmed only where, after it, nobody has the number. What somebody else has registered is not touched: they
-//! are named. A row that has other numbers is kept, and where the primary one goes, another takes its place.
+//! A release is confirmed only if no party has the number afterwards. Registrations of other parties are not changed; the answer names
+//! them. A row that has other numbers is kept. If its primary number is released, another one becomes primary.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
@@ -16,19 +16,19 @@ use super::places::{Holders, Places};
 use super::row::ImsSubscriber;
 use super::sightings::Freshness;
 
-/// The writes that take a number out of a row of `ims_subscriber`.
+/// The writes that remove a number from a row of `ims_subscriber`.
 const DELETE_ROW: &str = "delete ims_subscriber";
 const PATCH_ROW: &str = "patch ims_subscriber";
 
-/// Where the number is, seen from the subscription that is to give it up.
+/// Who has the number, seen from the subscription that must release it.
 enum View {
-    /// It has it; somebody else may have it, too.
+    /// The subscription has it. Somebody else may have it, too.
     Ours(Places),
-    /// It has it not.
+    /// The subscription does not have it.
     Others(Holders),
 }
 
-/// Looks at every place. "Nobody" is said only where it is known.
+/// Looks at every place. It says "nobody" only if that is certain.
 async fn look(attempt: &Attempt<'_>, number: &Number) -> Result<View, Outcome> {
     let (imsi, msisdn) = (number.imsi.as_str(), number.msisdn.as_str());
     for freshness in [Freshness::Hint, Freshness::Now] {
@@ -54,7 +54,7 @@ async fn look(attempt: &Attempt<'_>, number: &Number) -> Result<View, Outcome> {
     Ok(View::Others(Holders::Nobody))
 }
 
-/// Whether an earlier attempt of this step took the number out of a row: then that is where it was.
+/// Whether an earlier attempt of this step removed the number from a row: then the number was there.
 async fn was_taken_by_this_step(attempt: &Attempt<'_>) -> Result<bool, Outcome> {
     Ok(attempt.is_recorded(DELETE_ROW).await? || attempt.is_recorded(PATCH_ROW).await?)
 }
@@ -76,10 +76,10 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
         View::Others(holders) => return confirmed(holders, Outcome::AlreadyDone),
     };
     take_out(attempt, &number, &places).await?;
-    // The subscription has given it up, and that stays so whoever else has it.
+    // The subscription has released it, and that remains true if somebody else has it.
     attempt.settled();
     let others = match places.others(&[number.imsi.as_str()]) {
-        // Of two subscribers that have it, PyHSS finds the other once ours has it no more.
+        // If two subscribers have it, PyHSS finds the other only after ours no longer has it.
         Holders::Nobody if places.is_shared => match attempt.reader.subscriber("msisdn", number.msisdn.as_str()).await?
         {
             Some(row) => row
@@ -92,7 +92,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     confirmed(others, Outcome::Done)
 }
 
-/// What is answered once the subscription does not have the number.
+/// The outcome if the subscription does not have the number.
 fn confirmed(others: Holders, outcome: Outcome) -> Result<Outcome, Outcome> {
     match others {
         Holders::Nobody => Ok(outcome),
@@ -105,7 +105,7 @@ fn unclear(detail: String) -> Outcome {
     Outcome::Permanent { code: ErrorCode::HolderUnclear.into(), detail }
 }
 
-/// Takes the number out of every row of the subscription.
+/// Removes the number from every row of the subscription.
 async fn take_out(attempt: &mut Attempt<'_>, number: &Number, places: &Places) -> Result<(), Outcome> {
     let (imsi, msisdn) = (number.imsi.as_str(), number.msisdn.as_str());
     let subscriber = places.subscriber_of(imsi);
@@ -123,7 +123,7 @@ async fn take_out(attempt: &mut Attempt<'_>, number: &Number, places: &Places) -
     }
     let Some(subscriber) = subscriber else { return Ok(()) };
     if left.is_empty() && !are_all {
-        // Of several rows that nothing else finds, the last one is found by the IMSI.
+        // If several rows cannot be found by a number, the last one is found by the IMSI.
         let last = attempt.reader.ims_subscriber_of(imsi).await?;
         left.extend(last.iter().flat_map(ImsSubscriber::numbers).map(str::to_owned));
     }
@@ -135,11 +135,11 @@ async fn take_out(attempt: &mut Attempt<'_>, number: &Number, places: &Places) -
             break;
         }
     }
-    // The placeholder: PyHSS takes no empty number, and the IMSI is nobody else's.
+    // The placeholder: PyHSS rejects an empty number, and no other subscriber has this IMSI.
     patch_number(attempt, subscriber, next.as_deref().unwrap_or(imsi), "patch subscriber").await
 }
 
-/// Takes the number out of a row, which is removed where it has no other.
+/// Removes the number from a row, and removes the row if it has no other number.
 async fn take_out_of_row(
     attempt: &mut Attempt<'_>,
     row: &ImsSubscriber,
@@ -168,7 +168,7 @@ async fn take_out_of_row(
     }
 }
 
-/// The first of these numbers that is no other row's primary one.
+/// The first of these numbers that is not the primary number of another row.
 async fn free_primary<'n>(attempt: &Attempt<'_>, numbers: &[&'n str], id: i64) -> Result<&'n str, Outcome> {
     for number in numbers {
         if attempt.reader.ims_subscriber(number).await?.is_none_or(|row| row.ims_subscriber_id == id) {

@@ -1,4 +1,4 @@
-//! `remove_subscriber`: the subscription ends. Its numbers must have been released before.
+//! `remove_subscriber`: ends the subscription. Its numbers must be released first.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
@@ -8,7 +8,7 @@ use super::arguments::{self, Subscription};
 use super::attempt::Attempt;
 use super::sightings::Freshness;
 
-/// The write after which all is in place.
+/// The write that completes the operation.
 pub(super) const COMPLETING_WRITE: &str = "delete subscriber";
 
 pub(super) async fn standing(attempt: &Attempt<'_>) -> Result<Standing, Outcome> {
@@ -27,7 +27,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
     let own = attempt.reader.own_rows(imsi.as_str(), &[], Freshness::Now).await?;
     let registered = own.rows.iter().any(|row| !row.numbers().is_empty());
     if registered || subscriber.number().is_some() {
-        // Removing a number that no lease of this order names could take it from under somebody's feet.
+        // This order has no lease of the number, so removing it could take it from another customer.
         return Err(Outcome::Permanent {
             code: ErrorCode::NumberStillAssigned.into(),
             detail: "the subscription still has a number: release it, then retry".to_owned(),

@@ -1,9 +1,9 @@
-//! The rows of PyHSS that the adapter reads: the columns it needs, and the rest as they come.
+//! The rows of PyHSS that the adapter reads: the columns it needs, and all others unchanged.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// A row of `auc`: one SIM. Its keys are never sent, nor asked for.
+/// A row of `auc`: one SIM. Its keys are neither read nor sent.
 #[derive(Debug, Deserialize)]
 pub(super) struct Sim {
     pub(super) auc_id: i64,
@@ -29,7 +29,7 @@ impl Subscriber {
         self.msisdn.as_deref() == Some(msisdn)
     }
 
-    /// Its number; `None` where it has only the placeholder.
+    /// Its number. `None` if it has only the placeholder.
     pub(super) fn number(&self) -> Option<&str> {
         self.msisdn.as_deref().filter(|msisdn| !msisdn.is_empty() && self.imsi.as_deref() != Some(msisdn))
     }
@@ -41,7 +41,7 @@ impl Subscriber {
 pub(super) struct ImsSubscriber {
     pub(super) ims_subscriber_id: i64,
     pub(super) msisdn: Option<String>,
-    /// Additional numbers, between commas; the primary one may be among them.
+    /// Additional numbers, separated by commas. The primary number may be among them.
     #[serde(default)]
     pub(super) msisdn_list: Option<String>,
     pub(super) imsi: Option<String>,
@@ -53,13 +53,13 @@ impl ImsSubscriber {
         self.msisdn.as_deref().filter(|msisdn| !msisdn.is_empty())
     }
 
-    /// The numbers of its list, as they stand there.
+    /// The numbers in its list, as written there.
     pub(super) fn listed(&self) -> impl Iterator<Item = &str> {
         let pieces = self.msisdn_list.as_deref().unwrap_or_default().split([',', ';', ' ']);
         pieces.map(|piece| piece.trim().trim_start_matches('+')).filter(|piece| !piece.is_empty())
     }
 
-    /// Every number that it has, in either column, the primary one first.
+    /// Every number that it has, in either column, with the primary number first.
     pub(super) fn numbers(&self) -> Vec<&str> {
         let mut numbers: Vec<&str> = self.primary().into_iter().collect();
         for listed in self.listed() {
@@ -76,7 +76,7 @@ impl ImsSubscriber {
     }
 }
 
-/// Whether a row has all these columns with these values. PyHSS's databases write booleans as 0 and 1 in places.
+/// Whether a row has these values in all these columns. Some of PyHSS's databases write booleans as 0 and 1.
 pub(super) fn row_has(row: &Map<String, Value>, columns: &Map<String, Value>) -> bool {
     columns.iter().all(|(name, wanted)| row.get(name).is_some_and(|value| agree(value, wanted)))
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_of_a_row_stand_in_two_columns() {
+    fn the_numbers_of_a_row_are_in_two_columns() {
         let row: ImsSubscriber = serde_json::from_value(
             json!({"ims_subscriber_id": 1, "imsi": "001", "msisdn": "1", "msisdn_list": "+2, 1,,3"}),
         )

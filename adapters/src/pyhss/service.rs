@@ -9,20 +9,20 @@ use super::arguments::{self, EnabledFlag, Imsi, ServiceUpdate};
 use super::attempt::{Attempt, Written};
 use super::row::{Subscriber, row_has};
 
-/// The write after which all is in place.
+/// The write that completes the operation.
 pub(super) const COMPLETING_WRITE: &str = "patch subscriber";
 
-/// What a column takes.
+/// The values that a column accepts.
 #[derive(Clone, Copy)]
 enum ColumnKind {
     Number,
     Flag,
-    /// `1,2`: anything else is stored by PyHSS, and breaks the subscriber.
+    /// `1,2`. PyHSS also stores other texts, but they break the subscriber.
     ListOfIds,
 }
 
-/// The columns that are a matter of service. PyHSS ignores others in a change without a word, and a number or an IMSI
-/// is never changed this way.
+/// The columns that this operation may change. PyHSS silently ignores unknown columns, and a number or an IMSI must never change in
+/// this way.
 const COLUMNS: [(&str, ColumnKind); 8] = [
     ("apn_list", ColumnKind::ListOfIds),
     ("default_apn", ColumnKind::Number),
@@ -63,7 +63,7 @@ fn is_list_of_ids(text: &str) -> bool {
     text.split(',').all(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The subscription and what its columns shall be.
+/// The subscription and the wanted values of its columns.
 fn wanted(attempt: &Attempt<'_>) -> Result<(Imsi, Map<String, Value>), Outcome> {
     if attempt.call.operation == "set_enabled" {
         let flag: EnabledFlag = arguments::read(attempt.call)?;

@@ -1,8 +1,8 @@
-//! What was seen when all rows were read: the numbers that no look-up of PyHSS finds.
+//! The numbers that no look-up of PyHSS finds. They are seen when all rows are read.
 //!
-//! PyHSS looks up primary numbers only, and answers "nobody" where two subscribers have one. The rest stands in its lists. A
-//! worker reads them in one request for each table, one reading at a time, and keeps what it found. What was kept only says
-//! where to look closer: that row is then asked for by its id. Only a reading that began after the question says "nobody".
+//! PyHSS looks up primary numbers only, and finds nobody if two subscribers have the same one. The other numbers are in its lists. A
+//! worker reads these with one request for each table, one reading at a time, and keeps the result. A kept result only says where to
+//! look: the row is then requested by its id. Only a reading that began after the question can answer "nobody".
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,39 +14,39 @@ use tokio::time::Instant;
 use super::reader::Reader;
 use super::row::{ImsSubscriber, Subscriber};
 
-/// For how long what was seen is good enough to say where to look closer.
+/// How old a reading may be to say where to look.
 pub(super) const HINT_AGE_MAX: Duration = Duration::from_mins(5);
 
-/// How new what is used must be.
+/// How new a reading must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Freshness {
-    /// At most [`HINT_AGE_MAX`] old: it says where to look closer.
+    /// At most [`HINT_AGE_MAX`] old. It says where to look.
     Hint,
-    /// Read after the question was asked: it says "nobody", too.
+    /// Read after the question was asked. It can also answer "nobody".
     Now,
 }
 
-/// Where a number was seen that no look-up finds.
+/// The places of a number that no look-up finds.
 #[derive(Debug, Default)]
 pub(super) struct Sighted {
     /// Ids of rows of `ims_subscriber` that list it.
     pub(super) ims_rows: Vec<i64>,
     /// The IMSIs of subscribers that share it.
     pub(super) subscribers: Vec<String>,
-    /// Whether nobody else can have it as an additional number: every row of `ims_subscriber` was read.
+    /// Whether no other row can have it as an additional number: every row of `ims_subscriber` was read.
     pub(super) is_whole: bool,
 }
 
-/// What a worker saw last.
+/// The last reading of a worker.
 #[derive(Debug, Default)]
 pub(super) struct Sightings(Mutex<Option<Seen>>);
 
-/// What one reading found.
+/// The result of one reading.
 #[derive(Debug, Default)]
 struct Seen {
     begun: Option<Instant>,
     is_whole: bool,
-    /// Numbers that stand in lists, and are not the primary one of that row; with the ids of the rows.
+    /// The numbers in lists that are not the primary number of their row, with the ids of the rows.
     listed: BTreeMap<String, Vec<i64>>,
     /// Numbers that several subscribers have, with their IMSIs.
     shared: BTreeMap<String, Vec<String>>,
@@ -55,7 +55,7 @@ struct Seen {
 }
 
 impl Reader<'_> {
-    /// Where a number was seen that the look-ups do not find.
+    /// The places of a number that the look-ups do not find.
     pub(super) async fn sighted(&self, msisdn: &str, freshness: Freshness) -> Result<Sighted, Outcome> {
         self.seen(freshness, |seen| Sighted {
             ims_rows: seen.listed.get(msisdn).cloned().unwrap_or_default(),
@@ -73,7 +73,7 @@ impl Reader<'_> {
     async fn seen<T>(&self, freshness: Freshness, show: impl Fn(&Seen) -> T) -> Result<T, Outcome> {
         let rows_max = self.adapter.scan_rows_max;
         if rows_max == 0 {
-            // Whoever switched the reading off says that the look-ups see every number.
+            // With the reading turned off, the settings declare that look-ups find every number.
             return Ok(show(&Seen { is_whole: true, ..Seen::default() }));
         }
         let now = Instant::now();
@@ -81,7 +81,7 @@ impl Reader<'_> {
             Freshness::Now => Some(now),
             Freshness::Hint => now.checked_sub(HINT_AGE_MAX),
         };
-        // Who waits here is served by a reading that another one begins meanwhile.
+        // Calls that wait here can use a reading that another call started meanwhile.
         let waited = tokio::time::timeout(self.left("look-up")?, self.adapter.sightings.0.lock()).await;
         let mut kept = waited.map_err(|_| Outcome::Transient {
             detail: "the attempt ran out of time while another attempt read the list of numbers".to_owned(),

@@ -1,4 +1,4 @@
-//! `swap_sim`: the subscription moves to another SIM and keeps its numbers, in every row of the old one.
+//! `swap_sim`: moves the subscription to another SIM. It keeps its numbers, in every row of the old one.
 
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::outcome::Outcome;
@@ -11,14 +11,14 @@ use super::places::Holders;
 use super::row::{ImsSubscriber, Sim, Subscriber};
 use super::sightings::Freshness;
 
-/// The most rows of one subscription that are moved.
+/// The most rows of one subscription that can be moved.
 const ROWS_MAX: usize = 100;
 
-/// What the tables say, seen from the swap.
+/// The state of the tables, as the swap needs it.
 enum View {
-    /// The new IMSI is another subscription's, or the number is.
+    /// The new IMSI, or the number, belongs to another subscription.
     Taken(Option<String>),
-    /// What is still to be changed.
+    /// The changes that are still needed.
     Open { subscriber: Option<Subscriber>, ims_subscribers: Vec<ImsSubscriber> },
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn run(attempt: &mut Attempt<'_>) -> Result<Outcome, Outcome> {
         }
         moved += 1;
         if rows.is_empty() && moved < ROWS_MAX && swap.old_imsi != swap.new_imsi {
-            // Of several rows that nothing else finds, the last one is found by the IMSI.
+            // If several rows cannot be found by a number, the last one is found by the IMSI.
             rows.extend(attempt.reader.ims_subscriber_of(swap.old_imsi.as_str()).await?);
         }
     }

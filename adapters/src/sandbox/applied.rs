@@ -1,9 +1,9 @@
-//! What a sandbox target applied, in order: the only witness that the tests and the demo judge by.
+//! The changes that a sandbox target applied, in order. The tests and the demo judge only by this log.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// One entry of the log. A request with several effects makes several entries with the same `request`.
+/// One entry of the log. A request with several effects adds several entries with the same `request`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Applied {
     /// Its place in the log, from 1, without gaps.
@@ -12,15 +12,15 @@ pub struct Applied {
     pub at: String,
     /// The sandbox target: `hss`, `crm` or `sms`.
     pub target: String,
-    /// The number of the request, as it was carried out. 0 for seeds.
+    /// The number of the request, in order of execution. 0 for seeds.
     pub request: u64,
     /// The HTTP method; `SEED` for seeds.
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The operation: the path of a JSON target, `put_ims_subscriber` and the like of the HSS.
+    /// The operation: the path for a JSON target, `put_ims_subscriber` and so on for the HSS.
     pub operation: String,
-    /// What it meant, flattened into the entry: `"effect": "number_assigned", "msisdn": …, "imsi": …`.
+    /// The effect, flattened into the entry: `"effect": "number_assigned", "msisdn": …, "imsi": …`.
     #[serde(flatten)]
     pub effect: Effect,
     /// HSS only: the columns that were changed, before and after.
@@ -34,82 +34,82 @@ pub struct Applied {
     pub epoch: Option<u64>,
 }
 
-/// What a request meant, derived from what it changed.
+/// The meaning of a request, derived from what it changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
 pub enum Effect {
-    /// HSS: `subscriber.msisdn` became this number. The first effect of an assignment.
+    /// HSS: `subscriber.msisdn` was set to this number. The first effect of an assignment.
     PrimaryNumberSet {
         /// The number.
         msisdn: String,
         /// Who has it now.
         imsi: String,
     },
-    /// HSS: `subscriber.msisdn` is this number no more. The last effect of a release.
+    /// HSS: `subscriber.msisdn` no longer has this number. The last effect of a release.
     PrimaryNumberCleared {
         /// The number.
         msisdn: String,
         /// Who had it.
         imsi: String,
     },
-    /// HSS: a row of `ims_subscriber` got this number, as its primary one or in its list. The last effect of an assignment.
+    /// HSS: a row of `ims_subscriber` got this number, as its primary number or in its list. The last effect of an assignment.
     NumberAssigned {
         /// The number.
         msisdn: String,
         /// Who has it now.
         imsi: String,
     },
-    /// HSS: a row of `ims_subscriber` has this number no more, in neither column. The first effect of a release.
+    /// HSS: a row of `ims_subscriber` no longer has this number in either column. The first effect of a release.
     NumberReleased {
         /// The number.
         msisdn: String,
         /// Who had it.
         imsi: String,
     },
-    /// HSS: a row of a table without a meaning of its own changed.
+    /// HSS: a row changed in a table without an effect of its own.
     RowChanged {
         /// The table.
         table: String,
         /// The row.
         id: i64,
     },
-    /// HSS: a subscriber appeared.
+    /// HSS: a subscriber was created.
     SubscriberCreated {
-        /// Which.
+        /// The subscriber.
         imsi: String,
     },
-    /// HSS: a subscriber is gone.
+    /// HSS: a subscriber was removed.
     SubscriberRemoved {
-        /// Which.
+        /// The subscriber.
         imsi: String,
     },
-    /// HSS: a subscriber may use the network again.
+    /// HSS: a subscriber was enabled.
     SubscriberEnabled {
-        /// Which.
+        /// The subscriber.
         imsi: String,
     },
-    /// HSS: a subscriber may not use the network.
+    /// HSS: a subscriber was disabled.
     SubscriberDisabled {
-        /// Which.
+        /// The subscriber.
         imsi: String,
     },
-    /// HSS, in `subscriber` or in `ims_subscriber`: the subscription has another SIM.
+    /// HSS, in `subscriber` or in `ims_subscriber`: the subscription moved to another SIM.
     SimSwapped {
         /// The table.
         table: String,
-        /// The old one.
+        /// The old SIM.
         old_imsi: String,
-        /// The new one.
+        /// The new SIM.
         new_imsi: String,
     },
     /// HSS and CRM: settings changed.
     ServiceUpdated {
-        /// Whose: the IMSI, or the account.
+        /// The IMSI, or the account.
         of: String,
-        /// The settings that changed, as they are now.
+        /// The settings that changed, with their new values.
         settings: Map<String, Value>,
     },
-    /// HSS: a write that was accepted and changed nothing.
+    /// HSS: a write that was accepted but changed nothing.
     Unchanged {
         /// The table.
         table: String,
@@ -118,56 +118,56 @@ pub enum Effect {
     },
     /// CRM: an account was opened.
     AccountOpened {
-        /// Which.
+        /// The account.
         account: String,
     },
     /// CRM: an account was closed.
     AccountClosed {
-        /// Which.
+        /// The account.
         account: String,
     },
     /// CRM: an account got a number.
     NumberAdded {
-        /// Which.
+        /// The account.
         account: String,
         /// The number.
         msisdn: String,
     },
-    /// CRM: an account gave a number up.
+    /// CRM: an account released a number.
     NumberRemoved {
-        /// Which.
+        /// The account.
         account: String,
         /// The number.
         msisdn: String,
     },
-    /// CRM: an account changed one number for another.
+    /// CRM: an account's number was replaced by another.
     NumberChanged {
-        /// Which.
+        /// The account.
         account: String,
         /// The old number.
         old_msisdn: String,
-        /// The new one.
+        /// The new number.
         new_msisdn: String,
     },
-    /// CRM: an account has another SIM.
+    /// CRM: an account's SIM changed.
     SimUpdated {
-        /// Which.
+        /// The account.
         account: String,
         /// The new SIM.
         imsi: String,
     },
     /// CRM: an account's status changed.
     StatusSet {
-        /// Which.
+        /// The account.
         account: String,
-        /// The new one.
+        /// The new status.
         status: String,
     },
     /// SMS: a text message was sent.
     SmsSent {
-        /// To whom.
+        /// The recipient.
         msisdn: String,
-        /// The rest of what the message was asked for with.
+        /// The other fields of the request.
         message: Map<String, Value>,
     },
 }

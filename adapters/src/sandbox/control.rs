@@ -11,7 +11,7 @@ use super::model::{Reply, Request};
 use super::seeds::Seed;
 use super::target::Target;
 
-/// One or many.
+/// One item or a list.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Seeds {
@@ -19,7 +19,7 @@ enum Seeds {
     One(Seed),
 }
 
-/// The answer to a request that is for the sandbox itself; `None` where it is for the target.
+/// Answers a request that is for the sandbox itself. `None` if it is for the target.
 pub(super) fn answer(request: &Request, target: &Arc<Target>) -> Option<Reply> {
     let segments = request.segments();
     let (first, rest) = segments.split_first()?;

@@ -1,7 +1,7 @@
 //! The sandbox CRM: accounts with numbers, a SIM, settings and a status.
 //!
-//! It minds only each account's own order, not who else has a number: that is the HSS's affair. An account that is not
-//! there is opened by the first operation on it, so that made-up customers work.
+//! It checks only the order of each account's own operations, not who else has a number: that is the task of the HSS. The first
+//! operation on an unknown account creates it, so that made-up customers work.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +19,11 @@ struct Account {
     status: Option<String>,
     settings: Map<String, Value>,
     closed: bool,
-    /// Whether it was opened as such, or only came about.
+    /// Whether it was opened explicitly, or created by another operation.
     opened: bool,
 }
 
-/// All accounts, by `customer_id`, or by IMSI where the data names no customer.
+/// All accounts, by `customer_id`, or by IMSI if the data has no customer.
 #[derive(Default)]
 pub(super) struct Crm {
     accounts: BTreeMap<String, Account>,

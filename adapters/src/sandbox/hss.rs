@@ -1,4 +1,4 @@
-//! The sandbox HSS: PyHSS 2.0 as it looks from outside, with its rows in memory.
+//! The sandbox HSS: behaves like PyHSS 2.0 from outside, with its rows in memory.
 //!
 //! Its answers were compared with a running PyHSS on SQLite: the same contract tests run against both.
 
@@ -22,11 +22,11 @@ use questions::list;
 use table::{LISTED, Table, Violation};
 use writes::stamped;
 
-/// The manners of the database behind PyHSS.
+/// How the database behind PyHSS behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DatabaseKind {
-    /// A value that must be unique and is there already is answered with 400 and a reason.
+    /// A duplicate of a value that must be unique is answered with 400 and a reason.
     #[default]
     Sqlite,
     /// It is answered with 200 and `null`.
@@ -127,7 +127,7 @@ impl Model for Hss {
     }
 }
 
-/// A SIM with keys that open nothing.
+/// A SIM with meaningless keys.
 fn sim_of(seed: &Seed) -> Value {
     let key = "0".repeat(32);
     json!({"ki": key, "opc": key, "amf": "8000", "sqn": 0, "algo": "3", "imsi": seed.imsi, "iccid": seed.iccid})

@@ -1,14 +1,14 @@
-//! Judges a log: was every number handed over, or did two have it?
+//! Judges a log: was every number handed over properly, or did two parties have it at once?
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::applied::{Applied, Effect};
 
-/// A write that gave a number to somebody while somebody else still had it.
+/// A write that gave a number to one party while another still had it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandOverFault {
-    /// The entry of the log that did.
+    /// The entry of the log for that write.
     pub seq: u64,
     /// The number.
     pub msisdn: String,
@@ -28,7 +28,7 @@ impl fmt::Display for HandOverFault {
 /// Who has a number, in which table, and in how many of its rows.
 type Holders = BTreeMap<String, BTreeMap<(&'static str, String), usize>>;
 
-/// Goes through the log of a sandbox HSS and finds every write that broke a hand-over. It needs nothing but the log.
+/// Goes through the log of a sandbox HSS and finds every write that broke a hand-over. It needs only the log.
 pub fn hand_over_faults(log: &[Applied]) -> Vec<HandOverFault> {
     let mut holders = Holders::new();
     let mut faults = Vec::new();
@@ -43,7 +43,7 @@ pub fn hand_over_faults(log: &[Applied]) -> Vec<HandOverFault> {
             Effect::PrimaryNumberCleared { msisdn, imsi } => take(&mut holders, "subscriber", msisdn, imsi),
             Effect::NumberReleased { msisdn, imsi } => take(&mut holders, "ims_subscriber", msisdn, imsi),
             Effect::SimSwapped { old_imsi, new_imsi, .. } => {
-                // One customer under two names: for whom else has the number, the new one stands for both at once.
+                // One customer under two identities. Whether another party has the number is judged for both together.
                 for of_number in holders.values_mut() {
                     for ((table, imsi), rows) in std::mem::take(of_number) {
                         let imsi = if imsi == *old_imsi { new_imsi.clone() } else { imsi };
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_handed_over_whole_is_no_fault() {
+    fn a_complete_hand_over_is_not_a_violation() {
         let log = log(&[
             of("primary_number_set", "A1"),
             of("number_assigned", "A1"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_given_while_half_of_it_is_another_s_is_a_fault() {
+    fn giving_a_number_while_half_of_it_belongs_to_another_is_a_violation() {
         let log = log(&[
             of("primary_number_set", "A1"),
             of("number_assigned", "A1"),

@@ -1,5 +1,5 @@
-//! The shape that the CRM and the SMS gateway share: `POST /{operation}`, each idempotency key carried out once, unless it is
-//! to be a target that cannot do that.
+//! The common part of the CRM and the SMS gateway: `POST /{operation}`, performed once for each idempotency key, unless the target
+//! shall ignore keys.
 
 use std::collections::BTreeMap;
 
@@ -9,34 +9,34 @@ use super::applied::Effect;
 use super::model::{Change, Model, Reply, Request};
 use super::seeds::{Seed, SeedError};
 
-/// Why an operation is refused. Nothing was changed.
+/// Why an operation is rejected. Nothing was changed.
 pub(super) struct Refusal {
     pub(super) status: u16,
     pub(super) code: &'static str,
     pub(super) detail: String,
 }
 
-/// What a JSON target does, without idempotency.
+/// The logic of a JSON target, without idempotency.
 pub(super) trait Operations: Send {
-    /// Carries an operation out; no effect where it was so already.
+    /// Performs an operation. There is no effect if the target was already in the wanted state.
     fn run(&mut self, operation: &str, data: &Map<String, Value>) -> Result<Option<Effect>, Refusal>;
     /// The tables.
     fn state(&self) -> Value;
 }
 
-/// What a target does with idempotency keys.
+/// How a target handles idempotency keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Keys {
-    /// It asks for them, carries each out once, and says which it carried out.
+    /// It requires keys, performs each once, and reports which it performed.
     #[default]
     Honoured,
-    /// It says which it carried out, and carries one that comes again out again.
+    /// It reports which keys it performed, but performs a repeated key again.
     Recorded,
-    /// It does not know them.
+    /// It ignores keys.
     Ignored,
 }
 
-/// A target that remembers which idempotency keys it carried out, and what it answered.
+/// A target that remembers which idempotency keys it performed, and its answers.
 pub(super) struct Keyed<T> {
     operations: T,
     keys: Keys,

@@ -1,4 +1,4 @@
-//! Failure knobs: what a sandbox target does wrong, to which requests, and how often.
+//! Failure knobs: what goes wrong at a sandbox target, for which requests, and how often.
 
 use std::time::Duration;
 
@@ -14,41 +14,41 @@ use serde_json::Value;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Knobs {
-    /// How long each request waits before it is carried out, in milliseconds.
+    /// The delay before each request is performed, in milliseconds.
     #[serde(default)]
     pub latency_ms: u64,
-    /// The rules, the first that matches first.
+    /// The rules. The first rule that matches is used first.
     #[serde(default)]
     pub rules: Vec<Rule>,
 }
 
-/// One thing that goes wrong.
+/// A rule: one failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// With which requests.
+    /// The requests that it applies to.
     #[serde(default, rename = "match")]
     pub pattern: Pattern,
-    /// What.
+    /// The failure.
     pub action: Action,
-    /// How often, before the rule is used up.
+    /// How often the rule applies before it is used up.
     #[serde(default)]
     pub times: Times,
 }
 
 impl Rule {
-    /// A rule that works for ever.
+    /// A rule that applies for ever.
     pub fn always(pattern: Pattern, action: Action) -> Self {
         Self { pattern, action, times: Times::Forever }
     }
 
-    /// A rule that works once.
+    /// A rule that applies once.
     pub fn once(pattern: Pattern, action: Action) -> Self {
         Self { pattern, action, times: Times::Count(1) }
     }
 }
 
-/// Which requests a rule is for. Every condition that is there must hold; without any it is every request.
+/// The requests that a rule applies to. All given conditions must hold. Without conditions, it applies to every request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pattern {
@@ -58,7 +58,7 @@ pub struct Pattern {
     /// A part of the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_contains: Option<String>,
-    /// The operation: the path of a JSON target, `put_ims_subscriber` and the like of the HSS.
+    /// The operation: the path for a JSON target, `put_ims_subscriber` and so on for the HSS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
     /// A part of the body, as it was sent.
@@ -66,11 +66,11 @@ pub struct Pattern {
     pub body_contains: Option<String>,
 }
 
-/// What goes wrong.
+/// A failure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Action {
-    /// Nothing is applied, and this is answered.
+    /// The request is not applied, and this is the answer.
     Refuse {
         /// The status.
         status: u16,
@@ -81,31 +81,31 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_s: Option<u64>,
     },
-    /// It is applied and answered later, whether the caller still waits or not. Goes together with another rule.
+    /// The request is applied and answered later, even if the caller no longer waits. Can be combined with another rule.
     Delay {
-        /// How much later, in milliseconds.
+        /// The delay, in milliseconds.
         ms: u64,
     },
-    /// Nothing is applied, and the connection is cut without an answer.
+    /// The request is not applied, and the connection is cut without an answer.
     FailBefore,
-    /// It is applied, and the connection is cut without an answer.
+    /// The request is applied, and the connection is cut without an answer.
     FailAfter,
-    /// It is applied, and no answer comes, although the connection stays open for a minute.
+    /// The request is applied, and there is no answer, although the connection stays open for a minute.
     LoseAnswer,
-    /// It is applied twice, and the first answer is given.
+    /// The request is applied twice, and the first answer is returned.
     Duplicate,
-    /// The connection is cut without an answer at once, and it is applied later.
+    /// The connection is cut at once without an answer, and the request is applied later.
     ApplyLate {
-        /// How much later, in milliseconds.
+        /// The delay, in milliseconds.
         ms: u64,
     },
 }
 
-/// How often a rule works: a number, or `"forever"`.
+/// How often a rule applies: a number, or `"forever"`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", untagged)]
 pub enum Times {
-    /// So many times more.
+    /// This many more times.
     Count(u64),
     /// Always.
     #[default]
@@ -129,17 +129,17 @@ mod forever {
     }
 }
 
-/// What the knobs make of one request.
+/// The effect of the knobs on one request.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
-    /// How long it waits.
+    /// The delay.
     pub(super) delay: Duration,
-    /// What then goes wrong.
+    /// The failure after it.
     pub(super) action: Option<Action>,
 }
 
 impl Knobs {
-    /// Decides on a request, and counts down the rules that are used for it.
+    /// Decides about a request, and counts down the rules that apply.
     pub(super) fn decide(&mut self, method: &str, path: &str, operation: &str, body: &str) -> Verdict {
         let mut verdict = Verdict { delay: Duration::from_millis(self.latency_ms), action: None };
         for rule in &mut self.rules {

@@ -1,4 +1,4 @@
-//! What a target is asked, what it answers, and what it is without time, failures and log.
+//! The requests and answers of a target, and its logic without delays, failures and log.
 
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::applied::Effect;
 use super::seeds::{Seed, SeedError};
 
-/// A request, read whole.
+/// A complete request.
 pub(super) struct Request {
     pub(super) method: Method,
-    /// The path's segments, decoded; a trailing slash leaves an empty one.
+    /// The decoded segments of the path. A trailing slash makes an empty one.
     pub(super) path: Vec<String>,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
@@ -46,7 +46,7 @@ impl Reply {
     }
 }
 
-/// What a request changed.
+/// The changes of a request.
 pub(super) struct Change {
     pub(super) effect: Effect,
     /// The columns before and after.
@@ -59,14 +59,14 @@ impl From<Effect> for Change {
     }
 }
 
-/// What a target is, without time, failures and log.
+/// The logic of a target, without delays, failures and log.
 pub(super) trait Model: Send {
-    /// The name of what the request asks for, for knobs and log.
+    /// The name of the request's operation, for knobs and log.
     fn operation(&self, request: &Request) -> String;
-    /// Carries a request out.
+    /// Performs a request.
     fn handle(&mut self, request: &Request) -> (Reply, Vec<Change>);
     /// The tables.
     fn state(&self) -> Value;
-    /// Seeds one SIM or subscriber; whether it is new.
+    /// Seeds one SIM or subscriber. Returns whether it is new.
     fn seed(&mut self, seed: &Seed) -> Result<Option<Vec<Change>>, SeedError>;
 }

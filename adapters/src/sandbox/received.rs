@@ -1,26 +1,26 @@
-//! What a sandbox target was asked, in order, whatever became of it.
+//! The requests that a sandbox target received, in order, including rejected ones.
 
 use serde::{Deserialize, Serialize};
 
 use super::model::Request;
 
-/// One request, as it came in.
+/// One received request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// When it came in, RFC 3339 with milliseconds, UTC.
+    /// The time of receipt, RFC 3339 with milliseconds, UTC.
     pub at: String,
     /// The HTTP method.
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The operation: the path of a JSON target, `put_ims_subscriber` and the like of the HSS.
+    /// The operation: the path for a JSON target, `put_ims_subscriber` and so on for the HSS.
     pub operation: String,
     /// The body as it was sent.
     pub body: String,
     /// The header `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
-    /// The header `traceparent`: which trace the request belongs to.
+    /// The header `traceparent`: the trace that the request belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Seeds: what a real HSS has before the first order comes.
+//! Seeds: the data that a real HSS has before the first order.
 
 use interlock_domain::error_code::ErrorCode;
 use serde::{Deserialize, Serialize};
@@ -10,38 +10,38 @@ use thiserror::Error;
 pub struct Seed {
     /// The subscription.
     pub imsi: String,
-    /// The SIM card; none where left out.
+    /// The id of the SIM card. Optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iccid: Option<String>,
-    /// The number that the subscriber has from the beginning, in both tables; none where left out.
+    /// The number that the subscriber has from the start, in both tables. Optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msisdn: Option<String>,
-    /// Only the SIM with its keys is there, no subscriber yet.
+    /// If true, only the SIM with its keys exists, without a subscriber.
     #[serde(default)]
     pub sim_only: bool,
 }
 
-/// What seeding did.
+/// The result of seeding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seeded {
     /// How many were added.
     pub created: usize,
-    /// How many were there already, and were left as they are.
+    /// How many existed already and were not changed.
     pub existing: usize,
 }
 
-/// Why a seed cannot be.
+/// Why a seed is invalid.
 #[derive(Debug, Error)]
 pub enum SeedError {
-    /// The target is no HSS.
+    /// The target is not an HSS.
     #[error("this target has no subscribers to seed; seed the HSS")]
     NoSubscribers,
-    /// Its number, or its ICCID, is another's.
+    /// Its number or its ICCID belongs to another SIM.
     #[error("the seed of IMSI {imsi} is rejected: its {column} is already used; choose another")]
     Taken {
         /// The subscription of the seed.
         imsi: String,
-        /// What is taken.
+        /// The value that is already used.
         column: String,
     },
 }

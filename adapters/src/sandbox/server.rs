@@ -1,5 +1,4 @@
-//! The HTTP server of a sandbox target. It can do what a well-behaved server framework does not: cut a connection
-//! without an answer.
+//! The HTTP server of a sandbox target. Unlike usual server frameworks, it can cut a connection without an answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,24 +31,24 @@ use crate::front_door::{FrontDoor, is_json, media_type};
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long a connection may be open without the head of a request.
 const HEADER_LIMIT: Duration = Duration::from_secs(30);
-/// How long the body of a request may take.
+/// The time limit for the body of a request.
 const BODY_LIMIT: Duration = Duration::from_mins(1);
-/// How long the answer may take that there are too many.
+/// The time limit for telling a caller that there are too many connections.
 const REFUSAL_LIMIT: Duration = Duration::from_secs(1);
 /// The answer to a connection above the limit. Adapters treat it as a target that is temporarily unavailable.
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-/// How long open requests may take to end when the server is shut down.
+/// How long open requests may take to finish when the server shuts down.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long to wait after a failed accept: it usually means that the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The connection is to be cut.
+/// The connection must be cut.
 #[derive(Debug, Error)]
 #[error("connection closed on purpose")]
 struct Cut;
 
-/// A server that runs.
+/// A running server.
 pub(super) struct Server {
     address: SocketAddr,
     target: Arc<Target>,
@@ -121,7 +120,7 @@ async fn accept(
     }
 }
 
-/// Answers a connection that there are too many, and closes it.
+/// Answers that there are too many connections, and closes this one.
 async fn refuse(mut stream: TcpStream) {
     let answered = tokio::time::timeout(REFUSAL_LIMIT, stream.write_all(TOO_MANY)).await;
     if !matches!(answered, Ok(Ok(()))) {
@@ -174,11 +173,11 @@ async fn answer(
     for (name, value) in reply.headers {
         builder = builder.header(name, value);
     }
-    // A newline after it, as PyHSS has it, and for those who read it in a terminal.
+    // With a newline at the end, as PyHSS has it, and for people who read it in a terminal.
     builder.body(Full::from(format!("{}\n", reply.body))).map_err(|_| Cut)
 }
 
-/// Turns away what a web page could send, before its body is read.
+/// Rejects requests that a web page could send, before the body is read.
 fn admit(request: &http::Request<Incoming>, door: &FrontDoor) -> Result<(), Reply> {
     door.check(request)
         .map_err(|turned| problem(turned.status().as_u16(), turned.code().as_str(), &turned.to_string()))?;

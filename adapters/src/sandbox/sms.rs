@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::applied::Effect;
 use super::keyed::{Operations, Refusal, text, unknown_operation};
 
-/// What was sent.
+/// The sent messages.
 #[derive(Default)]
 pub(super) struct Sms {
     sent: Vec<Map<String, Value>>,

@@ -1,4 +1,4 @@
-//! One sandbox target: its model, its knobs and its log, behind one lock, so that the log is the order of effects.
+//! One sandbox target: its model, its knobs and its log, behind one lock, so that the log has the order of the effects.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use super::model::{Change, Model, Reply, Request};
 use super::received::Received;
 use super::seeds::{Seed, SeedError, Seeded};
 
-/// How long a connection stays open on which no answer comes.
+/// How long a connection without an answer stays open.
 const ANSWER_LOST_FOR: Duration = Duration::from_mins(1);
 /// How many of the last requests are remembered.
 const REQUESTS_MAX: usize = 100_000;
@@ -25,7 +25,7 @@ struct State {
     log: Vec<Applied>,
     requests: u64,
     received: VecDeque<Received>,
-    /// Requests whose callers went before they had an answer, as `GET /path`.
+    /// The requests whose callers left before the answer, as `GET /path`.
     abandoned: VecDeque<String>,
 }
 
@@ -33,7 +33,7 @@ struct State {
 pub(super) struct Target {
     name: &'static str,
     state: Mutex<State>,
-    /// Requests that outlive their connection.
+    /// The requests that outlive their connection.
     late: TaskTracker,
     stopped: CancellationToken,
 }
@@ -57,9 +57,9 @@ impl Target {
         }
     }
 
-    /// Carries a request out as the knobs want it; `None` where the connection is to be cut.
+    /// Performs a request as the knobs say. `None` if the connection must be cut.
     ///
-    /// A target goes on with a request whose caller has gone, so this runs in a task of its own.
+    /// A target continues a request after its caller has left, so this runs in a task of its own.
     pub(super) async fn handle(self: Arc<Self>, request: Request) -> Option<Reply> {
         let target = Arc::clone(&self);
         let mut caller =
@@ -119,7 +119,7 @@ impl Target {
         }
     }
 
-    /// Waits; `false` where the target was stopped meanwhile.
+    /// Waits. Returns `false` if the target was stopped meanwhile.
     async fn wait(&self, delay: Duration) -> bool {
         if delay.is_zero() {
             return true;
@@ -199,7 +199,7 @@ impl Target {
             match state.model.seed(seed)? {
                 Some(changes) => {
                     seeded.created += 1;
-                    // What has a number is of interest to a judge; thousands of SIMs are not.
+                    // A judge needs the holders of numbers, but not thousands of SIMs.
                     state.record(&entry, changes);
                 }
                 None => seeded.existing += 1,
@@ -208,20 +208,20 @@ impl Target {
         Ok(seeded)
     }
 
-    /// Drops what waits to be applied, and waits for what is being carried out.
+    /// Drops the changes that are to be applied later, and waits for the requests in progress.
     pub(super) async fn stop(&self) {
         self.stopped.cancel();
         self.late.close();
         self.late.wait().await;
     }
 
-    /// Drops what waits to be applied.
+    /// Drops the changes that are to be applied later.
     pub(super) fn cancel(&self) {
         self.stopped.cancel();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic in a model is a bug that its own request has shown; the others go on.
+        // A panic in a model is a bug, which its own request has shown. Other requests continue.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -234,7 +234,7 @@ fn push_bounded<T>(kept: &mut VecDeque<T>, new: T) {
     kept.push_back(new);
 }
 
-/// Whoever waits for an answer. Where its connection is cut, the server drops this before there is one.
+/// A caller that waits for an answer. If its connection is cut, the server drops this before there is an answer.
 struct Caller<'a> {
     target: &'a Target,
     waits_for: Option<String>,

@@ -1,4 +1,4 @@
-//! What the tests of the declarative adapter share.
+//! Shared code of the tests of the declarative adapter.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub fn settings(base_url: &str) -> TargetSettings {
     settings
 }
 
-/// An adapter that a text describes.
+/// An adapter that this text describes.
 pub fn described(text: &str, base_url: &str) -> Result<DeclarativeAdapter, RegistryError> {
     let file = file(text);
     let mut settings = settings(base_url);
@@ -36,7 +36,7 @@ pub fn described(text: &str, base_url: &str) -> Result<DeclarativeAdapter, Regis
     DeclarativeAdapter::new(&"crm".parse().unwrap(), &settings)
 }
 
-/// An adapter that comes with Interlock, with a token of its own.
+/// An adapter that comes with Interlock, with a token.
 pub fn shipped(name: &str, base_url: &str) -> DeclarativeAdapter {
     let mut settings = settings(base_url);
     settings.file = Some(name.into());
@@ -84,7 +84,7 @@ pub fn json(status: u16, body: Value) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(body)
 }
 
-/// The bodies of the requests with this method, in the order in which they came.
+/// The bodies of the requests with this method, in order of arrival.
 pub async fn bodies(server: &MockServer, method: &str) -> Vec<Value> {
     let requests = server.received_requests().await.unwrap();
     let of_method = requests.iter().filter(|request| request.method.as_str() == method);

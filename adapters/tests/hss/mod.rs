@@ -11,7 +11,7 @@ use interlock_domain::ids::{Epoch, TargetId};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// Makes two tests of each case: against the sandbox, and against a running PyHSS.
+/// Makes two tests of each case: one against the sandbox, one against a running PyHSS.
 #[allow(unused_macros, reason = "not every test binary has a contract")]
 macro_rules! contract {
     ($($(#[$doc:meta])* async fn $name:ident($hss:ident) $body:block)*) => {
@@ -30,16 +30,16 @@ macro_rules! contract {
     };
 }
 
-/// An HSS, its adapter, and plain HTTP to look behind the adapter's back.
+/// An HSS, its adapter, and plain HTTP to bypass the adapter.
 pub struct Hss {
     pub base_url: String,
     pub adapter: PyhssAdapter,
     pub http: reqwest::Client,
-    /// The sandbox, where it is one.
+    /// The sandbox, if it is one.
     pub sandbox: Option<Sandbox>,
 }
 
-/// A subscription that exists, with no number.
+/// An existing subscription without a number.
 pub struct Subscription {
     pub imsi: String,
     pub iccid: String,
@@ -62,7 +62,7 @@ impl Hss {
         hss
     }
 
-    /// The PyHSS named by `PYHSS_URL`; `None`, with a message, where it is not set.
+    /// The PyHSS that `PYHSS_URL` names. If it is not set, prints a message and returns `None`.
     pub fn running() -> Option<Self> {
         let Ok(base_url) = std::env::var("PYHSS_URL") else {
             eprintln!("skipped: set PYHSS_URL to the base URL of a running PyHSS 2.0 to run this against it");
@@ -71,15 +71,15 @@ impl Hss {
         Some(Self::at(&base_url))
     }
 
-    /// A fresh sandbox that asks for a provisioning key; and the key.
+    /// A fresh sandbox that requires a provisioning key, and the key.
     pub async fn locked_sandbox() -> (Self, String) {
         let key = "open sesame".to_owned();
         let options = SandboxOptions { provisioning_key: Some(key.as_str().into()), ..SandboxOptions::default() };
         (Self::sandbox_with(options).await, key)
     }
 
-    /// The locked PyHSS named by `PYHSS_LOCKED_URL`, and its key, `PYHSS_PROVISIONING_KEY`; `None`, with a message, where they
-    /// are not set.
+    /// The locked PyHSS that `PYHSS_LOCKED_URL` names, and its key, `PYHSS_PROVISIONING_KEY`. If they are not set, prints a message and
+    /// returns `None`.
     pub fn running_locked() -> Option<(Self, String)> {
         let (Ok(base_url), Ok(key)) = (std::env::var("PYHSS_LOCKED_URL"), std::env::var("PYHSS_PROVISIONING_KEY"))
         else {
@@ -91,7 +91,7 @@ impl Hss {
         Some((Self::at(&base_url), key))
     }
 
-    /// An adapter for the same HSS that shows this provisioning key.
+    /// An adapter for the same HSS that sends this provisioning key.
     pub fn with_key(&self, key: &str) -> PyhssAdapter {
         let mut settings = TargetSettings::new(AdapterKind::Pyhss, self.base_url.parse().unwrap());
         settings.auth = Authentication::ProvisioningKey { key: key.into() };
@@ -113,7 +113,7 @@ impl Hss {
         }
     }
 
-    /// One request behind the adapter's back: the status and the body.
+    /// Sends one request that bypasses the adapter. Returns the status and the body.
     pub async fn send(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         self.send_as(None, method, path, body).await
     }
@@ -137,7 +137,7 @@ impl Hss {
         self.send("GET", path, None).await.1
     }
 
-    /// Loads a SIM, and the first access point where there is none.
+    /// Loads a SIM, and the first access point if there is none.
     pub async fn load_sim(&self) -> Subscription {
         if self.get("/apn/1").await.is_null() {
             let apn = json!({"apn": "internet", "apn_ambr_dl": 9999, "apn_ambr_ul": 9999});
@@ -152,7 +152,7 @@ impl Hss {
         subscription
     }
 
-    /// Makes a subscription without a number; its row.
+    /// Creates a subscription without a number. Returns its row.
     pub async fn subscribe(&self) -> (Subscription, Value) {
         let subscription = self.load_sim().await;
         let sim = self.get(&format!("/auc/imsi/{}", subscription.imsi)).await;
@@ -169,7 +169,7 @@ impl Hss {
         self.get(&format!("/subscriber/imsi/{imsi}")).await
     }
 
-    /// Registers numbers behind the adapter's back: the row of `ims_subscriber`.
+    /// Registers numbers, bypassing the adapter. Returns the row of `ims_subscriber`.
     pub async fn register(&self, imsi: &str, primary: &str, list: &str) -> Value {
         let row = json!({"imsi": imsi, "msisdn": primary, "msisdn_list": list, "ifc_path": "default_ifc.xml"});
         let (status, row) = self.send("PUT", "/ims_subscriber/", Some(row)).await;
@@ -177,7 +177,7 @@ impl Hss {
         row
     }
 
-    /// Every IMSI that has a number, in whichever column of whichever row: all rows are looked at.
+    /// Every IMSI that has a number, in any column of any row. It looks at all rows.
     pub async fn everybody_with(&self, number: &str) -> Vec<String> {
         let has = |row: &Value| {
             let list = row["msisdn_list"].as_str().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Submits one event, as a producer in Rust does.
+//! Submits one event, like a producer in Rust.
 //!
 //! ```sh
 //! interlock dev    # in another terminal: prints the address of Temporal
@@ -6,8 +6,8 @@
 //! cargo run -p interlock-client --example submit_event -- EVENT.json [TENANT]
 //! ```
 //!
-//! Prints the id of the order: `interlock order show ORDER_ID` says what became of it. The connection is that of Temporal's own
-//! commands (`TEMPORAL_ADDRESS` and the like, `temporal.toml`); everything else is taken to be as it is by default.
+//! Prints the id of the order; `interlock order show ORDER_ID` shows its state. It finds Temporal in the same way as Temporal's own
+//! commands (`TEMPORAL_ADDRESS` and so on, `temporal.toml`), and assumes the default for all other settings.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Asking an entity while it is at rest, and how its run stands.
+//! Queries an entity while it is idle, and reads the state of its run.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::entity_call_error::EntityCallError;
 use crate::entity_calls::{EntityCalls, query_request};
 use crate::entity_run::EntityRun;
 
-/// What a worker answers to a question that would have had to wait too long.
+/// A worker's answer to a query that would have to wait too long.
 pub const IN_A_TASK: &str = "the entity has been in a workflow task for too long to be queried now; try again";
-/// How long an entity may take to answer. Without a worker, no entity answers.
+/// The time limit of an entity's answer. Without a worker, no entity answers.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
-/// How often it is looked whether an entity is at rest.
+/// The pause between two checks whether an entity is idle.
 const REST_PAUSE: Duration = Duration::from_millis(10);
 
 impl EntityCalls {
-    /// What an entity answers, and how its run stands: one that ended answers as well.
+    /// An entity's answer, and the state of its run. An entity that has ended answers, too.
     pub(crate) async fn ask(
         &self,
         namespace: &str,
@@ -37,7 +37,7 @@ impl EntityCalls {
                 let run = self.until_at_rest(namespace, execution.clone()).await?;
                 match self.client().clone().query_workflow(Request::new(request.clone())).await {
                     Ok(answer) => return Ok::<_, Status>((answer.into_inner(), run)),
-                    // It was at rest, and then no more.
+                    // It was idle, and then no longer.
                     Err(status) if status.message().contains(IN_A_TASK) => tokio::time::sleep(REST_PAUSE).await,
                     Err(status) => return Err(status),
                 }
@@ -56,8 +56,8 @@ impl EntityCalls {
         Ok((self.read(&workflow_id, payloads).await?, run))
     }
 
-    /// Waits until the entity has no workflow task open. A query that meets one is answered in it, also while a local activity
-    /// of it is under way, and costs history then: the task is over with the answer, and another one begins.
+    /// Waits until the entity has no open workflow task. A query during a workflow task is answered within the task, even while a local
+    /// activity runs, and adds events to the history: the task ends with the answer, and another one begins.
     async fn until_at_rest(&self, namespace: &str, execution: WorkflowExecution) -> Result<EntityRun, Status> {
         let request = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(execution) };
         loop {
@@ -65,7 +65,7 @@ impl EntityCalls {
             let described = client.describe_workflow_execution(Request::new(request.clone())).await?.into_inner();
             let has_task = described.pending_workflow_task.is_some();
             let run = EntityRun::of(described);
-            // The task of a paused one waits until it is unpaused.
+            // The task of a paused workflow waits until the workflow is unpaused.
             if !has_task || run.paused().is_some() {
                 return Ok(run);
             }

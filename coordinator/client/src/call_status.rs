@@ -1,26 +1,26 @@
-//! What a gRPC status of the server means for the caller of an entity.
+//! The meaning of a gRPC status of the server for a call to an entity.
 
 use tonic::{Code, Status};
 
-/// What a status of the server means for a caller that waits for an entity's answer.
+/// The meaning of a server status for a caller that waits for an entity's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusMeaning {
     /// The entity does not exist, or its history was deleted.
     NeverSeen,
     /// No worker answered.
     NoWorker,
-    /// Temporal is away.
+    /// Temporal is unavailable.
     Away,
-    /// Temporal, or the entity, refused.
+    /// Temporal or the entity rejected the call.
     Refused,
 }
 
 impl StatusMeaning {
-    /// What this one means.
+    /// The meaning of this status.
     pub fn of(status: &Status) -> Self {
         let message = status.message();
-        // What the server says where nobody answers, where nobody has polled the queue for a while, and where more have asked
-        // than it keeps waiting for an answer.
+        // The server's answers if no worker answers, if no worker has polled the queue for a while, and if more callers wait than the
+        // server allows.
         let is_unanswered = match status.code() {
             Code::DeadlineExceeded | Code::Cancelled => true,
             Code::FailedPrecondition => message.contains("no poller"),
@@ -36,23 +36,23 @@ impl StatusMeaning {
     }
 }
 
-/// Whether the entity may take an update in a moment: its run is just ending, or it has as many updates under way as it may.
+/// Whether the entity may accept an update in a moment: its run is about to end, or it has its maximum of updates in flight.
 pub(crate) fn takes_updates_soon(status: &Status) -> bool {
     matches!(status.code(), Code::Aborted | Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
 }
 
-/// Whether the entity cannot take a call just now, and can soon.
+/// Whether the entity cannot accept a call now, but soon can.
 pub(crate) fn is_busy(status: &Status) -> bool {
     match status.code() {
-        // BUSY_WORKFLOW among others; all of them pass.
+        // BUSY_WORKFLOW among others. All of them are temporary.
         Code::ResourceExhausted => true,
-        // The limit of signals in one run: the entity is about to begin a new one.
+        // The limit of signals in one run. The entity is about to start a new run.
         Code::InvalidArgument => status.message().contains("limit") && status.message().contains("signal"),
         _ => false,
     }
 }
 
-/// Whether there is no such entity that runs; a namespace that is not there is another matter.
+/// Whether the entity does not run. A missing namespace is a different error.
 pub(crate) fn is_gone(status: &Status) -> bool {
     status.code() == Code::NotFound && !status.message().to_ascii_lowercase().contains("namespace")
 }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_passes_is_tried_again() {
+    fn only_temporary_failures_are_retried() {
         assert!(is_busy(&Status::resource_exhausted("Workflow is busy.")));
         assert!(is_busy(&Status::invalid_argument("exceeded workflow execution limit for signal events")));
         assert!(!is_busy(&Status::invalid_argument("SignalName is too long")));
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_passes_is_asked_again() {
+    fn only_temporary_failures_of_queries_are_retried() {
         assert!(takes_updates_soon(&Status::aborted("the update was aborted by closing workflow")));
         assert!(takes_updates_soon(&Status::resource_exhausted("limit on number of concurrent in-flight updates")));
         assert!(!takes_updates_soon(&Status::not_found("workflow execution already completed")));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_that_is_not_there_is_told_from_a_namespace_that_is_not() {
+    fn a_missing_entity_is_distinguished_from_a_missing_namespace() {
         assert!(is_gone(&Status::not_found("workflow not found for ID: t/customer/c")));
         assert!(is_gone(&Status::not_found("workflow execution already completed")));
         assert!(!is_gone(&Status::not_found("Namespace nowhere is not found.")));

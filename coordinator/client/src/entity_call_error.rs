@@ -14,35 +14,35 @@ pub enum EntityCallError {
     Refused {
         /// The entity.
         workflow_id: String,
-        /// What Temporal said.
+        /// Temporal's answer.
         status: Box<Status>,
     },
-    /// The argument could not be written, or the answer not be read.
+    /// The argument could not be encoded, or the answer could not be decoded.
     #[error("the payload of a call to '{workflow_id}' cannot be converted: {detail}")]
     Payload {
         /// The entity.
         workflow_id: String,
-        /// Why.
+        /// The cause.
         detail: String,
     },
-    /// The entity took the claim and did not answer it.
+    /// The entity accepted the claim but did not answer it.
     #[error("'{workflow_id}' did not answer the claim")]
     NotAnswered {
         /// The entity.
         workflow_id: String,
     },
-    /// Nobody answered in time: no worker serves the entity's queue, or all are busy.
+    /// No answer came in time: no worker serves the entity's queue, or all are busy.
     #[error("'{workflow_id}' did not answer in time")]
     NoAnswer {
         /// The entity.
         workflow_id: String,
     },
-    /// An operator paused the entity's workflow in Temporal: the server asks it nothing then.
+    /// An operator paused the entity's workflow in Temporal. The server then sends no queries to it.
     #[error("'{workflow_id}' is paused. {paused}")]
     Paused {
         /// The entity.
         workflow_id: String,
-        /// By whom, and why.
+        /// The operator and the reason.
         paused: String,
     },
 }
@@ -59,12 +59,12 @@ impl EntityCallError {
         }
     }
 
-    /// Whether the entity could only not take the call just then: its run was ending, or had all the signals it may have.
+    /// Whether the failure is temporary: the entity's run was ending, or had its maximum of signals.
     pub fn will_pass(&self) -> bool {
         self.status().is_some_and(is_busy)
     }
 
-    /// What Temporal said, where it said something.
+    /// Temporal's answer, if there was one.
     pub fn status(&self) -> Option<&Status> {
         match self {
             Self::Refused { status, .. } => Some(status),
@@ -72,12 +72,12 @@ impl EntityCallError {
         }
     }
 
-    /// Temporal refused a call to an entity, or did not answer.
+    /// Temporal rejected a call to an entity, or did not answer.
     pub(crate) fn refused(workflow_id: &str, status: Status) -> Self {
         Self::Refused { workflow_id: workflow_id.to_owned(), status: Box::new(status) }
     }
 
-    /// What goes to an entity, or comes from it, cannot be converted.
+    /// A message to or from an entity cannot be converted.
     pub(crate) fn payload(workflow_id: &str, detail: &(impl ToString + ?Sized)) -> Self {
         Self::Payload { workflow_id: workflow_id.to_owned(), detail: detail.to_string() }
     }

@@ -1,7 +1,7 @@
 //! The calls themselves: signal, signal-with-start, update-with-start, query, describe.
 //!
-//! The service is called directly where the SDK's typed calls make a new request id each time: a call that is made
-//! again, because its activity is, must be recognised by the server.
+//! The SDK's typed calls create a new request id each time, so this module calls the service directly: when an activity is retried, the
+//! server must recognise its repeated calls.
 
 use std::time::{Duration, Instant};
 
@@ -34,26 +34,26 @@ use crate::entity_call_error::EntityCallError;
 use crate::failure_text::failure_text;
 use crate::sending_lanes::SendingLanes;
 
-/// How often a call is made again that the entity cannot take just now.
+/// How often a call is retried that the entity cannot accept now.
 const BUSY_RETRIES: usize = 6;
-/// How long it waits first; it doubles each time.
+/// The first pause before a retry. It doubles each time.
 const BUSY_WAIT_MIN: Duration = Duration::from_millis(50);
 
-/// How long is waited before an update of an entity that runs is made again that could not be taken just now.
+/// The pause before an update is retried that a running entity could not accept.
 const UPDATE_PAUSE: Duration = Duration::from_millis(50);
 
-/// How an entity is started where it does not run.
+/// How to start an entity that does not run.
 #[derive(Debug, Clone)]
 pub(crate) struct Start {
-    /// What its workflow is given.
+    /// The argument of its workflow.
     pub(crate) input: Payloads,
     /// Whether it may have run before.
     pub(crate) reuse_policy: WorkflowIdReusePolicy,
-    /// By what it is found; none where the server does not know them.
+    /// Its search attributes. `None` if the server does not know them.
     pub(crate) search_attributes: Option<SearchAttributes>,
 }
 
-/// Makes calls to entities through one connection, so many at a time to each as it can take.
+/// Calls entities through one connection, and sends each only as many calls at a time as it can handle.
 #[derive(Clone)]
 pub(crate) struct EntityCalls {
     client: Client,
@@ -70,7 +70,7 @@ impl EntityCalls {
         &self.client
     }
 
-    /// Signals an entity, and starts it where it does not run.
+    /// Signals an entity, and starts it if it does not run.
     pub(crate) async fn signal_with_start(
         &self,
         route: &EntityRoute,
@@ -98,7 +98,7 @@ impl EntityCalls {
         self.while_busy(|mut client| {
             let request = request.clone();
             async move {
-                // Let go between tries: who waits for one entity's next run must not hold up others.
+                // Released between retries: a caller that waits for one entity's next run must not delay others.
                 let _permit = self.lanes.enter(&route.workflow_id).await;
                 client.signal_with_start_workflow_execution(unthrottled(request)).await
             }
@@ -108,7 +108,7 @@ impl EntityCalls {
         .map_err(|status| EntityCallError::refused(&route.workflow_id, status))
     }
 
-    /// Signals an entity that runs.
+    /// Signals a running entity.
     pub(crate) async fn signal(
         &self,
         route: &EntityRoute,
@@ -141,8 +141,8 @@ impl EntityCalls {
         }
     }
 
-    /// Updates an entity and waits for its answer; starts it where it does not run. It is not asked again where it is busy: the
-    /// server says so only after a while, and the caller may have something else to do then.
+    /// Updates an entity and waits for its answer. Starts it if it does not run. It does not retry if the entity is busy: the server
+    /// reports this only after a while, and the caller may have something else to do then.
     pub(crate) async fn update_with_start(
         &self,
         route: &EntityRoute,
@@ -198,8 +198,8 @@ impl EntityCalls {
         }
     }
 
-    /// Updates an entity that runs, and waits so long for its answer. While it cannot take it just now, because its run is just
-    /// ending or it is busy, it is asked again with the same id.
+    /// Updates a running entity and waits for its answer within this time. While the entity cannot accept the update, since its run is
+    /// ending or it is busy, it is retried with the same id.
     pub(crate) async fn update_running(
         &self,
         route: &EntityRoute,
@@ -239,7 +239,7 @@ impl EntityCalls {
             let status = match tokio::time::timeout(left, asked).await {
                 Ok(Ok(answer)) => match answer.into_inner().outcome.and_then(|outcome| outcome.value) {
                     Some(outcome) => return Ok(outcome),
-                    // The server waited as long as it does: it was taken, and is not answered yet.
+                    // The server's wait has ended: the update was accepted but not answered yet.
                     None => Status::deadline_exceeded("the update has no response yet"),
                 },
                 Ok(Err(status)) => status,
@@ -295,7 +295,7 @@ impl EntityCalls {
         self.read(&route.workflow_id, answer.ok_or_else(no_answer)?).await.map(Some)
     }
 
-    /// Whether an entity runs. One that was terminated still answers queries.
+    /// Whether an entity runs. A terminated entity still answers queries.
     pub(crate) async fn runs(&self, route: &EntityRoute) -> Result<bool, EntityCallError> {
         let request = service::DescribeWorkflowExecutionRequest {
             namespace: route.namespace.clone(),
@@ -311,8 +311,7 @@ impl EntityCalls {
         }
     }
 
-    /// Makes a call again while the entity cannot take it: its run is just ending, or has all the signals it may take
-    /// and is about to.
+    /// Retries a call while the entity cannot accept it: its run is ending, or has its maximum of signals and will end soon.
     async fn while_busy<T, F, C>(&self, call: C) -> Result<T, Status>
     where
         C: Fn(Client) -> F,
@@ -321,7 +320,7 @@ impl EntityCalls {
         (|| call(self.client.clone())).retry(busy_waits()).when(is_busy).await
     }
 
-    /// An argument as payloads, encoded as the client's converter says.
+    /// Encodes an argument with the client's converter.
     pub(crate) async fn payloads<M: Serialize>(
         &self,
         workflow_id: &str,
@@ -335,7 +334,7 @@ impl EntityCalls {
         Ok(Payloads { payloads })
     }
 
-    /// What an entity answered.
+    /// Decodes an entity's answer.
     pub(crate) async fn read(&self, workflow_id: &str, payloads: Payloads) -> Result<Value, EntityCallError> {
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
         let converter = &self.client.options().data_converter;
@@ -359,14 +358,14 @@ pub(crate) fn query_request(
     }
 }
 
-/// The pauses between tries to reach an entity that is busy. With jitter: many that were refused at the same moment do not all
-/// come back at the same moment.
+/// The pauses between retries if an entity is busy. They have jitter, so that many calls that were rejected at once are not all retried
+/// at once.
 pub(crate) fn busy_waits() -> ExponentialBuilder {
     ExponentialBuilder::default().with_min_delay(BUSY_WAIT_MIN).with_max_times(BUSY_RETRIES).with_jitter()
 }
 
-/// A request that is answered at once where the entity is busy. The SDK's own wait for such answers begins at a second,
-/// which is long for a run that is just ending.
+/// A request that returns at once if the entity is busy. The SDK's own retry starts with a pause of a second, which is long for a run
+/// that is ending.
 fn unthrottled<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.extensions_mut().insert(NoRetryOnMatching { predicate: is_busy });

@@ -26,9 +26,9 @@ use crate::search_attribute_gate::{Registration, SearchAttributeGate};
 use crate::target_client::TargetClient;
 use crate::tenant_gate::TenantGate;
 
-/// Reaches entities, of whatever tenant.
+/// Calls the entities of all tenants.
 ///
-/// A clone shares what this process knows: of search attributes, of closed tenants, and how many signals are on their way.
+/// Clones share what this process knows about search attributes and closed tenants, and the number of signals in flight.
 #[derive(Clone)]
 pub struct EntityClient {
     calls: EntityCalls,
@@ -38,15 +38,15 @@ pub struct EntityClient {
 }
 
 impl EntityClient {
-    /// Reaches entities through this connection.
+    /// Calls entities through this connection.
     pub fn new(client: Client, routing: Arc<Routing>) -> Self {
         let search_attributes = SearchAttributeGate::new(client.clone());
         let tenants = Arc::new(TenantGate::new(client.clone(), Arc::clone(&routing)));
         Self { calls: EntityCalls::new(client), routing, search_attributes, tenants }
     }
 
-    /// Whether a tenant was off-boarded, so that its new events are refused: known a few seconds late, and without a call to
-    /// Temporal for each event.
+    /// Whether a tenant was off-boarded, so that its new events are rejected. The answer may be a few seconds old, so it does not need
+    /// a call to Temporal for each event.
     pub async fn is_tenant_closed(&self, tenant: &TenantId) -> bool {
         self.tenants.is_closed(tenant).await
     }
@@ -64,7 +64,7 @@ impl EntityClient {
         EntityHandle { route: self.routing.target(target), start }
     }
 
-    /// Reaches target entities through the same connection; those that do not run are started with these rules.
+    /// Calls target entities through the same connection. Those that do not run are started with these rules.
     pub fn targets(&self, rules: BTreeMap<TargetId, TargetRules>) -> TargetClient {
         TargetClient::new(self.calls.clone(), Arc::clone(&self.routing), rules)
     }
@@ -79,7 +79,7 @@ impl EntityClient {
         &self.search_attributes
     }
 
-    /// Where everything is.
+    /// The routing: the place of each entity.
     pub fn routing(&self) -> &Routing {
         &self.routing
     }
@@ -97,17 +97,17 @@ impl EntityClient {
         EntityHandle { route: self.routing.route(tenant, &address), start }
     }
 
-    /// A message to an entity in its envelope.
+    /// Wraps a message to an entity in its envelope.
     pub fn envelope<M>(&self, entity: &EntityHandle, message: M) -> Envelope<M> {
         Envelope::new(message).with_home(self.routing.home(&entity.route))
     }
 
-    /// Signals an entity, and starts it where it does not run. The same `request_id` again does nothing.
+    /// Signals an entity, and starts it if it does not run. A repeated call with the same `request_id` has no effect.
     ///
-    /// Waits while this process has as many signals on their way to the entity as it can take.
+    /// Waits while this process has as many signals in flight to the entity as it can handle.
     ///
     /// # Errors
-    /// [`EntityCallError`]; the signal may have been taken all the same, and may be sent again.
+    /// [`EntityCallError`]. The signal may have been accepted anyway, and it is safe to send it again.
     pub async fn signal_with_start<M: Serialize + Sync>(
         &self,
         entity: &EntityHandle,
@@ -126,12 +126,12 @@ impl EntityClient {
         }
     }
 
-    /// Signals an entity that runs. The same `request_id` again does nothing.
+    /// Signals a running entity. A repeated call with the same `request_id` has no effect.
     ///
-    /// Waits while this process has as many signals on their way to the entity as it can take.
+    /// Waits while this process has as many signals in flight to the entity as it can handle.
     ///
     /// # Errors
-    /// [`EntityCallError`]; the signal may have been taken all the same, and may be sent again.
+    /// [`EntityCallError`]. The signal may have been accepted anyway, and it is safe to send it again.
     pub async fn signal<M: Serialize + Sync>(
         &self,
         entity: &EntityHandle,
@@ -142,12 +142,12 @@ impl EntityClient {
         self.calls.signal(&entity.route, signal, message, request_id).await
     }
 
-    /// Claims a resource and waits for its answer, which starts its entity where it does not run. A call with the same
-    /// `update_id` in the same run of the entity is answered as the first was. An entity that is busy is not asked again: a
-    /// claim can be sent as a signal instead.
+    /// Claims a resource and waits for its answer. Starts the resource's entity if it does not run. A call with the same `update_id` in
+    /// the same run of the entity gets the same answer. There is no retry if the entity is busy, since a claim can be sent as a signal
+    /// instead.
     ///
     /// # Errors
-    /// [`EntityCallError`]; the claim may have been taken all the same, and may be sent again.
+    /// [`EntityCallError`]. The claim may have been accepted anyway, and it is safe to send it again.
     pub async fn claim(
         &self,
         entity: &EntityHandle,
@@ -158,11 +158,11 @@ impl EntityClient {
         from_value(entity, self.update(entity, names::CLAIM, &argument, update_id).await?)
     }
 
-    /// Updates an entity and waits for its answer; starts it where it does not run. A call with the same `update_id` in the
-    /// same run of the entity is answered as the first was. An entity that is busy is asked again for a few seconds.
+    /// Updates an entity and waits for its answer. Starts it if it does not run. A call with the same `update_id` in the same run of
+    /// the entity gets the same answer. If the entity is busy, the call is retried for a few seconds.
     ///
     /// # Errors
-    /// [`EntityCallError`]; the update may have been taken all the same, and may be sent again.
+    /// [`EntityCallError`]. The update may have been accepted anyway, and it is safe to send it again.
     pub async fn update_with_start<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         entity: &EntityHandle,
@@ -207,11 +207,11 @@ impl EntityClient {
         answer.map(|answer| from_value(entity, answer)).transpose()
     }
 
-    /// Updates an entity that runs, and waits so long for its answer. While it cannot take it just now, because its run is just
-    /// ending or it is busy, it is asked again with the same id.
+    /// Updates a running entity and waits for its answer within this time. While the entity cannot accept the update, since its run is
+    /// ending or it is busy, it is retried with the same id.
     ///
     /// # Errors
-    /// [`EntityCallError`]; `no_worker` where nobody answers in time: the update may be taken later all the same.
+    /// [`EntityCallError`]; `no_worker` if no answer comes in time. The update may be accepted later anyway.
     pub async fn update_running<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         entity: &EntityHandle,
@@ -224,11 +224,11 @@ impl EntityClient {
         understood(&entity.route.workflow_id, answer)
     }
 
-    /// What an entity answers to a query, and how its run stands. It is asked when it has no workflow task open, so that the
-    /// question costs no history. One that ended answers as well.
+    /// An entity's answer to a query, and the state of its run. The query waits until the entity has no open workflow task, so that it
+    /// adds no events to the history. An entity that has ended answers, too.
     ///
     /// # Errors
-    /// [`EntityCallError`]; `no_worker` where nobody answers within 3 s.
+    /// [`EntityCallError`]; `no_worker` if no answer comes within 3 s.
     pub async fn ask<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         entity: &EntityHandle,
@@ -238,7 +238,7 @@ impl EntityClient {
         self.ask_execution(&entity.route.namespace, execution(&entity.route), query, argument).await
     }
 
-    /// As [`ask`](Self::ask), of any run of any entity.
+    /// Like [`ask`](Self::ask), for any run of any entity.
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
@@ -254,7 +254,7 @@ impl EntityClient {
         Ok((understood(&workflow_id, answer)?, run))
     }
 
-    /// Whether the entity there runs. One that was terminated still answers queries.
+    /// Whether this entity runs. A terminated entity still answers queries.
     ///
     /// # Errors
     /// [`EntityCallError`]: Temporal did not answer.
@@ -270,8 +270,8 @@ impl EntityClient {
         })
     }
 
-    /// The search attributes that an entity is started with: no personal data. None where it is not known that the server takes
-    /// them: a customer's entity sets them itself when it admits its first event.
+    /// The search attributes that an entity is started with. They contain no personal data. `None` if it is unknown whether the server
+    /// accepts them; a customer's entity sets them itself when it admits its first event.
     async fn search_attributes_of(&self, entity: &EntityHandle) -> Result<Option<SearchAttributes>, EntityCallError> {
         if !self.has_search_attributes(&entity.route.namespace).await {
             return Ok(None);
@@ -294,17 +294,17 @@ impl EntityClient {
     }
 }
 
-/// Whether there may have been an entity of this id before that does not run any more.
+/// Whether an earlier entity with this id may have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Birth {
-    /// None that the server remembers: a resource that had one is refused.
+    /// None that the server remembers. The server rejects the start of a resource that had one.
     First,
-    /// There was one: who is started now is told so.
+    /// There was one. The new entity is told about it.
     Again,
 }
 
 impl Birth {
-    /// A customer's new life is known by its incarnation; a resource's has to be told.
+    /// A customer's new life is recognised by its incarnation. A resource has to be told about it.
     fn reuse_policy(self, entity: &EntityHandle) -> WorkflowIdReusePolicy {
         match self {
             Self::First if is_resource(entity) => WorkflowIdReusePolicy::RejectDuplicate,
@@ -317,7 +317,7 @@ impl Birth {
     }
 }
 
-/// A start argument that says whether there was an earlier life.
+/// A start argument that tells whether there was an earlier life.
 #[derive(Serialize)]
 struct BornArgument<'a> {
     #[serde(flatten)]
@@ -330,7 +330,7 @@ fn is_resource(entity: &EntityHandle) -> bool {
     entity.route.workflow_type == names::RESOURCE_ENTITY
 }
 
-/// Whether a resource's entity was not started because an earlier life of it was terminated.
+/// Whether a resource's entity was not started because its earlier life was terminated.
 fn is_reborn(entity: &EntityHandle, error: &EntityCallError) -> bool {
     is_resource(entity) && error.status().is_some_and(|status| status.code() == Code::AlreadyExists)
 }

@@ -1,13 +1,13 @@
-//! What is called: an entity by its place, and what it is started with.
+//! The address of an entity, and its start argument.
 
 use interlock_domain::routing::EntityRoute;
 use interlock_workflows::StartArgument;
 
-/// Where an entity is, and what it is started with. [`EntityClient`](crate::EntityClient) makes them.
+/// The address of an entity, and its start argument. [`EntityClient`](crate::EntityClient) creates handles.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EntityHandle {
-    /// Where it is.
+    /// Where it is: namespace, workflow id and task queue.
     pub route: EntityRoute,
-    /// What it is started with.
+    /// The argument it is started with.
     pub start: StartArgument,
 }

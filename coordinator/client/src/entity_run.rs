@@ -1,5 +1,5 @@
-//! What Temporal says of an entity's run, beside what the entity says itself: whether it still runs, and how its calls
-//! fare, of whose attempts an entity knows nothing.
+//! What Temporal knows about an entity's run: whether it still runs, and the state of its calls. The entity itself knows nothing about
+//! the attempts of its calls.
 
 use chrono::{DateTime, Utc};
 use interlock_domain::customer::{CallView, WaitView};
@@ -13,7 +13,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkf
 use crate::failure_text::failure_text;
 use crate::paused::Paused;
 
-/// The activity by which steps call targets.
+/// The activity that calls targets.
 const CALL: &str = "provision";
 
 /// A run of an entity.
@@ -24,23 +24,23 @@ pub struct EntityRun {
     paused_activity: Option<(String, Paused)>,
 }
 
-/// A call that is under way, or waits for its next attempt.
+/// A call that is in flight or waits for its next attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallUnderWay {
     /// Its id in Temporal.
     activity_id: String,
-    /// That an operator paused it.
+    /// The operator's pause of it, if any.
     paused: Option<Paused>,
-    /// The attempt that is made, or comes next; from 1.
+    /// The number of the current or next attempt, from 1.
     attempt: i32,
-    /// Why the last one failed.
+    /// Why the last attempt failed.
     last_failure: Option<String>,
-    /// When the next one is made, where it waits.
+    /// When the next attempt starts, if the call waits.
     next_attempt_at: Option<Timestamp>,
 }
 
 impl EntityRun {
-    /// What a description of it says.
+    /// Reads a run from the server's description of it.
     pub fn of(described: DescribeWorkflowExecutionResponse) -> Self {
         let status =
             described.workflow_execution_info.map_or(WorkflowExecutionStatus::Unspecified, |info| info.status());
@@ -55,7 +55,7 @@ impl EntityRun {
         Self { status, calls, paused, paused_activity }
     }
 
-    /// How it ended, where it did and no other run follows it: nothing of the entity goes on then.
+    /// How it ended, if it did and no other run follows. The entity then does nothing more.
     pub fn ended(&self) -> Option<EntityEnd> {
         match self.status {
             WorkflowExecutionStatus::Terminated => Some(EntityEnd::Terminated),
@@ -70,17 +70,17 @@ impl EntityRun {
         }
     }
 
-    /// That an operator paused the workflow.
+    /// The operator's pause of the workflow, if any.
     pub fn paused(&self) -> Option<&Paused> {
         self.paused.as_ref()
     }
 
-    /// One of its activities that an operator paused, whatever it does, with its id.
+    /// Any of its activities that an operator paused, with its id.
     pub fn paused_activity(&self) -> Option<(&str, &Paused)> {
         self.paused_activity.as_ref().map(|(activity, paused)| (activity.as_str(), paused))
     }
 
-    /// The call on a target's queue; none where there is none, or several, of which it cannot be told which is whose.
+    /// The call on a target's queue. `None` if there is none, or if there are several, which cannot be told apart.
     pub async fn call_at(&self, converter: &DataConverter, queue: &str) -> Option<CallUnderWay> {
         let mut calls = self.calls.iter().filter(|call| queue_of(call) == Some(queue));
         let (Some(call), None) = (calls.next(), calls.next()) else { return None };
@@ -105,12 +105,12 @@ fn queue_of(call: &PendingActivityInfo) -> Option<&str> {
 }
 
 impl CallUnderWay {
-    /// That an operator paused it.
+    /// The operator's pause of it, if any.
     pub fn paused(&self) -> Option<&Paused> {
         self.paused.as_ref()
     }
 
-    /// It, in a sentence; none where it is the first attempt and nobody paused it: there is nothing to say of that.
+    /// A sentence about the call. `None` for a first attempt that is not paused, since there is nothing to report.
     pub fn sentence(&self, now: DateTime<Utc>) -> Option<String> {
         let said: Vec<String> = self.paused.iter().map(Paused::sentence).chain(self.attempts(now)).collect();
         (!said.is_empty()).then(|| said.join(" "))
@@ -123,7 +123,7 @@ impl CallUnderWay {
         Some(format!("This is attempt {}{next}; the last one failed: {}.", self.attempt, failure.trim_end_matches('.')))
     }
 
-    /// Says it in an order's view, beside what that waits for.
+    /// Adds it to an order's view, next to what the order waits for.
     pub fn show_in(&self, waiting_for: &mut WaitView) {
         waiting_for.paused = self.paused.as_ref().map(Paused::view);
         waiting_for.call = Some(CallView {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_others_follow_is_not_the_end() {
+    fn a_run_with_a_successor_is_not_the_end() {
         assert_eq!(run(WorkflowExecutionStatus::Terminated, Vec::new()).ended(), Some(EntityEnd::Terminated));
         for goes_on in [WorkflowExecutionStatus::Running, WorkflowExecutionStatus::ContinuedAsNew] {
             assert_eq!(run(goes_on, Vec::new()).ended(), None);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_one_call_at_a_target_is_told() {
+    async fn a_single_call_at_a_target_is_shown() {
         let hss = "interlock.provisioning-hss";
         let calls = vec![
             call(CALL, hss, 3, Some("503 Service Unavailable.")),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_several_calls_at_a_target_none_is_told() {
+    async fn of_several_calls_at_a_target_none_is_shown() {
         let queue = "interlock.provisioning-hss";
         let calls = vec![call(CALL, queue, 1, None), call(CALL, queue, 2, None)];
         let run = run(WorkflowExecutionStatus::Running, calls);

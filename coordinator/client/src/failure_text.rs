@@ -1,4 +1,4 @@
-//! What a failure of an entity says. Its message may be encrypted.
+//! The message of an entity's failure, which may be encrypted.
 
 use temporalio_common::data_converters::{
     DataConverter, NoopDecodeHint, SerializationContextData, WorkflowSerializationContext,
@@ -6,7 +6,7 @@ use temporalio_common::data_converters::{
 use temporalio_common::payload_visitor::decode_payloads;
 use temporalio_common::protos::temporal::api::failure::v1::Failure;
 
-/// The message of a failure, decrypted where it was encrypted. Where it cannot be, why.
+/// The message of a failure, decrypted if it was encrypted. If it cannot be decrypted, the reason.
 pub async fn failure_text(converter: &DataConverter, mut failure: Failure) -> String {
     let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
     if let Err(error) = decode_payloads(&mut failure, converter.codec(), &context).await {

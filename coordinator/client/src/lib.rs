@@ -1,14 +1,14 @@
-//! Calls to the entities of Interlock, from Rust: to submit events, and to look at what becomes of them.
+//! Rust client for Interlock's entities: submits events, and reads their results.
 //!
 //! Each customer, resource, target and tenant is an *entity*: a Temporal workflow that runs for as long as it is needed. An
-//! [`EntityClient`] knows where each of them is (namespace, workflow id, task queue; see [`Routing`]) and calls it through a
+//! [`EntityClient`] knows the address of each entity (namespace, workflow id, task queue; see [`Routing`]) and calls it through a
 //! connection of Temporal's own client. A producer of events needs only one of its calls, signal-with-start.
 //!
 //! # Submitting an event
 //!
-//! The customer's entity takes the event with the signal `submit`, and is started by the same call if it does not run. When the
-//! call returns `Ok`, Temporal keeps the event, whether a worker runs or not. The [request id](request_id::of_submission)
-//! follows from the event, and the entity recognises duplicates: an event that is sent again changes nothing.
+//! The customer's entity receives the event with the signal `submit`. The same call starts the entity if it does not run. When the call
+//! returns `Ok`, Temporal has stored the event, whether a worker runs or not. The [request id](request_id::of_submission) is derived
+//! from the event, and the entity recognises duplicates: sending an event again changes nothing.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -46,18 +46,16 @@
 //! # }
 //! ```
 //!
-//! An event that is wrong in any way is taken all the same, and ends as a rejected order. The gateway of Interlock checks an
-//! event by the catalog before it takes it, and starts an event whose type has no ordering as an activity of its own; a
-//! producer that uses this crate does neither.
+//! An invalid event is accepted, too, and ends as a rejected order. Interlock's gateway checks an event against the catalog before it
+//! accepts it, and starts an event whose type has no ordering as a standalone activity; a producer that uses this crate does neither.
 //!
 //! # Errors and repetition
 //!
-//! Each call fails with an [`EntityCallError`], whose [`code`](EntityCallError::code) is stable. A call that failed may have
-//! been taken all the same; make it again with the same id. While an entity is busy (its run is just ending, or has all the
-//! signals that it may have), a call is made again a few times by the client itself.
-//! [`EntityCallError::will_pass`] says whether it is worth trying later.
+//! Each call fails with an [`EntityCallError`], whose [`code`](EntityCallError::code) is stable. A failed call may have been accepted
+//! anyway; repeat it with the same id. While an entity is busy (its run is ending, or has its maximum of signals), the client itself
+//! retries a call a few times. [`EntityCallError::will_pass`] tells whether a later retry makes sense.
 //!
-//! One client sends one entity at most four signals at a time and a hundred in a second; more wait. Use one client, or its
+//! A client sends each entity at most four signals at a time and a hundred a second; further signals wait. Use one client, or its
 //! clones, in a process.
 //!
 //! [`Routing`]: interlock_domain::routing::Routing

@@ -1,25 +1,25 @@
-//! Why Temporal's visibility store does not answer.
+//! Why Temporal's visibility store did not answer.
 
 use interlock_domain::error_code::ErrorCode;
 use thiserror::Error;
 use tonic::{Code, Status};
 
-/// Why the visibility store does not list or count what it was asked for.
+/// Why the visibility store did not list or count entities.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ListError {
-    /// It cannot find entities by their state.
+    /// It cannot search entities by their state.
     #[error("Interlock's search attributes are not registered in the namespace '{0}'")]
     NotRegistered(String),
-    /// The token is none that it gave.
+    /// The page token is invalid.
     #[error("the token of the page is none that Temporal gave")]
     BadToken,
-    /// It takes no more such questions just now.
+    /// It accepts no more queries at the moment.
     #[error("Temporal limits the rate of such queries at the moment: {0}")]
     Busy(String),
-    /// Temporal is away.
+    /// Temporal is unavailable.
     #[error("Temporal is unavailable: {0}")]
     Away(String),
-    /// It refuses the question.
+    /// It rejected the query.
     #[error("Temporal refuses the question: {0}")]
     Refused(String),
 }
@@ -36,8 +36,7 @@ impl ListError {
         }
     }
 
-    /// What the visibility store of a namespace says, as what it means for whoever asked for a list: `resumed` where the question
-    /// had a token.
+    /// The meaning of the visibility store's answer for a caller that asked for a list. `resumed`: the query had a page token.
     pub fn of_status(namespace: &str, resumed: bool, status: &Status) -> Self {
         let message = status.message();
         match status.code() {
@@ -60,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_server_says_is_told_apart() {
+    fn the_answers_of_the_server_are_told_apart() {
         let code = |status: Status, resumed| ListError::of_status("default", resumed, &status).code();
         let unknown = "invalid query: invalid search attribute: InterlockTenant";
         assert_eq!(code(Status::invalid_argument(unknown), false), "search_attributes_missing");

@@ -1,4 +1,4 @@
-//! What an operator paused in Temporal: a call, or the workflow of a customer. No event of its history says so.
+//! Pauses by an operator in Temporal: of a call, or of a customer's workflow. No history event records them.
 
 use interlock_domain::customer::{PausedView, PausedWhat};
 use interlock_domain::ids::Timestamp;
@@ -6,18 +6,18 @@ use temporalio_common::protos::temporal::api::workflow::v1::pending_activity_inf
 use temporalio_common::protos::temporal::api::workflow::v1::pending_activity_info::pause_info::PausedBy;
 use temporalio_common::protos::temporal::api::workflow::v1::{PendingActivityInfo, WorkflowExecutionPauseInfo};
 
-/// That an operator paused it.
+/// A pause by an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
     what: PausedWhat,
-    /// The identity of the operator's client, where the server says it.
+    /// The identity of the operator's client, if the server reports it.
     by: Option<String>,
     reason: Option<String>,
     at: Option<Timestamp>,
 }
 
 impl Paused {
-    /// Of an activity; none where it is not paused.
+    /// The pause of an activity. `None` if it is not paused.
     pub fn call(activity: &PendingActivityInfo) -> Option<Self> {
         let info = activity.pause_info.clone().unwrap_or_default();
         activity.paused.then(|| Self::of_call(info))
@@ -46,13 +46,13 @@ impl Paused {
         Self { what, by: said(by), reason: said(reason), at }
     }
 
-    /// The same without who did it, and why.
+    /// The same without the operator and the reason.
     #[must_use]
     pub fn without_persons(self) -> Self {
         Self { by: None, reason: None, ..self }
     }
 
-    /// It, in a sentence.
+    /// The pause, in a sentence.
     pub fn sentence(&self) -> String {
         let by = self.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
         let at = self.at.map(|at| format!(" at {}", at.to_rfc3339())).unwrap_or_default();
@@ -65,12 +65,12 @@ impl Paused {
         format!("Paused by an operator{by}: {what} was paused in Temporal{at}{reason}; {follows}.")
     }
 
-    /// What is paused.
+    /// The paused thing.
     pub fn what(&self) -> PausedWhat {
         self.what
     }
 
-    /// It, as it is shown beside what an order waits for.
+    /// The pause as shown next to what an order waits for.
     pub fn view(&self) -> PausedView {
         PausedView {
             what: self.what.into(),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_nothing_of_who_paused_it_is_believed_all_the_same() {
+    fn a_pause_without_a_known_operator_counts_as_a_pause() {
         let paused = Paused::workflow(None);
         assert!(
             paused.sentence().starts_with("Paused by an operator: the customer's workflow was paused in Temporal;")

@@ -1,7 +1,7 @@
-//! Request ids that are the same whenever the same call is made again, so that the server recognises it.
+//! Request ids that are the same for every repetition of a call, so that the server recognises it.
 //!
-//! The server drops a message silently whose request id it has seen in the receiver's run. So an id names the content of what
-//! is sent as well as its position: a workflow task that is attempted again may have something else to say at that position.
+//! The server silently drops a message whose request id it has already seen in the receiver's run. So the id is derived from the
+//! content of the message and from its position: when a workflow task is retried, another message may be at that position.
 
 use interlock_domain::ids::OrderId;
 use serde::Serialize;
@@ -29,12 +29,12 @@ fn of_content(position: &[&str], content: &str) -> String {
     of(&parts)
 }
 
-/// The request id that these texts make.
+/// The request id that is derived from these texts.
 pub fn of(parts: &[&str]) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("interlock:request:{}", parts.join("\n")).as_bytes()).to_string()
 }
 
-/// The request id of the acceptance of an event that makes this order: the same whenever the same event is sent.
+/// The request id of the submission of an event that makes this order. It is the same whenever the event is sent.
 pub fn of_submission(order: &OrderId) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("interlock:submit:{order}").as_bytes()).to_string()
 }

@@ -1,9 +1,9 @@
-//! Whether Interlock's search attributes can be used in a namespace. A start that sets unknown ones is refused, and an entity that
-//! sets them is stuck; without them nobody finds who waits.
+//! Whether Interlock's search attributes can be used in a namespace. The server rejects a start that sets unknown ones, and an entity
+//! that sets them is stuck. Without them, waiting orders cannot be found.
 //!
-//! It is asked by a question to the visibility store, as whoever starts workflows may ask it (the operator's service, which lists
-//! attributes, is closed on Temporal Cloud). What is registered once stays so; what is not is asked again, at most every 15 s,
-//! when it is next needed.
+//! The check is a query to the visibility store, which every starter of workflows may send (the operator service, which lists
+//! attributes, is not available on Temporal Cloud). Once registered, attributes stay registered. If they are not, the check is repeated
+//! when they are next needed, at most every 15 s.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,23 +14,23 @@ use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::CountWorkflowExecutionsRequest;
 use tonic::{Code, Request, Status};
 
-/// After how long it is asked again whether attributes are registered that were not.
+/// The pause before the check is repeated if attributes were not registered.
 const MISSING_FOR: Duration = Duration::from_secs(15);
-/// After how long it is asked again where there was no answer.
+/// The pause before the check is repeated if there was no answer.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
-/// How long an answer may take: events wait for it.
+/// The time limit of an answer, since events wait for it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// Names all three, and finds nobody.
+/// A query that names all three attributes and matches nothing.
 const QUESTION: &str = "InterlockTenant = 'nobody' AND InterlockEntityKind = 'nobody' AND InterlockState = 'nobody'";
 
-/// What is known of the search attributes of a namespace.
+/// What is known about the search attributes of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Registration {
     /// They can be used.
     Registered,
     /// The server does not know them.
     Missing,
-    /// The server did not say.
+    /// The server did not answer.
     #[default]
     Unknown,
 }
@@ -38,7 +38,7 @@ pub enum Registration {
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     registration: Registration,
-    /// When it was asked last.
+    /// The time of the last check.
     at: Option<Instant>,
 }
 
@@ -52,14 +52,14 @@ impl Seen {
         self.at.is_none_or(|at| now.saturating_duration_since(at) >= holds)
     }
 
-    /// What is known after this answer: where there is none, what was known before.
+    /// The knowledge after this answer. If there was none, the earlier knowledge.
     fn after(self, answer: Registration, now: Instant) -> Self {
         let registration = if answer == Registration::Unknown { self.registration } else { answer };
         Self { registration, at: Some(now) }
     }
 }
 
-/// Knows in which namespaces they are registered.
+/// Knows in which namespaces the search attributes are registered.
 #[derive(Clone)]
 pub struct SearchAttributeGate {
     client: Client,
@@ -67,12 +67,12 @@ pub struct SearchAttributeGate {
 }
 
 impl SearchAttributeGate {
-    /// Asks through this connection.
+    /// Checks through this connection.
     pub fn new(client: Client) -> Self {
         Self { client, seen: Arc::default() }
     }
 
-    /// What is known of a namespace; asked where it is not known that they are registered, and was not asked lately.
+    /// The knowledge about a namespace. It checks if the attributes are not known to be registered and the last check is old enough.
     pub async fn of(&self, namespace: &str) -> Registration {
         {
             let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +81,7 @@ impl SearchAttributeGate {
             if !seen.is_to_be_asked(now) {
                 return seen.registration;
             }
-            // Who comes meanwhile takes what is known, and waits for nothing.
+            // Concurrent callers use the present knowledge and do not wait.
             seen.at = Some(now);
         }
         let answer = self.ask(namespace).await;
@@ -113,7 +113,7 @@ impl SearchAttributeGate {
     }
 }
 
-/// A query that names what is not registered is refused as such; any other failure says nothing of it.
+/// The server rejects a query with unregistered names as such. All other failures give no information.
 fn judged(answer: &Result<(), Status>) -> Registration {
     match answer {
         Ok(()) => Registration::Registered,
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_refused_name_says_that_attributes_are_missing() {
+    fn only_a_rejected_name_means_that_attributes_are_missing() {
         let refused = Status::invalid_argument("invalid query: invalid search attribute: InterlockTenant");
         assert_eq!(judged(&Err(refused)), Registration::Missing);
         assert_eq!(judged(&Ok(())), Registration::Registered);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_asked_again_while_it_is_not_known_that_they_are_registered_and_not_more_often_than_is_said() {
+    fn unregistered_attributes_are_checked_again_but_not_more_often_than_the_limit() {
         let now = Instant::now();
         let seen = Seen::default();
         assert!(seen.is_to_be_asked(now));
@@ -156,6 +156,6 @@ mod tests {
         let registered = seen.after(Registration::Registered, now);
         assert!(!registered.is_to_be_asked(now + MISSING_FOR * 1_000));
         let missing = seen.after(Registration::Missing, now).after(Registration::Unknown, now + MISSING_FOR);
-        assert_eq!(missing.registration, Registration::Missing, "no answer is none");
+        assert_eq!(missing.registration, Registration::Missing, "a missing answer must not count as an answer");
     }
 }

@@ -1,11 +1,11 @@
-//! How many signals of this process are on their way to one entity at a time.
+//! Limits how many signals of this process are in flight to one entity at a time.
 //!
-//! The server takes the calls about one entity one after the other, whoever makes them. Where many signals are always waiting,
-//! each call of a workflow task (its start, every page of its history, its end) waits behind all of them; and a task during
-//! which 100 signals come is failed by the server. So the fewer signals wait, the more calls a task may need: with 16 at a time
-//! a task of an entity that has to be replayed from about 1,000 events never ends while they come. And an entity whose worker
-//! died is replayed only some seconds later: what came meanwhile must stay far below the 10,000 signals that the server takes
-//! for one run, so only so many go to an entity in a second.
+//! The server handles the calls about one entity one after the other, from all callers. If many signals are always waiting, each call
+//! of a workflow task (its start, every page of its history, its end) waits behind all of them; and the server fails a task during
+//! which 100 signals arrive. So the fewer signals wait, the more calls a task may need. With 16 at a time, a task that has to replay an
+//! entity from about 1,000 events never ends while signals arrive. If the worker of an entity died, another one replays the entity only
+//! some seconds later. The signals of that time must stay far below the 10,000 that the server accepts for one run, so the rate for
+//! each entity is also limited.
 
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
@@ -14,13 +14,13 @@ use std::sync::Arc;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Lanes: entities are dealt to them by chance, so that they need no keeping. A few entities share one.
+/// The number of lanes. Entities are assigned by a hash, so that no bookkeeping is needed. A few entities share a lane.
 const LANES: usize = 1_024;
-/// Signals on their way in one lane at a time.
+/// The most signals in flight in one lane.
 const SIGNALS_AT_A_TIME: usize = 4;
-/// Signals in one lane in a second: ten times what an entity can make orders of.
+/// The most signals a second in one lane: ten times what an entity can turn into orders.
 const SIGNALS_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).expect("a constant that is not 0");
-/// Signals in one lane that do not wait for the second to pass: fewer than fail a task.
+/// The burst in one lane that does not wait for the rate: fewer signals than fail a task.
 const SIGNALS_AT_ONCE: NonZeroU32 = NonZeroU32::new(50).expect("a constant that is not 0");
 
 struct Lane {
@@ -43,8 +43,8 @@ impl SendingLanes {
         Self { lanes, deal: RandomState::new() }
     }
 
-    /// Waits until one more signal may be sent to this entity, for as long as the permit is kept. None is never answered: no
-    /// lane is ever closed.
+    /// Waits until one more signal may be sent to this entity. The permit counts until it is dropped. The result is never `None`, since
+    /// lanes are never closed.
     pub(crate) async fn enter(&self, workflow_id: &str) -> Option<SemaphorePermit<'_>> {
         let lane = self.deal.hash_one(workflow_id) % LANES as u64;
         let lane = &self.lanes[usize::try_from(lane).unwrap_or(0)];
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn so_many_signals_go_to_one_entity_at_a_time_and_no_more() {
+    async fn the_number_of_signals_in_flight_to_one_entity_is_limited() {
         let lanes = SendingLanes::new();
         let mut under_way = Vec::new();
         for _ in 0..SIGNALS_AT_A_TIME {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_more_than_so_many_in_a_second_waits() {
+    async fn signals_above_the_rate_wait() {
         let lanes = SendingLanes::new();
         for _ in 0..SIGNALS_AT_ONCE.get() {
             drop(lanes.enter("t/customer/c").await);

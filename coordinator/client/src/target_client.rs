@@ -21,7 +21,7 @@ use crate::entity_call_error::EntityCallError;
 use crate::entity_calls::{EntityCalls, Start, busy_waits};
 use crate::request_id;
 
-/// Reaches the entities of targets. [`EntityClient::targets`](crate::EntityClient::targets) makes it.
+/// Calls the entities of targets. [`EntityClient::targets`](crate::EntityClient::targets) creates it.
 #[derive(Clone)]
 pub struct TargetClient {
     calls: EntityCalls,
@@ -30,7 +30,7 @@ pub struct TargetClient {
 }
 
 impl TargetClient {
-    /// Reaches them by these calls, and starts those that do not run with these rules.
+    /// Uses these calls. Entities that do not run are started with these rules.
     pub(crate) fn new(calls: EntityCalls, routing: Arc<Routing>, rules: BTreeMap<TargetId, TargetRules>) -> Self {
         Self { calls, routing, rules: Arc::new(rules) }
     }
@@ -40,7 +40,7 @@ impl TargetClient {
         self.rules.keys()
     }
 
-    /// What Temporal knows this process as.
+    /// The identity of this process at Temporal.
     pub fn identity(&self) -> String {
         self.client().identity()
     }
@@ -50,17 +50,17 @@ impl TargetClient {
         self.calls.client()
     }
 
-    /// Where everything is.
+    /// The routing: the place of each entity.
     pub fn routing(&self) -> &Routing {
         &self.routing
     }
 
-    /// What is configured of a target, or the usual.
+    /// The configured rules of a target, or the defaults.
     pub fn rules(&self, target: &TargetId) -> TargetRules {
         self.rules.get(target).cloned().unwrap_or_default()
     }
 
-    /// The targets whose entities run, as far as Temporal's visibility knows by now.
+    /// The targets whose entities run, according to Temporal's visibility store, which may lag.
     ///
     /// # Errors
     /// [`EntityCallError`].
@@ -86,7 +86,7 @@ impl TargetClient {
         }
     }
 
-    /// Tells a target's entity what is configured; starts it where it does not run.
+    /// Sends a target's entity its configured rules. Starts it if it does not run.
     ///
     /// # Errors
     /// [`EntityCallError`].
@@ -102,8 +102,8 @@ impl TargetClient {
         self.calls.runs(&self.routing.target(target)).await
     }
 
-    /// Starts a target's entity again where it does not run, since somebody terminated it, and says whether it did not.
-    /// The new one asks how target and queue stand, and opens the queue that the old one left closed.
+    /// Restarts a target's entity if somebody terminated it. Returns whether it did not run. The new entity reads the state of target
+    /// and queue, and opens the queue if the old entity left it closed.
     ///
     /// # Errors
     /// [`EntityCallError`].
@@ -115,7 +115,7 @@ impl TargetClient {
         Ok(!is_running)
     }
 
-    /// Tells a target's entity what a breaker did; starts it where it does not run.
+    /// Reports a breaker's transition to a target's entity. Starts it if it does not run.
     ///
     /// # Errors
     /// [`EntityCallError`].
@@ -136,10 +136,10 @@ impl TargetClient {
         self.calls.signal_with_start(&route, start, signal, &message, &request_id).await
     }
 
-    /// Carries out a person's action, and answers what the entity answers. Starts the entity where it does not run.
+    /// Performs an operator's action and returns the entity's answer. Starts the entity if it does not run.
     ///
     /// # Errors
-    /// [`EntityCallError`]; the action may have been taken all the same, and may be sent again with its id.
+    /// [`EntityCallError`]. The action may have been accepted anyway, and it is safe to send it again with its id.
     pub async fn act(&self, target: &TargetId, action: &TargetAction) -> Result<TargetActionAnswer, EntityCallError> {
         let route = self.routing.target(target);
         let update_id = request_id::of(&[&route.workflow_id, &action.mark().to_string()]);

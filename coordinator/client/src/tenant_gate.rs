@@ -1,5 +1,5 @@
-//! Which tenants were off-boarded. A tenant's own workflow says it in its memo; each process looks at most every few seconds
-//! for a tenant that has events, which costs one describe call and no history.
+//! Which tenants were off-boarded. The memo of a tenant's own workflow says so. Each process reads it at most every few seconds, and
+//! only for a tenant that has events. This costs one describe call and no history.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,15 +15,15 @@ use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionRequest;
 use tonic::{Code, Request, Status};
 
-/// How long what was seen counts.
+/// How long an answer is used.
 pub(crate) const SEEN_FOR: Duration = Duration::from_secs(5);
-/// How long a look may take: events wait for it.
+/// The time limit of a check, since events wait for it.
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 
-/// The most tenants that are remembered; then all are looked at anew.
+/// The most tenants that are remembered. If there are more, all are checked again.
 const TENANTS_MAX: usize = 10_000;
 
-/// What was seen of a tenant last.
+/// The last known state of a tenant.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen {
     closed: bool,
@@ -34,7 +34,7 @@ struct Seen {
 pub(crate) struct TenantGate {
     client: Client,
     routing: Arc<Routing>,
-    /// One lock a tenant: those who come while it is looked wait for what is seen, and nobody else does.
+    /// One lock for each tenant: concurrent callers for the same tenant wait for its check, and others do not.
     seen: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<Seen>>>>,
 }
 
@@ -43,8 +43,8 @@ impl TenantGate {
         Self { client, routing, seen: Mutex::default() }
     }
 
-    /// Whether new events of a tenant are refused. A tenant without a workflow is open; where it cannot be looked, what was
-    /// seen last holds.
+    /// Whether a tenant's new events are rejected. A tenant without a workflow is open. If the check fails, the last known state is
+    /// used.
     pub(crate) async fn is_closed(&self, tenant: &TenantId) -> bool {
         let seen = {
             let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! Finding entities by what Temporal's visibility store knows of them. It is eventually consistent, and the server answers
-//! ten such questions a second and namespace: so pages are as big as the server allows.
+//! Finds entities through Temporal's visibility store. It is eventually consistent, and the server accepts only ten queries a second
+//! for each namespace, so pages are as large as the server allows.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use tonic::IntoRequest;
 
 use crate::list_error::ListError;
 
-/// How long the store may take to answer.
+/// The time limit of an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
-/// How many entities a page has: the most that the server gives.
+/// The number of entities on a page: the most that the server returns.
 pub const ENTITIES_PER_PAGE: i32 = 1_000;
 
 /// A customer entity that was found.
@@ -31,7 +31,7 @@ pub struct FoundCustomer {
     pub started_ms: i64,
 }
 
-/// Entities that were found, younger runs first, and the server's token of the next page; empty for none.
+/// A page of entities, later runs first, with the server's token of the next page. The token is empty on the last page.
 #[derive(Debug)]
 pub struct FoundPage {
     /// The entities.
@@ -40,12 +40,10 @@ pub struct FoundPage {
     pub next: Vec<u8>,
 }
 
-/// The question for the running customer entities of a tenant with open orders; for those with held ones only, where no
-/// other is wanted.
+/// The query for a tenant's running customer entities with open orders, or only for those with held orders.
 pub fn question(tenant: &TenantId, held_only: bool) -> String {
     let states = if held_only { "'held'" } else { "'waiting', 'held'" };
-    // Temporal's visibility stores do not agree on how a quote or a backslash within a text is written, but a workflow id has
-    // neither.
+    // Temporal's visibility stores differ in how a quote or a backslash in a text is escaped, but a workflow id has neither.
     let encoded = tenant.encoded();
     let of_tenant = if encoded == tenant.as_str() {
         format!("InterlockTenant = '{encoded}'")
@@ -58,7 +56,7 @@ pub fn question(tenant: &TenantId, held_only: bool) -> String {
     )
 }
 
-/// How many entities a question is answered with.
+/// The number of entities that match a query.
 ///
 /// # Errors
 /// [`ListError`].
@@ -72,7 +70,7 @@ pub async fn count(mut client: Client, namespace: &str, question: &str) -> Resul
     Ok(u64::try_from(answer.into_inner().count).unwrap_or(0))
 }
 
-/// One page of the answer to a question.
+/// One page of the answer to a query.
 ///
 /// # Errors
 /// [`ListError`].
@@ -102,7 +100,7 @@ pub async fn find(
     })
 }
 
-/// The customer entity that this is, of this tenant: whatever the store answers, nobody is shown what is another one's.
+/// Reads a customer entity of this tenant. Whatever the store returns, no caller sees the entities of another tenant.
 fn found(info: &WorkflowExecutionInfo, tenant: &TenantId) -> Option<FoundCustomer> {
     let workflow_id = info.execution.as_ref()?.workflow_id.clone();
     let Ok(EntityAddress::Customer(customer)) = workflow_id.parse() else { return None };

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use interlock_observability::telemetry::Color;
+use interlock_settings::LogFormat;
 
 use super::bootstrap::BootstrapCommand;
 use super::codec_server::CodecServerCommand;
@@ -23,8 +25,6 @@ use super::sweep::SweepCommand;
 use super::target::TargetCommand;
 use super::tenant::TenantCommand;
 use super::worker::WorkerCommand;
-use crate::settings::LogFormat;
-use crate::telemetry::Color;
 
 /// Makes changes to shared things happen in the right order.
 #[derive(Debug, Parser)]
@@ -163,9 +163,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use clap::CommandFactory;
+    use interlock_connection::{ConnectionFlags, HEADING};
 
     use super::*;
-    use crate::connection::{ConnectionFlags, HEADING};
 
     #[test]
     fn the_arguments_are_well_formed() {

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use interlock_connection::ConnectionFlags;
 use interlock_domain::routing::{RoutingError, ShardCount};
+use interlock_fault::Fault;
+use interlock_operations::bootstrap::{BootstrapOptions, BootstrapReport, RETENTION_DEFAULT, bootstrap};
+use interlock_settings::Settings;
 
 use super::output::Output;
-use crate::bootstrap::{BootstrapOptions, BootstrapReport, RETENTION_DEFAULT, bootstrap};
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::settings::Settings;
 
 /// Seconds of a day.
 const DAY_S: u64 = 24 * 60 * 60;

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 use interlock_adapters::declarative;
 use interlock_domain::catalog::Catalog;
 use interlock_domain::toml_text::TomlFault;
+use interlock_fault::Fault;
+use interlock_settings::catalog_file;
 use serde::Serialize;
 
 use super::arguments::CatalogCommand;
 use super::output::{Output, OutputFormat};
-use crate::fault::Fault;
-use crate::settings::catalog_file;
 
 /// What the check found.
 #[derive(Debug, Serialize)]

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use interlock_connection::codec::KeyRing;
+use interlock_fault::Fault;
+use interlock_gateway::codec_server::{LoopbackOrigin, may_serve, start as start_server};
+use interlock_settings::{CodecServerSettings, Settings};
 use serde::Serialize;
 
 use super::output::Output;
 use super::settings_flag::SettingsFlag;
-use crate::codec::{KeyRing, LoopbackOrigin, may_serve, start_server};
-use crate::fault::Fault;
-use crate::settings::{CodecServerSettings, Settings};
 use crate::shutdown;
 
 /// `codec-server`.

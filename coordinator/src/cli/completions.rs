@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use interlock_fault::Fault;
 
 use super::arguments::{Arguments, CompletionsCommand};
 use super::output::write_raw;
-use crate::fault::Fault;
 
 pub(super) fn run(command: &CompletionsCommand) -> Result<ExitCode, Fault> {
     let mut script = Vec::new();

@@ -8,12 +8,12 @@ use clap::Subcommand;
 use comfy_table::Table;
 use interlock_domain::customer::{CustomerView, JournalView};
 use interlock_domain::ids::CustomerId;
+use interlock_fault::Fault;
+use interlock_settings::Settings;
 
 use super::output::Output;
 use super::show::{ShowArguments, bad_id};
 use super::tables::{cell, ended, table, text, waiting_for};
-use crate::fault::Fault;
-use crate::settings::Settings;
 
 /// `customer`.
 #[derive(Debug, Subcommand)]

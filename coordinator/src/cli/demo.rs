@@ -9,16 +9,16 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use interlock_adapters::sandbox::Applied;
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
+use interlock_observability::telemetry::Color;
+use interlock_settings::Settings;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::output::{Output, OutputFormat, tell, write_raw};
 use super::tables::table;
-use crate::demo::{Demo, Happening, NUMBER, Stage, Verdict, Voice, sentence};
-use crate::fault::Fault;
-use crate::settings::Settings;
+use crate::demo::{Demo, NUMBER, Stage, StoryEvent, Verdict, Voice, sentence};
 use crate::shutdown;
-use crate::telemetry::Color;
 
 /// How often the spinner moves.
 const SPIN: Duration = Duration::from_millis(80);
@@ -35,7 +35,8 @@ pub(super) struct DemoCommand {
 #[derive(Serialize)]
 struct Report<'a> {
     leases: bool,
-    happenings: &'a [Happening],
+    #[serde(rename = "happenings")]
+    events: &'a [StoryEvent],
     hss: &'a [Applied],
     crm: &'a [Applied],
     look_up: &'a Value,
@@ -67,7 +68,7 @@ struct Audience {
     paint: Paint,
     leases: bool,
     spinner: ProgressBar,
-    happenings: Vec<Happening>,
+    events: Vec<StoryEvent>,
 }
 
 impl Audience {
@@ -77,7 +78,7 @@ impl Audience {
             ProgressStyle::with_template("  {spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
         spinner.enable_steady_tick(SPIN);
-        Self { output, paint: Paint { on: color.on_stdout() }, leases, spinner, happenings: Vec::new() }
+        Self { output, paint: Paint { on: color.on_stdout() }, leases, spinner, events: Vec::new() }
     }
 
     fn print(&self, text: &str) {
@@ -92,7 +93,7 @@ impl Audience {
         if self.output.format() != OutputFormat::Text {
             let report = Report {
                 leases: self.leases,
-                happenings: &self.happenings,
+                events: &self.events,
                 hss: &demo.hss,
                 crm: &demo.crm,
                 look_up: &demo.look_up,
@@ -123,9 +124,9 @@ impl Stage for Audience {
         self.print(&format!("\n  {}", self.paint.bold(title)));
     }
 
-    fn happening(&mut self, happening: &Happening) {
-        self.print(&self.paint.line(happening));
-        self.happenings.push(happening.clone());
+    fn event(&mut self, event: &StoryEvent) {
+        self.print(&self.paint.line(event));
+        self.events.push(event.clone());
     }
 }
 
@@ -165,18 +166,18 @@ impl Paint {
         text
     }
 
-    fn line(&self, happening: &Happening) -> String {
+    fn line(&self, event: &StoryEvent) -> String {
         #[allow(clippy::cast_precision_loss)] // seconds of one minute
-        let seconds = happening.at_ms as f64 / 1_000.0;
-        let code = match happening.voice {
+        let seconds = event.at_ms as f64 / 1_000.0;
+        let code = match event.voice {
             Voice::Event => "36",
             Voice::Lease => "33",
             Voice::Order => "2",
             Voice::Hss => "32",
             Voice::Crm => "34",
         };
-        let voice = self.with(code, &format!("{:<6}", happening.voice.as_str()));
-        format!("  {} {voice} {}", self.with("2", &format!("{seconds:>7.3} s")), happening.what)
+        let voice = self.with(code, &format!("{:<6}", event.voice.as_str()));
+        format!("  {} {voice} {}", self.with("2", &format!("{seconds:>7.3} s")), event.what)
     }
 
     fn ending(&self, demo: &Demo, leases: bool) -> String {
@@ -226,8 +227,8 @@ mod tests {
 
     #[test]
     fn without_colours_there_are_no_escapes() {
-        let happening = Happening { at_ms: 1_234, voice: Voice::Hss, what: "A2 gets it".to_owned() };
-        assert_eq!(Paint { on: false }.line(&happening), "    1.234 s hss    A2 gets it");
-        assert!(Paint { on: true }.line(&happening).contains("\x1b["));
+        let event = StoryEvent { at_ms: 1_234, voice: Voice::Hss, what: "A2 gets it".to_owned() };
+        assert_eq!(Paint { on: false }.line(&event), "    1.234 s hss    A2 gets it");
+        assert!(Paint { on: true }.line(&event).contains("\x1b["));
     }
 }

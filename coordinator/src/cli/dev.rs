@@ -9,17 +9,18 @@ use std::sync::Arc;
 
 use clap::Args;
 use interlock_adapters::sandbox::Seed;
+use interlock_connection::codec::KeyRing;
 use interlock_domain::error_code::ErrorCode;
+use interlock_embedded_server::EmbeddedServerOptions;
+use interlock_fault::Fault;
+use interlock_gateway::codec_server::{LoopbackOrigin, start as start_server};
+use interlock_http_service::HttpService;
+use interlock_settings::{CodecServerSettings, Settings};
 use serde::Serialize;
 
 use super::output::Output;
-use crate::codec::{KeyRing, LoopbackOrigin, start_server};
-use crate::fault::Fault;
-use crate::http_service::HttpService;
 use crate::local::{LocalOptions, LocalPlatform};
-use crate::settings::{CodecServerSettings, Settings};
 use crate::shutdown;
-use crate::temporal_server::EmbeddedServerOptions;
 
 /// `dev`.
 #[derive(Debug, Args)]

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use interlock_domain::error_code::{ErrorCode, ErrorGroup};
+use interlock_fault::Fault;
 use serde::Serialize;
 
 use super::output::{Output, OutputFormat};
-use crate::fault::Fault;
 
 /// `errors`.
 #[derive(Debug, Args)]

@@ -3,16 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_connection::{CallRetries, ConnectionFlags, Installation, STARTUP_LIMIT};
+use interlock_fault::Fault;
+use interlock_observability::metrics::Metrics;
+use interlock_settings::Settings;
 use serde::Serialize;
 
 use super::output::Output;
 use super::settings_flag::SettingsFlag;
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
-use crate::fault::Fault;
-use crate::gateway;
-use crate::installation::{Installation, Patience};
-use crate::metrics::Metrics;
-use crate::settings::Settings;
 use crate::shutdown;
 
 /// `gateway`.
@@ -44,11 +42,11 @@ pub(super) async fn run(command: &GatewayCommand, settings: Settings, output: Ou
     let catalog = settings.catalog()?;
     let listen = settings.gateway.listen;
     let metrics = Metrics::start()?;
-    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Brief, STARTUP_LIMIT);
+    let connected = Installation::connect(&command.connection, settings, catalog, CallRetries::Brief, STARTUP_LIMIT);
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };
-    let gateway = gateway::start(&installation?, &metrics, listen).await?;
+    let gateway = interlock_gateway::start(&installation?, &metrics, listen).await?;
     let listening = Listening { gateway: gateway.url() };
     output.line(&listening, |it| format!("gateway listens on {}; its API: {}/openapi.json", it.gateway, it.gateway))?;
     ending.cancelled().await;

@@ -33,13 +33,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
+use interlock_observability::telemetry::{self, Color};
+use interlock_settings::{Settings, SettingsSources};
 
 use self::arguments::{Arguments, Command, GlobalArguments};
 use self::output::{Output, OutputFormat};
 use self::settings_flag::SettingsFlag;
-use crate::fault::Fault;
-use crate::settings::{Settings, SettingsSources};
-use crate::telemetry::{self, Color};
 
 /// Runs the program with these arguments, the first of which is its own name (whatever that is: installed as
 /// `temporal-interlock` it is `temporal interlock`).

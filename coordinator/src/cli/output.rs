@@ -3,10 +3,9 @@
 use std::io::{ErrorKind, Write};
 
 use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
+use interlock_observability::terminal;
 use serde::Serialize;
-
-use crate::fault::Fault;
-use crate::terminal;
 
 /// The format of data on stdout, and of errors on stderr.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

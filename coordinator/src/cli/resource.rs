@@ -10,16 +10,16 @@ use interlock_domain::ids::ResourceId;
 use interlock_domain::message::StepProof;
 use interlock_domain::resource::{HistoryView, ProofView, QueueWait, ResourceView};
 use interlock_domain::wire::WireName;
+use interlock_fault::Fault;
+use interlock_observability::terminal;
+use interlock_operations::actions::{Actions, ForceRequest};
+use interlock_settings::Settings;
 
 use super::age::age_of;
 use super::output::{Output, OutputFormat};
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{cell, ended, table, text};
 use super::words::WordsArguments;
-use crate::actions::{Actions, ForceRequest};
-use crate::fault::Fault;
-use crate::settings::Settings;
-use crate::terminal;
 
 /// `resource`.
 #[derive(Debug, Subcommand)]

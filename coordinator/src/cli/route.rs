@@ -5,19 +5,18 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_connection::{ASKING_LIMIT, ConnectionFlags, connect, record};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, IdError, ResourceId, TenantId};
 use interlock_domain::routing::{
     EntityRoute, InstallationRecord, Priority, QueueKind, Routing, ShardIndex, Spread, TenantPlan, shard_of,
 };
+use interlock_fault::Fault;
+use interlock_settings::Settings;
 use serde::Serialize;
 use temporalio_client::NamespacedClient;
 
 use super::output::Output;
-use crate::connection::{ASKING_LIMIT, ConnectionFlags, connect};
-use crate::fault::Fault;
-use crate::record;
-use crate::settings::Settings;
 
 /// `route`.
 #[derive(Debug, Args)]

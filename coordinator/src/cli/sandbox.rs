@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use interlock_adapters::sandbox::{self, SandboxError, SandboxOptions};
+use interlock_fault::Fault;
 use serde::Serialize;
 
 use super::output::Output;
-use crate::fault::Fault;
 use crate::shutdown;
 
 /// `sandbox`.

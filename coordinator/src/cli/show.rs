@@ -1,13 +1,11 @@
 //! What the commands that look at something share: an id, and where the installation is.
 
 use clap::Args;
+use interlock_connection::{ASKING_LIMIT, CallRetries, ConnectionFlags, Installation};
 use interlock_domain::error_code::ErrorCode;
-
-use crate::connection::{ASKING_LIMIT, ConnectionFlags};
-use crate::fault::Fault;
-use crate::inspection::Inspection;
-use crate::installation::{Installation, Patience};
-use crate::settings::Settings;
+use interlock_fault::Fault;
+use interlock_operations::inspection::Inspection;
+use interlock_settings::Settings;
 
 /// What to show, and where it is.
 #[derive(Debug, Args)]
@@ -33,7 +31,7 @@ pub(super) async fn inspection(connection: &ConnectionFlags, settings: Settings)
 /// The installation that these flags and the settings name.
 pub(super) async fn installation(connection: &ConnectionFlags, settings: Settings) -> Result<Installation, Fault> {
     let catalog = settings.catalog()?;
-    Box::pin(Installation::connect(connection, settings, catalog, Patience::Brief, ASKING_LIMIT)).await
+    Box::pin(Installation::connect(connection, settings, catalog, CallRetries::Brief, ASKING_LIMIT)).await
 }
 
 /// Says that this is no id of such a thing.

@@ -6,21 +6,20 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_connection::{ASKING_LIMIT, CallRetries, ConnectionFlags, Installation};
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
+use interlock_domain::event_result::{EventResult, EventStatus};
 use interlock_domain::ids::TenantId;
+use interlock_fault::Fault;
+use interlock_observability::terminal;
+use interlock_operations::ingest::{Ingest, events_of_json};
+use interlock_operations::strict_json::JsonLimits;
+use interlock_settings::Settings;
 use serde_json::Value;
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use super::output::{Output, OutputFormat};
-use crate::connection::{ASKING_LIMIT, ConnectionFlags};
-use crate::fault::Fault;
-use crate::ingest::{Ingest, events_of_json};
-use crate::installation::{Installation, Patience};
-use crate::settings::Settings;
-use crate::strict_json::JsonLimits;
-use crate::terminal;
-use interlock_domain::event_result::{EventResult, EventStatus};
 
 /// How many events are sent at a time: enough to keep Temporal busy, few enough to hold in memory.
 const CHUNK_EVENTS: usize = 256;
@@ -59,7 +58,7 @@ pub(super) async fn run(command: &SubmitCommand, settings: Settings, output: Out
     let tenant = settings.tenant.clone();
     let catalog = settings.catalog()?;
     let mut source = Source::open(command).await?;
-    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Brief, ASKING_LIMIT);
+    let connected = Installation::connect(&command.connection, settings, catalog, CallRetries::Brief, ASKING_LIMIT);
     let ingest = Ingest::new(connected.await?);
     let progress = progress(source.bytes);
     let mut tally = Tally::default();

@@ -3,17 +3,17 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use interlock_connection::ConnectionFlags;
 use interlock_domain::sweep::Ledger;
 use interlock_domain::views::{FindingView, SweepView};
+use interlock_fault::Fault;
+use interlock_observability::metrics::Metrics;
+use interlock_operations::sweep::Sweeper;
+use interlock_settings::Settings;
 
 use super::output::Output;
 use super::show::installation;
 use super::tables::{cell, table, text};
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::metrics::Metrics;
-use crate::settings::Settings;
-use crate::sweep::Sweeper;
 
 /// `sweep`.
 #[derive(Debug, Args)]

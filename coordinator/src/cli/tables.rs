@@ -6,8 +6,7 @@ use interlock_domain::customer::waiting::WaitingFor;
 use interlock_domain::customer::{Wait, WaitView};
 use interlock_domain::entity_end::EntityEnd;
 use interlock_domain::wire::WireName;
-
-use crate::terminal;
+use interlock_observability::terminal;
 
 /// A table with these headings.
 pub(super) fn table(headings: &[&str]) -> Table {

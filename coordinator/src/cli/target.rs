@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::{Args, Subcommand};
+use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::target::{BreakerView, Rate, TargetActionKind, TargetView};
 use interlock_domain::views::{TargetList, TargetListed, TargetUnanswered};
+use interlock_fault::Fault;
+use interlock_operations::targets::Targets;
+use interlock_settings::Settings;
 
 use super::age::age_of;
 use super::output::Output;
 use super::show::{ShowArguments, bad_id, installation};
 use super::tables::{cell, table, text};
 use super::words::WordsArguments;
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::settings::Settings;
-use crate::targets::Targets;
 
 /// `target`.
 #[derive(Debug, Subcommand)]

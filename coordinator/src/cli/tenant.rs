@@ -4,20 +4,20 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::TenantId;
 use interlock_domain::tenant::{
     OnboardingStepState, StepFault, TenantActionKind, TenantSettingsView, TenantState, TenantView,
 };
 use interlock_domain::views::{TenantList, TenantListed, TenantUnanswered};
+use interlock_fault::Fault;
+use interlock_operations::tenants::Tenants;
+use interlock_settings::Settings;
 
 use super::output::Output;
 use super::show::{bad_id, installation};
 use super::tables::{cell, table, text};
 use super::words::WordsArguments;
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::settings::Settings;
-use crate::tenants::Tenants;
 
 /// For how long on-boarding is watched; it goes on by itself.
 const WATCHED_MAX: Duration = Duration::from_mins(1);

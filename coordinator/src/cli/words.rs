@@ -1,10 +1,9 @@
 //! Who acts, and why: what all commands share that change something.
 
 use clap::Args;
+use interlock_fault::Fault;
+use interlock_operations::actions::ActionWords;
 use uuid::Uuid;
-
-use crate::actions::ActionWords;
-use crate::fault::Fault;
 
 /// Where the name of the user is.
 const USER_VARIABLES: [&str; 3] = ["USER", "LOGNAME", "USERNAME"];

@@ -6,21 +6,20 @@ use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 use interlock_adapters::AdapterRegistry;
+use interlock_connection::deployment::deployment_from_environment;
+use interlock_connection::{CallRetries, ConnectionFlags, Installation, STARTUP_LIMIT};
 use interlock_domain::ids::TargetId;
+use interlock_fault::Fault;
+use interlock_http_service::{HttpOptions, HttpService};
+use interlock_observability::health::{self, About, Readiness};
+use interlock_observability::metrics::Metrics;
+use interlock_settings::Settings;
+use interlock_worker_pools::{PoolStatus, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload};
 use serde::Serialize;
 use serde_json::json;
 
 use super::output::Output;
-use crate::connection::{ConnectionFlags, STARTUP_LIMIT};
-use crate::deployment::deployment_from_environment;
-use crate::fault::Fault;
-use crate::health::{self, About, Readiness};
-use crate::http_service::{HttpOptions, HttpService};
-use crate::installation::{Installation, Patience};
-use crate::metrics::Metrics;
-use crate::settings::Settings;
 use crate::shutdown;
-use crate::worker_pool::{PoolStanding, PoolTuning, ShardRange, WorkerPool, WorkerPoolOptions, Workload};
 
 /// `worker`.
 #[derive(Debug, Args)]
@@ -50,7 +49,7 @@ struct Running {
 }
 
 /// How the pool stands, once there is one.
-type Standing = Arc<OnceLock<Arc<PoolStanding>>>;
+type PoolOnceStarted = Arc<OnceLock<Arc<PoolStatus>>>;
 
 /// Runs until SIGINT or SIGTERM; then it drains.
 pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
@@ -61,11 +60,11 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     let metrics = Metrics::start()?;
     let deployment = deployment_from_environment()?;
     let tuning = PoolTuning::new(&settings.workers, deployment.as_ref());
-    let standing = Standing::default();
-    let calls = health::router(about(&standing, command.workload), readiness(&standing), metrics.clone());
+    let started = PoolOnceStarted::default();
+    let calls = health::router(about(&started, command.workload), readiness(&started), metrics.clone());
     let health =
         HttpService::start(command.listen, calls, HttpOptions::of_health(&settings.http, command.listen)).await?;
-    let connected = Installation::connect(&command.connection, settings, catalog, Patience::Sdk, STARTUP_LIMIT);
+    let connected = Installation::connect(&command.connection, settings, catalog, CallRetries::Sdk, STARTUP_LIMIT);
     let Some(installation) = ending.run_until_cancelled(Box::pin(connected)).await else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -78,8 +77,8 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
         tuning,
     };
     let mut pool = WorkerPool::start(&installation?, &metrics, options).await?;
-    let pool_standing = standing.get_or_init(|| pool.standing());
-    tracing::debug!(about = %pool_standing.about(), "the worker pool is running");
+    let pool_status = started.get_or_init(|| pool.status());
+    tracing::debug!(about = %pool_status.about(), "the worker pool is running");
     let said =
         Running { workload: command.workload.as_str(), listen: health.url(), task_queues: pool.task_queues().to_vec() };
     output.line(&said, |it| {
@@ -94,22 +93,22 @@ pub(super) async fn run(command: &WorkerCommand, settings: Settings, output: Out
     fault.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-fn readiness(standing: &Standing) -> Readiness {
-    let standing = Arc::clone(standing);
+fn readiness(started: &PoolOnceStarted) -> Readiness {
+    let started = Arc::clone(started);
     Arc::new(move || {
         let ready =
-            standing.get().map_or_else(|| Err("the workers are not running yet".to_owned()), |pool| pool.ready());
+            started.get().map_or_else(|| Err("the workers are not running yet".to_owned()), |pool| pool.ready());
         Box::pin(std::future::ready(ready))
     })
 }
 
-fn about(standing: &Standing, workload: Workload) -> About {
-    let standing = Arc::clone(standing);
+fn about(started: &PoolOnceStarted, workload: Workload) -> About {
+    let started = Arc::clone(started);
     let starting = json!({
         "service": "worker",
         "version": env!("CARGO_PKG_VERSION"),
         "workload": workload.as_str(),
         "state": "starting",
     });
-    Arc::new(move || standing.get().map_or_else(|| starting.clone(), |pool| pool.about()))
+    Arc::new(move || started.get().map_or_else(|| starting.clone(), |pool| pool.about()))
 }

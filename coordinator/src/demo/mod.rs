@@ -1,13 +1,13 @@
 //! The demonstration: a number changes hands on a real Temporal server, the events in the wrong order, the HSS slow.
 
-mod happening;
 mod stage;
 mod story;
+mod story_event;
 mod verdict;
 mod watch;
 
-pub use happening::{Happening, Voice};
 pub use stage::{Demo, Stage};
 pub use story::{HSS_LATENCY, NUMBER};
+pub use story_event::{StoryEvent, Voice};
 pub use verdict::{Check, Verdict};
 pub use watch::sentence;

@@ -9,15 +9,15 @@ use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event_result::{EventResult, EventResults, EventStatus};
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::OrderState;
+use interlock_fault::{Fault, with_causes};
+use interlock_settings::Settings;
 use serde_json::Value;
 
-use super::happening::{Happening, StoryClock, Voice};
 use super::story::{A1, A2, HSS_LATENCY, LATER, NUMBER, Subscriber, catalog};
+use super::story_event::{StoryClock, StoryEvent, Voice};
 use super::verdict::Verdict;
 use super::watch::Watch;
-use crate::fault::{Fault, with_causes};
 use crate::local::{LocalOptions, LocalPlatform};
-use crate::settings::Settings;
 
 /// How long one act of the story may take.
 const ACT_LIMIT: Duration = Duration::from_secs(40);
@@ -33,7 +33,7 @@ pub trait Stage: Send {
     /// A new act begins.
     fn act(&mut self, title: &str);
     /// Something happened.
-    fn happening(&mut self, happening: &Happening);
+    fn event(&mut self, event: &StoryEvent);
 }
 
 /// What came of it.
@@ -197,8 +197,8 @@ impl<'a> Play<'a> {
 
     fn tell(&mut self, all: bool) {
         if let Some(watch) = &mut self.watch {
-            for happening in watch.told(all) {
-                self.stage.happening(&happening);
+            for event in watch.told(all) {
+                self.stage.event(&event);
             }
         }
     }

@@ -9,11 +9,11 @@ use interlock_domain::order::OrderState;
 use interlock_domain::resource::{HistoryView, LeaseEvent, ResourceView};
 use interlock_domain::wire::WireName;
 
-use super::happening::{Happening, StoryClock, Voice};
 use super::story::{NUMBER, Subscriber};
+use super::story_event::{StoryClock, StoryEvent, Voice};
 use crate::local::LocalPlatform;
 
-/// How long a happening is held back, so that what others say of the time before it comes first, in milliseconds.
+/// How long an event is held back, so that what others say of the time before it comes first, in milliseconds.
 const HOLD_BACK_MS: i64 = 150;
 
 /// What was seen so far.
@@ -27,7 +27,7 @@ pub(super) struct Watch {
     queued: BTreeSet<String>,
     seen_in_logs: BTreeMap<&'static str, u64>,
     /// What happened and was not told yet.
-    waiting: Vec<Happening>,
+    waiting: Vec<StoryEvent>,
 }
 
 impl Watch {
@@ -61,7 +61,7 @@ impl Watch {
 
     /// Adds something that is known from elsewhere.
     pub(super) fn note(&mut self, voice: Voice, what: String) {
-        self.waiting.push(Happening { at_ms: self.clock.now_ms(), voice, what });
+        self.waiting.push(StoryEvent { at_ms: self.clock.now_ms(), voice, what });
     }
 
     /// Looks at everything once. An entity that does not answer just now is asked again the next time.
@@ -84,10 +84,10 @@ impl Watch {
     }
 
     /// What happened and can be told: all before a moment ago, or all there is.
-    pub(super) fn told(&mut self, all: bool) -> Vec<Happening> {
-        self.waiting.sort_by_key(|happening| happening.at_ms);
+    pub(super) fn told(&mut self, all: bool) -> Vec<StoryEvent> {
+        self.waiting.sort_by_key(|event| event.at_ms);
         let until = self.clock.now_ms() - HOLD_BACK_MS;
-        let ready = self.waiting.iter().take_while(|happening| all || happening.at_ms <= until).count();
+        let ready = self.waiting.iter().take_while(|event| all || event.at_ms <= until).count();
         self.waiting.drain(..ready).collect()
     }
 
@@ -95,7 +95,7 @@ impl Watch {
         for entry in view.history.iter().skip(self.seen_in_history) {
             let who = entry.who.as_ref().map(|who| Subscriber::name_of(who.rsplit('/').next().unwrap_or(who)));
             let what = lease_sentence(entry, who.as_deref());
-            self.waiting.push(Happening { at_ms: self.clock.at_ms(&entry.at), voice: Voice::Lease, what });
+            self.waiting.push(StoryEvent { at_ms: self.clock.at_ms(&entry.at), voice: Voice::Lease, what });
         }
         self.seen_in_history = self.seen_in_history.max(view.history.len());
         let holder = view.holder.as_ref().and_then(|holder| holder.customer_id.as_ref());
@@ -105,7 +105,7 @@ impl Watch {
             if customer != holder && self.queued.insert(customer.clone()) {
                 let at_ms = self.clock.at_ms(&waiter.since);
                 let what = format!("{customer} waits: {holder} holds {NUMBER}");
-                self.waiting.push(Happening { at_ms, voice: Voice::Lease, what });
+                self.waiting.push(StoryEvent { at_ms, voice: Voice::Lease, what });
             }
         }
     }
@@ -135,7 +135,7 @@ impl Watch {
             if entry.method != "SEED"
                 && let Some(what) = sentence(&entry.effect)
             {
-                self.waiting.push(Happening { at_ms: self.clock.at_ms(&entry.at), voice, what });
+                self.waiting.push(StoryEvent { at_ms: self.clock.at_ms(&entry.at), voice, what });
             }
         }
         *seen = log.last().map_or(*seen, |entry| entry.seq);

@@ -7,6 +7,6 @@ mod sandboxes;
 mod worker_processes;
 
 pub use options::{LocalOptions, WorkerHosting};
-pub use platform::LocalPlatform;
+pub use platform::{LocalPlatform, cli_search};
 pub use sandboxes::Sandboxes;
 pub use worker_processes::WorkerProcess;

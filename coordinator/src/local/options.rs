@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::routing::ShardCount;
-
-use crate::fault::Fault;
-use crate::settings::{Settings, catalog_file};
-use crate::temporal_server::EmbeddedServerOptions;
-use crate::worker_pool::Workload;
+use interlock_embedded_server::EmbeddedServerOptions;
+use interlock_fault::Fault;
+use interlock_settings::{Settings, catalog_file};
+use interlock_worker_pools::Workload;
 
 /// How long its workers drain at most.
 const DRAIN_MAX: Duration = Duration::from_secs(5);

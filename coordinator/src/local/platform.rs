@@ -6,28 +6,26 @@ use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
 use interlock_adapters::sandbox::Sandbox;
+use interlock_connection::{CallRetries, ConnectionFlags, Installation};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
+use interlock_domain::event_result::EventResult;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_domain::routing::NAMESPACE_DEFAULT;
+use interlock_embedded_server::{CliSearch, EmbeddedServer, TemporalServerError, find_or_install};
+use interlock_fault::Fault;
+use interlock_http_service::HttpService;
+use interlock_observability::metrics::Metrics;
+use interlock_operations::bootstrap::{BootstrapOptions, bootstrap};
+use interlock_operations::ingest::Ingest;
+use interlock_operations::inspection::{Inspection, InspectionError};
+use interlock_settings::Settings;
+use interlock_worker_pools::{PoolStatus, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
 use serde_json::{Value, json};
 
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
 use super::worker_processes::{WorkerFiles, WorkerProcess};
-use crate::bootstrap::{BootstrapOptions, bootstrap};
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::gateway;
-use crate::http_service::HttpService;
-use crate::ingest::Ingest;
-use crate::inspection::{Inspection, InspectionError};
-use crate::installation::{Installation, Patience};
-use crate::metrics::Metrics;
-use crate::settings::Settings;
-use crate::temporal_server::{EmbeddedServer, find_or_install};
-use crate::worker_pool::{PoolStanding, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
-use interlock_domain::event_result::EventResult;
 
 /// How long the connection to the server that has just said it is ready may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -67,7 +65,7 @@ impl LocalPlatform {
             Sandboxes::default()
         };
         let adapters = options.settings.adapters()?;
-        let cli = find_or_install(&options.settings.cli_search()?, say).await?;
+        let cli = find_or_install(&cli_search(&options.settings)?, say).await?;
         let namespaces = options.settings.namespaces(NAMESPACE_DEFAULT).into_iter();
         let mut server_options = options.server.clone();
         server_options.namespaces.extend(namespaces.filter(|namespace| namespace != NAMESPACE_DEFAULT));
@@ -77,9 +75,9 @@ impl LocalPlatform {
         let server = EmbeddedServer::start(&cli, server_options).await?;
         prepare(&server, &options, &catalog).await?;
         // One connection for the gateway, whose callers wait, and one for the workers: a stuck one does not hold up the other.
-        let installation = connect(&server, &options, &catalog, Patience::Brief).await?;
+        let installation = connect(&server, &options, &catalog, CallRetries::Brief).await?;
         let metrics = Metrics::start()?;
-        let gateway = gateway::start(&installation, &metrics, options.gateway).await?;
+        let gateway = interlock_gateway::start(&installation, &metrics, options.gateway).await?;
         let mut platform = Self {
             server,
             sandboxes,
@@ -106,7 +104,7 @@ impl LocalPlatform {
         match self.options.workers.clone() {
             WorkerHosting::InProcess if self.workers.is_none() => {
                 let catalog = (*self.installation.catalog).clone();
-                let installation = connect(&self.server, &self.options, &catalog, Patience::Sdk).await?;
+                let installation = connect(&self.server, &self.options, &catalog, CallRetries::Sdk).await?;
                 let pool = WorkerPoolOptions {
                     leases: self.options.leases,
                     tuning: PoolTuning::new(&self.options.settings.workers, None),
@@ -220,9 +218,9 @@ impl LocalPlatform {
         }
     }
 
-    /// How the workers in this process stand; none where there are none.
-    pub fn standing(&self) -> Option<Arc<PoolStanding>> {
-        self.workers.as_ref().map(WorkerPool::standing)
+    /// The status of the workers in this process; none where there are none.
+    pub fn status(&self) -> Option<Arc<PoolStatus>> {
+        self.workers.as_ref().map(WorkerPool::status)
     }
 
     /// The address of Temporal, `HOST:PORT`.
@@ -293,15 +291,23 @@ impl LocalPlatform {
     }
 }
 
+/// Where to look for the Temporal CLI, and whether it may be installed, by these settings.
+///
+/// # Errors
+/// [`TemporalServerError::NoCacheDirectory`].
+pub fn cli_search(settings: &Settings) -> Result<CliSearch, TemporalServerError> {
+    CliSearch::new(settings.temporal_cli.clone(), settings.cache_dir.clone(), settings.offline)
+}
+
 async fn connect(
     server: &EmbeddedServer,
     options: &LocalOptions,
     catalog: &Catalog,
-    patience: Patience,
+    retries: CallRetries,
 ) -> Result<Installation, Fault> {
     let flags = ConnectionFlags::to_server(server.address());
     let settings = options.settings.clone();
-    Installation::connect(&flags, settings, catalog.clone(), patience, CONNECT_LIMIT).await
+    Installation::connect(&flags, settings, catalog.clone(), retries, CONNECT_LIMIT).await
 }
 
 /// Bootstraps the server, as any other is.

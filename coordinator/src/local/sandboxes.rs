@@ -6,10 +6,9 @@ use interlock_adapters::sandbox::{self, Sandbox, SandboxError, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
+use interlock_fault::Fault;
+use interlock_settings::Settings;
 use url::Url;
-
-use crate::fault::Fault;
-use crate::settings::Settings;
 
 /// The targets of the reference catalog, and what stands in for each.
 const TARGETS: [(&str, AdapterKind); 3] =

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use interlock_adapters::{AdapterKind, Authentication, TargetSettings};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TargetId;
+use interlock_embedded_server::ServerProcess;
+use interlock_fault::Fault;
+use interlock_settings::{CodecSettings, KeySource, Settings};
+use interlock_worker_pools::Workload;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use toml::{Table, Value};
 
 use super::options::LocalOptions;
-use crate::fault::Fault;
-use crate::settings::{CodecSettings, KeySource, Settings};
-use crate::temporal_server::ServerProcess;
-use crate::worker_pool::Workload;
 
 /// How long a worker process may take until it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(30);

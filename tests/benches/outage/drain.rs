@@ -1,4 +1,4 @@
-//! How what waited for a target was applied once it was back: in order, and how fast beside what the ramp allows.
+//! How a target applied the waiting orders after its outage: in order, and how fast compared with the limits of the ramp.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::Failure;
 
-/// The shortest time in which a ramp of 1, 2, 4 … requests a second, each for a stage, and then the rate itself let through so
-/// many.
+/// The shortest time for that many requests through a ramp of 1, 2, 4 … requests a second, one stage each, and then through the rate
+/// itself.
 pub fn shortest(steps: usize, rate: u32, stage: Duration) -> Duration {
     let mut left = u32::try_from(steps).map_or(f64::INFINITY, f64::from);
     let (mut stages, mut at) = (0, 1_u32);
@@ -25,7 +25,7 @@ pub fn shortest(steps: usize, rate: u32, stage: Duration) -> Duration {
     stage * stages + Duration::from_secs_f64(left / f64::from(rate))
 }
 
-/// When the first and the last service was updated, in milliseconds; none where none was.
+/// When the first and the last service was updated, in milliseconds. `None` if none was.
 pub fn first_and_last_ms(log: &[Applied]) -> Result<Option<(i64, i64)>, Failure> {
     let mut times = Vec::new();
     for entry in log.iter().filter(|entry| matches!(entry.effect, Effect::ServiceUpdated { .. })) {
@@ -39,7 +39,7 @@ pub fn applied(log: &[Applied]) -> usize {
     log.iter().filter(|entry| matches!(entry.effect, Effect::ServiceUpdated { .. })).count()
 }
 
-/// How many subscriptions got their values in another order than 1, 2, 3 …, or not each once.
+/// How many subscriptions got their values in another order than 1, 2, 3 …, or not exactly once each.
 pub fn out_of_order(log: &[Applied]) -> usize {
     let mut values: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for entry in log {

@@ -1,7 +1,7 @@
-//! What an outage costs: `cargo bench -p interlock-tests --bench outage -- --steps 10000 --outage 60s`.
+//! The cost of an outage: `cargo bench -p interlock-tests --bench outage -- --steps 10000 --outage 60s`.
 //!
-//! It takes a whole Interlock on this machine (a Temporal server, workers, sandbox targets), and prints counts, and ratios of
-//! what was measured in one run: a figure of one machine says nothing about another.
+//! It runs a whole Interlock on this machine (a Temporal server, workers, sandbox targets), and prints counts, and ratios of
+//! measurements of one run: the absolute figures of one machine say nothing about another.
 
 mod drain;
 mod measure;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What a benchmark that could not be carried out ends with.
+/// The exit code of a benchmark that could not run.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]

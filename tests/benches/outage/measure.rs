@@ -1,4 +1,4 @@
-//! What an outage costs those who wait, and those who do not.
+//! The cost of an outage for the orders that wait, and for those that do not.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,39 +10,39 @@ use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule};
 use crate::stage::{AT_A_TIME, Customer, RAMP_STAGE, Stage, until};
 use crate::{Failure, drain, pace};
 
-/// Calls to the HSS at a time.
+/// The most concurrent calls to the HSS.
 const CALLS: usize = 10;
-/// How long the machine may take to come to rest, or to drain beyond what the ramp allows.
+/// The time limit until the machine is idle, or for a drain beyond the time that the ramp needs.
 const PATIENCE: Duration = Duration::from_mins(20);
-/// Longer than a step that was not let through waits before it goes back to its queue.
+/// Longer than the wait of a blocked step before it returns to its queue.
 const QUIET: Duration = Duration::from_secs(6);
-/// The first customer of each measurement at the CRM: beyond all those that wait for the HSS.
+/// The first customer of each measurement at the CRM, after all those that wait for the HSS.
 const BEFORE: usize = 10_000_000;
 const MEANWHILE: usize = 20_000_000;
 const AFTERWARDS: usize = 30_000_000;
 
-/// A target is down while many steps wait for it: what waiting costs, whether another target notices, and how they drain.
+/// A target is down while many steps wait for it. Measures the cost of waiting, the effect on another target, and the drain.
 #[derive(Parser)]
 #[command(name = "outage")]
 pub struct Outage {
-    /// Steps that wait for the target that is down.
+    /// The number of steps that wait for the target that is down.
     #[arg(long, default_value_t = 10_000)]
     steps: usize,
-    /// Orders of each customer.
+    /// The number of orders of each customer.
     #[arg(long, default_value_t = 5)]
     orders: usize,
-    /// For how long it is down after all of them have come.
+    /// How long it stays down after all of them have arrived.
     #[arg(long = "outage", default_value = "60s", value_parser = humantime::parse_duration)]
     down_for: Duration,
-    /// Requests a second that the target is sent at most.
+    /// The most requests a second to the target.
     #[arg(long, default_value_t = 50)]
     rate: u32,
-    /// What cargo says to every benchmark.
+    /// An option that cargo passes to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What had happened by a moment.
+/// The counts at one moment.
 #[derive(Debug, Clone, Copy)]
 struct Happened {
     attempts: usize,
@@ -50,7 +50,7 @@ struct Happened {
     events: i64,
 }
 
-/// What was measured.
+/// The measurements.
 pub struct Report {
     steps: usize,
     customers: usize,
@@ -66,7 +66,7 @@ pub struct Report {
 }
 
 impl Outage {
-    /// Carries it out.
+    /// Runs the measurement.
     pub async fn measure(&self) -> Result<Report, Failure> {
         let stage = Box::pin(Stage::set_up(self.rate, CALLS)).await?;
         let report = self.measure_on(&stage).await;
@@ -96,7 +96,7 @@ impl Outage {
             Ok((drain::applied(&stage.hss.log()) >= self.steps).then_some(()))
         })
         .await?;
-        // The same once more without an outage: what grew slower by itself, with all that is there by now, is not its doing.
+        // The same again without an outage, since everything that exists by now slows the system by itself.
         eprintln!("The other target, after the outage.");
         let pace_afterwards = pace::at_crm(stage, AFTERWARDS, self.down_for).await?;
         let log = stage.hss.log();
@@ -138,7 +138,7 @@ async fn until_it_is(stage: &Stage, state: &str) -> Result<(), Failure> {
     .await
 }
 
-/// Waits until the target is parked, all entities are at rest, and two looks a while apart see the same.
+/// Waits until the target is parked, all entities are idle, and two checks some time apart give the same result.
 async fn at_rest(stage: &Stage, customers: &[Customer]) -> Result<Happened, Failure> {
     until(PATIENCE, "all to be at rest", || async {
         if stage.standing("hss").await.is_none_or(|view| view["limit"] != 0.0) {
@@ -154,7 +154,7 @@ async fn at_rest(stage: &Stage, customers: &[Customer]) -> Result<Happened, Fail
     .await
 }
 
-/// What the HSS was asked by steps, and by probes.
+/// The requests to the HSS from steps, and from probes.
 fn asked(stage: &Stage) -> (usize, usize) {
     let received = stage.hss.received();
     let probes = received.iter().filter(|request| request.path.contains("ping")).count();

@@ -1,4 +1,4 @@
-//! How many orders a second a target gets done that is well, while so many are sent as it takes.
+//! How many orders a second a healthy target completes while as many are sent as it can handle.
 
 use std::time::{Duration, Instant};
 
@@ -7,18 +7,18 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use crate::stage::{AT_A_TIME, Customer, Stage, until};
 use crate::{Failure, drain};
 
-/// How many customers there are.
+/// The number of customers.
 const CUSTOMERS: usize = 25;
-/// Orders of each in a round.
+/// The number of orders of each customer in a round.
 const ORDERS: usize = 4;
-/// How long one round may take.
+/// The time limit of one round.
 const ROUND_LIMIT: Duration = Duration::from_mins(2);
 
-/// Orders a second at the CRM, over so long at least. `first` is the number of the first customer: others than those of any
-/// other measurement.
+/// Orders a second at the CRM, over at least this time. `first` is the number of the first customer; each measurement uses other
+/// customers.
 pub async fn at_crm(stage: &Stage, first: usize, lasts: Duration) -> Result<f64, Failure> {
     let customers: Vec<Customer> = (first..first + CUSTOMERS).map(Customer::numbered).collect();
-    // An entity that has to be started first is slower: that is not what is compared.
+    // An entity that must first be started is slower, which is not what is compared.
     round(stage, &customers, 0).await?;
     let began = Instant::now();
     let mut done = 0;
@@ -28,7 +28,7 @@ pub async fn at_crm(stage: &Stage, first: usize, lasts: Duration) -> Result<f64,
     Ok(f64::from(u32::try_from(done)?) / began.elapsed().as_secs_f64())
 }
 
-/// A round: so many orders are sent, and all are applied. Says how many.
+/// A round: sends this many orders and waits until all are applied. Returns the number.
 async fn round(stage: &Stage, customers: &[Customer], value: usize) -> Result<usize, Failure> {
     let before = drain::applied(&stage.crm.log());
     let orders: Vec<_> =

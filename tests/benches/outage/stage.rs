@@ -1,4 +1,4 @@
-//! What a benchmark plays on: Interlock on this machine, two sandbox targets, and customers with one-step orders at each.
+//! The environment of a benchmark: Interlock on this machine, two sandbox targets, and customers with one-step orders at each.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions, Seed};
 use interlock_adapters::{AdapterKind, OutageSettings, TargetSettings};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform};
-use interlock_coordinator::targets::Targets;
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::target::Rate;
+use interlock_operations::targets::Targets;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
@@ -21,14 +21,14 @@ use uuid::Uuid;
 
 use crate::Failure;
 
-/// How many calls to Temporal are under way at a time.
+/// The most concurrent calls to Temporal.
 pub const AT_A_TIME: usize = 16;
-/// How often it is looked whether something has happened.
+/// The pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long each stage of a ramp lasts.
+/// The length of each stage of a ramp.
 pub const RAMP_STAGE: Duration = Duration::from_secs(2);
 
-/// One step at one target each.
+/// Event types with one step at one target each.
 const EVENTS: &str = r#"
 [events."line.tuned"]
 steps = [{ role = "hss", operation = "update_service", with = { imsi = "{imsi}", settings = "{settings}" } }]
@@ -55,12 +55,12 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// The customer of this number.
+    /// The customer with this number.
     pub fn numbered(number: usize) -> Self {
         Self { id: format!("C{number}"), imsi: format!("00101{number:010}") }
     }
 
-    /// An event of one step that sets a value.
+    /// An event with one step that sets a value.
     pub fn tuned(&self, event_type: &str, value: usize) -> Value {
         json!({
             "specversion": "1.0",
@@ -68,7 +68,7 @@ impl Customer {
             "source": "/benchmark",
             "type": event_type,
             "subject": self.id,
-            // Events without a time that reach an entity in one workflow task happened at the same moment.
+            // Events without a time that reach an entity in one workflow task have the same time.
             "time": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             "data": { "imsi": self.imsi, "settings": { "ue_ambr_dl": value } },
         })
@@ -78,15 +78,15 @@ impl Customer {
 /// Interlock on this machine, and its targets.
 pub struct Stage {
     platform: LocalPlatform,
-    /// Stands in for the HSS, the target that goes down.
+    /// The sandbox for the HSS, the target that goes down.
     pub hss: Sandbox,
-    /// Stands in for the CRM, the other target.
+    /// The sandbox for the CRM, the other target.
     pub crm: Sandbox,
     tenant: TenantId,
 }
 
 impl Stage {
-    /// Sets it up. The HSS is sent `rate` requests a second at most, over `calls` calls at a time.
+    /// Starts it. The HSS gets at most `rate` requests a second, in at most `calls` concurrent calls.
     pub async fn set_up(rate: u32, calls: usize) -> Result<Self, Failure> {
         let (hss, crm) =
             (sandbox::hss(SandboxOptions::default()).await?, sandbox::crm(SandboxOptions::default()).await?);
@@ -106,7 +106,7 @@ impl Stage {
         Ok(Self { platform, hss, crm, tenant: TenantId::default() })
     }
 
-    /// Ends all of it.
+    /// Stops all of it.
     pub async fn take_down(self) -> Result<(), Failure> {
         self.platform.stop().await?;
         self.hss.shutdown().await;
@@ -114,14 +114,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Has the HSS know these customers.
+    /// Creates these customers at the HSS.
     pub fn seed(&self, customers: &[Customer]) -> Result<(), Failure> {
         let seed = |customer: &Customer| Seed { imsi: customer.imsi.clone(), ..Seed::default() };
         self.hss.seed(&customers.iter().map(seed).collect::<Vec<_>>())?;
         Ok(())
     }
 
-    /// Signals an event to its customer's entity, and says which order it makes.
+    /// Signals an event to its customer's entity. Returns the order that it makes.
     pub async fn submit(&self, event: &Value) -> Result<OrderId, Failure> {
         let installation = &self.platform.installation;
         let read = Event::from_value(event, usize::MAX).map_err(|rejection| rejection.detail)?;
@@ -131,13 +131,13 @@ impl Stage {
         Ok(installation.catalog.order_id(&self.tenant, &read))
     }
 
-    /// How a target stands; none where it does not answer just now.
+    /// The state of a target. `None` if it does not answer now.
     pub async fn standing(&self, target: &str) -> Option<Value> {
         let view = Targets::new(self.platform.installation.clone()).show(&target.parse().ok()?).await.ok()?;
         Some(json!(view))
     }
 
-    /// The history events of these customers' entities; none where one of them has a workflow task open.
+    /// The number of history events of these customers' entities. `None` if one of them has an open workflow task.
     pub async fn history_events(&self, customers: &[Customer]) -> Result<Option<i64>, Failure> {
         let lengths = stream::iter(customers.iter().map(|customer| self.history_length(customer)));
         let lengths: Vec<Option<i64>> = lengths.buffer_unordered(AT_A_TIME).try_collect().await?;
@@ -157,10 +157,10 @@ impl Stage {
     }
 }
 
-/// Looks again and again until there is an answer.
+/// Checks repeatedly until there is an answer.
 ///
 /// # Errors
-/// Where there is none within the limit; `what` says what was waited for.
+/// If there is none within the limit. `what` describes what was awaited.
 pub async fn until<T, F, Looking>(limit: Duration, what: &str, mut look: F) -> Result<T, Failure>
 where
     F: FnMut() -> Looking,

@@ -1,4 +1,4 @@
-//! Runs random schedules: `simulate [RUNS] [NAME] [SEED]`. Every run has its own seed, which is printed where it fails.
+//! Runs random schedules: `simulate [RUNS] [NAME] [SEED]`. Every run has its own seed, which is printed if it fails.
 
 use interlock_model::sighting::Sightings;
 use interlock_model::simulator::simulate;

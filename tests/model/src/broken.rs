@@ -1,7 +1,7 @@
-//! Rules broken on purpose, from outside the machines: a check that does not turn red then is no check.
+//! Rules that are broken on purpose, from outside the machines. A check that then stays green checks nothing.
 //!
-//! Production code has no switch for any of this. A rule is broken by editing a machine's state between its steps, by
-//! a message that no machine sent, or by an activity that does less than it must.
+//! Production code has no switch for this. A rule is broken by editing a machine's state between its steps, by a message that no
+//! machine sent, or by an activity that does less than it must.
 
 use interlock_domain::customer::{ClaimState, Customer, Input, OrderDigests, StepState};
 use interlock_domain::ids::{Epoch, ResourceId};
@@ -32,11 +32,11 @@ pub enum Broken {
     EpochsStandStill,
     /// §4.6: customers forget recalls of epochs they have not seen.
     ForgetsEarlyRecalls,
-    /// §4.6: nobody is asked to give anything back.
+    /// §4.6: no holder is asked to give anything back.
     NeverRecalls,
-    /// §4.6: a release is told that somebody else is the holder, without proof.
+    /// §4.6: a release is told, without proof, that somebody else is the holder.
     AssumesHolders,
-    /// §4.6: what a resource says of an order that is not known yet is forgotten.
+    /// §4.6: a resource's message about an order that is not known yet is forgotten.
     ForgetsEarlyNotices,
     /// §4.1: customers forget what was settled last.
     ForgetsSettled,
@@ -46,40 +46,40 @@ pub enum Broken {
     ForgetsFinishedTickets,
     /// §4.8: a resource without history does not ask the target first.
     SkipsTheLookUp,
-    /// §4.9: a forced release does not go through the living holder.
+    /// §4.9: a forced release bypasses the living holder.
     ForcesWithoutAsking,
-    /// §4.12: an orphan is settled while a request of the dead one may still land.
+    /// §4.12: an orphan is settled while a request of the dead customer may still take effect.
     SettlesOrphansAtOnce,
-    /// §4.12: nobody notices that a customer's entity is dead.
+    /// §4.12: the death of a customer's entity is not noticed.
     IgnoresTheDead,
     /// §4.12: a resource entity does not know that an earlier life of it was terminated.
     IsNotToldOfItsDeath,
-    /// §4.15: effects leave before their cause is recorded, whatever it is, one after the other.
+    /// §4.15: all effects leave before their cause is recorded, one after the other.
     LeavesBeforeItsCause,
     /// §4.7, §4.15: epochs come from workflow time, and request ids name the position of a message only.
     NamesPositions,
-    /// §4.12: a customer that was reset goes on as if nothing had happened, as in version 0.1.0.
+    /// §4.12: a customer that was reset continues as if nothing had happened, as in version 0.1.0.
     NoticesNoReset,
     /// §4.12: a customer that was reset believes that its leases are still its own.
     BelievesItsLeases,
-    /// §4.12: a customer that was reset is the same as before: what was granted to it since is its own.
+    /// §4.12: a customer that was reset keeps its identity, so that everything granted to it since is its own.
     KeepsItsIncarnation,
-    /// §4.12: a resource that was reset goes on as if nothing had happened, and grants at once.
+    /// §4.12: a resource that was reset continues as if nothing had happened, and grants at once.
     ResourceNoticesNoReset,
     /// §4.9: an attempt is the first one if its number is 1.
     GoesByTheAttemptNumber,
-    /// §4.9: a result that a person gave in Temporal is taken for the target's answer.
+    /// §4.9: a result that an operator entered in Temporal is accepted as the target's answer.
     TakesResultsByHand,
-    /// §4.9: what a person said in Temporal of who is registered is taken for the authority's answer.
+    /// §4.9: a holder that an operator entered in Temporal is accepted as the authority's answer.
     TakesLookUpsByHand,
-    /// §4.12: what the authority says of a number settles what a holder that was reset has to do on other targets.
+    /// §4.12: the authority's answer about a number settles what a holder that was reset must do on other targets.
     OneTargetSettlesIt,
-    /// §4.12: customers say again what they want, and not what they have.
+    /// §4.12: customers repeat what they want, but not what they have.
     KeepsQuietAboutItsLease,
 }
 
 impl Broken {
-    /// What is done to a customer's state before its machine takes an input.
+    /// The changes to a customer's state before its machine gets an input.
     pub(crate) fn before_customer(self, machine: &mut Customer) -> Hidden {
         match self {
             Self::StartsWithoutAllLeases => {
@@ -91,12 +91,12 @@ impl Broken {
         }
     }
 
-    /// Whether an input is one before which state may be hidden.
+    /// Whether state may be hidden before this input.
     pub(crate) fn may_hide(input: &Input) -> bool {
         matches!(input, Input::StepEnded { .. } | Input::Told(_))
     }
 
-    /// What is done to a customer's state after its machine took an input.
+    /// The changes to a customer's state after its machine got an input.
     pub(crate) fn after_customer(self, machine: &mut Customer) {
         match self {
             Self::ForgetsEpochsGivenBack => machine.given_back.clear(),
@@ -112,7 +112,7 @@ impl Broken {
         }
     }
 
-    /// What is done to a resource's state after its machine took an input.
+    /// The changes to a resource's state after its machine got an input.
     pub(crate) fn after_resource(self, machine: &mut Resource) {
         match self {
             Self::ForgetsFinishedTickets => machine.finished.clear(),
@@ -124,7 +124,7 @@ impl Broken {
         }
     }
 
-    /// What a customer's entity sends though its machine does not say so.
+    /// The messages that a customer's entity sends although its machine did not.
     pub(crate) fn forged(self, machine: &Customer) -> Vec<(ResourceId, ToResource)> {
         match self {
             Self::GivesBackAfterTheFirstStep => given_back_when(machine, |state| *state == StepState::Done),
@@ -133,21 +133,21 @@ impl Broken {
         }
     }
 
-    /// What an admission makes of a plan.
+    /// How an admission changes a plan.
     pub(crate) fn planned(self, plan: &mut Plan) {
         if self == Self::ConfirmsUnderOneIdentity {
             plan.steps.iter_mut().for_each(|step| step.party_arguments = None);
         }
     }
 
-    /// What a customer hears of an answer.
+    /// How an answer to a customer is changed.
     pub(crate) fn answered(self, answer: &mut ClaimAnswer) {
         if let (Self::NeverRecalls, ClaimAnswer::Granted { recall, .. }) = (self, answer) {
             *recall = None;
         }
     }
 
-    /// What a customer hears of a message: whether it hears it at all.
+    /// How a message to a customer is changed, or whether it is dropped.
     pub(crate) fn heard(self, message: &mut ToCustomer) -> bool {
         match (self, &mut message.notice) {
             (Self::NeverRecalls, Notice::LeaseGranted { recall, .. }) => {
@@ -159,7 +159,7 @@ impl Broken {
         }
     }
 
-    /// What a resource's machine is told instead.
+    /// The input that a resource's machine gets instead.
     pub(crate) fn instead(self, machine: &mut Resource, input: resource::Input) -> resource::Input {
         match (self, input) {
             (Self::IgnoresTheDead, resource::Input::Notified(deliveries)) => {
@@ -184,14 +184,14 @@ impl Broken {
     }
 }
 
-/// What is hidden from a machine for the time of one input.
+/// The state that is hidden from a machine during one input.
 #[derive(Debug, Default)]
 pub(crate) struct Hidden {
     inbox: Option<std::collections::VecDeque<interlock_domain::customer::EventToAdmit>>,
 }
 
 impl Hidden {
-    /// Puts it back.
+    /// Restores it.
     pub(crate) fn restore(self, machine: &mut Customer) {
         if let Some(inbox) = self.inbox {
             machine.inbox = inbox;
@@ -207,7 +207,7 @@ fn decline_unknown(machine: &mut Customer) {
     }
 }
 
-/// Gives a lease back as soon as a step of a release has come so far.
+/// Gives a lease back as soon as a step of a release has reached this state.
 fn given_back_when(machine: &Customer, so_far: impl Fn(&StepState) -> bool) -> Vec<(ResourceId, ToResource)> {
     let mut released = Vec::new();
     for order in machine.orders.values() {

@@ -1,18 +1,18 @@
-//! How much the tests explore: little enough for every build, and as much as somebody has time for.
+//! How much the tests explore: little in every build, and more if there is time.
 
-/// How many states of one world are explored at most: `INTERLOCK_MODEL_STATES`, or else the usual number.
+/// The most states of one world to explore: `INTERLOCK_MODEL_STATES`, or the default.
 ///
 /// # Panics
-/// Where the variable is no number.
+/// If the variable is not a number.
 pub fn states_max(usual: usize) -> usize {
     from_environment("INTERLOCK_MODEL_STATES").map_or(usual, |states| usize::try_from(states).unwrap_or(usize::MAX))
 }
 
-/// The seeds of random runs: `INTERLOCK_MODEL_RUNS` of them, or else the usual number, from `first`; or the one that
-/// `INTERLOCK_SEED` names.
+/// The seeds of random runs: `INTERLOCK_MODEL_RUNS` of them, or the default number, starting at `first`; or only the seed in
+/// `INTERLOCK_SEED`.
 ///
 /// # Panics
-/// Where a variable is no number.
+/// If a variable is not a number.
 pub fn seeds(first: u64, usual: u64) -> std::ops::Range<u64> {
     match from_environment("INTERLOCK_SEED") {
         Some(seed) => seed..seed + 1,

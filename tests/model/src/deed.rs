@@ -1,4 +1,4 @@
-//! What an event asks for, written by hand: claims and steps, from which a plan is made.
+//! The content of an event, written by hand: claims and steps, from which a plan is made.
 
 use interlock_domain::customer::Admission;
 use interlock_domain::error_code::ErrorCode;
@@ -10,30 +10,30 @@ use serde_json::{Map, Value, json};
 
 use crate::names::{resource, target};
 
-/// How long an attempt may take, in milliseconds: the machines only pass it on.
+/// The attempt time-out in milliseconds. The machines only pass it on.
 const ATTEMPT_TIMEOUT_MS: u64 = 30_000;
 
 /// A claim of a deed.
 #[derive(Debug, Clone)]
 pub struct DeedClaim {
-    /// What is wanted.
+    /// The kind of claim.
     pub mode: ClaimMode,
-    /// Of which resource.
+    /// The resource.
     pub resource: ResourceId,
-    /// For a release: when.
+    /// For a release: its time.
     pub release_when: ReleaseWhen,
-    /// The identity of the customer that it names; none for its first one, which is its name.
+    /// The identity of the customer that it names. `None`: its first one, which is its name.
     pub party: Option<String>,
-    /// The identity that it has once the order is done, where that changes.
+    /// The identity that the customer has after the order, if it changes.
     pub party_after: Option<String>,
 }
 
-/// What a step does to one resource at its target.
+/// The effect of a step on one resource at its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Write {
     /// Registers it to the customer.
     Assign,
-    /// Takes the customer's registration away.
+    /// Removes the customer's registration.
     Release,
     /// Registers it to another identity of the customer.
     Rename,
@@ -55,19 +55,19 @@ impl Write {
 /// A step of a deed.
 #[derive(Debug, Clone)]
 pub struct DeedStep {
-    /// On which target.
+    /// The target.
     pub target: String,
-    /// What it writes; nothing for a step that no lease protects.
+    /// What it writes. Empty for a step that no lease protects.
     pub writes: Vec<(Write, ResourceId)>,
     /// The steps before it.
     pub after: Vec<usize>,
-    /// What happens when it is refused.
+    /// What happens if it is refused.
     pub on_failure: OnFailure,
     /// Whether it can be undone.
     pub compensated: bool,
 }
 
-/// What an event asks for.
+/// The content of an event.
 #[derive(Debug, Clone)]
 pub struct Deed {
     /// The event's type.
@@ -80,11 +80,11 @@ pub struct Deed {
     pub urgent: bool,
     /// Whether it needs no turn.
     pub unordered: bool,
-    /// What it does when it comes late.
+    /// What it does if it comes late.
     pub late: Late,
-    /// Whether it releases whatever its customer holds when it is admitted.
+    /// Whether it releases everything that its customer holds when it is admitted.
     pub releases_all: bool,
-    /// Whether the planner refuses it.
+    /// Whether the planner rejects it.
     pub is_unplannable: bool,
 }
 
@@ -129,7 +129,7 @@ impl Deed {
         self
     }
 
-    /// A step on `target` that no lease protects follows, after all others.
+    /// Adds a step on `target` that no lease protects, after all others.
     #[must_use]
     pub fn then_note(mut self, target: &str) -> Self {
         let before = (0..self.steps.len()).collect();
@@ -140,7 +140,7 @@ impl Deed {
         self
     }
 
-    /// What happens when any of its steps that may do so is refused; `Skip` is not for steps that release.
+    /// Sets what happens if one of its steps is refused. `Skip` does not apply to steps that release.
     #[must_use]
     pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
         for step in &mut self.steps {
@@ -152,35 +152,35 @@ impl Deed {
         self
     }
 
-    /// Its steps can be undone.
+    /// Makes its steps undoable.
     #[must_use]
     pub fn compensated(mut self) -> Self {
         self.steps.iter_mut().for_each(|step| step.compensated = true);
         self
     }
 
-    /// It passes orders that only wait.
+    /// Makes it pass orders that only wait.
     #[must_use]
     pub fn urgent(mut self) -> Self {
         self.urgent = true;
         self
     }
 
-    /// What it does when it comes late.
+    /// Sets what it does if it comes late.
     #[must_use]
     pub fn late(mut self, late: Late) -> Self {
         self.late = late;
         self
     }
 
-    /// It needs no turn.
+    /// Makes it need no turn.
     #[must_use]
     pub fn unordered(mut self) -> Self {
         self.unordered = true;
         self
     }
 
-    /// Its release comes only when its assign is granted.
+    /// Delays its release until its assign is granted.
     #[must_use]
     pub fn when_granted(mut self) -> Self {
         for claim in self.claims.iter_mut().filter(|claim| claim.mode == ClaimMode::Release) {
@@ -189,7 +189,7 @@ impl Deed {
         self
     }
 
-    /// It names the customer by this identity.
+    /// Names the customer by this identity.
     #[must_use]
     pub fn naming(mut self, party: &str) -> Self {
         self.claims.iter_mut().for_each(|claim| claim.party = Some(party.to_owned()));
@@ -199,7 +199,7 @@ impl Deed {
     /// The plan that an admission of this deed makes.
     ///
     /// # Errors
-    /// A rejection where the deed is one that the planner refuses.
+    /// A rejection if the planner rejects this deed.
     pub fn plan(&self, admission: &Admission, policy: &ResourcePolicy) -> Result<Plan, Rejection> {
         if self.is_unplannable {
             return Err(Rejection::new(ErrorCode::UnknownEventType, "The catalog does not know this type."));
@@ -282,18 +282,18 @@ pub fn assign_on(targets: &[&str], name: &str) -> Deed {
     targets.iter().fold(deed, |deed, on| deed.step(on, &[(Write::Assign, name)])).in_sequence()
 }
 
-/// Gives `name` up.
+/// Releases `name`.
 pub fn release(name: &str) -> Deed {
     release_on(&["hss"], name)
 }
 
-/// Gives `name` up, with a step on each of the targets.
+/// Releases `name`, with a step on each of the targets.
 pub fn release_on(targets: &[&str], name: &str) -> Deed {
     let deed = Deed::empty("release").claim(ClaimMode::Release, name);
     targets.iter().fold(deed, |deed, on| deed.step(on, &[(Write::Release, name)])).in_sequence()
 }
 
-/// Gives `old` up once `new` is granted, and takes `new`.
+/// Releases `old` once `new` is granted, and takes `new`.
 pub fn changed(old: &str, new: &str) -> Deed {
     Deed::empty("changed")
         .claim(ClaimMode::Assign, new)
@@ -345,14 +345,14 @@ pub fn note(target: &str) -> Deed {
     Deed::empty("note").step(target, &[])
 }
 
-/// Releases whatever the customer holds when this is admitted.
+/// Releases everything that the customer holds when this is admitted.
 pub fn release_all() -> Deed {
     let mut deed = Deed::empty("release_all");
     deed.releases_all = true;
     deed
 }
 
-/// What the planner refuses.
+/// An event that the planner rejects.
 pub fn unplannable() -> Deed {
     let mut deed = Deed::empty("unplannable");
     deed.is_unplannable = true;

@@ -1,4 +1,4 @@
-//! The exhaustive explorer: all orders in which things may happen in a world, depth first, each state once.
+//! The exhaustive explorer: tries all orders of the possible actions in a world, depth first, and visits each state once.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,22 +10,22 @@ use crate::trace::Failure;
 use crate::violation::Violation;
 use crate::world::{Action, World};
 
-/// What an exploration came to.
+/// The result of an exploration.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// The world.
     pub world: String,
-    /// States seen.
+    /// The number of states seen.
     pub states: usize,
-    /// Actions performed.
+    /// The number of actions performed.
     pub actions: usize,
-    /// States at rest among them.
+    /// The number of states at rest among them.
     pub rests: usize,
     /// The longest path, in actions.
     pub depth: usize,
-    /// Whether all states were seen, within the limit.
+    /// Whether all states were seen within the limit.
     pub exhausted: bool,
-    /// What happened.
+    /// What was seen to happen.
     pub seen: Sightings,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// States are hashed already.
+/// The states are hashes already.
 #[derive(Default)]
 struct Already(u64);
 
@@ -63,10 +63,10 @@ impl Frame {
     }
 }
 
-/// Explores a world, at most so many states of it.
+/// Explores a world, up to this many states.
 ///
 /// # Errors
-/// The first failure, made short.
+/// The first failure, with a shortened trace.
 pub fn explore(scenario: &Scenario, states_max: usize) -> Result<Report, Box<Failure>> {
     let mut visited: HashSet<u64, BuildHasherDefault<Already>> = HashSet::default();
     let mut report = Report { world: scenario.name.clone(), exhausted: true, ..Report::default() };

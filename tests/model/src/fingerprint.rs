@@ -1,4 +1,4 @@
-//! A state's fingerprint: two states with the same one are taken to be the same by the explorer.
+//! A state's fingerprint. The explorer treats two states with the same fingerprint as equal.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
@@ -8,13 +8,13 @@ use interlock_domain::customer::Customer;
 use interlock_domain::resource::Resource;
 use serde::Serialize;
 
-/// Something large that changes seldom, shared between the worlds that have it in common.
+/// A large value that changes rarely, shared between the worlds that have it in common.
 #[derive(Debug, Clone)]
 pub struct Tracked<T> {
     inner: Arc<(u64, T)>,
 }
 
-/// What is hashed of a thing: all that its future depends on, and nothing else.
+/// The part of a value that is hashed: everything that its future depends on, and nothing else.
 pub trait Fingerprint: Clone {
     /// The hash.
     fn fingerprint(&self) -> u64;
@@ -49,7 +49,7 @@ impl<T> Hash for Tracked<T> {
 /// The hash of a value's JSON form.
 ///
 /// # Panics
-/// Where the value has no JSON form: all states have one, since they travel through continue-as-new.
+/// If the value has no JSON form. All states have one, since they pass through continue-as-new.
 pub fn hash_of_json<T: Serialize>(value: &T) -> u64 {
     struct Sink(DefaultHasher);
     impl Write for Sink {
@@ -67,7 +67,7 @@ pub fn hash_of_json<T: Serialize>(value: &T) -> u64 {
 }
 
 impl Fingerprint for Customer {
-    /// The journal is left out but for what persons did, and the counts are: nothing is decided by them.
+    /// The journal is left out, except for persons' actions, and so are the counts, since no decision depends on them.
     fn fingerprint(&self) -> u64 {
         let acted: Vec<_> =
             self.journal.iter().map(|entry| &entry.what).filter(|what| what.starts_with("action")).collect();
@@ -80,12 +80,12 @@ impl Fingerprint for Customer {
 }
 
 impl Fingerprint for Resource {
-    /// The history is left out: nothing is decided by it.
+    /// The history is left out, since no decision depends on it.
     fn fingerprint(&self) -> u64 {
         let queue: Vec<_> = self.queue.values().collect();
         let earlier = (self.reborn, self.unsure, self.hears_again, self.untold, self.settled, self.floor, &self.rival);
         let grants = (self.epoch, &self.holder, self.vacancy, self.not_before, self.contested_in_a_row);
-        // How many questions it asked decides nothing.
+        // No decision depends on the number of its questions.
         let asking = (self.looking_up, self.look_up_is_stale, self.asking.by_hand, self.asking.again_at);
         let pending = (asking, &self.outbox, self.sending, self.fresh);
         hash_of_json(&(grants, earlier, pending, queue, &self.finished))

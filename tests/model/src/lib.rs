@@ -1,11 +1,11 @@
-//! Worlds in which Interlock's real machines run: an exhaustive explorer, and a seeded simulator.
+//! Worlds that run Interlock's real machines: an exhaustive explorer, and a seeded simulator.
 //!
-//! A [`scenario`] says who has what, which events come (each a [`deed`]) and what may go wrong ([`faults`]). A [`world`] is
-//! the machines of that scenario's customers and resources, unchanged, with [`target`]s that behave as an HSS does, and
-//! everything that is on its way between them. It says what may happen next and lets it happen; the [`explorer`] tries
-//! every order of it, the [`simulator`] random ones. Checks ask what really happened, not the machines: what was sent,
-//! what landed, what is registered; a red one is a [`violation`], and the [`trace`] that led to it is made short and put
-//! into words. [`sighting`]s prove that a model is not empty, and [`broken`] rules prove that its checks see.
+//! A [`scenario`] defines who has what, which events come (each a [`deed`]) and what may go wrong ([`faults`]). A [`world`] contains
+//! the unchanged machines of that scenario's customers and resources, [`target`]s that behave like an HSS, and everything in flight
+//! between them. It lists what may happen next and performs it; the [`explorer`] tries every order, the [`simulator`] random ones. The
+//! checks do not ask the machines but look at what really happened: what was sent, what took effect, what is registered. A red check is
+//! a [`violation`]; the [`trace`] that led to it is shortened and described in words. [`sighting`]s prove that a model is not empty,
+//! and [`broken`] rules prove that its checks detect something.
 //!
 //! ```text
 //! cargo test -p interlock-model                                     every build

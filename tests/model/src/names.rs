@@ -2,10 +2,10 @@
 
 use interlock_domain::ids::{ResourceId, TargetId};
 
-/// A resource by its short name: a number, or with its kind before it (`sim/A-2`).
+/// A resource by its short name: a number, or a name with its kind (`sim/A-2`).
 ///
 /// # Panics
-/// Where the name is none that an id can have.
+/// If the name is not valid as an id.
 pub fn resource(name: &str) -> ResourceId {
     let id = if name.contains('/') { name.to_owned() } else { format!("n/{name}") };
     id.parse().expect("a short name")
@@ -14,7 +14,7 @@ pub fn resource(name: &str) -> ResourceId {
 /// A target by its name.
 ///
 /// # Panics
-/// Where the name is none that an id can have.
+/// If the name is not valid as an id.
 pub fn target(name: &str) -> TargetId {
     name.parse().expect("a short name")
 }

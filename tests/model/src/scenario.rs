@@ -1,4 +1,4 @@
-//! What a world starts from: customers, resources, who has what, the events to come, and the faults that may happen.
+//! The start of a world: customers, resources, who has what, the future events, and the possible faults.
 
 use std::collections::BTreeSet;
 
@@ -12,83 +12,83 @@ use crate::deed::Deed;
 use crate::faults::Faults;
 use crate::names::{resource, target};
 
-/// When every world begins, in milliseconds since 1970. Events happened within the minute before.
+/// The start time of every world, in milliseconds since 1970. Events happened within the minute before.
 pub const BEGINNING_MS: i64 = 1_700_000_000_000;
-/// How long a request may wander before it lands or is lost, in milliseconds.
+/// How long a request may be in flight before it takes effect or is lost, in milliseconds.
 pub const APPLY_MS_MAX: i64 = 30_000;
-/// How long a call of a dead entity may go on, in milliseconds.
+/// How long a call of a dead entity may continue, in milliseconds.
 pub const GHOST_MS_MAX: i64 = 30_000;
-/// How long a resource waits for the ghosts of a dead customer, in milliseconds: longer than both of the above.
+/// How long a resource waits for the calls of a dead customer, in milliseconds: longer than both of the above.
 pub const ORPHAN_SETTLE_MS: u64 = 90_000;
-/// How long a resource without history waits for clocks, in milliseconds.
+/// How long a resource without history waits for clock differences, in milliseconds.
 pub const FRESH_WAIT_MS: u64 = 5_000;
 
-/// How it came that a customer has a resource at the beginning.
+/// How a customer got a resource that it has at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// By an order of its own that is over.
+    /// By an order of its own that has ended.
     Assigned,
-    /// By a seeded ledger: the resource knows, the customer's entity does not exist yet.
+    /// By a seeded ledger: the resource knows it, and the customer's entity does not exist yet.
     Seeded,
-    /// By a list: the same, and the customer's entity will be asked what it has of the resource.
+    /// By a list: the same, and the customer's entity will be asked for its lease of the resource.
     Imported,
-    /// Only the target knows: the ledger is empty.
+    /// Only the target knows it: the ledger is empty.
     TargetOnly,
 }
 
-/// One event to come.
+/// A future event.
 #[derive(Debug, Clone)]
 pub struct EventSpec {
-    /// Whose it is, as an index into the customers.
+    /// The customer, as an index.
     pub customer: usize,
-    /// When it happened, in milliseconds after an arbitrary beginning: what sorts it.
+    /// When it happened, in milliseconds after an arbitrary start. Events are sorted by it.
     pub key: i64,
-    /// What it asks for; none for an event that cannot be read.
+    /// Its content. `None` for an event that cannot be read.
     pub deed: Option<Deed>,
-    /// Another event, by index, that its admission passes on to another customer.
+    /// The index of another event that its admission forwards to another customer.
     pub passes_on: Option<usize>,
-    /// Whether it comes only by being passed on.
+    /// Whether it arrives only by being forwarded.
     pub is_passed_on: bool,
 }
 
-/// A world's beginning, and what is expected of its end.
+/// The start of a world, and the expected end.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// What it is called in reports.
+    /// Its name in reports.
     pub name: String,
-    /// The customers. A customer's name is also the party as which targets know it.
+    /// The customers. A customer's name is also its party at the targets.
     pub customers: Vec<CustomerRef>,
     /// The resources.
     pub resources: Vec<ResourceId>,
-    /// Who has what.
+    /// Who has what at the start.
     pub start: Vec<(usize, usize, Start)>,
-    /// Under which identity targets have a resource at the beginning, where that is not what the ledger thinks.
+    /// The identity under which targets have a resource at the start, if it differs from the ledger's.
     pub registered_as: Vec<(usize, String)>,
-    /// Whether targets do not say who has a resource.
+    /// Whether targets do not report who has a resource.
     pub is_discreet: bool,
-    /// What happens.
+    /// The events.
     pub events: Vec<EventSpec>,
-    /// What goes wrong.
+    /// The possible faults.
     pub faults: Faults,
-    /// Whether targets take a second holder silently.
+    /// Whether targets silently accept a second holder.
     pub overwrites: bool,
     /// Whether targets can be read back after an unanswered request.
     pub verifies: bool,
     /// Whether resources ask the target before the first grant, and about orphans.
     pub authority: bool,
-    /// Whether a resource without history waits for clocks.
+    /// Whether a resource without history waits for clock differences.
     pub fresh_wait: bool,
-    /// The limit of a resource's queue, in tickets, where it is not the usual one.
+    /// The limit of a resource's queue, in tickets, if it is not the default.
     pub tickets_max: Option<usize>,
-    /// Who is to have which resource in the end, where the world has one answer.
+    /// The expected holders at the end, if the world has only one answer.
     pub expected: Vec<(usize, Option<usize>)>,
-    /// Whether every order is to end without a person.
+    /// Whether every order must end without a person.
     pub all_end: bool,
     /// Whether a ring of waits may be left to a person.
     pub ring_is_left: bool,
-    /// Arrivals that are fixed: each event comes only after the one before it in this list.
+    /// A fixed order of arrival: each event comes only after the one before it in this list.
     pub arrivals: Vec<usize>,
-    /// The rule that is broken on purpose, in tests of the checks.
+    /// The rule that is broken on purpose, to test the checks.
     pub broken: Option<Broken>,
 }
 
@@ -117,27 +117,27 @@ impl Scenario {
         }
     }
 
-    /// The index of a customer, by name; made where it is new.
+    /// The index of a customer, by name. A new name is added.
     ///
     /// # Panics
-    /// Where the name is none that an id can have.
+    /// If the name is not valid as an id.
     pub fn customer(&mut self, name: &str) -> usize {
         let customer = CustomerRef { tenant: tenant(), customer: name.parse().expect("a short name") };
         index_of(&mut self.customers, customer)
     }
 
-    /// The index of a resource, by name; made where it is new.
+    /// The index of a resource, by name. A new name is added.
     pub fn resource(&mut self, name: &str) -> usize {
         index_of(&mut self.resources, resource(name))
     }
 
-    /// `customer` has `resource`, by an order of its own.
+    /// `customer` has `resource` at the start, by an order of its own.
     #[must_use]
     pub fn has(self, customer: &str, resource: &str) -> Self {
         self.has_by(customer, resource, Start::Assigned)
     }
 
-    /// `customer` has `resource`, and this is how it came.
+    /// `customer` has `resource` at the start, and got it in this way.
     #[must_use]
     pub fn has_by(mut self, customer: &str, resource: &str, start: Start) -> Self {
         let start = (self.customer(customer), self.resource(resource), start);
@@ -145,7 +145,7 @@ impl Scenario {
         self
     }
 
-    /// Targets have `resource` under this identity, whatever the ledger thinks.
+    /// Targets have `resource` under this identity at the start, whatever the ledger says.
     #[must_use]
     pub fn registered_as(mut self, resource: &str, party: &str) -> Self {
         let registered = (self.resource(resource), party.to_owned());
@@ -153,7 +153,7 @@ impl Scenario {
         self
     }
 
-    /// Targets do not say who has a resource.
+    /// Targets do not report who has a resource.
     #[must_use]
     pub fn discreet(mut self) -> Self {
         self.is_discreet = true;
@@ -179,7 +179,7 @@ impl Scenario {
         self
     }
 
-    /// The last event is one half; its admission passes the other half on to `customer`.
+    /// The last event is one half. Its admission forwards the other half to `customer`.
     #[must_use]
     pub fn passing_on(mut self, customer: &str, key: i64, deed: Deed) -> Self {
         let giving = self.events.len() - 1;
@@ -189,14 +189,14 @@ impl Scenario {
         self
     }
 
-    /// Events come in the order in which they are written.
+    /// Events arrive in the order in which they are listed.
     #[must_use]
     pub fn arriving_in_order(mut self) -> Self {
         self.arrivals = (0..self.events.len()).collect();
         self
     }
 
-    /// In the end `customer` has `resource`.
+    /// At the end `customer` has `resource`.
     #[must_use]
     pub fn ends_with(mut self, resource: &str, customer: &str) -> Self {
         let expected = (self.resource(resource), Some(self.customer(customer)));
@@ -204,7 +204,7 @@ impl Scenario {
         self
     }
 
-    /// In the end nobody has `resource`.
+    /// At the end no customer has `resource`.
     #[must_use]
     pub fn ends_free(mut self, resource: &str) -> Self {
         let expected = (self.resource(resource), None);
@@ -212,7 +212,7 @@ impl Scenario {
         self
     }
 
-    /// Some order may wait for ever, with a cause.
+    /// An order may wait for ever, if there is a cause.
     #[must_use]
     pub fn may_wait(mut self) -> Self {
         self.all_end = false;
@@ -234,7 +234,7 @@ impl Scenario {
         self
     }
 
-    /// Targets take a second holder silently, so that resources ask them before the first grant.
+    /// Targets silently accept a second holder, so resources ask them before the first grant.
     #[must_use]
     pub fn overwriting(mut self) -> Self {
         self.overwrites = true;
@@ -250,12 +250,12 @@ impl Scenario {
         }
         self.faults = faults;
         if faults.resources_terminated > 0 {
-            // Without an authority nobody could tell a reborn resource who has it.
+            // Without an authority, a reborn resource could not learn who has it.
             self.authority = true;
             self.fresh_wait = true;
         }
         if faults.resources_lost > 0 {
-            // Only the target can tell of a holder whose entity never lived.
+            // Only the target knows a holder whose entity never existed.
             self.authority |= self.start.iter().any(|(_, _, start)| *start != Start::Assigned);
             self.fresh_wait = true;
         }
@@ -272,7 +272,7 @@ impl Scenario {
         self
     }
 
-    /// Whether anything may happen that lets orders end otherwise than planned, or wait for a person.
+    /// Whether a fault is possible that makes orders end differently from the plan, or wait for a person.
     pub fn may_deviate(&self) -> bool {
         let faults = self.faults;
         faults.refused > 0
@@ -301,7 +301,7 @@ impl Scenario {
         }
     }
 
-    /// The event at an index, as it comes in.
+    /// The event at an index, in the form in which it arrives.
     pub fn incoming(&self, event: usize) -> Event {
         let spec = &self.events[event];
         Event {
@@ -319,7 +319,7 @@ impl Scenario {
         }
     }
 
-    /// The order that an event makes.
+    /// The order of an event.
     pub fn order_id(&self, event: usize) -> OrderId {
         self.incoming(event).order_id(&tenant(), None)
     }
@@ -339,7 +339,7 @@ impl Scenario {
         self.resources.iter().position(|known| known == resource)
     }
 
-    /// The resources that a target has for somebody whom the ledger does not think of.
+    /// The resources that a target has registered for somebody other than the ledger's holder.
     pub fn outside(&self) -> impl Iterator<Item = usize> + '_ {
         let has = |(resource, party): &&(usize, String)| {
             let of = |(customer, known, _): &(usize, usize, Start)| {
@@ -350,17 +350,17 @@ impl Scenario {
         self.registered_as.iter().filter(has).map(|(resource, _)| *resource)
     }
 
-    /// The resources that only the target knows to be taken, at the beginning.
+    /// The resources that only the target knows to be taken at the start.
     pub fn unledgered(&self) -> BTreeSet<usize> {
         let only = self.start.iter().filter(|(_, _, start)| *start == Start::TargetOnly);
         only.map(|(_, resource, _)| *resource).chain(self.outside()).collect()
     }
 }
 
-/// The one tenant of all worlds.
+/// The tenant of all worlds.
 ///
 /// # Panics
-/// Never: its name is an id.
+/// Never, since its name is a valid id.
 pub fn tenant() -> interlock_domain::ids::TenantId {
     "t".parse().expect("a short name")
 }

@@ -1,9 +1,9 @@
-//! What was seen to happen: a model in which a thing never happens proves nothing about it.
+//! Records what happened: a model in which something never happens proves nothing about it.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Something worth having seen.
+/// A noteworthy thing that may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names are the words of the design")]
 pub enum Sighting {
@@ -51,39 +51,39 @@ pub enum Sighting {
     LostRequest,
     Refusal,
     PersonActed,
-    /// A release goes by an identity that its event did not name.
+    /// A release used an identity that its event did not name.
     OtherIdentity,
-    /// A release found the resource with somebody else, and said with whom.
+    /// A release found the resource with somebody else, and reported the holder.
     FoundElsewhere,
     /// A release waits for a person, since the target has the resource under another identity.
     Unconfirmed,
 }
 
-/// How often each thing was seen.
+/// How often each thing happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sightings {
     counts: BTreeMap<Sighting, u64>,
 }
 
 impl Sightings {
-    /// Notes one.
+    /// Counts one.
     pub fn see(&mut self, sighting: Sighting) {
         *self.counts.entry(sighting).or_default() += 1;
     }
 
-    /// How often it was seen.
+    /// How often it happened.
     pub fn count(&self, sighting: Sighting) -> u64 {
         self.counts.get(&sighting).copied().unwrap_or(0)
     }
 
-    /// Adds all that another one saw.
+    /// Adds the counts of another one.
     pub fn add(&mut self, other: &Self) {
         for (sighting, count) in &other.counts {
             *self.counts.entry(*sighting).or_default() += count;
         }
     }
 
-    /// Those of `wanted` that were never seen.
+    /// Those of `wanted` that never happened.
     pub fn missing(&self, wanted: &[Sighting]) -> Vec<Sighting> {
         wanted.iter().copied().filter(|sighting| self.count(*sighting) == 0).collect()
     }

@@ -1,4 +1,4 @@
-//! The seeded simulator: random orders, more faults, larger worlds. A seed gives the same run every time.
+//! The seeded simulator: random schedules, more faults, larger worlds. The same seed gives the same run every time.
 
 use fastrand::Rng;
 
@@ -11,12 +11,12 @@ use crate::world::{Action, World};
 /// Runs a world once.
 ///
 /// # Errors
-/// The failure, made short.
+/// The failure, with a shortened trace.
 pub fn simulate(scenario: &Scenario, seed: u64, seen: &mut Sightings) -> Result<usize, Box<Failure>> {
     let mut random = Rng::with_seed(seed);
     let mut world = World::new(scenario);
     let mut done: Vec<Action> = Vec::new();
-    // Some runs see many faults early, others few and late.
+    // Some runs have many faults early, others few and late.
     let eagerness = 0.02 + 0.48 * random.f64();
     let failed = |violation, actions| {
         let mut failure = Failure::new(scenario, violation, actions);

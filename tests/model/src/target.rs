@@ -1,4 +1,4 @@
-//! The targets: who is registered there for what, and the requests that are on their way to them.
+//! The targets: their registrations, and the requests in flight to them.
 
 use std::collections::BTreeMap;
 
@@ -9,69 +9,69 @@ use uuid::Uuid;
 
 use crate::deed::Write;
 
-/// Names one request that was sent to a target.
+/// Identifies one request to a target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId {
     /// The order whose step it is.
     pub order: OrderId,
     /// The step's index.
     pub step: usize,
-    /// Which life of the customer sent it.
+    /// The life of the customer that sent it.
     pub life: u8,
-    /// Which schedule of the step.
+    /// The schedule of the step.
     pub dispatch: u32,
-    /// Which attempt of that schedule.
+    /// The attempt of that schedule.
     pub attempt: u8,
 }
 
-/// A request on its way.
+/// A request in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Request {
     /// The customer that sent it, by index.
     pub customer: usize,
-    /// The party in whose name.
+    /// The party that it writes for.
     pub party: String,
-    /// The identity that it is to have instead.
+    /// The identity that the party gets instead.
     pub party_after: Option<String>,
-    /// To which target.
+    /// The target.
     pub target: TargetId,
-    /// What it writes there.
+    /// What it writes.
     pub writes: Vec<(Write, ResourceId)>,
     /// The step's idempotency key.
     pub key: Uuid,
-    /// The epochs it carries.
+    /// Its epochs.
     pub epochs: BTreeMap<ResourceId, Epoch>,
-    /// The latest time at which it lands.
+    /// The latest time at which it takes effect.
     pub lands_by: i64,
 }
 
 /// All targets together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Targets {
-    /// Whether a second holder is taken silently.
+    /// Whether a second holder is silently accepted.
     pub overwrites: bool,
-    /// Whether a release is confirmed where the identity that it names does not have the resource, whoever has it.
+    /// Whether a release is confirmed if the identity that it names does not have the resource, whoever has it.
     pub confirms_blindly: bool,
-    /// Whether the target does not say who has a resource.
+    /// Whether the target does not report who has a resource.
     pub is_discreet: bool,
-    /// Who is registered for what at which target.
+    /// The registrations, by target and resource.
     pub registered: BTreeMap<(TargetId, ResourceId), String>,
-    /// Requests that have not landed.
+    /// Requests that have not arrived.
     pub flying: BTreeMap<RequestId, Request>,
-    /// How often a request of a step had an effect, by idempotency key.
+    /// How often a request of a step took effect, by idempotency key.
     pub applied: BTreeMap<Uuid, u8>,
 }
 
-/// What a request came to when it landed.
+/// The result of a request that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Landing {
-    /// What the target answers.
+    /// The target's answer.
     pub outcome: Outcome,
-    /// Registrations of other parties that it wrote over.
+    /// The registrations of other parties that it overwrote.
     pub overwritten: Vec<(ResourceId, String)>,
 }
 
-/// What a request of the machines asks the target to write; an undoing one writes the reverse.
+/// What a request of the machines writes at the target. A compensation writes the reverse.
 pub fn writes_of(request: &ProvisionRequest) -> Vec<(Write, ResourceId)> {
     let undo = request.operation == "undo";
     let listed = request.data.get("writes").and_then(|writes| writes.as_array()).cloned().unwrap_or_default();
@@ -87,7 +87,7 @@ pub fn writes_of(request: &ProvisionRequest) -> Vec<(Write, ResourceId)> {
     listed.iter().filter_map(read).collect()
 }
 
-/// The party in whose name a request writes.
+/// The party that a request writes for.
 pub fn party_of(request: &ProvisionRequest) -> String {
     request.data.get("party").and_then(|party| party.as_str()).unwrap_or_default().to_owned()
 }
@@ -97,7 +97,7 @@ pub fn party_after_of(request: &ProvisionRequest) -> Option<String> {
     request.data.get("party_after").and_then(|party| party.as_str()).map(str::to_owned)
 }
 
-/// The customer whose identity a party is, by its name: `A` and `A-2` are both A's.
+/// The customer of a party, by its name: `A` and `A-2` both belong to A.
 pub fn owner_of(party: &str) -> &str {
     party.split_once('-').map_or(party, |(owner, _)| owner)
 }
@@ -107,7 +107,7 @@ impl Targets {
         Outcome::InUse { holder: (!self.is_discreet).then(|| holder.to_owned()) }
     }
 
-    /// Whether a write finds the resource with somebody in its way.
+    /// Whether another party's registration is in the way of a write.
     fn is_in_the_way(&self, write: Write, holder: &str, party: &str, party_after: Option<&str>) -> bool {
         match write {
             Write::Assign => holder != party,
@@ -117,7 +117,7 @@ impl Targets {
         }
     }
 
-    /// A request arrives, is judged and has its effect.
+    /// A request arrives, is checked, and takes effect.
     pub fn land(&mut self, request: &Request) -> Landing {
         let mut overwritten = Vec::new();
         for (write, resource) in &request.writes {
@@ -158,7 +158,7 @@ impl Targets {
         Landing { outcome, overwritten }
     }
 
-    /// Reads back whether a step's writes are in place; none where they are not and nobody is in the way.
+    /// Reads back whether a step's writes are in place. `None` if they are not and no other party is in the way.
     pub fn verify(&self, request: &ProvisionRequest) -> Option<Outcome> {
         let (party, after) = (party_of(request), party_after_of(request));
         let writes = writes_of(request);
@@ -181,7 +181,7 @@ impl Targets {
         in_place.then_some(Outcome::AlreadyDone)
     }
 
-    /// Who is registered for a resource, as a look-up says.
+    /// The party registered for a resource, as a look-up reports it.
     pub fn find_holder(&self, target: &TargetId, resource: &ResourceId) -> HolderAnswer {
         match self.registered.get(&(target.clone(), resource.clone())) {
             Some(party) => HolderAnswer::Party { party: party.clone() },
@@ -194,7 +194,7 @@ impl Targets {
         self.registered.iter().filter(move |((_, known), _)| known == resource).map(|(_, party)| party)
     }
 
-    /// Whether a request of this step is still on its way.
+    /// Whether a request of this step is still in flight.
     pub fn is_flying(&self, key: Uuid) -> bool {
         self.flying.values().any(|request| request.key == key)
     }

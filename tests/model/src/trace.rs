@@ -1,4 +1,4 @@
-//! What led to a broken promise, written so that it can be followed, and made as short as it gets.
+//! The actions that led to a broken promise, in a readable and shortened form.
 
 use std::fmt;
 
@@ -7,29 +7,29 @@ use crate::sighting::Sightings;
 use crate::violation::{Check, Violation};
 use crate::world::{Action, World};
 
-/// A broken promise, and how it came.
+/// A broken promise, and the actions that led to it.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The world.
     pub world: String,
-    /// What is broken.
+    /// The broken promise.
     pub violation: Violation,
-    /// What happened, in order.
+    /// The actions, in order.
     pub actions: Vec<Action>,
     /// The same in words.
     pub story: Vec<String>,
 }
 
-/// The most lines of a trace that are shown.
+/// The most lines of a trace that are printed.
 const LINES_MAX: usize = 120;
 
-/// The most actions of one run: a world that goes on longer never comes to rest.
+/// The most actions of one run. A longer run never comes to rest.
 pub const ACTIONS_MAX: usize = 2_000;
-/// The most actions that making a trace shorter may replay.
+/// The most actions that may be replayed to shorten a trace.
 const REPLAYED_ACTIONS_MAX: usize = 500_000;
 
 impl Failure {
-    /// A failure, with as few actions as can be found by leaving some out.
+    /// A failure with as few actions as can be found by removing some.
     pub fn new(scenario: &Scenario, violation: Violation, actions: Vec<Action>) -> Self {
         let mut best = Self { world: scenario.name.clone(), violation, actions, story: Vec::new() };
         if best.violation.check != Check::Restless {
@@ -65,8 +65,8 @@ impl Failure {
     }
 }
 
-/// Plays a trace, leaving out what is not possible; then lets what is left of the world happen in a fixed order, until
-/// it rests. None where all checks are green.
+/// Plays a trace without its impossible actions, then lets the rest of the world happen in a fixed order until it is at rest. `None` if
+/// all checks are green.
 pub fn replay(scenario: &Scenario, actions: &[Action]) -> Option<Failure> {
     let mut world = World::new(scenario);
     let mut seen = Sightings::default();

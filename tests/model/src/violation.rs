@@ -5,26 +5,26 @@ use std::fmt;
 /// A broken promise, seen in a world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which check is red.
+    /// The check that is red.
     pub check: Check,
-    /// What was seen.
+    /// What it saw.
     pub detail: String,
 }
 
 /// The checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Check {
-    /// P2: two customers' calls, or their requests, protected by the lease of one resource at the same time.
+    /// P2: two customers' calls or requests that the lease of one resource protects are in flight at the same time.
     OneWriter,
-    /// P2: a call for a new holder began before the release of the last one was confirmed.
+    /// P2: a call for a new holder began before the release of the previous one was confirmed.
     ReleaseBeforeWrite,
-    /// P2: a target wrote over a registration.
+    /// P2: a target overwrote a registration.
     Overwritten,
-    /// P2: more than one customer believes to have the lease.
+    /// P2: more than one customer believes that it has the lease.
     OneHolder,
     /// P2: a later holder's calls carry a higher epoch.
     EpochGrows,
-    /// P1: steps of a lane begin in the order of their keys, but for the exceptions.
+    /// P1: steps of a lane begin in the order of their keys, with the known exceptions.
     LaneOrder,
     /// P1: one call at a time in a lane.
     OneCallPerLane,
@@ -32,27 +32,27 @@ pub enum Check {
     LeaseHeld,
     /// P3: an event has more than one terminal state, or its order is open again.
     OneTerminalState,
-    /// P3: an accepted event is neither open nor over.
+    /// P3: an accepted event is neither open nor ended.
     EventLost,
     /// P4: a step took effect twice.
     OneEffect,
     /// A lease that a customer has and the resource does not know of, or the other way round.
     LeaseLeaked,
-    /// A ticket in a queue that nobody wants any more, or one that was lost.
+    /// A ticket in a queue that no customer wants any more, or a lost ticket.
     TicketLeaked,
-    /// Something waits, and nothing that could end the wait is left.
+    /// Something waits, and nothing remains that could end the wait.
     LockUp,
     /// A resource or order did not end as expected.
     Expectation,
-    /// P7: an unreadable event did anything but end as rejected.
+    /// P7: an unreadable event did not end as rejected.
     Poison,
-    /// P9: nothing explains why an open order waits.
+    /// P9: there is no explanation why an open order waits.
     Unexplained,
-    /// A customer that takes an event in does not see what looking at all its orders would have shown.
+    /// A customer that accepts an event overlooks something that a look at all its orders would have shown.
     Overlooked,
     /// Two local activities at once in one run.
     OneLocalActivity,
-    /// A state does not survive the way through JSON.
+    /// A state does not survive conversion to JSON and back.
     RoundTrip,
     /// A world does not come to rest.
     Restless,

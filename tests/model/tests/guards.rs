@@ -1,5 +1,5 @@
-//! Every rule of the protocol, broken from outside the machines: a check turns red each time. Where it does not, the
-//! model does not look.
+//! Breaks every rule of the protocol from outside the machines: a check must turn red each time. If it does not, the model does not
+//! check that rule.
 
 use interlock_model::broken::Broken;
 use interlock_model::explorer::explore;
@@ -8,10 +8,10 @@ use interlock_model::scenario::Scenario;
 use interlock_model::violation::Check;
 use interlock_model::worlds;
 
-/// More than these worlds need to show their fault.
+/// More states than these worlds need to show their fault.
 const STATES_MAX: usize = 300_000;
 
-/// Explores a world with one rule broken: one of these checks is to turn red.
+/// Explores a world with one rule broken. One of these checks must turn red.
 fn turns_red(world: Scenario, broken: Broken, checks: &[Check]) {
     let failure = explore(&world.breaking(broken), STATES_MAX).expect_err("a check turns red");
     println!("{broken:?}: {failure}");
@@ -46,7 +46,7 @@ fn a_lease_that_goes_back_before_its_release_is_confirmed_lets_the_next_holder_w
 }
 
 #[test]
-fn orders_that_start_before_they_have_all_their_leases_lock_up() {
+fn orders_that_start_before_they_have_all_their_leases_deadlock() {
     let checks = [Check::LeaseHeld, Check::LockUp];
     turns_red(worlds::trace_6b(), Broken::StartsWithoutAllLeases, &checks);
 }
@@ -63,7 +63,7 @@ fn a_copy_of_a_grant_is_used_again_where_epochs_given_back_are_forgotten() {
 }
 
 #[test]
-fn epochs_that_stand_still_fence_nobody() {
+fn epochs_that_do_not_grow_fence_no_one() {
     let checks = [Check::EpochGrows, Check::LockUp, Check::LeaseLeaked, Check::TicketLeaked];
     turns_red(worlds::back(), Broken::EpochsStandStill, &checks);
 }
@@ -74,7 +74,7 @@ fn a_recall_that_is_forgotten_because_its_grant_is_not_known_yet_leaves_a_ring()
 }
 
 #[test]
-fn without_asking_back_locks_in_opposite_order_lock_up() {
+fn without_recalls_locks_in_opposite_order_deadlock() {
     turns_red(worlds::lock_pair_in_one_step(), Broken::NeverRecalls, &[Check::LockUp]);
 }
 
@@ -85,7 +85,7 @@ fn a_release_that_is_told_without_proof_that_somebody_else_holds_leaves_both_stu
 }
 
 #[test]
-fn what_is_said_before_an_admission_is_recorded_must_not_be_forgotten() {
+fn messages_that_arrive_before_an_admission_is_recorded_must_not_be_forgotten() {
     let checks = [Check::TicketLeaked, Check::LockUp];
     turns_red(worlds::chain(), Broken::ForgetsEarlyNotices, &checks);
 }
@@ -122,7 +122,7 @@ fn a_forced_release_that_does_not_ask_the_living_holder_makes_two_writers() {
 }
 
 #[test]
-fn an_orphan_that_is_settled_at_once_meets_the_requests_of_the_dead() {
+fn an_orphan_that_is_settled_at_once_meets_requests_of_the_dead_customer() {
     let checks = [Check::OneWriter, Check::ReleaseBeforeWrite];
     turns_red(worlds::trace_13(), Broken::SettlesOrphansAtOnce, &checks);
 }
@@ -142,7 +142,7 @@ fn a_holder_that_keeps_quiet_about_its_lease_gets_a_second_one_beside_it() {
 }
 
 #[test]
-fn a_dead_customer_that_nobody_notices_keeps_its_lease() {
+fn a_dead_customer_that_is_not_noticed_keeps_its_lease() {
     let checks = [Check::LockUp, Check::LeaseLeaked];
     turns_red(worlds::trace_13(), Broken::IgnoresTheDead, &checks);
 }
@@ -160,7 +160,7 @@ fn a_customer_that_believes_its_leases_after_a_reset_uses_what_it_gave_away() {
 }
 
 #[test]
-fn a_customer_that_is_the_same_after_a_reset_writes_beside_its_calls_before() {
+fn a_customer_with_the_same_identity_after_a_reset_writes_while_its_earlier_calls_are_in_flight() {
     let checks = [Check::OneWriter, Check::OneEffect, Check::LeaseLeaked, Check::LockUp];
     turns_red(worlds::trace_16_unused(), Broken::KeepsItsIncarnation, &checks);
 }
@@ -202,8 +202,8 @@ fn a_grant_that_leaves_before_its_timer_is_recorded_is_made_twice() {
 }
 
 #[test]
-fn a_grant_named_by_its_position_is_told_once_with_an_epoch_that_nobody_has() {
-    // No release of B follows, in which it would be told again that it holds.
+fn a_grant_identified_by_its_position_is_sent_once_with_an_epoch_that_no_lease_has() {
+    // No later release of B tells it again that it holds the number.
     let world = with(worlds::hand(), Faults { tasks_lost: 1, ..Faults::default() });
     turns_red(world, Broken::NamesPositions, &[Check::LeaseLeaked, Check::LockUp]);
 }

@@ -1,5 +1,5 @@
-//! Each machine alone, under inputs that no world would send: it is total, a repetition changes nothing, and its state
-//! survives the way through JSON at any moment.
+//! Each machine alone, with inputs that no world would send: every input is handled, a repetition changes nothing, and the state can be
+//! converted to JSON and back at any moment.
 
 use interlock_domain::customer::{
     Action, ActionKind, AdmissionAnswer, Admitted, Customer, Effect, Input, Local, OrderStep,
@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What an input is made of.
+/// The parts of an input.
 type Raw = (u8, u8, u8, u8);
 
 fn scenario() -> Scenario {
@@ -84,7 +84,7 @@ fn notice(world: &Scenario, (kind, a, b, c): Raw) -> ToCustomer {
     ToCustomer { resource, incarnation, notice }
 }
 
-/// The answer to whatever the customer has asked its admission, or to nothing.
+/// The answer to the customer's current admission request, or to nothing.
 fn answer(world: &Scenario, customer: &Customer, raw: u8) -> AdmissionAnswer {
     let count = if let Local::Admitting(count) = customer.local { count } else { 1 };
     let effects = customer.clone().step(Timestamp(BEGINNING_MS), Input::Resumed);
@@ -144,7 +144,7 @@ fn through_json<T: Serialize + DeserializeOwned>(state: &T) -> (String, String) 
     (serde_json::to_string(&again).expect("JSON"), json)
 }
 
-/// What a repetition must not change: all but what is said, noted and counted. Who says a thing twice is told twice.
+/// What a repetition must not change: everything except messages, notes and counts. A repeated message is answered twice.
 fn essence(customer: &Customer) -> String {
     let steps =
         |steps: &Vec<OrderStep>| steps.iter().map(|step| (step.state.clone(), step.maybe_sent)).collect::<Vec<_>>();
@@ -236,7 +236,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn a_customer_takes_any_input_and_survives_json(raws in vec(any::<Raw>(), 0..80)) {
+    fn a_customer_handles_any_input_and_survives_json(raws in vec(any::<Raw>(), 0..80)) {
         let world = scenario();
         let now = Timestamp(BEGINNING_MS);
         let mut customer = Customer::new(me(&world), Incarnation(BEGINNING_MS));
@@ -256,7 +256,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_customer_hears_twice_it_does_once(raws in vec(any::<Raw>(), 0..60)) {
+    fn a_customer_acts_once_on_a_repeated_input(raws in vec(any::<Raw>(), 0..60)) {
         let world = scenario();
         let now = Timestamp(BEGINNING_MS);
         let mut customer = Customer::new(me(&world), Incarnation(BEGINNING_MS));
@@ -274,7 +274,7 @@ proptest! {
     }
 
     #[test]
-    fn a_resource_takes_any_input_and_survives_json(raws in vec(any::<Raw>(), 0..80)) {
+    fn a_resource_handles_any_input_and_survives_json(raws in vec(any::<Raw>(), 0..80)) {
         let world = scenario();
         let mut resource = Resource::new(RealmId::from(&tenant()), world.resources[0].clone());
         let (mut now, mut epoch) = (Timestamp(BEGINNING_MS), Epoch(0));

@@ -1,5 +1,5 @@
-//! Random schedules of named and random worlds, with many faults at once. A failing seed is printed, and runs again with
-//! `INTERLOCK_SEED=… cargo test -p interlock-model --test simulator`; `INTERLOCK_MODEL_RUNS` says how many there are.
+//! Random schedules of named and random worlds, with many faults at once. A failing seed is printed. `INTERLOCK_SEED=… cargo test -p
+//! interlock-model --test simulator` repeats it. `INTERLOCK_MODEL_RUNS` sets the number of runs.
 
 use interlock_model::budget::seeds;
 use interlock_model::explorer::explore;
@@ -9,9 +9,9 @@ use interlock_model::worlds;
 
 /// Runs of one test.
 const RUNS: u64 = 8_000;
-/// States of one random world that are explored at most.
+/// The most states of one random world to explore.
 const STATES_MAX: usize = 3_000;
-/// Random worlds that are explored.
+/// The number of random worlds to explore.
 const WORLDS: u64 = 60;
 
 fn runs_hold(first: u64) -> Sightings {
@@ -27,7 +27,7 @@ fn runs_hold(first: u64) -> Sightings {
 }
 
 #[test]
-fn storms_break_nothing_and_nothing_fails_to_happen() {
+fn storms_break_nothing_and_everything_expected_happens() {
     let seen = runs_hold(0);
     let sometimes = [
         Sighting::Grant,

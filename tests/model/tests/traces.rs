@@ -1,5 +1,4 @@
-//! The traces by which a first version of the protocol broke, explored on the real machines: to the end, or as far as the
-//! limit goes.
+//! The traces in which a first version of the protocol failed, explored on the real machines, completely or up to the limit.
 
 use interlock_model::budget::states_max;
 use interlock_model::explorer::explore;
@@ -8,13 +7,13 @@ use interlock_model::scenario::Scenario;
 use interlock_model::sighting::Sighting;
 use interlock_model::worlds;
 
-/// States of one trace that are explored at most.
+/// The most states of one trace to explore.
 const STATES_MAX: usize = 120_000;
 
-/// States that are explored at most of a trace with a moment to go back to, which may be any.
+/// The most states to explore of a trace with a moment to reset to, which may be any moment.
 const RESET_STATES_MAX: usize = 12_000;
 
-/// No check turns red, and each of `sometimes` happens: the trace is really walked.
+/// Checks that no check turns red, and that each of `sometimes` happens: otherwise the trace was not followed.
 fn holds(world: &Scenario, sometimes: &[Sighting]) {
     let resets = world.faults.customers_reset + world.faults.resources_reset;
     let usual = if resets > 0 { RESET_STATES_MAX } else { STATES_MAX };

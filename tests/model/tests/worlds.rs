@@ -1,5 +1,5 @@
-//! All worlds under each mix of faults, explored to the end or up to a number of states: `INTERLOCK_MODEL_STATES`. The
-//! numbers are printed; those of a long run stand in ARCHITECTURE.
+//! All worlds under each mix of faults, explored completely or up to a number of states: `INTERLOCK_MODEL_STATES`. The numbers are
+//! printed; ARCHITECTURE has those of a long run.
 
 use interlock_model::budget::states_max;
 use interlock_model::explorer::explore;
@@ -8,10 +8,10 @@ use interlock_model::scenario::Scenario;
 use interlock_model::sighting::{Sighting, Sightings};
 use interlock_model::worlds;
 
-/// States of one world under one mix that are explored at most.
+/// The most states of one world under one mix to explore.
 const STATES_MAX: usize = 2_500;
 
-/// Explores all worlds under the mix of this name; all of `sometimes` is to happen.
+/// Explores all worlds under the mix with this name. Each of `sometimes` must happen.
 fn all_worlds_hold(mix: &str, sometimes: &[Sighting]) {
     all_worlds_hold_where(mix, |world| world, sometimes);
 }

@@ -1,6 +1,6 @@
-//! The domain of the previous build, as it was: entities live through many builds, and while one replaces another both run.
+//! The unchanged domain of the previous build. Entities live through many builds, and during a deployment two builds run at once.
 //!
-//! Its sources are packed beside this file's folder, and are replaced when a release is made (CONTRIBUTING.md).
+//! Its sources are packed next to this folder, and are replaced at each release (CONTRIBUTING.md).
 #![allow(warnings, clippy::all, clippy::pedantic, reason = "it is not changed any more")]
 
 include!(concat!(env!("OUT_DIR"), "/domain/src/included.rs"));

@@ -1,5 +1,4 @@
-//! The command `interlock` as a binary of the tests' own package: cargo builds it before the tests, and tells them where
-//! it is.
+//! The command `interlock` as a binary of the tests' own package, so that cargo builds it before the tests and passes its path to them.
 
 use std::process::ExitCode;
 

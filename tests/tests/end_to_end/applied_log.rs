@@ -1,4 +1,4 @@
-//! What the sandbox targets applied: the only witness.
+//! The changes that the sandbox targets applied. The tests judge only by this log.
 
 use interlock_adapters::sandbox::{Applied, Effect, HandOverFault, hand_over_faults};
 
@@ -17,12 +17,12 @@ pub fn holders(log: &[Applied], number: &str) -> Vec<String> {
     registrations(log, number).iter().filter_map(|entry| entry.strip_suffix('+').map(str::to_owned)).collect()
 }
 
-/// Every write that gave one of these numbers to somebody while somebody else still had it.
+/// Every write that gave one of these numbers to one party while another still had it.
 pub fn faults_on(log: &[Applied], numbers: &[&str]) -> Vec<HandOverFault> {
     hand_over_faults(log).into_iter().filter(|fault| numbers.contains(&fault.msisdn.as_str())).collect()
 }
 
-/// What was applied to an account at the CRM, in order, as `operation number`.
+/// The changes applied to an account at the CRM, in order, as `operation number`.
 pub fn of_account(log: &[Applied], account: &str) -> Vec<String> {
     let of_account = log.iter().filter_map(|entry| match &entry.effect {
         Effect::NumberAdded { account: of, msisdn } if of == account => Some(format!("add {msisdn}")),

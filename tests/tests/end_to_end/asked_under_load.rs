@@ -1,7 +1,7 @@
-//! Entities that are asked for their state all the time, as by people who wait for an order: by Interlock, which waits until
-//! they are at rest, and as by Temporal's UI, which does not. Queries meet local activities under way then, and what the first
-//! execution heard late the replay hears early (`workflows/src/life.rs`); and a query that arrives beside a workflow task made
-//! the SDK's core forget the task (`coordinator/src/worker_pool/one_at_a_time/`).
+//! Entities that are queried all the time, as by people who wait for an order: by Interlock, which waits until they are idle, and by
+//! Temporal's UI, which does not. The queries meet running local activities, so that replay sees early what the first execution saw
+//! late (`workflows/src/life.rs`). And a query that arrived together with a workflow task made the SDK's core forget the task
+//! (`coordinator/worker-pools/src/query_guard/`).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -16,20 +16,20 @@ use crate::temporal_calls::failed_tasks;
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// How many ask at the same time, in each of the two ways.
+/// The number of concurrent askers, in each of the two ways.
 const ASKERS: usize = 3;
-/// How often the number goes round.
+/// How often the number is handed on.
 const ROUNDS: usize = 8;
 /// How often each customer's service changes meanwhile.
 const SERVICES: usize = 25;
 
 #[test]
-fn an_entity_that_is_asked_all_the_time_replays_from_its_beginning() {
+fn an_entity_that_is_queried_all_the_time_replays_from_its_beginning() {
     asked_under_load("asked", EntityLimits::default());
 }
 
 #[test]
-fn an_entity_that_is_asked_all_the_time_continues_as_new_and_replays() {
+fn an_entity_that_is_queried_all_the_time_continues_as_new_and_replays() {
     let limits =
         EntityLimits { continue_as_new_events: 50, continue_as_new_events_forced: 90, ..EntityLimits::default() };
     asked_under_load("asked-fifty-events", limits);
@@ -39,7 +39,7 @@ fn asked_under_load(name: &str, limits: EntityLimits) {
     run(async {
         let mut bed = Testbed::start(name, Wanted { limits, ..Wanted::default() }).await;
         let (tenant, customers) = Box::pin(under_load(&bed)).await;
-        // Whoever is asked now is replayed.
+        // An entity that is queried now is replayed.
         bed.platform.stop_workers().await.unwrap();
         bed.platform.start_workers().await.unwrap();
         for customer in &customers {
@@ -85,7 +85,7 @@ async fn under_load(bed: &Testbed) -> (TenantId, Vec<Customer>) {
     (scene.tenant.clone(), customers)
 }
 
-/// Asks without a pause, whether somebody answers or not.
+/// Asks without a pause, whether there is an answer or not.
 async fn ask(scene: &Scene<'_>, customer: &Customer, number: &str, done: &AtomicBool, asked: &AtomicU64) {
     let resource: ResourceId = format!("msisdn/{number}").parse().unwrap();
     let customer = customer.id.parse().unwrap();
@@ -98,7 +98,7 @@ async fn ask(scene: &Scene<'_>, customer: &Customer, number: &str, done: &Atomic
     }
 }
 
-/// The same, as by Temporal's UI.
+/// The same, like Temporal's UI.
 async fn ask_at_once(scene: &Scene<'_>, customer: &Customer, number: &str, done: &AtomicBool, asked: &AtomicU64) {
     let customer = scene.entity(&customer.id.parse().unwrap());
     let number = scene.number_entity(number);

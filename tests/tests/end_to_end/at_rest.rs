@@ -1,4 +1,4 @@
-//! What Temporal keeps of subscribers: nothing that can be read without the keys.
+//! What Temporal stores about subscribers: nothing that can be read without the keys.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,12 +7,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use interlock_adapters::TargetSettings;
 use interlock_adapters::sandbox::{Action, Pattern, Rule, Sandbox, Seed};
-use interlock_coordinator::settings::{Settings, SweepSettings};
-use interlock_coordinator::targets::Targets;
-use interlock_coordinator::temporal_server::find_or_install;
-use interlock_coordinator::worker_pool::Workload;
+use interlock_coordinator::local::cli_search;
 use interlock_domain::ids::OrderId;
 use interlock_domain::limits::EntityLimits;
+use interlock_embedded_server::find_or_install;
+use interlock_operations::targets::Targets;
+use interlock_settings::{Settings, SweepSettings};
+use interlock_worker_pools::Workload;
 use prost::Message;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -29,9 +30,9 @@ use crate::temporal_calls::{failed_tasks, json_payload};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// The key under which the ids of resources are hidden.
+/// The key that hides the ids of resources.
 const ID_KEY: &str = "the id key of a test";
-/// Orders that should be done within a second.
+/// Orders that are due within a second.
 const DUE_SOON: &str = r#"
 [events."line.due"]
 due_within = "1s"
@@ -43,7 +44,7 @@ properties.imsi = { type = "string", format = "imsi" }
 properties.msisdn = { type = "string", format = "msisdn" }
 "#;
 
-/// A directory of keys, as Kubernetes mounts a secret.
+/// A directory of keys, in the form in which Kubernetes mounts a secret.
 struct Keys(TempDir);
 
 impl Keys {
@@ -64,7 +65,7 @@ impl Keys {
         std::fs::write(self.file(id), STANDARD.encode(key)).unwrap();
     }
 
-    /// A bed that encrypts under one of these keys, and hides the ids of resources.
+    /// A testbed that encrypts under one of these keys, and hides the ids of resources.
     fn wanted(&self, current: &str) -> Wanted {
         let (directory, id) = (self.0.path().to_owned(), current.to_owned());
         let environment = vec![
@@ -86,7 +87,7 @@ impl Keys {
     }
 }
 
-/// A process of `interlock` that says on stdout where it listens.
+/// A process of `interlock` that prints the address it listens on.
 struct Process {
     _child: Child,
     url: String,
@@ -106,7 +107,7 @@ impl Process {
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut text = String::new();
         let listening: Value = loop {
-            text += &said.next_line().await.unwrap().expect("it says where it listens");
+            text += &said.next_line().await.unwrap().expect("it must print its address");
             if let Ok(listening) = serde_json::from_str(&text) {
                 break listening;
             }
@@ -116,7 +117,7 @@ impl Process {
     }
 }
 
-/// Refuses for good what is asked of this number or customer, and names it.
+/// Permanently refuses requests for this number or customer, and names it in the answer.
 fn refuse(sandbox: &Sandbox, pattern: Pattern, text: &str) -> Rule {
     let body = json!({"code": "not_like_this", "detail": format!("{text} is not wanted"), "error": text});
     let rule = Rule::always(pattern, Action::Refuse { status: 400, body, retry_after_s: None });
@@ -134,7 +135,7 @@ async fn held(scene: &Scene<'_>, order: &OrderId) {
     until(format!("{order} is held"), || async { (scene.order(order).await?["state"] == "held").then_some(()) }).await;
 }
 
-/// A number moves from one customer to another; both, and the number.
+/// A number moves from one customer to another. Returns both customers and the number.
 async fn hand_over(scene: &Scene<'_>) -> (Customer, Customer, String) {
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
     scene.done(&assigned(&a1, &number)).await;
@@ -145,7 +146,7 @@ async fn hand_over(scene: &Scene<'_>) -> (Customer, Customer, String) {
     (a1, a2, number)
 }
 
-/// How many bytes the histories of a hand-over have.
+/// The size of the histories of a hand-over, in bytes.
 async fn bytes_of(scene: &Scene<'_>, (a1, a2, number): &(Customer, Customer, String)) -> usize {
     let mut bytes = 0;
     for entity in
@@ -156,7 +157,7 @@ async fn bytes_of(scene: &Scene<'_>, (a1, a2, number): &(Customer, Customer, Str
     bytes
 }
 
-/// What somebody refused, a person mended, and a person cancelled.
+/// A refused step, one that a person fixed, and one that a person cancelled.
 async fn refused_and_mended(scene: &Scene<'_>, numbers: &mut Vec<String>) {
     let (customer, number) = (scene.customer("H"), number());
     let at_hss =
@@ -182,7 +183,7 @@ async fn refused_and_mended(scene: &Scene<'_>, numbers: &mut Vec<String>) {
     numbers.extend([customer.imsi, number, other.imsi, another]);
 }
 
-/// A number that was assigned before Interlock came, a SIM, an event that is none, and a text message.
+/// A number that was assigned before Interlock was introduced, a SIM, an invalid event, and a text message.
 async fn looked_up_rejected_and_texted(scene: &Scene<'_>, gateway: &str, numbers: &mut Vec<String>) {
     let (before, customer, number) = (Scene::newcomer("B"), scene.customer("L"), number());
     let seed = Seed { imsi: before.imsi.clone(), msisdn: Some(number.clone()), ..Seed::default() };
@@ -203,7 +204,7 @@ async fn looked_up_rejected_and_texted(scene: &Scene<'_>, gateway: &str, numbers
     assert_eq!(scene.end_of(&scene.submit(&wrong).await).await, "rejected");
 
     let of_text = Pattern { body_contains: Some(msisdn.clone()), ..Pattern::default() };
-    // A failure of an attempt, in the target's own words.
+    // The failure of an attempt, in the target's own words.
     let body = json!({"detail": format!("no route to {msisdn}")});
     scene.bed.sms.add_rule(Rule::once(of_text, Action::Refuse { status: 500, body, retry_after_s: None }));
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -216,7 +217,7 @@ async fn looked_up_rejected_and_texted(scene: &Scene<'_>, gateway: &str, numbers
     numbers.extend([before.imsi, customer.imsi, number, sim.imsi, msisdn, iccid]);
 }
 
-/// A customer whose run becomes long, and one that is terminated and brought back.
+/// A customer whose run becomes long, and one that is terminated and recovered.
 async fn continued_and_recovered(scene: &Scene<'_>, numbers: &mut Vec<String>) {
     let (customer, number) = (scene.customer("N"), number());
     scene.done(&assigned(&customer, &number)).await;
@@ -276,7 +277,7 @@ async fn overdue_and_down(scene: &Scene<'_>, numbers: &mut Vec<String>) {
     numbers.extend([holder.imsi, waiter.imsi, number]);
 }
 
-/// The CRM is soon down, soon probed, soon called again.
+/// The CRM quickly counts as down, is quickly probed, and quickly called again.
 fn crm_is_watched(target: &str, settings: &mut TargetSettings) {
     if target == "crm" {
         settings.outage.failures = 3;
@@ -287,10 +288,10 @@ fn crm_is_watched(target: &str, settings: &mut TargetSettings) {
     }
 }
 
-/// Temporal's own command shows the history of a customer decrypted where it is told of the codec server, and not otherwise.
+/// Temporal's own command shows a customer's history decrypted only if it is given the address of the codec server.
 async fn shown_by_temporals_own_command(scene: &Scene<'_>, codec_server: &str, customer: &Customer, number: &str) {
     let installation = &scene.bed.platform.installation;
-    let cli = find_or_install(&installation.settings.cli_search().unwrap(), &|_| ()).await.unwrap();
+    let cli = find_or_install(&cli_search(&installation.settings).unwrap(), &|_| ()).await.unwrap();
     let workflow_id = installation.routing.customer(&scene.tenant, &customer.id.parse().unwrap()).workflow_id;
     let address = scene.bed.platform.temporal_address();
     let show = ["workflow", "show", "--workflow-id", &workflow_id, "--address", &address, "--output", "json"];
@@ -306,7 +307,7 @@ async fn shown_by_temporals_own_command(scene: &Scene<'_>, codec_server: &str, c
     assert!(!shown(&[]).await.contains(number));
 }
 
-/// The data of all payloads in a history as Temporal's command prints it, one after the other.
+/// The data of all payloads in a history that Temporal's command prints, concatenated.
 fn data_of(value: &Value, texts: &mut String) {
     match value {
         Value::Object(fields) => {
@@ -320,9 +321,9 @@ fn data_of(value: &Value, texts: &mut String) {
     }
 }
 
-/// Whether something in a history is encrypted under this key.
+/// Whether anything in a history is encrypted under this key.
 fn is_under(history: &[HistoryEvent], id: &str) -> bool {
-    // An entry of a map in Protocol Buffers: the key, then the mark and the length of the value, then the value.
+    // An entry of a map in Protocol Buffers: the key, then the tag and the length of the value, then the value.
     let entry = [b"encryption-key-id\x12\x01", id.as_bytes()].concat();
     history.iter().any(|event| event.encode_to_vec().windows(entry.len()).any(|window| window == entry))
 }
@@ -348,7 +349,7 @@ fn no_number_of_a_subscriber_is_in_anything_that_temporal_keeps() {
             let gateway = Process::start(&bed, files.path(), "gateway", &["gateway", "--address", &address]).await;
             let codec_server = Process::start(&bed, files.path(), "codec-server", &["codec-server"]).await;
             let (a1, a2, number) = hand_over(&scene).await;
-            // By its plain id the resource is found, and shows it.
+            // The resource can be found by its plain id, and shows it.
             for shown in ["show", "history"] {
                 let text = done(&scene, &["resource", shown, &format!("msisdn/{number}")]).await;
                 assert!(text.contains(&a2.id), "{text}");
@@ -365,7 +366,7 @@ fn no_number_of_a_subscriber_is_in_anything_that_temporal_keeps() {
             all.extend([Stored::file(&gateway.log), Stored::file(&codec_server.log)]);
         }
         bed.stop().await;
-        // Whatever the server keeps, also what it shows to nobody.
+        // Everything that the server stores, including what it shows to nobody.
         for name in ["temporal.db", "temporal.db-wal"] {
             all.push(Stored::file(&files.path().join(name)));
         }
@@ -398,7 +399,7 @@ fn without_the_keys_the_same_search_finds_numbers_in_ids_and_histories() {
     });
 }
 
-/// Something that a customer is told under the first key, which the worker does not have: it says so. The order.
+/// A customer gets a message under the first key, which the worker does not have. The worker reports this. Returns the order.
 async fn key_1_is_missed(scene: &Scene<'_>, a2: &Customer, number: &str) -> OrderId {
     let entity = scene.entity(&a2.id.parse().unwrap());
     let again = scene.submit(&unassigned(a2, number)).await;
@@ -409,7 +410,7 @@ async fn key_1_is_missed(scene: &Scene<'_>, a2: &Customer, number: &str) -> Orde
     .await;
     let log = scene.bed.platform.worker_processes[0].log_text();
     assert!(log.contains("codec_key_unknown") && log.contains("'1'"), "{log}");
-    // A command that is to encrypt under the key that is gone does not even begin.
+    // A command that must encrypt under the missing key does not start.
     let shown = interlock(scene, &["customer", "show", &a2.id]).await;
     assert_eq!(shown.code, 2, "{}", shown.stdout);
     assert!(shown.stderr.contains("codec_current_key_missing"), "{}", shown.stderr);
@@ -417,7 +418,7 @@ async fn key_1_is_missed(scene: &Scene<'_>, a2: &Customer, number: &str) -> Orde
 }
 
 #[test]
-fn keys_change_while_orders_wait_and_a_key_that_is_missing_is_told_and_loses_nothing() {
+fn keys_change_while_orders_wait_and_a_missing_key_is_reported_and_loses_nothing() {
     run(async {
         let keys = Keys::new(&["1", "2"]);
         let mut bed = Testbed::start("rotated", keys.wanted("1")).await;
@@ -432,7 +433,7 @@ fn keys_change_while_orders_wait_and_a_key_that_is_missing_is_told_and_loses_not
             (a1, a2, number, waits, scene.tenant)
         };
 
-        // The second key is the current one from here on, for the workers.
+        // From here on the second key is the current one for the workers.
         bed.platform.stop_workers().await.unwrap();
         bed.platform.change_settings(|settings| settings.codec.current_key = Some("2".parse().unwrap()));
         bed.platform.start_workers().await.unwrap();
@@ -454,7 +455,8 @@ fn keys_change_while_orders_wait_and_a_key_that_is_missing_is_told_and_loses_not
             }
         }
 
-        // Without the first key, what it encrypted cannot be read: the worker says so, and goes on when it has it again.
+        // Without the first key, data encrypted under it cannot be read. The worker reports this, and continues when it has the key
+        // again.
         let first = std::fs::read(keys.file("1")).unwrap();
         bed.platform.stop_workers().await.unwrap();
         std::fs::remove_file(keys.file("1")).unwrap();

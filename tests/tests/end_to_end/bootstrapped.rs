@@ -1,4 +1,4 @@
-//! `interlock bootstrap`, and those that disagree with what it recorded, run as people run them.
+//! `interlock bootstrap`, and processes whose settings differ from what it recorded, run as people run them.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::command::Said;
 use crate::testbed::{Testbed, run, shared};
 
-/// How long a command may take that is to end by itself.
+/// The time limit of a command that must end by itself.
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
 
-/// Runs the command with these variables and no others of Interlock's.
+/// Runs the command with only these variables of Interlock's.
 async fn interlock(bed: &Testbed, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
     command.args(arguments).args(["--log-level", "warn", "--output", "json"]).kill_on_drop(true);
@@ -21,7 +21,7 @@ async fn interlock(bed: &Testbed, arguments: &[&str], environment: &[(&str, &str
     said
 }
 
-/// What became of each thing, as `what outcome`.
+/// The result for each thing, as `what outcome`.
 fn outcomes(said: &Said) -> Vec<String> {
     let report: Value = serde_json::from_str(&said.stdout).unwrap();
     let word = |deed: &Value, field: &str| deed[field].as_str().unwrap().to_owned();
@@ -33,7 +33,7 @@ fn fault(said: &Said) -> Value {
     serde_json::from_str(&said.stderr).unwrap()
 }
 
-/// Refuses to start with this code, and says all of these words.
+/// Checks that the command refuses to start with this code, and prints all of these words.
 fn assert_refuses(said: &Said, code: &str, words: &[&str]) {
     let fault = fault(said);
     assert_eq!(fault["code"], code, "{fault}");
@@ -44,7 +44,7 @@ fn assert_refuses(said: &Said, code: &str, words: &[&str]) {
 }
 
 #[test]
-fn a_namespace_is_prepared_once_and_found_prepared_ever_after() {
+fn a_namespace_is_prepared_once_and_found_prepared_afterwards() {
     run(async {
         let bed = shared().await;
         let of = |more: &[&'static str]| [&["bootstrap", "--namespace", "fresh"], more].concat();
@@ -69,7 +69,7 @@ fn a_namespace_is_prepared_once_and_found_prepared_ever_after() {
 }
 
 #[test]
-fn who_disagrees_with_what_is_recorded_does_not_start_and_says_why() {
+fn a_process_whose_settings_differ_from_the_recorded_ones_does_not_start_and_says_why() {
     run(async {
         let bed = shared().await;
         let commands: [&[&str]; 3] =

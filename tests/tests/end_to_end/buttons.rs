@@ -1,8 +1,8 @@
-//! Temporal's own buttons, pressed in the middle of a hand-over while a release is in doubt (traces 15 to 17): the number goes on
-//! only once the release is confirmed and nothing of it can arrive any more.
+//! Temporal's own buttons, pressed in the middle of a hand-over while a release is in doubt (traces 15 to 17). The number is handed on
+//! only after the release is confirmed and no request of it can arrive any more.
 
 use interlock_adapters::sandbox::{Action, Rule};
-use interlock_coordinator::worker_pool::Workload;
+use interlock_worker_pools::Workload;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::batch::v1::{
     BatchOperationCancellation, BatchOperationReset, BatchOperationResetActivities, BatchOperationUnpauseActivities,
@@ -22,7 +22,7 @@ use crate::temporal_calls::{RawEntity, json_payload, payload};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// Like `number.assigned` and `number.unassigned`, with attempts that are soon over: what comes after one waits as long.
+/// Like `number.assigned` and `number.unassigned`, with short attempts, since the next attempt waits as long as one takes.
 const EVENTS: &str = r#"
 [events."number.taken"]
 claims = [{ mode = "assign", resource = "msisdn/{msisdn}", party = "{imsi}" }]
@@ -43,14 +43,14 @@ properties.imsi = { type = "string", format = "imsi" }
 properties.msisdn = { type = "string", format = "msisdn" }
 "#;
 
-/// A testbed for those who press buttons. Its server lets workflows be paused, and runs several batches at a time.
+/// A testbed for tests that press buttons. Its server allows pausing workflows, and runs several batches at a time.
 pub fn wanted() -> Wanted {
     let dynamic_config =
         vec![("frontend.WorkflowPauseEnabled", "true"), ("frontend.MaxConcurrentBatchOperationPerNamespace", "20")];
     Wanted { more_events: EVENTS.to_owned(), dynamic_config, ..Wanted::default() }
 }
 
-/// The one that most of them share.
+/// The testbed that most of them share.
 pub async fn bed() -> &'static Testbed {
     static BED: OnceCell<Testbed> = OnceCell::const_new();
     BED.get_or_init(|| Testbed::start("buttons", wanted())).await
@@ -61,18 +61,18 @@ pub fn taken(customer: &Customer, number: &str) -> Value {
     event("number.taken", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
 }
 
-/// `customer` gives `number` up.
+/// `customer` releases `number`.
 pub fn freed(customer: &Customer, number: &str) -> Value {
     event("number.freed", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
 }
 
-/// A1's release was cut and is still on its way, A2 waits, and somebody presses a button. Its end is the right one.
+/// A1's release was cut and is still in flight, A2 waits, and somebody presses a button. Checks that the hand-over ends correctly.
 async fn pressed(press: impl AsyncFnOnce(&RawEntity, &str)) {
     ends(bed().await, press, &["completed"]).await;
 }
 
-/// The same where A1's workflow is reset. The number may ask its target first, once nothing of A1 can arrive any more: if the cut
-/// release had its effect, the number goes on, and nothing is left for A1 to release.
+/// The same with a reset of A1's workflow. The number may first ask its target, after no request of A1 can arrive any more. If the cut
+/// release took effect, the number is handed on, and A1 has nothing left to release.
 async fn pressed_reset(press: impl AsyncFnOnce(&RawEntity, &str)) {
     ends(bed().await, press, &["completed", "partial"]).await;
 }
@@ -81,7 +81,7 @@ async fn ends(bed: &Testbed, press: impl AsyncFnOnce(&RawEntity, &str), as_one_o
     let scene = Scene::on(bed);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
     scene.done(&assigned(&a1, &number)).await;
-    // It is applied well after whoever does not wait for it has gone on.
+    // It is applied long after a caller that does not wait for it would have continued.
     scene.bed.hss.add_rule(Rule::once(write_that_releases(&a1), Action::ApplyLate { ms: 1_800 }));
     let take = scene.submit(&assigned(&a2, &number)).await;
     scene.is_waiting_for(&a2, &number).await;
@@ -154,7 +154,7 @@ fn a_release_in_doubt_that_is_completed_with_nonsense_goes_on() {
 #[test]
 fn a_release_in_doubt_that_is_failed_by_hand_while_it_waits_goes_on() {
     run(pressed(async |entity, activity| {
-        // Its attempt is under way then for as long as the one before may send.
+        // Its attempt is then in flight for as long as the previous one may send.
         entity.reset_activities(activity, false).await;
         entity.fail_activity(activity).await;
     }));
@@ -224,7 +224,7 @@ fn a_release_in_doubt_is_read_back_before_it_is_sent_again_whatever_a_batch_does
     });
 }
 
-/// Lets all activities go on, as if they were made for the first time.
+/// Resumes all activities, as if they were made for the first time.
 pub fn unpause_all() -> BatchOperationUnpauseActivities {
     BatchOperationUnpauseActivities {
         activity: Some(batch_operation_unpause_activities::Activity::MatchAll(true)),
@@ -238,7 +238,7 @@ pub fn unpause_all() -> BatchOperationUnpauseActivities {
 fn a_release_in_doubt_whose_workflow_is_reset_twice_is_read_back_before_it_is_sent_again() {
     run(async {
         tokio::join!(
-            // The run that goes on is reset again.
+            // The run that continues is reset again.
             pressed_reset(async |entity, _| {
                 let first = entity.reset_run("", last_task(entity, false).await, Reapply::All).await;
                 let again = until("a workflow task of the run after the reset", || async {
@@ -264,8 +264,8 @@ fn a_release_in_doubt_whose_workflow_is_reset_twice_is_read_back_before_it_is_se
     });
 }
 
-/// The end of the last workflow task whose commands stay where the release is to be among them, and of the one that scheduled it,
-/// which is done again, where it is not.
+/// The end of the last workflow task whose commands are kept, if the release must be among them; otherwise the end of the task that
+/// scheduled it, which is then repeated.
 async fn last_task(entity: &RawEntity, with_the_release: bool) -> i64 {
     let history = entity.history("").await;
     let scheduled = history.iter().rposition(|one| one.event_type() == EventType::ActivityTaskScheduled).unwrap();
@@ -274,7 +274,7 @@ async fn last_task(entity: &RawEntity, with_the_release: bool) -> i64 {
     if !with_the_release {
         return of_task(EventType::WorkflowTaskCompleted).event_id;
     }
-    // Another task comes behind it by a signal that says nothing new.
+    // A signal without new content causes another task after it.
     entity.signal("reassert", vec![json_payload("{}")]).await;
     until("a task behind the release", || async {
         let history = entity.history("").await;

@@ -1,5 +1,5 @@
-//! A run that has to end while calls are under way: it waits for what ends soon; of any other call the next run is told that
-//! it may have been sent, and reads back before it writes.
+//! A run that must end while calls are in flight. It waits for calls that end soon. For all other calls, the next run is told that they
+//! may have been sent, and reads back before it writes.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ required = ["settings"]
 properties.settings = { type = "object" }
 "#;
 
-/// Signals, each of which makes the history longer, that are sent while the call is under way.
+/// The number of signals that are sent during the call to make the history longer.
 const AGAIN: usize = 25;
 
 async fn bed(name: &str) -> Testbed {
@@ -37,14 +37,14 @@ async fn bed(name: &str) -> Testbed {
         .await
 }
 
-/// What the CRM was asked of a step.
+/// The requests to the CRM for a step.
 fn asked(scene: &Scene<'_>, customer: &Customer, order: &OrderId) -> Vec<Received> {
     let key = order.step_key("crm.update_service").to_string();
     let is_of_it = |received: &Received| received.body.contains(&customer.id) || received.path.contains(&key);
     scene.bed.crm.received().into_iter().filter(is_of_it).collect()
 }
 
-/// Begins an order whose call does what `action` says, and makes the run so long meanwhile that it has to end.
+/// Begins an order whose call gets the trouble `action`, and makes the run so long meanwhile that it must end.
 pub async fn begin(scene: &Scene<'_>, customer: &Customer, action: Action) -> OrderId {
     let pattern =
         Pattern { method: Some("POST".to_owned()), body_contains: Some(customer.id.clone()), ..Pattern::default() };
@@ -54,14 +54,14 @@ pub async fn begin(scene: &Scene<'_>, customer: &Customer, action: Action) -> Or
     until_true("the call to be under way", || !asked(scene, customer, &order).is_empty()).await;
     let entity = scene.entity(&customer.id.parse().unwrap());
     for _ in 0..AGAIN {
-        // A duplicate changes nothing but the length of the history.
+        // A duplicate only makes the history longer.
         scene.submit(&tuned).await;
         until("the entity is at rest", || entity.task_is_done()).await;
     }
     order
 }
 
-/// What the steps of a customer carry over into this run: whether each may have been sent.
+/// The steps that a customer carries over into this run: whether each may have been sent.
 fn maybe_sent(run: &[HistoryEvent]) -> Vec<bool> {
     let started = match run[0].attributes.as_ref().unwrap() {
         Attributes::WorkflowExecutionStartedEventAttributes(started) => started.input.clone().unwrap(),
@@ -130,7 +130,7 @@ fn a_call_that_never_arrived_is_sent_again_by_the_next_run_after_it_has_read_bac
 }
 
 #[test]
-fn a_call_that_ends_soon_is_waited_for_and_nobody_doubts_it() {
+fn a_call_that_ends_soon_is_awaited_and_not_in_doubt() {
     run(async {
         let bed = bed("calls-waited-for").await;
         {

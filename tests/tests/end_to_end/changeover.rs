@@ -1,10 +1,10 @@
-//! The count of queue shards changes from 2 to 4 under load: nothing is lost or doubled, and all move.
+//! The number of queue shards changes from 2 to 4 under load: nothing is lost or doubled, and all entities move.
 
 use futures_util::future::join_all;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{Routing, RoutingSettings, shard_of};
+use interlock_worker_pools::Workload;
 use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
@@ -18,20 +18,20 @@ use crate::temporal_calls::failed_tasks;
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// How often each number goes on to the next customer in each part of the change.
+/// How often each number is handed on in each part of the change.
 const ROUNDS: usize = 2;
-/// How often the service of each customer changes, without anybody waiting for it, in each part.
+/// How often the service of each customer changes in each part. The test does not wait for these changes.
 const SERVICES: usize = 4;
 
-/// What one tenant has.
+/// The customers and the number of one tenant.
 struct Household {
     tenant: TenantId,
     customers: Vec<Customer>,
     number: String,
-    /// Who has the number, by the order that gives it to them.
+    /// The customers that have the number, with the order that gives it to them.
     having: Option<OrderId>,
     moves: usize,
-    /// Has a number of its own, and nothing to do.
+    /// A customer with a number of its own and nothing to do.
     idle: Customer,
     services: Vec<OrderId>,
 }
@@ -50,13 +50,13 @@ impl Household {
         &self.customers[turn % self.customers.len()]
     }
 
-    /// The number goes round, the receiving customer's event always first; and services change meanwhile.
+    /// The number is handed on in a circle, with the receiving customer's event always first. Services change meanwhile.
     async fn go_on(&mut self, bed: &Testbed) {
         let scene = Scene { bed, tenant: self.tenant.clone() };
         for _ in 0..SERVICES {
             for customer in &self.customers {
                 let value = self.services.len();
-                // With its time: of two that are accepted in the same millisecond nobody knows which was first.
+                // With a time, since the order of two events that are accepted in the same millisecond is unknown.
                 let update = service_updated(customer, &json!({"ue_ambr_ul": value}));
                 self.services.push(scene.submit(&happened(update, 0, chrono::Utc::now())).await);
             }
@@ -68,7 +68,7 @@ impl Household {
             let next = scene.submit(&assigned(to, &self.number)).await;
             scene.is_waiting_for(to, &self.number).await;
             scene.submit(&unassigned(from, &self.number)).await;
-            // Nobody waits for it: it may end in the next part.
+            // The test does not wait for it: it may end in the next part.
             self.having = Some(next);
             self.moves += 1;
         }
@@ -97,7 +97,7 @@ impl Household {
     }
 }
 
-/// The tenants: of each of four shards one.
+/// The tenants: one for each of four shards.
 fn tenants() -> Vec<TenantId> {
     let four = 4_u64.try_into().unwrap();
     let of_shard = |shard: u16| {
@@ -113,7 +113,7 @@ async fn bootstrap(bed: &Testbed, more: &[&str]) -> Value {
     serde_json::from_str(&said).unwrap()
 }
 
-/// The load, beside a command.
+/// Runs the load together with a command.
 async fn while_loaded(bed: &Testbed, households: &mut [Household], more: &[&str]) -> Value {
     let load = join_all(households.iter_mut().map(|household| household.go_on(bed)));
     tokio::join!(bootstrap(bed, more), load).0
@@ -129,21 +129,21 @@ fn a_changed_count_of_shards_is_taken_over_under_load_and_nothing_is_lost_or_dou
         let mut bed = Testbed::start("changeover", wanted).await;
         let mut households = join_all(tenants().into_iter().map(|tenant| Household::new(&bed, tenant))).await;
 
-        // Recorded, and nobody has heard of it yet.
+        // The change is recorded, but no process knows it yet.
         let report = while_loaded(&bed, &mut households, &["--shards", "4", "--wait", "0"]).await;
         assert_eq!((&report["shards"], &report["shards_before"]), (&json!(4), &json!([2])));
         let elsewhere = report["changeover"]["elsewhere"].as_object().unwrap();
         assert!(elsewhere.contains_key("interlock.entity.00"), "{elsewhere:?}");
         let unserved = report["changeover"]["unserved"].as_array().unwrap();
-        assert!(unserved.contains(&json!("interlock.entity.02")), "nobody is sent there: {unserved:?}");
+        assert!(unserved.contains(&json!("interlock.entity.02")), "no entity may be sent there: {unserved:?}");
         assert_eq!(report["changeover"]["asked"], 0);
 
-        // One worker process of each kind of knowledge.
+        // One worker process that knows the old count, and one that knows the new.
         Box::pin(bed.platform.start_worker_process(Workload::All)).await.unwrap();
         let report = while_loaded(&bed, &mut households, &["--wait", "0"]).await;
         assert!(report["changeover"]["asked"].as_u64() > Some(0), "{report}");
 
-        // Only the new one; this process, which sends the events, still knows the old count.
+        // Only the new one. This process, which sends the events, still knows the old count.
         bed.platform.worker_processes.remove(0).stop().await.unwrap();
         let late = Household::new(&bed, "latecomer-2".parse().unwrap()).await;
         households.push(late);
@@ -161,7 +161,7 @@ fn a_changed_count_of_shards_is_taken_over_under_load_and_nothing_is_lost_or_dou
     });
 }
 
-/// As the server sees it: every entity that runs.
+/// Every running entity, as the server sees it.
 async fn all_live_where_they_should(bed: &Testbed) {
     let old = bed.platform.installation.routing.settings();
     assert_eq!(old.shard_count.get(), 2, "this process did not hear of the change");

@@ -1,4 +1,4 @@
-//! The command `interlock`, run as a person runs it, and the gateway's calls beside it.
+//! The command `interlock`, run as a person runs it, and the corresponding calls to the gateway.
 
 use std::process::Output;
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use crate::scene::Scene;
 
-/// What a command said, and how it ended.
+/// The output of a command, and how it ended.
 pub struct Said {
     /// Its exit code.
     pub code: i32,
-    /// Its data.
+    /// Its data, on stdout.
     pub stdout: String,
-    /// All else.
+    /// Its other output, on stderr.
     pub stderr: String,
 }
 
@@ -32,13 +32,13 @@ pub async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Said {
     interlock_at(scene, &scene.bed.platform.temporal_address(), arguments).await
 }
 
-/// The same, where Temporal is reached at another address.
+/// The same, with another address of Temporal.
 pub async fn interlock_at(scene: &Scene<'_>, temporal: &str, arguments: &[&str]) -> Said {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
     command.args(arguments).args(["--tenant", scene.tenant.as_str(), "--log-level", "warn"]);
     command.args(["--address", temporal]);
     command.envs(scene.bed.environment.iter().cloned());
-    // The catalog of the testbed, as the workers have it.
+    // The catalog of the testbed, which the workers have.
     let catalog = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(catalog.path(), &scene.bed.catalog).unwrap();
     command.arg("--catalog").arg(catalog.path()).env("USER", "night-shift").kill_on_drop(true);
@@ -47,17 +47,17 @@ pub async fn interlock_at(scene: &Scene<'_>, temporal: &str, arguments: &[&str])
     said
 }
 
-/// The same, where it is to end well: its data.
+/// The same for a command that must succeed. Returns its data.
 ///
 /// # Panics
-/// Where it does not.
+/// If the command fails.
 pub async fn done(scene: &Scene<'_>, arguments: &[&str]) -> String {
     let said = interlock(scene, arguments).await;
     assert_eq!(said.code, 0, "{arguments:?}: {}{}", said.stdout, said.stderr);
     said.stdout
 }
 
-/// What the gateway answers.
+/// The gateway's answer.
 pub async fn call(scene: &Scene<'_>, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/v1/tenants/{}/{path}", scene.bed.platform.gateway_url(), scene.tenant);

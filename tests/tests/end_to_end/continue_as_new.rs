@@ -1,4 +1,4 @@
-//! Histories stay short, and nothing is lost between them.
+//! Histories stay short, and nothing is lost between runs.
 
 use interlock_adapters::sandbox::{Action, Pattern, Rule};
 use interlock_domain::ids::OrderId;
@@ -12,9 +12,9 @@ use crate::temporal_calls::failed_tasks;
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// How often each number goes round.
+/// How often each number is handed on.
 const ROUNDS: usize = 6;
-/// The run of an entity may become this much longer than its threshold: what its last workflow task began ends in it.
+/// How far the run of an entity may exceed its threshold: the work that its last workflow task starts must end in it.
 const OVER: usize = 60;
 
 #[test]
@@ -27,7 +27,7 @@ fn under_load_nothing_is_lost_between_the_runs_of_entities_that_continue_as_new_
             let scene = Scene::on(&bed);
             let customers: Vec<Customer> = (1..=4).map(|place| scene.customer(&format!("C{place}"))).collect();
             let numbers = [number(), number(), number()];
-            // Slow enough that calls are under way when a run has to end.
+            // Slow enough that calls are in flight when a run must end.
             bed.hss.add_rule(Rule::always(Pattern::default(), Action::Delay { ms: 5 }));
             let rounds = numbers.iter().enumerate().map(|(first, number)| go_round(&scene, &customers, number, first));
             let services = customers.iter().map(|customer| change_services(&scene, customer));
@@ -65,7 +65,7 @@ async fn change_services(scene: &Scene<'_>, customer: &Customer) {
     scene.completed(&orders).await;
 }
 
-/// A number goes from customer to customer; the next one's event always comes first.
+/// A number is handed on from customer to customer. The next customer's event always comes first.
 async fn go_round(scene: &Scene<'_>, customers: &[Customer], number: &str, first: usize) {
     let customer = |round: usize| &customers[(first + round) % customers.len()];
     let mut having = scene.submit(&assigned(customer(0), number)).await;
@@ -87,7 +87,7 @@ async fn check_runs(scene: &Scene<'_>, customer: &Customer) {
         assert!(run.len() < 90 + OVER, "a run of {} events", run.len());
         assert_eq!(failed_tasks(run), [""; 0]);
     }
-    // None of these runs was reset, and none may be taken for one that was.
+    // None of these runs was reset, and none must be mistaken for one that was.
     let state = scene.customer_state(customer).await;
     assert!(!state["journal"].to_string().contains("\"what\":\"reset\""), "{state:#}");
 }

@@ -1,11 +1,11 @@
-//! A resource and a customer that contradict each other about a lease: no known way leads there, so the tests forge messages. The
-//! sweep sees it, counts it, and settles it through the protocol.
+//! A resource and a customer that contradict each other about a lease. No known path leads there, so the tests forge messages. The
+//! sweep sees the difference, counts it, and settles it through the protocol.
 
 use std::time::Duration;
 
-use interlock_coordinator::settings::SweepSettings;
 use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, ResourceId, TicketId};
 use interlock_domain::message::{Envelope, GiveBack, Notice, ToCustomer, ToResource};
+use interlock_settings::SweepSettings;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::temporal_calls::{RawEntity, json_payload};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// More than any epoch that a clock gives while a test runs.
+/// Higher than any epoch that a clock gives during a test.
 const LATER: u64 = 3_600_000;
 
 async fn bed(name: &str, listener: &Listener) -> Testbed {
@@ -46,7 +46,7 @@ fn me(scene: &Scene<'_>, customer: &Customer) -> CustomerRef {
     CustomerRef { tenant: scene.tenant.clone(), customer: customer.id.parse().unwrap() }
 }
 
-/// Tells a resource in a customer's name that it gives back its lease.
+/// Tells a resource, in a customer's name, that the customer gives back its lease.
 async fn forge_give_back(scene: &Scene<'_>, customer: &Customer, resource: &ResourceId) -> Epoch {
     let epoch = epoch_of(&state_of(scene, resource).await.unwrap()["holder"]);
     let (tickets, finished) = (Vec::new(), Vec::new());
@@ -84,7 +84,7 @@ fn a_holder_that_its_resource_forgot_is_its_holder_again_by_a_later_epoch() {
             assert_eq!(bed.lease_differences("found").await, 1);
             assert_eq!(bed.lease_differences("settled").await, 1);
 
-            // All is as if nothing had been.
+            // Everything is as if nothing had happened.
             let waits = scene.submit(&assigned(&b, &number)).await;
             scene.is_waiting_for(&b, &number).await;
             scene.done(&unassigned(&a, &number)).await;
@@ -107,7 +107,7 @@ fn a_number_that_was_given_back_by_an_epoch_that_its_resource_does_not_know_goes
             let order = scene.done(&assigned(&a, &number)).await;
             let waits = scene.submit(&assigned(&b, &number)).await;
             scene.is_waiting_for(&b, &number).await;
-            // A is told of a grant that the resource did not make.
+            // A gets a grant that the resource did not make.
             let holder = state_of(&scene, &resource).await.unwrap()["holder"].clone();
             let incarnation: Incarnation = serde_json::from_value(holder["incarnation"].clone()).unwrap();
             let ticket = TicketId::derive(&order, &resource, incarnation);
@@ -141,7 +141,7 @@ fn a_resource_that_two_customers_hold_is_told_as_the_worst_finding_and_is_grante
         {
             let scene = Scene::on(&bed);
             let [a, b, c] = ["A", "B", "C"].map(Scene::newcomer);
-            // No target knows who has one.
+            // No target knows the holders.
             let code: ResourceId = format!("voucher/{}", number()).parse().unwrap();
             let holds = |customer: &Customer, what: &str| {
                 event(what, &customer.id, &json!({"code": code.id(), "settings": {"voucher": what}}))
@@ -160,7 +160,7 @@ fn a_resource_that_two_customers_hold_is_told_as_the_worst_finding_and_is_grante
             })
             .await;
 
-            // Whichever of the two releases first, nobody else has it before the other did, too.
+            // Whichever of the two releases first, no third customer gets it before the other has released it, too.
             let waits = scene.submit(&holds(&c, "voucher.taken")).await;
             scene.done(&holds(&b, "voucher.returned")).await;
             until("it to be A's alone", || async {

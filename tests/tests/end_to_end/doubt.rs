@@ -1,5 +1,5 @@
-//! What is done about a request of which nobody knows whether it had its effect: a connection cut after it, an answer that
-//! is lost, an effect that comes late, a request that the network duplicates. Each test is one row of the README's table.
+//! The handling of a request whose effect is unknown: a connection that is cut after it, a lost answer, a late effect, a request that
+//! the network duplicates. Each test is one row of the README's table.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::doubtful_targets::{Doubtful, DoubtfulBed, InDoubt};
 use crate::testbed::run;
 use crate::waiting::until_true;
 
-/// How long a request may take here.
+/// The time limit of a request in these tests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What can go wrong with the request that has the effect.
+/// The troubles of the request that has the effect.
 const TROUBLES: [(&str, Action); 5] = [
     ("cut after the effect", Action::FailAfter),
     ("answer lost", Action::LoseAnswer),
-    // The client gives up after a second; it is applied half a second later.
+    // The client gives up after a second. The request is applied half a second later.
     ("applied after the client gave up", Action::Delay { ms: 1_500 }),
     ("cut, and applied a second later", Action::ApplyLate { ms: 1_000 }),
     ("duplicated by the network", Action::Duplicate),
@@ -30,25 +30,25 @@ async fn bed() -> &'static DoubtfulBed {
     BED.get_or_init(|| DoubtfulBed::start("doubt", None, "4s", REQUEST_TIMEOUT)).await
 }
 
-/// What came of an order: the trouble, its end, and how often it had its effect.
+/// The result of an order: the trouble, its end, and how often it took effect.
 type Came = (&'static str, String, usize);
 
 async fn came_of(target: Doubtful, trouble: &'static str, action: Action) -> Came {
     let in_doubt = InDoubt::at(bed().await, target).with(action);
     let order = in_doubt.submit().await;
     let end = in_doubt.end(&order).await;
-    // What is not sent again may be applied only after the order was held.
+    // A request that is not repeated may be applied only after the order was held.
     until_true("the effect of the request", || in_doubt.effects() > 0).await;
     (trouble, end, in_doubt.effects())
 }
 
-/// What comes of each trouble at a target.
+/// The results of each trouble at a target.
 async fn troubles_of(target: Doubtful) -> Vec<Came> {
     join_all(TROUBLES.map(|(trouble, action)| came_of(target, trouble, action))).await
 }
 
-/// The same end and number of effects for each trouble, but that a request which the network duplicates completes, with so
-/// many effects.
+/// The same end and number of effects for each trouble. A request that the network duplicates is different: the order completes with
+/// `duplicated` effects.
 fn all(end: &str, effects: usize, when_duplicated: usize) -> Vec<Came> {
     let came = |(trouble, action): (&'static str, Action)| match action {
         Action::Duplicate => (trouble, "completed".to_owned(), when_duplicated),
@@ -97,7 +97,7 @@ fn with_neither_what_is_in_doubt_is_given_up_where_that_is_wanted() {
     run(async { assert_eq!(troubles_of(Doubtful::GivingUp).await, all("held given_up_ambiguous", 1, 2)) });
 }
 
-/// The test of these tests: a double effect shows.
+/// Tests these tests: a double effect is detected.
 #[test]
 fn a_blind_resend_shows_as_a_double_effect() {
     run(async { assert_eq!(troubles_of(Doubtful::Resending).await, all("completed", 2, 2)) });
@@ -106,8 +106,8 @@ fn a_blind_resend_shows_as_a_double_effect() {
 #[test]
 fn a_request_that_lands_after_max_apply_delay_has_its_effect_again_where_no_key_stops_it() {
     run(async {
-        // Each is read back 2 s after it was cut, and is not there yet. The one that no key stops lands last, so that it says
-        // when all have landed.
+        // Each is read back 2 s after it was cut, and has not taken effect yet. The request that no key stops arrives last, so that its
+        // arrival shows that all have arrived.
         let lands = [
             (Doubtful::Hss, 5_000),
             (Doubtful::KeysAndVerify, 5_000),

@@ -1,13 +1,12 @@
-//! Targets that can do more and less about doubt, one for each row of the README's table, and what can go wrong with a
-//! request to them.
+//! Targets with different abilities to resolve doubt, one for each row of the README's table, and the troubles of a request to them.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use interlock_adapters::sandbox::{self, Action, Effect, Keys, Pattern, Received, Rule, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, OnAmbiguous, TargetSettings};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_worker_pools::Workload;
 use serde_json::{Value, json};
 
 use crate::applied_log::{of_account, registrations};
@@ -19,32 +18,32 @@ use crate::waiting::until;
 /// A target of these tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubtful {
-    /// PyHSS: can be read back, and keeps a log of operation ids.
+    /// PyHSS: it can be read back, and keeps a log of operation ids.
     Hss,
-    /// A CRM that knows idempotency keys and can be asked.
+    /// A CRM that honours idempotency keys and can be read back.
     Crm,
-    /// The same, where each effect shows by itself: text messages.
+    /// The same, with effects that can be counted: text messages.
     KeysAndVerify,
-    /// It can be asked, and carries a key that comes again out again.
+    /// It can be read back, but performs a repeated key again.
     VerifyOnly,
-    /// It knows keys, and cannot be asked.
+    /// It honours keys, but cannot be read back.
     KeysOnly,
-    /// Neither; what is in doubt waits for a person.
+    /// Neither. A step in doubt waits for a person.
     Holding,
-    /// Neither; what is in doubt is sent again.
+    /// Neither. A step in doubt is sent again.
     Resending,
-    /// Neither; what is in doubt is given up.
+    /// Neither. A step in doubt is given up.
     GivingUp,
-    /// As an adapter file says: it can be asked.
+    /// Described by an adapter file. It can be read back.
     Declared,
 }
 
 use Doubtful::{Crm, Declared, GivingUp, Holding, Hss, KeysAndVerify, KeysOnly, Resending, VerifyOnly};
 
-/// All of them.
+/// All targets.
 pub const ALL: [Doubtful; 9] = [Hss, Crm, KeysAndVerify, VerifyOnly, KeysOnly, Holding, Resending, GivingUp, Declared];
 
-/// How a file describes the target that [`Declared`] is.
+/// The adapter file of the target [`Declared`].
 const ADAPTER_FILE: &str = r#"
 describes = "A gateway for text messages that says what it carried out."
 
@@ -76,7 +75,7 @@ responses = [
 "#;
 
 impl Doubtful {
-    /// Its role in the catalog, which is its name.
+    /// Its role in the catalog, which is also its name.
     pub fn role(self) -> &'static str {
         match self {
             Hss => "hss",
@@ -91,7 +90,7 @@ impl Doubtful {
         }
     }
 
-    /// An event type of one step at this target.
+    /// An event type with one step at this target.
     fn event_type(self, attempt_timeout: &str) -> String {
         let (role, claims) = (self.role(), if self == Hss { CLAIM } else { "" });
         let (operation, with, resources) = match self {
@@ -124,7 +123,7 @@ impl Doubtful {
 
 const CLAIM: &str = "{ mode = \"assign\", resource = \"msisdn/{msisdn}\", party = \"{imsi}\" }";
 
-/// Event types that are no longer worth doing after 3 s.
+/// Event types that expire after 3 s.
 fn expiring() -> String {
     let event_type = |target: Doubtful| {
         let role = target.role();
@@ -142,16 +141,16 @@ fn expiring() -> String {
 pub struct DoubtfulBed {
     /// The testbed.
     pub bed: Testbed,
-    /// Carries a key that comes again out again, and says which it carried out.
+    /// A sandbox that performs a repeated key again, and reports which it performed.
     recording: Sandbox,
-    /// Does not know keys.
+    /// A sandbox that ignores keys.
     ignoring: Sandbox,
-    /// Honours keys.
+    /// A sandbox that honours keys.
     honouring: Sandbox,
 }
 
 impl DoubtfulBed {
-    /// Starts one, where an attempt may take as long as `attempt_timeout` and a request as long as `request_timeout`.
+    /// Starts one with these time-outs for an attempt and for a request.
     pub async fn start(
         name: &str,
         worker_processes: Option<Vec<Workload>>,
@@ -162,7 +161,7 @@ impl DoubtfulBed {
         let recording = sandbox::sms(of_keys(Keys::Recorded)).await.unwrap();
         let ignoring = sandbox::sms(of_keys(Keys::Ignored)).await.unwrap();
         let honouring = sandbox::sms(of_keys(Keys::Honoured)).await.unwrap();
-        // Its workers have it to read for as long as they run.
+        // Its workers need this file for as long as they run.
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-adapter.toml"));
         std::fs::write(&file, ADAPTER_FILE).unwrap();
         let at = |sandbox: &Sandbox| sandbox.base_url().parse().unwrap();
@@ -194,7 +193,7 @@ impl DoubtfulBed {
         Self { bed: Testbed::start(name, wanted).await, recording, ignoring, honouring }
     }
 
-    /// The sandbox that stands in for a target.
+    /// The sandbox of a target.
     pub fn sandbox(&self, target: Doubtful) -> &Sandbox {
         match target {
             Hss => &self.bed.hss,
@@ -206,7 +205,7 @@ impl DoubtfulBed {
         }
     }
 
-    /// Ends all of it.
+    /// Stops all of it.
     pub async fn stop(self) {
         self.bed.stop().await;
         self.recording.shutdown().await;
@@ -215,14 +214,14 @@ impl DoubtfulBed {
     }
 }
 
-/// One order at one target, whose request is to get into trouble.
+/// One order at one target, whose request will get into trouble.
 pub struct InDoubt<'a> {
     /// The target.
     pub target: Doubtful,
     bed: &'a DoubtfulBed,
-    /// Whose part of the testbed it is.
+    /// The scene that it belongs to.
     pub scene: Scene<'a>,
-    /// Whose order it is.
+    /// The customer of the order.
     pub customer: Customer,
     /// Its number.
     pub number: String,
@@ -230,7 +229,7 @@ pub struct InDoubt<'a> {
 }
 
 impl<'a> InDoubt<'a> {
-    /// Prepares one.
+    /// Prepares an order.
     pub fn at(bed: &'a DoubtfulBed, target: Doubtful) -> Self {
         let scene = Scene::on(&bed.bed);
         let (customer, number) = (scene.customer("doubt"), number());
@@ -239,14 +238,14 @@ impl<'a> InDoubt<'a> {
         Self { target, bed, scene, customer, number, event }
     }
 
-    /// One that was prepared before, to look at it.
+    /// Finds an order that was prepared before.
     pub fn again(bed: &'a DoubtfulBed, target: Doubtful, tenant: TenantId, order: &OrderId, number: &str) -> Self {
         let scene = Scene { bed: &bed.bed, tenant };
         let customer = Customer { id: order.customer().to_string(), imsi: String::new() };
         Self { target, bed, scene, customer, number: number.to_owned(), event: Value::Null }
     }
 
-    /// The same with its write in trouble, once.
+    /// The same with trouble for its write, once.
     pub fn with(self, trouble: Action) -> Self {
         self.bed.sandbox(self.target).add_rule(Rule::once(self.target.write(&self.number), trouble));
         self
@@ -257,7 +256,7 @@ impl<'a> InDoubt<'a> {
         self.scene.submit(&self.event).await
     }
 
-    /// How often it had its effect.
+    /// How often it took effect.
     pub fn effects(&self) -> usize {
         let log = self.bed.sandbox(self.target).log();
         match self.target {
@@ -271,13 +270,13 @@ impl<'a> InDoubt<'a> {
         }
     }
 
-    /// The requests that were to have it.
+    /// The requests for its effect.
     pub fn requests(&self) -> Vec<Received> {
         let is_write = |request: &Received| request.method != "GET" && request.body.contains(&self.number);
         self.bed.sandbox(self.target).received().into_iter().filter(is_write).collect()
     }
 
-    /// Waits until the order is over or held: its state, with the code of what is held.
+    /// Waits until the order has ended or is held. Returns its state, with the code if it is held.
     pub async fn end(&self, order: &OrderId) -> String {
         until(format!("the end of {order} at {:?}", self.target), || async {
             let shown = self.scene.order(order).await?;

@@ -1,4 +1,4 @@
-//! Nobody should terminate an entity; somebody will.
+//! Operators must not terminate entities, but some will.
 
 use crate::command::done;
 use crate::events::{assigned, unassigned};

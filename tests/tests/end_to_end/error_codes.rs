@@ -1,29 +1,23 @@
-//! The catalogue of errors is the only place where a code is written.
+//! The catalogue of errors is the only place in which a code is written.
 //!
-//! The types see to it: `Fault`, `Problem`, `Rejection`, `Refusal` and the faults of catalogs and adapter files take an
-//! `ErrorCode`, and the `ReasonCode` of outcomes and states is made of one, or of what a target said. What types cannot see
-//! is looked for here: views and journals are texts.
+//! The types enforce this: `Fault`, `Problem`, `Rejection`, `Refusal` and the faults of catalogs and adapter files take an `ErrorCode`,
+//! and the `ReasonCode` of outcomes and states is made from one, or from a target's answer. These tests check what types cannot: views
+//! and journals are texts.
 
 use std::path::{Path, PathBuf};
 
 use interlock_domain::error_code::ErrorCode;
 
-/// Where sources are; the sandbox targets are left out, since what they answer are codes of an outside system.
-const ROOMS: [&str; 6] = [
-    "coordinator/domain/src",
-    "coordinator/client/src",
-    "coordinator/src",
-    "workflows/src",
-    "activities/src",
-    "adapters/src",
-];
+/// The source folders, in addition to the crates below `coordinator/`. The sandbox targets are left out, since their codes are those
+/// of an outside system.
+const ROOMS: [&str; 4] = ["coordinator/src", "workflows/src", "activities/src", "adapters/src"];
 const OUTSIDE_SYSTEMS: &str = "adapters/src/sandbox";
 const CATALOGUE: &str = "coordinator/domain/src/error_code";
 
-/// How a code would be written by hand.
+/// The pattern of a code that is written by hand.
 const BY_HAND: [&str; 6] =
     ["code: \"", "code: Some(\"", "code = Some(\"", "code: String::from(\"", "of_target(\"", "of_target(format!(\""];
-/// What a target that gave no code said: made of the status, see the head of the reference page.
+/// Codes for targets that gave none, made from the status: see the head of the reference page.
 const OF_STATUS: &str = "of_target(format!(\"http_{";
 
 fn house() -> PathBuf {
@@ -34,6 +28,8 @@ fn sources() -> Vec<(PathBuf, String)> {
     let house = house();
     let mut found = Vec::new();
     let mut directories: Vec<PathBuf> = ROOMS.iter().map(|room| house.join(room)).collect();
+    let below = std::fs::read_dir(house.join("coordinator")).unwrap().map(|entry| entry.unwrap().path().join("src"));
+    directories.extend(below.filter(|directory| directory.is_dir()));
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(&directory).unwrap() {
             let path = entry.unwrap().path();
@@ -51,7 +47,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The lines that are neither tests nor comments. Unit tests stand at the end of a file or in a file of their own.
+/// The lines that are neither tests nor comments. Unit tests are at the end of a file or in a separate file.
 fn lines_of_production(path: &Path, text: &str) -> Vec<String> {
     let stems = path.components().filter_map(|part| part.as_os_str().to_str()).map(|part| part.trim_end_matches(".rs"));
     if stems.skip_while(|part| *part != "src").any(|part| part == "tests" || part.ends_with("_tests")) {
@@ -87,5 +83,5 @@ fn every_code_of_the_catalogue_can_be_met() {
         })
     };
     let never: Vec<&ErrorCode> = ErrorCode::ALL.iter().filter(|code| !is_used(code)).collect();
-    assert!(never.is_empty(), "nothing says these codes any more: {never:?}");
+    assert!(never.is_empty(), "these codes are no longer used: {never:?}");
 }

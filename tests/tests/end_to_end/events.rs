@@ -12,7 +12,7 @@ pub struct Customer {
     pub imsi: String,
 }
 
-/// An event of this type, without a time: it happened when it was accepted.
+/// An event of this type without a time: the time of its acceptance counts.
 pub fn event(event_type: &str, customer: &str, data: &Value) -> Value {
     json!({
         "specversion": "1.0",
@@ -25,7 +25,7 @@ pub fn event(event_type: &str, customer: &str, data: &Value) -> Value {
     })
 }
 
-/// The same event, as having happened so many milliseconds before a moment.
+/// The same event, with a time this many milliseconds before a moment.
 pub fn happened(mut event: Value, before_ms: i64, moment: chrono::DateTime<chrono::Utc>) -> Value {
     let at = moment - chrono::TimeDelta::milliseconds(before_ms);
     event["time"] = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true).into();
@@ -37,7 +37,7 @@ pub fn assigned(customer: &Customer, number: &str) -> Value {
     event("number.assigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
 }
 
-/// `customer` gives `number` up.
+/// `customer` releases `number`.
 pub fn unassigned(customer: &Customer, number: &str) -> Value {
     event("number.unassigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
 }
@@ -53,17 +53,17 @@ pub fn moved(from: &Customer, to: &Customer, number: &str) -> Value {
     event("number.moved", &from.id, &json!({"msisdn": number, "from": party(from), "to": party(to)}))
 }
 
-/// A change of `customer`'s service; nobody asks whether the SIM is its.
+/// A change of `customer`'s service. The SIM need not be known to belong to it.
 pub fn service_updated(customer: &Customer, settings: &Value) -> Value {
     event("line.updated", &customer.id, &json!({"imsi": customer.imsi, "settings": settings}))
 }
 
-/// `customer` leaves.
+/// `customer` terminates its contract.
 pub fn terminated(customer: &Customer) -> Value {
     event("customer.terminated", &customer.id, &json!({"imsi": customer.imsi}))
 }
 
-/// A text message to `number`, that needs no turn.
+/// A text message to `number`, which needs no turn.
 pub fn quota_exceeded(customer: &Customer, number: &str) -> Value {
     event("quota.exceeded", &customer.id, &json!({"msisdn": number, "kind": "data", "limit": 80}))
 }

@@ -1,4 +1,4 @@
-//! Finding orders and saying why they wait: by the gateway, and by the command as a person runs it.
+//! Finding orders and explaining why they wait: through the gateway, and with the command as a person runs it.
 
 use std::process::Output;
 use std::time::Instant;
@@ -27,7 +27,7 @@ async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Output {
     command.output().await.unwrap()
 }
 
-/// What it writes to stdout, where it ends well.
+/// Its stdout, if it succeeds.
 async fn said(scene: &Scene<'_>, arguments: &[&str]) -> String {
     let output = interlock(scene, arguments).await;
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -37,7 +37,7 @@ async fn said(scene: &Scene<'_>, arguments: &[&str]) -> String {
     text
 }
 
-/// What the gateway answers.
+/// The gateway's answer.
 async fn get(scene: &Scene<'_>, path: &str) -> (StatusCode, Value) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/v1/tenants/{}/{path}", scene.bed.platform.gateway_url(), scene.tenant);
@@ -45,7 +45,7 @@ async fn get(scene: &Scene<'_>, path: &str) -> (StatusCode, Value) {
     (answer.status(), answer.json().await.unwrap())
 }
 
-/// The chain in short, once it is as long and ends as it should: customer and what it waits for.
+/// The chain in short form, as soon as it is as long and ends as expected: each customer and what it waits for.
 async fn chain_that_ends(scene: &Scene<'_>, order: &OrderId, length: usize, end: &str) -> Value {
     until(format!("a chain of {length} links from {order} to '{end}'"), || async {
         let (status, why) = get(scene, &format!("orders/{order}/why")).await;
@@ -55,7 +55,7 @@ async fn chain_that_ends(scene: &Scene<'_>, order: &OrderId, length: usize, end:
     .await
 }
 
-/// Starts a customer's entity on a queue that nobody serves, as one that waits.
+/// Starts a waiting customer's entity on a queue that no worker serves.
 async fn start_where_nobody_serves(scene: &Scene<'_>, customer: &CustomerId) {
     let installation = &scene.bed.platform.installation;
     let route = installation.routing.customer(&scene.tenant, customer);
@@ -87,7 +87,7 @@ fn ids(orders: &Value) -> Vec<&str> {
     orders.as_array().unwrap().iter().map(|order| order["order_id"].as_str().unwrap()).collect()
 }
 
-/// A list has so many orders now.
+/// Waits until a list has this many orders.
 async fn has_as_many(scene: &Scene<'_>, query: &str, count: usize) {
     let (status, page) = get(scene, query).await;
     assert_eq!((status, ids(&page["orders"]).len()), (StatusCode::OK, count), "{query}: {page:#}");
@@ -108,12 +108,12 @@ async fn walked(scene: &Scene<'_>, query: &str, limit: usize) -> Vec<String> {
     walked
 }
 
-/// Refuses what fits, for good.
+/// Refuses matching requests permanently.
 fn refused() -> Action {
     Action::Refuse { status: 400, body: json!({"error": "not like this"}), retry_after_s: None }
 }
 
-/// Refuses what fits, for the moment.
+/// Refuses matching requests temporarily.
 fn unavailable() -> Action {
     Action::Refuse { status: 503, body: Value::Null, retry_after_s: None }
 }
@@ -125,7 +125,7 @@ fn a_hand_over_that_waits_is_explained_over_the_lease_and_its_holder_down_to_the
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
         scene.done(&assigned(&a1, &number)).await;
         let waits = scene.submit(&assigned(&a2, &number)).await;
-        // Nobody has said yet that A1 gives it up.
+        // A1 has not released it yet.
         let why = chain_that_ends(&scene, &waits, 2, "event").await;
         assert_eq!((&why["chain"][1]["customer_id"], &why["ring"]), (&json!(a1.id), &json!(false)));
         assert!(why["chain"][1]["next"].as_str().unwrap().contains("resource release msisdn/"), "{why:#}");
@@ -201,7 +201,7 @@ fn orders_that_wait_for_each_other_are_shown_as_a_ring() {
         scene.bed.hss.seed(&seeds).unwrap();
         scene.done(&activated(&a, &of_a)).await;
         scene.done(&activated(&b, &of_b)).await;
-        // A is to get B's SIM and keep its number; B is to get A's number and keep its SIM. Nobody gives anything up.
+        // A shall get B's SIM and keep its number; B shall get A's number and keep its SIM. Neither releases anything.
         let swap = json!({"old_imsi": a.imsi, "new_imsi": b.imsi, "msisdn": of_a});
         let swaps = scene.submit(&event("sim.swapped", &a.id, &swap)).await;
         let activates = scene.submit(&activated(&b, &of_a)).await;
@@ -226,7 +226,7 @@ fn orders_that_wait_for_each_other_are_shown_as_a_ring() {
 }
 
 #[test]
-fn a_held_order_is_found_by_its_state_and_target_and_says_how_it_is_mended() {
+fn a_held_order_is_found_by_its_state_and_target_and_says_how_to_fix_it() {
     run(async {
         let scene = Scene::on(shared().await);
         let (held, waiting, number) = (scene.customer("held"), scene.customer("waiting"), number());
@@ -289,7 +289,7 @@ fn a_list_is_walked_by_its_cursor_and_has_each_order_once() {
         for name in ["A", "B", "C"] {
             let customer = scene.customer(name);
             expected.push(scene.submit(&assigned(&customer, &number)).await);
-            // Events that one workflow task takes in at the same millisecond go by their order ids.
+            // Events that one workflow task receives in the same millisecond are ordered by their order ids.
             scene.is_waiting_for(&customer, &number).await;
             for level in 0..3 {
                 expected.push(scene.submit(&service_updated(&customer, &json!({"ue_ambr_dl": level}))).await);
@@ -297,7 +297,7 @@ fn a_list_is_walked_by_its_cursor_and_has_each_order_once() {
         }
         expected.sort();
         let expected: Vec<&str> = expected.iter().map(OrderId::as_str).collect();
-        // What needs no turn at the HSS (the CRM's part of the changes) is over before that.
+        // Everything that needs no turn at the HSS (the CRM's part of the changes) is done before that.
         let found = until("all of them in one page", || async {
             let (_, page) = get(&scene, "orders?limit=1000").await;
             let orders = page["orders"].as_array()?;
@@ -317,7 +317,7 @@ fn a_list_is_walked_by_its_cursor_and_has_each_order_once() {
 }
 
 #[test]
-fn a_list_that_cannot_be_meant_is_refused_with_a_code() {
+fn an_impossible_list_request_is_refused_with_a_code() {
     run(async {
         let scene = Scene::on(shared().await);
         for (query, code) in [
@@ -372,7 +372,7 @@ fn a_customer_that_does_not_answer_is_named_and_the_others_are_listed() {
     });
 }
 
-/// Pauses the target of orders that stand alone.
+/// Pauses the target of standalone orders.
 async fn pause_notify(scene: &Scene<'_>) {
     said(scene, &["target", "pause", "notify", "--reason", "new release"]).await;
     until("the target to be paused", || async {
@@ -381,14 +381,14 @@ async fn pause_notify(scene: &Scene<'_>) {
     .await;
 }
 
-/// Submits an event whose order stands alone, and says which that is.
+/// Submits an event with a standalone order. Returns the order.
 async fn submit_alone(scene: &Scene<'_>, customer: &Customer) -> OrderId {
     let taken = scene.bed.platform.submit(&scene.tenant, quota_exceeded(customer, &number())).await;
     assert_eq!((taken.status.as_str(), &taken.workflow_id), ("accepted", &None), "{taken:?}");
     taken.order_id.unwrap()
 }
 
-/// The orders of a list, sorted, once it has as many.
+/// The orders of a list, sorted, as soon as it has this many.
 async fn listed(scene: &Scene<'_>, query: &str, count: usize) -> Vec<String> {
     until(format!("{count} orders in {query}"), || async {
         let (status, page) = get(scene, query).await;
@@ -422,7 +422,7 @@ fn orders_that_stand_alone_are_listed_with_the_others_until_they_are_done() {
         assert_eq!(listed(&other_tenant, "orders", 1).await, [others.to_string()]);
         let (_, page) = get(&scene, "orders?target=notify&state=acknowledged").await;
         assert_eq!(page["next_cursor"], Value::Null, "{page:#}");
-        // The younger one comes first.
+        // Later orders come first.
         let listed_order = &page["orders"][0];
         assert_eq!((&listed_order["order_id"], &listed_order["stands_alone"]), (&json!(two), &json!(true)), "{page:#}");
         assert_eq!(listed_order["waiting_for"]["waits_for"], "target", "{page:#}");
@@ -447,7 +447,7 @@ fn orders_that_stand_alone_are_listed_with_the_others_until_they_are_done() {
         let (status, _) = get(&scene, &format!("orders?customer={}", never_seen.id)).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         let (status, _) = get(&other_tenant, &format!("orders/{two}")).await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "it is of another tenant");
+        assert_eq!(status, StatusCode::NOT_FOUND, "it belongs to another tenant");
 
         let of_waiting: Vec<String> = all.iter().filter(|id| id.starts_with(&waiting.id)).cloned().collect();
         let of_customer = format!("orders?limit=1&customer={}", waiting.id);
@@ -483,7 +483,7 @@ fn a_server_that_has_no_standalone_activities_lists_the_orders_of_entities() {
     });
 }
 
-/// How long it takes is told, and not judged: it depends on the machine.
+/// The duration is printed but not judged, since it depends on the machine.
 #[test]
 fn a_customer_with_a_thousand_open_orders_is_listed_completely_and_each_is_explained() {
     const ORDERS: usize = 1_000;

@@ -1,4 +1,4 @@
-//! The HTTP gateway, as a producer and a person see it.
+//! The HTTP gateway, from the view of a producer and of a person.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl<'a> Producer<'a> {
         self.http.get(self.url(path)).send().await.unwrap()
     }
 
-    /// What is shown there, once it is.
+    /// The body at this path, as soon as it is available.
     async fn shown(&self, path: &str) -> Value {
         until(format!("an answer to GET {path}"), || async {
             let answer = self.get(path).await;
@@ -57,7 +57,7 @@ async fn accepted(answer: Response) -> Vec<Value> {
     body["results"].as_array().unwrap().clone()
 }
 
-/// The code of a problem, once it is one in form.
+/// The code of a problem, after a check of its form.
 async fn problem(answer: Response, status: StatusCode) -> String {
     assert_eq!(answer.status(), status);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
@@ -131,7 +131,7 @@ fn a_duplicate_is_accepted_as_the_same_order_and_changes_nothing() {
 }
 
 #[test]
-fn what_cannot_be_an_event_is_refused_with_a_problem() {
+fn an_invalid_event_is_refused_with_a_problem() {
     run(async {
         let producer = Producer::on(shared().await);
         let customer = producer.scene.customer("A");
@@ -147,11 +147,11 @@ fn what_cannot_be_an_event_is_refused_with_a_problem() {
 
         let large = event("number.assigned", &customer.id, &json!({"filler": "x".repeat(17 * 1024)}));
         assert_eq!(problem(producer.send(&large).await, StatusCode::PAYLOAD_TOO_LARGE).await, "event_too_large");
-        // No more than the one byte too many: whoever sends on may be cut off before the answer.
+        // Only the one byte too many: a client that sends more may be cut off before the answer.
         let endless = send(&" ".repeat(4 * 1024 * 1024 + 1)).await;
         assert_eq!(problem(endless, StatusCode::PAYLOAD_TOO_LARGE).await, "event_too_large");
 
-        // It is an event, and the catalog does not take it: its own result says so.
+        // It is a valid event that the catalog rejects, so its own result says so.
         let stolen = event("number.stolen", &customer.id, &json!({}));
         let results = accepted(producer.send(&stolen).await).await;
         assert_eq!((&results[0]["status"], &results[0]["code"]), (&json!("rejected"), &json!("unknown_event_type")));
@@ -196,7 +196,7 @@ fn customers_numbers_and_orders_are_shown() {
 }
 
 #[test]
-fn what_was_never_seen_is_not_found_and_what_is_no_id_is_a_bad_request() {
+fn an_unknown_id_is_not_found_and_an_invalid_id_is_a_bad_request() {
     run(async {
         let producer = Producer::on(shared().await);
         let customer = producer.scene.customer("A");
@@ -214,7 +214,7 @@ fn what_was_never_seen_is_not_found_and_what_is_no_id_is_a_bad_request() {
 }
 
 #[test]
-fn without_a_worker_events_are_accepted_and_questions_are_answered_no_worker_and_without_temporal_nothing_is() {
+fn without_a_worker_only_events_are_accepted_and_without_temporal_nothing_is() {
     run(async {
         let mut bed = Testbed::start("no-worker", Wanted { no_workers: true, ..Wanted::default() }).await;
         {

@@ -6,10 +6,10 @@ use crate::events::{Customer, assigned, moved, unassigned};
 use crate::scene::{Scene, number, write_that_assigns, write_that_begins_to_assign, write_that_releases};
 use crate::testbed::{Testbed, run, shared};
 
-/// How slow the HSS is where it is slow.
+/// The latency of the HSS in tests with a slow HSS.
 const SLOW: Action = Action::Delay { ms: 400 };
 
-/// A customer that has a number, another one that is to get it, and an HSS that is slow to let it go.
+/// A customer that has a number, another one that shall get it, and an HSS that is slow to release it.
 async fn a1_has_it(bed: &Testbed) -> (Scene<'_>, Customer, Customer, String) {
     let scene = Scene::on(bed);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
@@ -57,8 +57,8 @@ fn a2_is_registered_only_after_a1_is_deregistered_when_both_events_come_at_once(
     });
 }
 
-/// Two customers want a free number at once, and the HSS is slow to write. Says who got it when nobody had it, and
-/// leaves the judging to the caller.
+/// Two customers want a free number at once, and the HSS is slow to write. Returns who got it first, and leaves the checks to the
+/// caller.
 pub async fn two_want_it_at_once(bed: &Testbed) -> (Scene<'_>, [Customer; 2], String) {
     let scene = Scene::on(bed);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
@@ -151,7 +151,7 @@ fn a_duplicate_event_changes_nothing() {
             (scene.customer_state(&a1).await["counts"]["duplicates"] == 2).then_some(())
         })
         .await;
-        // What comes next is what the entity does next: nothing of a duplicate is under way any more.
+        // What the entity does next shows that it has no work for the duplicate.
         scene.done(&unassigned(&a1, &number)).await;
         assert_eq!(scene.registrations(&number), [format!("{}+", a1.imsi), format!("{}-", a1.imsi)]);
         let crm = crate::applied_log::of_account(&scene.bed.crm.log(), &a1.id);

@@ -1,13 +1,13 @@
-//! Recorded histories: what entities did on a real server, path by path and release by release, replays with this build. A
-//! build whose commands differ from what was recorded would wedge the entities that live.
+//! Recorded histories, which entities made on a real server, for each path and each release: this build must be able to replay them. A
+//! build whose commands differ from the recorded ones would block the existing entities.
 //!
-//! They are in `tests/histories/RELEASE/`. Those of a release are recorded once, when it is made, and never again:
+//! They are in `tests/histories/RELEASE/`. The histories of a release are recorded once, when the release is made, and never again:
 //!
 //! ```text
 //! INTERLOCK_RECORD_HISTORIES=1 cargo test -p interlock-tests --test end_to_end histories::record
 //! ```
 //!
-//! Paths that no release has yet are recorded beforehand, until the release is made:
+//! Paths that no release has yet are recorded in advance, until the release is made:
 //!
 //! ```text
 //! INTERLOCK_RECORD_NEXT_HISTORIES=1 cargo test -p interlock-tests --test end_to_end histories::record
@@ -30,7 +30,7 @@ use self::corpus::{NEXT_RELEASE, RELEASE, Recorded, all, is_next_to_be_recorded,
 use self::recorder::Recorder;
 use crate::testbed::run;
 
-/// What is recorded of each release.
+/// The paths that are recorded for each release.
 const PATHS: [&str; 30] = [
     "handed-over.giving",
     "handed-over.receiving",
@@ -64,7 +64,7 @@ const PATHS: [&str; 30] = [
     "target-down.target",
 ];
 
-/// What is recorded before the next release is made.
+/// The paths that are recorded before the next release.
 const NEXT_PATHS: [&str; 2] = ["reset.customer", "reset.number"];
 
 fn replayer() -> WorkflowReplayer {
@@ -80,7 +80,7 @@ fn replayer() -> WorkflowReplayer {
     WorkflowReplayer::new(options.build()).unwrap()
 }
 
-/// Why histories do not replay, by name.
+/// Why histories cannot be replayed, by name.
 async fn faults(histories: &[Recorded]) -> Vec<String> {
     let replayed = histories.iter().map(|recorded| WorkflowHistory::from(recorded.history.clone()));
     let results = replayer().replay_workflows(replayed).await.unwrap();
@@ -125,7 +125,7 @@ fn a_shell_whose_commands_are_others_than_recorded_does_not_replay() {
                     changed += 1;
                 }
                 Some(Attributes::MarkerRecordedEventAttributes(marker)) => {
-                    // The local activity of a resource: what was recorded is not what the shell begins.
+                    // The local activity of a resource: the recorded one is not the one that the shell starts.
                     marker.marker_name.push_str("_of_another_build");
                     changed += 1;
                 }
@@ -138,7 +138,7 @@ fn a_shell_whose_commands_are_others_than_recorded_does_not_replay() {
     });
 }
 
-/// Records the histories of this release, where it is asked for.
+/// Records the histories of this release, if this is requested.
 #[test]
 fn record() {
     if !is_to_be_recorded() {
@@ -152,7 +152,7 @@ fn record() {
     });
 }
 
-/// Records what no release has yet, where it is asked for.
+/// Records the paths that no release has yet, if this is requested.
 #[test]
 fn record_next() {
     if !is_next_to_be_recorded() {

@@ -1,8 +1,8 @@
-//! What an order costs in history events, customer and resource entities together, entities existing already, search
-//! attributes left out: the figures of the design, held. An entity that comes to wait, or has nothing open any more, tells
-//! lists so by a search attribute: one event each time.
+//! The cost of an order in history events: customer and resource entities together, with existing entities, without search attributes.
+//! The test holds the figures of the design. An entity that begins to wait, or that has nothing open any more, sets a search attribute:
+//! one event each time.
 //!
-//! Nobody is asked anything meanwhile: a question that meets a workflow task under way costs one more.
+//! The test sends no queries meanwhile: a query during a workflow task costs one more event.
 
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
@@ -35,7 +35,7 @@ impl<'a> Entities<'a> {
         Self { scene, counted }
     }
 
-    /// How many events each has; none while one of them has something to do.
+    /// The number of events of each. `None` while one of them has something to do.
     async fn lengths_at_rest(&self) -> Option<Vec<i64>> {
         let mut lengths = Vec::new();
         for (_, entity) in &self.counted {
@@ -44,8 +44,8 @@ impl<'a> Entities<'a> {
         Some(lengths)
     }
 
-    /// Waits until all of them are at rest, twice with the same lengths: while one of them looked at rest, another may have
-    /// sent it something.
+    /// Waits until all of them are idle, twice with the same lengths: while one of them looked idle, another may have sent it
+    /// something.
     async fn settled(&self) -> Vec<i64> {
         until("entities at rest", || async {
             let lengths = self.lengths_at_rest().await?;
@@ -54,7 +54,7 @@ impl<'a> Entities<'a> {
         .await
     }
 
-    /// How many events these events add, each taken in when all is at rest.
+    /// How many history events these events add, each submitted when all entities are idle.
     async fn cost_of(&self, what: &str, events: &[Value]) -> usize {
         let before = self.settled().await;
         for event in events {

@@ -1,4 +1,4 @@
-//! What no producer should send ends as one rejected event with a reason, and the entity goes on.
+//! Invalid input from producers ends as one rejected event with a reason, and the entity continues.
 
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
@@ -9,7 +9,7 @@ use crate::temporal_calls::{RawEntity, failed_tasks, json_payload, payload};
 use crate::testbed::{run, shared};
 use crate::waiting::until;
 
-/// The codes of what was rejected, in order.
+/// The codes of the rejected events, in order.
 async fn rejections(scene: &Scene<'_>, customer: &Customer) -> Vec<String> {
     let state = scene.customer_state(customer).await;
     let journal = state["journal"].as_array().unwrap().iter();
@@ -25,7 +25,7 @@ async fn until_rejected(scene: &Scene<'_>, customer: &Customer, expected: &[&str
     assert_eq!(rejections(scene, customer).await, expected);
 }
 
-/// It does what it is there for, and no workflow task ever failed.
+/// Checks that the entity does its work, and that no workflow task ever failed.
 async fn goes_on(scene: &Scene<'_>, customer: &Customer, entities: &[&RawEntity]) {
     let number = number();
     scene.done(&assigned(customer, &number)).await;
@@ -42,7 +42,7 @@ fn with(mut event: Value, key: &str, value: Value) -> Value {
 }
 
 #[test]
-fn an_event_that_is_none_is_rejected_and_the_entity_goes_on() {
+fn an_invalid_event_is_rejected_and_the_entity_continues() {
     run(async {
         let scene = Scene::on(shared().await);
         let customer = scene.customer("A");
@@ -87,7 +87,7 @@ fn an_event_that_is_none_is_rejected_and_the_entity_goes_on() {
 }
 
 #[test]
-fn an_event_that_the_catalog_does_not_take_is_rejected_and_the_entity_goes_on() {
+fn an_event_that_the_catalog_rejects_is_rejected_and_the_entity_continues() {
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, other) = (scene.customer("A"), scene.customer("B"));
@@ -116,7 +116,7 @@ fn an_event_that_the_catalog_does_not_take_is_rejected_and_the_entity_goes_on() 
             expected.push(code);
             until_rejected(&scene, &customer, &expected).await;
         }
-        // Somebody else's event at this entity.
+        // An event of another customer at this entity.
         entity.signal("submit", vec![json_payload(quota_exceeded(&other, &number()).to_string())]).await;
         expected.push("wrong_subject");
         until_rejected(&scene, &customer, &expected).await;
@@ -125,7 +125,7 @@ fn an_event_that_the_catalog_does_not_take_is_rejected_and_the_entity_goes_on() 
 }
 
 #[test]
-fn a_signal_that_nobody_knows_and_a_message_that_nobody_can_read_wedge_neither_customer_nor_number() {
+fn unknown_signals_and_unreadable_messages_block_neither_customer_nor_number() {
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, number) = (scene.customer("A"), number());
@@ -134,7 +134,7 @@ fn a_signal_that_nobody_knows_and_a_message_that_nobody_can_read_wedge_neither_c
         let resource = scene.number_entity(&number);
         for entity in [&entity, &resource] {
             entity.signal("no_such_signal", vec![json_payload("{}")]).await;
-            // The server may refuse these itself, which is as good.
+            // The server may reject these itself, which is also fine.
             for signal in ["", "__temporal_nonsense"] {
                 drop(entity.try_to_signal(signal, vec![json_payload("{}")]).await);
             }
@@ -145,7 +145,7 @@ fn a_signal_that_nobody_knows_and_a_message_that_nobody_can_read_wedge_neither_c
             resource.signal("claim", vec![poison.clone()]).await;
             resource.signal("from_customer", vec![poison]).await;
         }
-        // A grant of what nobody asked for, by somebody who is no resource.
+        // A grant that the customer did not request, from a sender that is not a resource.
         let forged = json!({"v": 1, "message": {
             "resource": format!("msisdn/{}", self::number()), "incarnation": 1,
             "notice": {"kind": "lease_granted", "ticket": "00000000-0000-0000-0000-000000000000", "epoch": 1}}});

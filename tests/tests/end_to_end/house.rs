@@ -1,4 +1,4 @@
-//! The rooms of the house, and the doors between them: arrows run one way.
+//! The crates of the workspace, and their dependencies: these go in one direction only.
 
 mod modules;
 
@@ -6,44 +6,123 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
 
-/// Each room, and what it may use of the house.
-const MAY_USE: [(&str, &[&str]); 9] = [
+/// Each crate, and the crates of the workspace that it may use.
+const MAY_USE: [(&str, &[&str]); 18] = [
     ("interlock-domain", &[]),
     ("interlock-workflows", &["interlock-domain"]),
     ("interlock-adapters", &["interlock-domain"]),
     ("interlock-client", &["interlock-domain", "interlock-workflows"]),
     ("interlock-activities", &["interlock-adapters", "interlock-client", "interlock-domain", "interlock-workflows"]),
+    ("interlock-fault", &["interlock-domain"]),
+    ("interlock-settings", &["interlock-adapters", "interlock-domain", "interlock-fault"]),
     (
-        "interlock-coordinator",
-        &["interlock-activities", "interlock-adapters", "interlock-client", "interlock-domain", "interlock-workflows"],
+        "interlock-embedded-server",
+        &["interlock-adapters", "interlock-domain", "interlock-fault", "interlock-workflows"],
     ),
-    ("interlock-model", &["interlock-domain"]),
-    // The domain of the previous build, and a test beside it.
-    ("interlock-previous", &["interlock-domain", "interlock-model"]),
+    ("interlock-observability", &["interlock-adapters", "interlock-domain", "interlock-fault", "interlock-settings"]),
+    ("interlock-http-service", &["interlock-adapters", "interlock-domain", "interlock-fault", "interlock-settings"]),
+    ("interlock-connection", &["interlock-client", "interlock-domain", "interlock-fault", "interlock-settings"]),
     (
-        "interlock-tests",
+        "interlock-operations",
+        &[
+            "interlock-adapters",
+            "interlock-client",
+            "interlock-connection",
+            "interlock-domain",
+            "interlock-fault",
+            "interlock-observability",
+            "interlock-settings",
+            "interlock-workflows",
+        ],
+    ),
+    (
+        "interlock-worker-pools",
         &[
             "interlock-activities",
             "interlock-adapters",
             "interlock-client",
+            "interlock-connection",
+            "interlock-domain",
+            "interlock-fault",
+            "interlock-observability",
+            "interlock-operations",
+            "interlock-settings",
+            "interlock-workflows",
+        ],
+    ),
+    (
+        "interlock-gateway",
+        &[
+            "interlock-adapters",
+            "interlock-connection",
+            "interlock-domain",
+            "interlock-fault",
+            "interlock-http-service",
+            "interlock-observability",
+            "interlock-operations",
+            "interlock-settings",
+        ],
+    ),
+    // The command line; `client` and `workflows` only in its tests.
+    (
+        "interlock-coordinator",
+        &[
+            "interlock-adapters",
+            "interlock-client",
+            "interlock-connection",
+            "interlock-domain",
+            "interlock-embedded-server",
+            "interlock-fault",
+            "interlock-gateway",
+            "interlock-http-service",
+            "interlock-observability",
+            "interlock-operations",
+            "interlock-settings",
+            "interlock-worker-pools",
+            "interlock-workflows",
+        ],
+    ),
+    ("interlock-model", &["interlock-domain"]),
+    // The domain of the previous build, with a test next to it.
+    ("interlock-previous", &["interlock-domain", "interlock-model"]),
+    (
+        "interlock-tests",
+        &[
+            "interlock-adapters",
+            "interlock-connection",
             "interlock-coordinator",
             "interlock-domain",
-            "interlock-model",
+            "interlock-embedded-server",
+            "interlock-http-service",
+            "interlock-observability",
+            "interlock-operations",
+            "interlock-settings",
+            "interlock-worker-pools",
             "interlock-workflows",
         ],
     ),
 ];
 
-/// What of the world outside a room has no use for, by the beginning of the name.
-const HAS_NO_USE_FOR: [(&str, &[&str]); 5] = [
+/// The external dependencies that a crate must not have, by the beginning of their names.
+const HAS_NO_USE_FOR: [(&str, &[&str]); 11] = [
     // No clock, no I/O, no Temporal.
     ("interlock-domain", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic", "rand", "fastrand"]),
     // Neither the SDK's worker side nor an HTTP client.
     ("interlock-workflows", &["temporalio-sdk", "temporalio-client", "tokio", "reqwest", "hyper", "axum", "tonic"]),
-    // Whoever produces events needs no worker and no HTTP.
+    // A producer of events needs neither a worker nor HTTP.
     ("interlock-client", &["temporalio-sdk", "reqwest", "hyper", "axum"]),
-    // Knows nothing of Temporal.
+    // It does not depend on Temporal.
     ("interlock-adapters", &["temporalio", "tonic"]),
+    // Words only.
+    ("interlock-fault", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic", "clap"]),
+    // They are read and checked; nothing is connected to.
+    ("interlock-settings", &["temporalio", "tokio", "reqwest", "hyper", "axum", "tonic"]),
+    // It serves whatever router it is given.
+    ("interlock-http-service", &["temporalio", "tonic", "clap"]),
+    ("interlock-connection", &["temporalio-sdk", "reqwest", "hyper", "axum"]),
+    // Neither HTTP nor the command line: those are for whoever asks.
+    ("interlock-operations", &["hyper", "axum", "clap"]),
+    ("interlock-gateway", &["temporalio-sdk", "clap"]),
     ("interlock-model", &["temporalio", "tokio", "reqwest"]),
 ];
 
@@ -60,14 +139,14 @@ fn uses(package: &Package, kinds: &[DependencyKind]) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_rooms_of_the_house_are_those_of_the_design() {
+fn the_crates_are_those_of_the_design() {
     let expected: BTreeSet<&str> = MAY_USE.iter().map(|(room, _)| *room).collect();
     let rooms = rooms();
     assert_eq!(rooms.keys().map(String::as_str).collect::<BTreeSet<_>>(), expected);
 }
 
 #[test]
-fn a_room_uses_only_rooms_below_it() {
+fn a_crate_uses_only_crates_below_it() {
     let rooms = rooms();
     for (room, may_use) in MAY_USE {
         let all = [DependencyKind::Normal, DependencyKind::Build, DependencyKind::Development];
@@ -78,7 +157,7 @@ fn a_room_uses_only_rooms_below_it() {
 }
 
 #[test]
-fn a_room_has_nothing_of_the_world_outside_that_it_has_no_use_for() {
+fn a_crate_has_none_of_the_external_dependencies_that_it_must_not_have() {
     let rooms = rooms();
     for (room, forbidden) in HAS_NO_USE_FOR {
         for used in uses(&rooms[room], &[DependencyKind::Normal, DependencyKind::Build]) {
@@ -88,7 +167,7 @@ fn a_room_has_nothing_of_the_world_outside_that_it_has_no_use_for() {
 }
 
 #[test]
-fn the_table_of_rooms_itself_has_no_ring() {
+fn the_table_of_crates_itself_has_no_cycle() {
     let may_use: BTreeMap<&str, &[&str]> = MAY_USE.into();
     for (room, below) in MAY_USE {
         for other in below {

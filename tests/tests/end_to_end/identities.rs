@@ -1,4 +1,4 @@
-//! What confirms a release: the HSS has the number for nobody, whatever identity the event named.
+//! The confirmation of a release: the HSS has the number registered to no party, whatever identity the event named.
 
 use interlock_adapters::sandbox::Seed;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn swapped(old: &Customer, new_imsi: &str, number: &str) -> Value {
     event("sim.swapped", &old.id, &data)
 }
 
-/// The line of a number's history that says how its lease came back.
+/// The line of a number's history about the return of its lease.
 async fn released(scene: &Scene<'_>, number: &str) -> Value {
     let state = scene.number_state(number).await.unwrap();
     let history = state["history"].as_array().unwrap();

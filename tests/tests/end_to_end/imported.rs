@@ -1,11 +1,11 @@
-//! The day on which Interlock is switched on: a list says who has what.
+//! The introduction of Interlock: a list of the present holders is imported.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use interlock_adapters::sandbox::Seed;
-use interlock_coordinator::worker_pool::Workload;
+use interlock_worker_pools::Workload;
 use interlock_workflows::{ResourceImport, names};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -19,10 +19,10 @@ use crate::temporal_calls::{RawEntity, event_types};
 use crate::testbed::{SettingsChange, Testbed, Wanted, run, shared};
 use crate::waiting::{until, until_within};
 
-/// How long an import may take until it is somewhere, on a busy machine.
+/// The time limit until an import has reached some point, on a busy machine.
 const LIMIT: Duration = Duration::from_mins(10);
 
-/// How many lines the large list has; more where somebody has the time (`INTERLOCK_IMPORT_LINES=25000`).
+/// The number of lines of the large list. `INTERLOCK_IMPORT_LINES=25000` makes it longer.
 fn lines() -> usize {
     std::env::var("INTERLOCK_IMPORT_LINES").ok().and_then(|lines| lines.parse().ok()).unwrap_or(600)
 }
@@ -42,7 +42,7 @@ async fn import(scene: &Scene<'_>, list: &Path, more: &[&str]) -> Said {
     interlock(scene, &arguments).await
 }
 
-/// What was said of single lines, and of all.
+/// The reports about single lines, and the total.
 fn told(said: &Said) -> (Vec<(u64, String)>, Value) {
     let mut lines: Vec<Value> = said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let summary = lines.pop().unwrap();
@@ -54,13 +54,13 @@ fn counts(summary: &Value) -> [u64; 4] {
     ["seeded", "unchanged", "conflicts", "bad"].map(|name| summary[name].as_u64().unwrap())
 }
 
-/// The customers of the large list have ten numbers each.
+/// The large list has ten numbers for each customer.
 fn line_of(index: usize) -> String {
     format!("msisdn,4477{index:08},bulk-{}", index / 10)
 }
 
 #[test]
-fn an_import_goes_on_where_it_was_when_worker_and_command_are_killed() {
+fn an_import_continues_where_it_was_after_worker_and_command_are_killed() {
     run(async {
         let wanted = Wanted { worker_processes: Some(vec![Workload::All]), ..Wanted::default() };
         let mut bed = Testbed::start("import-killed", wanted).await;
@@ -74,7 +74,7 @@ fn an_import_goes_on_where_it_was_when_worker_and_command_are_killed() {
             let in_parts = ["--lines-per-part", &per_part];
             let importing = import(&scene, list.path(), &in_parts);
             let resource = scene.number_entity(&format!("4477{:08}", total / 2));
-            // In the middle of the second part: the future, and with it the command, is dropped there.
+            // In the middle of the second part: the future is dropped there, and with it the command.
             let halfway =
                 until_within(LIMIT, "the middle of the import", || async { resource.exists().await.then_some(()) });
             tokio::select! {
@@ -100,22 +100,22 @@ fn an_import_goes_on_where_it_was_when_worker_and_command_are_killed() {
                 assert_eq!(holder, Some(format!("bulk-{}", index / 10)));
             }
             let again = import(&scene, list.path(), &["--lines-per-part", &per_part]).await;
-            assert_eq!(counts(&told(&again).1), [0, total as u64, 0, 0], "the same holder again is no change");
+            assert_eq!(counts(&told(&again).1), [0, total as u64, 0, 0], "the same holder again must change nothing");
         }
         bed.stop().await;
     });
 }
 
-/// How long a worker that drains may take until it is gone: lines under way are waited for.
+/// The time limit of a draining worker, which waits for lines in flight.
 const GONE_LIMIT: Duration = Duration::from_secs(30);
-/// Lines of the one part in whose middle a worker is told to stop.
+/// The number of lines of the single part in whose middle a worker is stopped.
 const LONG_PART: usize = 3_000;
 
 #[test]
-fn a_worker_that_is_told_to_stop_leaves_the_rest_of_a_part_to_another_one() {
+fn a_worker_that_is_stopped_leaves_the_rest_of_a_part_to_another_one() {
     run(async {
         let drain_soon: SettingsChange = Box::new(|settings| settings.workers.drain = Duration::from_secs(1));
-        // Those that answer the lines go on.
+        // The workers that answer the lines continue.
         let processes = Some(vec![Workload::Jobs, Workload::Entity, Workload::Resource]);
         let wanted = Wanted { worker_processes: processes, settings: Some(drain_soon), ..Wanted::default() };
         let mut bed = Testbed::start("import-drained", wanted).await;
@@ -133,12 +133,12 @@ fn a_worker_that_is_told_to_stop_leaves_the_rest_of_a_part_to_another_one() {
                 said = importing => panic!("it was too fast: {}", said.stdout),
                 () = begun => {}
             }
-            // It drains for a second, and ends then: it does not tell the rest.
+            // It drains for a second and then ends, without sending the rest.
             first.ask_to_drain().unwrap();
             let ended = tokio::time::timeout(GONE_LIMIT, first.ended()).await.expect("it ends within its grace period");
             assert!(ended.unwrap().success());
             let last = scene.number_entity(&format!("4477{:08}", LONG_PART - 1));
-            assert!(!last.exists().await, "it went on to the end of the part");
+            assert!(!last.exists().await, "it continued to the end of the part");
         }
         bed.platform.start_worker_process(Workload::Jobs).await.unwrap();
         {
@@ -146,21 +146,21 @@ fn a_worker_that_is_told_to_stop_leaves_the_rest_of_a_part_to_another_one() {
             let said = import(&scene, list.path(), &[]).await;
             let (problems, summary) = told(&said);
             assert_eq!((said.code, problems), (0, vec![]), "{}", said.stderr);
-            assert_eq!(counts(&summary), [LONG_PART as u64, 0, 0, 0], "each line was told once: {summary}");
+            assert_eq!(counts(&summary), [LONG_PART as u64, 0, 0, 0], "each line must be sent once: {summary}");
         }
         bed.stop().await;
     });
 }
 
 #[test]
-fn an_import_whose_command_does_not_come_back_ends_and_the_same_list_begins_anew() {
+fn an_import_whose_command_does_not_return_ends_and_the_same_list_can_start_again() {
     run(async {
         let scene = Scene::on(shared().await);
         let installation = &scene.bed.platform.installation;
         let mut import = installation.entities.tenant(&scene.tenant);
         import.route = installation.routing.import(&scene.tenant, "abandoned");
         import.start.entity_id = "import/abandoned".to_owned();
-        // As the command begins it, which waits for a week.
+        // In the same way as the command starts it, which waits for a week.
         let begins = json!({ "gives_up_after_ms": 1_000 });
         for round in ["first", "second"] {
             let standing: Value =
@@ -203,7 +203,7 @@ fn another_holder_is_a_conflict_and_bad_lines_do_not_stop_the_others() {
 }
 
 #[test]
-fn a_dry_run_changes_nothing_and_says_what_would_become_of_each_line() {
+fn a_dry_run_changes_nothing_and_reports_what_each_line_would_do() {
     run(async {
         let scene = Scene::on(shared().await);
         let (held, free) = (number(), number());
@@ -219,7 +219,7 @@ fn a_dry_run_changes_nothing_and_says_what_would_become_of_each_line() {
 }
 
 #[test]
-fn an_imported_number_is_released_at_the_hss_and_goes_to_whoever_waits() {
+fn an_imported_number_is_released_at_the_hss_and_goes_to_the_waiting_customer() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a, b, number) = (Scene::newcomer("A"), scene.customer("B"), number());
@@ -237,12 +237,12 @@ fn an_imported_number_is_released_at_the_hss_and_goes_to_whoever_waits() {
         scene.is_waiting_for(&b, &number).await;
         let released = scene.submit(&unassigned(&a, &number)).await;
         scene.completed(&[released, waits]).await;
-        // The first is of the day before.
+        // The first event is from the day before.
         let expected = [format!("{}+", a.imsi), format!("{}-", a.imsi), format!("{}+", b.imsi)];
         assert_eq!(scene.registrations(&number), expected);
         assert_eq!(scene.holder(&number).await, Some(b.id.clone()));
 
-        // The list is an old story by now.
+        // The list is outdated by now.
         let old = import(&scene, list([format!("msisdn,{number},{}", a.id), String::new()]).path(), &[]).await;
         assert_eq!(told(&old).0, [(2, "lease_held".to_owned())]);
     });

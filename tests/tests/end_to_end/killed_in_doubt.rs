@@ -1,12 +1,12 @@
-//! A provisioning worker dies (kill -9) between the effect and its report, and another one dies while it waits until nothing can
-//! land any more: what becomes of the step is what the target's row in the README's table says.
+//! A provisioning worker dies (kill -9) between an effect and its report, and another worker dies while it waits until the earlier
+//! request can no longer take effect. The result of the step is what the target's row in the README's table says.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use interlock_adapters::sandbox::Action;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_worker_pools::Workload;
 use temporalio_common::protos::temporal::api::enums::v1::{PendingActivityState, TimeoutType};
 use temporalio_common::protos::temporal::api::failure::v1::failure::FailureInfo;
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
@@ -16,11 +16,11 @@ use crate::doubtful_targets::{ALL, Doubtful, DoubtfulBed, InDoubt};
 use crate::testbed::run;
 use crate::waiting::{until, until_true};
 
-/// How long an attempt may take: time enough to see its effect and to kill its worker before it gives up.
+/// The attempt time-out: long enough to see the effect of an attempt and to kill its worker before it times out.
 const ATTEMPT_TIMEOUT: &str = "8s";
-/// Longer than any attempt: a request ends with its attempt.
+/// Longer than any attempt, so that a request ends with its attempt.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// The targets at which an attempt waits before it goes on, when nobody knows what the one before it did.
+/// The targets at which an attempt waits before it continues, if the effect of the previous attempt is unknown.
 const WAITING_OUT: [Doubtful; 6] = [
     Doubtful::Hss,
     Doubtful::Crm,
@@ -30,17 +30,17 @@ const WAITING_OUT: [Doubtful; 6] = [
     Doubtful::Declared,
 ];
 
-/// What was left when all was over.
+/// The final state.
 struct Aftermath {
-    /// For each target, how an order ended whose worker died once, between effect and report, and how often it had its effect.
+    /// For each target, how an order ended whose worker died once, between the effect and the report, and how often it took effect.
     once: Vec<(Doubtful, String, usize)>,
-    /// The same where the next worker died too, while it waited.
+    /// The same if the next worker also died while it waited.
     twice: Vec<(Doubtful, String, usize)>,
     /// Why the attempt ended whose worker died.
     noticed_by: Vec<TimeoutType>,
 }
 
-/// The workers are killed once, for all tests that look at what became of the steps that they were in.
+/// The workers are killed once, for all tests that check the results of the affected steps.
 async fn aftermath() -> &'static Aftermath {
     static AFTERMATH: OnceCell<Aftermath> = OnceCell::const_new();
     AFTERMATH.get_or_init(|| Box::pin(kill_workers())).await
@@ -63,7 +63,7 @@ async fn kill_workers() -> Aftermath {
     Aftermath { once, twice, noticed_by }
 }
 
-/// An order whose request had its effect, and whose worker waits for the answer; enough to find it again.
+/// An order whose request took effect while its worker waits for the answer, with enough data to find it again.
 struct Begun {
     target: Doubtful,
     tenant: TenantId,
@@ -71,7 +71,7 @@ struct Begun {
     number: String,
 }
 
-/// Begins an order at each of the targets; the answer to its request is lost.
+/// Starts an order at each of the targets. The answer to its request is lost.
 async fn begin(bed: &DoubtfulBed, targets: &[Doubtful]) -> Vec<Begun> {
     let mut begun = Vec::new();
     for target in targets {
@@ -101,8 +101,7 @@ async fn kill_provisioning(bed: &mut DoubtfulBed) {
     platform.start_worker_process(Workload::Provisioning).await.unwrap();
 }
 
-/// Waits until each order is at its second attempt, where there is one to be seen: one that only says what it is to say ends at
-/// once.
+/// Waits until each order is at its second attempt, if that can be seen: a second attempt that only reports a result ends at once.
 async fn second_attempts(bed: &DoubtfulBed, begun: &[Begun]) -> Vec<PendingActivityInfo> {
     let waiting_out = begun.iter().filter(|one| WAITING_OUT.contains(&one.target));
     let attempts = waiting_out.map(|one| async move {
@@ -131,7 +130,7 @@ async fn ends(bed: &DoubtfulBed, begun: &[Begun]) -> Vec<(Doubtful, String, usiz
     join_all(ends).await
 }
 
-/// What became of the orders at these targets.
+/// The results of the orders at these targets.
 fn of(came: &[(Doubtful, String, usize)], targets: &[Doubtful]) -> Vec<(Doubtful, String, usize)> {
     came.iter().filter(|(target, ..)| targets.contains(target)).cloned().collect()
 }
@@ -140,7 +139,7 @@ fn all(targets: &[Doubtful], end: &str, effects: usize) -> Vec<(Doubtful, String
     targets.iter().map(|target| (*target, end.to_owned(), effects)).collect()
 }
 
-/// The targets that apply once whatever happens to a worker.
+/// The targets that apply once, whatever happens to a worker.
 const ONCE: [Doubtful; 6] = [
     Doubtful::Hss,
     Doubtful::Crm,
@@ -172,7 +171,7 @@ fn with_neither_keys_nor_verify_a_step_whose_worker_died_waits_for_a_person_or_i
     });
 }
 
-/// The test of these tests: a double effect shows.
+/// Tests these tests: a double effect is detected.
 #[test]
 fn a_blind_resend_after_kill_9_shows_as_a_double_effect() {
     run(async {

@@ -1,22 +1,22 @@
-//! Worker processes are killed, or stopped and continued, and the server is paused, all under load.
+//! Under load, worker processes are killed, or suspended and resumed, and the server is suspended.
 //!
-//! A process that is killed leaves workflow tasks whose local activities ran and that were not recorded. What a stopped process
-//! sends once it is continued belongs to attempts that were given up. In the end each order has ended, one customer at a time
-//! had each number by the log of the HSS, and HSS, ledger and customers agree.
+//! A killed process leaves workflow tasks whose local activities ran but which were not recorded. The messages of a suspended process,
+//! sent after it is resumed, belong to attempts that were given up. At the end, each order has ended, each number had one customer at a
+//! time according to the log of the HSS, and HSS, ledger and customers agree.
 //!
-//! `INTERLOCK_KILLED_EVENTS=970` takes 20 numbers, and stops processes for 30 s.
+//! `INTERLOCK_KILLED_EVENTS=970` uses 20 numbers, and suspends processes for 30 s.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use interlock_adapters::sandbox::Seed;
-use interlock_coordinator::inspection::Inspection;
-use interlock_coordinator::installation::Installation;
+use interlock_connection::Installation;
 use interlock_coordinator::local::WorkerProcess;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::event::Event;
-use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_operations::inspection::Inspection;
+use interlock_worker_pools::Workload;
 use interlock_workflows::names;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -28,23 +28,30 @@ use uuid::Uuid;
 use crate::applied_log::{faults_on, registrations};
 use crate::events::{Customer, assigned, unassigned};
 use crate::scene::{Scene, imsi, number};
+use crate::temporal_calls::{RawEntity, failed_tasks};
 use crate::testbed::{Testbed, Wanted, run_alone};
 
-/// Events sent, where nobody says how many.
+/// The default number of events.
 const EVENTS_USUAL: usize = 48;
-/// Numbers share customers by pairs.
+/// How many numbers share their customers.
 const CUSTOMERS_OF_PAIR: usize = 4;
-/// So many customers wait for a number beside the one that has it.
+/// How many customers wait for a number in addition to the one that has it.
 const WAITING: usize = 2;
 /// The pause between two disturbances.
 const PAUSE: Duration = Duration::from_millis(2_500);
-/// The pause between two looks at an order.
+/// The pause between two checks of an order.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
-/// How long an order may take once nobody disturbs any more. While workers die, it may take any time.
+/// The time limit of an order after the disturbances have ended. Before that, there is no limit.
 const END_LIMIT: Duration = Duration::from_mins(2);
-/// How long the server is paused.
+/// How long the server is suspended.
 const SERVER_PAUSED_FOR: Duration = Duration::from_secs(8);
-/// The workloads whose processes are disturbed, in turn: entities most often.
+/// How long an entity may take to say how it is, where it is asked why a number is stuck.
+const ASK_LIMIT: Duration = Duration::from_secs(20);
+/// The last events of a run that are shown of a number that is stuck.
+const LAST_EVENTS: usize = 40;
+/// The last lines of a worker's log that are shown then.
+const LAST_LOG_LINES: usize = 12;
+/// The workloads whose processes are disturbed, in turn. Entities are disturbed most often.
 const DISTURBED: [Workload; 6] = [
     Workload::Resource,
     Workload::Entity,
@@ -54,15 +61,15 @@ const DISTURBED: [Workload; 6] = [
     Workload::Jobs,
 ];
 
-/// Every so many rounds a process is stopped instead of killed.
+/// In one of this many rounds, a process is suspended instead of killed.
 const STOPPED_EVERY: usize = 5;
 
-/// How much is done.
+/// The size of the test.
 #[derive(Debug, Clone, Copy)]
 struct Size {
     numbers: usize,
     turns: usize,
-    /// How long a process is stopped: longer than the workflow task time-out of 10 s.
+    /// How long a process is suspended: longer than the workflow task time-out of 10 s.
     stopped_for: Duration,
 }
 
@@ -74,11 +81,11 @@ fn size() -> Size {
     Size { numbers, turns: events.div_ceil(2 * numbers), stopped_for }
 }
 
-/// What sends events and waits for their orders, whoever runs the workers.
+/// Sends events and waits for their orders, whatever workers run.
 struct Load {
     installation: Installation,
     tenant: TenantId,
-    /// Since when nobody disturbs any more; none while somebody does.
+    /// Since when there are no disturbances. `None` while there are.
     calm_since: watch::Receiver<Option<Instant>>,
 }
 
@@ -89,7 +96,7 @@ struct Line {
 }
 
 impl Load {
-    /// Sends an event, again and again until it is accepted: the server may be paused.
+    /// Sends an event, and retries until it is accepted, since the server may be suspended.
     async fn submit(&self, event: &Value) -> OrderId {
         let read = Event::from_value(event, usize::MAX).unwrap();
         let entities = &self.installation.entities;
@@ -104,7 +111,7 @@ impl Load {
     /// Whether an order is completed.
     ///
     /// # Errors
-    /// What the order says of itself, where it ends otherwise, or not in time since it was first looked at.
+    /// The order's view, if it ends differently, or does not end in time since the first check.
     async fn is_completed(&self, order: &OrderId, waits_since: Instant) -> Result<bool, String> {
         let shown = Inspection::new(self.installation.clone()).order(&self.tenant, order).await;
         match shown.as_ref().ok().map(|shown| shown.state.as_str()) {
@@ -120,7 +127,7 @@ impl Load {
         Ok(false)
     }
 
-    /// Waits until one of these orders is completed, and says which.
+    /// Waits until one of these orders is completed, and returns it.
     async fn first_completed(&self, orders: &[OrderId]) -> Result<usize, String> {
         let waits_since = Instant::now();
         loop {
@@ -133,14 +140,14 @@ impl Load {
         }
     }
 
-    /// A number goes from customer to customer; the last one keeps it, and is returned. Which of those that wait gets it next is not
-    /// for the test to say: whose entity was slow claims later.
+    /// A number is handed on from customer to customer. The last one keeps it and is returned. The test does not prescribe which
+    /// waiting customer is next: a customer whose entity was slow claims later.
     async fn pass_around<'a>(&self, line: &'a Line, turns: usize) -> Result<&'a Customer, String> {
         let all: Vec<&Customer> = line.customers.iter().cycle().take(turns).collect();
         let mut next = all.into_iter().peekable();
         let (mut assigns, mut waiting, mut releases) = (Vec::new(), Vec::<&Customer>::new(), Vec::new());
         loop {
-            // A customer waits once at a time: its release would end the other order.
+            // A customer waits only once at a time, since its release would end its other order.
             while assigns.len() <= WAITING
                 && let Some(customer) = next.next_if(|customer| !waiting.contains(customer))
             {
@@ -161,7 +168,7 @@ impl Load {
     }
 }
 
-/// A number for each line, and four customers for two lines: each with a SIM of its own on each.
+/// Numbers with four customers for every two: each customer has a SIM for each of the two numbers.
 fn lines(scene: &Scene<'_>, numbers: usize) -> Vec<Line> {
     let pairs = numbers.div_ceil(2);
     let customers: Vec<Vec<Customer>> = (0..pairs)
@@ -180,7 +187,7 @@ fn send_signal(pid: u32, signal: Signal) {
     kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
 }
 
-/// Kills and stops workers in turn, and pauses the server now and then, until the load is over. How often each was done.
+/// Kills and suspends workers in turn, and suspends the server from time to time, until the load ends. Returns how often each was done.
 async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<bool>) -> BTreeMap<String, usize> {
     let mut done: BTreeMap<String, usize> = BTreeMap::new();
     let mut stopped: Vec<(u32, Instant)> = Vec::new();
@@ -211,7 +218,8 @@ async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<boo
         let Some(at) = runs.position(|process| process.workload() == workload && !is_stopped(process.pid())) else {
             continue;
         };
-        // At most two are stopped at a time, and others take over. Each workload comes to it: five and six have no common factor.
+        // At most two are suspended at a time, and others take over. Every workload has its turn, since five and six have no common
+        // factor.
         if round % STOPPED_EVERY == 2 && stopped.len() < 2 {
             let pid = bed.platform.worker_processes[at].pid();
             send_signal(pid, Signal::SIGSTOP);
@@ -221,7 +229,7 @@ async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<boo
             bed.platform.worker_processes.remove(at).kill().await.unwrap();
             *done.entry(format!("{} killed", workload.as_str())).or_default() += 1;
         }
-        // One that was stopped and goes on again serves the queue as well as a new one.
+        // A resumed process serves the queue like a new one.
         let runs = |process: &WorkerProcess| {
             process.workload() == workload && !stopped.iter().any(|(pid, _)| *pid == process.pid())
         };
@@ -232,14 +240,16 @@ async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<boo
     done
 }
 
-/// What a number's ledger, the HSS and the customers say, where they do not agree that this customer has it; none where
-/// they do.
+/// The states of a number's ledger, the HSS and the customers if they do not agree that this customer has it. `None` if they agree.
 async fn disagreement(scene: &Scene<'_>, line: &Line, last: &Customer) -> Option<String> {
     let ledger = scene.number_state(&line.number).await?;
     let resource: ResourceId = format!("msisdn/{}", line.number).parse().unwrap();
     let mut leases = Vec::new();
     for customer in &line.customers {
-        let state = scene.customer_state(customer).await;
+        let state = match state_or_run(scene, customer).await {
+            Ok(state) => state,
+            Err(fault) => return Some(format!("{} does not say how it is: {fault}", customer.id)),
+        };
         let of_number = state["leases"].as_array().into_iter().flatten().cloned();
         let of_number = of_number.filter(|lease| lease["resource"] == resource.to_string());
         leases.extend(of_number.map(|lease| (customer.id.clone(), lease["epoch"].clone())));
@@ -256,23 +266,63 @@ async fn disagreement(scene: &Scene<'_>, line: &Line, last: &Customer) -> Option
     (!agree).then(|| format!("{}: leases {leases:?}, HSS {at_hss:?}, ledger {ledger:#}", line.number))
 }
 
-/// What a number's ledger, the HSS and the customers say of a number that is stuck.
+/// What an entity's run looks like from outside, where somebody has to find out why it does not go on: its workflow task, its
+/// activities, why tasks failed, and the last events.
+async fn run_of(entity: &RawEntity) -> String {
+    let Some(described) = entity.described().await else { return "not described".to_owned() };
+    let history = entity.history("").await;
+    let last = &history[history.len().saturating_sub(LAST_EVENTS)..];
+    let last = last.iter().map(|event| {
+        let at = event.event_time.map_or(0, |time| time.seconds);
+        format!("{} {at} {:?}", event.event_id, event.attributes)
+    });
+    let last: Vec<String> = last.collect();
+    format!(
+        "task {:?}, activities {:?}, failed tasks {:?}, last events\n{}",
+        described.pending_workflow_task,
+        described.pending_activities,
+        failed_tasks(&history),
+        last.join("\n")
+    )
+}
+
+/// The state of a customer, and what its run looks like where it does not say it in time.
+async fn state_or_run(scene: &Scene<'_>, customer: &Customer) -> Result<Value, String> {
+    let id: CustomerId = customer.id.parse().unwrap();
+    let asked = scene.bed.platform.customer(&scene.tenant, &id);
+    let fault = match tokio::time::timeout(ASK_LIMIT, asked).await {
+        Ok(Ok(state)) => return Ok(state),
+        Ok(Err(fault)) => fault.to_string(),
+        Err(_) => format!("no answer within {} s", ASK_LIMIT.as_secs()),
+    };
+    Err(format!("{fault}; {}", run_of(&scene.entity(&id)).await))
+}
+
+/// The states of a stuck number's ledger, the HSS and the customers.
 async fn what_is_stuck(scene: &Scene<'_>, line: &Line) -> String {
-    let ledger = scene.number_state(&line.number).await;
-    let resource = format!("msisdn/{}", line.number);
+    let resource: ResourceId = format!("msisdn/{}", line.number).parse().unwrap();
+    let asked = scene.bed.platform.resource(&scene.tenant, &resource);
+    let ledger = match tokio::time::timeout(ASK_LIMIT, asked).await {
+        Ok(Ok(ledger)) => format!("{ledger:#}"),
+        not_said => format!("{not_said:?}"),
+    };
+    let resource = resource.to_string();
     let mut customers = Vec::new();
     for customer in &line.customers {
-        let state = scene.customer_state(customer).await;
         let of_number = |list: &Value, field: &str| -> Vec<Value> {
             let entries = list.as_array().into_iter().flatten();
             entries.filter(|entry| entry[field].to_string().contains(&resource)).cloned().collect()
         };
-        let (leases, orders) = (of_number(&state["leases"], "resource"), of_number(&state["orders"], "claims"));
-        let journal = of_number(&state["journal"], "claims");
-        customers.push(format!(
-            "{} ({}): leases {leases:?}, orders {orders:?}, journal {journal:?}",
-            customer.id, customer.imsi
-        ));
+        let said = match state_or_run(scene, customer).await {
+            Err(fault) => fault,
+            Ok(state) => {
+                let (leases, orders) = (of_number(&state["leases"], "resource"), of_number(&state["orders"], "claims"));
+                let journal = of_number(&state["journal"], "claims");
+                let run = run_of(&scene.entity(&customer.id.parse().unwrap())).await;
+                format!("leases {leases:?}, orders {orders:?}, journal {journal:?}; {run}")
+            }
+        };
+        customers.push(format!("{} ({}): {said}", customer.id, customer.imsi));
     }
     let requests: Vec<String> = scene
         .bed
@@ -282,10 +332,23 @@ async fn what_is_stuck(scene: &Scene<'_>, line: &Line) -> String {
         .map(|applied| format!("{applied:?}"))
         .filter(|applied| applied.contains(&line.number))
         .collect();
-    format!("{} is stuck: ledger {ledger:#?}\n{}\nHSS\n{}", line.number, customers.join("\n"), requests.join("\n"))
+    let run = run_of(&scene.number_entity(&line.number)).await;
+    format!("{resource} is stuck: ledger {ledger}\n{run}\n{}\nHSS\n{}", customers.join("\n"), requests.join("\n"))
 }
 
-/// What is wrong in the end; `last` are those that were to keep the numbers, as far as it came to that.
+/// The worker processes that are there, with what the operating system says of them and the last that they logged.
+fn workers(bed: &Testbed) -> String {
+    let shown = bed.platform.worker_processes.iter().map(|process| {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap_or_default();
+        let state = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').next()).unwrap_or("gone").to_owned();
+        let log = process.log_text();
+        let last: Vec<&str> = log.lines().rev().take(LAST_LOG_LINES).collect();
+        format!("{} {} {state}\n  {}", process.workload().as_str(), process.pid(), last.join("\n  "))
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+/// The faults at the end. `last` are the customers that should have kept the numbers, as far as known.
 async fn judge(scene: &Scene<'_>, lines: &[Line], last: &[Result<&Customer, String>]) -> Vec<String> {
     let numbers: Vec<&str> = lines.iter().map(|line| line.number.as_str()).collect();
     let mut faults: Vec<String> = faults_on(&scene.bed.hss.log(), &numbers).iter().map(ToString::to_string).collect();
@@ -328,7 +391,7 @@ fn every_order_ends_and_one_customer_has_each_number_although_workers_die_and_st
         };
         let passing = async {
             let all = lines.iter().map(|line| load.pass_around(line, size.turns));
-            // A number that is stuck is stuck for ever: after this time nobody disturbs any more.
+            // The disturbances have ended for this long, so a number that is still stuck would be stuck for ever.
             let limit = Duration::from_secs(60 + 20 * u64::try_from(size.turns).unwrap());
             let stop = async {
                 tokio::time::sleep(limit).await;
@@ -350,6 +413,9 @@ fn every_order_ends_and_one_customer_has_each_number_although_workers_die_and_st
         let mut faults: Vec<String> = ended.iter().filter_map(|ended| ended.clone().err()).collect();
         let stuck = faults.len();
         faults.extend(judge(&scene, &lines, &ended).await);
+        if stuck > 0 {
+            println!("{}", workers(&bed));
+        }
         println!("{size:?}: {done:?} in {} s; {stuck} numbers stuck", began.elapsed().as_secs());
         assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
         bed.stop().await;

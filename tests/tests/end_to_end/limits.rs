@@ -1,8 +1,8 @@
-//! The limits hold: however many events come for one customer, whoever dies meanwhile, each of them ends in exactly one
-//! terminal state, and no entity is stuck.
+//! The limits hold: however many events arrive for one customer, and whatever process dies meanwhile, each event ends in exactly one
+//! final state, and no entity is stuck.
 //!
-//! As many events are sent as the stated limits are about. `INTERLOCK_LIMIT_EVENTS=1200` sends fewer, with the limits and the
-//! pauses between the deaths scaled by the same.
+//! The number of events is the one that the documented limits are about. `INTERLOCK_LIMIT_EVENTS=1200` sends fewer, and scales the
+//! limits and the pauses between the deaths accordingly.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use interlock_adapters::sandbox::{Action, Applied, Effect, Knobs, Pattern, Rule, Sandbox};
-use interlock_coordinator::ingest::Ingest;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{CustomerId, TenantId};
 use interlock_domain::limits::EntityLimits;
+use interlock_operations::ingest::Ingest;
+use interlock_worker_pools::Workload;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
@@ -25,22 +25,22 @@ use crate::temporal_calls::{RawEntity, event_types, failed_tasks, json_payload};
 use crate::testbed::{Testbed, Wanted, run_alone};
 use crate::waiting::{until, until_within};
 
-/// The events that the stated limits are about.
+/// The number of events that the documented limits are about.
 const EVENTS_STATED: usize = 12_000;
-/// The signals that the server takes for one run.
+/// The most signals that the server accepts for one run.
 const SIGNALS_MAX: usize = 10_000;
-/// So many are sent side by side.
+/// The number of concurrent senders.
 const SENT_AT_A_TIME: usize = 16;
 /// The pause between the deaths of workers, for [`EVENTS_STATED`] events.
 const BETWEEN_DEATHS: Duration = Duration::from_secs(20);
-/// Why the server ends a workflow task itself, and has it done again: more than 100 signals came meanwhile.
+/// The cause if the server itself fails a workflow task, which is then retried: more than 100 signals arrived during it.
 const TOO_MUCH_CAME_IN: &str = "WORKFLOW_TASK_FAILED_CAUSE_FORCE_CLOSE_COMMAND";
-/// So often workers are killed at least.
+/// The least number of workers to kill.
 const DEATHS_MIN: usize = 4;
-/// How long all that was accepted may take to end: much longer than it does.
+/// The time limit for all accepted events to end: much longer than needed.
 const END_LIMIT: Duration = Duration::from_mins(10);
 
-/// One step, so that what was applied says which events had an effect, and how often.
+/// One step, so that the log of applied changes shows which events took effect, and how often.
 const ONE_STEP: &str = r#"
 [events."account.tuned"]
 steps = [{ role = "crm", operation = "update_service", with = { customer_id = "{@customer_id}", settings = "{settings}" } }]
@@ -57,7 +57,7 @@ fn tuned(customer: &Customer, value: usize) -> Value {
     event("account.tuned", &customer.id, &json!({"settings": {"value": value}}))
 }
 
-/// The values that an account got at the CRM, in the order in which it got them.
+/// The values that an account got at the CRM, in order.
 fn values(log: &[Applied], account: &str) -> Vec<usize> {
     let of_account = log.iter().filter_map(|entry| match &entry.effect {
         Effect::ServiceUpdated { of, settings } if of == account => {
@@ -68,7 +68,7 @@ fn values(log: &[Applied], account: &str) -> Vec<usize> {
     of_account.collect()
 }
 
-/// Sends so many events, each again and again until it is accepted, whatever dies meanwhile.
+/// Sends this many events, and retries each until it is accepted, whatever dies meanwhile.
 async fn send_all(ingest: &Ingest, tenant: &TenantId, customer: &Customer, events: usize, sent: &AtomicUsize) {
     let send = |value| async move {
         let event = tuned(customer, value);
@@ -84,7 +84,7 @@ async fn send_all(ingest: &Ingest, tenant: &TenantId, customer: &Customer, event
         }
         sent.fetch_add(1, Ordering::Relaxed);
     };
-    // The first one has been sent.
+    // The first event was sent.
     stream::iter((1..events).map(send)).buffer_unordered(SENT_AT_A_TIME).collect::<Vec<()>>().await;
 }
 
@@ -97,12 +97,12 @@ fn attempt_max(history: &[HistoryEvent]) -> i32 {
     attempts.max().unwrap_or(0)
 }
 
-/// How many signals came in one run.
+/// How many signals arrived in one run.
 fn signals(history: &[HistoryEvent]) -> usize {
     event_types(history).into_iter().filter(|of| *of == EventType::WorkflowExecutionSignaled).count()
 }
 
-/// Kills the workers again and again, and restarts the server when a third and when two thirds of the events were sent.
+/// Kills the workers repeatedly, and restarts the server after a third and after two thirds of the events were sent.
 async fn kill_meanwhile(bed: &mut Testbed, events: usize, sent: &AtomicUsize, is_over: &AtomicBool) -> usize {
     let share = u32::try_from(events.min(EVENTS_STATED)).unwrap();
     let pause = (BETWEEN_DEATHS * share / u32::try_from(EVENTS_STATED).unwrap()).max(Duration::from_secs(3));
@@ -127,12 +127,12 @@ fn goes_down(sandbox: &Sandbox) {
     sandbox.add_rule(Rule::always(Pattern::default(), refuse));
 }
 
-/// The state of a customer; none while nobody answers, which after a death takes a while.
+/// The state of a customer. `None` while no worker answers, which takes a while after a death.
 async fn state_of(scene: &Scene<'_>, customer: &Customer) -> Option<Value> {
     scene.bed.platform.customer(&scene.tenant, &customer.id.parse().unwrap()).await.ok()
 }
 
-/// What a customer counts, once it has taken in so many events.
+/// A customer's counts, as soon as it has received this many events.
 async fn counts_after(scene: &Scene<'_>, customer: &Customer, events: usize) -> Value {
     until_within(END_LIMIT, format!("{events} events to be taken in"), || async {
         let counts = state_of(scene, customer).await?["counts"].clone();
@@ -141,7 +141,7 @@ async fn counts_after(scene: &Scene<'_>, customer: &Customer, events: usize) -> 
     .await
 }
 
-/// What a customer counts, once it has no open order.
+/// A customer's counts, as soon as it has no open order.
 async fn counts_at_the_end(scene: &Scene<'_>, customer: &Customer) -> Value {
     until_within(END_LIMIT, "all orders to end", || async {
         let state = state_of(scene, customer).await?;
@@ -154,7 +154,7 @@ fn count(counts: &Value, name: &str) -> usize {
     counts[name].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_else(|| panic!("{counts}: no {name}"))
 }
 
-/// Each run ended in time, and no task of it was tried too often.
+/// Checks that each run ended in time, and that none of its tasks was retried too often.
 async fn check_runs(entity: &RawEntity) {
     let runs = entity.runs().await;
     let longest = runs.iter().map(Vec::len).max().unwrap();
@@ -202,7 +202,7 @@ async fn flood(bed: &mut Testbed, events: usize, limits: EntityLimits) {
     let (tenant, customer) = (Scene::on(bed).tenant, Scene::newcomer("flooded"));
     goes_down(&bed.crm);
     {
-        // An entity learns its limits with its first admission; until then it goes by the usual ones.
+        // An entity learns its limits with its first admission. Until then it uses the defaults.
         let scene = Scene { bed, tenant: tenant.clone() };
         let first = scene.submit(&tuned(&customer, 0)).await;
         until("the first order to have begun", || async {
@@ -220,7 +220,7 @@ async fn flood(bed: &mut Testbed, events: usize, limits: EntityLimits) {
     let scene = Scene { bed, tenant };
     let counts = counts_after(&scene, &customer, events).await;
     println!("{events} events, {deaths} deaths of workers, 2 of the server: {counts}");
-    // What is past the limit ended at once, and says why.
+    // Events above the limit ended at once, and have a reason.
     let rejected = count(&counts, "backlog_full");
     assert_eq!((count(&counts, "ended"), count(&counts, "rejected")), (0, rejected));
     assert_eq!(events - rejected, limits.open_orders_max);
@@ -241,7 +241,7 @@ async fn flood(bed: &mut Testbed, events: usize, limits: EntityLimits) {
 }
 
 #[test]
-fn what_comes_while_no_worker_runs_at_all_is_kept_and_ends_once_they_run() {
+fn events_that_arrive_while_no_worker_runs_are_kept_and_end_once_workers_run() {
     run_alone(async {
         let events = events_wanted().min(SIGNALS_MAX);
         let directory = tempfile::tempdir().unwrap();
@@ -269,7 +269,7 @@ async fn nobody_works(bed: &mut Testbed, events: usize) {
         }
     };
     stream::iter((0..events).map(signal)).buffer_unordered(SENT_AT_A_TIME).collect::<Vec<()>>().await;
-    // Past what the server takes the producer is told.
+    // Above the server's limit, the producer gets an error.
     if events == SIGNALS_MAX {
         let one_more = tuned(&customer, events).to_string();
         let refused = entity.try_to_signal(names::SUBMIT, vec![json_payload(one_more)]).await;

@@ -1,4 +1,4 @@
-//! What logs say, and what they do not.
+//! What logs contain, and what they must not contain.
 
 use serde_json::Value;
 
@@ -16,13 +16,13 @@ fn no_subscriber_number_is_in_any_log_or_trace_whatever_the_level() {
                 assert_eq!(line.map(|line| &line[..line.len().min(2_000)]), None, "{number} is in the {of}'s");
             }
         }
-        // They were spoken of, in a form that can be told apart.
+        // The numbers appear only in a masked form that can be told apart.
         assert!(seen.logs[0].contains("***"), "{}", seen.logs[0]);
     });
 }
 
 #[test]
-fn a_record_of_an_attempt_says_whose_it_is() {
+fn a_log_record_of_an_attempt_names_its_order_and_tenant() {
     run(async {
         let seen = seen().await;
         let records = seen.logs[0].lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());

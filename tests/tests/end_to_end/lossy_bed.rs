@@ -3,11 +3,10 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use interlock_adapters::TargetSettings;
-use interlock_coordinator::connection::ConnectionFlags;
-use interlock_coordinator::installation::{Installation, Patience};
-use interlock_coordinator::settings::SweepSettings;
-use interlock_coordinator::worker_pool::Workload;
+use interlock_connection::{CallRetries, ConnectionFlags, Installation};
 use interlock_domain::limits::EntityLimits;
+use interlock_settings::SweepSettings;
+use interlock_worker_pools::Workload;
 use temporalio_common::protos::temporal::api::enums::v1::{EventType, TimeoutType};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
@@ -17,20 +16,20 @@ use crate::temporal_calls::RawEntity;
 use crate::testbed::{Testbed, Wanted};
 use crate::waiting::until_within;
 
-/// The workflow task time-out of entities that are started through the proxy: after it, the server has a lost task done again.
+/// The workflow task time-out of entities that are started through the proxy. After it, the server retries a lost task.
 pub const TASK_TIMEOUT: Duration = Duration::from_secs(3);
-/// For so long a completion is refused: a little longer than the task's time-out.
+/// How long a completion is rejected: a little longer than the task's time-out.
 pub const REFUSED_FOR: Duration = Duration::from_millis(3_200);
-/// How long connecting through the proxy may take.
+/// The time limit of connecting through the proxy.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 /// The time between two sweeps.
 const SWEPT_EVERY: Duration = Duration::from_secs(4);
-/// A difference between a resource and a customer that lasts longer is counted: much longer than a lost task takes.
+/// A difference between a resource and a customer that lasts longer is counted. This is much longer than a lost task takes.
 const DIFFERENCE_AFTER: Duration = Duration::from_secs(15);
-/// How long a circle of the sweep may take: it looks at a page of the resources and one of the customers at a time.
+/// The time limit of a circle of the sweep, which looks at one page of resources and one of customers at a time.
 const CIRCLE_LIMIT: Duration = Duration::from_mins(2);
 
-/// A kind of resource that waits 2 s before its first grant and asks nobody: its first grant rests on a timer.
+/// A kind of resource that waits 2 s before its first grant and has no authority: its first grant depends on a timer.
 const EVENTS: &str = r#"
 [resources.slow]
 fresh_wait = "2s"
@@ -63,7 +62,7 @@ properties.one = { type = "string", format = "msisdn" }
 properties.two = { type = "string", format = "msisdn" }
 "#;
 
-/// What a lossy testbed differs in from a usual one.
+/// The differences between a lossy testbed and a usual one.
 #[derive(Default)]
 pub struct Lossy {
     /// The limits of entities.
@@ -76,18 +75,18 @@ pub struct Lossy {
     pub protect: Option<fn(&str, &mut TargetSettings)>,
 }
 
-/// A testbed whose worker process reaches the server through a proxy, as do the tests themselves.
+/// A testbed whose worker process and tests reach the server through a proxy.
 pub struct LossyBed {
-    /// All but the proxy.
+    /// Everything except the proxy.
     pub bed: Testbed,
     /// The proxy.
     pub proxy: LossyProxy,
-    /// Where the metrics of the worker process are.
+    /// The URL of the worker process's metrics.
     metrics_url: String,
 }
 
 impl LossyBed {
-    /// Starts one as it usually is.
+    /// Starts one with the usual settings.
     pub async fn start(name: &str) -> Self {
         Self::start_with(name, Lossy::default()).await
     }
@@ -109,7 +108,7 @@ impl LossyBed {
         let flags = ConnectionFlags::to_server(proxy.address());
         let (settings, catalog) = (&bed.platform.installation.settings, &bed.platform.installation.catalog);
         let (settings, catalog) = ((**settings).clone(), (**catalog).clone());
-        let through = Installation::connect(&flags, settings, catalog, Patience::Brief, CONNECT_LIMIT).await;
+        let through = Installation::connect(&flags, settings, catalog, CallRetries::Brief, CONNECT_LIMIT).await;
         bed.platform.installation = through.unwrap_or_else(|fault| panic!("{fault}"));
         bed.platform.workers_connect_to(proxy.address());
         let worker = bed.platform.start_worker_process(Workload::All).await.unwrap_or_else(|fault| panic!("{fault}"));
@@ -117,10 +116,10 @@ impl LossyBed {
         Self { bed, proxy, metrics_url }
     }
 
-    /// Ends all of it, once the sweep has compared all resources and customers.
+    /// Stops all of it, after the sweep has compared all resources and customers.
     ///
     /// # Panics
-    /// Where it found that they contradict each other for longer than messages take.
+    /// If the sweep found that they contradict each other for longer than messages take.
     pub async fn stop(self) {
         let now = UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
         let text = until_within(CIRCLE_LIMIT, "a whole circle of the sweep", || async {
@@ -135,14 +134,13 @@ impl LossyBed {
     }
 }
 
-/// The completion of the task after which an entity's message with these parts had been accepted is lost.
+/// Loses the completion of the task after which an entity's message with these parts was accepted.
 pub fn lost_after(of: String, contains: &[&str]) -> Loss {
     let contains = contains.iter().map(|&part| part.to_owned()).collect();
     Loss { of, when: Moment::After { to: None, contains }, fate: Fate::Lost { for_at_least: REFUSED_FOR } }
 }
 
-/// How many workflow tasks of one of an entity's runs, of the current one where none is named, were given up by the server since
-/// nothing came of them.
+/// How many workflow tasks of one of an entity's runs timed out at the server. Without a run, those of the current one.
 pub async fn tasks_given_up(entity: &RawEntity, run_id: &str) -> usize {
     let history = entity.history(run_id).await;
     let given_up = history.iter().filter(|event| event.event_type() == EventType::WorkflowTaskTimedOut);

@@ -1,7 +1,7 @@
 //! Completions of workflow tasks are lost after their local activities ran (design §4.15), on a real server.
 //!
-//! What was sent stays sent. The server has the task done again, later, and with what came meanwhile before the timers and
-//! results that the first attempt knew.
+//! The messages have been sent. The server retries the task later, with everything that arrived meanwhile before the timers and results
+//! that the first attempt knew.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ fn workflow_id(scene: &Scene<'_>, resource: &ResourceId) -> String {
     scene.bed.platform.installation.routing.resource(&scene.tenant, resource).workflow_id
 }
 
-/// Trace 21. The first grant of a number rests on `resource` being fresh: on a timer, or on what its authority says. It is
-/// told, and its task is lost. An older claim comes before the task is done again.
+/// Trace 21. The first grant of a number depends on `resource` being fresh: on a timer, or on the answer of its authority. The grant is
+/// sent, and its task is lost. An older claim arrives before the task is retried.
 async fn an_older_claim_comes_after_a_grant_that_was_not_recorded(lossy: &LossyBed, kind: &str) {
     let scene = Scene::on(&lossy.bed);
     let (b, c, number) = (scene.customer("B"), scene.customer("C"), number());
@@ -37,7 +37,7 @@ async fn an_older_claim_comes_after_a_grant_that_was_not_recorded(lossy: &LossyB
     };
     let resource: ResourceId = format!("{kind}/{number}").parse().unwrap();
     let older = happened(slow(assign, &c, &number), 60_000, chrono::Utc::now());
-    // B's write is still on its way when the task is done again.
+    // B's write is still in flight when the task is retried.
     lossy.bed.hss.add_rule(Rule::once(write_that_begins_to_assign(&number), Action::Delay { ms: 3_500 }));
     let loss = lossy.proxy.lose(lost_after(workflow_id(&scene, &resource), &["lease_granted", &b.id]));
     let first = scene.submit(&slow(assign, &b, &number)).await;
@@ -53,7 +53,7 @@ async fn an_older_claim_comes_after_a_grant_that_was_not_recorded(lossy: &LossyB
     scene.completed(&[first]).await;
     scene.judge(&[&number]);
     assert!(!c_has_it, "{number} was granted to B, who has it registered, and then to C");
-    // B gives it up; then it is C's, whose claim is older but came later.
+    // B releases it. Then C gets it, whose claim is older but arrived later.
     let third = scene.submit(&slow(unassign, &b, &number)).await;
     scene.completed(&[third, second]).await;
     scene.judge(&[&number]);
@@ -62,7 +62,7 @@ async fn an_older_claim_comes_after_a_grant_that_was_not_recorded(lossy: &LossyB
 }
 
 #[test]
-fn nobody_else_is_granted_a_fresh_number_after_the_task_of_its_first_grant_was_lost() {
+fn no_other_customer_gets_a_fresh_number_after_the_task_of_its_first_grant_was_lost() {
     run(async {
         let lossy = LossyBed::start("lost-21").await;
         let timer = an_older_claim_comes_after_a_grant_that_was_not_recorded(&lossy, "slow");
@@ -72,10 +72,10 @@ fn nobody_else_is_granted_a_fresh_number_after_the_task_of_its_first_grant_was_l
     });
 }
 
-/// Trace 22. A gives the number back, B is granted it and told with an epoch, the task is lost: B's give-back at that epoch
-/// counts, and C gets the number.
+/// Trace 22. A gives the number back, B gets a grant with an epoch, and the task is lost. B's return at that epoch counts, and C gets
+/// the number.
 #[test]
-fn a_number_whose_grant_was_told_in_a_lost_task_can_be_given_back() {
+fn a_number_whose_grant_was_sent_in_a_lost_task_can_be_given_back() {
     run(async {
         let lossy = LossyBed::start("lost-22").await;
         let scene = Scene::on(&lossy.bed);
@@ -100,10 +100,10 @@ fn a_number_whose_grant_was_told_in_a_lost_task_can_be_given_back() {
     });
 }
 
-/// Whose completion is lost in a hand-over.
+/// The entity whose completion is lost in a hand-over.
 #[derive(Debug, Clone, Copy)]
 enum Of {
-    /// The holder, that gives the number up.
+    /// The holder that releases the number.
     Holder,
     /// The customer that gets it next.
     Next,
@@ -113,8 +113,8 @@ enum Of {
     Number,
 }
 
-/// A whole hand-over, in which the completion after the entity sent such a message is lost. Meanwhile an older claim comes, and
-/// a person cancels a younger one.
+/// A whole hand-over. The completion after the entity sent such a message is lost. Meanwhile an older claim arrives, and a person
+/// cancels a younger one.
 async fn a_hand_over_with(lossy: &LossyBed, of: Of, message: &str, fate: Fate) {
     let scene = Scene::on(&lossy.bed);
     let [a, b, c, d] = ["A", "B", "C", "D"].map(|name| scene.customer(name));
@@ -131,7 +131,7 @@ async fn a_hand_over_with(lossy: &LossyBed, of: Of, message: &str, fate: Fate) {
         Of::Number => workflow_id(&scene, &format!("msisdn/{number}").parse().unwrap()),
     };
     let older = happened(assigned(&c, &number), 60_000, chrono::Utc::now());
-    // What it says of itself names this number, and no other one.
+    // The entity's messages name this number and no other.
     let contains = [message.to_owned(), number.clone()];
     let when = Moment::After { to: None, contains: contains.to_vec() };
     let loss = lossy.proxy.lose(Loss { of, when, fate });
@@ -140,7 +140,7 @@ async fn a_hand_over_with(lossy: &LossyBed, of: Of, message: &str, fate: Fate) {
     let cancelled = scene.submit(&assigned(&d, &number)).await;
     scene.is_waiting_for(&d, &number).await;
     let loses = scene.submit(&unassigned(&a, &number)).await;
-    // An action whose task is lost is not answered, and a person asks again.
+    // An action whose task is lost is not answered, and the person asks again.
     let is_cancelled = || async {
         interlock(&scene, &["order", "cancel", cancelled.as_str(), "--reason", "a test"]).await;
         scene.order(&cancelled).await.filter(|shown| shown["state"] == "cancelled")

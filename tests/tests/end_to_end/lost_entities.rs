@@ -1,12 +1,12 @@
-//! The entities beside customers and resources: all that they have done are commands, which the server takes with the record of the
-//! task. A task of each is lost, and other things come before it is done again.
+//! The entities other than customers and resources. Everything that they do is a command, which the server accepts together with the
+//! record of the task. One task of each is lost, and other inputs arrive before it is retried.
 
 use std::io::Write as _;
 use std::time::Duration;
 
 use interlock_adapters::TargetSettings;
-use interlock_coordinator::import::ListFile;
 use interlock_domain::import::PART_LINES_MAX;
+use interlock_operations::import::ListFile;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
@@ -21,16 +21,16 @@ use crate::temporal_calls::RawEntity;
 use crate::testbed::run;
 use crate::waiting::until;
 
-/// Orders for a target: more than the failures in a row that it takes until it counts as down.
+/// The number of orders for a target: more than the consecutive failures after which it counts as down.
 const ORDERS: usize = 8;
-/// Orders the loss of the task in which an entity wants this done, or answers it.
+/// Requests the loss of the task in which an entity starts this effect or sends this answer.
 fn lose(lossy: &LossyBed, entity: &RawEntity, contains: &[&str]) -> usize {
     let contains = contains.iter().map(|&part| part.to_owned()).collect();
     let (of, when) = (entity.workflow_id().to_owned(), Moment::Saying { to: None, contains });
     lossy.proxy.lose(Loss { of, when, fate: Fate::Lost { for_at_least: REFUSED_FOR } })
 }
 
-/// A person does something about an entity, and is answered.
+/// A person acts on an entity and gets an answer.
 async fn acts(entity: &RawEntity, action: &str) -> Value {
     let action_id = Uuid::new_v4().to_string();
     let argument = json!({"action_id": action_id, "action": action, "actor": "ann", "reason": "a test"});
@@ -52,13 +52,13 @@ fn entity_of(lossy: &LossyBed, target: &str) -> RawEntity {
     RawEntity::new(&lossy.bed.platform, routing.target(&target.parse().unwrap()))
 }
 
-/// What the server knows of a target's queue, as far as the entity read it: it is called without a limit.
+/// The entity's knowledge of a target's queue, if it is called without a limit.
 async fn is_called_again(lossy: &LossyBed, target: &str) {
     let view = until_it_is(&lossy.bed, target, "closed").await;
     assert_eq!(view["limit"], Value::Null, "{view:#}");
 }
 
-/// The target is down, and the order to stop its queue is lost. A person pauses it, and it comes back.
+/// The target is down, and the command to stop its queue is lost. A person pauses it, and it comes back.
 async fn a_target_that_is_paused_while_the_task_is_lost_that_stops_it(lossy: &LossyBed) {
     let (scene, hss) = (Scene::on(&lossy.bed), &lossy.bed.hss);
     until_it_is(&lossy.bed, "hss", "closed").await;
@@ -76,7 +76,7 @@ async fn a_target_that_is_paused_while_the_task_is_lost_that_stops_it(lossy: &Lo
     was_given_up(&entity, "").await;
     let paused = until_it_is(&lossy.bed, "hss", "paused").await;
     assert_eq!(paused["limit"], 0.0, "{paused:#}");
-    // The task is lost that lets calls through again, and a person has it paused before and resumed after.
+    // The task that resumes calls is lost. A person paused the target before, and resumes it afterwards.
     let lost = lose(lossy, &entity, &["\"standing\"", "\"ramp"]);
     acts(&entity, "resume").await;
     assert_eq!(lossy.proxy.until_lost(lost).await, Way::Recorded);
@@ -87,7 +87,7 @@ async fn a_target_that_is_paused_while_the_task_is_lost_that_stops_it(lossy: &Lo
     scene.completed(&orders).await;
 }
 
-/// A person pauses the target, and the task that takes it is lost with the answer. Another one resumes it.
+/// A person pauses the target, and the task that receives the action is lost with its answer. Another person resumes it.
 async fn a_target_that_is_resumed_while_the_task_is_lost_that_pauses_it(lossy: &LossyBed) {
     let scene = Scene::on(&lossy.bed);
     until_it_is(&lossy.bed, "crm", "closed").await;
@@ -110,7 +110,7 @@ async fn a_target_that_is_resumed_while_the_task_is_lost_that_pauses_it(lossy: &
     assert_eq!(standing(&lossy.bed, "crm").await.unwrap()["state"], "closed");
 }
 
-/// The tasks are lost in which a tenant is prepared, and closed; meanwhile a person wants the opposite.
+/// The tasks are lost in which a tenant is prepared and closed. Meanwhile a person wants the opposite.
 async fn a_tenant_that_is_on_boarded_and_off_boarded_while_tasks_are_lost(lossy: &LossyBed) {
     let scene = Scene::on(&lossy.bed);
     let name = scene.tenant.as_str();
@@ -129,7 +129,7 @@ async fn a_tenant_that_is_on_boarded_and_off_boarded_while_tasks_are_lost(lossy:
     was_given_up(&entity, "").await;
     until_tenant(&entity, "left").await;
 
-    // It takes events again, although the task is lost that says so, and the other action came before it was done again.
+    // It accepts events again, although the task that decides this is lost and the other action arrived before the retry.
     let lost = lose(lossy, &entity, &[names::MEMO_CLOSED]);
     let (_, again) = tokio::join!(acts(&entity, "onboard"), async {
         assert_eq!(lossy.proxy.until_lost(lost).await, Way::Recorded);
@@ -156,8 +156,8 @@ async fn until_tenant(entity: &RawEntity, state: &str) -> Value {
     .await
 }
 
-/// The tasks are lost in which an import begins a part, and in which it answers that it has come to its end. The same list is brought
-/// once more meanwhile, and somebody claims a number of it.
+/// The tasks are lost in which an import starts a part, and in which it answers that it is complete. Meanwhile the same list is sent
+/// again, and a customer claims a number of it.
 async fn an_import_that_is_brought_twice_while_tasks_are_lost(lossy: &LossyBed) {
     let scene = Scene::on(&lossy.bed);
     let customer = scene.customer("A");
@@ -178,7 +178,7 @@ async fn an_import_that_is_brought_twice_while_tasks_are_lost(lossy: &LossyBed) 
     let begins = lose(lossy, &entity, &["ResourceImportPart"]);
     let between = async {
         assert_eq!(lossy.proxy.until_lost(begins).await, Way::Recorded);
-        // The same list brought again may find it over, and begin another run.
+        // The same list, sent again, may find the import complete, and start another run.
         let run = entity.run_id().await;
         let claims = scene.submit(&crate::events::assigned(&customer, &numbers[0])).await;
         (import().await, claims, run)
@@ -201,9 +201,9 @@ async fn an_import_that_is_brought_twice_while_tasks_are_lost(lossy: &LossyBed) 
     }
 }
 
-/// Lines of the list.
+/// The number of lines of the list.
 const LINES: usize = 12;
-/// Lines of each of its parts.
+/// The number of lines of each of its parts.
 const LINES_PER_PART: usize = 5;
 
 fn protect(target: &str, settings: &mut TargetSettings) {
@@ -212,7 +212,7 @@ fn protect(target: &str, settings: &mut TargetSettings) {
 }
 
 #[test]
-fn all_ends_well_whichever_task_is_lost_of_a_target_a_tenant_or_an_import() {
+fn targets_tenants_and_imports_end_well_whichever_task_is_lost() {
     run(async {
         let lossy = Lossy { events: EVENTS, protect: Some(protect), ..Lossy::default() };
         let lossy = LossyBed::start_with("lost-entities", lossy).await;

@@ -1,6 +1,6 @@
-//! The promises of Interlock, on a real Temporal server, with real workers, and judged from what the targets applied.
+//! The promises of Interlock, on a real Temporal server with real workers, judged by the changes that the targets applied.
 //!
-//! Most tests share one [`testbed`]: a server, workers, a gateway and sandbox targets in this process. Each has a tenant,
+//! Most tests share one [`testbed`]: a server, workers, a gateway and sandbox targets in this process. Each test has a tenant,
 //! customers and numbers of its own there. Tests that kill or reconfigure something have a testbed of their own.
 #![allow(clippy::unwrap_used)]
 
@@ -74,6 +74,7 @@ mod swept;
 mod target_buttons;
 mod target_down;
 mod target_entity;
+mod task_cuts;
 mod tenants;
 mod terminated_by_batch;
 mod traces;

@@ -1,5 +1,5 @@
-//! What a person does about an order that cannot go on by itself: makes the situation, reads why, mends it by the command,
-//! and sees the order end.
+//! What a person does about an order that cannot continue by itself: each test creates the situation, reads the reason, fixes it with
+//! the command, and sees the order end.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::scene::{Scene, number, write_that_begins_to_assign};
 use crate::testbed::{run, shared};
 use crate::waiting::{until, until_true};
 
-/// Refuses requests for good, until it is mended.
+/// Permanently refuses requests, until it is fixed.
 struct Refusing<'a> {
     sandbox: &'a Sandbox,
     rule: Rule,
@@ -43,7 +43,7 @@ fn at_crm(operation: &str, customer: &Customer) -> Pattern {
     Pattern { operation: Some(operation.to_owned()), body_contains, ..Pattern::default() }
 }
 
-/// Waits until an order waits for a person, reads why as a person does, and says at which code it is held.
+/// Waits until an order waits for a person, reads the reason as a person does, and returns the code with which it is held.
 async fn held(scene: &Scene<'_>, order: &OrderId) -> String {
     until(format!("{order} is held"), || async { (scene.order(order).await?["state"] == "held").then_some(()) }).await;
     let (status, why) = call(scene, Method::GET, &format!("orders/{order}/why"), None).await;
@@ -65,7 +65,7 @@ async fn post(scene: &Scene<'_>, order: &OrderId, body: Value) -> (StatusCode, V
 }
 
 #[test]
-fn a_step_that_the_hss_refused_is_retried_once_the_hss_is_mended() {
+fn a_step_that_the_hss_refused_is_retried_once_the_hss_is_fixed() {
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, number) = (scene.customer("A"), number());
@@ -159,7 +159,7 @@ fn settings_that_the_targets_refuse_are_amended_at_every_target() {
 }
 
 #[test]
-fn what_a_claim_says_is_not_amended() {
+fn the_data_of_a_claim_cannot_be_amended() {
     run(async {
         let scene = Scene::on(shared().await);
         let (customer, number, other) = (scene.customer("A"), number(), number());
@@ -170,7 +170,7 @@ fn what_a_claim_says_is_not_amended() {
         let said = interlock(&scene, &["order", "amend", order.as_str(), "--data", &data, "--reason", "typo"]).await;
         assert_eq!(said.code, 1);
         assert!(said.stdout.contains("[amend_changes_claim]"), "{}", said.stdout);
-        // What is advised then: cancel it, and send another event.
+        // The advice is then: cancel it, and send another event.
         done(&scene, &["order", "cancel", order.as_str(), "--reason", "wrong number"]).await;
         assert_eq!(scene.end_of(&order).await, "cancelled");
         scene.done(&assigned(&customer, &other)).await;
@@ -263,7 +263,7 @@ fn a_release_that_waits_for_its_assign_goes_first_when_a_person_says_so() {
 }
 
 #[test]
-fn a_number_is_taken_from_a_dead_holder_whom_the_target_does_not_know() {
+fn a_number_is_taken_from_a_dead_holder_that_the_target_does_not_know() {
     run(async {
         let scene = Scene::on(shared().await);
         let (ghost, next, number) = (scene.customer("A"), scene.customer("B"), number());
@@ -276,7 +276,7 @@ fn a_number_is_taken_from_a_dead_holder_whom_the_target_does_not_know() {
         let waiting = scene.submit(&assigned(&next, &number)).await;
         scene.is_waiting_for(&next, &number).await;
 
-        // A living holder with an open order refuses, and names it.
+        // A living holder with an open order refuses, and the answer names it.
         let release = ["resource", "release", &resource, "--force", "--reason", "ghost"];
         let said = interlock(&scene, &release).await;
         assert_eq!(said.code, 1);
@@ -298,7 +298,7 @@ fn a_number_is_taken_from_a_dead_holder_whom_the_target_does_not_know() {
 }
 
 #[test]
-fn a_number_that_the_target_has_registered_to_its_holder_is_taken_only_by_who_insists() {
+fn a_number_that_the_target_has_registered_to_its_holder_is_taken_only_if_the_operator_insists() {
     run(async {
         let scene = Scene::on(shared().await);
         let (holder, number) = (scene.customer("A"), number());
@@ -327,7 +327,7 @@ fn a_number_that_the_target_has_registered_to_its_holder_is_taken_only_by_who_in
 }
 
 #[test]
-fn an_authority_that_does_not_answer_is_not_waited_for_without_end() {
+fn the_wait_for_an_authority_that_does_not_answer_is_limited() {
     run(async {
         let scene = Scene::on(shared().await);
         let (holder, number) = (scene.customer("A"), number());
@@ -392,7 +392,7 @@ fn all_that_a_target_refused_is_retried_by_filter() {
             let what = format!("action sweep-1/{order}");
             assert!(journal.as_array().unwrap().iter().any(|line| line["what"] == what), "{journal:#}");
         }
-        // Once more by id, of which each has the action id that it had by filter.
+        // Again by id. Each of them has the action id that it had by filter.
         let ids: Vec<&str> = orders.iter().map(OrderId::as_str).collect();
         let again = ["order", "retry", "--reason", "mended", "--action-id", "sweep-1"];
         let said = interlock(&scene, &[&again[..], &ids[..]].concat()).await;
@@ -402,7 +402,7 @@ fn all_that_a_target_refused_is_retried_by_filter() {
 }
 
 #[test]
-fn an_action_on_what_was_never_seen_says_so() {
+fn an_action_on_an_unknown_order_or_resource_says_so() {
     run(async {
         let scene = Scene::on(shared().await);
         let nobody = OrderId::derive(&scene.tenant, &"nobody".parse().unwrap(), "/tests", "none", None);

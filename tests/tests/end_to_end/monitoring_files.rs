@@ -1,4 +1,4 @@
-//! The rules, dashboards and runbook in `deploy/`: they can be read, name only what is there, and belong to each other.
+//! The alerts, dashboards and runbook in `deploy/`: they can be parsed, name only what exists, and belong together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::scraped::names;
 use crate::seen_from_outside::seen;
 use crate::testbed::run;
 
-/// What stands for itself in PromQL: functions, aggregations, keywords.
+/// PromQL's own words: functions, aggregations, keywords.
 const WORDS: [&str; 24] = [
     "sum",
     "max",
@@ -37,8 +37,8 @@ const WORDS: [&str; 24] = [
     "max_over_time",
     "offset",
 ];
-/// Metrics of the SDK that count what need not happen in so short a time, and may not have: by the names in its sources (temporalio-sdk-core
-/// 0.10.1, `telemetry/metrics.rs`).
+/// Metrics of the SDK that count rare things, which may not happen in such a short time. The names are those in its sources
+/// (temporalio-sdk-core 0.10.1, `telemetry/metrics.rs`).
 const DID_NOT_HAPPEN: [&str; 5] = [
     "temporal_local_activity_execution_failed_total",
     "temporal_sticky_cache_miss_total",
@@ -76,7 +76,7 @@ fn dashboards() -> BTreeMap<String, Value> {
     files.map(read).collect()
 }
 
-/// Every query, with where it stands.
+/// Every query, with its place.
 fn queries() -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let of_rules = rules().into_iter().map(|rule| {
@@ -95,7 +95,7 @@ fn queries() -> Vec<(String, String)> {
     of_rules.chain(of_boards).collect()
 }
 
-/// The names of metrics in a query: all words but PromQL's own, labels, texts and durations.
+/// The names of metrics in a query: all words except PromQL's own, labels, texts and durations.
 fn metrics_of(query: &str) -> BTreeSet<String> {
     let without = |pattern: &str, text: &str| Regex::new(pattern).unwrap().replace_all(text, " ").into_owned();
     let bare = without(r"\{[^}]*\}", query);
@@ -127,9 +127,9 @@ fn every_metric_that_alerts_and_dashboards_name_exists() {
     });
 }
 
-/// What Prometheus' own `promtool test rules` runs.
+/// The tests that Prometheus' own `promtool test rules` runs.
 #[test]
-fn every_alert_has_a_case_in_which_it_comes_of_metrics_that_alerts_name() {
+fn every_alert_has_a_case_in_which_it_fires_from_metrics_that_alerts_name() {
     let named: BTreeSet<String> = rules().iter().flat_map(|rule| metrics_of(rule["expr"].as_str().unwrap())).collect();
     let mut come = BTreeSet::new();
     let cases = yaml("prometheus/alerts.test.yml")["tests"].as_array().unwrap().clone();
@@ -162,8 +162,8 @@ fn minutes(duration: &str) -> f64 {
     number.parse::<f64>().unwrap() * per
 }
 
-/// What fails once is tried again after up to ten minutes, the longest that the server waits between the attempts of a workflow
-/// task: a shorter window, or a condition that must hold for long, would call it over in between.
+/// A failed workflow task is retried after up to ten minutes, the longest pause of the server. A shorter window, or a condition that
+/// must hold for long, would end the alert in between.
 #[test]
 fn an_alert_on_the_first_failure_does_not_end_between_two_attempts() {
     let counted = Regex::new(r"(rate|increase)\((\w+)(\{[^}]*\})?\[(\w+)\]\)+ > 0( |$)").unwrap();
@@ -182,14 +182,14 @@ fn an_alert_on_the_first_failure_does_not_end_between_two_attempts() {
             assert!(!of_sdk || from_appearance, "{}: the first of each process is not seen", rule["alert"]);
         }
     }
-    assert_eq!(all, 3, "are the expressions read at all?");
+    assert_eq!(all, 3, "the expressions were not parsed");
 }
 
 #[test]
 fn the_label_namespace_stays_interlocks_own() {
     let monitor = yaml("kubernetes/components/service-monitor/service-monitor.yaml");
     for endpoint in monitor["spec"]["endpoints"].as_array().unwrap() {
-        assert_eq!(endpoint["honorLabels"], true, "else it becomes exported_namespace: {endpoint}");
+        assert_eq!(endpoint["honorLabels"], true, "without this it becomes exported_namespace: {endpoint}");
     }
     let prometheus = yaml("prometheus/prometheus.yml");
     let jobs = prometheus["scrape_configs"].as_array().unwrap();
@@ -204,7 +204,7 @@ fn a_query_is_read_for_the_metrics_that_it_names() {
 }
 
 #[test]
-fn every_alert_has_its_section_in_the_runbook_and_the_runbook_speaks_of_no_other() {
+fn every_alert_has_its_section_in_the_runbook_and_the_runbook_has_no_others() {
     let runbook = text("docs/runbook.md");
     let sections: BTreeSet<String> =
         runbook.lines().filter_map(|line| line.strip_prefix("## ").map(str::to_owned)).collect();
@@ -215,7 +215,7 @@ fn every_alert_has_its_section_in_the_runbook_and_the_runbook_speaks_of_no_other
         assert_eq!(rule["annotations"]["runbook"], anchor, "{name}");
         assert!(rule["annotations"]["summary"].as_str().is_some_and(|summary| summary.len() > 20), "{name}");
         assert!(["info", "warning", "critical"].contains(&rule["labels"]["severity"].as_str().unwrap()), "{name}");
-        assert!(alerts.insert(name), "two alerts of one name");
+        assert!(alerts.insert(name), "two alerts have the same name");
     }
     assert_eq!(alerts, sections);
     for section in runbook.split("\n## ").skip(1) {
@@ -228,7 +228,7 @@ fn every_alert_has_its_section_in_the_runbook_and_the_runbook_speaks_of_no_other
 }
 
 #[test]
-fn prometheus_and_grafana_find_what_is_there() {
+fn prometheus_and_grafana_find_their_files() {
     let prometheus = yaml("prometheus/prometheus.yml");
     for file in prometheus["rule_files"].as_array().unwrap() {
         assert!(deploy().join("prometheus").join(file.as_str().unwrap()).is_file(), "{file}");

@@ -10,7 +10,7 @@ use crate::scene::{Scene, number, write_that_releases};
 use crate::testbed::{run, shared};
 use crate::waiting::{until, until_true};
 
-/// How slow the HSS is where it is slow.
+/// The latency of the HSS in tests with a slow HSS.
 const SLOW: Action = Action::Delay { ms: 300 };
 
 #[test]
@@ -36,7 +36,7 @@ fn a_chain_over_five_customers_ends_with_the_last_whatever_the_order_of_the_even
         fastrand::Rng::with_seed(seed).shuffle(&mut events);
         let orders = scene.submit_all(&events).await;
         for order in &orders {
-            // One that came after what it should have come before is superseded, or finds nothing to do.
+            // An order that arrived after the one it should have preceded is superseded, or finds nothing to do.
             let state = scene.end_of(order).await;
             assert!(["completed", "superseded", "partial"].contains(&state.as_str()), "{order}: {state}");
         }
@@ -57,7 +57,7 @@ fn a_chain_over_five_customers_whose_events_come_in_their_order_passes_through_a
             scene.bed.hss.add_rule(Rule::always(write_that_releases(customer), SLOW));
         }
         scene.done(&assigned(&customers[0], &number)).await;
-        // All take a place in the queue; then each gives the number up as soon as it has it.
+        // All of them get a place in the queue. Then each releases the number as soon as it has it.
         let mut orders = Vec::new();
         for customer in &customers[1..] {
             orders.push(scene.submit(&assigned(customer, &number)).await);
@@ -81,7 +81,7 @@ fn two_customers_swap_their_numbers() {
         let (one, two) = (number(), number());
         scene.done(&assigned(&a, &one)).await;
         scene.done(&assigned(&b, &two)).await;
-        // B still has its old number when A, which has given up its own, could take it.
+        // B still has its old number when A, which has released its own, could take it.
         scene.bed.hss.add_rule(Rule::always(write_that_releases(&b), Action::Delay { ms: 1_500 }));
         let (there, back) = (changed(&a, &one, &two), changed(&b, &two, &one));
         let orders: [_; 2] = tokio::join!(scene.submit(&there), scene.submit(&back)).into();
@@ -100,7 +100,7 @@ fn a_customer_with_a_backlog_keeps_its_place_at_the_number() {
         let (holder, busy, idle) = (scene.customer("holder"), scene.customer("busy"), scene.customer("idle"));
         let number = number();
         scene.done(&assigned(&holder, &number)).await;
-        // The busy one's lane at the HSS is taken until a change of its service is through.
+        // The busy customer's lane at the HSS is occupied until a change of its service is done.
         let looking = Pattern { path_contains: Some(busy.imsi.clone()), ..Pattern::default() };
         scene.bed.hss.add_rule(Rule::once(looking, Action::Delay { ms: 3_000 }));
         let backlog = scene.submit(&service_updated(&busy, &json!({"ue_ambr_dl": 1_000}))).await;
@@ -109,7 +109,7 @@ fn a_customer_with_a_backlog_keeps_its_place_at_the_number() {
         let of_idle = scene.submit(&assigned(&idle, &number)).await;
         scene.is_waiting_for(&idle, &number).await;
         scene.done(&unassigned(&holder, &number)).await;
-        // The number is free, the idle one could have it at once: and yet it is the busy one's.
+        // The number is free, and the idle customer could have it at once, but the busy one gets it.
         scene.completed(&[backlog, of_busy]).await;
         scene.done(&unassigned(&busy, &number)).await;
         scene.completed(&[of_idle]).await;
@@ -124,7 +124,7 @@ fn the_orders_of_one_customer_take_effect_at_a_target_in_the_order_in_which_they
     run(async {
         let scene = Scene::on(shared().await);
         let customer = scene.customer("A");
-        // The first one holds both lanes until all others are there, in whatever order they came.
+        // The first order holds both lanes until all others have arrived, in any order.
         let looking = Pattern { path_contains: Some(customer.imsi.clone()), ..Pattern::default() };
         scene.bed.hss.add_rule(Rule::once(looking.clone(), Action::Delay { ms: 1_500 }));
         let updating = Pattern { body_contains: Some(customer.id.clone()), ..Pattern::default() };
@@ -157,7 +157,7 @@ fn the_orders_of_one_customer_take_effect_at_a_target_in_the_order_in_which_they
 }
 
 #[test]
-fn a_customer_that_leaves_gives_up_all_its_numbers_to_those_who_wait() {
+fn a_customer_that_leaves_releases_all_its_numbers_to_the_waiting_customers() {
     run(async {
         let scene = Scene::on(shared().await);
         let (leaving, staying) = (scene.customer("leaving"), scene.customer("staying"));

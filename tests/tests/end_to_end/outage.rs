@@ -1,12 +1,12 @@
-//! What tests of outages play with: event types of one step, targets that go down and come back, and how they stand.
+//! Common parts of the outage tests: event types with one step, targets that go down and come back, and their states.
 
 use std::time::Duration;
 
 use interlock_adapters::sandbox::{Action, Applied, Effect, Knobs, Pattern, Received, Rule, Sandbox};
 use interlock_adapters::{OutageSettings, TargetSettings};
-use interlock_coordinator::settings::SweepSettings;
-use interlock_coordinator::targets::Targets;
 use interlock_domain::ids::OrderId;
+use interlock_operations::targets::Targets;
+use interlock_settings::SweepSettings;
 use serde_json::{Value, json};
 
 use crate::applied_log::applied_at_ms;
@@ -15,18 +15,18 @@ use crate::scene::Scene;
 use crate::testbed::{Testbed, Wanted};
 use crate::waiting::until_within;
 
-/// Orders of each customer.
+/// The number of orders of each customer.
 pub const ORDERS: usize = 5;
-/// Calls to the HSS at a time.
+/// The most concurrent calls to the HSS.
 pub const CONCURRENCY: usize = 10;
-/// Failures in a row that open a breaker.
+/// The number of consecutive failures that open a breaker.
 pub const FAILURES: u32 = 5;
-/// How long each stage of the ramp lasts.
+/// The length of each stage of the ramp.
 pub const STAGE: Duration = Duration::from_secs(2);
-/// How long a drain may take.
+/// The time limit of a drain.
 pub const DRAIN_LIMIT: Duration = Duration::from_mins(4);
 
-/// One step at one target each, so that what waits is counted easily.
+/// One step at one target each, so that waiting steps are easy to count.
 pub const EVENTS: &str = r#"
 [events."line.tuned"]
 steps = [{ role = "hss", operation = "update_service", with = { imsi = "{imsi}", settings = "{settings}" } }]
@@ -48,18 +48,18 @@ pub fn tuned(event_type: &str, customer: &Customer, value: usize) -> Value {
     event(event_type, &customer.id, &json!({"imsi": customer.imsi, "settings": {"ue_ambr_dl": value}}))
 }
 
-/// A bed that is swept every second, whose targets are protected so.
+/// A testbed that is swept every second and protects its targets like this.
 pub async fn bed(name: &str, protect: fn(&str, &mut TargetSettings)) -> Testbed {
     Testbed::start(name, wanted(protect)).await
 }
 
-/// What such a bed differs in from the shared one.
+/// The differences between such a testbed and the shared one.
 pub fn wanted(protect: fn(&str, &mut TargetSettings)) -> Wanted {
     let sweep = SweepSettings { interval: Duration::from_secs(1), ..SweepSettings::default() };
     Wanted { more_events: EVENTS.to_owned(), protect: Some(protect), sweep: Some(sweep), ..Wanted::default() }
 }
 
-/// The HSS is soon down, soon probed, soon called again.
+/// The HSS quickly counts as down, is quickly probed, and quickly called again.
 pub fn watched(target: &str, settings: &mut TargetSettings) {
     if target == "hss" {
         settings.concurrency = Some(CONCURRENCY);
@@ -74,31 +74,31 @@ pub fn watched(target: &str, settings: &mut TargetSettings) {
     };
 }
 
-/// The target answers nothing but that it is out of service.
+/// The target answers every request that it is out of service.
 pub fn goes_down(sandbox: &Sandbox) {
     let refuse = Action::Refuse { status: 503, body: Value::Null, retry_after_s: None };
     sandbox.add_rule(Rule::always(Pattern::default(), refuse));
 }
 
-/// The target answers as ever.
+/// The target answers normally.
 pub fn comes_back(sandbox: &Sandbox) {
     sandbox.set_knobs(Knobs::default());
 }
 
-/// What the HSS was asked by steps, and by probes.
+/// The requests to the HSS from steps, and from probes.
 pub fn asked(hss: &Sandbox) -> (usize, usize) {
     let is_probe = |received: &Received| received.path.contains("ping");
     let (probes, steps): (Vec<_>, Vec<_>) = hss.received().into_iter().partition(is_probe);
     (steps.len(), probes.len())
 }
 
-/// How a target stands.
+/// The state of a target.
 pub async fn standing(bed: &Testbed, target: &str) -> Option<Value> {
     let view = Targets::new(bed.platform.installation.clone()).show(&target.parse().unwrap()).await.ok()?;
     Some(json!(view))
 }
 
-/// Waits until a target is in a state, and the server knows.
+/// Waits until a target is in a state, and the server has the matching limit.
 pub async fn until_it_is(bed: &Testbed, target: &str, state: &str) -> Value {
     until_within(DRAIN_LIMIT, format!("{target} is {state}"), || async {
         standing(bed, target).await.filter(|view| view["state"] == state && view["limit_pending"] == false)

@@ -1,4 +1,5 @@
-//! What an operator paused in Temporal, a call or a workflow: the commands say so, by whom and why, and a retry lets the call go on.
+//! Calls and workflows that an operator paused in Temporal: the commands report the pause, its operator and its reason, and a retry
+//! resumes the call.
 
 use interlock_adapters::sandbox::{Action, Rule};
 use interlock_domain::ids::OrderId;
@@ -14,14 +15,14 @@ use crate::temporal_calls::RawEntity;
 use crate::testbed::run;
 use crate::waiting::until;
 
-/// How long the target wants to be left alone: long enough to pause the call meanwhile.
+/// The pause that the target asks for: long enough to pause the call meanwhile.
 const RETRY_AFTER_S: u64 = 20;
 
 fn entity_of(scene: &Scene<'_>, customer: &Customer) -> RawEntity {
     scene.entity(&customer.id.parse().unwrap())
 }
 
-/// A customer's order for a number, which the target did not take the first time, and whose call is paused.
+/// A customer's order for a number, which the target rejected the first time, and whose call is paused.
 async fn paused_call(scene: &Scene<'_>, customer: &Customer, number: &str) -> OrderId {
     let refuse = Action::Refuse { status: 503, body: Value::Null, retry_after_s: Some(RETRY_AFTER_S) };
     scene.bed.hss.add_rule(Rule::once(write_that_begins_to_assign(number), refuse));
@@ -37,7 +38,7 @@ async fn paused_call(scene: &Scene<'_>, customer: &Customer, number: &str) -> Or
 }
 
 #[test]
-fn a_paused_call_is_told_and_a_retry_lets_it_go_on() {
+fn a_paused_call_is_shown_and_a_retry_resumes_it() {
     run(async {
         let scene = Scene::on(bed().await);
         let (customer, number) = (scene.customer("A"), number());
@@ -70,7 +71,7 @@ fn an_order_that_is_cancelled_while_its_call_is_paused_is_undone_once_the_call_i
         scene.is_waiting_for(&next, &number).await;
         done(&scene, &["order", "cancel", order.as_str(), "--reason", "it was a mistake"]).await;
         let why = done(&scene, &["order", "why", order.as_str()]).await;
-        assert!(why.contains("Paused by an operator"), "it waits for its call still: {why}");
+        assert!(why.contains("Paused by an operator"), "it still waits for its call: {why}");
         done(&scene, &["order", "retry", order.as_str(), "--reason", "to its end"]).await;
         let ended = scene.end_of(&order).await;
         assert!(["cancelled", "failed"].contains(&ended.as_str()), "{ended}");
@@ -81,7 +82,7 @@ fn an_order_that_is_cancelled_while_its_call_is_paused_is_undone_once_the_call_i
 }
 
 #[test]
-fn a_retry_of_an_order_whose_call_is_not_paused_is_refused_as_ever() {
+fn a_retry_of_an_order_whose_call_is_not_paused_is_refused() {
     run(async {
         let scene = Scene::on(bed().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
@@ -94,7 +95,7 @@ fn a_retry_of_an_order_whose_call_is_not_paused_is_refused_as_ever() {
 }
 
 #[test]
-fn a_paused_workflow_of_a_customer_is_told_and_goes_on_once_it_is_unpaused() {
+fn a_paused_workflow_of_a_customer_is_shown_and_continues_once_it_is_unpaused() {
     run(async {
         let scene = Scene::on(bed().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
@@ -127,7 +128,7 @@ fn while_the_workflow_of_a_number_is_paused_orders_wait_for_it_and_a_reset_custo
         let of_number = scene.number_entity(&number);
         until("the number to be at rest", || of_number.length_at_rest()).await;
         of_number.pause().await;
-        // Its claim by update is refused, so it goes by a signal, which the server keeps.
+        // Its claim by update is rejected, so it is sent as a signal, which the server stores.
         let take = scene.submit(&taken(&a2, &number)).await;
         let entity = entity_of(&scene, &a1);
         let give = scene.submit(&freed(&a1, &number)).await;
@@ -136,7 +137,7 @@ fn while_the_workflow_of_a_number_is_paused_orders_wait_for_it_and_a_reset_custo
             (order["state"] == "completed").then_some(())
         })
         .await;
-        // It does not know any more that it gave the number back, and the number cannot say.
+        // It no longer knows that it gave the number back, and the number cannot tell it.
         reset(&entity, Point::BeforeLastCall, Reapply::All).await;
         let why = until("why the release waits", || async {
             let why = interlock(&scene, &["order", "why", give.as_str()]).await;

@@ -1,4 +1,4 @@
-//! A step that fails for good does what the catalog says: the order waits for a person, goes on without it, or is undone.
+//! A step that fails permanently does what the catalog says: the order is held, continues without it, or is undone.
 
 use interlock_adapters::sandbox::{Action, Pattern, Rule};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::scene::{Scene, number};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// An event type for each policy, alike but for that.
+/// An event type for each policy, with no other difference.
 pub fn event_types() -> String {
     ["hold", "skip", "abort"].map(event_type).concat()
 }

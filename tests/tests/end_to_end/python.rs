@@ -1,4 +1,4 @@
-//! Another language: a producer in Python, with Temporal's own SDK, that knows nothing but the wire contract.
+//! Another language: a producer in Python with Temporal's own SDK, which knows only the wire contract.
 
 use crate::python_sdk::{program, python, python_sdk};
 use crate::scene::{Scene, number};

@@ -1,13 +1,12 @@
-//! An adapter in another language: a Temporal worker in Python serves the CRM's queue, and Interlock's own workers the
-//! others.
+//! An adapter in another language: a Temporal worker in Python serves the CRM's queue, and Interlock's own workers serve the others.
 
 use std::path::Path;
 use std::process::Stdio;
 
 use interlock_adapters::TargetSettings;
 use interlock_adapters::sandbox::{Action, Applied, Pattern, Received, Rule, Sandbox};
-use interlock_coordinator::metrics::Metrics;
-use interlock_coordinator::worker_pool::{WorkerPool, WorkerPoolOptions};
+use interlock_observability::metrics::Metrics;
+use interlock_worker_pools::{WorkerPool, WorkerPoolOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -20,7 +19,7 @@ use crate::scene::{Scene, number};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::{until, until_true};
 
-/// How long the CRM takes for the call in which the worker is killed.
+/// The latency of the CRM for the call in which the worker is killed.
 const IN_THE_MIDDLE: Action = Action::Delay { ms: 1_500 };
 
 /// Starts the worker, and returns when it serves the CRM's queue.
@@ -40,7 +39,7 @@ fn calls(crm: &Sandbox, number: &str) -> usize {
     crm.received().iter().filter(is_such).count()
 }
 
-/// How often the CRM was asked whether a call was carried out.
+/// How often the CRM was asked whether a call took effect.
 fn questions(crm: &Sandbox) -> usize {
     crm.received().iter().filter(|received| received.method == "GET" && received.path.contains("operations")).count()
 }
@@ -50,25 +49,25 @@ fn add(number: &str) -> Pattern {
     Pattern { operation: Some("add_number".to_owned()), body_contains: Some(number.to_owned()), ..Pattern::default() }
 }
 
-/// What the targets and the orders showed when all was over.
+/// The final states of the targets and the orders.
 struct Afterwards {
-    /// Orders of one customer, and its numbers: the first was given up again.
+    /// The orders of one customer, and its numbers. The first number was released again.
     in_order: (Customer, [String; 2]),
-    /// An order whose call the CRM refuses for good.
+    /// An order whose call the CRM refuses permanently.
     refused: Value,
-    /// The CRM was busy twice: how often its call came.
+    /// The CRM was busy twice: how often it received the call.
     busy: (Customer, String, usize),
-    /// The connection was cut after the effect: how often its call came.
+    /// The connection was cut after the effect: how often it received the call.
     cut: (Customer, String, usize),
-    /// The worker was killed in the middle of the call: how often it came, and how often the CRM was asked for it.
+    /// The worker was killed in the middle of the call: how often the CRM received the call, and how often it was asked about it.
     killed: (Customer, String, usize, usize),
-    /// What Interlock's own workers say to the wish that they serve this target.
+    /// The answer of Interlock's own workers to the request to serve this target.
     not_served: String,
     hss: Vec<Applied>,
     crm: Vec<Applied>,
 }
 
-/// All of it happens once, for all tests that look at what became of it; none where Python cannot be had here.
+/// Everything happens once, for all tests that check the results. `None` if Python is not available here.
 async fn afterwards() -> Option<&'static Afterwards> {
     static AFTERWARDS: OnceCell<Option<Afterwards>> = OnceCell::const_new();
     let told = AFTERWARDS.get_or_init(|| async {
@@ -97,7 +96,7 @@ async fn happen(sdk: &Path) -> Afterwards {
 
 type Counted = (Customer, String, usize);
 
-/// The worker is not disturbed, the CRM is.
+/// The worker is not disturbed, but the CRM is.
 async fn go_through_python(bed: &Testbed) -> ((Customer, [String; 2]), Value, Counted, Counted) {
     let scene = Scene::on(bed);
     let [ordered, refused, busy, cut] = ["ordered", "refused", "busy", "cut"].map(|name| scene.customer(name));
@@ -112,7 +111,7 @@ async fn go_through_python(bed: &Testbed) -> ((Customer, [String; 2]), Value, Co
     let held = scene.submit(&assigned(&refused, &of_refused)).await;
     let mut ended = scene.submit_all(&[assigned(&busy, &of_busy), assigned(&cut, &of_cut)]).await;
     let [first, second] = &numbers;
-    // Begun, so that the release does not just pass it by.
+    // The assign has begun, so that the release does not simply overtake it.
     scene.done(&assigned(&ordered, first)).await;
     ended.extend(
         scene
@@ -130,7 +129,7 @@ async fn go_through_python(bed: &Testbed) -> ((Customer, [String; 2]), Value, Co
     ((ordered, numbers), refused, (busy, of_busy, busy_times), (cut, of_cut, cut_times))
 }
 
-/// The worker dies when the CRM has its call and did not answer yet; another one takes over.
+/// The worker dies when the CRM has its call and has not answered yet. Another worker takes over.
 async fn kill_in_the_middle(bed: &Testbed, mut worker: Child, sdk: &Path) -> (Customer, String, usize, usize) {
     let scene = Scene::on(bed);
     let (customer, number) = (scene.customer("killed"), number());
@@ -146,7 +145,7 @@ async fn kill_in_the_middle(bed: &Testbed, mut worker: Child, sdk: &Path) -> (Cu
     (customer, number, times, asked)
 }
 
-/// What Interlock's own workers say where they are to serve the target all the same.
+/// The answer of Interlock's own workers if they are told to serve the target anyway.
 async fn ask_interlock_to_serve_it(bed: &Testbed) -> String {
     let installation = &bed.platform.installation;
     let everything = WorkerPoolOptions::everything(installation.settings.adapters().unwrap());
@@ -177,7 +176,7 @@ fn steps_at_an_external_target_are_done_in_order_and_once_by_a_worker_in_python(
 }
 
 #[test]
-fn what_the_target_refuses_for_good_waits_for_a_person_with_the_code_that_python_gave() {
+fn a_step_that_the_target_refuses_permanently_is_held_with_the_code_from_python() {
     run(async {
         let Some(Afterwards { refused, .. }) = afterwards().await else { return };
         let waiting = &refused["waiting_for"];
@@ -187,7 +186,7 @@ fn what_the_target_refuses_for_good_waits_for_a_person_with_the_code_that_python
 }
 
 #[test]
-fn what_the_target_refuses_for_now_is_sent_again_until_it_takes_it() {
+fn a_step_that_the_target_refuses_temporarily_is_retried_until_it_succeeds() {
     run(async {
         let Some(Afterwards { busy: (customer, number, times), crm, .. }) = afterwards().await else { return };
         assert_eq!(of_account(crm, &customer.id), [format!("add {number}")]);
@@ -214,7 +213,7 @@ fn a_call_that_a_worker_in_python_died_in_is_read_back_by_the_next_one_and_not_s
 }
 
 #[test]
-fn interlocks_own_workers_leave_an_external_target_alone_and_say_so_where_it_is_named() {
+fn interlocks_own_workers_do_not_serve_an_external_target_and_say_so_if_it_is_named() {
     run(async {
         let Some(Afterwards { not_served, .. }) = afterwards().await else { return };
         assert_eq!(not_served, "target_external");

@@ -1,32 +1,33 @@
-//! Programs in Python, with Temporal's own SDK: how the tests come by it, and run them.
+//! Programs in Python with Temporal's own SDK: how the tests install it, and run the programs.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use interlock_coordinator::settings::Settings;
+use interlock_coordinator::local::cli_search;
+use interlock_settings::Settings;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 
-/// What pip installs: each package by its version and the SHA-256 of each of its files.
+/// The packages that pip installs: each with its version and the SHA-256 of each of its files.
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python/requirements.txt");
 
-/// Why a test cannot be made here.
+/// Why a test cannot run here.
 pub struct Skipped(String);
 
 impl Skipped {
-    /// Says so, in the test's own output and beside it.
+    /// Prints the reason, in the test's own output and on stderr.
     pub fn say(&self, what: &str) {
         println!("SKIPPED: {}", self.0);
         eprintln!("SKIPPED {what}: {}", self.0);
     }
 }
 
-/// Python with the SDK, or with what else is to be found at `search_path`.
+/// Python with the SDK, and with the modules at `search_path`.
 pub fn python(arguments: &[&str], search_path: Option<&Path>) -> Command {
     let mut command = Command::new("python3");
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
-    // Both would be refused together with --target, and may come from a person's pip configuration.
+    // pip rejects both options together with --target, and they may come from a person's pip configuration.
     command.env("PIP_USER", "0").env("PIP_REQUIRE_VIRTUALENV", "0").env("PYTHONDONTWRITEBYTECODE", "1");
     command.env("PYTHONPATH", search_path.unwrap_or(Path::new("")));
     command
@@ -41,10 +42,10 @@ async fn pip(arguments: &[&str]) -> std::io::Result<Output> {
     python(&[&["-m", "pip"], arguments].concat(), None).output().await
 }
 
-/// The directory with the SDK in it: in Interlock's cache, installed there once for all tests of this machine.
+/// The directory of the SDK: in Interlock's cache, installed there once for all tests of this machine.
 ///
 /// # Errors
-/// [`Skipped`] where there is no Python, or nothing may be installed.
+/// [`Skipped`] if there is no Python, or if nothing may be installed.
 pub async fn python_sdk() -> Result<PathBuf, Skipped> {
     let version = python(&["-c", "import sys; print(sys.implementation.cache_tag)"], None).output().await;
     let tag = match version {
@@ -52,7 +53,7 @@ pub async fn python_sdk() -> Result<PathBuf, Skipped> {
         _ => return Err(Skipped("there is no python3 on PATH".to_owned())),
     };
     let settings = Settings::from_environment().unwrap();
-    let cache = settings.cli_search().unwrap().cache_dir.join("python-sdk");
+    let cache = cli_search(&settings).unwrap().cache_dir.join("python-sdk");
     let requirements = Sha256::digest(std::fs::read(REQUIREMENTS).unwrap());
     let installed = cache.join(format!("{}-{tag}", &format!("{requirements:x}")[..16]));
     if installed.is_dir() {
@@ -75,7 +76,7 @@ pub async fn python_sdk() -> Result<PathBuf, Skipped> {
     Ok(installed)
 }
 
-/// Installs it beside its place, and moves it there when it is whole.
+/// Installs it in a temporary place, and moves it when it is complete.
 async fn install(cache: &Path, installed: &Path) {
     eprintln!("Installing Temporal's Python SDK into {} with pip.", cache.display());
     let workspace = tempfile::Builder::new().prefix(".installing-").tempdir_in(cache).unwrap();

@@ -1,13 +1,13 @@
-//! What a terminated customer entity had not ended is brought back by `interlock customer recover`.
+//! `interlock customer recover` restores the work that a terminated customer entity had not finished.
 //!
-//! `INTERLOCK_WRITE_HISTORIES=1` writes the histories that the unit tests of `coordinator/src/recovery` go by anew.
+//! `INTERLOCK_WRITE_HISTORIES=1` writes the histories again that the unit tests of `coordinator/operations/src/recovery` use.
 
 use std::path::Path;
 
 use interlock_adapters::sandbox::{Action, Pattern, Rule};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::OrderId;
 use interlock_domain::limits::EntityLimits;
+use interlock_worker_pools::Workload;
 use prost::Message;
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::history::v1::History;
@@ -26,7 +26,7 @@ async fn recover(scene: &Scene<'_>, customer: &Customer, more: &[&str]) -> (Said
     (said, report)
 }
 
-/// The orders that a report names, in its order, each with the state in which it was.
+/// The orders in a report, in its order, each with its earlier state.
 fn named(report: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let events = report["events"].as_array().unwrap();
@@ -37,8 +37,8 @@ fn all_in(state: &str, orders: &[OrderId]) -> Vec<(String, String)> {
     orders.iter().map(|order| (order.to_string(), state.to_owned())).collect()
 }
 
-/// Keeps the histories of an entity's runs for the unit tests, the first one first, as Protocol Buffers, each with its
-/// length before it; without what says where they were made.
+/// Saves the histories of an entity's runs for the unit tests, the first one first, as Protocol Buffers, each after its length.
+/// Information about the recording machine is removed.
 async fn keep_histories(entity: &RawEntity, name: &str) {
     if std::env::var_os("INTERLOCK_WRITE_HISTORIES").is_none() {
         return;
@@ -50,7 +50,7 @@ async fn keep_histories(entity: &RawEntity, name: &str) {
         let history: History = serde_json::from_value(history).unwrap();
         history.encode_length_delimited(&mut written).unwrap();
     }
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../coordinator/src/recovery/histories");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../coordinator/operations/src/recovery/histories");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join(name), written).unwrap();
 }
@@ -74,7 +74,7 @@ fn leave_out(value: &mut Value) {
 }
 
 #[test]
-fn events_that_no_worker_had_taken_in_are_brought_back_and_end_once_each() {
+fn events_that_no_worker_had_received_are_recovered_and_end_once_each() {
     run(async {
         let wanted = Wanted { worker_processes: Some(Vec::new()), ..Wanted::default() };
         let mut bed = Testbed::start("recovered-unserved", wanted).await;
@@ -87,7 +87,7 @@ fn events_that_no_worker_had_taken_in_are_brought_back_and_end_once_each() {
                 service_updated(&customer, &json!({"ue_ambr_ul": 2})),
             ];
             let orders = scene.submit_all(&events).await;
-            // A duplicate, and what is no event at all.
+            // A duplicate, and an invalid event.
             scene.submit(&events[1]).await;
             let entity = scene.entity(&customer.id.parse().unwrap());
             entity.signal("submit", vec![json_payload("no event")]).await;
@@ -100,7 +100,7 @@ fn events_that_no_worker_had_taken_in_are_brought_back_and_end_once_each() {
             let (said, _) = recover(&scene, &customer, &[]).await;
             assert!(said.code == 2 && said.stderr.contains("confirmation_needed"), "{}", said.stderr);
             let (_, again) = recover(&scene, &customer, &["--dry-run"]).await;
-            assert_eq!(report, again, "it was only asked");
+            assert_eq!(report, again, "a dry run must change nothing");
 
             let (said, report) = recover(&scene, &customer, &["--yes"]).await;
             assert_eq!((said.code, &report["submitted"]), (0, &3.into()));
@@ -124,7 +124,7 @@ fn events_that_no_worker_had_taken_in_are_brought_back_and_end_once_each() {
 }
 
 #[test]
-fn what_was_open_in_the_last_of_several_runs_is_brought_back_and_what_was_over_is_not() {
+fn orders_that_were_open_in_the_last_of_several_runs_are_recovered_and_ended_ones_are_not() {
     run(async {
         let limits =
             EntityLimits { continue_as_new_events: 40, continue_as_new_events_forced: 90, ..EntityLimits::default() };
@@ -137,11 +137,11 @@ fn what_was_open_in_the_last_of_several_runs_is_brought_back_and_what_was_over_i
             for value in 1..=4 {
                 scene.done(&service(value)).await;
             }
-            // The CRM refuses the fifth: what comes after it waits behind it there, and is done at the HSS.
+            // The CRM refuses the fifth. Later orders wait behind it there, and are done at the HSS.
             let fifth = Pattern { body_contains: Some("\"ue_ambr_ul\":5".to_owned()), ..Pattern::default() };
             let no = Action::Refuse { status: 403, body: json!({"code": "no_contract"}), retry_after_s: None };
             bed.crm.add_rule(Rule::always(fifth, no));
-            // With times, since what is taken in at once has no order of its own.
+            // With times, since events that are received at once have no order of their own.
             let now = chrono::Utc::now();
             let release = unassigned(&customer, &first);
             let events = [service(5), service(6), release, assigned(&customer, &second)];
@@ -184,7 +184,7 @@ fn what_was_open_in_the_last_of_several_runs_is_brought_back_and_what_was_over_i
 }
 
 #[test]
-fn of_a_customer_that_lives_nothing_is_brought_back() {
+fn nothing_is_recovered_of_a_running_customer() {
     run(async {
         let scene = Scene::on(shared().await);
         let customer = scene.customer("A");

@@ -1,4 +1,4 @@
-//! Histories that real runs made, replayed against the workflows of this build.
+//! Replays the histories of real runs with the workflows of this build.
 
 use temporalio_common::WorkflowDefinition;
 use temporalio_common::protos::temporal::api::history::v1::{History, HistoryEvent};
@@ -8,7 +8,7 @@ use temporalio_sdk::workflows::WorkflowImplementation;
 /// Replays these histories of one workflow.
 ///
 /// # Panics
-/// Where one of them does not replay.
+/// If one of them cannot be replayed.
 pub async fn replays<W>(histories: Vec<Vec<HistoryEvent>>)
 where
     W: WorkflowImplementation,

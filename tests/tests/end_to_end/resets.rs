@@ -1,5 +1,5 @@
-//! Workflows of customers and numbers that an operator resets to an earlier task, after a hand-over was over or while others wait:
-//! whoever has the number keeps it, and whoever was reset to a time at which it had it does not write any more.
+//! Workflows of customers and numbers that an operator resets to an earlier task, after a hand-over or while others wait: the holder of
+//! the number keeps it, and a customer that was reset to a time at which it had the number does not write any more.
 
 use serde_json::Value;
 use temporalio_common::protos::temporal::api::enums::v1::EventType;
@@ -32,21 +32,21 @@ fn is_call(event: &HistoryEvent) -> bool {
     }
 }
 
-/// A point to which a workflow is reset.
+/// A point to reset a workflow to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
     /// The first task.
     First,
     /// The task that began the last call.
     BeforeLastCall,
-    /// The task that took in what became of the last call.
+    /// The task that received the result of the last call.
     AfterLastCall,
     /// The last task before the last signal.
     BeforeLastSignal,
 }
 
 impl Point {
-    /// The end of the workflow task that is done again.
+    /// The end of the workflow task that is repeated.
     fn of(self, history: &[HistoryEvent]) -> i64 {
         let call = || history.iter().rposition(is_call).unwrap();
         let task = match self {
@@ -62,7 +62,7 @@ impl Point {
     }
 }
 
-/// Resets an entity that is at rest.
+/// Resets an idle entity.
 pub async fn reset(entity: &RawEntity, point: Point, reapply: Reapply) {
     until("the entity to be at rest", || entity.length_at_rest()).await;
     entity.reset_run("", point.of(&entity.history("").await), reapply).await;
@@ -72,7 +72,7 @@ fn of_customer(scene: &Scene<'_>, customer: &Customer) -> RawEntity {
     scene.entity(&customer.id.parse().unwrap())
 }
 
-/// A1 is reset to before the number was granted to it, which it has.
+/// A1, which has the number, is reset to before its grant.
 async fn before_the_grant(reapply: Reapply) {
     let scene = Scene::on(bed().await);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
@@ -88,7 +88,7 @@ async fn before_the_grant(reapply: Reapply) {
     handed_over(&scene, &a1, &a2, &number);
 }
 
-/// Waits until an order is over or a person has to look at it, and says which.
+/// Waits until an order has ended or needs a person. Returns its state.
 async fn over_or_held(scene: &Scene<'_>, order: &interlock_domain::ids::OrderId) -> Value {
     until(format!("{order} to be over or held"), || async {
         let order = scene.order(order).await?;
@@ -98,7 +98,7 @@ async fn over_or_held(scene: &Scene<'_>, order: &interlock_domain::ids::OrderId)
     .await
 }
 
-/// A1 is reset to this point after its release, once A2 has the number. It knows its order, or that is submitted again.
+/// After its release, when A2 has the number, A1 is reset to this point. It still knows its order, or the order is submitted again.
 async fn after_the_number_went_on(point: Point, reapply: Reapply) {
     let scene = Scene::on(bed().await);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
@@ -129,14 +129,14 @@ async fn after_the_number_went_on(point: Point, reapply: Reapply) {
 }
 
 #[test]
-fn a_customer_that_is_reset_to_before_its_grant_has_its_number_still() {
+fn a_customer_that_is_reset_to_before_its_grant_still_has_its_number() {
     run(async {
         tokio::join!(before_the_grant(Reapply::All), before_the_grant(Reapply::Nothing));
     });
 }
 
 #[test]
-fn a_customer_that_is_reset_to_before_its_number_went_on_does_not_write_any_more() {
+fn a_customer_that_is_reset_to_before_its_number_was_handed_on_no_longer_writes() {
     run(async {
         tokio::join!(
             after_the_number_went_on(Point::BeforeLastCall, Reapply::All),
@@ -149,7 +149,7 @@ fn a_customer_that_is_reset_to_before_its_number_went_on_does_not_write_any_more
     });
 }
 
-/// The number's entity is reset to this point, while A1 has it or, handed over, A2.
+/// The number's entity is reset to this point, while A1 has the number or, after the hand-over, A2.
 async fn number_reset(is_handed_over: bool, point: Point, reapply: Reapply) {
     let scene = Scene::on(bed().await);
     let (a1, a2, a3, number) = (scene.customer("A1"), scene.customer("A2"), scene.customer("A3"), number());
@@ -164,7 +164,7 @@ async fn number_reset(is_handed_over: bool, point: Point, reapply: Reapply) {
     reset(&scene.number_entity(&number), point, reapply).await;
     let take = scene.submit(&taken(&a3, &number)).await;
     scene.is_waiting_for(&a3, &number).await;
-    // Where nobody whom it knows can say so, its target does: by the identity under which the number is registered.
+    // If no customer that it knows can tell, its target does: by the identity that has the number registered.
     let is_holder = |held: &Value| held["customer_id"] == *holder.id || held["party"] == *holder.imsi;
     until(format!("{} to be known as the holder", holder.id), || async {
         let state = scene.number_state(&number).await?;
@@ -183,7 +183,7 @@ async fn number_reset(is_handed_over: bool, point: Point, reapply: Reapply) {
 }
 
 #[test]
-fn a_number_that_is_reset_to_before_a_grant_that_was_used_is_granted_to_nobody_else() {
+fn a_number_that_is_reset_to_before_a_used_grant_is_granted_to_no_other_customer() {
     run(async {
         tokio::join!(
             number_reset(false, Point::First, Reapply::All),
@@ -197,7 +197,7 @@ fn a_number_that_is_reset_to_before_a_grant_that_was_used_is_granted_to_nobody_e
 }
 
 #[test]
-fn entities_that_are_cancelled_go_on_as_ever() {
+fn entities_ignore_cancellation() {
     run(async {
         let scene = Scene::on(bed().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());

@@ -1,5 +1,5 @@
-//! Temporal's own buttons on what a number's entity itself calls: the question to the HSS who has it, and its messages to customers.
-//! Nobody but the HSS says who has it, and every message arrives.
+//! Temporal's own buttons on the activities of a number's entity: the look-up at the HSS, and its messages to customers. Only the HSS
+//! decides who has the number, and every message arrives.
 
 use std::sync::Mutex;
 
@@ -28,18 +28,18 @@ use crate::temporal_calls::{RawEntity, json_payload, payload};
 use crate::testbed::{Testbed, run};
 use crate::waiting::until;
 
-/// What the HSS does to whoever asks for a number.
+/// The answer of the HSS to a look-up of a number.
 const SAYS_NOTHING: Action = Action::Refuse { status: 503, body: Value::Null, retry_after_s: None };
-/// The same, for long enough to press a button while an attempt is under way.
+/// The same, slow enough to press a button during an attempt.
 const IS_SLOW: Action = Action::Delay { ms: 5_000 };
 
-/// The testbed of this module: its tests take rules away from the HSS.
+/// The testbed of this module. Its tests remove rules from the HSS.
 async fn bed() -> &'static Testbed {
     static BED: OnceCell<Testbed> = OnceCell::const_new();
     BED.get_or_init(|| Testbed::start("resource-buttons", buttons::wanted())).await
 }
 
-/// The rules of the HSS are changed by one test at a time.
+/// Only one test at a time changes the rules of the HSS.
 static RULES: Mutex<()> = Mutex::new(());
 
 fn question(number: &str) -> Pattern {
@@ -58,7 +58,7 @@ fn let_it_say(bed: &Testbed, number: &str) {
     bed.hss.set_knobs(Knobs { latency_ms, rules });
 }
 
-/// A number that A1 has at the HSS, unknown to the ledger. A2 wants it, and the question who has it is under way.
+/// A number that A1 has at the HSS, unknown to the ledger. A2 wants it, and the look-up is in flight.
 struct Asked<'a> {
     scene: Scene<'a>,
     a1: Customer,
@@ -90,7 +90,7 @@ impl Asked<'_> {
         Asked { scene, a1, a2, number, take, entity, activity }
     }
 
-    /// The number's entity says what somebody did, and asks again; nobody was granted it.
+    /// The number's entity records the operator's action, and asks again. No customer gets a grant.
     async fn is_told(&self, said: &str) {
         let is_it = |line: &Value| {
             let detail = line["detail"].as_str().unwrap_or_default();
@@ -107,7 +107,7 @@ impl Asked<'_> {
         assert!(show.contains("look_up_by_hand"), "{show}");
     }
 
-    /// Only A1 has it, until the HSS has said so and A1 gives it up: then A2 has it.
+    /// Only A1 has it until the HSS has answered and A1 releases it. Then A2 has it.
     async fn ends_well(self) {
         let Self { scene, a1, a2, number, take, .. } = self;
         assert_eq!(scene.holder(&number).await, None);
@@ -223,7 +223,7 @@ fn a_look_up_that_is_paused_says_so_and_goes_on_once_it_is_unpaused() {
     });
 }
 
-/// How often a second the server hands out activities of an entity's own queue; none: as often as there are any.
+/// How many activities a second the server hands out on an entity's own queue. `None`: no limit.
 async fn limit(entity: &RawEntity, per_second: Option<f32>) {
     let request = UpdateTaskQueueConfigRequest {
         namespace: entity.route.namespace.clone(),
@@ -243,7 +243,7 @@ async fn limit(entity: &RawEntity, per_second: Option<f32>) {
 fn a_message_of_a_number_whose_sending_is_ended_by_hand_or_paused_or_reset_arrives() {
     run(async {
         let mut wanted = buttons::wanted();
-        // What a worker is handed together with the record of its task would pass by the limit of the queue.
+        // Eager activities, which a worker gets together with the record of its task, would bypass the limit of the queue.
         wanted.dynamic_config.push(("system.enableActivityEagerExecution", "false"));
         let bed = Testbed::start("resource-messages", wanted).await;
         {
@@ -256,7 +256,7 @@ fn a_message_of_a_number_whose_sending_is_ended_by_hand_or_paused_or_reset_arriv
                 scene.is_waiting_for(customer, number).await;
             }
             let entities: Vec<RawEntity> = of_numbers.iter().map(|(_, number)| scene.number_entity(number)).collect();
-            // The grants that follow the answers of the HSS are told by activities that nobody carries out for now.
+            // The grants that follow the answers of the HSS are sent by activities that no worker runs for now.
             limit(&entities[0], Some(0.0)).await;
             let mut sendings = Vec::new();
             for (entity, (_, number)) in entities.iter().zip(&of_numbers) {
@@ -267,7 +267,7 @@ fn a_message_of_a_number_whose_sending_is_ended_by_hand_or_paused_or_reset_arriv
             let by_hand = |index: usize, result: &'static str| {
                 entities[index].complete_activity(&sendings[index], json_payload(result))
             };
-            // That it was taken by the customer, that the customer is dead, and what is no answer at all.
+            // The results: the customer received it, the customer is dead, and an invalid answer.
             by_hand(0, r#"{"receipt":"by hand","output":["delivered"]}"#).await;
             by_hand(1, r#"{"receipt":"","output":["lost"]}"#).await;
             by_hand(2, "7").await;

@@ -1,4 +1,4 @@
-//! Nobody should terminate a resource's entity either; who waited there is not forgotten.
+//! A resource's entity is terminated. The customers that waited there are not forgotten.
 
 use interlock_workflows::names;
 
@@ -8,13 +8,13 @@ use crate::temporal_calls::json_payload;
 use crate::testbed::{run, shared};
 use crate::waiting::until;
 
-/// Asks a customer to say again what it has and wants, as whoever notices the termination does.
+/// Asks a customer to repeat what it has and wants, like a process that notices the termination.
 async fn asked_again(scene: &Scene<'_>, customer: &Customer) {
     let entity = scene.entity(&customer.id.parse().unwrap());
     entity.signal(names::REASSERT, vec![json_payload("{}")]).await;
 }
 
-/// Waits until a customer has a number by the ledger, and these wait for it in this order.
+/// Waits until a customer has a number according to the ledger, and these wait for it in this order.
 async fn ledger_says(scene: &Scene<'_>, number: &str, holder: &Customer, waiting: &[&Customer]) {
     let expected: Vec<&str> = waiting.iter().map(|customer| customer.id.as_str()).collect();
     until(format!("{number} to be {}'s, and {expected:?} to wait", holder.id), || async {
@@ -27,7 +27,7 @@ async fn ledger_says(scene: &Scene<'_>, number: &str, holder: &Customer, waiting
 }
 
 #[test]
-fn whoever_waited_for_a_number_whose_entity_was_terminated_is_served_when_customers_were_asked_again() {
+fn customers_waiting_for_a_number_whose_entity_was_terminated_are_served_after_they_were_asked_again() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2, a3, number) = (scene.customer("A1"), scene.customer("A2"), scene.customer("A3"), number());
@@ -36,7 +36,7 @@ fn whoever_waited_for_a_number_whose_entity_was_terminated_is_served_when_custom
         scene.is_waiting_for(&a2, &number).await;
         scene.number_entity(&number).terminate().await;
 
-        // The claim of somebody new starts an entity that knows only that there was another one.
+        // The claim of a new customer starts an entity that only knows that there was another one.
         let third = scene.submit(&assigned(&a3, &number)).await;
         scene.is_waiting_for(&a3, &number).await;
         let state = scene.number_state(&number).await.unwrap();
@@ -59,7 +59,7 @@ fn whoever_waited_for_a_number_whose_entity_was_terminated_is_served_when_custom
 }
 
 #[test]
-fn customers_are_asked_again_about_a_number_whose_entity_lives_and_nothing_changes() {
+fn asking_customers_again_about_a_number_whose_entity_runs_changes_nothing() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());

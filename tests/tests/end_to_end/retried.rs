@@ -1,4 +1,4 @@
-//! When a step is tried again, and when no more.
+//! When a step is retried, and when no longer.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::events::event;
 use crate::scene::{Scene, number, write_that_begins_to_assign};
 use crate::testbed::run;
 
-/// How long an event of a type `soon.…` is worth doing, in milliseconds.
+/// How long an event of a type `soon.…` is valid, in milliseconds.
 const EXPIRES_AFTER_MS: i64 = 3_000;
 
-/// What a target answers that asks to be left alone for so many seconds, or does not say.
+/// The answer of a target that asks for a pause of this many seconds, or gives no time.
 fn refuse(status: u16, retry_after_s: Option<u64>) -> Action {
     Action::Refuse { status, body: Value::Null, retry_after_s }
 }
@@ -31,15 +31,15 @@ fn received_at_ms(request: &Received) -> i64 {
     chrono::DateTime::parse_from_rfc3339(&request.at).unwrap().timestamp_millis()
 }
 
-/// How long lay between the requests, in milliseconds.
+/// The times between the requests, in milliseconds.
 fn gaps_ms(requests: &[Received]) -> Vec<i64> {
     requests.windows(2).map(|pair| received_at_ms(&pair[1]) - received_at_ms(&pair[0])).collect()
 }
 
-/// A target that refuses with `Retry-After`, first by 429, then by 503, is asked again no earlier.
+/// A target that rejects with `Retry-After`, first with 429, then with 503, is not called earlier.
 async fn is_left_alone(target: Doubtful) {
     let in_doubt = InDoubt::at(bed().await, target);
-    // An assignment at the HSS is two writes. Where the second one is refused, it is the first one that is in doubt.
+    // An assignment at the HSS is two writes. If the second one is rejected, the first one is in doubt.
     let write = match target {
         Doubtful::Hss => write_that_begins_to_assign(&in_doubt.number),
         _ => target.write(&in_doubt.number),
@@ -57,17 +57,17 @@ async fn is_left_alone(target: Doubtful) {
 }
 
 #[test]
-fn a_json_target_is_left_alone_for_as_long_as_it_asks() {
+fn a_json_target_is_not_called_before_its_retry_after_has_passed() {
     run(is_left_alone(Doubtful::Crm));
 }
 
 #[test]
-fn the_hss_is_left_alone_for_as_long_as_it_asks() {
+fn the_hss_is_not_called_before_its_retry_after_has_passed() {
     run(is_left_alone(Doubtful::Hss));
 }
 
 #[test]
-fn a_target_that_does_not_say_how_long_is_asked_again_after_the_pauses_of_the_catalog() {
+fn a_target_without_a_retry_after_is_called_again_after_the_pauses_of_the_catalog() {
     run(async {
         let in_doubt = InDoubt::at(bed().await, Doubtful::Crm);
         let rule =
@@ -75,7 +75,7 @@ fn a_target_that_does_not_say_how_long_is_asked_again_after_the_pauses_of_the_ca
         bed().await.sandbox(Doubtful::Crm).add_rule(rule);
         let order = in_doubt.submit().await;
         assert_eq!(in_doubt.end(&order).await, "completed");
-        // initial 500 ms, doubled, cap 2 s; the jitter takes away up to half.
+        // initial 500 ms, doubled, cap 2 s; the jitter removes up to half.
         let gaps = gaps_ms(&in_doubt.requests());
         assert!(gaps.len() == 3 && gaps[0] >= 250 && gaps[1] >= 500 && gaps[2] >= 1_000, "{gaps:?}");
     });
@@ -98,12 +98,12 @@ fn an_ordered_step_is_never_given_up_and_its_worker_is_given_up_after_15_s_of_si
         let order = in_doubt.submit().await;
         assert_eq!(in_doubt.end(&order).await, "completed");
         let [call] = &*scheduled(&in_doubt.scene, &order).await else { panic!("one call") };
-        // Seconds; a time-out of none is zero.
+        // In seconds. Zero means no time-out.
         let timeouts = [
             &call.schedule_to_close_timeout,
             &call.schedule_to_start_timeout,
             &call.heartbeat_timeout,
-            // Its attempt_timeout, and two minutes in which it may wait until an earlier request can no longer land.
+            // Its attempt_timeout, and two minutes in which it may wait until an earlier request can no longer take effect.
             &call.start_to_close_timeout,
         ];
         assert_eq!(timeouts.map(|timeout| timeout.map_or(0, |duration| duration.seconds)), [0, 0, 15, 4 + 120]);
@@ -114,8 +114,8 @@ fn an_ordered_step_is_never_given_up_and_its_worker_is_given_up_after_15_s_of_si
     });
 }
 
-/// A text message that is worth sending for 3 s, to a gateway that is out of service for longer; it is submitted as `submit` says.
-/// Each test has a gateway of its own: one that is known to be down is not called.
+/// A text message that is valid for 3 s, to a gateway that is out of service for longer. It is submitted with `submit`. Each test has a
+/// gateway of its own, since one that is known to be down is not called.
 async fn is_never_sent_late(target: Doubtful, submit: impl AsyncFnOnce(&Scene<'_>, Value) -> OrderId) {
     let bed = bed().await;
     let (scene, number) = (Scene::on(&bed.bed), number());
@@ -144,18 +144,18 @@ fn a_text_message_whose_gateway_is_down_past_its_time_ends_as_expired_and_is_nev
 }
 
 #[test]
-fn one_that_reached_an_entity_ends_as_expired_too() {
+fn a_text_message_that_reached_an_entity_also_ends_as_expired() {
     run(is_never_sent_late(Doubtful::KeysOnly, async |scene, event| scene.submit(&event).await));
 }
 
 #[test]
-fn what_expires_in_doubt_is_read_back_and_not_sent_again() {
+fn a_step_that_expires_in_doubt_is_read_back_and_not_sent_again() {
     run(async {
         let bed = bed().await;
         let (scene, number) = (Scene::on(&bed.bed), number());
         let customer = Scene::newcomer("late");
         let gateway = bed.sandbox(Doubtful::VerifyOnly);
-        // The answer is lost for longer than the message is worth sending.
+        // The answer is lost for longer than the message is valid.
         gateway.add_rule(Rule::once(Doubtful::VerifyOnly.write(&number), Action::LoseAnswer));
         let event = event("soon.verify-only", &customer.id, &json!({"msisdn": number}));
         let order = scene.submit(&event).await;

@@ -1,17 +1,17 @@
-//! Worker pools are restarted one after the other, as a deployment does it, while orders come in.
+//! Worker pools are restarted one after the other, as in a deployment, while orders arrive.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use interlock_adapters::sandbox::Knobs;
-use interlock_coordinator::inspection::Inspection;
-use interlock_coordinator::installation::Installation;
+use interlock_connection::Installation;
 use interlock_coordinator::local::{LocalPlatform, WorkerProcess};
-use interlock_coordinator::settings::{SlotSupply, WorkloadSettings};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_operations::inspection::Inspection;
+use interlock_settings::{SlotSupply, WorkloadSettings};
+use interlock_worker_pools::Workload;
 use interlock_workflows::names;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -23,11 +23,11 @@ use crate::scene::{Scene, number};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::{until, until_true};
 
-/// How long each target takes for each request: so long that at any time several are being answered.
+/// The latency of each target: so long that several requests are in flight at any time.
 const LATENCY_MS: u64 = 100;
-/// Pairs of customers between which numbers go, all at the same time.
+/// Pairs of customers that hand numbers to and fro, all at the same time.
 const PAIRS: usize = 4;
-/// How long a worker that drains may take until it is gone.
+/// The time limit of a draining worker.
 const GONE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A number that was handed over, from one customer to another.
@@ -37,7 +37,7 @@ struct HandedOver {
     to: Customer,
 }
 
-/// What sends events and waits for their orders, whoever runs the workers.
+/// Sends events and waits for their orders, whatever workers run.
 struct Load {
     installation: Installation,
     tenant: TenantId,
@@ -55,7 +55,7 @@ impl Load {
 
     async fn completed(&self, order: &OrderId) {
         let inspection = Inspection::new(self.installation.clone());
-        // While a pool goes nobody may answer for a moment; while it is long the test says what it last heard.
+        // While a pool stops, there may be no answer for a moment. If it takes long, the test prints the last answer.
         let completed = || async {
             let state = inspection.order(&self.tenant, order).await.ok()?.state.to_string();
             assert!(
@@ -67,7 +67,7 @@ impl Load {
         until(format!("{order} to be completed"), completed).await;
     }
 
-    /// Numbers go from one customer to the other until it is enough.
+    /// Hands numbers from one customer to the other until the test ends.
     async fn hand_over_numbers(&self, (from, to): &(Customer, Customer)) -> Vec<HandedOver> {
         let mut all = Vec::new();
         while !self.enough.load(Ordering::Relaxed) {
@@ -84,7 +84,7 @@ impl Load {
     }
 }
 
-/// What a worker's probe answers; none where nobody listens any more.
+/// The answer of a worker's probe. `None` if it no longer listens.
 async fn probe(url: &str, call: &str) -> Option<(StatusCode, String)> {
     let answer =
         reqwest::Client::builder().no_proxy().build().unwrap().get(format!("{url}{call}")).send().await.ok()?;
@@ -97,8 +97,8 @@ async fn until_ready(worker: &WorkerProcess) {
     until("the worker to be ready", ready).await;
 }
 
-/// Starts a new pool, and once it is ready has the oldest one drain, as a deployment does. Whether it was seen to say that it
-/// drains: one that has nothing under way is gone at once.
+/// Starts a new pool. When it is ready, drains the oldest one, as in a deployment. Returns whether the old pool was seen to report the
+/// drain: one with nothing in flight ends at once.
 async fn replace_the_oldest(platform: &mut LocalPlatform) -> bool {
     platform.start_worker_process(Workload::All).await.unwrap();
     until_ready(platform.worker_processes.last().unwrap()).await;
@@ -162,7 +162,7 @@ async fn restart_under_load(bed: &mut Testbed) -> Vec<HandedOver> {
     handed_over.into_iter().flatten().collect()
 }
 
-/// Each number had its four owners' turns once, at both targets, and nobody hung up on a target.
+/// Each number had its four owners once each, at both targets, and no connection to a target was cut.
 fn judge(bed: &Testbed, handed_over: &[HandedOver]) {
     let (hss, crm) = (bed.hss.log(), bed.crm.log());
     for HandedOver { number, from, to } in handed_over {
@@ -185,9 +185,9 @@ fn several_workers_of_one_process_serve_one_queue() {
     run(async {
         let wanted = Wanted { workers_per_queue: Some(2), ..Wanted::default() };
         let bed = Testbed::start("two-workers", wanted).await;
-        let standing = bed.platform.standing().unwrap();
-        until("both workers' polls", || std::future::ready(standing.ready().ok())).await;
-        let about = standing.about();
+        let status = bed.platform.status().unwrap();
+        until("both workers' polls", || std::future::ready(status.ready().ok())).await;
+        let about = status.about();
         let of = |kind: &str| {
             let queues = about["task_queues"].as_array().unwrap();
             queues.iter().find(|queue| queue["task_queue"].as_str().unwrap().contains(kind)).unwrap()["workers"].clone()
@@ -205,9 +205,9 @@ fn several_workers_of_one_process_serve_one_queue() {
 }
 
 #[test]
-fn workers_whose_slots_go_by_memory_and_cpu_do_the_same_work() {
+fn workers_with_slots_by_memory_and_cpu_do_the_same_work() {
     run(async {
-        // The machine of a test is busy with other tests: slots are to be had all the same.
+        // The machine of a test is busy with other tests. Slots must be available anyway.
         let by_resources = WorkloadSettings {
             slots: Some(SlotSupply::ResourceBased),
             target_memory: Some(1.0),
@@ -224,7 +224,7 @@ fn workers_whose_slots_go_by_memory_and_cpu_do_the_same_work() {
             ..Wanted::default()
         };
         let bed = Testbed::start("slots-by-resources", wanted).await;
-        let about = bed.platform.standing().unwrap().about();
+        let about = bed.platform.status().unwrap().about();
         let queues = about["task_queues"].as_array().unwrap();
         assert!(queues.iter().all(|queue| queue["slots"].to_string().contains("resource_based")), "{about:#}");
         let scene = Scene::on(&bed);

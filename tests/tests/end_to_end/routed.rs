@@ -1,4 +1,4 @@
-//! Where things are: on the queues and in the namespaces that the routing says, as the server sees it.
+//! Routing: entities are on the queues and in the namespaces that the routing says, as the server sees them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::temporal_calls::RawEntity;
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// The tenant that is spread, and over how many shards.
+/// The tenant that is spread over several shards, and their number.
 const BIG: (&str, u64) = ("big", 3);
 
 fn settings(namespace: Option<&str>, spread: u64) -> TenantSettings {
@@ -49,7 +49,7 @@ fn orders_of_many_tenants_land_on_the_queues_of_their_shards_and_those_of_a_spre
         let scene = Scene { bed: &bed, tenant: BIG.0.parse().unwrap() };
         let mut queues = BTreeMap::<String, u32>::new();
         for place in 0..12 {
-            // Always the same names: of others chance might leave a shard without any.
+            // The names are fixed, since random names might leave a shard empty.
             let customer = Customer { id: format!("B-{place}"), ..scene.customer("B") };
             scene.done(&assigned(&customer, &number())).await;
             let queue = scene.entity(&customer.id.parse().unwrap()).task_queue().await.unwrap();
@@ -112,7 +112,7 @@ fn entities_of_two_namespaces_never_meet() {
     });
 }
 
-/// Whose entities a namespace has.
+/// The owners of the entities in a namespace.
 async fn scopes_in(bed: &Testbed, namespace: &str) -> BTreeSet<String> {
     let request = ListWorkflowExecutionsRequest {
         namespace: namespace.to_owned(),

@@ -1,13 +1,13 @@
-//! What one test plays with: a tenant, customers and numbers that no other test has.
+//! The environment of one test: a tenant, customers and numbers that no other test has.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use interlock_adapters::sandbox::{Applied, Pattern, Seed};
-use interlock_coordinator::inspection::InspectionError;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId, Timestamp};
 use interlock_domain::limits::EntityLimits;
+use interlock_operations::inspection::InspectionError;
 use interlock_workflows::names;
 use serde_json::Value;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use crate::temporal_calls::RawEntity;
 use crate::testbed::Testbed;
 use crate::waiting::{until, until_or_give_up};
 
-/// Numbers everything that must differ from test to test.
+/// Counts everything that must differ from test to test.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 fn next() -> u64 {
@@ -34,12 +34,12 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// A new one.
+    /// A new scene.
     pub fn on(bed: &'a Testbed) -> Self {
         Self { bed, tenant: format!("tenant-{}", next()).parse().unwrap() }
     }
 
-    /// A customer whose subscription the HSS has.
+    /// A customer whose subscription exists at the HSS.
     pub fn customer(&self, name: &str) -> Customer {
         let customer = Self::newcomer(name);
         self.bed.hss.seed(&[Seed { imsi: customer.imsi.clone(), ..Seed::default() }]).unwrap();
@@ -48,17 +48,16 @@ impl<'a> Scene<'a> {
 
     /// A customer that the HSS does not know.
     pub fn newcomer(name: &str) -> Customer {
-        // Targets know no tenants: an account there is named by the customer alone.
+        // Targets do not know tenants, so an account there is named by the customer alone.
         Customer { id: format!("{name}-{}", next()), imsi: imsi() }
     }
 
-    /// Signals an event to its customer's entity, as any producer may (signal-with-start), and says which order it
-    /// makes.
+    /// Signals an event to its customer's entity, as any producer may (signal-with-start). Returns the order that it makes.
     pub async fn submit(&self, event: &Value) -> OrderId {
         let read = Event::from_value(event, usize::MAX).unwrap();
         let entities = &self.bed.platform.installation.entities;
         let entity = entities.customer(&self.tenant, &read.subject);
-        // Another request id each time: that a duplicate changes nothing must not be the server's doing.
+        // Another request id each time, so that the server does not drop the duplicates.
         let request_id = Uuid::new_v4().to_string();
         entities.signal_with_start(&entity, names::SUBMIT, &stamped(event), &request_id).await.unwrap();
         self.bed.platform.installation.catalog.order_id(&self.tenant, &read)
@@ -73,7 +72,7 @@ impl<'a> Scene<'a> {
         orders
     }
 
-    /// What an order shows of itself; none before its entity took it in.
+    /// The view of an order. `None` before its entity has received it.
     pub async fn order(&self, order: &OrderId) -> Option<Value> {
         shown(self.bed.platform.order(&self.tenant, order).await)
     }
@@ -90,10 +89,10 @@ impl<'a> Scene<'a> {
         RawEntity::new(&self.bed.platform, routing.resource(&self.tenant, &msisdn(number)))
     }
 
-    /// Waits until an order is over, and says in which state.
+    /// Waits until an order has ended, and returns its state.
     ///
     /// # Panics
-    /// Where it is not over in time, with what its customer and the numbers that it claims say of themselves.
+    /// If it does not end in time, with the views of its customer and of the numbers that it claims.
     pub async fn end_of(&self, order: &OrderId) -> String {
         let ended = until_or_give_up(|| async {
             let state = self.order(order).await?["state"].as_str()?.to_owned();
@@ -118,7 +117,7 @@ impl<'a> Scene<'a> {
     /// Waits until all these orders are completed.
     ///
     /// # Panics
-    /// Where one of them ends otherwise.
+    /// If one of them ends differently.
     pub async fn completed(&self, orders: &[OrderId]) {
         for order in orders {
             let state = self.end_of(order).await;
@@ -140,7 +139,7 @@ impl<'a> Scene<'a> {
             .await
     }
 
-    /// The state of a number; none before its entity is there.
+    /// The state of a number. `None` before its entity exists.
     pub async fn number_state(&self, number: &str) -> Option<Value> {
         shown(self.bed.platform.resource(&self.tenant, &msisdn(number)).await)
     }
@@ -148,7 +147,7 @@ impl<'a> Scene<'a> {
     /// Waits until this customer waits in a number's queue.
     ///
     /// # Panics
-    /// Where it does not in time, with what the number and the customer say of themselves.
+    /// If it does not in time, with the views of the number and the customer.
     pub async fn is_waiting_for(&self, customer: &Customer, number: &str) {
         let queued = until_or_give_up(|| async {
             let state = self.number_state(number).await?;
@@ -162,7 +161,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Who holds a number by the ledger.
+    /// The holder of a number according to the ledger.
     pub async fn holder(&self, number: &str) -> Option<String> {
         self.number_state(number).await?["holder"]["customer_id"].as_str().map(str::to_owned)
     }
@@ -172,10 +171,10 @@ impl<'a> Scene<'a> {
         applied_log::registrations(&self.bed.hss.log(), number)
     }
 
-    /// Checks that no number was ever given to somebody while somebody else had it.
+    /// Checks that no number was ever given to one party while another had it.
     ///
     /// # Panics
-    /// Where one was.
+    /// If one was.
     pub fn judge(&self, numbers: &[&str]) {
         let log: Vec<Applied> = self.bed.hss.log();
         let faults = applied_log::faults_on(&log, numbers);
@@ -200,12 +199,12 @@ fn msisdn(number: &str) -> ResourceId {
     format!("msisdn/{number}").parse().unwrap()
 }
 
-/// An IMSI that nobody else has.
+/// An IMSI that no other test has.
 pub fn imsi() -> String {
     format!("00101{:010}", next())
 }
 
-/// A number that nobody else has.
+/// A number that no other test has.
 pub fn number() -> String {
     format!("1206{:07}", next())
 }
@@ -224,7 +223,7 @@ pub fn write_that_begins_to_assign(number: &str) -> Pattern {
     Pattern { method: Some("PATCH".to_owned()), body_contains: Some(format!("\"{number}\"")), ..Pattern::default() }
 }
 
-/// The write at the HSS that completes the release of whatever number a customer has.
+/// The write at the HSS that completes the release of any number of a customer.
 pub fn write_that_releases(customer: &Customer) -> Pattern {
     Pattern {
         method: Some("PATCH".to_owned()),
@@ -233,7 +232,7 @@ pub fn write_that_releases(customer: &Customer) -> Pattern {
     }
 }
 
-/// The event as a gateway passes it on: with the time at which it was taken in, unless it would become too large by that.
+/// The event as a gateway forwards it: with the time of acceptance, unless this would make it too large.
 fn stamped(event: &Value) -> Value {
     let mut stamped = event.clone();
     let now = Timestamp(chrono::Utc::now().timestamp_millis());

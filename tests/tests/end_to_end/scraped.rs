@@ -1,15 +1,15 @@
-//! What a scrape gets, and that dashboards and alerts name nothing else.
+//! What a scrape returns, and that dashboards and alerts name nothing else.
 
 use std::collections::BTreeSet;
 
-use interlock_coordinator::metrics::MetricName;
+use interlock_observability::metrics::MetricName;
 
 use crate::events::{assigned, unassigned};
 use crate::scene::{Scene, number};
 use crate::seen_from_outside::seen;
 use crate::testbed::{Testbed, Wanted, run};
 
-/// How often a number goes there and back.
+/// How often a number is handed there and back.
 const ROUNDS: u32 = 4;
 
 /// The value of a metric with these labels, in any order.
@@ -21,7 +21,7 @@ fn value(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
 }
 
 #[test]
-fn what_entities_and_steps_did_is_counted() {
+fn the_work_of_entities_and_steps_is_counted() {
     run(async {
         let [worker, gateway] = &seen().await.metrics;
         let at_least = |text: &str, name: &str, labels: &[&str], least: f64| {
@@ -33,7 +33,7 @@ fn what_entities_and_steps_did_is_counted() {
         at_least(worker, "interlock_steps_attempted_total", &["target=\"hss\"", "outcome=\"done\""], 3.0);
         at_least(worker, "interlock_step_attempt_latency_seconds_count", &["target=\"crm\""], 3.0);
         at_least(worker, "interlock_breaker_state", &["target=\"hss\"", "state=\"closed\""], 1.0);
-        // A1 gave the number to B once: it is told of once, although the entities were asked and replayed since.
+        // A1 gave the number to B once. This is counted once, although the entities were queried and replayed since.
         let handed_over = value(worker, "interlock_hand_over_latency_seconds_count", &["resource_kind=\"msisdn\""]);
         assert_eq!(handed_over, Some(1.0), "{worker}");
         // What the sweep saw: the one order that is held, since the HSS does not know its subscription.
@@ -49,7 +49,7 @@ fn what_entities_and_steps_did_is_counted() {
 }
 
 #[test]
-fn what_an_alert_waits_for_the_first_of_is_counted_from_0() {
+fn counters_whose_first_increase_raises_an_alert_start_at_0() {
     run(async {
         let [worker, gateway] = &seen().await.metrics;
         for (text, at) in [(worker, "at=\"entity\""), (gateway, "at=\"gateway\"")] {
@@ -64,7 +64,7 @@ fn what_an_alert_waits_for_the_first_of_is_counted_from_0() {
 #[test]
 fn what_is_replayed_is_not_counted_again() {
     run(async {
-        // With one entity in memory at a time each of the others is replayed whenever something comes for it.
+        // With a cache of one entity, each of the others is replayed whenever it gets a task.
         let bed = Testbed::start("replayed", Wanted { cached_entities_max: Some(1), ..Wanted::default() }).await;
         let scene = Scene::on(&bed);
         let (a, b, number) = (scene.customer("A"), scene.customer("B"), number());
@@ -79,7 +79,7 @@ fn what_is_replayed_is_not_counted_again() {
         let text = bed.platform.metrics_text().await.unwrap();
         let misses = text.lines().filter(|line| line.starts_with("temporal_sticky_cache_miss_total"));
         let misses: f64 = misses.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
-        assert!(misses > 10.0, "hardly anything was replayed: {misses}");
+        assert!(misses > 10.0, "almost nothing was replayed: {misses}");
         let counted = |name: &str, label: &str| value(&text, name, &[label]).unwrap_or_default();
         let completed = counted("interlock_orders_ended_total", "state=\"completed\"");
         let granted = counted("interlock_lease_grant_latency_seconds_count", "resource_kind=\"msisdn\"");
@@ -90,8 +90,7 @@ fn what_is_replayed_is_not_counted_again() {
     });
 }
 
-/// How many differences between resources and customers were counted with this outcome, of these kinds; of all where none is
-/// named.
+/// How many differences between resources and customers were counted with this outcome, of these kinds. Without kinds, all.
 pub fn lease_differences(text: &str, outcome: &str, kinds: &[&str]) -> u64 {
     let outcome = format!("outcome=\"{outcome}\"");
     let is_of = |line: &&str| {
@@ -103,13 +102,13 @@ pub fn lease_differences(text: &str, outcome: &str, kinds: &[&str]) -> u64 {
     text.lines().filter(is_of).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
-/// What a process serves as its metrics at this URL; none where it does not answer.
+/// The metrics that a process serves at this URL. `None` if it does not answer.
 pub async fn metrics_at(url: &str) -> Option<String> {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     http.get(url).send().await.ok()?.text().await.ok()
 }
 
-/// All names that can be scraped: Interlock's by the enum, all others by what processes really serve.
+/// All names that can be scraped: Interlock's from the enum, all others from what processes really serve.
 pub fn names(metrics: &[String]) -> BTreeSet<String> {
     let served = metrics.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#'));
     let served = served.filter_map(|line| line.split(['{', ' ']).next()).filter(|name| !name.is_empty());
@@ -118,7 +117,7 @@ pub fn names(metrics: &[String]) -> BTreeSet<String> {
 }
 
 #[test]
-fn no_metric_is_labelled_with_what_is_not_bounded() {
+fn no_metric_has_a_label_with_unbounded_values() {
     run(async {
         let seen = seen().await;
         let ours = seen.metrics.iter().flat_map(|text| text.lines()).filter(|line| line.starts_with("interlock_"));

@@ -1,4 +1,4 @@
-//! An installation of processes as people run them, a worker and a gateway, and all that can be seen of them from outside:
+//! An installation with processes as people run them, a worker and a gateway, and everything that can be seen of them from outside:
 //! their logs, their metrics, and the traces that they send to a collector.
 
 use std::fs::File;
@@ -20,32 +20,32 @@ use crate::scene::{Scene, number};
 use crate::testbed::{Testbed, Wanted};
 use crate::waiting::until;
 
-/// The trace that the producer of the watched event says it belongs to.
+/// The trace of the watched event's producer.
 pub const PRODUCERS_TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
-/// What was seen of some orders.
+/// What can be seen of some orders.
 pub struct Seen {
-    /// All that worker and gateway wrote to stderr, the worker as JSON and the gateway as text.
+    /// The stderr of worker and gateway, the worker's as JSON and the gateway's as text.
     pub logs: [String; 2],
-    /// What worker and gateway serve at `/metrics`.
+    /// The metrics of worker and gateway.
     pub metrics: [String; 2],
-    /// The spans that came to the collector.
+    /// The spans that the collector received.
     pub spans: Vec<Span>,
-    /// The `traceparent`s with which the HSS was called for the watched order.
+    /// The `traceparent`s of the calls to the HSS for the watched order.
     pub at_hss: Vec<String>,
     /// The order of the event that came with a trace.
     pub watched: String,
-    /// All that the orders named: numbers, and the names of subscriptions.
+    /// Everything that the orders named: numbers, and the names of subscriptions.
     pub numbers: Vec<String>,
 }
 
-/// The orders are sent once, for all tests that look at what can be seen of them.
+/// The orders are sent once, for all tests that check what can be seen of them.
 pub async fn seen() -> &'static Seen {
     static SEEN: OnceCell<Seen> = OnceCell::const_new();
     SEEN.get_or_init(|| Box::pin(look())).await
 }
 
-/// `interlock`, running. Dropping it kills it.
+/// A running `interlock`. Dropping it kills it.
 struct Process {
     child: Child,
     stderr: PathBuf,
@@ -61,7 +61,7 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Starts a service, and returns when it says where it listens.
+    /// Starts a service, and returns when it prints the address it listens on.
     async fn start(bed: &Testbed, directory: &Path, format: &str, collector: &str, arguments: &[&str]) -> Self {
         let file = |kind: &str| directory.join(format!("{}.{kind}", arguments[0]));
         let (stdout, stderr) = (file("out"), file("err"));
@@ -138,7 +138,7 @@ async fn look() -> Seen {
     Seen { logs, metrics, spans, at_hss, watched, numbers }
 }
 
-/// The settings of the testbed, as a file for processes.
+/// The settings of the testbed as a file for processes.
 fn write_settings(bed: &Testbed, directory: &TempDir) {
     let catalog = directory.path().join("catalog.toml");
     std::fs::write(&catalog, &bed.catalog).unwrap();
@@ -154,24 +154,24 @@ fn write_settings(bed: &Testbed, directory: &TempDir) {
     std::fs::write(directory.path().join("interlock.toml"), settings.concat()).unwrap();
 }
 
-/// Orders that end well, that wait for each other, that fail, and that are rejected. The first one comes with a trace.
+/// Orders that succeed, that wait for each other, that fail, and that are rejected. The first one has a trace.
 async fn orders(scene: &Scene<'_>, gateway: &Process) -> (String, Vec<String>, Vec<String>) {
     let (a, b, unknown) = (scene.customer("A"), scene.customer("B"), Scene::newcomer("C"));
     let (one, two, three) = (number(), number(), number());
     let watched = post(scene, gateway, &assigned(&a, &one), true).await;
     scene.completed(&[watched.parse().unwrap()]).await;
-    // Questions are asked for the number's entity, too, which belongs to no one order.
+    // The number's entity, which belongs to no single order, is queried, too.
     let writes = scene.bed.hss.received().into_iter().filter(|request| request.method != "GET");
     let at_hss = writes.filter_map(|request| request.traceparent).collect();
 
-    // The CRM answers with what it was told, as an error.
+    // The CRM echoes the request in an error.
     let of_a = Pattern { body_contains: Some(two.clone()), ..Pattern::default() };
     let body = serde_json::json!({ "error": format!("cannot take {two} (+{two}) of {}", b.imsi) });
     scene.bed.crm.add_rule(Rule::once(of_a, Action::Refuse { status: 500, body, retry_after_s: None }));
     let waiting = post(scene, gateway, &assigned(&b, &one), false).await;
     scene.is_waiting_for(&b, &one).await;
     let given = post(scene, gateway, &unassigned(&a, &one), false).await;
-    // Before B has the number, giving it up again would supersede the order that waits for it.
+    // If B released the number before it has it, that would supersede the waiting order.
     for order in [&waiting, &given] {
         scene.end_of(&order.parse().unwrap()).await;
     }
@@ -192,7 +192,7 @@ async fn orders(scene: &Scene<'_>, gateway: &Process) -> (String, Vec<String>, V
     (watched, [one, two, three].into_iter().chain(imsis).collect(), at_hss)
 }
 
-/// Posts an event, and says which order it makes.
+/// Posts an event. Returns the order that it makes.
 async fn post(scene: &Scene<'_>, gateway: &Process, event: &Value, traced: bool) -> String {
     let url = format!("{}/v1/tenants/{}/events", gateway.address, scene.tenant);
     let mut request = http().post(url).header("content-type", "application/cloudevents+json").body(event.to_string());

@@ -1,4 +1,4 @@
-//! The Temporal server dies, and comes back on its file.
+//! The Temporal server is killed, and restarted on its file.
 
 use interlock_adapters::sandbox::{Action, Rule};
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn a_hand_over_survives_the_servers_death_on_its_file() {
             until_true("the release to be under way", || bed.hss.knobs().rules.is_empty()).await;
         }
         bed.platform.server.kill().await.unwrap();
-        // The release ends at the HSS, and the worker has nobody to tell.
+        // The release ends at the HSS, and the worker cannot report it.
         until_true("the release's effect", || crate::applied_log::registrations(&bed.hss.log(), &number).len() == 2)
             .await;
         tokio::time::timeout(Duration::from_mins(1), bed.platform.server.restart()).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! SIMs with several numbers, and numbers that stand only in a list of the HSS: judged by what the HSS applied.
+//! SIMs with several numbers, and numbers that are only in a list of the HSS, judged by the changes that the HSS applied.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::events::{Customer, assigned, unassigned};
 use crate::scene::{Scene, number};
 use crate::testbed::{run, shared};
 
-/// Registers numbers at the HSS as somebody else than Interlock does: one row, with a list of additional ones.
+/// Registers numbers at the HSS without Interlock: one row, with a list of additional numbers.
 async fn register(scene: &Scene<'_>, customer: &Customer, primary: &str, list: &str) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let row = json!({"imsi": customer.imsi, "msisdn": primary, "msisdn_list": list});
@@ -27,13 +27,13 @@ fn row(scene: &Scene<'_>, table: &str, customer: &Customer) -> Value {
 }
 
 #[test]
-fn a_number_that_stands_only_in_a_list_goes_to_the_next_one_when_its_holder_gave_it_up() {
+fn a_number_that_is_only_in_a_list_goes_to_the_next_customer_after_its_holder_released_it() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2) = (scene.customer("A1"), scene.customer("A2"));
         let (primary, listed) = (number(), number());
         register(&scene, &a1, &primary, &format!("{primary},{listed}")).await;
-        // The ledger knows nothing of the number, and no look-up of the HSS's finds it.
+        // The ledger does not know the number, and no look-up of the HSS finds it.
         let assign = scene.submit(&assigned(&a2, &listed)).await;
         scene.is_waiting_for(&a2, &listed).await;
         assert_eq!(scene.registrations(&listed), [format!("{}+", a1.imsi)]);
@@ -74,7 +74,7 @@ fn a_release_that_names_a_sim_that_does_not_have_the_number_leaves_it_to_its_hol
         let (a1, a2, a3) = (scene.customer("A1"), scene.customer("A2"), scene.customer("A3"));
         let (primary, listed) = (number(), number());
         register(&scene, &a1, &primary, &listed).await;
-        // A2 never had it: what it gives up is A1's, and A3 gets it only after A1.
+        // A2 never had it. The number that it releases is A1's, and A3 gets it only after A1.
         let stray = scene.submit(&unassigned(&a2, &listed)).await;
         let assign = scene.submit(&assigned(&a3, &listed)).await;
         scene.is_waiting_for(&a3, &listed).await;
@@ -89,7 +89,7 @@ fn a_release_that_names_a_sim_that_does_not_have_the_number_leaves_it_to_its_hol
 }
 
 #[test]
-fn a_ledger_that_is_filled_from_the_hss_knows_the_numbers_that_stand_only_in_lists() {
+fn a_ledger_that_is_filled_from_the_hss_knows_the_numbers_that_are_only_in_lists() {
     run(async {
         let scene = Scene::on(shared().await);
         let (a1, a2) = (scene.customer("A1"), scene.customer("A2"));
@@ -102,7 +102,7 @@ fn a_ledger_that_is_filled_from_the_hss_knows_the_numbers_that_stand_only_in_lis
         std::fs::write(&config, target).unwrap();
         let (customers, config) = (customers.to_str().unwrap(), config.to_str().unwrap());
         let arguments = ["resource", "import", "--from", "hss", "--customers", customers, "--config", config];
-        // Numbers of other tests are no customer's of the list: they are told, and left out.
+        // Numbers of other tests belong to no customer of the list. They are reported and left out.
         let said = interlock(&scene, &[&arguments[..], &["--output", "jsonl"]].concat()).await;
         let summary: Value = serde_json::from_str(said.stdout.lines().last().unwrap()).unwrap();
         assert_eq!((&summary["seeded"], &summary["conflicts"]), (&json!(2), &json!(0)), "{summary:#}");

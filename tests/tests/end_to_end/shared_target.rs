@@ -1,4 +1,4 @@
-//! A target that may be called only so often is shared by tenants: by turns, whoever has more waiting.
+//! A target with a rate limit is shared by tenants: they take turns, even if one has more waiting.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::scene::Scene;
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::until;
 
-/// What the HSS is sent at most in the test of shares, in requests per second.
+/// The rate limit of the HSS in the test of shares, in requests per second.
 const RATE: u32 = 10;
-/// Orders of the noisy tenant, and of the quiet one.
+/// The numbers of orders of the noisy tenant and of the quiet one.
 const NOISY: usize = 150;
 const QUIET: usize = 8;
 
@@ -32,7 +32,7 @@ fn a_quiet_tenant_has_its_share_of_a_target_beside_a_noisy_one() {
     run(async {
         let bed = Testbed::start("target-shared", wanted(slow)).await;
         let last_of_quiet = last_of_quiet(&bed).await;
-        // Turn by turn it would be twice its own; the server has some in hand.
+        // With turns it would be twice its own number. The server has some dispatched in advance.
         let by_turns = 4 * QUIET + usize::try_from(RATE).unwrap();
         assert!(last_of_quiet <= by_turns, "{last_of_quiet} effects until the quiet tenant had its {QUIET}");
         bed.stop().await;
@@ -53,8 +53,8 @@ fn without_fairness_a_quiet_tenant_would_wait_for_the_noisy_one() {
     });
 }
 
-/// One tenant has much waiting at a target, and then another one a little. Once the target is called: how many effects there
-/// are until the last one of the quiet tenant's.
+/// One tenant has many orders waiting at a target, then another one has a few. Then the target is called. Returns the number of effects
+/// until the last one of the quiet tenant.
 async fn last_of_quiet(bed: &Testbed) -> usize {
     let (noisy, quiet) = (Scene::on(bed), Scene::on(bed));
     assert_eq!(until_it_is(bed, "hss", "closed").await["limit"], f64::from(RATE));
@@ -77,7 +77,7 @@ async fn last_of_quiet(bed: &Testbed) -> usize {
     last
 }
 
-/// One order each of so many customers, whose steps are with the server.
+/// One order for each of this many customers, whose steps wait on the server.
 async fn all_wait_of(scene: &Scene<'_>, name: &str, count: usize) -> (Vec<Customer>, Vec<OrderId>) {
     let customers: Vec<Customer> = (0..count).map(|place| scene.customer(&format!("{name}{place}"))).collect();
     let mut orders = Vec::new();
@@ -94,7 +94,7 @@ async fn all_wait_of(scene: &Scene<'_>, name: &str, count: usize) -> (Vec<Custom
     (customers, orders)
 }
 
-/// Over the whole, no more than the rate, and a second's worth at once on top.
+/// Over the whole time, no more than the rate allows, plus a burst of one second.
 fn keeps_its_rate(times_ms: &[i64]) {
     let seconds = (times_ms[times_ms.len() - 1] - times_ms[0]) / 1_000 + 1;
     let allowed = (usize::try_from(seconds).unwrap() + 2) * usize::try_from(RATE).unwrap();

@@ -1,4 +1,4 @@
-//! Attacks: a customer that names somebody else's SIM for a number of its own, or that it takes for its own.
+//! Attacks: a customer names another customer's SIM, for a number of its own or as its own.
 
 use interlock_adapters::sandbox::Seed;
 use interlock_domain::ids::TenantId;
@@ -10,10 +10,10 @@ use crate::testbed::{run, shared};
 use crate::trespass::{at_the_hss, victim};
 use crate::waiting::until_or_give_up;
 
-/// The event of an attack, by the attacker and a number of its own.
+/// The event of an attack, made from the attacker and a number of its own.
 type Attack<'a> = Box<dyn Fn(&Customer, &str) -> Value + 'a>;
 
-/// The same customer, naming somebody else's SIM.
+/// The same customer, with another customer's SIM.
 fn naming(customer: &Customer, imsi: &str) -> Customer {
     Customer { id: customer.id.clone(), imsi: imsi.to_owned() }
 }
@@ -26,7 +26,7 @@ fn loaded_sim(scene: &Scene<'_>) -> String {
     imsi
 }
 
-/// Waits until an order is over, is held, or waits for the SIM, which its customer does not give up; and says how it stands.
+/// Waits until an order has ended, is held, or waits for the SIM, which its customer does not release. Returns its state.
 async fn settled(scene: &Scene<'_>, attack: &Value, imsi: &str) -> Value {
     let order = scene.submit(attack).await;
     let sim = format!("imsi/{imsi}");
@@ -42,8 +42,8 @@ async fn settled(scene: &Scene<'_>, attack: &Value, imsi: &str) -> Value {
     }
 }
 
-/// Plays each attack as a customer of its own that holds a number under a SIM of its own, and sees that the victim's SIM stays as it is. `ledger`
-/// is the victim's tenant.
+/// Plays each attack with a separate customer that holds a number under a SIM of its own, and checks that the victim's SIM is
+/// unchanged. `ledger` is the victim's tenant.
 async fn attack(attackers: &Scene<'_>, ledger: &TenantId, imsi: &str, of_victim: &str) {
     let before = at_the_hss(attackers.bed, imsi);
     let swap = |customer: &Customer, own: &str| {
@@ -68,7 +68,8 @@ async fn attack(attackers: &Scene<'_>, ledger: &TenantId, imsi: &str, of_victim:
         ("an activation", Box::new(|customer, _| activation(customer))),
     ];
     for (what, attack) in attacks {
-        // A tenant with a ledger of its own knows nothing of the victim's number: whoever names it with its SIM counts as who has it.
+        // A tenant with a separate ledger knows nothing of the victim's number. A customer that names the number together with its SIM
+        // counts as its holder.
         if what == "a change under the victim's SIM" && attackers.tenant != *ledger {
             continue;
         }
@@ -91,7 +92,7 @@ fn the_sim_of_another_customer_is_neither_given_a_number_nor_swapped() {
         for (imsi, number) in [(&activated.imsi, &of_activated), (&assigned_to.imsi, &of_assigned)] {
             attack(&scene, &scene.tenant, imsi, number).await;
         }
-        // Of another tenant on the same HSS, which shares no ledger.
+        // Of another tenant on the same HSS, with a separate ledger.
         attack(&Scene::on(scene.bed), &scene.tenant, &activated.imsi, &of_activated).await;
         attack(&Scene::on(scene.bed), &scene.tenant, &assigned_to.imsi, &of_assigned).await;
         for (victim, number) in [(&activated, &of_activated), (&assigned_to, &of_assigned)] {

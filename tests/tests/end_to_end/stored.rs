@@ -1,4 +1,4 @@
-//! All that a Temporal server gives away of a namespace, as the bytes in which it gives it, and what is found in them.
+//! Everything that a Temporal server returns about a namespace, as bytes, and a search in it.
 
 use std::path::Path;
 
@@ -18,16 +18,16 @@ use tonic::IntoRequest;
 
 const NAMESPACE: &str = "default";
 
-/// Something that a server, or a process, gave away.
+/// Data that a server or a process returned.
 pub struct Stored {
-    /// What it is of.
+    /// Its origin.
     pub what: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
 impl Stored {
-    /// The bytes of a file; of none where it is not there.
+    /// The bytes of a file. Empty if it does not exist.
     pub fn file(file: &Path) -> Self {
         Self { what: file.display().to_string(), bytes: std::fs::read(file).unwrap_or_default() }
     }
@@ -37,8 +37,7 @@ impl Stored {
     }
 }
 
-/// Which of these numbers, of at least ten digits, are in what was given away, and where. Digits stand in percent-encoding as
-/// they are.
+/// Which of these numbers, of at least ten digits, are in the data, and where. Percent-encoding does not change digits.
 pub fn found(numbers: &[String], all: &[Stored]) -> Vec<String> {
     let mut found = Vec::new();
     for Stored { what, bytes } in all {
@@ -50,8 +49,8 @@ pub fn found(numbers: &[String], all: &[Stored]) -> Vec<String> {
     found
 }
 
-/// Everything of the namespace `default`: workflows, closed ones too, with their histories; standalone activities; schedules;
-/// what stands at the queues of targets.
+/// Everything of the namespace `default`: workflows, including closed ones, with their histories; standalone activities; schedules; the
+/// state of the targets' queues.
 pub async fn everything(platform: &LocalPlatform) -> Vec<Stored> {
     let client = platform.installation.client.clone();
     let mut all = workflows(&client).await;

@@ -1,12 +1,12 @@
-//! The sweep: what it finds is told once when it begins and once when it is over, and orders of whom nobody knows are known
-//! again. It changes no order.
+//! The sweep: each finding is reported once when it begins and once when it ends, and orders that were forgotten are known again. The
+//! sweep changes no order.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule, Seed};
-use interlock_coordinator::settings::SweepSettings;
 use interlock_domain::ids::{OrderId, ResourceId};
+use interlock_settings::SweepSettings;
 use interlock_workflows::names;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,11 +19,11 @@ use crate::temporal_calls::{RawEntity, completed_histories};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::{until, until_within};
 
-/// How long alerts may be posted until they are given up, with a margin: a sweep's time for it twice, since it may begin before
-/// all orders are overdue.
+/// How long alerts are retried until they are given up, with a margin: twice a sweep's time for it, since a sweep may begin before all
+/// orders are overdue.
 const POSTED_LIMIT: Duration = Duration::from_mins(4);
 
-/// An order that should be done within a second.
+/// An order that is due within a second.
 const DUE_SOON: &str = r#"
 [events."account.tuned"]
 due_within = "1s"
@@ -33,7 +33,7 @@ required = ["settings"]
 properties.settings = { type = "object" }
 "#;
 
-/// A kind of which no target knows who has it: the next life of its entity waits for the holder to say so.
+/// A kind without an authority: the next life of its entity waits for the holder's message.
 pub const VOUCHERS: &str = r#"
 [resources.voucher]
 orphan_settle = "20s"
@@ -54,7 +54,7 @@ properties.code = { type = "string" }
 properties.settings = { type = "object" }
 "#;
 
-/// One customer gives a voucher up once it is granted another; one is to have two.
+/// One event makes a customer release a voucher when it gets another; one makes a customer get two.
 const EXCHANGES: &str = r#"
 [events."voucher.exchanged"]
 distinct = ["old", "new"]
@@ -80,15 +80,15 @@ properties.old = { type = "string" }
 properties.new = { type = "string" }
 "#;
 
-/// Who takes alerts: an HTTP server that answers 204 to all that it is sent.
+/// A receiver of alerts: an HTTP server that answers 204 to every request.
 pub struct Listener {
-    /// Where alerts are posted.
+    /// The URL for alerts.
     pub url: String,
     taken: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Listener {
-    /// One that takes connections, and answers nothing.
+    /// A receiver that accepts connections and never answers.
     async fn start_hanging() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/alerts", listener.local_addr().unwrap());
@@ -101,7 +101,7 @@ impl Listener {
         Self { url, taken: Arc::default() }
     }
 
-    /// One that remembers all alerts.
+    /// A receiver that remembers all alerts.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/alerts", listener.local_addr().unwrap());
@@ -115,7 +115,7 @@ impl Listener {
         Self { url, taken }
     }
 
-    /// The alerts of this type and code, in the order in which they came.
+    /// The alerts of this type and code, in order of arrival.
     fn alerts(&self, change: &str, code: &str) -> Vec<Value> {
         let is_wanted =
             |event: &&Value| event["type"] == format!("interlock.alert.{change}") && event["data"]["code"] == code;
@@ -166,7 +166,7 @@ async fn bed(name: &str, listener: &Listener) -> Testbed {
 }
 
 #[test]
-fn what_a_sweep_finds_is_told_once_and_again_when_it_is_over() {
+fn a_finding_is_reported_once_when_it_begins_and_once_when_it_ends() {
     run(async {
         let listener = Listener::start().await;
         let bed = bed("swept", &listener).await;
@@ -174,7 +174,7 @@ fn what_a_sweep_finds_is_told_once_and_again_when_it_is_over() {
             let scene = Scene::on(&bed);
             let (late, holder, waiter, number) =
                 (Scene::newcomer("late"), scene.customer("holder"), scene.customer("waiter"), number());
-            // An order past its time.
+            // An overdue order.
             let refuse = Action::Refuse { status: 503, body: Value::Null, retry_after_s: None };
             let pattern = Pattern { body_contains: Some(late.id.clone()), ..Pattern::default() };
             bed.crm.add_rule(Rule::always(pattern, refuse));
@@ -209,7 +209,7 @@ fn what_a_sweep_finds_is_told_once_and_again_when_it_is_over() {
 }
 
 #[test]
-fn those_who_wait_at_a_resource_whose_entity_was_terminated_are_served_after_the_next_sweep() {
+fn customers_waiting_at_a_resource_whose_entity_was_terminated_are_served_after_the_next_sweep() {
     run(async {
         let listener = Listener::start().await;
         let bed = bed("swept-terminated", &listener).await;
@@ -219,10 +219,10 @@ fn those_who_wait_at_a_resource_whose_entity_was_terminated_are_served_after_the
             scene.done(&assigned(&a1, &number)).await;
             let waits = scene.submit(&assigned(&a2, &number)).await;
             scene.is_waiting_for(&a2, &number).await;
-            // Nobody should; somebody does.
+            // Operators should not do this, but some will.
             scene.number_entity(&number).terminate().await;
 
-            // Whichever a sweep meets first: nobody there yet, or only the holder, who was asked at once.
+            // Depending on when the sweep sees it: no customer is known there yet, or only the holder, which was asked at once.
             let codes = ["resource_not_running", "ticket_forgotten"];
             let (code, alert) = until("it to be told that A2 is not known there", || async {
                 codes.into_iter().find_map(|code| Some((code, listener.alerts("raised", code).into_iter().next()?)))
@@ -257,7 +257,7 @@ fn a_holder_without_open_orders_is_known_again_when_its_resource_was_terminated_
             let routing = &bed.platform.installation.routing;
             RawEntity::new(&bed.platform, routing.resource(&scene.tenant, &code)).terminate().await;
 
-            // Nobody claims it meanwhile, and A1 has nothing open.
+            // No customer claims it meanwhile, and A1 has nothing open.
             until("the voucher to be A1's again", || async {
                 let state = bed.platform.resource(&scene.tenant, &code).await.ok()?;
                 let is_told = state["history"].as_array()?.iter().any(|entry| entry["what"] == "reasserted");
@@ -277,7 +277,7 @@ fn a_holder_without_open_orders_is_known_again_when_its_resource_was_terminated_
 }
 
 #[test]
-fn orders_that_wait_for_each_other_and_a_target_that_is_not_called_are_told_by_the_sweep() {
+fn the_sweep_reports_orders_that_wait_for_each_other_and_targets_that_are_not_called() {
     run(async {
         let listener = Listener::start().await;
         let bed = bed("swept-ring", &listener).await;
@@ -288,7 +288,7 @@ fn orders_that_wait_for_each_other_and_a_target_that_is_not_called_are_told_by_t
             assert_eq!(alert["data"]["tenant_id"], json!(scene.tenant));
             let told = alert["data"]["detail"].as_str().unwrap();
             assert!(ring.iter().all(|order| told.contains(order.as_str())), "{told}");
-            // It changes no order: the ring is a person's matter.
+            // It changes no order, since a ring is a matter for a person.
             let why = done(&scene, &["order", "why", ring[1].as_str()]).await;
             assert!(why.contains("This is a cycle"), "{why}");
 
@@ -315,7 +315,7 @@ fn a_ring_is_broken_by_letting_the_release_of_one_order_go_first() {
         let bed = bed("swept-release-first", &listener).await;
         {
             let scene = Scene::on(&bed);
-            // A is to have B's voucher in place of its own; B is to have both, and gives up none.
+            // A shall get B's voucher in place of its own; B shall get both, and releases none.
             let (a, b) = (Scene::newcomer("A"), Scene::newcomer("B"));
             let (of_a, of_b) = (number(), number());
             let one = |what: &str, customer: &Customer, code: &str| {
@@ -333,7 +333,7 @@ fn a_ring_is_broken_by_letting_the_release_of_one_order_go_first() {
             done(&scene, &["order", "release-first", exchanges.as_str(), "--reason", "the ring"]).await;
             scene.completed(&[wants_both]).await;
             listener.alert("cleared", "ring_of_waits").await;
-            // A waits still, and for nobody who waits for it.
+            // A still waits, but not for a customer that waits for A.
             assert_eq!(scene.order(&exchanges).await.unwrap()["waiting_for"]["waits_for"], "lease");
             scene.done(&one("voucher.returned", &b, &of_b)).await;
             scene.completed(&[exchanges]).await;
@@ -342,11 +342,11 @@ fn a_ring_is_broken_by_letting_the_release_of_one_order_go_first() {
     });
 }
 
-/// So many alerts that a webhook which hangs cannot be waited for with each of them.
+/// So many alerts that a sweep cannot wait for a hanging webhook with each of them.
 const MANY: u32 = 40;
 
 #[test]
-fn a_webhook_that_hangs_keeps_no_sweep_from_ending_and_each_alert_is_told_once() {
+fn a_hanging_webhook_does_not_block_sweeps_and_each_alert_is_reported_once() {
     run(async {
         let listener = Listener::start_hanging().await;
         let bed = bed("swept-hanging", &listener).await;
@@ -368,7 +368,7 @@ fn a_webhook_that_hangs_keeps_no_sweep_from_ending_and_each_alert_is_told_once()
                 (counted("interlock_alerts_undelivered_total").await >= f64::from(MANY)).then_some(())
             })
             .await;
-            // What was told is remembered: the sweeps after that have nothing to tell.
+            // Reported findings are remembered, so later sweeps have nothing to report.
             let before = completed_histories(&bed.platform, names::SWEEP).await.len();
             until("more sweeps", || async {
                 (completed_histories(&bed.platform, names::SWEEP).await.len() > before + 2).then_some(())
@@ -382,8 +382,8 @@ fn a_webhook_that_hangs_keeps_no_sweep_from_ending_and_each_alert_is_told_once()
     });
 }
 
-/// A is to get B's SIM and keep its number; B is to get A's number and keep its SIM. Nobody gives anything up, so that no
-/// probe breaks this ring.
+/// A shall get B's SIM and keep its number; B shall get A's number and keep its SIM. Neither releases anything, so no probe breaks this
+/// ring.
 async fn ring_of_two(scene: &Scene<'_>) -> [OrderId; 2] {
     let (a, b) = (Scene::newcomer("A"), Scene::newcomer("B"));
     let (of_a, of_b) = (number(), number());
@@ -407,7 +407,7 @@ async fn ring_of_two(scene: &Scene<'_>) -> [OrderId; 2] {
 }
 
 #[test]
-fn two_who_swap_their_numbers_are_no_ring_even_while_the_target_is_not_called() {
+fn two_customers_that_swap_their_numbers_are_not_a_ring_even_while_the_target_is_not_called() {
     run(async {
         let listener = Listener::start().await;
         let bed = bed("swept-swap", &listener).await;
@@ -419,7 +419,7 @@ fn two_who_swap_their_numbers_are_no_ring_even_while_the_target_is_not_called() 
             scene.done(&assigned(&b, &two)).await;
             done(&scene, &["target", "pause", "hss", "--reason", "new release"]).await;
             let swaps = [scene.submit(&changed(&a, &one, &two)).await, scene.submit(&changed(&b, &two, &one)).await];
-            // One of them lets its release go first, and that release waits for the target: so it is said, across customers.
+            // One of them lets its release go first, and that release waits for the target. Both chains say so, across customers.
             for order in &swaps {
                 until(format!("{order} to lead to the target"), || async {
                     let why = done(&scene, &["order", "why", order.as_str()]).await;
@@ -427,7 +427,7 @@ fn two_who_swap_their_numbers_are_no_ring_even_while_the_target_is_not_called() 
                 })
                 .await;
             }
-            // Sweeps have seen it by now and do not speak of a ring.
+            // Sweeps have seen it by now and do not report a ring.
             let alert = listener.alert("raised", "target_parked").await;
             assert_eq!(alert["data"]["target"], "hss");
             assert_eq!(listener.alerts("raised", "ring_of_waits"), [Value::Null; 0]);

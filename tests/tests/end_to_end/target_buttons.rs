@@ -1,4 +1,4 @@
-//! Temporal's own buttons on the entity of a target: what a person ordered of the target, and that it is down, outlive a reset.
+//! Temporal's own buttons on the entity of a target: an operator's orders for the target, and its outage, survive a reset.
 
 use interlock_workflows::names;
 use serde_json::Value;
@@ -15,12 +15,12 @@ fn entity_of(bed: &Testbed, target: &str) -> RawEntity {
     RawEntity::new(&bed.platform, bed.platform.installation.routing.target(&target.parse().unwrap()))
 }
 
-/// How often a target's history says that the workflow was reset.
+/// How often a target's history records a reset of the workflow.
 fn resets(view: &Value) -> usize {
     view["history"].as_array().unwrap().iter().filter(|line| line["what"] == "reset").count()
 }
 
-/// Resets a target's entity to its first task, and waits until it says so.
+/// Resets a target's entity to its first task, and waits until its history records this.
 async fn reset(bed: &Testbed, target: &str, reapply: Reapply) {
     let entity = entity_of(bed, target);
     entity.reset_run("", entity.first_task().await, reapply).await;

@@ -1,5 +1,5 @@
-//! Targets that are down: what waits for them waits in the server, without attempts and without history, and goes on in a
-//! ramp when they are back. And targets that are not to be called so often, or not at all.
+//! Targets that are down: their steps wait on the server, without attempts and without history, and continue in a ramp when the targets
+//! are back. Also targets with a rate limit, and paused targets.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,12 +18,12 @@ use crate::scene::Scene;
 use crate::testbed::{Testbed, run, run_alone};
 use crate::waiting::until_within;
 
-/// Steps that wait for the target that is down; `INTERLOCK_TEST_WAITING` for another count.
+/// The number of steps that wait for the target that is down. `INTERLOCK_TEST_WAITING` sets another number.
 const WAITING: usize = 2_000;
-/// How long it is watched that nothing happens, in seconds; `INTERLOCK_TEST_DOWN_S` for another span.
+/// How long the test checks that nothing happens, in seconds. `INTERLOCK_TEST_DOWN_S` sets another time.
 const DOWN_S: usize = 60;
 
-/// The history events of these customers' entities, where all of them are at rest: their steps are scheduled.
+/// The number of history events of these customers' entities, if all of them are idle: their steps are scheduled.
 async fn events_of(scene: &Scene<'_>, customers: &[Customer]) -> Option<i64> {
     let mut sum = 0;
     for customer in customers {
@@ -33,7 +33,7 @@ async fn events_of(scene: &Scene<'_>, customers: &[Customer]) -> Option<i64> {
     Some(sum)
 }
 
-/// The values that each subscription got, in the order in which it got them.
+/// The values that each subscription got, in order.
 fn values(log: &[Applied]) -> BTreeMap<String, Vec<u64>> {
     let mut values: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for entry in log {
@@ -50,7 +50,7 @@ fn from_environment(name: &str, otherwise: usize) -> usize {
 }
 
 #[test]
-fn what_waits_for_a_target_that_is_down_costs_nothing_and_goes_on_in_order_and_in_a_ramp() {
+fn steps_that_wait_for_a_down_target_cost_nothing_and_continue_in_order_and_in_a_ramp() {
     run_alone(async {
         let bed = bed("target-down", watched).await;
         let scene = Scene::on(&bed);
@@ -63,7 +63,7 @@ fn what_waits_for_a_target_that_is_down_costs_nothing_and_goes_on_in_order_and_i
         eprintln!("{} steps wait after {:?}: {before:?}", orders.len(), began.elapsed());
         assert!(before.steps <= breakers_worth, "{} attempts, more than {breakers_worth}", before.steps);
 
-        // Another target goes on as ever.
+        // Another target works normally.
         let down = Duration::from_secs(from_environment("INTERLOCK_TEST_DOWN_S", DOWN_S).try_into().unwrap());
         let watched_since = Instant::now();
         let mut others = 0;
@@ -92,7 +92,7 @@ fn what_waits_for_a_target_that_is_down_costs_nothing_and_goes_on_in_order_and_i
     });
 }
 
-/// What had happened by a moment.
+/// The counts at one moment.
 #[derive(Debug)]
 struct Happened {
     steps: usize,
@@ -100,13 +100,13 @@ struct Happened {
     events: i64,
 }
 
-/// Waits until the target is parked, all entities are at rest, and two looks a while apart see the same.
+/// Waits until the target is parked, all entities are idle, and two checks some time apart give the same result.
 async fn nothing_happens_any_more(scene: &Scene<'_>, customers: &[Customer]) -> Happened {
     until_within(DRAIN_LIMIT, "nothing happens any more", || async {
         let parked = standing(scene.bed, "hss").await?["limit"] == 0.0;
         let events = events_of(scene, customers).await.filter(|_| parked)?;
         let (steps, _) = asked(&scene.bed.hss);
-        // Longer than a step that was not let through waits before it goes back to its queue.
+        // Longer than the wait of a blocked step before it returns to its queue.
         tokio::time::sleep(Duration::from_secs(3)).await;
         let (steps_now, probes) = asked(&scene.bed.hss);
         let events_now = events_of(scene, customers).await?;
@@ -123,8 +123,8 @@ fn in_order(log: &[Applied], customers: usize) {
     }
 }
 
-/// By the end of each stage no more was applied than the rates allow for as long as they held, and a second's worth of each at
-/// once on top: so much the server lets through at once when it is told a rate.
+/// By the end of each stage, no more was applied than the rates allow for their time, plus a burst of one second of each rate: that is
+/// what the server lets through at once when a rate is set.
 fn in_a_ramp(times_ms: &[i64], view: &Value) {
     let ms = |at: &Value| chrono::DateTime::parse_from_rfc3339(at.as_str().unwrap()).unwrap().timestamp_millis();
     let history = view["history"].as_array().unwrap();
@@ -156,7 +156,7 @@ fn a_person_pauses_limits_and_resumes_a_target() {
         assert_eq!(view["limit"], 0.0);
         let customer = scene.customer("A");
         let order = scene.submit(&tuned("line.tuned", &customer, 1)).await;
-        // Another target is called meanwhile, and this one is not.
+        // Meanwhile another target is called, and this one is not.
         for value in 0..3 {
             scene.done(&tuned("account.tuned", &customer, value)).await;
         }

@@ -1,12 +1,12 @@
-//! The entity of a target on a real server: when it stops calls by the calendar, whom it believes, and what becomes of it when
-//! somebody terminates it, or its run has become long.
+//! The entity of a target on a real server: when maintenance stops calls, which reports it believes, and what happens if somebody
+//! terminates it, or if its run becomes long.
 
 use std::time::Duration;
 
 use interlock_adapters::{MaintenanceSettings, TargetSettings};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::target::Rate;
+use interlock_worker_pools::Workload;
 use interlock_workflows::{Sweep, TargetEntity, names};
 use serde_json::{Value, json};
 
@@ -22,14 +22,14 @@ use crate::waiting::until;
 
 /// How long each maintenance window of the test lasts.
 const WINDOW: Duration = Duration::from_secs(5);
-/// After how long the next one begins.
+/// The time from the start of one window to the start of the next.
 const EVERY: Duration = Duration::from_secs(14);
 
 fn entity_of(bed: &Testbed, target: &str) -> RawEntity {
     RawEntity::new(&bed.platform, bed.platform.installation.routing.target(&target.parse().unwrap()))
 }
 
-/// How often something is in a target's history.
+/// How often an entry is in a target's history.
 fn times(view: &Value, what: &str) -> usize {
     view["history"].as_array().unwrap().iter().filter(|line| line["what"] == what).count()
 }
@@ -53,12 +53,12 @@ fn often_in_maintenance(target: &str, settings: &mut TargetSettings) {
 }
 
 #[test]
-fn while_a_maintenance_window_lasts_a_target_is_not_called_and_after_it_it_is() {
+fn a_target_is_not_called_during_a_maintenance_window_and_is_called_after_it() {
     run(async {
         let bed = bed("target-maintenance", often_in_maintenance).await;
         let scene = Scene::on(&bed);
         let customer = scene.customer("A");
-        // An order that came while a window had some time left.
+        // An order that arrived while a window had some time left.
         let (order, end_ms, asked_before) = until("an order in a window", || async {
             let left_ms = |view: &Value| ms(&view["until"]) - chrono::Utc::now().timestamp_millis();
             let is_in = |view: &Value| view["state"] == "maintenance" && view["limit"] == 0.0;
@@ -79,7 +79,7 @@ fn while_a_maintenance_window_lasts_a_target_is_not_called_and_after_it_it_is() 
         assert!(times(&view, "maintenance") >= 1 && times(&view, "maintenance_over") >= 1, "{view:#}");
         let backup = view["history"].as_array().unwrap().iter().find(|line| line["what"] == "maintenance").unwrap();
         assert_eq!(backup["detail"], "backup");
-        // Nobody found it down: this is no outage.
+        // No process found it down: this is not an outage.
         assert_eq!(times(&view, "opened"), 0, "{view:#}");
         bed.stop().await;
     });
@@ -91,7 +91,7 @@ fn found_down_by_two(target: &str, settings: &mut TargetSettings) {
 }
 
 #[test]
-fn a_target_counts_as_down_once_as_many_worker_processes_find_so_as_the_settings_say() {
+fn a_target_counts_as_down_once_the_configured_number_of_worker_processes_report_it() {
     run(async {
         let worker_processes = Some(vec![Workload::All]);
         let mut bed = Testbed::start("target-agreed", Wanted { worker_processes, ..wanted(found_down_by_two) }).await;
@@ -107,7 +107,7 @@ fn a_target_counts_as_down_once_as_many_worker_processes_find_so_as_the_settings
             standing(&bed, "hss").await.filter(|view| breakers(view) == 1)
         })
         .await;
-        // It goes on trying, and nobody else is asked to believe it.
+        // It keeps trying, and no other process has to believe it.
         let tried = asked(&bed.hss).0;
         until("another try", || async { (asked(&bed.hss).0 > tried + 1).then_some(()) }).await;
         let view = standing(&bed, "hss").await.unwrap();
@@ -129,7 +129,7 @@ fn a_target_counts_as_down_once_as_many_worker_processes_find_so_as_the_settings
 }
 
 #[test]
-fn a_target_entity_that_was_terminated_while_its_queue_stood_at_0_is_revived_by_the_sweep() {
+fn a_target_entity_that_was_terminated_while_its_queue_was_stopped_is_restarted_by_the_sweep() {
     run(async {
         let bed = bed("target-terminated", watched).await;
         let scene = Scene::on(&bed);
@@ -147,9 +147,9 @@ fn a_target_entity_that_was_terminated_while_its_queue_stood_at_0_is_revived_by_
 }
 
 #[test]
-fn a_target_entity_that_was_terminated_is_revived_although_nobody_can_find_out_who_waits() {
+fn a_target_entity_that_was_terminated_is_restarted_although_waiting_orders_cannot_be_listed() {
     run(async {
-        // The server answers no question to its visibility store.
+        // The server answers no query to its visibility store.
         let away = vec![("frontend.namespaceRPS.visibility", "0")];
         let bed = Testbed::start("target-unseen", Wanted { dynamic_config: away, ..wanted(watched) }).await;
         let scene = Scene::on(&bed);
@@ -157,7 +157,7 @@ fn a_target_entity_that_was_terminated_is_revived_although_nobody_can_find_out_w
         goes_down(&bed.hss);
         let (customers, orders) = all_wait(&scene, 10).await;
         until_it_is(&bed, "hss", "open").await;
-        // Lists will find them although nobody could ask whether search attributes are registered.
+        // Lists will find them, although it was not possible to check whether search attributes are registered.
         let waits = scene.entity(&customers[0].id.parse().unwrap());
         until("it to be shown that it waits", || async { (waits.shown_state().await? == "waiting").then_some(()) })
             .await;
@@ -171,7 +171,7 @@ fn a_target_entity_that_was_terminated_is_revived_although_nobody_can_find_out_w
         let text = bed.platform.metrics_text().await.unwrap();
         let counts = |line: &&str| line.starts_with("interlock_sweeps_run_total{") && line.contains("\"failed\"");
         assert!(text.lines().any(|line| counts(&line)), "{text}");
-        assert!(!text.contains("interlock_sweep_time_seconds{"), "nobody may rely on such a sweep: {text}");
+        assert!(!text.contains("interlock_sweep_time_seconds{"), "such a sweep must not count as a sweep: {text}");
         bed.stop().await;
     });
 }
@@ -186,7 +186,7 @@ fn a_target_that_a_person_paused_stays_paused_although_its_entity_is_terminated(
         let paused = until_it_is(&bed, "hss", "paused").await;
         let order = scene.submit(&tuned("line.tuned", &scene.customer("A"), 1)).await;
         entity_of(&bed, "hss").terminate().await;
-        // The one that was terminated answers questions still: the next one has begun since.
+        // The terminated entity still answers queries. The next one has begun since.
         let view = until("another life of the entity", || async {
             let view = standing(&bed, "hss").await?;
             let is_told = view["state"] == "paused" && view["limit_pending"] == false;
@@ -204,7 +204,7 @@ fn a_target_that_a_person_paused_stays_paused_although_its_entity_is_terminated(
     });
 }
 
-/// Outages until the entity has continued as new several times.
+/// The number of outages until the entity has continued as new several times.
 const OUTAGES: usize = 3;
 
 #[test]
@@ -237,7 +237,7 @@ fn target_entities_and_sweeps_replay_and_a_target_entity_continues_as_new_throug
         }
         replays::<TargetEntity>(runs).await;
 
-        // One that revives, and others.
+        // A sweep that restarts a target's entity, and others.
         entity_of(&bed, "crm").terminate().await;
         until_it_is(&bed, "crm", "closed").await;
         let sweeps = until("sweeps", || async {

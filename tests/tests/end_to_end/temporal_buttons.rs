@@ -1,4 +1,4 @@
-//! Temporal's own buttons, as an operator presses them: on one entity, and as batches.
+//! Temporal's own buttons, as an operator presses them: on one entity, and in batches.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,15 +22,15 @@ use uuid::Uuid;
 use crate::temporal_calls::RawEntity;
 use crate::waiting::until;
 
-/// Who presses the buttons.
+/// The operator.
 pub const OPERATOR: &str = "operator";
-/// Why.
+/// The reason.
 pub const REASON: &str = "a test of what happens then";
 
 /// Whether an entity was terminated.
 static TERMINATED: AtomicBool = AtomicBool::new(false);
 
-/// What of a history after the point of a reset is applied again.
+/// What is applied again from the history after the point of a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reapply {
     /// Signals and updates.
@@ -39,7 +39,7 @@ pub enum Reapply {
     Nothing,
 }
 
-/// Another pause between attempts than the one that was scheduled, and which field that is.
+/// A pause between attempts other than the scheduled one, and the name of that field.
 pub fn other_pause() -> (ActivityOptions, &'static str) {
     let mut options = ActivityOptions::default();
     let policy = options.retry_policy.get_or_insert_default();
@@ -53,7 +53,7 @@ impl RawEntity {
         TERMINATED.load(Ordering::Relaxed)
     }
 
-    /// Terminates it, which nobody should do.
+    /// Terminates it, which operators should not do.
     pub async fn terminate(&self) {
         TERMINATED.store(true, Ordering::Relaxed);
         let request = TerminateWorkflowExecutionRequest {
@@ -91,7 +91,7 @@ impl RawEntity {
         self.client.clone().respond_activity_task_completed_by_id(request.into_request()).await.unwrap();
     }
 
-    /// Fails an activity for good, once an attempt is under way (the server refuses it before): `temporal activity fail`.
+    /// Fails an activity permanently, while an attempt is in flight (the server rejects it before): `temporal activity fail`.
     pub async fn fail_activity(&self, activity: &str) {
         let info = ApplicationFailureInfo { non_retryable: true, ..Default::default() };
         let failure = Failure {
@@ -131,7 +131,7 @@ impl RawEntity {
         .await;
     }
 
-    /// Lets a paused activity go on: `temporal activity unpause`.
+    /// Resumes a paused activity: `temporal activity unpause`.
     pub async fn unpause_activity(&self, activity: &str, with_reset: bool) {
         let request = UnpauseActivityRequest {
             namespace: self.route.namespace.clone(),
@@ -143,13 +143,13 @@ impl RawEntity {
             ..Default::default()
         };
         match self.client.clone().unpause_activity(request.into_request()).await {
-            // An attempt that was under way when it was paused has ended well.
+            // An attempt that was in flight during the pause has succeeded.
             Err(status) if status.code() == Code::NotFound => {}
             answer => drop(answer.unwrap()),
         }
     }
 
-    /// Gives an activity another pause between attempts: `temporal activity update-options`.
+    /// Sets another pause between attempts of an activity: `temporal activity update-options`.
     pub async fn update_activity_options(&self, activity: &str) {
         let (options, field) = other_pause();
         let mut request = UpdateActivityOptionsRequest {
@@ -187,8 +187,8 @@ impl RawEntity {
         self.pending_activities().await.into_iter().find(|pending| pending.activity_id == activity)
     }
 
-    /// Resets one of its runs (the current one where none is named) to the end of the workflow task that this event completed, and
-    /// says which run goes on.
+    /// Resets one of its runs (without an argument, the current one) to the end of the workflow task that this event completed. Returns
+    /// the run that continues.
     pub async fn reset_run(&self, run_id: &str, workflow_task_finish_event_id: i64, reapply: Reapply) -> String {
         let excluded = [ResetReapplyExcludeType::Signal, ResetReapplyExcludeType::Update];
         let request = ResetWorkflowExecutionRequest {
@@ -207,12 +207,12 @@ impl RawEntity {
         answer.into_inner().run_id
     }
 
-    /// Resets it to the end of the workflow task that this event completed; signals after it are applied again.
+    /// Resets it to the end of the workflow task that this event completed. Later signals are applied again.
     pub async fn reset_to(&self, workflow_task_finish_event_id: i64) {
         self.reset_run("", workflow_task_finish_event_id, Reapply::All).await;
     }
 
-    /// Asks it to stop, which entities do not: `temporal workflow cancel`.
+    /// Requests its cancellation, which entities ignore: `temporal workflow cancel`.
     pub async fn cancel(&self) {
         let request = RequestCancelWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
@@ -237,7 +237,7 @@ impl RawEntity {
         self.client.clone().pause_workflow_execution(request.into_request()).await.unwrap();
     }
 
-    /// Lets it go on: `temporal workflow unpause`.
+    /// Resumes it: `temporal workflow unpause`.
     pub async fn unpause(&self) {
         let request = UnpauseWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
@@ -249,7 +249,8 @@ impl RawEntity {
         self.client.clone().unpause_workflow_execution(request.into_request()).await.unwrap();
     }
 
-    /// Starts a batch over it alone: `temporal batch`. The server runs one at a time, once its visibility knows the entity.
+    /// Starts a batch over this entity only: `temporal batch`. The server runs one at a time, as soon as its visibility store knows the
+    /// entity.
     pub async fn batch(&self, operation: Operation) {
         if matches!(operation, Operation::TerminationOperation(_)) {
             TERMINATED.store(true, Ordering::Relaxed);

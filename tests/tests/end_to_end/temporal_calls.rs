@@ -1,4 +1,4 @@
-//! Calls to Temporal as any client in any language can make them, also those that no client should.
+//! Calls to Temporal that any client in any language can make, including those that no client should make.
 
 use interlock_coordinator::local::LocalPlatform;
 use interlock_domain::routing::{EntityRoute, NAMESPACE_DEFAULT};
@@ -28,12 +28,12 @@ pub fn payload(encoding: &str, data: impl Into<Vec<u8>>) -> Payload {
     Payload { metadata, data: data.into(), ..Payload::default() }
 }
 
-/// A payload of JSON, or of what claims to be.
+/// A payload of JSON, or of bytes that claim to be JSON.
 pub fn json_payload(data: impl Into<Vec<u8>>) -> Payload {
     payload("json/plain", data)
 }
 
-/// One entity, as a client of Temporal sees it.
+/// One entity, as a Temporal client sees it.
 pub struct RawEntity {
     pub(crate) client: Client,
     pub(crate) route: EntityRoute,
@@ -54,29 +54,29 @@ impl RawEntity {
         WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run_id.to_owned() }
     }
 
-    /// How many events its current run has, where it has nothing to do.
+    /// The number of events of its current run, if it is idle.
     pub async fn length_at_rest(&self) -> Option<i64> {
         let entity = self.described().await?;
         let at_rest = entity.pending_workflow_task.is_none() && entity.pending_activities.is_empty();
         Some(entity.workflow_execution_info?.history_length).filter(|_| at_rest)
     }
 
-    /// How many events its current run has, where it has no workflow task open: calls may be under way.
+    /// The number of events of its current run, if it has no open workflow task. Calls may be in flight.
     pub async fn length_without_task(&self) -> Option<i64> {
         let entity = self.described().await?;
         let has_no_task = entity.pending_workflow_task.is_none();
         Some(entity.workflow_execution_info?.history_length).filter(|_| has_no_task)
     }
 
-    /// Signals it with these payloads, whatever they are.
+    /// Signals it with these payloads, valid or not.
     ///
     /// # Panics
-    /// Where the server does not take it.
+    /// If the server rejects the signal.
     pub async fn signal(&self, signal: &str, payloads: Vec<Payload>) {
         self.try_to_signal(signal, payloads).await.unwrap();
     }
 
-    /// The same for what the server itself may refuse.
+    /// The same for signals that the server itself may reject.
     pub async fn try_to_signal(&self, signal: &str, payloads: Vec<Payload>) -> Result<(), tonic::Status> {
         let request = SignalWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
@@ -89,7 +89,7 @@ impl RawEntity {
         self.client.clone().signal_workflow_execution(request.into_request()).await.map(|_| ())
     }
 
-    /// Signals it, and starts it with these arguments where it does not run.
+    /// Signals it, and starts it with these arguments if it does not run.
     pub async fn signal_with_start(&self, arguments: Vec<Payload>, signal: &str, payloads: Vec<Payload>) {
         let request = SignalWithStartWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
@@ -107,7 +107,7 @@ impl RawEntity {
         self.client.clone().signal_with_start_workflow_execution(request.into_request()).await.unwrap();
     }
 
-    /// The history of one of its runs; of the current one where none is named.
+    /// The history of one of its runs. Without an argument, of the current one.
     pub async fn history(&self, run_id: &str) -> Vec<HistoryEvent> {
         let mut events = Vec::new();
         let mut next_page_token = Vec::new();
@@ -128,7 +128,7 @@ impl RawEntity {
         }
     }
 
-    /// The histories of its current run and of those before it that it continues, the current one first.
+    /// The histories of its current run and of the earlier runs that it continues, the current one first.
     pub async fn runs(&self) -> Vec<Vec<HistoryEvent>> {
         let mut runs = vec![self.history("").await];
         while let Some(before) = runs.last().and_then(|run| continued_from(run)) {
@@ -137,7 +137,7 @@ impl RawEntity {
         runs
     }
 
-    /// What the server knows of it, without asking it; none where it is not there, or the server is not.
+    /// The server's description of it, without a query. `None` if it does not exist, or if the server does not answer.
     pub(crate) async fn described(&self) -> Option<DescribeWorkflowExecutionResponse> {
         let request = DescribeWorkflowExecutionRequest {
             namespace: self.route.namespace.clone(),
@@ -152,7 +152,7 @@ impl RawEntity {
         self.described().await.map(|entity| entity.pending_activities).unwrap_or_default()
     }
 
-    /// Something, where it has no workflow task to do; calls may be under way.
+    /// A value that is returned only if it has no open workflow task. Calls may be in flight.
     pub async fn task_is_done(&self) -> Option<()> {
         self.described().await?.pending_workflow_task.is_none().then_some(())
     }
@@ -160,18 +160,18 @@ impl RawEntity {
     /// Updates it, and waits for the answer.
     ///
     /// # Panics
-    /// Where it does not answer.
+    /// If it does not answer.
     pub async fn update(&self, update: &str, argument: &serde_json::Value) -> serde_json::Value {
         self.try_to_update(update, argument, &Uuid::new_v4().to_string()).await.unwrap()
     }
 
-    /// The same by an update of this id, at once and whatever it is busy with.
+    /// The same with an update of this id, at once, even if the entity is busy.
     ///
     /// # Errors
-    /// What the server says where it does not answer: it may be asked again by the same id.
+    /// The server's status if there is no answer. It can be asked again with the same id.
     ///
     /// # Panics
-    /// Where the update fails.
+    /// If the update fails.
     pub async fn try_to_update(
         &self,
         update: &str,
@@ -204,10 +204,10 @@ impl RawEntity {
         }
     }
 
-    /// Asks it at once, whatever it is busy with, as Temporal's UI does.
+    /// Queries it at once, even if it is busy, like Temporal's UI.
     ///
     /// # Errors
-    /// What the server says where it does not answer.
+    /// The server's status if there is no answer.
     pub async fn query(&self, query: &str) -> Result<serde_json::Value, tonic::Status> {
         let request = QueryWorkflowRequest {
             namespace: self.route.namespace.clone(),
@@ -220,18 +220,18 @@ impl RawEntity {
         Ok(serde_json::from_slice(&payloads[0].data).unwrap())
     }
 
-    /// The build of the workers that ran its last workflow task, where they are versioned.
+    /// The build of the workers that ran its last workflow task, if they are versioned.
     pub async fn build_id(&self) -> Option<String> {
         let versioning = self.described().await?.workflow_execution_info?.versioning_info?;
         Some(versioning.deployment_version?.build_id)
     }
 
-    /// The task queue of its current run, as the server knows it; none where it is not there.
+    /// The task queue of its current run, as the server knows it. `None` if it does not exist.
     pub async fn task_queue(&self) -> Option<String> {
         Some(self.described().await?.workflow_execution_info?.task_queue)
     }
 
-    /// What lists show of it: its search attribute `InterlockState`, as its own workflow has set it.
+    /// Its state in lists: the search attribute `InterlockState`, which its own workflow sets.
     pub async fn shown_state(&self) -> Option<String> {
         let attributes = self.described().await?.workflow_execution_info?.search_attributes?;
         serde_json::from_slice(&attributes.indexed_fields.get("InterlockState")?.data).ok()
@@ -243,7 +243,7 @@ impl RawEntity {
     }
 }
 
-/// The histories of all executions of a workflow type that have completed, as far as the server's visibility knows by now.
+/// The histories of all completed executions of a workflow type that the server's visibility store knows by now.
 pub async fn completed_histories(platform: &LocalPlatform, workflow_type: &str) -> Vec<Vec<HistoryEvent>> {
     let mut client = platform.installation.client.clone();
     let request = ListWorkflowExecutionsRequest {
@@ -281,8 +281,8 @@ pub fn event_types(history: &[HistoryEvent]) -> Vec<EventType> {
     history.iter().map(HistoryEvent::event_type).collect()
 }
 
-/// Why workflow tasks failed, where they did. That something came in while a run wanted to end is not a failure: the server
-/// then has it think again. Nor is the point of a reset.
+/// Why workflow tasks failed. An input that arrives when a run wants to end is not a failure: the server then repeats the task. The
+/// point of a reset is not a failure, either.
 pub fn failed_tasks(history: &[HistoryEvent]) -> Vec<String> {
     let failed = history.iter().filter_map(|event| match event.attributes.as_ref()? {
         Attributes::WorkflowTaskFailedEventAttributes(failed) => Some(failed),

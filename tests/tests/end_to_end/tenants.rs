@@ -1,10 +1,10 @@
-//! Tenants come and go.
+//! On-boarding and off-boarding of tenants.
 
 use interlock_adapters::{AdapterKind, TargetSettings};
-use interlock_coordinator::actions::ActionWords;
-use interlock_coordinator::tenants::Tenants;
 use interlock_domain::routing::TenantSettings;
 use interlock_domain::tenant::TenantActionKind;
+use interlock_operations::actions::ActionWords;
+use interlock_operations::tenants::Tenants;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
@@ -23,7 +23,7 @@ async fn shown(scene: &Scene<'_>) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Waits until the tenant is in this state, and says what it shows then.
+/// Waits until the tenant is in this state, and returns its view.
 async fn until_in(scene: &Scene<'_>, state: &str) -> Value {
     until(format!("the tenant to be {state}"), || async {
         let view = shown(scene).await;
@@ -44,7 +44,7 @@ async fn code_of(scene: &Scene<'_>, customer: &crate::events::Customer, order: &
 fn on_boarding_prepares_and_checks_all_that_a_tenant_needs() {
     run(async {
         let scene = Scene::on(shared().await);
-        assert_eq!(shown(&scene).await["managed"], false, "it works by its settings alone");
+        assert_eq!(shown(&scene).await["managed"], false, "it must work with its settings alone");
         let name = scene.tenant.as_str();
         let text = done(&scene, &["tenant", "onboard", name, "--reason", "new", "--output", "json"]).await;
         let view: Value = serde_json::from_str(&text).unwrap();
@@ -84,7 +84,7 @@ fn a_worker_with_other_settings_of_the_tenant_does_not_prepare_it() {
 }
 
 #[test]
-fn a_namespace_in_which_nothing_is_recorded_is_told() {
+fn a_namespace_without_recorded_settings_is_reported() {
     run(async {
         let blue = TenantSettings { namespace: Some("blue".to_owned()), ..TenantSettings::default() };
         let wanted = Wanted { tenants: vec![("blue", blue)], ..Wanted::default() };
@@ -111,7 +111,7 @@ fn a_namespace_in_which_nothing_is_recorded_is_told() {
 #[test]
 fn a_tenant_whose_open_orders_cannot_be_counted_does_not_leave() {
     run(async {
-        // The server answers no question to its visibility store.
+        // The server answers no query to its visibility store.
         let away = vec![("frontend.namespaceRPS.visibility", "0")];
         let bed = Testbed::start("tenant-unseen", Wanted { dynamic_config: away, ..Wanted::default() }).await;
         {
@@ -129,7 +129,7 @@ fn a_tenant_whose_open_orders_cannot_be_counted_does_not_leave() {
 }
 
 #[test]
-fn a_target_that_does_not_answer_is_told_and_asked_again() {
+fn a_target_that_does_not_answer_is_reported_and_asked_again() {
     run(async {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let nobody = TargetSettings::new(AdapterKind::Json, format!("http://{closed}").parse().unwrap());
@@ -167,7 +167,7 @@ fn off_boarding_lets_open_orders_end_and_then_refuses_events_until_it_is_on_boar
         })
         .await;
 
-        // What ends open orders comes in still.
+        // Events that end open orders are still accepted.
         let released = scene.submit(&unassigned(&a, &number)).await;
         scene.completed(&[released, waits]).await;
         let left = until_in(&scene, "left").await;
@@ -179,7 +179,7 @@ fn off_boarding_lets_open_orders_end_and_then_refuses_events_until_it_is_on_boar
             (status == StatusCode::FORBIDDEN && problem["code"] == "tenant_closed").then_some(())
         })
         .await;
-        // A producer that calls Temporal itself.
+        // A producer that calls Temporal directly.
         let refused = until("an admission to refuse", || async {
             let order = scene.submit(&unassigned(&b, &self::number())).await;
             (scene.end_of(&order).await == "rejected").then_some(order)

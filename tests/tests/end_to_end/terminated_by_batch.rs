@@ -1,5 +1,5 @@
-//! Entities that a batch terminates in the middle of a hand-over, while a release is in doubt: once they are brought back, the number
-//! goes on, and never to two.
+//! A batch terminates entities in the middle of a hand-over, while a release is in doubt. After they are recovered, the number is
+//! handed on, and never to two customers.
 
 use interlock_adapters::sandbox::{Action, Rule};
 use interlock_domain::ids::OrderId;
@@ -16,7 +16,7 @@ use crate::temporal_calls::{RawEntity, json_payload};
 use crate::testbed::run;
 use crate::waiting::until;
 
-/// A1's release was cut and is still on its way, and A2 waits.
+/// A1's release was cut and is still in flight, and A2 waits.
 struct HandOver {
     scene: Scene<'static>,
     a1: Customer,
@@ -43,19 +43,19 @@ impl HandOver {
         self.scene.entity(&customer.id.parse().unwrap())
     }
 
-    /// A person brings the orders of a customer back, as `order why` says.
+    /// A person recovers the orders of a customer, as `order why` advises.
     async fn recover(&self, customer: &Customer, asked: &OrderId) {
         let why = done(&self.scene, &["order", "why", asked.as_str()]).await;
         assert!(why.contains(&format!("interlock customer recover {}", customer.id)), "{why}");
         done(&self.scene, &["customer", "recover", &customer.id, "--yes"]).await;
     }
 
-    /// The sweep asks a customer to say again what it has and wants.
+    /// The sweep asks a customer to repeat what it has and wants.
     async fn ask_again(&self, customer: &Customer) {
         self.entity(customer).signal(names::REASSERT, vec![json_payload("{}")]).await;
     }
 
-    /// The release is over, or found nothing any more to release; A2 has the number, and nobody had it beside another.
+    /// The release is done, or found nothing to release any more; A2 has the number, and no two customers had it at the same time.
     async fn ends_well(self) {
         let Self { scene, a1, a2, number, give, take } = self;
         let end = scene.end_of(&give).await;
@@ -69,13 +69,13 @@ impl HandOver {
     }
 }
 
-/// Terminates an entity by a batch, and waits until it is.
+/// Terminates an entity by a batch, and waits until it is terminated.
 async fn terminate(entity: &RawEntity) {
     let run_id = entity.run_id().await;
     entity.batch(Operation::TerminationOperation(BatchOperationTermination::default())).await;
     until("the batch to terminate it", || async {
         let info = entity.described().await?.workflow_execution_info?;
-        // Whoever tells it something meanwhile has it started again.
+        // A message that arrives meanwhile starts it again.
         let is_another = info.execution.as_ref().is_some_and(|execution| execution.run_id != run_id);
         (is_another || info.status() == WorkflowExecutionStatus::Terminated).then_some(())
     })
@@ -103,7 +103,7 @@ fn a_waiting_customer_that_a_batch_terminates_gets_the_number_in_its_next_life()
 }
 
 #[test]
-fn a_number_whose_entity_a_batch_terminates_in_the_middle_of_a_release_goes_on_to_whoever_waited() {
+fn a_number_whose_entity_a_batch_terminates_in_the_middle_of_a_release_goes_to_the_waiting_customer() {
     run(async {
         let hand_over = HandOver::in_doubt().await;
         terminate(&hand_over.scene.number_entity(&hand_over.number)).await;

@@ -1,4 +1,4 @@
-//! What the tests run on: a Temporal server, workers, a gateway and sandbox targets of this process.
+//! The environment of the tests: a Temporal server, workers, a gateway and sandbox targets in this process.
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -9,34 +9,34 @@ use std::time::Duration;
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
 use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
-use interlock_coordinator::settings::{LogFormat, LogSettings, Settings, SweepSettings};
-use interlock_coordinator::temporal_server::EmbeddedServerOptions;
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{ShardCount, TenantSettings};
+use interlock_embedded_server::EmbeddedServerOptions;
+use interlock_settings::{LogFormat, LogSettings, Settings, SweepSettings};
+use interlock_worker_pools::Workload;
 use tokio::runtime::Runtime;
 use tokio::sync::{OnceCell, RwLock};
 
 use crate::scraped::lease_differences;
 use crate::temporal_calls::RawEntity;
 
-/// How long after it was sent a request may still land at a sandbox of these tests; of a real target it is more.
+/// How long a request may take effect after it was sent, at a sandbox of these tests. Real targets have a longer time.
 const MAX_APPLY_DELAY: Duration = Duration::from_secs(2);
 
-/// More failures in a row than any test makes.
+/// More consecutive failures than any test causes.
 const NEVER_DOWN: u32 = 1_000_000;
 
-/// The runtime of all tests: what they share must outlive each of them.
+/// The runtime of all tests. What they share must outlive each of them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().expect("a Tokio runtime")
 });
 static SHARED: OnceCell<Testbed> = OnceCell::const_new();
 
-/// Who runs: many tests side by side, or one alone. First come, first served.
+/// Controls which tests run: many at a time, or one alone. First come, first served.
 static RUNNING: RwLock<()> = RwLock::const_new(());
 
-/// Runs a test to its end, beside others.
+/// Runs a test together with others.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(async {
         let _beside_others = RUNNING.read().await;
@@ -48,7 +48,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     })
 }
 
-/// Runs a test to its end while no other one runs: it takes the whole machine, and others would be too slow for their limits.
+/// Runs a test while no other one runs: it needs the whole machine, and others would be too slow for their limits.
 pub fn run_alone<T>(test: impl Future<Output = T>) -> T {
     RUNTIME.block_on(async {
         let _alone = RUNNING.write().await;
@@ -56,53 +56,53 @@ pub fn run_alone<T>(test: impl Future<Output = T>) -> T {
     })
 }
 
-/// The testbed that tests share. Nobody kills anything of it, or changes what others depend on.
+/// The testbed that tests share. Tests must not kill anything in it, or change what others depend on.
 pub async fn shared() -> &'static Testbed {
     SHARED.get_or_init(|| Testbed::start("shared", Wanted::default())).await
 }
 
-/// A change of what is set.
+/// A change of the settings.
 pub type SettingsChange = Box<dyn FnOnce(&mut Settings) + Send>;
 
-/// What a testbed differs in from the shared one.
+/// The differences between a testbed and the shared one.
 #[derive(Default)]
 pub struct Wanted {
     /// Plans lose their claims.
     pub without_leases: bool,
     /// The limits of entities.
     pub limits: EntityLimits,
-    /// The server keeps what it knows in this file.
+    /// The server stores its data in this file.
     pub db_file: Option<PathBuf>,
-    /// Workers are processes of their own, one for each of these; none: one pool in this process.
+    /// Workers are separate processes, one for each of these. Empty: one pool in this process.
     pub worker_processes: Option<Vec<Workload>>,
-    /// The count of queue shards; none: one.
+    /// The number of queue shards. `None`: one.
     pub shards: Option<u64>,
-    /// What is set for single tenants.
+    /// Settings of single tenants.
     pub tenants: Vec<(&'static str, TenantSettings)>,
-    /// There are no workers at all.
+    /// There are no workers.
     pub no_workers: bool,
-    /// The realm that tenants share as far as numbers go; none: each has its own.
+    /// The realm that tenants share for numbers. `None`: each has its own.
     pub realm_of_numbers: Option<&'static str>,
-    /// More event types, after those of the testbed's catalog.
+    /// Additional event types, after those of the testbed's catalog.
     pub more_events: String,
-    /// More targets, or other settings for those that are there.
+    /// Additional targets, or other settings for the existing ones.
     pub targets: Vec<(&'static str, TargetSettings)>,
-    /// How long one request to a target may take; none: as by default.
+    /// The time limit of a request to a target. `None`: the default.
     pub request_timeout: Option<Duration>,
-    /// How targets are protected, and when they count as down; none: never, since tests that share a target would wait for
-    /// each other's failures.
+    /// How targets are protected, and when they count as down. `None`: never, since tests that share a target would wait for each
+    /// other's failures.
     pub protect: Option<fn(&str, &mut TargetSettings)>,
-    /// How often it is looked at all that waits; none: as by default, which no test lives to see twice.
+    /// The interval of the sweep. `None`: the default, with which no test sees a second sweep.
     pub sweep: Option<SweepSettings>,
-    /// Workers of customer and resource entities for each queue; none: one.
+    /// The number of workers of customer and resource entities for each queue. `None`: one.
     pub workers_per_queue: Option<usize>,
-    /// How many entities the workers of this process keep in memory; none: as by default.
+    /// The number of entities that the workers of this process cache. `None`: the default.
     pub cached_entities_max: Option<usize>,
-    /// Where alerts are posted.
+    /// The URL for alerts.
     pub alerts_to: Option<String>,
-    /// What else is set.
+    /// Other changes of the settings.
     pub settings: Option<SettingsChange>,
-    /// The variables by which a process outside, such as a command, is told the same.
+    /// The variables that give the same settings to another process, such as a command.
     pub environment: Vec<(&'static str, String)>,
     /// Resources and customers may contradict each other: the test breaks something on purpose.
     pub leases_may_differ: bool,
@@ -112,24 +112,24 @@ pub struct Wanted {
 
 /// Interlock on this machine, and its targets.
 pub struct Testbed {
-    /// All but the targets.
+    /// Everything except the targets.
     pub platform: LocalPlatform,
-    /// Stands in for the HSS.
+    /// The sandbox for the HSS.
     pub hss: Sandbox,
-    /// Stands in for the CRM.
+    /// The sandbox for the CRM.
     pub crm: Sandbox,
-    /// Stands in for the SMS gateway.
+    /// The sandbox for the SMS gateway.
     pub sms: Sandbox,
     /// The text of the catalog.
     pub catalog: String,
-    /// The variables of processes outside.
+    /// The variables for other processes.
     pub environment: Vec<(&'static str, String)>,
     /// Whether resources and customers may contradict each other.
     leases_may_differ: bool,
 }
 
 impl Testbed {
-    /// Starts one. `name` is that of its server's log, in cargo's directory for such things.
+    /// Starts one. `name` is the name of its server's log, in cargo's directory for temporary files.
     pub async fn start(name: &str, wanted: Wanted) -> Self {
         let hss = sandbox::hss(SandboxOptions::default()).await.unwrap();
         let crm = sandbox::crm(SandboxOptions::default()).await.unwrap();
@@ -188,8 +188,7 @@ impl Testbed {
         Self { platform, hss, crm, sms, catalog, environment, leases_may_differ }
     }
 
-    /// How many differences between resources and customers the sweeps of this process counted with this outcome: `found` or
-    /// `settled`.
+    /// How many differences between resources and customers the sweeps of this process counted with this outcome: `found` or `settled`.
     pub async fn lease_differences(&self, outcome: &str) -> u64 {
         let text = self.platform.metrics_text().await.unwrap_or_else(|fault| panic!("{fault}"));
         lease_differences(&text, outcome, &[])
@@ -198,7 +197,7 @@ impl Testbed {
     /// Checks that no sweep of this process saw a resource and a customer contradict each other for longer than messages take.
     async fn check_leases(&self) {
         let text = self.platform.metrics_text().await.unwrap_or_else(|fault| panic!("{fault}"));
-        // Whose resource was terminated holds what nobody knows until somebody looks.
+        // A lease of a terminated resource is unknown until a process looks.
         let all: &[&str] = &[];
         let kinds = if RawEntity::was_one_terminated() {
             &["holder_unaware", "epoch_differs", "other_holder", "held_twice"]
@@ -209,10 +208,10 @@ impl Testbed {
         assert_eq!(found, 0, "resources and customers contradict each other\n{text}");
     }
 
-    /// Ends all of it.
+    /// Stops all of it.
     ///
     /// # Panics
-    /// Where resources and customers contradicted each other, unless the test breaks something on purpose.
+    /// If resources and customers contradicted each other, unless the test breaks something on purpose.
     pub async fn stop(self) {
         if !self.leases_may_differ {
             self.check_leases().await;
@@ -225,15 +224,15 @@ impl Testbed {
 }
 
 fn server_options(name: &str, db_file: Option<PathBuf>) -> EmbeddedServerOptions {
-    // Not a directory of its own that goes with the server: the shared one is never dropped.
+    // Not in a directory that is removed with the server: the shared server is never dropped.
     let log_file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("end-to-end-{name}.log"));
-    // Of an earlier run; where there was none there is nothing to remove.
+    // From an earlier run. If there was none, there is nothing to remove.
     drop(std::fs::remove_file(&log_file));
     EmbeddedServerOptions { db_file, log_file: Some(log_file), ..EmbeddedServerOptions::default() }
 }
 
-/// The reference catalog with shorter times, so that nobody waits for what is only a margin here, where there is one
-/// clock and nothing takes long; and with the one-step event types by which history events are counted.
+/// The reference catalog with shorter times, since there is one clock here and nothing takes long, so that tests need not wait for
+/// margins; and with the one-step event types that the counts of history events use.
 fn catalog(realm_of_numbers: Option<&str>) -> String {
     let shorter = [
         ("fresh_wait = \"5s\"", "fresh_wait = \"0s\""),

@@ -1,4 +1,4 @@
-//! One trace, from the producer's request to the request that the target gets.
+//! One trace, from the producer's request to the request at the target.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ fn one_trace_goes_from_the_posted_event_to_the_request_at_the_target() {
             let told: Vec<&str> = names.iter().map(String::as_str).collect();
             let through = ["request", "hss assign_number", "accept", "POST /v1/tenants/{tenant}/events"];
             assert!(told == through, "{told:?}");
-            // And above it is the producer's own span.
+            // Above it is the producer's own span.
             assert_eq!(root, "b7ad6b7169203331");
         }
         assert!(ours.iter().any(|span| span.name == "admit"), "no admission in the trace");

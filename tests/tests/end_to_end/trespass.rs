@@ -1,10 +1,10 @@
-//! Attacks: a customer that acts on what is another's, and a tenant that acts on what is another tenant's.
+//! Attacks: a customer that acts on another customer's resources, and a tenant that acts on another tenant's.
 
 use interlock_adapters::sandbox::{self, SandboxOptions, Seed};
 use interlock_adapters::{AdapterKind, TargetSettings};
-use interlock_coordinator::settings::{GatewayRole, GatewayToken, Settings, TargetRight};
 use interlock_domain::ids::OrderId;
 use interlock_domain::routing::TenantSettings;
+use interlock_settings::{GatewayRole, GatewayToken, Settings, TargetRight};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::waiting::until_or_give_up;
 /// The realm of the numbers that the tenants share.
 const REALM: &str = "numbers";
 
-/// How a SIM stands at the HSS: its subscription, and its numbers.
+/// The state of a SIM at the HSS: its subscription, and its numbers.
 pub fn at_the_hss(bed: &Testbed, imsi: &str) -> Value {
     let tables = bed.hss.state()["tables"].clone();
     let of_sim = |table: &str| -> Vec<Value> {
@@ -26,7 +26,7 @@ pub fn at_the_hss(bed: &Testbed, imsi: &str) -> Value {
     json!({"subscriber": of_sim("subscriber"), "ims_subscriber": of_sim("ims_subscriber")})
 }
 
-/// A customer whose subscription and number Interlock itself made, and who it is.
+/// A customer whose subscription and number Interlock itself created, and its identity.
 pub async fn victim(scene: &Scene<'_>) -> (Customer, String) {
     let (victim, number) = (Scene::newcomer("victim"), number());
     let iccid = format!("8901{}", victim.imsi);
@@ -37,7 +37,7 @@ pub async fn victim(scene: &Scene<'_>) -> (Customer, String) {
     (victim, number)
 }
 
-/// Waits until an order is over or waits for a person, and says how it stands.
+/// Waits until an order has ended or waits for a person. Returns its state.
 async fn settled(scene: &Scene<'_>, event: &Value) -> Value {
     let order = scene.submit(event).await;
     let ends = ["completed", "partial", "failed", "cancelled", "rejected", "superseded", "held"];
@@ -52,14 +52,14 @@ async fn settled(scene: &Scene<'_>, event: &Value) -> Value {
 }
 
 #[test]
-fn what_another_customer_has_is_neither_removed_nor_released_nor_changed() {
+fn another_customers_resources_are_neither_removed_nor_released_nor_changed() {
     run(async {
         let scene = Scene::on(shared().await);
         let (victim, of_victim) = victim(&scene).await;
         let before = at_the_hss(scene.bed, &victim.imsi);
         assert!(before.to_string().contains(&of_victim), "{before:#}");
 
-        // One that was never seen, and one that has a number of its own; both name the victim's SIM.
+        // An unknown customer, and one that has a number of its own; both name the victim's SIM.
         let (unknown, other, own) = (Scene::newcomer("unknown"), scene.customer("other"), number());
         scene.done(&assigned(&other, &own)).await;
         let names = |customer: &Customer| Customer { id: customer.id.clone(), imsi: victim.imsi.clone() };
@@ -73,7 +73,7 @@ fn what_another_customer_has_is_neither_removed_nor_released_nor_changed() {
                 unassigned(&names(customer), &of_victim),
                 unassigned(customer, &of_victim),
                 terminated(&names(customer)),
-                // What is held keeps what comes after it waiting.
+                // A held order makes later ones wait.
                 about("customer.suspended", customer, json!({"reason": "fraud"})),
                 about("customer.resumed", customer, json!({"reason": "no fraud"})),
                 about("service.updated", customer, json!({"settings": {"ue_ambr_dl": 1}})),
@@ -90,7 +90,7 @@ fn what_another_customer_has_is_neither_removed_nor_released_nor_changed() {
         }
         assert_eq!(scene.holder(&of_victim).await.as_deref(), Some(victim.id.as_str()));
         assert_eq!(scene.registrations(&of_victim), [format!("{}+", victim.imsi)]);
-        // Whoever has a number of its own and names a SIM that is not its own loses what it has, and nobody else anything.
+        // A customer with a number of its own that names another SIM loses what it has, and no other customer loses anything.
         let left = at_the_hss(scene.bed, &other.imsi);
         let holds = scene.holder(&own).await;
         assert_eq!(
@@ -102,7 +102,7 @@ fn what_another_customer_has_is_neither_removed_nor_released_nor_changed() {
     });
 }
 
-/// Tokens of two tenants, of someone with a right over the realm, and of someone with a right over a target.
+/// Tokens of two tenants, of an operator with a right over the realm, and of one with a right over a target.
 fn tokens(settings: &mut Settings) {
     let token = |name: &str, role, tenants: &[&str]| GatewayToken {
         token: format!("token-of-{name}").into(),
@@ -121,7 +121,7 @@ fn tokens(settings: &mut Settings) {
     ];
 }
 
-/// A call with somebody's token.
+/// A call with one of the tokens.
 async fn call(bed: &Testbed, whose: &str, method: Method, path: &str, body: Option<Value>) -> (StatusCode, String) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = http.request(method, format!("{}{path}", bed.platform.gateway_url()));
@@ -139,13 +139,13 @@ fn code(answer: &str) -> String {
     answer["code"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A forced release in the name of somebody else.
+/// A forced release in another caller's name.
 fn force(action_id: &str) -> Value {
     json!({"action_id": action_id, "action": "force_release", "reason": "mine now",
            "actor": "operator-of-green", "even_if_registered": true})
 }
 
-/// The holder is another tenant, whatever is asked.
+/// For every call, the holder is another tenant.
 async fn sees_nothing_of_others(bed: &Testbed, waits: &OrderId, secrets: &[&str], number: &str) {
     let resource = format!("/v1/tenants/blue/resources/msisdn/{number}");
     for path in [
@@ -164,7 +164,7 @@ async fn sees_nothing_of_others(bed: &Testbed, waits: &OrderId, secrets: &[&str]
     assert!(shown.contains("another tenant"), "{shown}");
 }
 
-/// Not without a right over the realm.
+/// This needs a right over the realm.
 async fn forces_nothing_of_others(bed: &Testbed, number: &str) {
     let actions = format!("/v1/tenants/blue/resources/msisdn/{number}/actions");
     for (whose, expected) in [
@@ -176,7 +176,7 @@ async fn forces_nothing_of_others(bed: &Testbed, number: &str) {
     }
 }
 
-/// Another tenant's target is not there, neither by name nor in a list nor in the metrics.
+/// Another tenant's target is hidden, by name, in lists and in the metrics.
 async fn finds_no_target_of_others(bed: &Testbed) {
     let pause = || Some(json!({"action_id": "1", "action": "pause", "reason": "mine"}));
     for target in ["crm-of-blue", "no-such-target"] {
@@ -225,7 +225,7 @@ fn a_tenant_neither_sees_nor_forces_what_another_one_has() {
         assert_eq!(green.holder(&number).await.as_deref(), Some(holder.id.as_str()));
         finds_no_target_of_others(&bed).await;
 
-        // With a right over the realm it is taken, and whoever loses it can read by whom.
+        // With a right over the realm it is taken, and the customer that loses it can read by whom.
         let taken = format!("/v1/tenants/green/resources/msisdn/{number}/actions");
         let (status, answer) = call(&bed, "registrar", Method::POST, &taken, Some(force("1"))).await;
         assert_eq!(status, StatusCode::OK, "the id that another caller gave is free: {answer}");
@@ -238,7 +238,7 @@ fn a_tenant_neither_sees_nor_forces_what_another_one_has() {
 }
 
 #[test]
-fn an_action_id_is_its_callers_and_says_one_thing() {
+fn an_action_id_belongs_to_its_caller_and_to_one_action() {
     run(async {
         let wanted = Wanted {
             tenants: vec![("green", TenantSettings::default())],

@@ -10,9 +10,9 @@ use crate::scene::{Scene, number, write_that_releases};
 use crate::testbed::{run, shared};
 use crate::waiting::until_true;
 
-/// How many are sent at once.
+/// The number of events that are sent at once.
 const MANY: usize = 30;
-/// How long the SMS gateway takes for each.
+/// The latency of the SMS gateway.
 const EACH: Duration = Duration::from_secs(2);
 
 fn sent_to(log: Vec<Applied>, number: &str) -> Vec<Applied> {
@@ -26,7 +26,7 @@ fn slow_sms_to(number: &str) -> Rule {
     Rule::always(pattern, Action::Delay { ms: EACH.as_millis().try_into().unwrap() })
 }
 
-/// All of them were under way at once: the last was applied before two could have been done one after the other.
+/// All of them were in flight at once: the last was applied before two could have been done one after the other.
 fn were_side_by_side(sent: &[Applied]) {
     let spread_ms = applied_at_ms(&sent[sent.len() - 1]) - applied_at_ms(&sent[0]);
     assert!(u128::try_from(spread_ms).unwrap() < EACH.as_millis(), "spread over {spread_ms} ms");
@@ -53,7 +53,7 @@ fn events_without_order_that_reach_an_entity_run_side_by_side_and_wait_for_nothi
         let scene = Scene::on(shared().await);
         let (customer, other, number) = (scene.customer("A"), scene.customer("B"), number());
         scene.bed.sms.add_rule(slow_sms_to(&number));
-        // An order of the same customer waits for a number all the while.
+        // An order of the same customer waits for a number all the time.
         scene.done(&assigned(&other, &number)).await;
         let waiting = scene.submit(&assigned(&customer, &number)).await;
         scene.is_waiting_for(&customer, &number).await;
@@ -86,7 +86,7 @@ fn an_event_without_order_that_is_sent_twice_has_one_effect() {
         let order = again.order_id.unwrap();
         assert_eq!(scene.end_of(&order).await, "completed");
         assert_eq!(sent_to(scene.bed.sms.log(), &number).len(), 1);
-        // Now that it is over, too: another event that is sent after it is done, and it is not.
+        // Also after it has ended: another event that is sent after the duplicate is done, and the duplicate is not.
         for event in [event, quota_exceeded(&customer, &number)] {
             let taken = scene.bed.platform.submit(&scene.tenant, event).await;
             assert_eq!(taken.status.as_str(), "accepted", "{taken:?}");

@@ -1,8 +1,8 @@
-//! Worker versions, as an operator deploys them: a version that workers register is made the current one by a call, and
-//! entities go on with it by themselves.
+//! Worker versions, as an operator deploys them: a call makes a version that workers have registered the current one, and entities move
+//! to it by themselves.
 
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::CustomerId;
+use interlock_worker_pools::Workload;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::{Client, NamespacedClient as _};
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
@@ -17,7 +17,7 @@ use crate::waiting::until;
 
 const DEPLOYMENT: &str = "interlock";
 
-/// The builds that have registered themselves with the server, sorted.
+/// The builds that have registered with the server, sorted.
 async fn builds(client: &Client) -> Vec<String> {
     let request =
         DescribeWorkerDeploymentRequest { namespace: client.namespace(), deployment_name: DEPLOYMENT.to_owned() };
@@ -29,8 +29,8 @@ async fn builds(client: &Client) -> Vec<String> {
     builds
 }
 
-/// What an operator does once the workers of a build are ready (`temporal worker deployment set-current-version`). The server
-/// refuses it until it has seen the pollers of all queues that the version before served.
+/// What an operator does when the workers of a build are ready (`temporal worker deployment set-current-version`). The server rejects
+/// it until it has seen pollers on all queues that the previous version served.
 async fn make_current(client: &Client, build_id: &str) {
     until(format!("{build_id} to be the current version"), || async {
         let request = SetWorkerDeploymentCurrentVersionRequest {
@@ -87,7 +87,7 @@ fn entities_move_on_to_a_new_version_by_themselves_once_it_is_the_current_one() 
         start_build(&mut bed, "build-2").await;
         until("both builds to be known", || async { (builds(&client).await.len() == 2).then_some(()) }).await;
         {
-            // A version that is not the current one gets nothing.
+            // A version that is not current gets no tasks.
             let scene = Scene { bed: &bed, tenant: tenant.clone() };
             scene.done(&assigned(&customer, &number())).await;
             assert_eq!(runs_on(&scene, &id).await.as_deref(), Some("build-1"));

@@ -1,4 +1,4 @@
-//! What lists of entities show of customers: the search attribute `InterlockState`, in Temporal's visibility store.
+//! The state of customers in lists of entities: the search attribute `InterlockState`, in Temporal's visibility store.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::temporal_calls::{failed_tasks, json_payload};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::{until, until_or_give_up};
 
-/// How often an event is sent again, so that its entity's run becomes long.
+/// How often an event is sent again to make its entity's run long.
 const AGAIN: usize = 20;
 
 /// The customers of a scene that lists show in a state.
@@ -73,7 +73,7 @@ async fn waits_for(scene: &Scene<'_>, order: &OrderId, what: &str) {
 }
 
 #[test]
-fn lists_show_who_waits_and_who_is_held_over_runs_and_replays_until_all_is_done() {
+fn lists_show_waiting_and_held_customers_across_runs_and_replays_until_all_is_done() {
     let limits =
         EntityLimits { continue_as_new_events: 50, continue_as_new_events_forced: 90, ..EntityLimits::default() };
     run(async {
@@ -96,7 +96,7 @@ async fn shown_and_mended(bed: &mut Testbed) {
     let pattern = Pattern { body_contains: Some(held.id.clone()), ..Pattern::default() };
     bed.crm.add_rule(Rule::always(pattern, refused));
     let updates = service_updated(&held, &json!({"ue_ambr_ul": 7}));
-    // As a producer in another language that knows nothing of search attributes.
+    // As a producer in another language, which knows nothing of search attributes.
     let start = json!({"tenant_id": tenant, "entity_id": held.id}).to_string();
     let entity = scene.entity(&held.id.parse().unwrap());
     entity.signal_with_start(vec![json_payload(start)], names::SUBMIT, vec![json_payload(updates.to_string())]).await;
@@ -108,7 +108,7 @@ async fn shown_and_mended(bed: &mut Testbed) {
     continues_as_new(&scene, &held, &updates).await;
     lists_show(&scene, &[&held], &[&waits], &[&holds]).await;
 
-    // Whoever is asked now is replayed.
+    // An entity that is queried now is replayed.
     bed.platform.stop_workers().await.unwrap();
     bed.platform.start_workers().await.unwrap();
     let scene = Scene { bed, tenant };
@@ -129,14 +129,14 @@ async fn shown_and_mended(bed: &mut Testbed) {
     scene.judge(&[&number]);
 }
 
-/// No task failed, and lists were told of changes only: once where an order comes in or is held or freed, once where the
+/// No task failed, and the search attribute was set only for changes: once when an order arrives or is held or freed, once when the
 /// last one ends, and once in each new run.
 async fn check_runs(scene: &Scene<'_>, customer: &Customer) {
     let runs = scene.entity(&customer.id.parse().unwrap()).runs().await;
     let told = runs
         .iter()
         .flatten()
-        // The SDK tells of patch markers so, too.
+        // The SDK reports patch markers in the same way.
         .filter(|event| match &event.attributes {
             Some(Attributes::UpsertWorkflowSearchAttributesEventAttributes(told)) => {
                 told.search_attributes.as_ref().is_some_and(|some| some.indexed_fields.contains_key("InterlockState"))

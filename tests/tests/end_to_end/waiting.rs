@@ -3,12 +3,12 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// How long a condition may take: much longer than it does, even on a busy machine.
+/// The time limit of a condition: much longer than needed, even on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
-/// How often it is looked at.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Looks again and again until there is an answer; none where there is none in time.
+/// Checks repeatedly until there is an answer. `None` if there is none in time.
 pub async fn until_or_give_up<T, F, Looking>(look: F) -> Option<T>
 where
     F: FnMut() -> Looking,
@@ -17,7 +17,7 @@ where
     looked_for(LIMIT, PAUSE, look).await
 }
 
-/// The same within this limit, with this pause between two looks: many who look at much are a load themselves.
+/// The same within this limit, with this pause between two checks: many frequent checks are a load themselves.
 pub async fn looked_for<T, F, Looking>(limit: Duration, pause: Duration, mut look: F) -> Option<T>
 where
     F: FnMut() -> Looking,
@@ -33,10 +33,10 @@ where
     None
 }
 
-/// Looks again and again until there is an answer.
+/// Checks repeatedly until there is an answer.
 ///
 /// # Panics
-/// Where there is none in time; `what` says what was waited for.
+/// If there is none in time. `what` describes what was awaited.
 pub async fn until<T, F, Looking>(what: impl std::fmt::Display, look: F) -> T
 where
     F: FnMut() -> Looking,
@@ -46,10 +46,10 @@ where
     found.unwrap_or_else(|| panic!("not within {} s: {what}", LIMIT.as_secs()))
 }
 
-/// The same, where it may take longer.
+/// The same with a longer limit.
 ///
 /// # Panics
-/// Where there is none in time.
+/// If there is none in time.
 pub async fn until_within<T, F, Looking>(limit: Duration, what: impl std::fmt::Display, look: F) -> T
 where
     F: FnMut() -> Looking,
@@ -59,7 +59,7 @@ where
     found.unwrap_or_else(|| panic!("not within {} s: {what}", limit.as_secs()))
 }
 
-/// The same for something that can be seen without waiting.
+/// The same for a condition that can be checked without waiting.
 pub async fn until_true(what: &str, is_so: impl Fn() -> bool) {
     until(what, || std::future::ready(is_so().then_some(()))).await;
 }

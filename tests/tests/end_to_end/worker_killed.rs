@@ -1,8 +1,8 @@
-//! A worker process dies (kill -9) in the middle of what it does, and another one takes over.
+//! A worker process dies (kill -9) in the middle of its work, and another one takes over.
 
 use interlock_adapters::sandbox::{Action, Pattern, Rule, Sandbox};
-use interlock_coordinator::worker_pool::Workload;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_worker_pools::Workload;
 use tokio::sync::OnceCell;
 
 use crate::applied_log::{of_account, registrations};
@@ -11,16 +11,16 @@ use crate::scene::{Scene, number, write_that_assigns, write_that_releases};
 use crate::testbed::{Testbed, Wanted, run};
 use crate::waiting::{until, until_true};
 
-/// How long the targets take for what the worker does when it dies: it is applied when nobody listens any more.
+/// The latency of the targets for the worker's last requests: they are applied when no worker listens any more.
 const IN_THE_MIDDLE: Action = Action::Delay { ms: 1_500 };
 
-/// Waits until a sandbox has begun with what a rule, that works once, is for.
+/// Waits until a sandbox has started a request that a one-time rule matches.
 async fn until_begun(sandbox: &Sandbox, pattern: &Pattern) {
     let begun = || !sandbox.knobs().rules.iter().any(|rule| rule.pattern == *pattern);
     until_true("the target to have the request", begun).await;
 }
 
-/// What was left when all was over: one worker died in the middle of three steps, of three customers.
+/// The final state: one worker died in the middle of three steps, of three customers.
 struct Aftermath {
     assigning: (Customer, String),
     releasing: (Customer, Customer, String),
@@ -29,7 +29,7 @@ struct Aftermath {
     crm: Vec<interlock_adapters::sandbox::Applied>,
 }
 
-/// The worker is killed once, for all tests that look at what became of the steps that it was in.
+/// The worker is killed once, for all tests that check the results of its steps.
 async fn aftermath() -> &'static Aftermath {
     static AFTERMATH: OnceCell<Aftermath> = OnceCell::const_new();
     AFTERMATH.get_or_init(|| Box::pin(kill_a_worker_in_the_middle_of_steps())).await
@@ -111,7 +111,7 @@ fn a_step_at_the_crm_that_a_worker_died_in_takes_effect_once() {
 #[test]
 fn an_admission_that_a_worker_died_in_is_made_once_and_takes_one_place_in_the_queue() {
     run(async {
-        // Nobody serves the numbers: an admission waits for their answers, and is in the middle.
+        // No worker serves the numbers, so an admission waits for their answers, and is in the middle of its work.
         let workloads = vec![Workload::Entity, Workload::Provisioning];
         let wanted = Wanted { worker_processes: Some(workloads), ..Wanted::default() };
         let mut bed = Testbed::start("killed-admission", wanted).await;

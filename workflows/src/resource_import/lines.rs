@@ -1,4 +1,4 @@
-//! The lines of a part, as they travel: JSON, compressed, as text. Lists repeat themselves.
+//! The lines of a part in transit: JSON, compressed, as text, since lists are repetitive.
 
 use std::io::{Read as _, Write as _};
 
@@ -9,7 +9,7 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use interlock_domain::import::{ListedLease, PART_BYTES_MAX};
 
-/// The most bytes that the lines of a part may have as JSON: what JSON adds to each included.
+/// The most bytes that the lines of a part may have as JSON, including JSON's own overhead.
 const INFLATED_BYTES_MAX: u64 = 16 * PART_BYTES_MAX as u64;
 
 /// The lines of a part cannot be read.
@@ -24,10 +24,10 @@ impl std::fmt::Display for LinesUnreadable {
 
 impl std::error::Error for LinesUnreadable {}
 
-/// The lines as they travel.
+/// Encodes the lines for transit.
 ///
 /// # Errors
-/// Where they cannot be written, which does not happen.
+/// If they cannot be written, which does not happen.
 pub fn pack(lines: &[ListedLease]) -> Result<String, LinesUnreadable> {
     let unwritten = |fault: &dyn std::fmt::Display| LinesUnreadable(fault.to_string());
     let short: Vec<_> = lines.iter().map(|l| (l.line, &l.kind, &l.id, &l.customer)).collect();
@@ -37,10 +37,10 @@ pub fn pack(lines: &[ListedLease]) -> Result<String, LinesUnreadable> {
     Ok(STANDARD.encode(packed.finish().map_err(|fault| unwritten(&fault))?))
 }
 
-/// The lines that travelled.
+/// Decodes the lines.
 ///
 /// # Errors
-/// Where it is no such text.
+/// If the text is not an encoded list.
 pub fn unpack(data: &str) -> Result<Vec<ListedLease>, LinesUnreadable> {
     let unread = |fault: &dyn std::fmt::Display| LinesUnreadable(fault.to_string());
     let packed = STANDARD.decode(data).map_err(|fault| unread(&fault))?;
@@ -57,11 +57,11 @@ mod tests {
 
     use super::*;
 
-    /// The limit of a payload on the server.
+    /// The server's limit for a payload.
     const PAYLOAD_BYTES_MAX: usize = 2 * 1024 * 1024;
 
     #[test]
-    fn what_travelled_is_what_was_sent() {
+    fn encoded_lines_can_be_decoded() {
         let line = |line| ListedLease {
             line,
             kind: "msisdn".to_owned(),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_the_longest_ids_from_which_nothing_can_be_gained_fits_into_a_payload() {
+    fn an_incompressible_part_with_the_longest_ids_fits_into_a_payload() {
         let mut state = 1_u64;
         let mut noise = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -23,7 +23,7 @@ pub(super) fn internal_error(what: &str) -> Reply {
     Reply::new(500, json!({"result": "Failed", "reason": reason}))
 }
 
-/// The database's no.
+/// The answer if the database rejects a write.
 pub(super) fn refused(database: DatabaseKind, table: &str, violation: &Violation) -> Reply {
     if database == DatabaseKind::Postgresql {
         return ok(Value::Null);

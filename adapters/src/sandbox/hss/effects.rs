@@ -1,4 +1,4 @@
-//! What a changed row means.
+//! The effects of a changed row.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::super::applied::Effect;
 use super::super::model::Change;
 use super::table::{Row, Schema, listed_numbers};
 
-/// A row before and after a write; at least one is there.
+/// A row before and after a write. At least one of the two exists.
 pub(super) struct RowChange<'a> {
     pub(super) schema: &'static Schema,
     pub(super) id: i64,
@@ -14,7 +14,7 @@ pub(super) struct RowChange<'a> {
     pub(super) after: Option<&'a Row>,
 }
 
-/// The entries of the log that a write makes. The columns stand with the first.
+/// The log entries of a write. The first one has the columns.
 pub(super) fn changes_of(change: &RowChange<'_>) -> Vec<Change> {
     let (table, id) = (change.schema.name.to_owned(), change.id);
     let columns = changed_columns(change);
@@ -34,7 +34,7 @@ pub(super) fn changes_of(change: &RowChange<'_>) -> Vec<Change> {
     effects.into_iter().map(|effect| Change { effect, columns: columns.take() }).collect()
 }
 
-/// Every column that is another now: `{"column": [before, after]}`. Keys of SIMs are left out, and so is the time.
+/// Every column that changed: `{"column": [before, after]}`. The keys of SIMs and the time are left out.
 fn changed_columns(change: &RowChange<'_>) -> Map<String, Value> {
     let value = |row: Option<&Row>, column: &str| row.and_then(|row| row.get(column)).cloned().unwrap_or_default();
     let names = change.before.into_iter().chain(change.after).flat_map(|row| row.keys());
@@ -52,7 +52,7 @@ fn text(row: Option<&Row>, column: &str) -> Option<String> {
     row?.get(column)?.as_str().map(str::to_owned)
 }
 
-/// The number of a subscriber, where it is not the placeholder, and whose it is.
+/// The number of a subscriber and its holder. `None` if it has only the placeholder.
 fn number(row: Option<&Row>) -> Option<(String, String)> {
     let (msisdn, imsi) = (text(row, "msisdn")?, text(row, "imsi").unwrap_or_default());
     (!msisdn.is_empty() && msisdn != imsi).then_some((msisdn, imsi))
@@ -85,7 +85,7 @@ fn of_subscriber(change: &RowChange<'_>, columns: &Map<String, Value>) -> Vec<Ef
     effects
 }
 
-/// Columns that are neither the number nor the SIM.
+/// The columns that are neither the number nor the SIM.
 fn of_service(imsi: &str, columns: &Map<String, Value>) -> Vec<Effect> {
     let mut effects = Vec::new();
     let mut settings = Map::new();
@@ -106,7 +106,7 @@ fn of_service(imsi: &str, columns: &Map<String, Value>) -> Vec<Effect> {
     effects
 }
 
-/// Every number of a row of `ims_subscriber`, in either column: the primary one first, then its list. And whose they are.
+/// Every number of a row of `ims_subscriber`, in either column, the primary number first; and their holder.
 fn registered(row: Option<&Row>) -> (Vec<String>, String) {
     let (primary, list) = (text(row, "msisdn"), text(row, "msisdn_list").unwrap_or_default());
     let mut numbers: Vec<String> = Vec::new();
@@ -118,7 +118,7 @@ fn registered(row: Option<&Row>) -> (Vec<String>, String) {
     (numbers, text(row, "imsi").unwrap_or_default())
 }
 
-/// A number that only moves from one column to the other stays with its holder, and has no effect of its own.
+/// A number that only moves from one column to the other keeps its holder and has no effect of its own.
 fn of_ims_subscriber(change: &RowChange<'_>) -> Vec<Effect> {
     let ((old, old_imsi), (new, new_imsi)) = (registered(change.before), registered(change.after));
     let is_same_row = change.before.is_some() && change.after.is_some();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_counts_once_in_whichever_column_it_stands() {
+    fn a_number_counts_once_whether_in_one_column_or_both() {
         assert_eq!(effects(None, Some(("A", "1", "1, 2"))), [assigned("1", "A"), assigned("2", "A")]);
         assert_eq!(effects(Some(("A", "1", "1,2")), None), [released("1", "A"), released("2", "A")]);
         assert_eq!(effects(Some(("A", "1", "1,2")), Some(("A", "1", "1,3"))), [released("2", "A"), assigned("3", "A")]);

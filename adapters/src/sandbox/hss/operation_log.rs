@@ -1,4 +1,4 @@
-//! The operation log: the last 1,000 changes, each with the id that its request gave it.
+//! The operation log: the last 1,000 changes, each with the id of its request.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,7 +27,7 @@ pub(super) struct OperationLog {
 }
 
 impl OperationLog {
-    /// Writes a change down; without an id of its request it gets one.
+    /// Records a change. If its request has no id, it gets a new one.
     pub(super) fn write(
         &mut self,
         table: &'static str,
@@ -51,7 +51,7 @@ impl OperationLog {
         }
     }
 
-    /// A page, the latest first: of each request its first change.
+    /// A page, the latest first. It shows the first change of each request.
     pub(super) fn page(&self, table: Option<&str>, page: usize, page_size: usize) -> Vec<Value> {
         let mut latest: BTreeMap<&str, (u64, &Entry)> = BTreeMap::new();
         for entry in self.entries.iter().filter(|entry| table.is_none_or(|table| entry.table == table)) {

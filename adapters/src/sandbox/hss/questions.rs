@@ -1,4 +1,4 @@
-//! The questions that the sandbox HSS answers: look-ups, lists, the operation log.
+//! The read requests of the sandbox HSS: look-ups, lists, the operation log.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::answers::{not_allowed, not_found, ok};
 use super::table::{Row, Table};
 use super::{Hss, schema};
 
-/// How many rows a list shows where the request does not say.
+/// The number of rows in a list if the request gives none.
 const PAGE_ROWS: usize = 200;
 
 impl Hss {

@@ -1,4 +1,4 @@
-//! The tables of PyHSS 2.0 that the sandbox has, as its HTTP API shows them.
+//! The tables of PyHSS 2.0 that the sandbox has, in the form of its HTTP API.
 
 use super::table::Schema;
 

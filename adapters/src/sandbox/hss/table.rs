@@ -1,35 +1,35 @@
-//! One table of the sandbox HSS: columns with defaults, unique columns, row ids as SQLite gives them.
+//! One table of the sandbox HSS: columns with defaults, unique columns, and row ids in SQLite's manner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-/// The columns that rows are looked up by, and that are unique in places. With them in an index, a sandbox with 100,000
-/// subscribers answers as fast as one with ten.
+/// The columns that look-ups use or that may be unique. They are indexed, so that a sandbox with 100,000 subscribers answers as fast as
+/// one with ten.
 const INDEXED: [&str; 4] = ["imsi", "msisdn", "iccid", LISTED];
-/// The column of additional numbers: each is in the index. No look-up of PyHSS's uses it; seeds do.
+/// The column of additional numbers. Each number is in the index. PyHSS has no look-up for it; seeds use it.
 pub(super) const LISTED: &str = "msisdn_list";
 
 /// A row.
 pub(super) type Row = Map<String, Value>;
 
-/// What a table looks like.
+/// The schema of a table.
 pub(super) struct Schema {
     pub(super) name: &'static str,
     pub(super) id_column: &'static str,
     /// Columns that must have a value.
     pub(super) required: &'static [&'static str],
-    /// Columns that no two rows share a value of.
+    /// Columns whose values must be unique.
     pub(super) unique: &'static [&'static str],
-    /// Columns that are true or false, and their defaults.
+    /// Boolean columns with their defaults.
     pub(super) flags: &'static [(&'static str, bool)],
-    /// Columns that are numbers, with defaults.
+    /// Number columns with their defaults.
     pub(super) numbers: &'static [(&'static str, i64)],
     /// All other columns, without a value by default.
     pub(super) others: &'static [&'static str],
 }
 
-/// Why the database refuses a row.
+/// Why the database rejects a row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Violation {
     /// A required column has no value.
@@ -42,7 +42,7 @@ pub(super) enum Violation {
 pub(super) struct Table {
     pub(super) schema: &'static Schema,
     rows: BTreeMap<i64, Row>,
-    /// The rows that have a value, by column.
+    /// The rows that have a value, for each column.
     index: BTreeMap<(&'static str, String), BTreeSet<i64>>,
 }
 
@@ -82,7 +82,7 @@ impl Table {
         self.rows.values()
     }
 
-    /// The only row with this value in an indexed column; `None` where there is none, and where there are several.
+    /// The only row with this value in an indexed column. `None` if there is none or more than one.
     pub(super) fn the_one(&self, column: &str, value: &str) -> Option<&Row> {
         let mut found = self.with(column, value).iter();
         let id = found.next()?;
@@ -100,8 +100,8 @@ impl Table {
         column.and_then(|column| self.index.get(&(*column, value.to_owned()))).unwrap_or(&NONE)
     }
 
-    /// Adds a row with the given columns; its id. The id is the greatest one plus one: that of a removed last row is
-    /// given again, as SQLite does.
+    /// Adds a row with the given columns and returns its id. The id is the greatest id plus one, so the id of a removed last row is
+    /// used again, as in SQLite.
     pub(super) fn insert(&mut self, columns: &Row) -> Result<i64, Violation> {
         let id = self.rows.keys().next_back().map_or(1, |greatest| greatest + 1);
         let mut row = self.schema.blank();
@@ -112,7 +112,7 @@ impl Table {
         Ok(id)
     }
 
-    /// Changes columns of a row; columns that it does not have are passed over.
+    /// Changes columns of a row. Unknown columns are ignored.
     pub(super) fn update(&mut self, id: i64, columns: &Row) -> Result<(), Violation> {
         let Some(mut row) = self.rows.get(&id).cloned() else { return Ok(()) };
         let known: Row = columns
@@ -159,7 +159,7 @@ impl Table {
             return Err(Violation::NotNull(column));
         }
         for column in self.schema.unique {
-            // All unique columns are texts, and in the index.
+            // All unique columns are texts and indexed.
             let value = row.get(*column).and_then(Value::as_str);
             if value.is_some_and(|value| self.with(column, value).iter().any(|other| *other != id)) {
                 return Err(Violation::Unique(column));
@@ -169,7 +169,7 @@ impl Table {
     }
 }
 
-/// Where a row stands in the index.
+/// The places of a row in the index.
 fn entries(row: &Row) -> impl Iterator<Item = (&'static str, String)> {
     INDEXED.iter().flat_map(|column| {
         let value = row.get(*column).and_then(Value::as_str);
@@ -181,7 +181,7 @@ fn entries(row: &Row) -> impl Iterator<Item = (&'static str, String)> {
     })
 }
 
-/// The numbers that a list holds.
+/// The numbers in a list.
 pub(super) fn listed_numbers(list: &str) -> Vec<String> {
     list.split([',', ';', ' ']).filter(|number| !number.is_empty()).map(str::to_owned).collect()
 }
@@ -193,7 +193,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_id_of_a_removed_last_row_is_given_again() {
+    fn the_id_of_a_removed_last_row_is_used_again() {
         let row = |msisdn: &str| json!({"msisdn": msisdn}).as_object().unwrap().clone();
         let mut table = Table::new(&IMS_SUBSCRIBER);
         assert_eq!(table.insert(&row("1")), Ok(1));

@@ -1,4 +1,4 @@
-//! The writes that the sandbox HSS carries out, each with its entry in the operation log.
+//! The writes of the sandbox HSS, each with its entry in the operation log.
 
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ impl Hss {
     }
 }
 
-/// The columns of a request. Numbers are cleaned of `+`, which fails for what is no text.
+/// The columns of a request. A `+` is removed from numbers, which fails if the value is not a text.
 fn read_columns(table: &str, text: &str) -> Result<Row, Reply> {
     let not_understood =
         "400 Bad Request: The browser (or proxy) sent a request that this server could not understand.";
@@ -118,7 +118,7 @@ fn read_columns(table: &str, text: &str) -> Result<Row, Reply> {
     Ok(columns)
 }
 
-/// With the time of the change.
+/// Sets the time of the change.
 pub(super) fn stamped(columns: &Row) -> Row {
     let mut stamped = columns.clone();
     let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -126,15 +126,15 @@ pub(super) fn stamped(columns: &Row) -> Row {
     stamped
 }
 
-/// After a committed change of an enabled subscriber PyHSS goes through its access points, and stumbles over one that is
-/// no number.
+/// After a committed change of an enabled subscriber, PyHSS reads the list of its access points, and fails on an entry that is not a
+/// number.
 fn breaks_on_the_way_out(row: &Row) -> bool {
     let enabled = row.get("enabled").and_then(Value::as_bool) == Some(true);
     let apn_list = row.get("apn_list").and_then(Value::as_str).unwrap_or_default();
     enabled && apn_list.split(',').any(|id| !id.trim().is_empty() && id.trim().parse::<i64>().is_err())
 }
 
-/// The changes as the operation log has them.
+/// The changes in the form of the operation log.
 fn described(before: &Row, after: &Row) -> String {
     let names = if after.is_empty() { before } else { after }.keys();
     let value = |row: &Row, name: &str| row.get(name).cloned().unwrap_or_default();

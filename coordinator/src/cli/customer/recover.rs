@@ -4,19 +4,18 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use interlock_connection::{ASKING_LIMIT, CallRetries, ConnectionFlags, Installation};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::CustomerId;
+use interlock_fault::Fault;
+use interlock_observability::terminal;
+use interlock_operations::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
+use interlock_settings::Settings;
 use serde::Serialize;
 
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::show::bad_id;
 use crate::cli::tables::table;
-use crate::connection::{ASKING_LIMIT, ConnectionFlags};
-use crate::fault::Fault;
-use crate::installation::{Installation, Patience};
-use crate::recovery::{Found, LostOrder, OpenEvent, Recovery, Unreadable};
-use crate::settings::Settings;
-use crate::terminal;
 
 /// `customer recover`.
 #[derive(Debug, Args)]
@@ -52,7 +51,7 @@ pub(super) async fn run(arguments: &RecoverArguments, settings: Settings, output
     let tenant = settings.tenant.clone();
     let catalog = settings.catalog()?;
     let connection = &arguments.connection;
-    let connected = Installation::connect(connection, settings, catalog, Patience::Brief, ASKING_LIMIT);
+    let connected = Installation::connect(connection, settings, catalog, CallRetries::Brief, ASKING_LIMIT);
     let recovery = Recovery::new(connected.await?);
     let found = recovery.find(&tenant, &id, arguments.run.as_deref()).await?;
     let events = &found.open.events;

@@ -5,23 +5,23 @@ use std::process::ExitCode;
 use clap::Args;
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_connection::ConnectionFlags;
 use interlock_domain::customer::ListedOrder;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::OrderState;
 use interlock_domain::views::{AmendmentView, BulkResult, ForetoldAction, ForetoldOrder};
+use interlock_fault::Fault;
+use interlock_observability::terminal;
+use interlock_operations::actions::{Actions, OrderAction};
+use interlock_settings::Settings;
 use serde_json::{Map, Value};
 
 use super::list::FilterArguments;
-use crate::actions::{Actions, OrderAction};
 use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, installation};
 use crate::cli::tables::waiting_for;
 use crate::cli::words::WordsArguments;
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::settings::Settings;
-use crate::terminal;
 
 /// From so many orders on a progress bar is shown.
 const PROGRESS_FROM: usize = 10;

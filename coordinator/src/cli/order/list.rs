@@ -5,18 +5,18 @@ use std::process::ExitCode;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::StreamExt;
+use interlock_connection::ConnectionFlags;
 use interlock_domain::customer::ListedOrder;
 use interlock_domain::ids::{CustomerId, TargetId};
 use interlock_domain::views::OrderPage;
+use interlock_fault::Fault;
+use interlock_operations::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter};
+use interlock_settings::Settings;
 
 use crate::cli::age::{age, age_of};
 use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, inspection};
 use crate::cli::tables::{cell, table, text, waiting_for};
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter};
-use crate::settings::Settings;
 
 /// `order list`.
 #[derive(Debug, Args)]

@@ -8,14 +8,14 @@ mod why;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use interlock_fault::Fault;
+use interlock_operations::actions::OrderAction;
+use interlock_settings::Settings;
 
 use self::act::{ActArguments, AmendArguments};
 use self::list::ListArguments;
 use super::output::Output;
 use super::show::ShowArguments;
-use crate::actions::OrderAction;
-use crate::fault::Fault;
-use crate::settings::Settings;
 
 /// `order`.
 #[derive(Debug, Subcommand)]

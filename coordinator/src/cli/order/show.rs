@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use interlock_domain::customer::{OrderView, PausedView, StepIdentity};
 use interlock_domain::ids::OrderId;
+use interlock_fault::Fault;
+use interlock_settings::Settings;
 
 use crate::cli::output::Output;
 use crate::cli::show::{ShowArguments, bad_id};
 use crate::cli::tables::{cell, ended, table, text, waiting_for};
-use crate::fault::Fault;
-use crate::settings::Settings;
 
 pub(super) async fn run(arguments: &ShowArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let id: OrderId = arguments.id.parse().map_err(|error| bad_id("order", &error))?;

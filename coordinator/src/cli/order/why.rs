@@ -6,13 +6,13 @@ use chrono::{DateTime, Utc};
 use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::ids::{OrderId, TargetId};
 use interlock_domain::views::{Link, Why};
+use interlock_fault::Fault;
+use interlock_observability::terminal;
+use interlock_settings::Settings;
 
 use crate::cli::age::age;
 use crate::cli::output::Output;
 use crate::cli::show::{ShowArguments, bad_id};
-use crate::fault::Fault;
-use crate::settings::Settings;
-use crate::terminal;
 
 pub(super) async fn run(arguments: &ShowArguments, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let id: OrderId = arguments.id.parse().map_err(|error| bad_id("order", &error))?;

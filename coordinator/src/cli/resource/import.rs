@@ -5,16 +5,18 @@ use std::process::ExitCode;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{ResourceKind, TargetId};
 use interlock_domain::import::{ImportTally, LineProblem, PART_LINES_MAX};
 use interlock_domain::views::ImportSummary;
+use interlock_fault::Fault;
+use interlock_operations::import::{
+    DryRun, ImportRunner, ImportTold, ListFile, TargetList, read_customers, read_target,
+};
+use interlock_settings::Settings;
 
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::show::installation;
-use crate::connection::ConnectionFlags;
-use crate::fault::Fault;
-use crate::import::{DryRun, ImportRunner, ImportTold, ListFile, TargetList, read_customers, read_target};
-use crate::settings::Settings;
 
 /// `resource import`.
 #[derive(Debug, Args)]

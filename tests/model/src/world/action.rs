@@ -1,4 +1,4 @@
-//! One thing that may happen next in a world.
+//! An action that may happen next in a world.
 
 use interlock_domain::ids::OrderId;
 
@@ -15,16 +15,16 @@ pub struct Call {
     pub step: usize,
 }
 
-/// What a person may do with an order.
+/// A person's choices for an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PersonsChoice {
-    /// Try the held step again.
+    /// Retry the held step.
     Retry,
-    /// Replace an argument of the held step, and try it again.
+    /// Replace an argument of the held step, and retry it.
     Amend,
-    /// Leave the held step out.
+    /// Skip the held step.
     Skip,
-    /// End the order.
+    /// Cancel the order.
     Cancel,
     /// Let its release go before its assign is granted.
     ReleaseFirst,
@@ -33,56 +33,56 @@ pub enum PersonsChoice {
 /// How an entity is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reset {
-    /// Whether the signals since are applied again.
+    /// Whether the signals since then are applied again.
     pub hears_again: bool,
-    /// Whether what its local activity had not sent yet is sent all the same, later.
+    /// Whether messages that its local activity had not sent yet are sent later anyway.
     pub is_sent_late: bool,
 }
 
-/// One thing that may happen next. Customers, resources and events are named by their index.
+/// An action. Customers, resources and events are given by their index.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// An event is signalled to its customer's entity.
     Submit(usize),
-    /// It is signalled again, by mistake.
+    /// The same signal arrives again, by mistake.
     SubmitAgain(usize),
-    /// The admission under way passes on the other half of an event of its batch.
+    /// The admission in progress forwards the other half of an event of its batch.
     PassOn(usize, usize),
-    /// The admission under way claims a ticket: customer, event of the batch, ticket of the event.
+    /// The admission in progress claims a ticket: customer, event of the batch, ticket of the event.
     Claim(usize, usize, usize),
-    /// The same, but the answer is lost, and the claim is sent as a message too.
+    /// The same, but the answer is lost, and the claim is also sent as a message.
     ClaimAnswerLost(usize, usize, usize),
-    /// The same, but the update is still on its way when the claim is sent as a message.
+    /// The same, but the update is still in flight when the claim is sent as a message.
     ClaimLate(usize, usize, usize),
-    /// The customer's sending under way delivers its next message.
+    /// The customer's send activity delivers its next message.
     Send(usize),
-    /// A copy of that message comes later, too.
+    /// A copy of that message also arrives later.
     SendWithCopy(usize),
-    /// That message comes later than others.
+    /// That message is delayed, so that others overtake it.
     SendLate(usize),
-    /// The customer's local activity is over, and its answer is recorded.
+    /// The customer's local activity ends, and its answer is recorded.
     LocalDone(usize),
-    /// The worker died during the customer's local activity: it runs again.
+    /// The worker died during the customer's local activity, which runs again.
     LocalAgain(usize),
-    /// The resource's notifying under way delivers its next message.
+    /// The resource's notify activity delivers its next message.
     Notify(usize),
-    /// A copy of that message comes later, too.
+    /// A copy of that message also arrives later.
     NotifyWithCopy(usize),
-    /// That message comes later than others.
+    /// That message is delayed, so that others overtake it.
     NotifyLate(usize),
-    /// The resource's notifying is over, and its answer is recorded.
+    /// The resource's notify activity ends, and its answer is recorded.
     NotifyDone(usize),
-    /// The worker died during the resource's notifying: it runs again.
+    /// The worker died during the resource's notify activity, which runs again.
     NotifyAgain(usize),
-    /// The look-up under way reads the target.
+    /// The look-up in progress reads the target.
     LookUpRead(usize),
-    /// What it read is recorded.
+    /// Its result is recorded.
     LookUpDone(usize),
-    /// A message that was on its way for long arrives.
+    /// A delayed message arrives.
     StrayArrives(usize),
     /// A claim whose caller gave up is never executed.
     StrayClaimLost(usize),
-    /// A call reads back whether its earlier request had its effect.
+    /// A call reads back whether its earlier request took effect.
     CallReadsBack(Call),
     /// A call sends its request.
     CallSends(Call),
@@ -90,7 +90,7 @@ pub enum Action {
     CallUnanswered(Call),
     /// A call's outcome is recorded.
     CallDone(Call),
-    /// A call is cancelled by a run that is to end, and sent nothing.
+    /// A run that must end cancels a call, which has sent nothing.
     CallInterrupted(Call),
     /// An operator resets the activity of a call.
     ResetCall(Call),
@@ -98,21 +98,21 @@ pub enum Action {
     EndCallByHand(Call),
     /// An operator completes or fails the look-up of a resource.
     EndLookUpByHand(usize),
-    /// A request arrives at the target and has its effect.
+    /// A request arrives at the target and takes effect.
     Lands(RequestId),
-    /// A request arrives at the target and is refused for good.
+    /// A request arrives at the target and is refused permanently.
     Refused(RequestId),
-    /// A request that nobody waits for any more is lost on its way.
+    /// A request that no call waits for any more is lost.
     Lost(RequestId),
-    /// A call of a dead entity sends its request: its index among the ghosts.
+    /// A call of a dead entity sends its request: its index among these calls.
     GhostSends(usize),
-    /// A call of a dead entity notices that nobody waits for it.
+    /// A call of a dead entity notices that no entity waits for it.
     GhostStops(usize),
-    /// The time that a resource waits for has come.
+    /// The time that a resource waits for is reached.
     Wake(usize),
-    /// A customer's workflow task is not recorded, and attempted again.
+    /// A customer's workflow task is not recorded, and is retried.
     LoseCustomerTask(usize),
-    /// A resource's workflow task is not recorded, and attempted again.
+    /// A resource's workflow task is not recorded, and is retried.
     LoseResourceTask(usize),
     /// A customer's run continues as new.
     ContinueCustomer(usize),
@@ -122,30 +122,30 @@ pub enum Action {
     TerminateCustomer(usize),
     /// A resource's entity is terminated.
     TerminateResource(usize),
-    /// This is the moment to which a customer may be reset.
+    /// This becomes the moment that a customer may be reset to.
     RememberCustomer(usize),
-    /// This is the moment to which a resource may be reset.
+    /// This becomes the moment that a resource may be reset to.
     RememberResource(usize),
-    /// A customer's workflow is reset to the moment remembered.
+    /// A customer's workflow is reset to the remembered moment.
     ResetCustomer(usize, Reset),
-    /// A resource's workflow is reset to the moment remembered.
+    /// A resource's workflow is reset to the remembered moment.
     ResetResource(usize, Reset),
-    /// A resource's entity is terminated whatever goes on, and it will be noticed.
+    /// A resource's entity is terminated at any time, and this will be noticed.
     LoseResource(usize),
-    /// A customer is asked to say again what it has and wants of a resource: resource, customer.
+    /// A customer is asked to repeat what it has and wants of a resource: resource, customer.
     LookAround(usize, usize),
-    /// A customer forgets that it has the lease of a resource, and the sweep will see it: resource, customer.
+    /// A customer forgets its lease of a resource, and the sweep will see this: resource, customer.
     ForgetLease(usize, usize),
-    /// The sweep has a customer tell a resource what it holds, which is to believe it: resource, customer.
+    /// The sweep makes a customer tell a resource what it holds, and the resource must believe it: resource, customer.
     SettleDifference(usize, usize),
     /// A person decides about an order: customer, order, choice.
     Person(usize, OrderId, PersonsChoice),
-    /// A person forces a resource free; true where the person insists, whatever the target says.
+    /// A person forces a resource free; true if the person insists, whatever the target says.
     Force(usize, bool),
 }
 
 impl Action {
-    /// Whether it may just as well never happen: faults, and what persons do.
+    /// Whether it may also never happen: faults, and persons' actions.
     pub fn is_optional(&self) -> bool {
         matches!(
             self,

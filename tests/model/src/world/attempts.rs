@@ -1,4 +1,4 @@
-//! How attempts begin, by the domain's own rule of which one is the first, and what an operator does to a call: a reset of its
+//! How attempts begin, by the domain's own rule which attempt is the first, and what an operator does to a call: a reset of its
 //! activity, or a result by hand (design §4.9).
 
 use interlock_domain::attempt::{Capabilities, Move, OnAmbiguous, Situation, first_move};
@@ -13,19 +13,19 @@ use crate::broken::Broken;
 use crate::scenario::{APPLY_MS_MAX, BEGINNING_MS, GHOST_MS_MAX};
 use crate::sighting::{Sighting, Sightings};
 
-/// How an attempt comes to be.
+/// The origin of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Begins {
     /// Its workflow scheduled the call.
     Scheduled,
-    /// The attempt before was not answered.
+    /// The previous attempt was not answered.
     AfterUnanswered,
-    /// An operator reset the activity, or its workflow: it is number 1 again.
+    /// An operator reset the activity or its workflow, so its number is 1 again.
     AfterReset,
 }
 
 impl World {
-    /// What an attempt does first.
+    /// The first thing that an attempt does.
     pub(super) fn begins(&self, request: &ProvisionRequest, begins: Begins) -> Phase {
         let scheduled = Timestamp(BEGINNING_MS);
         let (attempt, scheduled_at) = match begins {
@@ -46,7 +46,8 @@ impl World {
             expires_at: None,
             now: scheduled_at,
         };
-        // Where a target cannot be read back, the outcome is reported only once it has landed: who decides waits for that.
+        // If a target cannot be read back, the outcome is reported only after the request has arrived: the person who decides waits for
+        // that.
         let capabilities = Capabilities {
             verify: true,
             idempotency_keys: false,
@@ -59,7 +60,7 @@ impl World {
         }
     }
 
-    /// What an operator may do to calls that are not over.
+    /// What an operator may do to calls that are not complete.
     pub(super) fn operators(&self, call: &Call, actions: &mut Vec<Action>) {
         if self.customers[call.customer].is_ending {
             return;
@@ -72,7 +73,7 @@ impl World {
         }
     }
 
-    /// An operator resets the activity: another attempt begins, and the one under way does not know.
+    /// An operator resets the activity. Another attempt begins, and the current one does not know.
     pub(super) fn reset_call(&mut self, call: &Call, seen: &mut Sightings) {
         self.left.activities_reset -= 1;
         seen.see(Sighting::ActivityReset);
@@ -80,14 +81,14 @@ impl World {
         let Some(run) = self.customers[call.customer].calls.get(&key).cloned() else { return };
         let phase = self.begins(&run.request, Begins::AfterReset);
         if let Some(run) = self.customers[call.customer].calls.get_mut(&key) {
-            // The number of the attempt only names its request here.
+            // Here the number of the attempt only identifies its request.
             run.attempt += 1;
             run.phase = phase;
         }
         self.leave_attempt(call, run);
     }
 
-    /// An operator completes or fails the activity: its attempt does not know.
+    /// An operator completes or fails the activity. Its attempt does not know.
     pub(super) fn end_call_by_hand(&mut self, call: &Call, seen: &mut Sightings) -> Checked {
         self.left.by_hand -= 1;
         seen.see(Sighting::ResultByHand);
@@ -114,7 +115,7 @@ impl World {
         self.end_customer_run(call.customer, seen)
     }
 
-    /// An attempt that is about to send goes on for a while, though nobody waits for it.
+    /// An attempt that is about to send continues for a while, although no entity waits for it.
     fn leave_attempt(&mut self, call: &Call, run: CallRun) {
         if run.phase == Phase::ToSend {
             let (customer, step) = (call.customer, call.step);
@@ -123,7 +124,7 @@ impl World {
         }
     }
 
-    /// Whether nothing of a call's earlier attempts can arrive any more.
+    /// Whether requests of a call's earlier attempts can no longer arrive.
     pub(super) fn is_settled(&self, request: &ProvisionRequest) -> bool {
         let key = request.idempotency_key;
         !self.targets.is_flying(key) && !self.ghosts.iter().any(|ghost| ghost.call.request.idempotency_key == key)

@@ -1,4 +1,4 @@
-//! Calls of steps: the activity `provision`, its attempts, and the requests they send.
+//! Calls of steps: the activity `provision`, its attempts, and their requests.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ impl World {
         self.customers[call.customer].calls.get_mut(&(call.order.clone(), call.step))
     }
 
-    /// The earlier request was settled; now the target says whether it had its effect.
+    /// The earlier request was settled. Now the target reports whether it took effect.
     pub(super) fn call_reads_back(&mut self, call: &Call, seen: &mut Sightings) {
         let verifies = self.scenario.verifies;
         let Some(run) = self.run_mut(call) else { return };
@@ -48,7 +48,7 @@ impl World {
         Ok(())
     }
 
-    /// Sends the request of a call, be it of a living entity or of a dead one.
+    /// Sends the request of a call, of a living or a dead entity.
     pub(super) fn send(&mut self, call: &Call, life: u8, run: &CallRun) -> Result<RequestId, Violation> {
         let id = RequestId {
             order: call.order.clone(),
@@ -91,9 +91,9 @@ impl World {
             let order = self.machine(call.customer).and_then(|machine| machine.orders.get(&call.order));
             let changed_nothing =
                 order.is_some_and(|order| order.steps.iter().all(|step| step.state != StepState::Done));
-            // A release that is left out does not have its order wait again.
+            // A skipped release does not make its order wait again.
             if changed_nothing && self.begun(call.customer, &call.order) == Some(true) {
-                // Nothing changed: the order is as if it had not begun.
+                // Nothing changed, so the order counts as not begun.
                 let life = self.customers[call.customer].life;
                 self.truth.begun.remove(&(call.order.clone(), life));
             }

@@ -1,4 +1,4 @@
-//! Customer entities: events, local activities, and what their machines want done.
+//! Customer entities: events, local activities, and the effects that their machines want.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::sighting::{Sighting, Sightings};
 use crate::violation::{Check, Violation};
 
 impl World {
-    /// Signals an event to its customer's entity, which is started where there is none.
+    /// Signals an event to its customer's entity, and starts it if there is none.
     pub(super) fn submit(&mut self, event: usize, seen: &mut Sightings) -> Checked {
         let spec = &self.scenario.events[event];
         let (customer, readable) = (spec.customer, spec.deed.is_some());
@@ -45,13 +45,13 @@ impl World {
         Ok(())
     }
 
-    /// A customer's machine, where it lives.
+    /// A customer's machine, if its entity runs.
     pub fn machine(&self, customer: usize) -> Option<&Customer> {
         self.customers[customer].entity.as_ref().map(Tracked::get)
     }
 
-    /// Gives a customer's machine an input and does what it wants.
-    /// Starts a customer's entity where there is none.
+    /// Gives a customer's machine an input and performs its effects.
+    /// Starts a customer's entity if there is none.
     pub(super) fn be_there(&mut self, customer: usize) {
         if self.customers[customer].entity.is_none() {
             let machine = Customer::new(self.scenario.customers[customer].clone(), Incarnation(self.now));
@@ -71,7 +71,7 @@ impl World {
         self.customer_heard(customer, &input);
         self.change_customer(customer, seen, |machine| {
             let hidden = broken.map(|broken| broken.before_customer(machine));
-            // A broken rule changes what the machine cannot know to be changed.
+            // A broken rule changes state that the machine cannot know to be changed.
             let effects = if is_broken { machine.step_looking_at_all(now, input) } else { machine.step(now, input) };
             if let Some(hidden) = hidden {
                 hidden.restore(machine);
@@ -82,7 +82,7 @@ impl World {
         Ok(())
     }
 
-    /// A customer that takes an event in without looking at its orders overlooks nothing.
+    /// A customer that accepts an event without looking at its orders overlooks nothing.
     fn check_overlooked(&self, customer: usize, input: &Input) -> Checked {
         let Some(machine) = self.machine(customer).filter(|_| matches!(input, Input::Submitted(_))) else {
             return Ok(());
@@ -97,7 +97,7 @@ impl World {
         Ok(())
     }
 
-    /// Changes a customer's machine, sees what became of its orders, and does what it wants.
+    /// Changes a customer's machine, observes its orders, and performs its effects.
     pub(super) fn change_customer(
         &mut self,
         customer: usize,
@@ -121,7 +121,7 @@ impl World {
             }
         }
         if self.customers[customer].is_ending {
-            // What it wants done now is asked for again by the next run.
+            // The next run asks again for the effects that it wants now.
             return Ok(());
         }
         let mut begun = Vec::new();
@@ -137,7 +137,7 @@ impl World {
         Ok(())
     }
 
-    /// Every order ends once.
+    /// Every order ends exactly once.
     fn see_ends(&mut self, customer: usize, remembered: usize, seen: &mut Sightings) -> Checked {
         let slot = &self.customers[customer];
         let (Some(entity), life) = (&slot.entity, slot.life) else { return Ok(()) };
@@ -294,7 +294,7 @@ impl World {
         self.deliver_to_resource(&resource, message, seen)
     }
 
-    /// Signals a customer; nobody starts an entity for that.
+    /// Signals a customer. This does not start an entity.
     pub(super) fn deliver_to_customer(
         &mut self,
         customer: &CustomerRef,
@@ -313,7 +313,7 @@ impl World {
 }
 
 impl LocalRun {
-    /// It runs from its beginning.
+    /// The activity starts from its beginning.
     pub(super) fn begin_again(&mut self) {
         match self {
             Self::Send { sent, .. } => *sent = 0,

@@ -28,12 +28,12 @@ pub struct Ghost {
     pub call: CallRun,
     /// The step's index.
     pub step: usize,
-    /// The latest time at which it notices.
+    /// The latest time at which it notices its death.
     pub until: i64,
 }
 
 impl World {
-    /// Whether a rebirth may come now: time passes by it.
+    /// Whether a rebirth may happen now, since it makes time pass.
     pub(super) fn may_jump(&self) -> bool {
         self.may_pass_to(self.now + REBIRTH_MS)
     }
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    /// The call of a dead entity sends its request; nobody waits for the answer.
+    /// The call of a dead entity sends its request. No entity waits for the answer.
     fn ghost_sends(&mut self, index: usize) -> Checked {
         let ghost = self.ghosts.remove(index);
         let order = ghost.call.request.order.clone();
@@ -63,7 +63,7 @@ impl World {
         self.send(&call, ghost.life, &run).map(|_| ())
     }
 
-    /// What is under way is cancelled and waited for; the state travels as JSON into the next run.
+    /// Work in flight is cancelled and awaited. The state passes as JSON to the next run.
     fn continue_customer(&mut self, customer: usize, seen: &mut Sightings) -> Checked {
         self.left.continued -= 1;
         seen.see(Sighting::ContinuedAsNew);
@@ -76,7 +76,7 @@ impl World {
         let mut failure = None;
         self.change_customer(customer, seen, |machine| {
             for (order, step) in interrupted {
-                // The run is about to end: what the machine wants done now is asked for again by the next one.
+                // The run is about to end. The next run asks again for the effects that the machine wants now.
                 machine.step(now, customer::Input::StepInterrupted { order, step });
             }
             match through_json::<Customer>(machine) {
@@ -100,7 +100,7 @@ impl World {
         self.tell_resource(resource, resource::Input::Resumed, seen)
     }
 
-    /// A customer's entity is gone. Its calls go on for a while; its events are submitted again to its next life.
+    /// A customer's entity is gone. Its calls continue for a while; its events are submitted again to its next life.
     fn terminate_customer(&mut self, customer: usize, seen: &mut Sightings) -> Checked {
         self.left.customers_terminated -= 1;
         seen.see(Sighting::CustomerTerminated);
@@ -118,7 +118,7 @@ impl World {
         self.advance_to(self.now + REBIRTH_MS, seen)
     }
 
-    /// Another life of a customer begins: the calls of this one go on for a while.
+    /// A customer's next life begins. The calls of this one continue for a while.
     pub(super) fn leave_calls_to_ghosts(&mut self, customer: usize) {
         let until = self.now + GHOST_MS_MAX;
         let slot = &mut self.customers[customer];
@@ -135,7 +135,7 @@ impl World {
         }
     }
 
-    /// Where a dead customer is registered on a target that is not the authority, a look-up does not find it.
+    /// If a dead customer is registered on a target that is not the authority, a look-up does not find it.
     fn leave_elsewhere(&mut self, customer: usize) {
         let party = self.scenario.customers[customer].customer.as_str();
         let elsewhere =
@@ -144,7 +144,7 @@ impl World {
         self.truth.left_registered.extend(left);
     }
 
-    /// A resource's entity is gone; the next message starts one that knows nothing.
+    /// A resource's entity is gone. The next message starts one that knows nothing.
     fn terminate_resource(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
         self.left.resources_terminated -= 1;
         seen.see(Sighting::ResourceTerminated);
@@ -154,7 +154,7 @@ impl World {
     }
 }
 
-/// What a state is after continue-as-new.
+/// The state after continue-as-new.
 pub(super) fn through_json<T: Serialize + DeserializeOwned>(state: &T) -> Result<T, Violation> {
     let fault = |fault: serde_json::Error| Violation::new(Check::RoundTrip, fault.to_string());
     let json = serde_json::to_string(state).map_err(fault)?;

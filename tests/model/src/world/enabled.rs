@@ -1,4 +1,4 @@
-//! What may happen next.
+//! The actions that may happen next.
 
 use interlock_domain::ids::ResourceId;
 
@@ -199,8 +199,8 @@ impl World {
         self.customers.iter().any(|customer| customer.calls.values().any(awaits))
     }
 
-    /// Whether no customer has a lease of a resource by which it has not been registered, and nothing is on its way to
-    /// a target: all that its entity knows, the authority knows, too.
+    /// Whether no customer has a lease without a registration, and nothing is in flight to a target: the authority then knows all that
+    /// the entity knows.
     fn is_quiet(&self, resource: usize) -> bool {
         let id = &self.scenario.resources[resource];
         let names = |request: &interlock_domain::message::ProvisionRequest| {

@@ -1,5 +1,5 @@
-//! Checks of P1 and P2 at the moment at which a call begins or a request is sent, formulated without the machines'
-//! own rules: from what was begun, what is registered, and what is on its way.
+//! Checks of P1 and P2 when a call begins or a request is sent. They do not use the machines' rules, but only what has begun, what is
+//! registered, and what is in flight.
 
 use interlock_domain::customer::{Customer, Lease, Order, StepState};
 use interlock_domain::ids::{OrderId, ResourceId, TargetId};
@@ -13,7 +13,7 @@ use crate::target::{Request, owner_of, writes_of};
 use crate::violation::{Check, Violation};
 
 impl World {
-    /// Checks a call that a customer's machine begins.
+    /// Checks a call that a customer's machine starts.
     pub(super) fn check_call(
         &mut self,
         customer: usize,
@@ -32,7 +32,7 @@ impl World {
         for (write, resource) in &writes {
             self.check_lease(customer, order, resource, request, seen)?;
             if *write == Write::Release && !request.epochs.contains_key(resource) {
-                // It is somebody else's, and known to be: taking one's own registration away has no effect.
+                // It belongs to somebody else, and this is known: removing one's own registration has no effect.
                 continue;
             }
             self.check_nobody_else_calls(customer, resource)?;
@@ -51,7 +51,7 @@ impl World {
         Ok(())
     }
 
-    /// Remembers that a call of an order began. All calls that begin at one moment are checked before that.
+    /// Records that a call of an order began. All calls that begin at one moment are checked before this.
     pub(super) fn has_begun(&mut self, customer: usize, order: &OrderId, request: &ProvisionRequest) {
         let life = self.customers[customer].life;
         let writes = writes_of(request);
@@ -91,14 +91,14 @@ impl World {
         Ok(())
     }
 
-    /// No call and no request of anybody else, nor of an earlier life, is under way for the resource.
+    /// No call or request of another customer, or of an earlier life, is in flight for the resource.
     fn check_nobody_else_calls(&self, customer: usize, resource: &ResourceId) -> Checked {
         let names = |request: &ProvisionRequest| request.epochs.contains_key(resource);
         let index = self.scenario.resource_index(resource);
         if index.is_none_or(|index| self.truth.is_forgotten(index)) {
             return Ok(());
         }
-        // What a run that is to end has under way is read back, and sends nothing.
+        // Work in flight of a run that must end is read back, and sends nothing.
         let others = self.customers.iter().enumerate().filter(|(other, slot)| *other != customer && !slot.is_ending);
         for (other, slot) in others {
             if let Some(((order, _), _)) = slot.calls.iter().find(|(_, run)| names(&run.request)) {
@@ -107,7 +107,7 @@ impl World {
             }
         }
         let excused = index.is_some_and(|index| self.truth.forced.contains(&index));
-        // An attempt that an operator had given up is settled by the call itself.
+        // The call itself settles an attempt that an operator made the server give up.
         let is_own = |ghost: &Ghost| ghost.customer == customer && ghost.life == self.customers[customer].life;
         if !excused && self.ghosts.iter().any(|ghost| names(&ghost.call.request) && !is_own(ghost)) {
             let detail = format!("customer {customer} calls for {resource} beside a call of a dead entity");
@@ -135,7 +135,7 @@ impl World {
         Ok(())
     }
 
-    /// A request is sent: nothing of anybody else can still land.
+    /// A request is sent. No request of another customer can take effect any more.
     pub(super) fn check_request(&self, life: u8, request: &Request) -> Checked {
         let leased = |(_, resource): &&(Write, ResourceId)| request.epochs.contains_key(resource);
         for (_, resource) in request.writes.iter().filter(leased) {
@@ -144,7 +144,7 @@ impl World {
         Ok(())
     }
 
-    /// Nobody else is registered: the last holder's release was confirmed on every target.
+    /// No other customer is registered: the previous holder's release was confirmed on every target.
     fn check_released(&self, customer: usize, resource: &ResourceId) -> Checked {
         let Some(index) = self.scenario.resource_index(resource) else { return Ok(()) };
         if self.truth.unledgered.contains(&index) || self.truth.is_excused(index) {
@@ -189,7 +189,7 @@ impl World {
         Ok(())
     }
 
-    /// Why another order of the lane has to go first, if it has.
+    /// Why another order of the lane must go first, if it must.
     fn is_in_front(
         &self,
         customer: usize,
@@ -224,7 +224,7 @@ impl World {
         Some("it is older")
     }
 
-    /// Whether a step of an order began; and if so, whether one did that is no release.
+    /// Whether a step of an order began, and if so, whether one other than a release did.
     pub(super) fn begun(&self, customer: usize, order: &OrderId) -> Option<bool> {
         self.truth.begun.get(&(order.clone(), self.customers[customer].life)).copied()
     }
@@ -235,14 +235,14 @@ pub(super) fn has_open_step(order: &Order, lane: &TargetId) -> bool {
     order.steps.iter().any(|step| step.planned.target == *lane && !step.state.is_over())
 }
 
-/// Whether an order misses a lease that an open step of it names.
+/// Whether an order lacks a lease that one of its open steps names.
 pub(super) fn waits_for_lease(machine: &Customer, order: &Order) -> bool {
     let open = order.steps.iter().filter(|step| step.state == StepState::Open);
     let mut resources = open.flat_map(|step| &step.planned.resources);
     resources.any(|resource| !may_use(machine, order, resource))
 }
 
-/// Whether a customer has a lease that stays and is not in doubt, and no other order of it is in the middle of its work there.
+/// Whether a customer has a lasting lease without doubt, and no other order of it is in the middle of its work there.
 pub(super) fn may_use(machine: &Customer, order: &Order, resource: &ResourceId) -> bool {
     let stays = |lease: &Lease| lease.leaving.is_none() && lease.due.is_none() && !lease.doubted;
     let stays = machine.leases.get(resource).is_some_and(stays);
@@ -253,7 +253,7 @@ pub(super) fn may_use(machine: &Customer, order: &Order, resource: &ResourceId) 
     stays && !machine.orders.values().any(|other| other.key != order.key && in_the_middle(other))
 }
 
-/// Whether an order waits for a lease, or in a lane behind an older one that does.
+/// Whether an order waits for a lease, or in a lane behind an older order that does.
 pub(super) fn waits_for_lease_or_behind(machine: &Customer, order: &Order) -> bool {
     let lanes = |order: &Order| -> Vec<TargetId> {
         let open = order.steps.iter().filter(|step| !step.state.is_over());

@@ -1,4 +1,4 @@
-//! A resource entity that is terminated whatever goes on: whoever notices has customers say again what they have and want.
+//! A resource entity that is terminated at any time. The process that notices asks customers to repeat what they have and want.
 
 use interlock_domain::customer::{Customer, Input};
 use interlock_domain::message::{Notice, ProvisionRequest, ToCustomer, ToResource};
@@ -10,8 +10,8 @@ use crate::sighting::{Sighting, Sightings};
 use crate::target::writes_of;
 
 impl World {
-    /// Its entity is gone, with all that it knew; the next one knows that there was one. It is noticed, and every customer
-    /// will be asked.
+    /// The entity is gone, with all its knowledge. The next one only knows that there was one. The termination is noticed, and every
+    /// customer will be asked.
     pub(super) fn lose_resource(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
         self.left.resources_lost -= 1;
         seen.see(Sighting::ResourceLost);
@@ -23,16 +23,16 @@ impl World {
         self.advance_to(self.now + super::deaths::REBIRTH_MS, seen)
     }
 
-    /// A customer is asked to say again what it has and wants.
+    /// A customer is asked to repeat what it has and wants.
     pub(super) fn look_around(&mut self, resource: usize, customer: usize, seen: &mut Sightings) -> Checked {
         self.to_look_around.remove(&(resource, customer));
         let resource = Some(self.scenario.resources[resource].clone());
-        // Whoever has something by a list is started to be asked.
+        // A customer that has something by a list is started, so that it can be asked.
         self.be_there(customer);
         self.tell_customer(customer, Input::Reassert { resource }, seen)
     }
 
-    /// A customer's machine forgets a lease, though nobody asked it to.
+    /// A customer's machine forgets a lease, although nothing told it to.
     pub(super) fn forget_lease(&mut self, resource: usize, customer: usize, seen: &mut Sightings) {
         self.left.leases_forgotten -= 1;
         seen.see(Sighting::LeaseForgotten);
@@ -43,7 +43,7 @@ impl World {
         self.to_settle.insert((resource, customer));
     }
 
-    /// The sweep saw it for long enough.
+    /// The sweep has seen it for long enough.
     pub(super) fn settle_difference(&mut self, resource: usize, customer: usize, seen: &mut Sightings) -> Checked {
         self.to_settle.remove(&(resource, customer));
         seen.see(Sighting::Disowned);
@@ -56,7 +56,7 @@ impl World {
         self.tell_customer(customer, Input::SettleDifference { resource, above }, seen)
     }
 
-    /// Whether a customer may forget a lease: no call of it is under way, and it is registered nowhere that a look-up does not see.
+    /// Whether a customer may forget a lease: it has no call in flight, and every registration of it is found by a look-up.
     fn may_forget(&self, resource: usize, customer: usize) -> bool {
         let id = &self.scenario.resources[resource];
         let names = |request: &ProvisionRequest| writes_of(request).iter().any(|(_, named)| named == id);
@@ -89,8 +89,7 @@ impl World {
         }
     }
 
-    /// Whether all customers that were asked have said what they have: a resource entity that lost its memory waits so long
-    /// that they have.
+    /// Whether all customers that were asked have reported what they have. A resource entity that lost its memory waits that long.
     pub(super) fn is_all_said(&self) -> bool {
         let silent = |machine: &Customer| {
             let unsent = |(_, message): &(_, ToResource)| matches!(message, ToResource::Reassert { .. });

@@ -1,9 +1,9 @@
-//! A world: the real machines of some customers and resources, targets, and everything that is on its way between them.
+//! A world: the real machines of some customers and resources, the targets, and everything in flight between them.
 //!
-//! A world does nothing by itself: [`World::enabled`] says what may happen next, [`World::perform`] lets one of it
-//! happen. The explorer tries all orders, the simulator random ones. Signals are handled in the order in which the
-//! receiver's history has them, so that delivering one and handling it are one action; what a fault delays lies among
-//! the strays. Claims by update, local activities, calls and requests are actions of their own.
+//! A world does nothing by itself: [`World::enabled`] lists what may happen next, [`World::perform`] makes one of these happen. The
+//! explorer tries all orders, the simulator random ones. Signals are handled in the order of the receiver's history, so delivering a
+//! signal and handling it are one action. Messages that a fault delays are among the strays. Claims by update, local activities, calls
+//! and requests are separate actions.
 
 mod action;
 mod attempts;
@@ -52,9 +52,9 @@ use crate::violation::Violation;
 /// A world at one moment.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// What it started from.
+    /// Its scenario.
     pub scenario: Arc<Scenario>,
-    /// The time, in milliseconds since 1970: it moves only where somebody waits for it, or dies.
+    /// The time, in milliseconds since 1970. It moves only if an entity waits for it, or dies.
     pub now: i64,
     /// The customers, as in the scenario.
     pub customers: Vec<CustomerSlot>,
@@ -64,13 +64,13 @@ pub struct World {
     pub targets: Targets,
     /// How often each event is still to be submitted: 0 or 1.
     pub to_submit: Vec<bool>,
-    /// Messages that were on their way for long.
+    /// Delayed messages.
     pub strays: Vec<Stray>,
     /// Calls of dead entities.
     pub ghosts: Vec<Ghost>,
-    /// Customers that are to be asked what they have and want of a resource whose entity was lost: resource, customer.
+    /// Customers that will be asked what they have and want of a resource whose entity was lost: resource, customer.
     pub to_look_around: BTreeSet<(usize, usize)>,
-    /// Customers whom the sweep saw contradict a resource: resource, customer.
+    /// Customers that contradict a resource, as the sweep saw: resource, customer.
     pub to_settle: BTreeSet<(usize, usize)>,
     /// Faults that may still happen.
     pub left: Faults,
@@ -81,21 +81,21 @@ pub struct World {
 /// A customer's entity and its activities.
 #[derive(Debug, Clone, Default, Hash)]
 pub struct CustomerSlot {
-    /// The machine; none before its first event, and after its termination.
+    /// The machine. `None` before its first event, and after its termination.
     pub entity: Option<Tracked<Customer>>,
-    /// Its local activity under way.
+    /// Its local activity in progress.
     pub local: Option<Tracked<LocalRun>>,
-    /// The workflow task under way, where effects of it leave before it is recorded.
+    /// The workflow task in progress, if effects of it are sent before it is recorded.
     pub task: Option<Box<OpenTask<Customer>>>,
-    /// Its calls under way.
+    /// Its calls in flight.
     pub calls: BTreeMap<(OrderId, usize), CallRun>,
-    /// What lists of entities show of it, once it showed something.
+    /// Its state in lists of entities, if it was ever set.
     pub shown: Option<ShownState>,
-    /// How often it died, or was reset.
+    /// How often it died or was reset.
     pub life: u8,
-    /// The moment to which it may be reset.
+    /// The moment that it may be reset to.
     pub past: Option<Box<Past<Customer, OfCustomer>>>,
-    /// Whether its run is to end as soon as nothing is under way.
+    /// Whether its run must end as soon as nothing is in flight.
     pub is_ending: bool,
 }
 
@@ -104,28 +104,28 @@ pub struct CustomerSlot {
 pub enum LocalRun {
     /// Events are planned and their tickets claimed.
     Admit {
-        /// What is asked.
+        /// The request.
         admission: Arc<Admission>,
-        /// How far each event is.
+        /// The progress of each event.
         work: Vec<EventWork>,
     },
     /// Messages are sent.
     Send {
-        /// All of them.
+        /// All messages.
         messages: Arc<Vec<(ResourceId, ToResource)>>,
         /// How many of them were sent.
         sent: usize,
     },
 }
 
-/// How far the admission of one event is.
+/// The progress of the admission of one event.
 #[derive(Debug, Clone)]
 pub struct EventWork {
-    /// What the planner made of it.
+    /// The plan.
     pub plan: Result<Plan, Rejection>,
-    /// The event that is still to be passed on.
+    /// The event that must still be forwarded.
     pub to_pass_on: Option<usize>,
-    /// Its tickets, and what was answered.
+    /// Its tickets, and the answers.
     pub tickets: Vec<(ResourceId, Ticket, Option<ClaimAnswer>)>,
 }
 
@@ -146,18 +146,18 @@ impl Fingerprint for LocalRun {
 /// A call of a step: one activity with its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CallRun {
-    /// What is asked.
+    /// The request.
     pub request: Arc<ProvisionRequest>,
-    /// Attempts that sent something.
+    /// The attempts that sent something.
     pub attempt: u8,
-    /// Where it stands.
+    /// Its state.
     pub phase: Phase,
 }
 
-/// Where a call stands.
+/// The state of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// An earlier request may have been sent: it has to be settled before anything is sent.
+    /// An earlier request may have been sent. It must be settled before anything is sent.
     Settling,
     /// It is about to send.
     ToSend,
@@ -172,15 +172,15 @@ pub enum Phase {
 pub struct ResourceSlot {
     /// The machine.
     pub entity: Tracked<Resource>,
-    /// The messages of its local activity under way, and what became of those delivered.
+    /// The messages of its local activity in progress, and the results of those delivered.
     pub notifying: Option<Notifying>,
-    /// Its look-up under way; set once the target was read.
+    /// Its look-up in progress; set once the target was read.
     pub looking_up: Option<Option<HolderAnswer>>,
-    /// The workflow task under way, where effects of it leave before it is recorded.
+    /// The workflow task in progress, if effects of it are sent before it is recorded.
     pub task: Option<Box<OpenTask<Resource>>>,
-    /// The moment to which it may be reset.
+    /// The moment that it may be reset to.
     pub past: Option<Box<Past<Resource, OfResource>>>,
-    /// Whether its run is to end as soon as nothing is under way.
+    /// Whether its run must end as soon as nothing is in flight.
     pub is_ending: bool,
 }
 
@@ -189,15 +189,15 @@ pub struct ResourceSlot {
 pub struct Notifying {
     /// All messages.
     pub messages: Arc<Vec<(CustomerRef, ToCustomer)>>,
-    /// What became of those that were delivered.
+    /// The results of those that were delivered.
     pub deliveries: Vec<Delivery>,
 }
 
 impl World {
-    /// The beginning of a scenario.
+    /// The start of a scenario.
     ///
     /// # Panics
-    /// Where a customer cannot get what it is to have at the beginning: the fault of whoever wrote the scenario.
+    /// If a customer cannot get what it has at the start. That is a mistake in the scenario.
     pub fn new(scenario: &Scenario) -> Self {
         let mut scenario = scenario.clone();
         let written = scenario.events.len();
@@ -266,18 +266,18 @@ impl World {
         }
     }
 
-    /// Runs the orders by which customers got what they have at the beginning.
+    /// Runs the orders by which customers got what they have at the start.
     fn run_prelude(&mut self, written: usize) {
         for event in written..self.to_submit.len() {
             self.to_submit[event] = true;
             let mut seen = Sightings::default();
             while let Some(action) = self.enabled().into_iter().find(|action| !action.is_optional()) {
-                self.perform(&action, &mut seen).expect("a customer gets what nobody else wants");
+                self.perform(&action, &mut seen).expect("a customer must get a resource that no other one wants");
             }
         }
     }
 
-    /// What targets say otherwise than the ledger thinks.
+    /// The registrations at targets that differ from the ledger.
     fn start_otherwise(&mut self) {
         let scenario = Arc::clone(&self.scenario);
         self.truth.unledgered.extend(scenario.outside());
@@ -306,12 +306,12 @@ impl World {
         hasher.finish()
     }
 
-    /// Whether nothing happens any more, unless something goes wrong or a person acts.
+    /// Whether nothing more happens, unless something goes wrong or a person acts.
     pub fn is_at_rest(&self) -> bool {
         self.enabled().iter().all(Action::is_optional)
     }
 
-    /// Lets one thing happen.
+    /// Performs one action.
     ///
     /// # Errors
     /// The first check that is red after it.

@@ -1,4 +1,4 @@
-//! Saying in words what an action does, for traces.
+//! Describes actions in words, for traces.
 
 use interlock_domain::ids::OrderId;
 use interlock_domain::message::{Notice, ToCustomer, ToResource};
@@ -7,7 +7,7 @@ use super::{Action, Call, LocalRun, Stray, World};
 use crate::target::RequestId;
 
 impl World {
-    /// What an action is about to do in this world.
+    /// What an action will do in this world.
     pub fn narrate(&self, action: &Action) -> String {
         let name = format!("{action:?}");
         let name = name.split(['(', ' ', '{']).next().unwrap_or_default();
@@ -79,7 +79,7 @@ impl World {
         format!("e{event} of {}, k{}: {deed}{}", self.customer_name(spec.customer), spec.key, claims.join(","))
     }
 
-    /// An order by the event that makes it.
+    /// An order, described by its event.
     fn order(&self, order: &OrderId) -> String {
         let event = (0..self.scenario.events.len()).find(|event| self.scenario.order_id(*event) == *order);
         event.map_or_else(|| order.to_string(), |event| format!("e{event}"))

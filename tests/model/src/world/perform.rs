@@ -1,4 +1,4 @@
-//! Letting one thing happen.
+//! Performs one action.
 
 use interlock_domain::ids::{CustomerRef, ResourceId};
 use interlock_domain::message::{Ticket, ToCustomer, ToResource};
@@ -7,18 +7,18 @@ use super::{Action, World};
 use crate::sighting::{Sighting, Sightings};
 use crate::violation::Violation;
 
-/// A message that was on its way for long.
+/// A delayed message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Stray {
     /// To a customer.
     ToCustomer(CustomerRef, ToCustomer),
     /// To a resource.
     ToResource(ResourceId, ToResource),
-    /// A claim by update, whose caller gave up waiting.
+    /// A claim by update whose caller no longer waits.
     Claim(ResourceId, Ticket),
 }
 
-/// What came of an action.
+/// The result of an action.
 pub(super) type Checked = Result<(), Violation>;
 
 impl World {
@@ -85,7 +85,7 @@ impl World {
         }
     }
 
-    /// What happens to calls and their requests.
+    /// The actions on calls and their requests.
     fn act_call(&mut self, action: &Action, seen: &mut Sightings) -> Checked {
         match action {
             Action::CallReadsBack(call) => {

@@ -1,4 +1,4 @@
-//! What a person does.
+//! The actions of persons.
 
 use interlock_domain::customer::{self, ActionKind, StepState};
 use interlock_domain::ids::OrderId;
@@ -12,11 +12,11 @@ use crate::scenario::tenant;
 use crate::sighting::{Sighting, Sightings};
 use crate::target::owner_of;
 
-/// After what time a person comes, in milliseconds: what was before is told from what is then, whatever the clocks.
+/// How much later a person acts, in milliseconds: enough to tell what was before from what is after, whatever the clocks.
 const LATER_MS: i64 = CLOCKS_APART_MS_MAX.cast_signed() + 1;
 
 impl World {
-    /// What persons may do now: with held orders anything, with others cancel them.
+    /// What persons may do now: anything with held orders, and cancel others.
     pub(super) fn persons(&self, actions: &mut Vec<Action>) {
         for customer in 0..self.customers.len() {
             let Some(machine) = self.machine(customer) else { continue };
@@ -57,8 +57,9 @@ impl World {
         let kind = match choice {
             PersonsChoice::Retry => ActionKind::Retry,
             PersonsChoice::Amend => {
-                // The same again, as if it were new: what it says is not the model's matter, that it is another request is.
-                // Of a release that waits for its identity they say the one that the target has, where that is the customer's.
+                // The same data again, as a new request: the model does not depend on the content, but on the fact that it is another
+                // request.
+                // For a release that waits for its identity, they give the identity that the target has, if it is the customer's.
                 let own = self.scenario.customers[customer].customer.as_str();
                 let registered = self.registered_to(customer, order).filter(|party| owner_of(party) == own);
                 let party = registered.unwrap_or_else(|| own.to_owned());
@@ -87,14 +88,14 @@ impl World {
         self.person_acts(customer, action, seen)
     }
 
-    /// Whom a target has what the first held step of an order names.
+    /// The party that a target has for the resource of an order's first held step.
     fn registered_to(&self, customer: usize, order: &OrderId) -> Option<String> {
         let steps = &self.machine(customer)?.orders.get(order)?.steps;
         let held = steps.iter().find(|step| matches!(step.state, StepState::Held { .. }))?;
         self.targets.parties(held.planned.resources.first()?).next().cloned()
     }
 
-    /// A person who leaves out a release, or the step that undoes an assign, says that it counts as done.
+    /// A person who skips a release, or the step that undoes an assign, confirms that it is done.
     fn leave_registered(&mut self, customer: usize, order: &OrderId) {
         let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).into_iter();
         let named: Vec<_> = held
@@ -109,13 +110,13 @@ impl World {
         }
     }
 
-    /// A person forces a resource free. That it comes free in the end excuses what its holder may still do.
+    /// A person forces a resource free. Since it becomes free in the end, later calls of its holder are excused.
     pub(super) fn force(&mut self, resource: usize, insists: bool, seen: &mut Sightings) -> Checked {
         let number = self.left.forced;
         self.left.forced -= 1;
         let later = self.now + LATER_MS;
         if !insists && (self.may_pass_to(later) || !self.wakes_until(later)) {
-            // What happened before a person came was some time ago; what happens from now on is not.
+            // What happened before the person acted was some time ago. What happens from now on was not.
             self.advance_to(later, seen)?;
         }
         seen.see(Sighting::PersonActed);

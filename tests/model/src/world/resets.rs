@@ -1,9 +1,9 @@
-//! Workflow resets: an entity goes back to an earlier moment of its history, and is told so (design §4.12).
+//! Workflow resets: an entity returns to an earlier moment of its history, and is told so (design §4.12).
 //!
-//! The world remembers one moment of an entity, chosen as any other action, and what the entity heard since. A reset puts its
-//! state back, tells the machine, and then has it hear the same again or not. What the run that was reset began goes on: calls as
-//! those of a dead entity, requests on their way, messages as strays. What was under way at the remembered moment is begun again
-//! by the server, waited for or interrupted, and then the run continues as new.
+//! The world remembers one moment of an entity, which is chosen like any other action, and what the entity has received since. A reset
+//! restores its state, tells the machine, and then delivers the same inputs again or not. Whatever the old run started continues: calls
+//! as those of a dead entity, requests in flight, messages as strays. The server starts the work again that was in flight at the
+//! remembered moment. It is awaited or interrupted, and then the run continues as new.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,7 +22,7 @@ use crate::broken::Broken;
 use crate::fingerprint::Tracked;
 use crate::sighting::{Sighting, Sightings};
 
-/// An earlier moment of an entity, and what it heard since.
+/// An earlier moment of an entity, and what it has received since.
 #[derive(Debug, Clone)]
 pub struct Past<M, U> {
     entity: Tracked<M>,
@@ -30,7 +30,7 @@ pub struct Past<M, U> {
     heard: Arc<Vec<Heard>>,
 }
 
-/// What an entity heard: what a reset may apply again.
+/// An input of an entity that a reset may apply again.
 #[derive(Debug, Clone)]
 pub(super) enum Heard {
     /// A signal to a customer.
@@ -41,7 +41,7 @@ pub(super) enum Heard {
     Claim(Box<Ticket>),
 }
 
-/// What of a customer was under way, and what the checks knew.
+/// The work of a customer that was in flight, and the knowledge of the checks.
 #[derive(Debug, Clone, Hash)]
 pub struct OfCustomer {
     local: Option<Tracked<LocalRun>>,
@@ -51,7 +51,7 @@ pub struct OfCustomer {
     submitted: BTreeSet<usize>,
 }
 
-/// What of a resource was under way.
+/// The work of a resource that was in flight.
 #[derive(Debug, Clone, Hash)]
 pub struct OfResource {
     notifying: Option<Notifying>,
@@ -74,7 +74,7 @@ impl<M, U> Past<M, U> {
 }
 
 impl World {
-    /// Moments to remember, and resets to those remembered.
+    /// Remembering moments, and resetting to them.
     pub(super) fn resets(&self, actions: &mut Vec<Action>) {
         let remembered = self.customers.iter().filter(|slot| slot.past.is_some()).count();
         for (customer, slot) in self.customers.iter().enumerate() {
@@ -114,7 +114,7 @@ impl World {
     }
 
     fn remember_customer(&mut self, customer: usize) {
-        // The first moment of all is that before its first event.
+        // The very first moment is before its first event.
         self.be_there(customer);
         let slot = &self.customers[customer];
         let Some(entity) = slot.entity.clone() else { return };
@@ -141,7 +141,7 @@ impl World {
         slot.past = Some(Box::new(Past { entity: slot.entity.clone(), under_way, heard: Arc::default() }));
     }
 
-    /// A customer heard something that a reset may apply again.
+    /// A customer received something that a reset may apply again.
     pub(super) fn customer_heard(&mut self, customer: usize, input: &customer::Input) {
         use customer::Input;
         if let Some(past) = &mut self.customers[customer].past
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// The same of a resource.
+    /// The same for a resource.
     pub(super) fn resource_heard(&mut self, resource: usize, heard: impl FnOnce() -> Option<Heard>) {
         if let Some(past) = &mut self.resources[resource].past
             && let Some(heard) = heard()
@@ -183,7 +183,7 @@ impl World {
         slot.local.iter_mut().for_each(|local| local.change(LocalRun::begin_again));
         slot.calls = calls;
         slot.shown = under_way.shown;
-        // The run goes on from a task that was recorded.
+        // The run continues from a task that was recorded.
         slot.task = None;
         slot.is_ending = notices;
         self.advance_to(self.now + REBIRTH_MS, seen)?;
@@ -202,7 +202,7 @@ impl World {
         self.end_customer_run(customer, seen)
     }
 
-    /// What a rule broken on purpose makes of a customer that was reset.
+    /// The effect of a deliberately broken rule on a customer that was reset.
     fn break_reset(&mut self, customer: usize, life_before: Incarnation) {
         let broken = self.scenario.broken;
         if let Some(entity) = &mut self.customers[customer].entity {
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// What the local activity of the run that was reset had not sent: it is sent late, or never.
+    /// The messages that the local activity of the old run had not sent: they are sent late, or never.
     fn leave_what_the_run_sends(&mut self, customer: usize, reset: Reset) {
         let Some(local) = self.customers[customer].local.take().filter(|_| reset.is_sent_late) else { return };
         match local.get() {
@@ -235,7 +235,7 @@ impl World {
         }
     }
 
-    /// What the checks know of the customer's new life: what it knows itself, and what it is about to hear again.
+    /// The knowledge of the checks about the customer's new life: what it knows itself, and what it is about to receive again.
     fn tell_checks_of_reset(
         &mut self,
         customer: usize,
@@ -260,7 +260,7 @@ impl World {
                 _ => None,
             }));
         }
-        // A person submits again what was accepted and is lost.
+        // A person submits again what was accepted and then lost.
         for event in submitted.map(|(event, _)| *event).filter(|event| !known.contains(event)).collect::<Vec<_>>() {
             self.to_submit[event] = true;
         }
@@ -270,7 +270,7 @@ impl World {
         self.truth.begun.extend(under_way.begun.iter().map(|(order, begun)| ((order.clone(), life), *begun)));
     }
 
-    /// A run that is to end does so once nothing is under way; the next one begins what is to be done.
+    /// A run that must end does so once nothing is in flight. The next run starts the remaining work.
     pub(super) fn end_customer_run(&mut self, customer: usize, seen: &mut Sightings) -> Checked {
         let slot = &mut self.customers[customer];
         if !slot.is_ending || slot.local.is_some() || !slot.calls.is_empty() {
@@ -316,7 +316,7 @@ impl World {
                 }
             }
         } else {
-            // Whoever resets an entity without its signals, or the sweep, has customers say again what they have.
+            // The person who resets an entity without its signals, or the sweep, asks customers to repeat what they have.
             let living = (0..self.customers.len()).filter(|customer| self.machine(*customer).is_some());
             let asked: Vec<_> = living.map(|customer| (resource, customer)).collect();
             self.to_look_around.extend(asked);

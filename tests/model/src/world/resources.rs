@@ -1,4 +1,4 @@
-//! Resource entities: claims, messages, look-ups, wakes.
+//! Resource entities: claims, messages, look-ups, timers.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ impl World {
     pub(super) fn seed(&mut self, resource: usize, holder: CustomerRef, party: String) {
         let input = Input::Seeded { holder, party: Some(party), policy: self.scenario.policy() };
         let mut seen = Sightings::default();
-        self.tell_resource(resource, input, &mut seen).expect("seeding tells nobody anything");
+        self.tell_resource(resource, input, &mut seen).expect("seeding must not send messages");
     }
 
     pub(super) fn import(&mut self, resource: usize, holder: CustomerRef) {
@@ -49,7 +49,7 @@ impl World {
             let (answer, effects) = machine.import(now, &import);
             (effects, answer)
         });
-        imported.expect("an import into an empty ledger tells nobody anything");
+        imported.expect("an import into an empty ledger must not send messages");
     }
 
     pub(super) fn tell_resource(&mut self, resource: usize, input: Input, seen: &mut Sightings) -> Checked {
@@ -72,7 +72,7 @@ impl World {
         Ok(())
     }
 
-    /// Changes a resource's machine, sees what it did, and does what it wants.
+    /// Changes a resource's machine, observes it, and performs its effects.
     fn change_resource<R>(
         &mut self,
         resource: usize,
@@ -103,11 +103,11 @@ impl World {
         }
         let is_unclear = self.resources[resource].entity.get().vacancy == Vacancy::Unclear;
         if is_unclear && self.left.resources_reset < self.scenario.faults.resources_reset {
-            // What was known of it is lost: only releases go ahead, and a person decides.
+            // Its knowledge is lost: only releases proceed, and a person decides.
             self.truth.unledgered.insert(resource);
         }
         if self.resources[resource].is_ending {
-            // What it wants done now is asked for again by the next run.
+            // The next run asks again for the effects that it wants now.
             return Ok(result);
         }
         for effect in effects {
@@ -159,7 +159,7 @@ impl World {
         Ok(answer)
     }
 
-    /// Signals a resource, which is started where it is not there.
+    /// Signals a resource, and starts it if it does not run.
     pub(super) fn deliver_to_resource(
         &mut self,
         resource: &ResourceId,
@@ -233,7 +233,7 @@ impl World {
         }
     }
 
-    /// An operator completes the look-up, and says that nobody has it.
+    /// An operator completes the look-up with the result that no party has it.
     fn end_look_up_by_hand(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
         self.left.by_hand -= 1;
         seen.see(Sighting::LookUpByHand);
@@ -277,26 +277,26 @@ impl World {
         self.resources[resource].entity.get().wake_at(Timestamp(self.now)).map(|at| at.0)
     }
 
-    /// The resource whose time comes next, where nothing that is on its way has to arrive before.
+    /// The resource whose timer is next, if nothing in flight must arrive before.
     pub(super) fn next_to_wake(&self) -> Option<usize> {
         let waiting = (0..self.resources.len()).filter_map(|resource| Some((self.wake_time(resource)?, resource)));
         let (at, resource) = waiting.min()?;
         self.may_pass_to(at).then_some(resource)
     }
 
-    /// Whether a resource wants to be woken until then.
+    /// Whether a resource wants to be woken before then.
     pub(super) fn wakes_until(&self, at: i64) -> bool {
         (0..self.resources.len()).any(|resource| self.wake_time(resource).is_some_and(|due| due <= at))
     }
 
-    /// Whether time may pass until then: what has to land or stop before has done so.
+    /// Whether time may pass until then: everything that must arrive or stop before has done so.
     pub(super) fn may_pass_to(&self, at: i64) -> bool {
         self.is_all_said()
             && self.targets.flying.values().all(|request| request.lands_by >= at)
             && self.ghosts.iter().all(|ghost| ghost.until >= at)
     }
 
-    /// Time passes, and wakes whoever waits for it, in order.
+    /// Makes time pass, and wakes the entities that wait for it, in order.
     pub(super) fn advance_to(&mut self, at: i64, seen: &mut Sightings) -> Checked {
         loop {
             let due = (0..self.resources.len()).filter_map(|resource| self.wake_time(resource)).min();
@@ -314,14 +314,14 @@ impl World {
 }
 
 /// How often a person took a lease from its holder: the answer said so, or the holder gave it back too late for the answer.
-/// Whatever was registered under it meanwhile, that is the person's doing, and the history says it.
+/// Registrations under it since then are due to the person, and the history says so.
 fn released_by_force(machine: &Resource) -> usize {
     let answered = machine.forces.iter().filter(|force| force.answer == ForceAnswer::Released).count();
     answered + machine.history.iter().filter(|entry| entry.what == LeaseEvent::Forced).count()
 }
 
-/// Whether a forced release is under way that takes nobody's number away: the target said that nobody has it, nobody insists, and
-/// a living holder is asked.
+/// Whether a forced release is in progress that takes no number away: the target reported no holder, no person insists, and a living
+/// holder is asked.
 fn is_vouched_for(machine: &Resource) -> bool {
     let asks_holder = machine.forcing.as_ref().is_some_and(|forcing| {
         forcing.stage == ForceStage::Holder && !forcing.release.even_if_registered && forcing.other_party.is_none()

@@ -1,4 +1,4 @@
-//! Checks at every moment, and checks of a world at rest: nothing leaked, nothing lost, nothing waits without a cause.
+//! Checks at every moment, and checks of a world at rest: nothing is leaked or lost, and nothing waits without a cause.
 
 use std::collections::BTreeSet;
 
@@ -12,9 +12,9 @@ use super::perform::Checked;
 use crate::target::owner_of;
 use crate::violation::{Check, Violation};
 
-/// What an order waits for.
+/// The cause of an order's wait.
 enum Blocker {
-    /// Something that is nobody's fault and will not end by itself.
+    /// A cause that will not end by itself.
     Cause,
     /// Another order, of this customer.
     Order(usize, OrderId),
@@ -25,11 +25,11 @@ impl World {
         self.customers.iter().enumerate().filter_map(|(index, slot)| Some((index, slot.entity.as_ref()?.get())))
     }
 
-    /// At any moment at most one customer believes to have a lease.
+    /// At any moment at most one customer believes that it has a lease.
     pub(super) fn check_holders(&self) -> Checked {
         let remembered = |(index, _): &(usize, &ResourceId)| !self.truth.is_forgotten(*index);
         for (_, resource) in self.scenario.resources.iter().enumerate().filter(remembered) {
-            // Under a lease that is in doubt nothing begins.
+            // Nothing begins under a lease that is in doubt.
             let believes = |machine: &Customer| machine.leases.get(resource).is_some_and(|lease| !lease.doubted);
             let mut holders = self.machines().filter(|(_, machine)| believes(machine)).map(|(index, _)| index);
             if let (Some(first), Some(second)) = (holders.next(), holders.next()) {
@@ -75,7 +75,7 @@ impl World {
         Ok(())
     }
 
-    /// Every accepted event is open or over, in the present life of its customer.
+    /// Every accepted event is open or ended, in the present life of its customer.
     fn check_events(&self) -> Checked {
         for (event, life) in &self.truth.submitted {
             let customer = self.scenario.events[*event].customer;
@@ -91,7 +91,7 @@ impl World {
         Ok(())
     }
 
-    /// Lists of entities show what is so.
+    /// Lists of entities show the true state.
     fn check_shown(&self, customer: usize, machine: &Customer) -> Checked {
         let shown = self.customers[customer].shown;
         if shown.is_some_and(|shown| shown != machine.state_to_show()) {
@@ -101,7 +101,7 @@ impl World {
         Ok(())
     }
 
-    /// The resource's holder is one who knows it; its queue holds only tickets that are wanted.
+    /// The resource's holder knows that it is the holder; its queue holds only tickets that are wanted.
     fn check_ledger(&self, resource: usize) -> Checked {
         let machine = self.resources[resource].entity.get();
         let id = &machine.id;
@@ -122,8 +122,8 @@ impl World {
             let Some(claimant) = claimant.filter(|claimant| claimant.incarnation == ticket.incarnation) else {
                 continue;
             };
-            // A ticket goes with its order: while that is open, it may outlive its own claim.
-            // One whose withdrawal was lost is declined when it is granted.
+            // A ticket belongs to its order. While the order is open, the ticket may outlive its own claim.
+            // A ticket whose withdrawal was lost is declined when it is granted.
             if !claimant.orders.contains_key(&ticket.order) && !self.truth.signals_lost.contains(&resource) {
                 return Err(Violation::new(Check::TicketLeaked, format!("{} waits for nobody", ticket.id)));
             }
@@ -131,7 +131,7 @@ impl World {
         Ok(())
     }
 
-    /// What a customer holds, the resource knows of, and the target says the same.
+    /// The resource knows of everything that a customer holds, and the target agrees.
     fn check_leases(&self, customer: usize, machine: &Customer) -> Checked {
         for (resource, lease) in &machine.leases {
             let Some(index) = self.scenario.resource_index(resource) else { continue };
@@ -163,8 +163,8 @@ impl World {
         Ok(())
     }
 
-    /// Whether the ledger knows that a customer has a resource, or will ask the target before its next grant, though the
-    /// customer itself has not asked yet, or is a later life than the one that got it.
+    /// Whether the ledger knows that a customer has a resource, or will ask the target before its next grant, although the customer
+    /// itself has not asked yet, or is a later life than the one that got it.
     fn is_known_otherwise(&self, resource: usize, machine: &Customer) -> bool {
         let ledger = self.resources[resource].entity.get();
         let will_look = ledger.vacancy == Vacancy::ToLookUp || (ledger.fresh && self.scenario.authority);
@@ -179,7 +179,7 @@ impl World {
         })
     }
 
-    /// A ticket that a customer believes to have out is out.
+    /// A ticket that a customer believes to be queued is queued.
     fn check_tickets(&self, machine: &Customer) -> Checked {
         for (id, order) in &machine.orders {
             for claim in order.claims.iter().filter(|claim| claim.state == ClaimState::Open) {
@@ -199,7 +199,7 @@ impl World {
         Ok(())
     }
 
-    /// Every open order waits for a person, or for a lease that somebody has for good, or for an order that does.
+    /// Every open order waits for a person, for a lease that somebody keeps for ever, or for an order that does.
     fn check_waits(&self) -> Checked {
         for (customer, machine) in self.machines() {
             for id in machine.orders.keys() {
@@ -262,13 +262,13 @@ impl World {
         blockers
     }
 
-    /// Why a lease that somebody waits for is not free.
+    /// Why a lease that an order waits for is not free.
     fn lease_blockers(&self, waiting: usize, resource: &ResourceId, ticket: &TicketId, blockers: &mut Vec<Blocker>) {
         let Some(index) = self.scenario.resource_index(resource) else { return };
         let ledger = self.resources[index].entity.get();
         let queued = ledger.queue.values().any(|queued| queued.ticket.id == *ticket);
         if self.truth.resources_died.contains(&index) && !queued {
-            // Nobody tells those who waited there to ask again; that is a person's to do.
+            // The orders that waited there are not told to ask again. A person must do that.
             blockers.push(Blocker::Cause);
             return;
         }
@@ -283,10 +283,10 @@ impl World {
         let knows = |machine: &Customer| Some(machine.incarnation) == holder.incarnation && !holder.disowned;
         let living = living.filter(|(_, machine)| knows(machine));
         let Some((living, machine)) = living else {
-            // Who is dead, or was never heard of, may have it for good; its next life may not wait for itself.
+            // A customer that is dead or was never known may keep it for ever. Its next life must not wait for itself.
             let own = holder.customer().is_some_and(|customer| *customer == self.scenario.customers[waiting]);
             let registered = self.targets.parties(resource).any(|party| holder.party.as_ref() == Some(party));
-            // Nor can anybody but a person say what a customer did that was reset since, where no authority can be asked.
+            // If no authority can be asked, only a person can say what a customer did that was reset since.
             let is_own = |queued: &QueuedTicket| holder.is(&queued.ticket.claimant);
             let is_doubtful = !self.scenario.authority
                 && !holder.locks_only
@@ -305,7 +305,7 @@ impl World {
         blockers.extend(naming.into_iter().map(|(id, _)| Blocker::Order(living, id.clone())));
     }
 
-    /// What the world was to come to.
+    /// The expected end of the world.
     fn check_expectations(&self) -> Checked {
         if self.scenario.may_deviate() {
             return Ok(());
@@ -328,7 +328,7 @@ impl World {
     }
 }
 
-/// Whether two orders claim a resource in common.
+/// Whether two orders claim the same resource.
 fn shares(one: &Order, other: &Order) -> bool {
     one.claims.iter().any(|claim| other.claim_on(&claim.claim.resource).is_some())
 }

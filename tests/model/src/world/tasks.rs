@@ -1,9 +1,9 @@
-//! Workflow tasks whose effects leave before they are recorded, and that have to be attempted again (design §4.15).
+//! Workflow tasks whose effects are sent before they are recorded, and that must be retried (design §4.15).
 //!
-//! A local activity runs before its workflow task is recorded. While one is under way, the world remembers the state from
-//! which the task began and all that its entity took since. If the task is lost, the state goes back, the messages come again
-//! first, in their order, then everything else, and the clock is later. Calls and look-ups that the attempt began are commands:
-//! the server has not taken them, and they do not happen. What its local activity sent stays sent.
+//! A local activity runs before its workflow task is recorded. While one runs, the world remembers the state at the start of the task
+//! and everything that its entity has received since. If the task is lost, the state is restored, the messages arrive again first, in
+//! their order, then everything else, and the clock is later. Calls and look-ups that the attempt started are commands: the server has
+//! not received them, and they do not happen. Messages that its local activity sent remain sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,10 +21,10 @@ use crate::broken::Broken;
 use crate::fingerprint::Tracked;
 use crate::sighting::{Sighting, Sightings};
 
-/// How much later a task is attempted again, in milliseconds.
+/// How much later a task is retried, in milliseconds.
 const LATER_MS: i64 = 10;
 
-/// What an entity took.
+/// An input of an entity.
 #[derive(Debug, Clone)]
 pub enum Taken {
     /// An input of a customer.
@@ -40,13 +40,13 @@ impl Taken {
         match self {
             Self::Customer(input) => input.cause(),
             Self::Action(_) => Cause::Other,
-            // A signal is a signal, whatever is known of when it was sent.
+            // A signal stays a signal, even if the time when it was sent is known.
             Self::Resource(input) if matches!(**input, resource::Input::Told(_)) => Cause::Message,
             Self::Resource(input) => input.cause(),
         }
     }
 
-    /// Whether it is what the local activity of the attempt came to: the next attempt runs it again.
+    /// Whether it is the result of the attempt's local activity, which the next attempt runs again.
     fn is_local_result(&self) -> bool {
         match self {
             Self::Customer(input) => matches!(**input, customer::Input::Sent | customer::Input::Admitted(_)),
@@ -56,23 +56,23 @@ impl Taken {
     }
 }
 
-/// A task that is not recorded, though effects of it leave.
+/// A task that is not recorded yet, although effects of it are sent.
 #[derive(Debug, Clone)]
 pub struct OpenTask<M> {
-    /// The state from which it began.
+    /// The state at its start.
     before: Tracked<M>,
-    /// What was taken since, local results aside.
+    /// The inputs since then, without local results.
     taken: Arc<Vec<Taken>>,
-    /// The calls that it began.
+    /// The calls that it started.
     pub(super) calls: BTreeSet<(OrderId, usize)>,
-    /// Whether it began a look-up.
+    /// Whether it started a look-up.
     pub(super) looks_up: bool,
-    /// What the checks knew of the entity's orders before.
+    /// The knowledge of the checks about the entity's orders before.
     ended: BTreeMap<(OrderId, u8), OrderState>,
     begun: BTreeMap<(OrderId, u8), bool>,
-    /// What was shown of the entity before.
+    /// The entity's state in lists before.
     shown: Option<ShownState>,
-    /// How many messages the local activities of the attempt have sent that are over.
+    /// How many messages the attempt's completed local activities have sent.
     sent: usize,
 }
 
@@ -85,7 +85,7 @@ impl<M> Hash for OpenTask<M> {
     }
 }
 
-/// What is remembered of an entity right before it takes something.
+/// What is remembered of an entity right before an input.
 pub(super) struct Before<M> {
     entity: Option<Tracked<M>>,
     calls: BTreeSet<(OrderId, usize)>,
@@ -97,11 +97,11 @@ pub(super) struct Before<M> {
 }
 
 impl World {
-    /// Whether effects leave with this cause before they are recorded.
+    /// Whether effects with this cause are sent before they are recorded.
     fn leaves_at_once(&self, taken: &Taken) -> bool {
         match self.scenario.broken {
             Some(Broken::LeavesBeforeItsCause) => true,
-            // What was sent was named by its position, and went by workflow time.
+            // Messages were identified by their position, and used workflow time.
             Some(Broken::NamesPositions) => taken.cause() == Cause::Message,
             _ => match taken {
                 Taken::Resource(input) => input.cause() == Cause::Message,
@@ -136,7 +136,7 @@ impl World {
         })
     }
 
-    /// A customer took something: it belongs to the task under way, or begins one whose effects leave.
+    /// A customer received an input. It belongs to the task in progress, or begins one whose effects are sent early.
     pub(super) fn customer_took(&mut self, customer: usize, before: Option<Before<Customer>>, taken: Taken) {
         let Some(before) = before else { return };
         let leaves = self.leaves_at_once(&taken);
@@ -151,7 +151,7 @@ impl World {
         }
     }
 
-    /// The same of a resource.
+    /// The same for a resource.
     pub(super) fn resource_took(&mut self, resource: usize, before: Option<Before<Resource>>, taken: Taken) {
         let Some(before) = before else { return };
         let leaves = self.leaves_at_once(&taken);
@@ -166,7 +166,7 @@ impl World {
         }
     }
 
-    /// A local activity of a customer is over. Its task is recorded, unless another one goes on in it.
+    /// A customer's local activity has ended. Its task is recorded, unless another local activity continues in it.
     pub(super) fn customer_local_ends(&mut self, customer: usize, sent: usize) {
         let chains = self.scenario.broken == Some(Broken::LeavesBeforeItsCause);
         let task = &mut self.customers[customer].task;
@@ -176,7 +176,7 @@ impl World {
         }
     }
 
-    /// The same of a resource.
+    /// The same for a resource.
     pub(super) fn resource_local_ends(&mut self, resource: usize, sent: usize) {
         let chains = self.scenario.broken == Some(Broken::LeavesBeforeItsCause);
         let task = &mut self.resources[resource].task;
@@ -186,13 +186,13 @@ impl World {
         }
     }
 
-    /// Nothing leaves any more: the task is recorded.
+    /// No more effects are sent: the task is recorded.
     pub(super) fn record_what_is_over(&mut self) {
         self.customers.iter_mut().filter(|slot| slot.local.is_none()).for_each(|slot| slot.task = None);
         self.resources.iter_mut().filter(|slot| slot.notifying.is_none()).for_each(|slot| slot.task = None);
     }
 
-    /// Whether something left in the task of a customer that is not recorded.
+    /// Whether something was sent in a task of a customer that is not recorded.
     pub(super) fn may_lose_customer_task(&self, customer: usize) -> bool {
         let slot = &self.customers[customer];
         let begun = slot.local.as_ref().is_some_and(|local| match local.get() {
@@ -206,7 +206,7 @@ impl World {
             && slot.task.as_ref().is_some_and(|task| begun || task.sent > 0)
     }
 
-    /// The same of a resource.
+    /// The same for a resource.
     pub(super) fn may_lose_resource_task(&self, resource: usize) -> bool {
         let slot = &self.resources[resource];
         let begun = slot.notifying.as_ref().is_some_and(|notifying| !notifying.deliveries.is_empty());
@@ -215,9 +215,9 @@ impl World {
             && slot.task.as_ref().is_some_and(|task| begun || task.sent > 0)
     }
 
-    /// The task of a customer is attempted again.
+    /// The task of a customer is retried.
     pub(super) fn lose_customer_task(&mut self, customer: usize, seen: &mut Sightings) -> Checked {
-        // Whoever wakes meanwhile may wake in the attempt that is lost.
+        // An entity that wakes meanwhile may wake in the lost attempt.
         self.advance_to(self.now + LATER_MS, seen)?;
         self.left.tasks_lost -= 1;
         seen.see(Sighting::TaskLost);
@@ -254,7 +254,7 @@ impl World {
         self.end_customer_run(customer, seen)
     }
 
-    /// A call that was ended by hand or by the end of a run is begun again in this attempt, too.
+    /// A call that was ended by hand or by the end of a run is started again in this attempt, too.
     fn end_call_again(&mut self, customer: usize, input: &customer::Input) {
         if let customer::Input::StepEndedByHand { order, step, .. } | customer::Input::StepInterrupted { order, step } =
             input
@@ -273,9 +273,9 @@ impl World {
         self.truth.begun.retain(|key, _| stays(&key.0, task.begun.contains_key(key)));
     }
 
-    /// The task of a resource is attempted again.
+    /// The task of a resource is retried.
     pub(super) fn lose_resource_task(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
-        // Whoever wakes meanwhile may wake in the attempt that is lost.
+        // An entity that wakes meanwhile may wake in the lost attempt.
         self.advance_to(self.now + LATER_MS, seen)?;
         self.left.tasks_lost -= 1;
         seen.see(Sighting::TaskLost);
@@ -294,7 +294,7 @@ impl World {
         if self.scenario.broken == Some(Broken::NamesPositions)
             && let Some(notifying) = &mut self.resources[resource].notifying
         {
-            // The server has seen these request ids, and drops the messages.
+            // The server has already seen these request ids, and drops the messages.
             notifying.deliveries = deliveries;
             notifying.deliveries.truncate(notifying.messages.len());
         }
@@ -326,7 +326,7 @@ impl<M> OpenTask<M> {
         }
     }
 
-    /// What the next attempt takes, in the order of the SDK: messages first, in their order, then the rest.
+    /// The inputs of the next attempt, in the SDK's order: messages first, in their order, then the rest.
     fn again(&self) -> Vec<Taken> {
         let (messages, rest): (Vec<_>, Vec<_>) =
             self.taken.iter().cloned().partition(|taken| taken.cause() == Cause::Message);

@@ -1,4 +1,4 @@
-//! The worlds: small ones with one answer, the ones in which earlier versions of the protocol broke, and random ones.
+//! The worlds: small ones with a single answer, those in which earlier versions of the protocol failed, and random ones.
 
 mod moves;
 mod random;
@@ -13,7 +13,7 @@ pub use traces::*;
 use crate::faults::Faults;
 use crate::scenario::Scenario;
 
-/// Mixes of faults, each with the name by which reports call it.
+/// Mixes of faults, with their names in reports.
 pub fn mixes() -> Vec<(&'static str, Faults)> {
     let none = Faults::default();
     vec![
@@ -69,7 +69,7 @@ pub fn storm() -> Faults {
     }
 }
 
-/// All worlds that have no faults of their own.
+/// All worlds without faults of their own.
 pub fn all() -> Vec<Scenario> {
     vec![
         hand(),

@@ -1,4 +1,4 @@
-//! Worlds in which things move from customer to customer.
+//! Worlds in which resources move from customer to customer.
 
 use crate::deed::{
     assign, assign_all, assign_on, changed, lock, note, release, release_all, release_on, swap_sim, unplannable,
@@ -35,7 +35,7 @@ pub fn hand_over_two_targets() -> Scenario {
         .ends_with("N1", "B")
 }
 
-/// The same, as one event whose admission passes the other half on.
+/// The same, as one event whose admission forwards the other half.
 pub fn moved() -> Scenario {
     let start = Scenario::new("moved").has("A", "N1");
     start.event("A", 1, release("N1")).passing_on("B", 1, assign("N1")).ends_with("N1", "B")
@@ -47,19 +47,19 @@ pub fn seeded() -> Scenario {
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B")
 }
 
-/// The same, with a ledger that was told by a list: A hears of its lease sooner or later, or by its claim.
+/// The same, with a ledger that was filled from a list: A learns of its lease at some time, or through its claim.
 pub fn imported() -> Scenario {
     let start = Scenario::new("imported").has_by("A", "N1", Start::Imported);
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B")
 }
 
-/// The same, with B's event older, and an authority that could be asked.
+/// The same, with B's event older, and an authority that can be asked.
 pub fn imported_with_older_taker() -> Scenario {
     let start = Scenario::new("imported, taker older").has_by("A", "N1", Start::Imported).with_authority();
     start.event("A", 2, release("N1")).event("B", 1, assign("N1")).ends_with("N1", "B")
 }
 
-/// The same, with an empty ledger: only the target knows A.
+/// The same, with an empty ledger: only the target knows that A has it.
 pub fn boot() -> Scenario {
     let start = Scenario::new("boot").has_by("A", "N1", Start::TargetOnly).with_authority();
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B")
@@ -71,7 +71,7 @@ pub fn boot_with_older_taker() -> Scenario {
     start.event("A", 2, release("N1")).event("B", 1, assign("N1")).ends_with("N1", "B")
 }
 
-/// The same, where nobody can be asked who has the number.
+/// The same, without anyone who can be asked who has the number.
 pub fn boot_without_authority() -> Scenario {
     let start = Scenario::new("boot without authority").has_by("A", "N1", Start::TargetOnly);
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B")
@@ -83,7 +83,7 @@ pub fn boot_without_authority_with_older_taker() -> Scenario {
     start.event("A", 2, release("N1")).event("B", 1, assign("N1")).ends_with("N1", "B")
 }
 
-/// An empty ledger, and a lock by A between.
+/// An empty ledger, and a lock by A in between.
 pub fn boot_with_lock() -> Scenario {
     let mut start = Scenario::new("boot with a lock").has_by("A", "N1", Start::TargetOnly).with_authority();
     start.arrivals = vec![0, 1];
@@ -96,7 +96,7 @@ pub fn boot_with_stray_release() -> Scenario {
     start.event("A", 2, release("N1")).event("B", 3, assign("N1")).event("C", 1, release("N1")).ends_with("N1", "B")
 }
 
-/// An empty ledger, and a target that takes a second holder silently.
+/// An empty ledger, and a target that silently accepts a second holder.
 pub fn boot_overwriting() -> Scenario {
     let start = Scenario::new("boot, overwriting").has_by("A", "N1", Start::TargetOnly).overwriting();
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B")
@@ -124,7 +124,7 @@ pub fn back() -> Scenario {
         .ends_with("N1", "A")
 }
 
-/// One customer takes, gives up and takes again, in every order of arrival.
+/// One customer takes, releases and takes again, in every order of arrival.
 pub fn self_again() -> Scenario {
     Scenario::new("self")
         .event("A", 1, assign("N1"))
@@ -196,7 +196,7 @@ pub fn swap_by_three() -> Scenario {
         .ends_with("N2", "A")
 }
 
-/// Two customers take two numbers crosswise: the older of each number has it, the others wait for good.
+/// Two customers take two numbers crosswise. The older claim of each number gets it, and the other waits for ever.
 pub fn cross() -> Scenario {
     Scenario::new("cross")
         .event("A", 1, assign("N1"))
@@ -206,7 +206,7 @@ pub fn cross() -> Scenario {
         .may_wait()
 }
 
-/// The same, and both give everything up later.
+/// The same, and both release everything later.
 pub fn cross_with_releases() -> Scenario {
     Scenario::new("cross with releases")
         .event("A", 1, assign_all(&["N1", "N2"]))
@@ -228,7 +228,7 @@ pub fn sim_swap() -> Scenario {
         .ends_free("S1")
 }
 
-/// Two SIM swaps crosswise: left to a person.
+/// Two SIM swaps crosswise, which a person must resolve.
 pub fn sim_swaps_crosswise() -> Scenario {
     Scenario::new("sim swaps crosswise")
         .has("A", "S1")
@@ -238,7 +238,7 @@ pub fn sim_swaps_crosswise() -> Scenario {
         .may_ring()
 }
 
-/// A terminated customer's order releases all it holds, beside an assign by B.
+/// A terminated customer's order releases all it holds, while B assigns.
 pub fn terminated_order() -> Scenario {
     Scenario::new("a terminated order")
         .has("A", "N1")
@@ -249,13 +249,13 @@ pub fn terminated_order() -> Scenario {
         .ends_free("N2")
 }
 
-/// An assign whose note in the CRM is refused is undone, and the number goes to the next.
+/// An assign whose note in the CRM is refused is undone, and the next customer gets the number.
 pub fn aborted() -> Scenario {
     let assign = assign("N1").then_note("crm").compensated().on_failure(OnFailure::Abort);
     Scenario::new("aborted").event("A", 1, assign).event("B", 2, lock(&["N1"])).may_wait()
 }
 
-/// A refused step is left out.
+/// A refused step is skipped.
 pub fn left_out() -> Scenario {
     let assign = assign("N1").then_note("crm").on_failure(OnFailure::Skip);
     Scenario::new("left out").event("A", 1, assign).event("B", 2, lock(&["N1"])).may_wait()
@@ -270,7 +270,7 @@ pub fn late_notes() -> Scenario {
         .may_wait()
 }
 
-/// A resource whose queue takes one ticket only.
+/// A resource whose queue accepts only one ticket.
 pub fn full_queue() -> Scenario {
     let mut scenario = Scenario::new("full queue")
         .event("A", 1, assign("N1"))
@@ -281,7 +281,7 @@ pub fn full_queue() -> Scenario {
     scenario
 }
 
-/// Orders without claims keep their order in a lane; an urgent one passes; one needs no turn; poison harms nobody.
+/// Orders without claims keep their order in a lane; an urgent one passes; one needs no turn; an invalid one harms no other.
 pub fn lanes() -> Scenario {
     Scenario::new("lanes")
         .event("A", 1, note("crm"))

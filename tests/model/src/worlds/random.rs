@@ -1,4 +1,4 @@
-//! Random worlds of the size of the others.
+//! Random worlds of the same size as the others.
 
 use fastrand::Rng;
 
@@ -11,13 +11,13 @@ use crate::deed::{
 use crate::faults::Faults;
 use crate::scenario::{Scenario, Start};
 
-/// A random world: 2–3 customers, 2 resources, 3–5 events, random keys, a known or an empty ledger, one or two
-/// targets. The same for the same seed.
+/// A random world: 2–3 customers, 2 resources, 3–5 events, random keys, a known or an empty ledger, one or two targets. The same seed
+/// gives the same world.
 pub fn random(seed: u64) -> Scenario {
     let mut random = Rng::with_seed(seed);
     let customers = &["A", "B", "C"][..random.usize(2..=3)];
     let numbers = ["N1", "N2"];
-    // Where numbers are registered on two targets, every deed has to know of both.
+    // If numbers are registered on two targets, every deed must have steps on both.
     let voice = random.u8(0..4) == 0;
     let ledger_is_known = random.u8(0..3) > 0;
     let mut scenario = Scenario::new(&format!("random {seed}")).may_ring();
@@ -41,13 +41,13 @@ pub fn random(seed: u64) -> Scenario {
         let deed = dressed(&mut random, deed);
         scenario = scenario.event(customer, key, deed);
     }
-    // Where a look-up finds only what is on one target, the others must be in step with it.
+    // If a look-up finds only what is on one target, the others must agree with it.
     scenario.verifies = scenario.overwrites || random.u8(0..4) > 0;
     scenario
 }
 
-/// A random case for the simulator: one of the named worlds, or a random one, with none, many, or the worst faults. The
-/// same for the same seed.
+/// A random case for the simulator: one of the named worlds, or a random one, with no, many, or the worst faults. The same seed gives
+/// the same case.
 pub fn random_case(seed: u64) -> Scenario {
     let named = all();
     let index = usize::try_from(seed % (2 * named.len() as u64)).unwrap_or_default();
@@ -65,7 +65,7 @@ pub fn random_case(seed: u64) -> Scenario {
     }
 }
 
-/// A deed with more to it: a note after it, another policy for failures, compensations, a hurry.
+/// A deed with additions: a note after it, another failure policy, compensations, urgency.
 fn dressed(random: &mut Rng, mut deed: Deed) -> Deed {
     if random.u8(0..4) == 0 {
         deed = deed.then_note("crm");

@@ -1,9 +1,9 @@
-//! Worlds that lock up where claims on several resources are not taken in one order.
+//! Worlds that deadlock if claims on several resources are not made in a fixed order.
 
 use crate::deed::{assign, lock, lock_each, release};
 use crate::scenario::Scenario;
 
-/// Two customers lock a pair in opposite order, one step needing both.
+/// Two customers lock a pair in opposite order, with one step that needs both.
 pub fn lock_pair_in_one_step() -> Scenario {
     Scenario::new("lock pairs, one step")
         .event("A", 1, lock(&["N1", "N2"]))
@@ -30,7 +30,7 @@ pub fn lock_ring_of_three() -> Scenario {
     )
 }
 
-/// Two customers lock over two lanes, in opposite order of targets.
+/// Two customers lock across two lanes, in opposite order of targets.
 pub fn locks_over_two_lanes() -> Scenario {
     Scenario::new("locks over two lanes")
         .event("A", 1, lock_each(&[("hss", "N1"), ("crm", "N2")]))
@@ -38,7 +38,7 @@ pub fn locks_over_two_lanes() -> Scenario {
         .event("B", 2, lock_each(&[("crm", "N2"), ("hss", "N1")]))
 }
 
-/// B locks both numbers beside a hand-over of one.
+/// B locks both numbers during a hand-over of one.
 pub fn lock_beside_hand_over() -> Scenario {
     Scenario::new("a lock beside a hand-over")
         .has("A", "N1")

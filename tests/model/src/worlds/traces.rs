@@ -1,4 +1,4 @@
-//! The worlds in which a first version of the protocol broke, one for each trace.
+//! The worlds in which a first version of the protocol failed, one for each trace.
 
 use crate::deed::{assign, assign_on, changed, lock, lock_each, note, release, release_all, release_on, rename};
 use crate::faults::Faults;
@@ -29,13 +29,13 @@ pub fn trace_3() -> Scenario {
         .ends_with("N1", "A")
 }
 
-/// 4: the ledger is empty, the target knows A; B's assign is granted and in flight while A releases.
+/// 4: the ledger is empty, and the target knows that A has it; B's assign is granted and in flight while A releases.
 pub fn trace_4() -> Scenario {
     let start = Scenario::new("trace 4").has_by("A", "N1", Start::TargetOnly);
     start.event("A", 2, release("N1")).event("B", 1, assign("N1")).ends_with("N1", "B")
 }
 
-/// 5: B's assign is contested; A's release is let through; B tries again.
+/// 5: B's assign is contested; A's release is let through; B's assign is retried.
 pub fn trace_5() -> Scenario {
     let start = Scenario::new("trace 5").has_by("A", "N1", Start::TargetOnly).with_authority();
     let faults = Faults { delayed: 1, ..Faults::default() };
@@ -48,7 +48,7 @@ pub fn trace_6a() -> Scenario {
     start.event("A", 1, lock(&["N1", "N2"])).event("B", 2, lock(&["N1", "N2"])).ends_free("N1").ends_free("N2")
 }
 
-/// 6b: each has one number and begins with it, and needs the other's.
+/// 6b: each has one number, begins with it, and needs the other's.
 pub fn trace_6b() -> Scenario {
     Scenario::new("trace 6b").event("A", 1, lock_each(&[("hss", "N1"), ("hss", "N2")])).event(
         "B",
@@ -79,7 +79,7 @@ pub fn trace_7() -> Scenario {
         .with("", faults)
 }
 
-/// 8: a request of an assign goes unanswered and lands late, when the number is somebody else's.
+/// 8: a request of an assign is unanswered and takes effect late, when somebody else has the number.
 pub fn trace_8() -> Scenario {
     let faults = Faults { ambiguous: 2, ..Faults::default() };
     Scenario::new("trace 8")
@@ -90,7 +90,7 @@ pub fn trace_8() -> Scenario {
         .with("", faults)
 }
 
-/// 9: B's assign is refused for good, and a person skips it.
+/// 9: B's assign is refused permanently, and a person skips it.
 pub fn trace_9() -> Scenario {
     let faults = Faults { refused: 1, person: 1, ..Faults::default() };
     Scenario::new("trace 9").event("B", 1, assign("N1")).event("C", 2, assign("N1")).may_wait().with("", faults)
@@ -114,7 +114,7 @@ pub fn trace_10b() -> Scenario {
     scenario
 }
 
-/// 11: each waits in its lane for what the other will release.
+/// 11: each waits in its lane for the resource that the other will release.
 pub fn trace_11() -> Scenario {
     Scenario::new("trace 11")
         .has("A", "N1")
@@ -143,7 +143,7 @@ pub fn trace_13() -> Scenario {
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B").with("", faults)
 }
 
-/// 13, where A had not taken the number yet.
+/// 13, before A took the number.
 pub fn trace_13_unused() -> Scenario {
     let faults = Faults { customers_terminated: 1, ..Faults::default() };
     let start = Scenario::new("trace 13, unused");
@@ -157,36 +157,36 @@ pub fn trace_14() -> Scenario {
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).with("", faults)
 }
 
-/// 14, where the holder has nothing open, and the target takes a second holder silently.
+/// 14, with a holder that has nothing open, and a target that silently accepts a second holder.
 pub fn trace_14_swap() -> Scenario {
     let faults = Faults { forced: 1, ..Faults::default() };
     let start = Scenario::new("trace 14, overwriting").has("A", "N1").overwriting();
     start.event("A", 2, changed("N1", "N2")).event("B", 1, assign("N1")).may_wait().with("", faults)
 }
 
-/// 15: an operator resets the activity of A's release while its request is on its way.
+/// 15: an operator resets the activity of A's release while its request is in flight.
 pub fn trace_15() -> Scenario {
     handed_over("trace 15", Faults { activities_reset: 1, ..Faults::default() }).ends_with("N1", "B")
 }
 
-/// 16: A's workflow is reset to an earlier moment while a call of it is on its way, or after it gave the number away.
+/// 16: A's workflow is reset to an earlier moment while a call of it is in flight, or after it gave the number away.
 pub fn trace_16() -> Scenario {
     handed_over("trace 16", Faults { customers_reset: 1, ..Faults::default() })
 }
 
-/// 16, where the number's own workflow is reset.
+/// 16, with a reset of the number's own workflow.
 pub fn trace_16_resource() -> Scenario {
     handed_over("trace 16, of the resource", Faults { resources_reset: 1, ..Faults::default() })
 }
 
-/// 16, where nobody had the number, and two want it.
+/// 16, for a number that no customer has and two want.
 pub fn trace_16_unused() -> Scenario {
     let faults = Faults { customers_reset: 1, ..Faults::default() };
     let start = Scenario::new("trace 16, unused");
     start.event("A", 1, assign("N1")).event("B", 2, assign("N1")).may_wait().with("", faults)
 }
 
-/// 16, where the number is registered on two targets, one of which can be asked who has it.
+/// 16, for a number that is registered on two targets, of which one can be asked who has it.
 pub fn trace_16_two_targets() -> Scenario {
     let faults = Faults { customers_reset: 1, ..Faults::default() };
     let start = Scenario::new("trace 16, two targets").has("A", "N1").with_authority();
@@ -194,7 +194,7 @@ pub fn trace_16_two_targets() -> Scenario {
     start.event("A", 1, release_on(both, "N1")).event("B", 2, assign_on(both, "N1")).may_wait().with("", faults)
 }
 
-/// 16, of a customer that locks a number for which another waits: nobody can be asked.
+/// 16, for a customer that locks a number which another waits for: there is nobody to ask.
 pub fn trace_16_locks() -> Scenario {
     let faults = Faults { customers_reset: 1, ..Faults::default() };
     let start = Scenario::new("trace 16, locks");
@@ -202,7 +202,7 @@ pub fn trace_16_locks() -> Scenario {
     locks.with("", faults)
 }
 
-/// 16, where the number's own workflow is reset to a moment before it granted it, and an older claim came since.
+/// 16, with a reset of the number's own workflow to a moment before its grant, and an older claim since then.
 pub fn trace_16_resource_unused() -> Scenario {
     let faults = Faults { resources_reset: 1, ..Faults::default() };
     let start = Scenario::new("trace 16, of the resource, unused");
@@ -214,8 +214,7 @@ pub fn trace_17() -> Scenario {
     handed_over("trace 17", Faults { by_hand: 1, ..Faults::default() }).ends_with("N1", "B")
 }
 
-/// 17, where it is the look-up of a number that the ledger does not know, and that is A's: the target takes a second holder
-/// silently.
+/// 17, for the look-up of a number that the ledger does not know, and that A has. The target silently accepts a second holder.
 pub fn trace_17_look_up() -> Scenario {
     let start = Scenario::new("trace 17, of a look-up").has_by("A", "N1", Start::TargetOnly).overwriting();
     let handed_over = start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B");
@@ -227,7 +226,7 @@ fn handed_over(name: &str, faults: Faults) -> Scenario {
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).with("", faults)
 }
 
-/// 21: a fresh resource's timer grants B and tells it; the workflow task is lost, and C's older claim has come as a message.
+/// 21: a fresh resource's timer grants B and tells it; the workflow task is lost, and C's older claim has arrived as a message.
 pub fn trace_21() -> Scenario {
     let faults = Faults { tasks_lost: 1, unanswered: 1, ..Faults::default() };
     let mut world = Scenario::new("trace 21").event("B", 2, assign("N1")).event("C", 1, assign("N1")).may_wait();
@@ -235,7 +234,7 @@ pub fn trace_21() -> Scenario {
     world.with("", faults)
 }
 
-/// 22: a number comes back and is granted; the workflow task is lost, and attempted again later. Then it comes back again.
+/// 22: a number comes back and is granted; the workflow task is lost and retried later. Then the number comes back again.
 pub fn trace_22() -> Scenario {
     let faults = Faults { tasks_lost: 1, ..Faults::default() };
     let start = Scenario::new("trace 22").has("A", "N1").event("A", 1, release("N1"));
@@ -255,18 +254,18 @@ pub fn trace_18() -> Scenario {
     Scenario { arrivals: vec![0, 1], ..scenario }
 }
 
-/// 18, where the release names nobody's SIM.
+/// 18, with a release that names a SIM of no customer.
 pub fn trace_18_mistyped() -> Scenario {
     let start = Scenario::new("trace 18, mistyped").has("A", "N1");
     start.event("A", 1, release("N1").naming("X")).event("B", 2, assign("N1")).ends_with("N1", "B")
 }
 
-/// 18, where A has two SIMs, and the target has the number under the other one.
+/// 18, for an A with two SIMs, if the target has the number under the other one.
 pub fn trace_18_two_sims() -> Scenario {
     two_sims("trace 18, two SIMs").event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "B")
 }
 
-/// 18, where A gives up all that it has, and the target has a number under A's other SIM.
+/// 18, with an A that releases all it has, if the target has a number under A's other SIM.
 pub fn trace_18_all() -> Scenario {
     two_sims("trace 18, all of it").event("A", 1, release_all()).event("B", 2, assign("N1")).ends_with("N1", "B")
 }
@@ -275,13 +274,13 @@ fn two_sims(name: &str) -> Scenario {
     Scenario::new(name).has("A", "sim/A-2").has("A", "N1").registered_as("N1", "A-2")
 }
 
-/// 18, where the number is somebody else's by now, whom the ledger does not know.
+/// 18, if somebody else has the number by now, and the ledger does not know.
 pub fn trace_18_elsewhere() -> Scenario {
     let start = Scenario::new("trace 18, elsewhere").has("A", "N1").registered_as("N1", "C");
     start.event("A", 1, release("N1")).event("B", 2, assign("N1")).ends_with("N1", "C").may_wait()
 }
 
-/// 18, where the target does not say under which identity it has the number.
+/// 18, with a target that does not report under which identity it has the number.
 pub fn trace_18_discreet() -> Scenario {
     let faults = Faults { person: 2, ..Faults::default() };
     let start = Scenario::new("trace 18, discreet").has("A", "N1").registered_as("N1", "A-2").discreet();

@@ -1,4 +1,4 @@
-//! States, and what is on its way, of machines at work.
+//! States and messages of running machines.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -21,7 +21,7 @@ use crate::this::target::{
     TargetAction, TargetActionKind, TargetRules,
 };
 
-/// Schedules that are run.
+/// The number of schedules.
 const SEEDS: u64 = 80;
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 
@@ -48,7 +48,7 @@ pub fn in_the_simulator(reading: &mut Reading) {
     }
 }
 
-/// Whether it is the first time that something like this is looked at.
+/// Whether nothing similar was looked at before.
 fn is_new(looked_at: &mut BTreeSet<u64>, thing: &impl Hash) -> bool {
     let mut hasher = DefaultHasher::new();
     thing.hash(&mut hasher);
@@ -128,7 +128,7 @@ fn to_resource(reading: &mut Reading, message: &ToResource) {
         .both_ways::<_, previous::message::Envelope<previous::message::ToResource>>("messages to resources", &envelope);
 }
 
-/// A target that is down, probed, ramped, paused, limited and maintained.
+/// A target that is down, probed, ramped up, paused, limited and in maintenance.
 pub fn of_a_target(reading: &mut Reading) {
     let window = MaintenanceWindow {
         begins: NOW.plus_ms(600_000),

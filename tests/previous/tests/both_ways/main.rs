@@ -1,5 +1,5 @@
-//! What this build writes, the previous build reads, and the other way round: states that travel through continue-as-new,
-//! messages, plans, what activities take and answer. While a deployment goes on both builds run, and it may be taken back.
+//! The previous build can read what this build writes, and the reverse: states that pass through continue-as-new, messages, plans, and
+//! the inputs and outputs of activities. During a deployment both builds run, and it may be rolled back.
 #![allow(clippy::unwrap_used)]
 
 mod machines;
@@ -20,7 +20,7 @@ fn states_and_messages_of_this_build_are_read_by_the_previous_one_and_back() {
     told::by_hand(&mut reading);
     println!("{reading}");
     assert!(reading.faults().is_empty(), "{}", reading.faults().join("\n"));
-    // Less would not be worth much.
+    // A smaller number would prove little.
     assert!(reading.samples() > 120, "{} samples", reading.samples());
 }
 

@@ -1,4 +1,4 @@
-//! Reading what another build wrote, and finding what got lost.
+//! Reads what another build wrote, and finds what was lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,24 +9,24 @@ use serde_json::Value;
 
 /// A field that neither build has.
 const UNKNOWN: &str = "a_field_of_another_build";
-/// What only this build says, and says only where an operator asks for it: not while the previous build runs as well. What
-/// stands here stands in CHANGELOG.md, too.
+/// What only this build writes, and only if an operator asks for it, so not while the previous build runs. Everything listed here must
+/// also be in CHANGELOG.md.
 const NEW: [&str; 3] = ["lease_imported", "lease_gone", "say_again"];
 /// The longest word that counts as one of a fixed set: the name of a state, a variant, a mode.
 const WORD_MAX: usize = 32;
 
-/// What was read so far, and what was wrong with it.
+/// What was read so far, and the faults found.
 #[derive(Default)]
 pub struct Reading {
-    /// By type: the fields and words of samples that were read.
+    /// The fields and words of the samples that were read, by type.
     seen: BTreeMap<&'static str, BTreeSet<String>>,
-    /// By type: samples that were read.
+    /// The number of samples that were read, by type.
     samples: BTreeMap<&'static str, usize>,
     faults: BTreeSet<String>,
 }
 
 impl Reading {
-    /// What was wrong, each once.
+    /// The faults, without duplicates.
     pub fn faults(&self) -> Vec<String> {
         self.faults.iter().cloned().collect()
     }
@@ -36,8 +36,8 @@ impl Reading {
         self.samples.values().sum()
     }
 
-    /// Has the previous build read what this build wrote, and this build what the previous one wrote of it. A sample that has
-    /// no field and no word that others before it had not is left out.
+    /// Lets the previous build read what this build wrote, and this build read what the previous one wrote of it. A sample without new
+    /// fields and words is skipped.
     pub fn both_ways<New, Old>(&mut self, what: &'static str, sample: &New)
     where
         New: Serialize + DeserializeOwned,
@@ -66,22 +66,22 @@ impl Reading {
         self.with_unknown_fields::<New, Old>(what, &written, &of_old);
     }
 
-    /// Where the previous build passes over fields that it does not know, this one must too: the next build may write some.
+    /// If the previous build ignores unknown fields, this one must ignore them, too: the next build may write some.
     fn with_unknown_fields<New: DeserializeOwned, Old: DeserializeOwned>(
         &mut self,
         what: &'static str,
         written: &Value,
         of_old: &Value,
     ) {
-        // One of many orders or tickets stands for all of them.
+        // One of many orders or tickets represents all of them.
         let mut tried = BTreeSet::new();
         for pointer in objects(written).into_iter().filter(|pointer| tried.insert(without_numbers(pointer))) {
             let mut extended = written.clone();
-            // What the previous build has not got at all it passes over.
+            // The previous build ignores what it does not have.
             let known_to_old = of_old.pointer(&pointer).is_some();
             let Some(Value::Object(object)) = extended.pointer_mut(&pointer).filter(|_| known_to_old) else { continue };
             object.insert(UNKNOWN.to_owned(), Value::Bool(true));
-            // Of a table of orders, leases or the like neither can.
+            // Tables of orders, leases and so on cannot contain it, either.
             let (old, new) = (serde_json::from_value::<Old>(extended.clone()), serde_json::from_value::<New>(extended));
             if let (Ok(_), Err(error)) = (old, new) {
                 self.fault(what, &format!("an unknown field is refused at {}: {error}", without_numbers(&pointer)));
@@ -122,7 +122,7 @@ impl fmt::Display for Reading {
     }
 }
 
-/// The fields of a value, and the words that stand in them.
+/// The fields of a value, and the words in it.
 fn features(value: &Value, field: &str, found: &mut BTreeSet<String>) {
     let is_word = |text: &str| {
         !text.is_empty() && text.len() <= WORD_MAX && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
@@ -130,7 +130,7 @@ fn features(value: &Value, field: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (name, inner) in fields {
-                // The keys of tables are no names.
+                // The keys of tables are not field names.
                 let name = if is_word(name) { name.as_str() } else { "*" };
                 found.insert(format!("{field}.{name}"));
                 features(inner, name, found);
@@ -155,7 +155,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// What one build wrote that is not, or otherwise, in what the other one wrote; where.
+/// The places where one build's text differs from the other's or is missing there.
 fn lost(of_one: &Value, of_other: &Value) -> Vec<String> {
     match (of_one, of_other) {
         (Value::Object(one), Value::Object(other)) => {
@@ -173,7 +173,7 @@ fn lost(of_one: &Value, of_other: &Value) -> Vec<String> {
     }
 }
 
-/// Where the objects of a value are.
+/// The places of the objects in a value.
 fn objects(value: &Value) -> Vec<String> {
     let inner = |name: String, value: &Value| {
         let name = name.replace('~', "~0").replace('/', "~1");

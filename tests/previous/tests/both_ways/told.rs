@@ -1,4 +1,4 @@
-//! Messages and answers of which each variant is written by hand.
+//! Messages and answers, with every variant written by hand.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ fn sweeps(reading: &mut Reading) {
     let mut ledger = Ledger::default();
     let mut news =
         ledger.take(Cause::OF_WAITS.map(finding).into(), Tally::default(), &[].into(), Some("there".to_owned()));
-    // What is told of leases stands where the previous build does not look.
+    // What is reported about leases is in a place that the previous build does not read.
     let side = |customer: &str| Side {
         tenant: "operator".parse().unwrap(),
         customer: customer.parse().unwrap(),

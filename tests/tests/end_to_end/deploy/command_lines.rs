@@ -1,17 +1,17 @@
-//! Command lines, read by the program's own parser.
+//! Command lines, parsed by the program's own parser.
 
 use std::ffi::OsString;
 
 use interlock_coordinator::cli::{check_arguments, check_service};
-use interlock_coordinator::settings::SettingsSources;
+use interlock_settings::SettingsSources;
 
-/// What is wrong with the arguments of `interlock`, without its name.
+/// The fault in the arguments of `interlock`, without its name.
 pub(super) fn fault(arguments: &[String]) -> Option<String> {
     let own_name = std::iter::once(OsString::from("interlock"));
     check_arguments(own_name.chain(arguments.iter().map(OsString::from))).err()
 }
 
-/// What is wrong with them, and why a service would not begin with them where nothing else is configured.
+/// The fault in them, and why a service would not start with them if nothing else is configured.
 pub(super) fn fault_alone(arguments: &[String]) -> Option<String> {
     let own_name = std::iter::once(OsString::from("interlock"));
     let arguments = own_name.chain(arguments.iter().map(OsString::from));
@@ -19,7 +19,7 @@ pub(super) fn fault_alone(arguments: &[String]) -> Option<String> {
 }
 
 #[test]
-fn a_service_that_would_refuse_to_begin_is_found() {
+fn a_service_that_would_refuse_to_start_is_found() {
     let line = |text: &str| fault_alone(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
     assert_eq!(line("codec-server --listen 127.0.0.1:8089 --cors-origin https://temporal.example"), None);
     assert_eq!(line("gateway"), None);

@@ -9,13 +9,13 @@ fn services() -> Map<String, Value> {
     documents(&deploy("compose.yaml"))[0]["services"].as_object().unwrap().clone()
 }
 
-/// Those that run Interlock's image.
+/// The services that run Interlock's image.
 fn own() -> Vec<(String, Value)> {
     let is_own = |service: &Value| service["image"].as_str().unwrap().contains("interlock:");
     services().into_iter().filter(|(_, service)| is_own(service)).collect()
 }
 
-/// The containers of Interlock's.
+/// Interlock's containers.
 pub(super) fn containers() -> Vec<Container> {
     let container = |(name, service): (String, Value)| {
         let variables = service["environment"].as_object().unwrap().iter();
@@ -30,7 +30,7 @@ pub(super) fn containers() -> Vec<Container> {
     own().into_iter().map(container).collect()
 }
 
-/// The mounts of a service: what on this machine, where in the container.
+/// The mounts of a service: the path on this machine, and the path in the container.
 fn mounts(service: &Value) -> Vec<(String, String)> {
     let pair = |mount: String| {
         let mut parts = mount.split(':');
@@ -40,7 +40,7 @@ fn mounts(service: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
-fn what_a_service_waits_for_and_mounts_is_there() {
+fn everything_that_a_service_waits_for_or_mounts_exists() {
     let services = services();
     let volumes = documents(&deploy("compose.yaml"))[0]["volumes"].as_object().unwrap().clone();
     for (name, service) in &services {

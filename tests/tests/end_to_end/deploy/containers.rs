@@ -1,15 +1,15 @@
-//! Every container of Interlock's, wherever it is described: its arguments, its environment, its settings.
+//! Every Interlock container, in all files that describe one: its arguments, its environment, its settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use interlock_coordinator::settings::{Settings, SettingsSources, VARIABLES};
+use interlock_settings::{Settings, SettingsSources, VARIABLES};
 use serde_json::Value;
 
 use super::command_lines::fault;
 use super::manifests::{all_pods, deploy, strings};
 use super::{compose, dockerfile};
 
-/// Temporal's own variables, as its SDK reads them (and the two of worker versioning).
+/// Temporal's own variables, which its SDK reads, and the two of worker versioning.
 const TEMPORAL: [&str; 12] = [
     "TEMPORAL_ADDRESS",
     "TEMPORAL_NAMESPACE",
@@ -28,17 +28,17 @@ const TEMPORAL: [&str; 12] = [
 const OPEN_TELEMETRY: [&str; 4] =
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"];
 
-/// A container of Interlock's.
+/// An Interlock container.
 pub(super) struct Container {
     /// Where it is described.
     pub(super) of: String,
     /// Its arguments, without the program's name.
     pub(super) arguments: Vec<String>,
-    /// Its variables, with those values that are written there.
+    /// Its variables, with the values that are given there.
     pub(super) environment: BTreeMap<String, Option<String>>,
 }
 
-/// All of them.
+/// All containers.
 pub(super) fn containers() -> Vec<Container> {
     let of_pods = all_pods().into_iter().map(|pod| Container {
         arguments: strings(&pod.container()["args"]),
@@ -80,7 +80,7 @@ fn every_variable_of_a_container_is_declared_somewhere() {
     let patches = super::kustomizations::patched_variables();
     assert!(patches.len() > 3, "{patches:?}");
     for name in patches.iter().chain(&super::kustomizations::generated_variables()) {
-        assert!(is_known(name), "a kustomization sets {name}, which nobody reads");
+        assert!(is_known(name), "a kustomization sets {name}, which no process reads");
     }
 }
 

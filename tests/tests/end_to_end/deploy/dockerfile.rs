@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::containers::Container;
 use super::manifests::{deploy, text};
 
-/// Its instructions, one a line, without comments.
+/// Its instructions, one for each line, without comments.
 fn instructions() -> Vec<(String, String)> {
     let text = text(&deploy("Dockerfile"));
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
@@ -18,7 +18,7 @@ fn last(name: &str) -> String {
     instructions().into_iter().rfind(|(of, _)| of == name).unwrap_or_else(|| panic!("no {name}")).1
 }
 
-/// What it runs where nothing is said.
+/// The command that it runs by default.
 pub(super) fn container() -> Container {
     let mut line: Vec<String> = serde_json::from_str(&last("ENTRYPOINT")).unwrap();
     assert_eq!(line.remove(0), "/usr/local/bin/interlock");
@@ -34,7 +34,7 @@ pub(super) fn container() -> Container {
 }
 
 #[test]
-fn the_image_runs_as_nobody_in_particular() {
+fn the_image_runs_as_a_numbered_user_that_is_not_root() {
     let user = last("USER");
     let numbers: Vec<u32> = user.split(':').map(|number| number.parse().unwrap()).collect();
     assert!(numbers.iter().all(|number| *number >= 1_000), "{user}");

@@ -1,4 +1,4 @@
-//! The kustomizations: what they name is there, and what is there is named.
+//! The kustomizations: everything that they name exists, and everything that exists is named.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ fn all() -> Vec<(PathBuf, Value)> {
     files.into_iter().map(|file| (file.parent().unwrap().to_owned(), documents(&file).remove(0))).collect()
 }
 
-/// The files that a kustomization names, from its folder.
+/// The files that a kustomization names, relative to its folder.
 fn named(kustomization: &Value) -> BTreeSet<String> {
     let generators = kustomization["configMapGenerator"].as_array().into_iter().flatten();
     let generated = generators.flat_map(|generator| strings(&generator["files"]));
@@ -36,7 +36,7 @@ pub(super) fn generated_variables() -> Vec<String> {
     literals.map(|literal| literal.split_once('=').unwrap().0.to_owned()).collect()
 }
 
-/// The operations of the patches that are lists of them (RFC 6902), each with its patch.
+/// The operations of the patches in list form (RFC 6902), each with its patch.
 fn operations(kustomization: &Value) -> Vec<(Value, Value)> {
     let patches = kustomization["patches"].as_array().cloned().unwrap_or_default();
     let of = |patch: &Value| match read(patch) {
@@ -64,13 +64,13 @@ pub(super) fn deleted(folder: &str) -> Vec<(String, String)> {
     deletes.collect()
 }
 
-/// Whether a name is what a patch means.
+/// Whether a patch's pattern matches a name.
 pub(super) fn is_meant(name: &str, by: &str) -> bool {
     by.strip_suffix(".*").map_or(name == by, |begin| name.starts_with(begin))
 }
 
 #[test]
-fn what_a_kustomization_names_is_there() {
+fn everything_that_a_kustomization_names_exists() {
     let kustomizations = all();
     assert!(kustomizations.len() >= 7, "{}", kustomizations.len());
     for (folder, kustomization) in kustomizations {
@@ -105,7 +105,7 @@ fn what_a_patch_deletes_or_changes_is_in_the_base() {
             let kinds: Vec<&str> = patch["target"]["kind"].as_str().unwrap().split('|').collect();
             let path = operation["path"].as_str().unwrap().trim_end_matches("/-");
             let existing = operation["op"] != "add" || operation["path"].as_str().unwrap().ends_with("/-");
-            // Kinds that overlays make of the base's are changed as those are.
+            // If an overlay turns kinds of the base into others, changes to those count.
             for object in base().iter().filter(|it| it.kind == kinds[0] && it.name != "interlock-gateway") {
                 let there = object.value.pointer(path).is_some() || !object.at("/spec/template").is_object();
                 assert!(!existing || there, "{}: {} has no {path}", folder.display(), object.name);
@@ -115,11 +115,11 @@ fn what_a_patch_deletes_or_changes_is_in_the_base() {
 }
 
 #[test]
-fn whoever_hides_ids_or_payloads_does_so_in_every_overlay() {
+fn components_that_hide_ids_or_payloads_work_in_every_overlay() {
     for component in ["id-key", "codec"] {
         let component = deploy("kubernetes/components").join(component).join("kustomization.yaml");
         let kinds = documents(&component)[0]["patches"][0]["target"]["kind"].as_str().unwrap().to_owned();
-        // Workers with another id key would take every resource for a new one, and without keys could read nothing.
+        // Workers with another id key would treat every resource as a new one, and workers without keys could read nothing.
         assert_eq!(kinds, "Deployment|Job|WorkerDeployment");
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn deploy(path: &str) -> PathBuf {
     repository().join("deploy").join(path)
 }
 
-/// All files below a folder whose names end so, sorted.
+/// All files below a folder whose names end in this, sorted.
 pub(super) fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -62,7 +62,7 @@ impl Manifest {
         self.value.pointer(pointer).unwrap_or(&Value::Null)
     }
 
-    /// The pods that it makes, where it makes some.
+    /// The pods that it creates, if any.
     pub(super) fn pod(&self) -> Option<Pod> {
         let template = self.value.pointer("/spec/template").filter(|_| matches!(&*self.kind, "Deployment" | "Job"))?;
         Some(Pod {
@@ -73,7 +73,7 @@ impl Manifest {
     }
 }
 
-/// A pod as its template has it.
+/// The pod of its template.
 #[derive(Debug, Clone)]
 pub(super) struct Pod {
     pub(super) of: String,
@@ -82,7 +82,7 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    /// Its one container.
+    /// Its only container.
     pub(super) fn container(&self) -> &Value {
         let containers = self.spec["containers"].as_array().unwrap();
         assert_eq!(containers.len(), 1, "{}", self.of);
@@ -97,7 +97,7 @@ impl Pod {
         port.as_u64().or_else(|| named(port.as_str()?))
     }
 
-    /// Whether a label selector picks it.
+    /// Whether a label selector matches it.
     pub(super) fn is_picked_by(&self, selector: &Value) -> bool {
         let wanted = labels(&selector["matchLabels"]);
         let expressions = selector["matchExpressions"].as_array().into_iter().flatten();

@@ -1,5 +1,5 @@
-//! `deploy/` and the commands in the documentation, held against the program itself: what a manifest or a page says must be
-//! something that Interlock takes. No server is needed.
+//! `deploy/` and the commands in the documentation, compared with the program itself: Interlock must accept everything that a manifest
+//! or a page contains. No server is needed.
 
 mod command_lines;
 mod compose;

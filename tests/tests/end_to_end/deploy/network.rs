@@ -1,13 +1,13 @@
-//! Ports, probes, selectors: what points at something points at something that is there.
+//! Ports, probes, selectors: every reference leads to something that exists.
 
 use serde_json::Value;
 
 use super::manifests::{Manifest, Pod, base, deploy, documents, labels, pods, strings};
 
-/// The calls that every service of Interlock's answers (`coordinator/src/health.rs`).
+/// The calls that every Interlock service answers (`coordinator/observability/src/health.rs`).
 const CALLS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Where the process in a pod listens, by its arguments.
+/// The port that the process in a pod listens on, according to its arguments.
 fn listens(pod: &Pod) -> Option<u64> {
     let arguments = strings(&pod.container()["args"]);
     let at = arguments.iter().position(|argument| argument == "--listen")?;

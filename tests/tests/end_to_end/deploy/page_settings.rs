@@ -1,17 +1,17 @@
-//! The settings that pages show.
+//! The settings on documentation pages.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use interlock_coordinator::cli::check_service;
-use interlock_coordinator::settings::{Settings, SettingsSources};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::ids::TargetId;
+use interlock_settings::{Settings, SettingsSources};
 use tempfile::TempDir;
 
 use super::manifests::{deploy, objects, strings, text};
 
-/// The fenced blocks of a page that are settings, by the name of the file in their first line.
+/// The fenced blocks of a page that contain settings, by the file name in their first line.
 fn settings_of(page: &str) -> Vec<(String, String)> {
     let blocks = page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks
@@ -23,7 +23,7 @@ fn settings_of(page: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// These settings as a file, where they are read from.
+/// Writes these settings to a file, at the path from which they are read.
 fn written(text: &str) -> (TempDir, SettingsSources) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("interlock.toml");
@@ -50,10 +50,10 @@ fn the_shadow_of_the_migration_calls_sandboxes_only() {
         settings.targets.values().map(|target| target.base_url.as_ref().unwrap().to_string()).collect();
     assert_eq!(called, sandboxes);
     for role in Catalog::reference().roles() {
-        assert!(settings.targets.contains_key(&TargetId::from(&role)), "nobody is the {role:?}");
+        assert!(settings.targets.contains_key(&TargetId::from(&role)), "no target has the role {role:?}");
     }
     let of_shadow: Vec<&str> = page.lines().filter(|line| line.contains("TEMPORAL_NAMESPACE=shadow")).collect();
-    assert!(of_shadow.iter().any(|line| line.contains("interlock worker --workload all")), "nothing would go on");
+    assert!(of_shadow.iter().any(|line| line.contains("interlock worker --workload all")), "no worker would run");
     for line in of_shadow {
         assert!(line.contains("INTERLOCK_CONFIG=shadow.toml"), "it would call the real targets: {line}");
     }

@@ -8,15 +8,15 @@ use super::manifests::{files, repository, text};
 struct Line {
     number: usize,
     arguments: Vec<String>,
-    /// Whether it says where its settings are, or runs where they are.
+    /// Whether the line names its settings, or runs in an environment that has them.
     configured: bool,
 }
 
-/// What stands before the arguments of `interlock` in a shell.
+/// The texts that may precede the arguments of `interlock` in a shell.
 const NAMES: [&str; 5] =
     ["cargo run --release -- ", "cargo run -- ", "interlock ", "temporal interlock ", "./interlock "];
 
-/// The command lines of Interlock's in the fenced blocks of a page.
+/// The Interlock commands in the fenced blocks of a page.
 fn lines(page: &str) -> Vec<Line> {
     let mut found = Vec::new();
     let (mut fenced, mut continued) = (false, String::new());
@@ -39,10 +39,10 @@ fn lines(page: &str) -> Vec<Line> {
     found
 }
 
-/// The arguments of `interlock` in a line of a shell, where it calls it.
+/// The arguments of `interlock` in a shell line, if the line calls it.
 fn arguments(line: &str) -> Option<Vec<String>> {
     let mut rest = line.trim_start().trim_start_matches("$ ");
-    // Behind a container's command: `docker compose … exec gateway interlock …`, `kubectl … -- interlock …`.
+    // After a container command: `docker compose … exec gateway interlock …`, `kubectl … -- interlock …`.
     if rest.starts_with("kubectl ") {
         return first_command(rest.split_once(" -- interlock ")?.1);
     }
@@ -69,7 +69,7 @@ fn first_command(text: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn commands_are_found_however_they_are_written() {
+fn commands_are_found_in_every_notation() {
     let page = "interlock not fenced\n```sh\n$ interlock order why ID   # a comment\nA=1 cargo run -- dev \\\n  --db x | jq .\n\
                 kubectl exec -n interlock x -- interlock sweep\nkubectl -n interlock get pods\ninterlocked x\n```\n";
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -80,7 +80,7 @@ fn commands_are_found_however_they_are_written() {
 }
 
 #[test]
-fn every_command_in_the_documentation_is_one() {
+fn every_command_in_the_documentation_is_valid() {
     let mut all = 0;
     for page in files(&repository(), &[".md"]) {
         for line in lines(&text(&page)) {
@@ -89,5 +89,5 @@ fn every_command_in_the_documentation_is_one() {
             assert_eq!(fault, None, "{}:{}: interlock {}", page.display(), line.number, line.arguments.join(" "));
         }
     }
-    assert!(all > 20, "only {all}: are the pages read at all?");
+    assert!(all > 20, "only {all} commands were found in the pages");
 }

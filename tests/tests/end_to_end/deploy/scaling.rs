@@ -1,8 +1,7 @@
-//! Scaling and ending: every autoscaler has a workload of its own, and every pod the time that it needs to end.
+//! Scaling and shutdown: every autoscaler has a workload of its own, and every pod gets the time that it needs to end.
 
 use std::time::Duration;
 
-use interlock_coordinator::http_service;
 use interlock_domain::catalog::{ATTEMPT_TIMEOUT_MS, REFERENCE_TEXT};
 use interlock_domain::routing::{QueueKind, QueuePrefix, ShardCount};
 use serde_json::Value;
@@ -11,15 +10,15 @@ use super::kustomizations::{deleted, is_meant};
 use super::manifests::{Manifest, base, objects, strings};
 use super::settings_file::load;
 
-/// How long a worker may take to end in good order: what it does; where it calls targets, a call that it sent at the end of
-/// that; then its HTTP service.
+/// The time that a worker may need to end in good order: its drain; if it calls targets, a call that it sent at the end of the drain;
+/// then its HTTP service.
 pub(super) fn drain_of_a_worker(settings: &str, arguments: &[String]) -> Duration {
     let sets_another = |line: &str| !line.trim_start().starts_with('#') && line.contains("attempt_timeout =");
     assert!(!REFERENCE_TEXT.lines().any(sets_another), "the catalog's longest attempt is not the default");
     let calls_targets =
         ["all", "provisioning", "jobs"].iter().any(|workload| arguments.contains(&(*workload).to_owned()));
     let sent = if calls_targets { Duration::from_millis(ATTEMPT_TIMEOUT_MS) } else { Duration::ZERO };
-    load(settings).workers.drain + sent + http_service::DRAIN
+    load(settings).workers.drain + sent + interlock_http_service::DRAIN
 }
 
 fn drain_of_a_gateway() -> Duration {
@@ -40,7 +39,7 @@ fn a_pod_has_more_time_to_end_than_it_takes() {
     }
 }
 
-/// The Deployments that autoscalers of these objects are for.
+/// The Deployments that the autoscalers among these objects scale.
 fn scaled(objects: &[Manifest]) -> Vec<String> {
     let target = |it: &Manifest| it.at("/spec/scaleTargetRef/name").as_str().map(str::to_owned);
     objects
@@ -50,7 +49,7 @@ fn scaled(objects: &[Manifest]) -> Vec<String> {
         .collect()
 }
 
-/// The autoscalers of the base that an overlay leaves, and its own.
+/// The autoscalers of the base that an overlay keeps, and its own.
 fn with_overlay(folder: &str) -> Vec<Manifest> {
     let deleted = deleted(folder);
     let is_left = |it: &Manifest| !deleted.iter().any(|(kind, name)| *kind == it.kind && is_meant(&it.name, name));
@@ -58,7 +57,7 @@ fn with_overlay(folder: &str) -> Vec<Manifest> {
 }
 
 #[test]
-fn every_autoscaler_has_a_workload_and_no_workload_two() {
+fn every_autoscaler_has_a_workload_and_no_workload_has_two_autoscalers() {
     let deployments: Vec<Manifest> = base().into_iter().filter(|it| it.kind == "Deployment").collect();
     for objects in [base(), with_overlay("overlays/keda"), with_overlay("overlays/worker-controller")] {
         let mut scaled = scaled(&objects);

@@ -1,4 +1,4 @@
-//! What pods may do: as little as there is.
+//! The rights of pods: as few as possible.
 
 use serde_json::json;
 

@@ -2,23 +2,23 @@
 
 use std::path::Path;
 
-use interlock_coordinator::settings::{Settings, SettingsSources};
 use interlock_domain::catalog::{Catalog, REFERENCE_TEXT};
 use interlock_domain::ids::TargetId;
+use interlock_settings::{Settings, SettingsSources};
 
 use super::manifests::{deploy, pods, strings, text};
 
-/// Where Kubernetes pods have their secrets.
+/// The directory of the secrets in Kubernetes pods.
 const SECRETS: &str = "/run/secrets/interlock";
 
-/// A settings file below `deploy/`, as the program loads it.
+/// Loads a settings file below `deploy/`, as the program does.
 pub(super) fn load(file: &str) -> Settings {
     let sources = SettingsSources { config_file: Some(deploy(file)), ..SettingsSources::default() };
     Settings::load(&sources).unwrap_or_else(|fault| panic!("{file}: {fault}"))
 }
 
-/// Loads a settings file, and checks that the adapters of all targets can be made, that the gateway may be reached, that each
-/// role of the catalog has its target, and that each secret which the file looks for at `there` lies `here`.
+/// Loads a settings file, and checks that the adapters of all targets can be created, that the gateway may be reached, that each role
+/// of the catalog has its target, and that each secret which the file expects in `there` exists in `here`.
 pub(super) fn check(file: &str, here: &Path, there: &str) {
     let settings = load(file);
     assert!(settings.adapters().is_ok() || text(&deploy(file)).contains(there), "{file}");
@@ -31,7 +31,7 @@ pub(super) fn check(file: &str, here: &Path, there: &str) {
     }
 }
 
-/// The names of the secrets that a settings file looks for in a folder.
+/// The names of the secrets that a settings file expects in a folder.
 pub(super) fn secrets(file: &str, folder: &str) -> Vec<String> {
     let text = text(&deploy(file));
     let begin = format!("{{ file = \"{folder}/");
@@ -52,7 +52,7 @@ fn the_settings_of_the_base_load_with_the_secrets_that_the_page_makes() {
         }
     }
     check(file, made.path(), SECRETS);
-    // As they are in a pod, with the secrets elsewhere: now the adapters are really made.
+    // As in a pod, with the secrets elsewhere. Now the adapters are really created.
     let moved = text(&deploy(file)).replace(SECRETS, made.path().to_str().unwrap());
     let settings = made.path().join("interlock.toml");
     std::fs::write(&settings, moved).unwrap();
@@ -75,7 +75,7 @@ fn nothing_secret_is_written_into_a_settings_file() {
 }
 
 #[test]
-fn the_deployed_catalog_is_the_reference_catalog_and_sound() {
+fn the_deployed_catalog_is_the_reference_catalog_and_valid() {
     let deployed = text(&deploy("kubernetes/base/catalog.toml"));
     assert!(Catalog::parse(&deployed).is_ok());
     assert!(deployed == REFERENCE_TEXT, "copy coordinator/domain/src/catalog/reference.toml over it");

@@ -1,4 +1,4 @@
-//! The files: one history each, as the JSON that the SDK reads, compressed.
+//! The files: one history in each, in the JSON form that the SDK reads, compressed.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -10,22 +10,23 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 use temporalio_common::protos::temporal::api::history::v1::History;
 
-/// The release that this build becomes.
+/// The next release that this build becomes.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
-/// What is recorded before that release is made, of paths that earlier ones did not have: replaced when its own are recorded.
+/// The histories that are recorded before that release, of paths that earlier releases do not have. They are replaced by the release's
+/// own.
 pub const NEXT_RELEASE: &str = "0.2.0-pre";
-/// Stands for who did it, and where.
+/// Replaces the identity and the host of the recording.
 const FORGOTTEN: &str = "recorded";
 const ENDING: &str = ".json.gz";
 
 /// One recorded history.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// Of which release.
+    /// Its release.
     pub release: String,
     /// `PATH.WHO`, or `PATH.WHO.RUN` for one of several runs.
     pub name: String,
-    /// What was recorded.
+    /// The history.
     pub history: History,
 }
 
@@ -36,13 +37,13 @@ impl Recorded {
     }
 }
 
-/// A name without the number of the run.
+/// The name without the number of the run.
 pub fn path_of(name: &str) -> &str {
     let run = name.rsplit_once('.').filter(|(_, run)| run.parse::<usize>().is_ok());
     run.map_or(name, |(path, _)| path)
 }
 
-/// Whether this run of the tests is to record.
+/// Whether this run of the tests must record.
 pub fn is_to_be_recorded() -> bool {
     std::env::var_os("INTERLOCK_RECORD_HISTORIES").is_some()
 }
@@ -56,7 +57,7 @@ pub fn all() -> Vec<Recorded> {
     entries(&folder()).iter().flat_map(|release| of_release(release)).collect()
 }
 
-/// The histories of one release, sorted by name; none where there is no such release.
+/// The histories of one release, sorted by name. Empty if there is no such release.
 pub fn of_release(release: &str) -> Vec<Recorded> {
     let files = entries(&folder().join(release));
     let recorded = files.iter().filter_map(|file| file.strip_suffix(ENDING)).map(|name| Recorded {
@@ -84,19 +85,19 @@ fn read(file: &Path) -> History {
     serde_json::from_slice(&json).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// Whether this run of the tests is to record what is recorded before the next release.
+/// Whether this run of the tests must record the paths for the next release.
 pub fn is_next_to_be_recorded() -> bool {
     std::env::var_os("INTERLOCK_RECORD_NEXT_HISTORIES").is_some()
 }
 
-/// Begins the folder of a release anew.
+/// Empties the folder of a release.
 pub fn empty(release: &str) {
     let folder = folder().join(release);
     drop(std::fs::remove_dir_all(&folder));
     std::fs::create_dir_all(&folder).unwrap();
 }
 
-/// Writes one history of a release. Nothing of the machine on which it was recorded is kept.
+/// Writes one history of a release, without any information about the recording machine.
 pub fn write(release: &str, name: &str, history: &History) {
     let mut json = serde_json::to_value(history).unwrap();
     forget_machine(&mut json);
@@ -117,7 +118,7 @@ fn forget_machine(json: &mut Value) {
                 }
             }
         }
-        // The queue of one worker.
+        // The sticky queue of one worker.
         Value::String(text) if text.starts_with("interlock@") => FORGOTTEN.clone_into(text),
         _ => {}
     }

@@ -1,4 +1,4 @@
-//! Recording what entities did.
+//! Records the histories of entities.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -11,32 +11,32 @@ use crate::scene::Scene;
 use crate::temporal_calls::{RawEntity, failed_tasks};
 use crate::waiting::until;
 
-/// Keeps histories as files of a release.
+/// Saves histories as files of a release.
 pub struct Recorder {
     release: &'static str,
     paths: Mutex<BTreeSet<String>>,
 }
 
 impl Recorder {
-    /// Begins a release's folder anew.
+    /// Empties a release's folder.
     pub fn of(release: &'static str) -> Self {
         corpus::empty(release);
         Self { release, paths: Mutex::default() }
     }
 
-    /// What was recorded.
+    /// The recorded names.
     pub fn paths(&self) -> BTreeSet<String> {
         self.paths.lock().unwrap().clone()
     }
 
-    /// Keeps one history.
+    /// Saves one history.
     pub fn keep(&self, name: &str, events: Vec<HistoryEvent>) {
         assert_eq!(failed_tasks(&events), [""; 0], "{name}");
         corpus::write(self.release, name, &History { events });
         self.paths.lock().unwrap().insert(corpus::path_of(name).to_owned());
     }
 
-    /// Keeps the current run of an entity, once it is at rest, and those before it that it continues: the last as `name.1`.
+    /// Saves the current run of an entity, as soon as it is idle, and the earlier runs that it continues, the last of them as `name.1`.
     pub async fn keep_entity(&self, name: &str, entity: &RawEntity) {
         until(format!("{name} to be at rest"), || entity.length_at_rest()).await;
         let mut runs = entity.runs().await;

@@ -1,11 +1,11 @@
-//! What is recorded: each path that an entity can take, once.
+//! The recorded stories: each path that an entity can take, once.
 
 use std::time::Duration;
 
 use interlock_adapters::sandbox::{Action, Knobs, Pattern, Rule};
-use interlock_coordinator::settings::SweepSettings;
 use interlock_domain::ids::OrderId;
 use interlock_domain::limits::EntityLimits;
+use interlock_settings::SweepSettings;
 use interlock_workflows::names;
 use serde_json::json;
 use temporalio_client::NamespacedClient as _;
@@ -27,7 +27,7 @@ use crate::temporal_calls::{RawEntity, json_payload};
 use crate::testbed::{Testbed, Wanted};
 use crate::waiting::until;
 
-/// Lets all of it happen, and keeps the histories.
+/// Plays all of them, and saves the histories.
 pub async fn tell(recorder: &Recorder) {
     let sweep = SweepSettings { interval: Duration::from_secs(2), ..SweepSettings::default() };
     let wanted = Wanted { more_events: event_types(), sweep: Some(sweep), ..Wanted::default() };
@@ -104,7 +104,7 @@ async fn moved_by_one_event(recorder: &Recorder, scene: &Scene<'_>) {
     recorder.keep_customer("moved.receiving", scene, &to).await;
 }
 
-/// A target that refuses for good whatever this pattern says.
+/// A target that permanently refuses the requests that match this pattern.
 fn refuse(pattern: Pattern) -> Rule {
     let body = json!({"code": "not_like_this", "detail": "the target does not take it", "error": "not like this"});
     Rule::always(pattern, Action::Refuse { status: 400, body, retry_after_s: None })
@@ -150,7 +150,7 @@ async fn released_first(recorder: &Recorder, scene: &Scene<'_>) {
     recorder.keep_customer("released-first.customer", scene, &a).await;
 }
 
-/// A holder died before its target knew of it; a person takes the number from it.
+/// A holder was terminated before its target knew of it. A person takes the number from it.
 async fn forced(recorder: &Recorder, scene: &Scene<'_>) {
     let (ghost, next, number) = (scene.customer("A"), scene.customer("B"), number());
     scene.bed.hss.add_rule(refuse(write_that_begins_to_assign(&number)));
@@ -178,7 +178,7 @@ async fn unordered_and_rejected(recorder: &Recorder, scene: &Scene<'_>) {
     recorder.keep_customer("rejected.customer", scene, &customer).await;
 }
 
-/// Nobody should terminate a customer's entity; its next life gives the number back.
+/// A customer's entity is terminated, which operators should not do. Its next life gives the number back.
 async fn terminated_customer(recorder: &Recorder, scene: &Scene<'_>) {
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
     scene.done(&assigned(&a1, &number)).await;
@@ -193,7 +193,7 @@ async fn terminated_customer(recorder: &Recorder, scene: &Scene<'_>) {
     recorder.keep_customer("reborn.customer", scene, &a1).await;
 }
 
-/// Nor a number's; its customers say again what they have and want.
+/// A number's entity is terminated. Its customers repeat what they have and want.
 async fn terminated_number(recorder: &Recorder, scene: &Scene<'_>) {
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());
     scene.done(&assigned(&a1, &number)).await;
@@ -210,7 +210,7 @@ async fn terminated_number(recorder: &Recorder, scene: &Scene<'_>) {
     recorder.keep_customer("reasserted.customer", scene, &a2).await;
 }
 
-/// A tenant comes and goes, and brings a list of who has what.
+/// A tenant is on-boarded and off-boarded, and imports a list of holders.
 async fn tenant_with_a_list(recorder: &Recorder, scene: &Scene<'_>) {
     let name = scene.tenant.as_str();
     done(scene, &["tenant", "onboard", name, "--reason", "new"]).await;
@@ -231,7 +231,7 @@ async fn tenant_with_a_list(recorder: &Recorder, scene: &Scene<'_>) {
     keep_one_that_is_over(recorder, scene.bed, names::RESOURCE_IMPORT_PART, "imported.part").await;
 }
 
-/// Of workflows of a type that come to an end, one that has.
+/// A completed workflow of this type.
 async fn keep_one_that_is_over(recorder: &Recorder, bed: &Testbed, workflow_type: &str, name: &str) {
     let client = bed.platform.installation.client_for("default").unwrap();
     let workflow_id = until(format!("a {workflow_type} that is over"), || async {
@@ -250,7 +250,7 @@ async fn keep_one_that_is_over(recorder: &Recorder, bed: &Testbed, workflow_type
     recorder.keep(name, RawEntity::new(&bed.platform, route).history("").await);
 }
 
-/// Runs that end soon: with nothing under way, with a call under way, and a target that is away meanwhile.
+/// Runs that end soon: with nothing in flight, with a call in flight, and while a target is down.
 async fn short_runs(recorder: &Recorder) {
     let limits =
         EntityLimits { continue_as_new_events: 30, continue_as_new_events_forced: 50, ..EntityLimits::default() };
@@ -290,8 +290,8 @@ async fn short_runs(recorder: &Recorder) {
     bed.stop().await;
 }
 
-/// Workflows of a customer and of its number that an operator resets, and what became of them: recorded before the next release.
-/// Not to their first tasks: a run sees that by its own id, which a replay from a file does not know.
+/// Workflows of a customer and of its number that an operator resets, and the results, recorded before the next release. They are not
+/// reset to their first tasks: a run detects that by its own id, which a replay from a file does not know.
 pub async fn tell_of_resets(recorder: &Recorder) {
     let scene = Scene::on(crate::buttons::bed().await);
     let (a1, a2, number) = (scene.customer("A1"), scene.customer("A2"), number());

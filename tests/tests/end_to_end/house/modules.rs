@@ -1,8 +1,8 @@
 //! The modules of a crate import each other in one direction.
 //!
-//! Each crate's sources are read. For every two modules that stand side by side (files of a folder, or modules of a file), a test
-//! knows which of them, with all that is below it, names something of the other: by `use`, or by a path. What a parent module only
-//! passes on (`pub use child::Name`) counts as its child's. A parent and its children may name each other. Tests may name anything.
+//! The test reads the sources of each crate. For every two sibling modules (files of a folder, or modules of a file), it finds out
+//! which of them, including everything below it, names something of the other by `use` or by a path. A name that a parent module only
+//! re-exports (`pub use child::Name`) counts as its child's. A parent and its children may name each other. Tests may name anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,15 +13,15 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree};
 
-/// A path of names: of a module below its crate, or of what somebody names.
+/// A path of names: of a module below its crate, or of an imported item.
 type Names = Vec<String>;
 
-/// What a module names, and what it passes on.
+/// The names that a module uses and re-exports.
 #[derive(Default)]
 struct Named {
-    /// The paths that it names.
+    /// The paths that it uses.
     paths: BTreeSet<Names>,
-    /// The names that it brings in, and their paths.
+    /// The names that it re-exports, with their paths.
     brought_in: Vec<(String, Names)>,
 }
 
@@ -115,7 +115,7 @@ impl Named {
         self.brought_in.push((here, path));
     }
 
-    /// Finds `crate::…`, `super::…` and `self::…` in what a macro is given.
+    /// Finds `crate::…`, `super::…` and `self::…` in the arguments of a macro.
     fn scan(&mut self, tokens: TokenStream) {
         let mut path = Names::new();
         let mut colons = 0;
@@ -141,10 +141,10 @@ impl Named {
     }
 }
 
-/// What the modules of a crate pass on: by module and name, the module that has it.
+/// The re-exports of a crate's modules: by module and name, the module that defines it.
 type PassedOn = BTreeMap<(Names, String), Names>;
 
-/// The module of the crate in which somebody in `here` finds a path; none where it is another crate's.
+/// The module of the crate that a path in `here` refers to. `None` if it belongs to another crate.
 fn module_of(modules: &Modules, passed_on: &PassedOn, here: &Names, path: &[String]) -> Option<Names> {
     let (first, mut rest) = path.split_first()?;
     let mut at = match first.as_str() {
@@ -173,7 +173,7 @@ fn below(at: &Names, name: &str) -> Names {
 
 fn passed_on(modules: &Modules) -> PassedOn {
     let mut known = PassedOn::new();
-    // What is passed on may be passed on again, a few times.
+    // A re-export may itself be re-exported, a few times.
     for _ in 0..4 {
         let mut next = PassedOn::new();
         for (here, named) in modules {
@@ -188,7 +188,7 @@ fn passed_on(modules: &Modules) -> PassedOn {
     known
 }
 
-/// For each two modules side by side of which one names the other: an example.
+/// An example for each pair of sibling modules of which one names the other.
 fn imports(modules: &Modules) -> BTreeMap<Names, BTreeMap<(String, String), Import>> {
     let passed_on = passed_on(modules);
     let mut imports: BTreeMap<Names, BTreeMap<(String, String), Import>> = BTreeMap::new();
@@ -205,7 +205,7 @@ fn imports(modules: &Modules) -> BTreeMap<Names, BTreeMap<(String, String), Impo
     imports
 }
 
-/// The imports that lie on a ring.
+/// The imports that are part of a cycle.
 fn on_rings(imports: &BTreeMap<(String, String), Import>) -> Vec<&Import> {
     let reaches = |from: &String, to: &String| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
@@ -247,7 +247,7 @@ fn the_modules_of_every_crate_import_each_other_in_one_direction() {
 }
 
 #[test]
-fn a_ring_is_found_and_what_a_parent_passes_on_is_its_childs() {
+fn a_cycle_is_found_and_a_parents_re_exports_count_as_its_childs() {
     let of = |texts: &[(&str, &str)]| -> Vec<String> {
         let mut modules = Modules::new();
         for (path, text) in texts {

@@ -1,21 +1,21 @@
-//! Messages that wait on their way, so that others come before them.
+//! Messages that are held in transit, so that others overtake them.
 
 use tokio::sync::watch;
 
 use super::messages::Message;
 use crate::waiting::until_true;
 
-/// Which messages are stopped.
+/// The messages to stop.
 #[derive(Debug, Clone)]
 pub enum Stopped {
-    /// Signals to an entity whose text has all of these parts: they wait until the gate is opened.
+    /// Signals to an entity whose text has all of these parts. They wait until the gate is opened.
     Signals {
         /// The workflow id of the receiver.
         to: String,
         /// The parts.
         contains: Vec<String>,
     },
-    /// Updates of an entity whose text has this part: they do not get through.
+    /// Updates of an entity whose text has this part. They are lost.
     Updates {
         /// The workflow id of the receiver.
         to: String,
@@ -35,7 +35,7 @@ impl Stopped {
     }
 }
 
-/// A gate that messages wait at. It opens where it is dropped, too.
+/// A gate that messages wait at. It also opens when it is dropped.
 pub struct Gate {
     which: Stopped,
     is_open: watch::Sender<bool>,
@@ -48,23 +48,23 @@ impl Gate {
         until_true(&format!("a message at the gate: {:?}", self.which), || *self.reached.borrow()).await;
     }
 
-    /// Lets all messages pass, from now on.
+    /// Lets all messages pass from now on.
     pub fn open(self) {
         self.is_open.send_replace(true);
     }
 }
 
-/// A gate before which a message stands.
+/// A gate that a message waits at.
 pub(super) struct Closed {
     waits: bool,
     is_open: watch::Receiver<bool>,
 }
 
 impl Closed {
-    /// Waits, and says whether the message gets through.
+    /// Waits, and returns whether the message passes.
     pub(super) async fn passed(mut self) -> bool {
         if self.waits {
-            // Where the gate itself is gone, it is open.
+            // If the gate itself is gone, it is open.
             let _gone = self.is_open.wait_for(|is_open| *is_open).await.is_err();
         }
         self.waits
@@ -85,7 +85,7 @@ impl Gates {
         Gate { which, is_open, reached }
     }
 
-    /// The gate before which a message stands, where there is a closed one.
+    /// The closed gate that a message must wait at, if there is one.
     pub(super) fn before(&self, message: &Message) -> Option<Closed> {
         let is_closed = |is_open: &watch::Receiver<bool>| !*is_open.borrow() && is_open.has_changed().is_ok();
         let (which, is_open, reaches) =

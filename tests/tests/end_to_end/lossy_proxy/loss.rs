@@ -1,4 +1,4 @@
-//! Which completions are lost, and how.
+//! The completions to lose, and how.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,47 +7,48 @@ use temporalio_common::protos::constants::LOCAL_ACTIVITY_MARKER_NAME;
 
 use super::messages::Message;
 
-/// A completion of a workflow task that is to be lost, once.
+/// A completion of a workflow task that must be lost, once.
 #[derive(Debug, Clone)]
 pub struct Loss {
-    /// Whose: its workflow id.
+    /// The workflow id of its entity.
     pub of: String,
     /// Which of its completions.
     pub when: Moment,
-    /// What becomes of it.
+    /// What happens to it.
     pub fate: Fate,
 }
 
 /// Which completion of an entity, after the loss was ordered.
 #[derive(Debug, Clone)]
 pub enum Moment {
-    /// The first one after the server accepted a message through the proxy: where the entity itself sent it by a local
-    /// activity, that is the completion of the task in which it did.
+    /// The first one after the server accepted a message through the proxy. If the entity itself sent the message by a local activity,
+    /// this is the completion of the task that sent it.
     After {
-        /// The workflow id of the receiver; none: whoever it is.
+        /// The workflow id of the receiver. `None`: any receiver.
         to: Option<String>,
-        /// All of these stand in the message.
+        /// The parts that the message must contain.
         contains: Vec<String>,
     },
-    /// That of the task that decides to say something, whichever way it leaves: in a command or an answer of the completion, or by
-    /// a local activity that ran in the task, whose marker the completion brings.
+    /// The completion of the task that decides a message, however the message leaves: in a command or an answer of the completion, or
+    /// by a local activity that ran in the task, whose marker is in the completion.
     Saying {
-        /// The workflow id of the receiver, where only a local activity says it; none: whoever it is.
+        /// The workflow id of the receiver, if only a local activity sends it. `None`: any receiver.
         to: Option<String>,
-        /// All of these stand in the one command, answer or message, or in the workflow id of who says it, or is told.
+        /// The parts that the command, answer or message must contain, or the workflow id of its sender or receiver.
         contains: Vec<String>,
     },
 }
 
 impl Moment {
-    /// Whether this is the message that it waits for.
+    /// Whether this is the awaited message.
     fn is_of(&self, message: &Message) -> bool {
         let (Self::After { to, contains } | Self::Saying { to, contains }) = self;
         let has = |part: &String| message.text.contains(part) || message.to.contains(part) || message.name == *part;
         to.as_ref().is_none_or(|to| *to == message.to) && contains.iter().all(has)
     }
 
-    /// How a completion of this entity says what it waits for, where it does. `was_heard`: the server accepted such a message before.
+    /// How a completion of this entity contains the awaited message, if it does. `was_heard`: the server has accepted such a message
+    /// before.
     fn way(&self, owner: &str, said: &[String], was_heard: bool) -> Option<Way> {
         match self {
             Self::After { .. } => was_heard.then_some(Way::Afterwards),
@@ -63,31 +64,31 @@ impl Moment {
     }
 }
 
-/// How the effect that a loss was ordered for leaves its entity.
+/// How the awaited effect left its entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// The lost completion came after it.
+    /// Before the lost completion.
     Afterwards,
     /// By a local activity: it had left when the completion was lost.
     Within,
-    /// By the lost completion itself: nothing had left.
+    /// In the lost completion itself: nothing had left.
     Recorded,
 }
 
-/// What becomes of a completion.
+/// What happens to a completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// The worker is told UNAVAILABLE each time that it sends it, for this long: longer than the task's time-out. Afterwards
-    /// the server itself says that it does not know the task any more.
+    /// For this time, the worker gets UNAVAILABLE each time it sends it: longer than the task's time-out. Afterwards the server itself
+    /// answers that it no longer knows the task.
     Lost {
-        /// For how long.
+        /// The time.
         for_at_least: Duration,
     },
-    /// The server takes it, and the worker is told UNAVAILABLE.
+    /// The server accepts it, and the worker gets UNAVAILABLE.
     AnswerLost,
-    /// It reaches the server late, by this much.
+    /// It reaches the server late.
     Held {
-        /// How late.
+        /// The delay.
         by: Duration,
     },
 }
@@ -102,7 +103,7 @@ pub(super) enum Sentence {
 }
 
 enum Progress {
-    /// Until the message was accepted; then the next completion is the one.
+    /// Until the message was accepted. The next completion is then the one.
     Waiting {
         is_next: bool,
     },
@@ -113,7 +114,7 @@ enum Progress {
     },
 }
 
-/// All losses that were ordered, and whose the workflow tasks are.
+/// All requested losses, and the entities of the workflow tasks.
 #[derive(Default)]
 pub(super) struct Losses {
     ordered: Vec<(Loss, Progress)>,
@@ -130,7 +131,7 @@ impl Losses {
         format!("{:?}", self.ordered[loss].0)
     }
 
-    /// How what was said left, once its completion was lost.
+    /// How the message left, after its completion was lost.
     pub(super) fn lost(&self, loss: usize) -> Option<Way> {
         match self.ordered[loss].1 {
             Progress::Losing { way, .. } => Some(way),
@@ -138,7 +139,7 @@ impl Losses {
         }
     }
 
-    /// Remembers whose a workflow task is.
+    /// Remembers the entity of a workflow task.
     pub(super) fn learn(&mut self, token: Vec<u8>, workflow_id: String) {
         self.owners.insert(token, workflow_id);
     }
@@ -152,7 +153,7 @@ impl Losses {
         }
     }
 
-    /// What becomes of the completion of the task with this token, which a worker sends now: `said` are its commands and answers.
+    /// Decides what happens to the completion of the task with this token. `said` are its commands and answers.
     pub(super) fn judge(&mut self, token: &[u8], said: &[String]) -> Sentence {
         let Some(owner) = self.owners.get(token) else { return Sentence::Pass };
         for (loss, progress) in &mut self.ordered {

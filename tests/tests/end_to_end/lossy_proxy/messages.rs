@@ -1,4 +1,4 @@
-//! The messages to entities that pass through the proxy: signals and updates, also such as start the entity.
+//! The messages to entities that pass through the proxy: signals and updates, including those that start the entity.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Message {
     pub name: String,
     /// Its first argument, as JSON.
     pub text: String,
-    /// The request id of a signal, by which the server recognises a copy; of an update its id.
+    /// The request id of a signal, by which the server recognises a copy. For an update, its id.
     pub id: String,
     /// Whether it is an update.
     pub is_update: bool,
@@ -73,7 +73,7 @@ fn updated_running(update: UpdateWorkflowExecutionRequest) -> Option<Message> {
     updated(update.workflow_execution?.workflow_id, update.request)
 }
 
-/// The request with this workflow task time-out for the entity that it may start.
+/// Sets this workflow task time-out in the request, for the entity that it may start.
 pub(super) fn with_task_timeout(call: &str, body: Bytes, timeout: Duration) -> Bytes {
     let timeout = timeout.try_into().ok();
     match call {

@@ -1,10 +1,10 @@
 //! A gRPC proxy between worker processes and the Temporal server. It loses the completion of a chosen workflow task.
 //!
-//! A local activity runs before its workflow task is recorded. Where the completion of the task is lost (the worker dies, or
-//! the server's store is away), what the activity sent stays sent, and the server has the task done again: later, and with
-//! everything that came meanwhile. The proxy makes that happen at a chosen point, on a real server and with real workers.
+//! A local activity runs before its workflow task is recorded. If the completion of the task is lost (the worker dies, or the server's
+//! store is unavailable), the messages of the activity have been sent, and the server retries the task: later, and with everything that
+//! arrived meanwhile. The proxy causes this at a chosen point, on a real server and with real workers.
 //!
-//! It forwards every other call as it is, and reads the messages to entities that the server accepts.
+//! It forwards all other calls unchanged, and reads the messages to entities that the server accepts.
 
 mod gate;
 mod loss;
@@ -63,8 +63,8 @@ impl Shared {
 }
 
 impl LossyProxy {
-    /// A proxy on a free port of this machine before the server at `upstream`, `HOST:PORT`. Entities that are started through
-    /// it get this workflow task time-out, after which the server has a lost task done again.
+    /// A proxy on a free port of this machine for the server at `upstream`, `HOST:PORT`. Entities that are started through it get this
+    /// workflow task time-out, after which the server retries a lost task.
     pub async fn before(upstream: &str, task_timeout: Duration) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -74,27 +74,27 @@ impl LossyProxy {
         Self { address, shared, _connections: connections }
     }
 
-    /// Where workers reach the server through the proxy, `HOST:PORT`.
+    /// The address of the proxy for workers, `HOST:PORT`.
     pub fn address(&self) -> String {
         self.address.to_string()
     }
 
-    /// Has a completion lost. Its number, for [`LossyProxy::until_lost`].
+    /// Requests the loss of a completion. Returns its number, for [`LossyProxy::until_lost`].
     pub fn lose(&self, loss: Loss) -> usize {
         self.shared.state().losses.add(loss)
     }
 
-    /// Waits until the completion was lost for the first time: from here on the server does not know what the worker did. Says
-    /// how what the loss was ordered for left.
+    /// Waits until the completion was lost for the first time. From here on, the server does not know what the worker did. Returns how
+    /// the awaited effect left.
     ///
     /// # Panics
-    /// Where the worker did not complete such a task in time.
+    /// If the worker did not complete such a task in time.
     pub async fn until_lost(&self, loss: usize) -> Way {
         let what = format!("the lost completion: {}", self.shared.state().losses.described(loss));
         until(what, || std::future::ready(self.shared.state().losses.lost(loss))).await
     }
 
-    /// Has such messages wait at a gate, which is closed.
+    /// Makes such messages wait at a gate, which is closed.
     pub fn stop(&self, which: Stopped) -> Gate {
         self.shared.state().gates.add(which)
     }
@@ -127,14 +127,14 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    // Whichever side closes, the other one is closed too.
+    // If either side closes, the other one is closed, too.
     tokio::select! {
         _ = connection => {}
         _ = server => {}
     }
 }
 
-/// Forwards one call, unless it is to be lost.
+/// Forwards one call, unless it must be lost.
 async fn forward(request: Request<Incoming>, sender: SendRequest<Body>, shared: &Shared) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return unavailable("the call broke off") };
@@ -177,7 +177,7 @@ async fn forward(request: Request<Incoming>, sender: SendRequest<Body>, shared: 
     answer
 }
 
-/// Sends a request to the server, and returns the whole answer, and its bytes apart.
+/// Sends a request to the server. Returns the whole answer, and its bytes separately.
 async fn send(request: Request<Body>, mut sender: SendRequest<Body>) -> Option<(Response<Body>, Bytes)> {
     sender.ready().await.ok()?;
     let (parts, body) = sender.send_request(request).await.ok()?.into_parts();

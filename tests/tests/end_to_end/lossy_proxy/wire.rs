@@ -18,7 +18,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 /// The whole body of a request or an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// What precedes each message: whether it is compressed, and its length.
+/// The prefix of each message: whether it is compressed, and its length.
 const PREFIX_BYTES: usize = 5;
 
 pub(super) fn body(bytes: Bytes) -> Body {
@@ -31,18 +31,18 @@ pub(super) fn body_with_trailers(bytes: Bytes, trailers: Option<HeaderMap>) -> B
     Body::new(StreamBody::new(stream::iter(frames)))
 }
 
-/// The gRPC answer UNAVAILABLE, which clients send again after.
+/// The gRPC answer UNAVAILABLE, after which clients retry.
 pub(super) fn unavailable(why: &str) -> Response<Body> {
     let answer = Response::builder().header("content-type", "application/grpc").header("grpc-status", "14");
     answer.header("grpc-message", why).body(body(Bytes::new())).unwrap()
 }
 
-/// Whether a whole answer says that the call succeeded. A failure without a message stands in the headers.
+/// Whether a complete answer reports success. A failure without a message is in the headers.
 pub(super) fn is_ok(answer: &Response<Body>) -> bool {
     answer.headers().get("grpc-status").is_none_or(|status| status == "0")
 }
 
-/// The one message of a body; none where it has none, or one that cannot be read.
+/// The single message of a body. `None` if there is none, or if it cannot be read.
 pub(super) fn decode<M: Message + Default>(body: &[u8]) -> Option<M> {
     let (prefix, rest) = body.split_at_checked(PREFIX_BYTES)?;
     let length = usize::try_from(u32::from_be_bytes(prefix[1..].try_into().ok()?)).ok()?;
@@ -65,15 +65,15 @@ pub(super) fn encode(message: &impl Message) -> Bytes {
     body.freeze()
 }
 
-/// What a call that completes a workflow task says.
+/// The content of a call that completes a workflow task.
 pub(super) struct Completion {
     /// The token of the task.
     pub(super) token: Vec<u8>,
-    /// Each command, and each answer to an update, as it is encoded: JSON in it can be read.
+    /// Each command, and each answer to an update, in encoded form: JSON in it is readable.
     pub(super) said: Vec<String>,
 }
 
-/// The completion that this call brings.
+/// The completion that this call contains.
 pub(super) fn completion(call: &str, body: &[u8]) -> Option<Completion> {
     let completes = call == "RespondWorkflowTaskCompleted";
     let request = completes.then(|| decode::<RespondWorkflowTaskCompletedRequest>(body))??;
@@ -83,7 +83,7 @@ pub(super) fn completion(call: &str, body: &[u8]) -> Option<Completion> {
     Some(Completion { token: request.task_token, said })
 }
 
-/// The workflow tasks that an answer brings: their tokens, and the workflow ids of their entities.
+/// The workflow tasks in an answer: their tokens, and the workflow ids of their entities.
 pub(super) fn tasks(call: &str, body: &[u8]) -> Option<(Vec<u8>, String)> {
     let task = match call {
         "PollWorkflowTaskQueue" => decode::<PollWorkflowTaskQueueResponse>(body),

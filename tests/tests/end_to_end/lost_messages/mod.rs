@@ -1,9 +1,9 @@
-//! Whatever an entity tells another one: the workflow task that decides it is lost, and other things come before it is done again.
+//! Every kind of message between entities: the workflow task that decides it is lost, and other inputs arrive before it is retried.
 //!
-//! Each play brings one message to where it is about to leave, loses the completion of the task that says it, and has come meanwhile: an
-//! older claim, a younger one, an order that a person cancels, and an action on the entity whose task is lost. Then every number
-//! goes from customer to customer until nobody waits. In the end every order is over, each number had one customer at a time by
-//! the log of the HSS, and HSS, ledger and customers agree.
+//! Each play brings one message to the point where it is about to leave, and loses the completion of the task that decides it.
+//! Meanwhile an older claim arrives, a younger one, an order that a person cancels, and an action on the entity whose task is lost.
+//! Then every number is handed on until no customer waits. At the end every order has ended, each number had one customer at a time
+//! according to the log of the HSS, and HSS, ledger and customers agree.
 
 mod play;
 mod said_by_customers;
@@ -22,10 +22,10 @@ use crate::events::{Customer, event};
 use crate::lossy_bed::{Lossy, LossyBed};
 use crate::testbed::run_alone;
 
-/// So many may wait for a number: more than do in any play but the one of the full queue.
+/// The most tickets that may wait for a number: more than in any play except that of the full queue.
 const TICKETS_MAX: usize = 6;
 
-/// So many plays run side by side: most of their time they wait, but more would keep two cores too busy for their limits.
+/// The number of concurrent plays. They mostly wait, but more of them would keep two cores too busy for their limits.
 const PLAYS_AT_ONCE: usize = 10;
 
 /// A play, by its name.
@@ -35,10 +35,10 @@ fn named<'a>(name: impl Into<String>, play: impl Future<Output = ()> + 'a) -> Na
     (name.into(), Box::pin(play))
 }
 
-/// Runs all plays, several side by side.
+/// Runs all plays, several at a time.
 ///
 /// # Panics
-/// Where one of them did, once all are over.
+/// If one of them panicked, after all have ended.
 async fn run_all(plays: Vec<Named<'_>>) {
     let running = plays.into_iter().map(|(name, play)| async {
         let ended = AssertUnwindSafe(play).catch_unwind().await;
@@ -59,7 +59,7 @@ fn assign(customer: &Customer, number: &str) -> Value {
     event("line.assigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
 }
 
-/// The customer gives the number up.
+/// The customer releases the number.
 fn unassign(customer: &Customer, number: &str) -> Value {
     event("line.unassigned", &customer.id, &json!({"imsi": customer.imsi, "msisdn": number}))
 }
@@ -70,7 +70,7 @@ fn lock(customer: &Customer, one: &str, two: &str) -> Value {
 }
 
 #[test]
-fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_something() {
+fn hand_overs_end_well_whichever_task_with_a_message_from_a_customer_to_a_resource_is_lost() {
     run_alone(async {
         let lossy = bed("lost-of-customers").await;
         run_all(said_by_customers::all(&lossy)).await;
@@ -79,7 +79,7 @@ fn all_ends_well_whichever_task_is_lost_in_which_a_customer_tells_a_resource_som
 }
 
 #[test]
-fn all_ends_well_whichever_task_is_lost_in_which_a_resource_tells_a_customer_something() {
+fn hand_overs_end_well_whichever_task_with_a_message_from_a_resource_to_a_customer_is_lost() {
     run_alone(async {
         let lossy = bed("lost-of-resources").await;
         run_all(said_by_resources::all(&lossy)).await;

@@ -1,4 +1,4 @@
-//! What the plays have in common: the cast, the loss, what comes in between, and the end.
+//! The common parts of the plays: the cast, the loss, the inputs meanwhile, and the end.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -20,16 +20,16 @@ use crate::scene::{Scene, number};
 use crate::temporal_calls::{RawEntity, json_payload};
 use crate::waiting::{looked_for, until, until_or_give_up};
 
-/// How much earlier what the older claim tells has happened, in milliseconds.
+/// How much earlier the event of the older claim happened, in milliseconds.
 const OLDER_BY_MS: i64 = 60_000;
-/// How long a play may take after the loss, on a busy machine.
+/// The time limit of a play after the loss, on a busy machine.
 const END_LIMIT: Duration = Duration::from_mins(3);
-/// The pause between two looks at a play.
+/// The pause between two checks of a play.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The states in which an order is over.
+/// The final states of an order.
 const OVER: [&str; 6] = ["completed", "partial", "failed", "cancelled", "rejected", "superseded"];
 
-/// A loss that was ordered, and whose task it is.
+/// A requested loss, and the entity of its task.
 pub struct Ordered {
     loss: usize,
     entity: RawEntity,
@@ -45,32 +45,32 @@ pub struct Play<'a> {
     pub number: String,
     /// Another one.
     pub other: String,
-    /// Has the number first, where somebody has.
+    /// Has the number first, if any customer has.
     pub a: Customer,
-    /// Is to get it next.
+    /// Shall get it next.
     pub b: Customer,
-    /// Claims it in between, as of earlier.
+    /// Claims it meanwhile, with an earlier time.
     pub c: Customer,
-    /// Claims it in between.
+    /// Claims it meanwhile.
     pub d: Customer,
     /// Waits for it until a person cancels its order.
     pub e: Customer,
     /// Has the other number.
     pub x: Customer,
-    /// All orders that are to end.
+    /// All orders that must end.
     orders: RefCell<Vec<OrderId>>,
-    /// Those of them that are over.
+    /// Those of them that have ended.
     over: RefCell<BTreeSet<OrderId>>,
-    /// What is cancelled in between, where it waits already.
+    /// The order that is cancelled meanwhile, if it already waits.
     to_cancel: RefCell<Option<OrderId>>,
-    /// Who else waits.
+    /// The other waiting orders.
     more: RefCell<Vec<Customer>>,
-    /// Whom a number was taken from so that the next one gets it, and by which epoch it had it.
+    /// The customers that a number was taken from so that the next one gets it, with their epochs.
     given_up: RefCell<BTreeSet<(String, u64)>>,
 }
 
 impl<'a> Play<'a> {
-    /// A new one: nobody has anything.
+    /// A new play: no customer has anything.
     pub fn on(lossy: &'a LossyBed) -> Self {
         let scene = Scene::on(&lossy.bed);
         let customer = |name| scene.customer(name);
@@ -93,7 +93,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// The same, where A has the number, and E waits for it.
+    /// The same, if A has the number, and E waits for it.
     pub async fn with_a_holder(lossy: &'a LossyBed) -> Self {
         let play = Self::on(lossy);
         play.scene.done(&assign(&play.a, &play.number)).await;
@@ -101,7 +101,7 @@ impl<'a> Play<'a> {
         play
     }
 
-    /// The same, where nobody has the number, and its ledger knows that.
+    /// The same, if no customer has the number, and its ledger knows that.
     pub async fn with_a_free_number(lossy: &'a LossyBed) -> Self {
         let play = Self::on(lossy);
         play.scene.done(&assign(&play.a, &play.number)).await;
@@ -109,7 +109,7 @@ impl<'a> Play<'a> {
         play
     }
 
-    /// The same, where B has the lease of the number and nothing begun, since X has the other one that B's order wants.
+    /// The same, if B has the lease of the number but has not begun, since X has the other number that B's order wants.
     pub async fn with_a_lease_not_used(lossy: &'a LossyBed) -> (Self, OrderId) {
         let play = Self::on(lossy);
         play.scene.done(&assign(&play.x, &play.other)).await;
@@ -133,7 +133,7 @@ impl<'a> Play<'a> {
         assert!(held.await.is_some(), "{}", self.told().await);
     }
 
-    /// Submits an event, whose order is to end.
+    /// Submits an event whose order must end.
     pub async fn submit(&self, event: &Value) -> OrderId {
         let order = self.scene.submit(event).await;
         self.orders.borrow_mut().push(order.clone());
@@ -150,12 +150,12 @@ impl<'a> Play<'a> {
         self.scene.number_entity(&self.number)
     }
 
-    /// Orders the loss of the task in which an entity says something with these parts.
+    /// Requests the loss of the task in which an entity sends a message with these parts.
     pub fn lose(&self, entity: RawEntity, contains: &[&str]) -> Ordered {
         self.lose_saying(entity, None, contains)
     }
 
-    /// The same for something that a local activity says to this receiver.
+    /// The same for a message that a local activity sends to this receiver.
     pub fn lose_saying(&self, entity: RawEntity, to: Option<String>, contains: &[&str]) -> Ordered {
         let contains = contains.iter().map(|&part| part.to_owned()).collect();
         let (of, when) = (entity.workflow_id().to_owned(), Moment::Saying { to, contains });
@@ -163,7 +163,7 @@ impl<'a> Play<'a> {
         Ordered { loss: self.lossy.proxy.lose(Loss { of, when, fate }), entity }
     }
 
-    /// Waits for the loss, and has come what comes in between. `acts`: an action of a person on the entity whose task is lost.
+    /// Waits for the loss, and sends the inputs meanwhile. `acts`: a person's action on the entity whose task is lost.
     pub async fn in_between(&self, ordered: &Ordered, acts: Option<(&str, &OrderId)>) -> Way {
         let way = self.lossy.proxy.until_lost(ordered.loss).await;
         self.submit(&happened(assign(&self.c, &self.number), OLDER_BY_MS, chrono::Utc::now())).await;
@@ -183,8 +183,8 @@ impl<'a> Play<'a> {
         way
     }
 
-    /// A person does something about an order, and is answered. It may be refused: by then it may be too late. The command asks the
-    /// entity about the order first, and waits for a task that is lost; this is the call that it makes then.
+    /// A person acts on an order and gets an answer. The answer may be a refusal, if the order has already gone on. The command first
+    /// asks the entity about the order, and would wait for a task that is lost, so this is the call that it makes afterwards.
     pub async fn acts(&self, action: &str, order: &OrderId) {
         let action_id = Uuid::new_v4().to_string();
         let argument =
@@ -196,11 +196,11 @@ impl<'a> Play<'a> {
         .await;
     }
 
-    /// Lets each number go from customer to customer until nobody waits, and judges.
+    /// Hands each number on from customer to customer until none waits, and checks the result.
     ///
     /// # Panics
-    /// Where an order does not end, a number was given to somebody while somebody else had it, or anybody says otherwise than
-    /// others in the end. And where the server did not give up the task that was to be lost.
+    /// If an order does not end, if a number was given to one customer while another had it, or if the records disagree at the end.
+    /// Also if the server did not give up the task that had to be lost.
     pub async fn ends(self, ordered: &Ordered) {
         let of = ordered.entity.workflow_id();
         let lost =
@@ -225,7 +225,7 @@ impl<'a> Play<'a> {
         self.scene.judge(&numbers);
     }
 
-    /// This order is to end, too.
+    /// Adds an order that must end.
     pub fn is_to_end(&self, order: OrderId) {
         self.orders.borrow_mut().push(order);
     }
@@ -238,12 +238,12 @@ impl<'a> Play<'a> {
         assert!(waits.await.is_some(), "{}", self.told().await);
     }
 
-    /// One more plays.
+    /// Adds a customer.
     pub fn also_plays(&self, customer: &Customer) {
         self.more.borrow_mut().push(customer.clone());
     }
 
-    /// A person has the number taken from its holder, and asks again where nobody answers. It may be refused.
+    /// A person has the number taken from its holder, and asks again if there is no answer. The action may be refused.
     pub async fn forces(&self, more: &[&str]) {
         let resource = format!("msisdn/{}", self.number);
         let forces = ["resource", "release", &resource, "--force", "--reason", "a test"];
@@ -256,7 +256,7 @@ impl<'a> Play<'a> {
         assert!(answered.await.is_some(), "{}", self.told().await);
     }
 
-    /// A list says that A has the number, and A's entity knows.
+    /// A list says that A has the number, and A's entity knows this.
     pub async fn is_imported_for_a(&self) {
         let mut list = NamedTempFile::new().unwrap();
         writeln!(list, "kind,id,customer\nmsisdn,{},{}", self.number, self.a.id).unwrap();
@@ -272,7 +272,7 @@ impl<'a> Play<'a> {
         assert!(knows.await.is_some(), "{}", self.told().await);
     }
 
-    /// Asks a customer to say again what it has and wants.
+    /// Asks a customer to repeat what it has and wants.
     pub async fn is_asked_again(&self, customer: &Customer) {
         self.of(customer).signal(names::REASSERT, vec![json_payload("{}")]).await;
     }
@@ -298,7 +298,7 @@ impl<'a> Play<'a> {
         orders.len() == self.orders.borrow().len()
     }
 
-    /// Where somebody waits for a number, and whoever has it has nothing open, that one gives it up.
+    /// If a customer waits for a number, and its holder has nothing open, the holder releases it.
     async fn pass_on(&self, number: &str) {
         let Some(ledger) = self.scene.number_state(number).await else { return };
         if ledger["queue"].as_array().is_none_or(Vec::is_empty) {
@@ -316,7 +316,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// What a number's ledger, the HSS and the customers say, where they do not agree; none where they do.
+    /// The states of a number's ledger, the HSS and the customers if they disagree. `None` if they agree.
     async fn disagreement(&self, number: &str) -> Option<String> {
         let ledger = self.scene.number_state(number).await;
         let (holder, epoch, queue) = match &ledger {
@@ -340,13 +340,13 @@ impl<'a> Play<'a> {
         (!agree).then(|| format!("{number}: leases {leases:?}, HSS {at_hss:?}, ledger {ledger:#?}"))
     }
 
-    /// The leases of a customer; none where its entity was never started.
+    /// The leases of a customer. `None` if its entity was never started.
     async fn leases_of(&self, customer: &Customer) -> Option<Value> {
         self.of(customer).exists().await.then_some(())?;
         Some(self.scene.customer_state(customer).await["leases"].clone())
     }
 
-    /// All that can be said of the play, for whoever reads that it failed.
+    /// All known facts about the play, for a person who reads that it failed.
     async fn told(&self) -> String {
         let mut told = String::new();
         let orders = self.orders.borrow().clone();

@@ -1,4 +1,4 @@
-//! What customers tell resources: each function is one play.
+//! The messages from customers to resources. Each function is one play.
 
 use interlock_adapters::sandbox::Seed;
 use interlock_domain::ids::OrderId;
@@ -10,9 +10,9 @@ use crate::lossy_bed::LossyBed;
 use crate::lossy_proxy::{Stopped, Way};
 use crate::scene::Scene;
 
-/// How much earlier the claim that asks a lease back has happened than that which came for it, in milliseconds.
+/// How much earlier the event of the claim that recalls a lease happened than that of the other claim, in milliseconds.
 const ASKS_BACK_MS: i64 = 30_000;
-/// The orders of a person about the order whose task is lost.
+/// A person's actions on the order whose task is lost.
 const ACTIONS: [&str; 2] = ["retry", "cancel"];
 
 pub(super) fn all(lossy: &LossyBed) -> Vec<Named<'_>> {
@@ -66,7 +66,7 @@ async fn a_lease_comes_back_unused(lossy: &LossyBed) {
     play.ends(&lost).await;
 }
 
-/// Somebody of whom the ledger does not know was registered meanwhile.
+/// Meanwhile a party that the ledger does not know was registered.
 async fn a_lease_is_contested(lossy: &LossyBed, action: &str) {
     let play = Play::with_a_free_number(lossy).await;
     let z = Scene::newcomer("Z");
@@ -119,7 +119,7 @@ async fn a_probe_is_passed_on(lossy: &LossyBed, action: &str) {
     play.ends(&lost).await;
 }
 
-/// A list says that A has the number, of which the HSS does not know.
+/// A list says that A has the number, but the HSS does not know it.
 async fn a_lease_is_forced_back(lossy: &LossyBed) {
     let play = Play::on(lossy);
     play.is_imported_for_a().await;
@@ -129,7 +129,7 @@ async fn a_lease_is_forced_back(lossy: &LossyBed) {
     play.ends(&lost).await;
 }
 
-/// B's order is cancelled while its grant is on its way.
+/// B's order is cancelled while its grant is in flight.
 async fn a_grant_is_declined(lossy: &LossyBed) {
     let play = Play::with_a_holder(lossy).await;
     let waits = play.submit(&happened(assign(&play.b, &play.number), ASKS_BACK_MS, chrono::Utc::now())).await;
@@ -141,7 +141,7 @@ async fn a_grant_is_declined(lossy: &LossyBed) {
     play.acts("cancel", &waits).await;
     let lost = play.lose(play.of(&play.b), &["\"decline\"", &play.number]);
     gate.open();
-    // What it says of its ticket may still be on its way: then this is said in a task that hears of it.
+    // Its message about its ticket may still be in flight. It is then sent in a task that has received the grant.
     play.in_between(&lost, Some(("retry", &waits))).await;
     play.ends(&lost).await;
 }

@@ -1,4 +1,4 @@
-//! What resources tell customers: each function is one play.
+//! The messages from resources to customers. Each function is one play.
 
 use super::play::Play;
 use super::{Named, TICKETS_MAX, assign, named, unassign};
@@ -6,7 +6,7 @@ use crate::events::{changed, happened};
 use crate::lossy_bed::LossyBed;
 use crate::lossy_proxy::{Stopped, Way};
 
-/// How much earlier the claim that asks a lease back has happened than that which came for it, in milliseconds.
+/// How much earlier the event of the claim that recalls a lease happened than that of the other claim, in milliseconds.
 const ASKS_BACK_MS: i64 = 30_000;
 
 pub(super) fn all(lossy: &LossyBed) -> Vec<Named<'_>> {
@@ -32,7 +32,8 @@ async fn a_lease_is_granted_after_a_look_up(lossy: &LossyBed) {
     play.ends(&lost).await;
 }
 
-/// The answer goes out with the record of the task, so nobody has heard it; of a claim that came as a message, the one to it.
+/// The answer leaves with the record of the task, so no customer has received it. For a claim that arrived as a message, this is the
+/// reply.
 async fn a_claim_is_answered(lossy: &LossyBed) {
     let play = Play::with_a_free_number(lossy).await;
     let lost = play.lose(play.of_number(), &["granted\"", &play.number]);
@@ -66,7 +67,7 @@ async fn a_release_is_told_that_another_has_it(lossy: &LossyBed) {
     play.ends(&lost).await;
 }
 
-/// The claim comes as a message, and is answered by one.
+/// The claim arrives as a message, and the reply is a message.
 async fn a_claim_is_told_that_the_queue_is_full(lossy: &LossyBed) {
     let play = Play::with_a_holder(lossy).await;
     for place in 1..TICKETS_MAX {
@@ -95,7 +96,7 @@ async fn a_holder_is_probed(lossy: &LossyBed) {
     play.ends(&lost).await;
 }
 
-/// A list says that A has the number, of which the HSS does not know.
+/// A list says that A has the number, but the HSS does not know it.
 async fn a_holder_is_forced(lossy: &LossyBed) {
     let play = Play::on(lossy);
     play.is_imported_for_a().await;
@@ -105,7 +106,7 @@ async fn a_holder_is_forced(lossy: &LossyBed) {
     play.ends(&lost).await;
 }
 
-/// The number's entity was terminated, and its holder says again what it has.
+/// The number's entity was terminated, and its holder repeats what it has.
 async fn a_lease_is_known_again(lossy: &LossyBed) {
     let play = Play::with_a_holder(lossy).await;
     play.of_number().terminate().await;
@@ -122,7 +123,7 @@ async fn a_customer_is_told_of_an_imported_lease(lossy: &LossyBed) {
     let lost = play.lose(play.of_number(), &["\"lease_imported\"", &play.number]);
     let ((), way) = tokio::join!(play.is_imported_for_a(), play.in_between(&lost, None));
     assert_eq!(way, Way::Within);
-    // The HSS does not know of it: only a person takes it back.
+    // The HSS does not know it, so only a person can take it back.
     play.forces(&[]).await;
     play.ends(&lost).await;
 }

@@ -1,0 +1,182 @@
+//! What every part of one installation shares: the settings, the catalog, the routing and the connection to Temporal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use interlock_client::EntityClient;
+use interlock_domain::catalog::Catalog;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::routing::{InstallationRecord, Routing};
+use interlock_fault::{Fault, with_causes};
+use interlock_settings::Settings;
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, NamespacedClient, RetryOptions};
+use temporalio_common::data_converters::DataConverter;
+
+use crate::codec::{KeyRing, data_converter};
+use crate::connection::{ConnectionFlags, STARTUP_LIMIT, connect_with};
+use crate::record;
+
+/// How long a call on behalf of a waiting person or producer is tried again by the client itself.
+const BRIEF_RETRIES_LIMIT: Duration = Duration::from_millis(1_500);
+
+/// How long calls to Temporal are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallRetries {
+    /// As the SDK does it: for workers, who have nobody waiting.
+    Sdk,
+    /// Briefly: somebody waits for an answer, and can ask again.
+    Brief,
+}
+
+/// One installation of Interlock, seen from a process that is connected to its Temporal cluster.
+#[derive(Clone)]
+pub struct Installation {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// What events become.
+    pub catalog: Arc<Catalog>,
+    /// Where everything is.
+    pub routing: Arc<Routing>,
+    /// The connection, for the namespace of the connection's settings.
+    pub client: Client,
+    /// How entities are reached.
+    pub entities: EntityClient,
+    /// How one more connection is made.
+    connecting: Connecting,
+    /// One client for each namespace that was asked for.
+    clients: Arc<Mutex<BTreeMap<String, Client>>>,
+}
+
+impl Installation {
+    /// Connects, waiting up to `limit` for Temporal, and takes what is recorded in the namespaces. Where that disagrees with
+    /// the settings nobody must go on.
+    ///
+    /// # Errors
+    /// Those of [`connect_with`], [`KeyRing::from_settings`] and [`Settings::routing`]; `not_bootstrapped`, `prefix_disagrees`,
+    /// `shard_count_disagrees`, `namespaces_disagree`, `record_unreadable`.
+    pub async fn connect(
+        flags: &ConnectionFlags,
+        settings: Settings,
+        catalog: Catalog,
+        retries: CallRetries,
+        limit: Duration,
+    ) -> Result<Self, Fault> {
+        let connecting = Connecting::new(flags, retries, &settings)?;
+        let client = connecting.client(limit).await?;
+        let record = Box::pin(record::recorded(&client, &settings)).await?;
+        Self::as_recorded(client, connecting, settings, catalog, &record).await
+    }
+
+    /// The same on a connection that is there, with what is, or is about to be, recorded.
+    ///
+    /// # Errors
+    /// Those of [`Settings::routing`].
+    pub async fn as_recorded(
+        client: Client,
+        connecting: Connecting,
+        settings: Settings,
+        catalog: Catalog,
+        record: &InstallationRecord,
+    ) -> Result<Self, Fault> {
+        let routing = Arc::new(settings.routing_as_recorded(&catalog, &client.namespace(), record)?);
+        let entities = EntityClient::new(client.clone(), Arc::clone(&routing));
+        // Who is started first need not wait for it.
+        let namespaces = routing.namespaces();
+        join_all(namespaces.iter().map(|namespace| entities.search_attributes().of(namespace))).await;
+        let (settings, catalog) = (Arc::new(settings), Arc::new(catalog));
+        Ok(Self { settings, catalog, routing, client, entities, connecting, clients: Arc::default() })
+    }
+
+    /// The namespaces of all tenants, sorted.
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        self.routing.namespaces()
+    }
+
+    /// A client for one namespace, on the same connection and with the same codec: the same one each time.
+    ///
+    /// # Errors
+    /// [`Fault`] `temporal_configuration_invalid`.
+    pub fn client_for(&self, namespace: &str) -> Result<Client, Fault> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(namespace) {
+            return Ok(client.clone());
+        }
+        let client = self.client_on(self.client.connection(), namespace)?;
+        clients.insert(namespace.to_owned(), client.clone());
+        Ok(client)
+    }
+
+    /// One more connection, to the same server and in the same way.
+    ///
+    /// # Errors
+    /// Those of [`connect_with`].
+    pub async fn another_connection(&self) -> Result<Connection, Fault> {
+        Ok(self.connecting.client(STARTUP_LIMIT).await?.connection().clone())
+    }
+
+    /// How this process connects.
+    ///
+    /// # Errors
+    /// Those of [`ConnectionFlags::options`].
+    pub fn connection_options(&self) -> Result<ConnectionOptions, Fault> {
+        self.connecting.flags.options().map(|(connection, _client)| connection)
+    }
+
+    /// A client for one namespace, on this connection, with the same codec.
+    ///
+    /// # Errors
+    /// [`Fault`] `temporal_configuration_invalid`.
+    pub fn client_on(&self, connection: &Connection, namespace: &str) -> Result<Client, Fault> {
+        let converter = self.client.options().data_converter.clone();
+        let options = ClientOptions::new(namespace).data_converter(converter).build();
+        Client::new(connection.clone(), options).map_err(|error| {
+            Fault::failed(
+                ErrorCode::TemporalConfigurationInvalid,
+                format!("No client exists for the namespace '{namespace}': {}.", with_causes(&error)),
+            )
+            .with_next("Check 'namespace' in [tenants.NAME].")
+        })
+    }
+}
+
+/// How a process connects: the same way each time.
+#[derive(Clone)]
+pub struct Connecting {
+    flags: ConnectionFlags,
+    retries: CallRetries,
+    converter: DataConverter,
+}
+
+impl Connecting {
+    /// By these flags, with the codec that the settings name.
+    ///
+    /// # Errors
+    /// Those of [`KeyRing::from_settings`].
+    pub fn new(flags: &ConnectionFlags, retries: CallRetries, settings: &Settings) -> Result<Self, Fault> {
+        let ring = KeyRing::from_settings(&settings.codec)?;
+        if ring.encrypts() && settings.id_key.is_none() {
+            tracing::warn!("payloads are encrypted, but resource ids are not hidden: INTERLOCK_ID_KEY is not set");
+        }
+        Ok(Self { flags: flags.clone(), retries, converter: data_converter(Arc::new(ring)) })
+    }
+
+    /// A client on a connection of its own, waiting up to `limit` for Temporal.
+    ///
+    /// # Errors
+    /// Those of [`connect_with`].
+    pub async fn client(&self, limit: Duration) -> Result<Client, Fault> {
+        let retries = match self.retries {
+            CallRetries::Sdk => RetryOptions::default(),
+            CallRetries::Brief => brief_retries(),
+        };
+        connect_with(&self.flags, limit, retries, self.converter.clone()).await
+    }
+}
+
+fn brief_retries() -> RetryOptions {
+    let mut retries = RetryOptions::default();
+    retries.max_elapsed_time = Some(BRIEF_RETRIES_LIMIT);
+    retries
+}

@@ -1,0 +1,15 @@
+//! The connection to Temporal, and what every process of one installation shares through it.
+//!
+//! [`connect`] connects as Temporal's own tools do (flags, `TEMPORAL_*`, profiles). An [`Installation`] is that, with the settings,
+//! the catalog, the routing as it is recorded in the namespaces ([`record`]), and the [`codec`] of what Temporal keeps. All
+//! clients and workers are made from one. It carries out no operation: it knows settings and the calls to entities, no more.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod codec;
+mod connection;
+pub mod deployment;
+mod installation;
+pub mod record;
+
+pub use connection::{ASKING_LIMIT, ConnectionFlags, HEADING, STARTUP_LIMIT, connect, connect_fault, connect_with};
+pub use installation::{CallRetries, Connecting, Installation};

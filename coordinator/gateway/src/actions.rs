@@ -1,0 +1,213 @@
+//! A person's actions on orders and resources.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use interlock_domain::action_mark::ON_BEHALF_OF;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_domain::views::{ActionTaken, ForceTaken};
+use interlock_http_service::{Problem, UnreadBody};
+use interlock_operations::actions::{ActionError, ActionWords, ForceRequest, OrderAction, OrderRequest};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::Gateway;
+use super::access::Need;
+use super::problems::{IntoProblem, problem};
+use super::request::{self, PathParts};
+use super::throttle::Counted;
+use super::views;
+
+/// The body of an action on an order.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OrderActionBody {
+    /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
+    action_id: String,
+    /// `retry`, `skip`, `amend`, `cancel` or `release_first`.
+    action: String,
+    /// Reason; kept in the customer's journal.
+    reason: String,
+    /// Person on whose behalf the bearer of the token acts.
+    #[serde(default)]
+    actor: Option<String>,
+    /// For `amend`: the fields of the event's data to correct, each in the form that a producer would send.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    data: Option<Map<String, Value>>,
+}
+
+/// The body of an action on a resource.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResourceActionBody {
+    /// Id of the action, at most 128 bytes; repeating an action with the same id changes nothing.
+    action_id: String,
+    /// `force_release`.
+    action: String,
+    /// Reason; kept in the resource's history.
+    reason: String,
+    /// Person on whose behalf the bearer of the token acts.
+    #[serde(default)]
+    actor: Option<String>,
+    /// Whether to release it even if the target has it registered to the holder, or cannot tell; this is marked in the
+    /// history.
+    #[serde(default)]
+    even_if_registered: bool,
+}
+
+/// Acts on an order. Repeating an action with the same `action_id` changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/orders/{order_id}/actions",
+    params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
+    request_body = OrderActionBody,
+    responses(
+        (status = 200, description = "The order's state after the action", body = ActionTaken),
+        (status = 400, description = "bad_action, bad_id, invalid_data and others: the request is \
+                                      invalid", body = Problem),
+        (status = 403, description = "The token may not act for this tenant", body = Problem),
+        (status = 404, description = "Never seen", body = Problem),
+        (status = 409, description = "Rejected, with the reason; nothing was changed", body = Problem),
+        (status = 413, description = "body_too_large", body = Problem),
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
+    )
+)]
+pub(super) async fn on_order(
+    State(gateway): State<Gateway>,
+    PathParts((tenant, order_id)): PathParts<(String, String)>,
+    headers: HeaderMap,
+    body: UnreadBody,
+) -> Result<Json<ActionTaken>, Problem> {
+    let tenant = allowed(&gateway, &headers, &tenant)?;
+    let order_id: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
+    let body: OrderActionBody = request::action(&headers, body).await?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    let action = OrderAction::of_name(&body.action, body.data).map_err(problem)?;
+    Ok(Json(gateway.actions.on_order(&tenant, &OrderRequest { order_id, action, words }).await.map_err(problem)?))
+}
+
+/// Acts on a resource: releases it by force. First the target is asked who has it, then the holder; this may take some
+/// seconds. Repeating an action with the same `action_id` changes nothing.
+#[utoipa::path(
+    post,
+    path = "/v1/tenants/{tenant}/resources/{kind}/{id}/actions",
+    params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id within its kind")),
+    request_body = ResourceActionBody,
+    responses(
+        (status = 200, description = "The resource's state after the action", body = ForceTaken),
+        (status = 400, description = "bad_action or bad_id: the request is invalid", body = Problem),
+        (status = 403, description = "The token may not act for this tenant", body = Problem),
+        (status = 404, description = "Never seen", body = Problem),
+        (
+            status = 409,
+            description = "Rejected, with the reason: still_registered, holder_has_open_orders, authority_unanswered, \
+                           …",
+            body = Problem
+        ),
+        (status = 413, description = "body_too_large", body = Problem),
+        (status = 415, description = "The media type of the body is not JSON", body = Problem),
+        (status = 429, description = "Rate limit exceeded; see Retry-After", body = Problem),
+        (status = 503, description = "no_worker, or Temporal is unavailable; the same call again is \
+                                      safe", body = Problem)
+    )
+)]
+pub(super) async fn on_resource(
+    State(gateway): State<Gateway>,
+    PathParts((tenant, kind, id)): PathParts<(String, String, String)>,
+    headers: HeaderMap,
+    body: UnreadBody,
+) -> Result<Json<ForceTaken>, Problem> {
+    let tenant = allowed(&gateway, &headers, &tenant)?;
+    let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
+    let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
+    let body: ResourceActionBody = request::action(&headers, body).await?;
+    let words = words(&gateway, &headers, body.action_id, body.actor, body.reason)?;
+    if body.action != "force_release" {
+        let detail = format!("The action '{}' is unknown for resources; the actions are: force_release.", body.action);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, ErrorCode::BadAction, detail));
+    }
+    // What tenants share is another's, too.
+    let own_only = gateway
+        .inspection
+        .shared_realm(&tenant, resource.kind())
+        .is_some_and(|realm| !gateway.access.may_over_realm(&headers, &realm, Need::Operate));
+    let request = ForceRequest { resource, even_if_registered: body.even_if_registered, own_only, words };
+    let mut taken = gateway.actions.force_release(&tenant, &request).await.map_err(problem)?;
+    views::mask_foreign(&gateway, &headers, &tenant, &request.resource, &mut taken.state);
+    Ok(Json(taken))
+}
+
+fn allowed(gateway: &Gateway, headers: &HeaderMap, tenant: &str) -> Result<TenantId, Problem> {
+    let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
+    gateway.access.check(headers, &tenant, Need::Operate)?;
+    gateway.counted(&tenant, Counted::Actions, 1)?;
+    Ok(tenant)
+}
+
+/// Who acts, and why. That is the caller, whatever name the body gives: that one is kept as on whose behalf.
+pub(super) fn words(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    action_id: String,
+    actor: Option<String>,
+    reason: String,
+) -> Result<ActionWords, Problem> {
+    let caller = gateway.access.caller(headers);
+    let actor = match actor {
+        Some(name) if name != caller => format!("{caller}{ON_BEHALF_OF}{name}"),
+        _ => caller,
+    };
+    let words = ActionWords { action_id, actor, reason };
+    words.check().map_err(problem)?;
+    Ok(words)
+}
+
+impl IntoProblem for ActionError {
+    fn into_problem(self) -> Problem {
+        let (code, sentence) = (self.code(), self.sentence());
+        match self {
+            ActionError::Unreached(error) => error.into_problem(),
+            ActionError::Refused { .. } => Problem::new(status_of(code), code, sentence),
+        }
+    }
+}
+
+/// 400 for what can never be an action, 404 for what is not there, 409 for what is refused as things stand.
+fn status_of(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::BadAction
+        | ErrorCode::InvalidData
+        | ErrorCode::NotDistinct
+        | ErrorCode::AmendNothing
+        | ErrorCode::AmendUnknownField
+        | ErrorCode::AmendIncomplete => StatusCode::BAD_REQUEST,
+        ErrorCode::OrderUnknown => StatusCode::NOT_FOUND,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_an_action_is_told_from_what_is_refused() {
+        assert_eq!(status_of(ErrorCode::BadAction), StatusCode::BAD_REQUEST);
+        assert_eq!(status_of(ErrorCode::OrderUnknown), StatusCode::NOT_FOUND);
+        for refused in [ErrorCode::ReleaseConfirmed, ErrorCode::AmendChangesClaim, ErrorCode::StillRegistered] {
+            assert_eq!(status_of(refused), StatusCode::CONFLICT);
+        }
+    }
+
+    #[test]
+    fn a_body_with_a_field_too_many_is_no_action() {
+        let body = br#"{"action_id":"x","action":"retry","reason":"r","resaon":"r"}"#;
+        let problem = request::parse_action::<OrderActionBody>(body).err().unwrap();
+        assert_eq!((problem.status, problem.code), (400, ErrorCode::BadAction));
+    }
+}

@@ -1,0 +1,276 @@
+//! The HTTP gateway: events in, views out. Errors are RFC 9457 problems with stable codes. Beside it, a service of its own: the
+//! [`codec_server`].
+//!
+//! It decides who may do what, turns requests into calls of `interlock-operations` and their results into answers, and serves
+//! them by `interlock-http-service`.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod access;
+mod actions;
+mod admitted;
+pub mod codec_server;
+mod events;
+mod foreign;
+mod metrics;
+mod orders;
+mod problems;
+mod request;
+mod targets;
+mod tenants;
+mod throttle;
+mod traced;
+mod views;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use interlock_connection::Installation;
+use interlock_connection::deployment::build_id_from_environment;
+use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
+use interlock_http_service::{HttpOptions, HttpService, Problem};
+use interlock_observability::health::{self, About, Readiness, ShownMetrics};
+use interlock_observability::metrics::Metrics;
+use interlock_operations::actions::Actions;
+use interlock_operations::ingest::Ingest;
+use interlock_operations::inspection::Inspection;
+use interlock_operations::targets::Targets;
+use interlock_operations::tenants::Tenants;
+use serde_json::json;
+use temporalio_client::Client;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
+use tokio_util::sync::CancellationToken;
+use tonic::IntoRequest;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::access::Access;
+use self::admitted::CallsUnderWay;
+use self::throttle::Throttle;
+
+/// The longest body, in bytes: a batch of a thousand events of usual size.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most values in the JSON of a body: a batch of a thousand events with a hundred each. A value of two bytes, such as an element
+/// of an array of digits, takes 32 bytes of memory and more.
+const JSON_VALUES_MAX: usize = 100_000;
+/// How long Temporal may take to say that it is there.
+const READY_LIMIT: Duration = Duration::from_secs(2);
+
+/// What the calls need.
+#[derive(Clone)]
+struct Gateway {
+    ingest: Ingest,
+    inspection: Inspection,
+    actions: Actions,
+    targets: Targets,
+    tenants: Tenants,
+    access: Arc<Access>,
+    throttle: Arc<Throttle>,
+    calls: Arc<CallsUnderWay>,
+    batch_events_max: NonZeroU32,
+    metrics: Metrics,
+}
+
+/// The description of the calls.
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Interlock gateway",
+    description = "Accepts CloudEvents and shows customers, resources and orders. Errors are RFC 9457 problems."
+))]
+struct Description;
+
+/// Starts the gateway.
+///
+/// # Errors
+/// [`Fault`] `gateway_without_tokens` where others could reach it and no token is configured, `gateway_token_missing` where
+/// one is empty or not in its place, `tls_unusable`, or `listen_failed`.
+pub async fn start(installation: &Installation, metrics: &Metrics, listen: SocketAddr) -> Result<HttpService, Fault> {
+    let settings = &installation.settings.gateway;
+    if settings.tokens.is_empty() && !listen.ip().is_loopback() {
+        return Err(Fault::wrong_use(
+            ErrorCode::GatewayWithoutTokens,
+            format!(
+                "The gateway would listen on {listen}, which other machines can reach, and no token is configured."
+            ),
+        ));
+    }
+    let access = Access::new(&settings.tokens).map_err(|missing| {
+        Fault::wrong_use(ErrorCode::GatewayTokenMissing, format!("A token of the gateway cannot be read: {missing}."))
+    })?;
+    let gateway = Gateway {
+        ingest: Ingest::new(installation.clone()),
+        inspection: Inspection::new(installation.clone()),
+        actions: Actions::new(installation.clone()),
+        targets: Targets::new(installation.clone()),
+        tenants: Tenants::new(installation.clone()),
+        access: Arc::new(access),
+        throttle: Arc::new(Throttle::new(settings)),
+        calls: Arc::new(CallsUnderWay::new(settings.calls_per_token_max)),
+        batch_events_max: settings.batch_events_max,
+        metrics: metrics.clone(),
+    };
+    events::begin_counting(metrics);
+    let stop = CancellationToken::new();
+    let about = about(installation.catalog.digest().to_owned(), stop.clone());
+    let router = router(gateway, about, readiness(installation.client.clone(), stop.clone()));
+    let http = &installation.settings.http;
+    // Whoever asks for a token need not ask for a name: see the settings.
+    let door = http.front_door(listen);
+    let door = if settings.tokens.is_empty() { door } else { door.with_any_host_unless_named() };
+    let options = HttpOptions::new(http, door).tls(settings.tls.as_ref()).stoppable(stop, settings.drain);
+    HttpService::start(listen, router, options).await
+}
+
+/// What the gateway says of itself.
+fn about(catalog_digest: String, stop: CancellationToken) -> About {
+    let build_id = build_id_from_environment();
+    Arc::new(move || {
+        json!({
+            "service": "gateway",
+            "version": env!("CARGO_PKG_VERSION"),
+            "state": if stop.is_cancelled() { "draining" } else { "running" },
+            "build_id": build_id,
+            "catalog_digest": catalog_digest,
+        })
+    })
+}
+
+fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
+    let (metrics, admitting, showing) = (gateway.metrics.clone(), gateway.clone(), gateway.clone());
+    let shown: ShownMetrics = Arc::new(move |headers, text| showing.metrics_for(headers, &text));
+    let (calls, description) = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(events::submit))
+        .routes(routes!(views::customer))
+        .routes(routes!(views::resource))
+        .routes(routes!(views::order))
+        .routes(routes!(orders::list))
+        .routes(routes!(orders::why))
+        .routes(routes!(actions::on_order))
+        .routes(routes!(actions::on_resource))
+        .routes(routes!(targets::list))
+        .routes(routes!(targets::show))
+        .routes(routes!(targets::act))
+        .routes(routes!(tenants::show))
+        .routes(routes!(tenants::act))
+        .with_state(gateway)
+        .split_for_parts();
+    let unknown = || async { Problem::new(StatusCode::NOT_FOUND, ErrorCode::NoSuchCall, "The path is unknown.") };
+    let wrong_method = || async {
+        let detail = "The path does not support this method; the header 'Allow' lists the supported methods.";
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, detail)
+    };
+    calls
+        .route_layer(from_fn_with_state(admitting, admitted::admitted))
+        .route("/openapi.json", get(|| async move { axum::Json(description) }))
+        .merge(health::router_for(about, readiness, metrics, shown))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(traced::traced))
+}
+
+/// The gateway can do its work where Temporal answers, until it is stopped.
+fn readiness(client: Client, stop: CancellationToken) -> Readiness {
+    Arc::new(move || {
+        let (mut client, stop) = (client.clone(), stop.clone());
+        Box::pin(async move {
+            if stop.is_cancelled() {
+                return Err("the gateway is draining".to_owned());
+            }
+            let asked = client.get_system_info(GetSystemInfoRequest {}.into_request());
+            match tokio::time::timeout(READY_LIMIT, asked).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(status)) => Err(format!("Temporal is unavailable: {}", status.message())),
+                Err(_) => Err("Temporal does not respond".to_owned()),
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn description() -> utoipa::openapi::OpenApi {
+        let (_, description): (Router<Gateway>, _) = OpenApiRouter::with_openapi(Description::openapi())
+            .routes(routes!(events::submit))
+            .routes(routes!(views::customer))
+            .routes(routes!(views::resource))
+            .routes(routes!(views::order))
+            .routes(routes!(orders::list))
+            .routes(routes!(orders::why))
+            .routes(routes!(actions::on_order))
+            .routes(routes!(actions::on_resource))
+            .routes(routes!(targets::list))
+            .routes(routes!(targets::show))
+            .routes(routes!(targets::act))
+            .routes(routes!(tenants::show))
+            .routes(routes!(tenants::act))
+            .split_for_parts();
+        description
+    }
+
+    #[test]
+    fn every_call_is_described() {
+        let description = description();
+        let paths: Vec<&String> = description.paths.paths.keys().collect();
+        assert_eq!(paths.len(), 13, "{paths:?}");
+    }
+
+    /// All references in a part of the description.
+    fn references(part: &Value, found: &mut BTreeSet<String>) {
+        match part {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|part| references(part, found));
+            }
+            Value::Array(parts) => parts.iter().for_each(|part| references(part, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_answer_is_described_by_a_schema_that_is_there() {
+        let description = json!(description());
+        let mut all = BTreeSet::new();
+        references(&description, &mut all);
+        for reference in &all {
+            let name = reference.strip_prefix('#').unwrap();
+            assert!(description.pointer(name).is_some(), "{reference} is not there");
+        }
+        for (path, methods) in description["paths"].as_object().unwrap() {
+            for (method, call) in methods.as_object().unwrap() {
+                let responses = call["responses"].as_object().unwrap();
+                let answer = responses.iter().find(|(status, _)| status.starts_with('2')).unwrap().1;
+                let schema = &answer["content"]["application/json"]["schema"];
+                assert!(schema["$ref"].is_string(), "{method} {path} answers {schema}");
+            }
+        }
+        let words = |schema: &str| description["components"]["schemas"][schema]["enum"].clone();
+        let states = json!([
+            "acknowledged",
+            "pending",
+            "inProgress",
+            "held",
+            "completed",
+            "partial",
+            "failed",
+            "cancelled",
+            "rejected",
+            "superseded",
+        ]);
+        assert_eq!(words("OrderState"), states);
+        assert_eq!(words("QueueWait"), json!(["holder", "look_up", "clock", "orphan", "person"]));
+    }
+}

@@ -1,0 +1,102 @@
+//! What calls are read from: the path and the body. What is wrong with them is a [`Problem`] too, not a text of the web
+//! framework's own.
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use interlock_domain::error_code::ErrorCode;
+use interlock_http_service::{Problem, ReadBody, UnreadBody, check_media_type};
+use interlock_operations::strict_json::{self, JsonError, JsonLimits};
+use serde::de::DeserializeOwned;
+
+use super::{BODY_BYTES_MAX, JSON_VALUES_MAX};
+
+/// How much of a body is read where it is not a batch.
+const JSON_LIMITS: JsonLimits = JsonLimits { elements_max: usize::MAX, values_max: JSON_VALUES_MAX };
+
+/// The named parts of the path, percent-decoded, as axum's [`Path`] gives them.
+pub(super) struct PathParts<T>(pub(super) T);
+
+impl<T, S> FromRequestParts<S> for PathParts<T>
+where
+    T: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    /// 400 `bad_id` where a part is no UTF-8 once it is decoded.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(read)) => Ok(Self(read)),
+            Err(rejection) => Err(Problem::bad_id("path of a call", &rejection.body_text().trim_end_matches('.'))),
+        }
+    }
+}
+
+/// The body of an action, read from JSON. Whoever calls this has seen that the caller may act.
+///
+/// # Errors
+/// 415 where it is not JSON by its media type, those of [`read`], 400 `bad_action` where it is no action.
+pub(super) async fn action<T: DeserializeOwned>(headers: &HeaderMap, body: UnreadBody) -> Result<T, Problem> {
+    check_media_type(headers, |media_type| media_type == "application/json")?;
+    let body = read(body, ErrorCode::BodyTooLarge).await?;
+    parse_action(&body)
+}
+
+/// An action of its text.
+///
+/// # Errors
+/// 400 `repeated_key` or `bad_action`.
+pub(super) fn parse_action<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let bad = |code, reason: &dyn std::fmt::Display| {
+        Problem::new(StatusCode::BAD_REQUEST, code, format!("The body is not a valid action: {reason}."))
+    };
+    let value = strict_json::read(body, JSON_LIMITS).map_err(|error| match error {
+        JsonError::DuplicateKey(_) => bad(ErrorCode::RepeatedKey, &error),
+        _ => bad(ErrorCode::BadAction, &error),
+    })?;
+    serde_json::from_value(value).map_err(|error| bad(ErrorCode::BadAction, &error))
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// 413 with this code where it is too long, 408 `body_too_slow`, 503 `service_overloaded` where too many bodies are under way, 400
+/// `body_unreadable` where it broke off.
+pub(super) async fn read(body: UnreadBody, too_large: ErrorCode) -> Result<ReadBody, Problem> {
+    body.read(BODY_BYTES_MAX).await.map_err(|error| Problem::of_body(&error, too_large))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::CONTENT_TYPE;
+
+    use axum::http::header::CONTENT_ENCODING;
+
+    use super::*;
+
+    fn code(name: axum::http::HeaderName, value: &'static str) -> Option<ErrorCode> {
+        let headers = HeaderMap::from_iter([(name, value.parse().unwrap())]);
+        check_media_type(&headers, |media_type| media_type == "application/json").err().map(|problem| problem.code)
+    }
+
+    #[test]
+    fn a_body_is_json_and_nothing_that_a_form_can_send() {
+        assert_eq!(code(CONTENT_TYPE, "application/json; charset=utf-8"), None);
+        for form in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"]
+        {
+            assert_eq!(code(CONTENT_TYPE, form), Some(ErrorCode::UnsupportedContentType), "{form}");
+        }
+        assert!(check_media_type(&HeaderMap::new(), |_| false).is_ok());
+        assert_eq!(code(CONTENT_ENCODING, "identity"), None);
+        assert_eq!(code(CONTENT_ENCODING, "gzip"), Some(ErrorCode::UnsupportedContentEncoding));
+    }
+
+    #[test]
+    fn an_action_has_each_key_once() {
+        let parse = |text: &str| parse_action::<serde_json::Value>(text.as_bytes()).map_err(|problem| problem.code);
+        assert!(parse(r#"{"reason":"a"}"#).is_ok());
+        assert_eq!(parse(r#"{"data":{"imsi":"1","imsi":"2"}}"#), Err(ErrorCode::RepeatedKey));
+        assert_eq!(parse("{"), Err(ErrorCode::BadAction));
+    }
+}

@@ -1,0 +1,200 @@
+//! Bodies of requests: read only once their callers may call, within a time, a size and a budget that all share.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::conversation::Conversation;
+
+/// The bytes that one permit of the budget stands for.
+const PERMIT_BYTES: usize = 1024;
+
+/// Why a body was not read.
+#[derive(Debug, Error)]
+pub enum BodyError {
+    /// It is longer than the call reads.
+    #[error("it exceeds {0} bytes")]
+    TooLarge(usize),
+    /// It did not come in time.
+    #[error("it did not arrive in time")]
+    TooSlow,
+    /// Too many bodies are under way.
+    #[error("too many request bodies are in flight")]
+    Overloaded,
+    /// It broke off.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+}
+
+/// It did not come in time.
+#[derive(Debug, Error)]
+#[error("the request body did not arrive in time")]
+struct Late;
+
+/// The bytes of bodies that may be under way at a time, over all connections.
+#[derive(Debug, Clone)]
+pub(super) struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.div_ceil(PERMIT_BYTES).min(Semaphore::MAX_PERMITS))))
+    }
+}
+
+/// A body as it comes in, within a time from when somebody begins to read it.
+pub(super) struct TimedBody {
+    body: Incoming,
+    limit: Duration,
+    late: Option<Pin<Box<Sleep>>>,
+    conversation: Arc<Conversation>,
+}
+
+impl TimedBody {
+    pub(super) fn new(body: Incoming, limit: Duration, conversation: Arc<Conversation>) -> Self {
+        Self { body, limit, late: None, conversation }
+    }
+}
+
+impl HttpBody for TimedBody {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        let limit = self.limit;
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep(limit)));
+        // Also where bytes keep coming: the time is for all of them.
+        if late.as_mut().poll(cx).is_ready() || late.deadline() <= Instant::now() {
+            return Poll::Ready(Some(Err(Late.into())));
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for TimedBody {
+    fn drop(&mut self) {
+        if !self.body.is_end_stream() {
+            self.conversation.leaves_unread();
+        }
+    }
+}
+
+/// The body of a request, of which nothing was read yet. A call takes it instead of its bytes, and reads it once it knows that
+/// its caller may call.
+#[derive(Debug)]
+pub struct UnreadBody {
+    body: Body,
+    budget: Option<Budget>,
+}
+
+/// A body that was read. The budget has its bytes again once this is dropped.
+#[derive(Debug)]
+pub struct ReadBody {
+    bytes: Bytes,
+    _held: Option<OwnedSemaphorePermit>,
+}
+
+impl std::ops::Deref for ReadBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for UnreadBody {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(mut request: Request, _state: &S) -> Result<Self, Self::Rejection> {
+        let budget = request.extensions_mut().remove::<Budget>();
+        Ok(Self { body: request.into_body(), budget })
+    }
+}
+
+impl UnreadBody {
+    /// Reads it, where it has at most so many bytes.
+    ///
+    /// # Errors
+    /// [`BodyError`].
+    pub async fn read(self, bytes_max: usize) -> Result<ReadBody, BodyError> {
+        let announced = self.body.size_hint().upper().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        if announced.is_some_and(|bytes| bytes > bytes_max) {
+            return Err(BodyError::TooLarge(bytes_max));
+        }
+        // One that does not say how long it is may be as long as any.
+        let permits = announced.unwrap_or(bytes_max).div_ceil(PERMIT_BYTES);
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
+        let held = match self.budget {
+            Some(Budget(budget)) => Some(budget.try_acquire_many_owned(permits).map_err(|_| BodyError::Overloaded)?),
+            None => None,
+        };
+        match Limited::new(self.body, bytes_max).collect().await {
+            Ok(collected) => Ok(ReadBody { bytes: collected.to_bytes(), _held: held }),
+            Err(error) => Err(of_error(&*error, bytes_max)),
+        }
+    }
+}
+
+/// What an error means, by whatever caused it.
+fn of_error(error: &(dyn std::error::Error + 'static), bytes_max: usize) -> BodyError {
+    let mut cause = Some(error);
+    while let Some(of) = cause {
+        if of.is::<LengthLimitError>() {
+            return BodyError::TooLarge(bytes_max);
+        }
+        if of.is::<Late>() {
+            return BodyError::TooSlow;
+        }
+        cause = of.source();
+    }
+    BodyError::Broken(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(bytes: usize, budget: &Budget) -> UnreadBody {
+        UnreadBody { body: Body::from(vec![b' '; bytes]), budget: Some(budget.clone()) }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_up_to_its_limit() {
+        let budget = Budget::new(1 << 20);
+        assert_eq!(body(100, &budget).read(100).await.unwrap().len(), 100);
+        assert!(matches!(body(101, &budget).read(100).await, Err(BodyError::TooLarge(100))));
+        let chunks = futures_util::stream::iter([Ok::<_, std::io::Error>("x".repeat(60)), Ok("x".repeat(60))]);
+        let without_length = UnreadBody { body: Body::from_stream(chunks), budget: Some(budget) };
+        assert!(matches!(without_length.read(100).await, Err(BodyError::TooLarge(100))));
+    }
+
+    #[tokio::test]
+    async fn bodies_share_a_budget_and_give_it_back() {
+        let budget = Budget::new(4 * PERMIT_BYTES);
+        let first = body(3 * PERMIT_BYTES, &budget).read(usize::MAX).await.unwrap();
+        assert!(matches!(body(2 * PERMIT_BYTES, &budget).read(usize::MAX).await, Err(BodyError::Overloaded)));
+        assert!(body(PERMIT_BYTES, &budget).read(usize::MAX).await.is_ok());
+        drop(first);
+        assert!(body(4 * PERMIT_BYTES, &budget).read(usize::MAX).await.is_ok());
+    }
+}

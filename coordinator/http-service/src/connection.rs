@@ -1,0 +1,155 @@
+//! Serving one connection: HTTP/1.1, within the times that its [`Conversation`] has.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use interlock_adapters::front_door::FrontDoor;
+use interlock_domain::error_code::ErrorCode;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::body::{Budget, TimedBody};
+use super::conversation::Conversation;
+use super::places::{Place, Use};
+use super::problem::Problem;
+use super::watched_stream::WatchedStream;
+
+/// The longest head of a request, in bytes, and what a connection reads at a time.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// After which time to try again where there are too many connections.
+const RETRY: Duration = Duration::from_secs(1);
+/// The calls that are answered however many others there are.
+const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// What all connections of a service share.
+pub(super) struct Serving {
+    pub(super) router: Router,
+    pub(super) door: FrontDoor,
+    pub(super) body_timeout: Duration,
+    pub(super) budget: Budget,
+    /// Whoever has a request may end it.
+    pub(super) stop: CancellationToken,
+    /// Nobody may any more.
+    pub(super) cut: CancellationToken,
+}
+
+/// Serves a connection until it ends, or is over.
+pub(super) async fn serve<S>(stream: S, place: Place, serving: Arc<Serving>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let conversation = Arc::clone(&place.conversation);
+    conversation.opened();
+    let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&conversation)));
+    let service = {
+        let (serving, conversation, of) = (Arc::clone(&serving), Arc::clone(&conversation), place.of);
+        service_fn(move |request| answer(request, Arc::clone(&serving), Arc::clone(&conversation), of))
+    };
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER_BYTES_MAX);
+    http.keep_alive(place.of == Use::Every);
+    let mut connection = pin!(http.serve_connection(stream, service));
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+                return;
+            }
+            () = conversation.evicted() => return,
+            () = serving.cut.cancelled() => return,
+            () = conversation.sooner() => {}
+            () = sleep_until(conversation.deadline()) => {
+                if conversation.deadline() <= Instant::now() {
+                    return;
+                }
+            }
+            () = serving.stop.cancelled(), if !stopping => {
+                stopping = true;
+                if !conversation.is_busy() {
+                    return;
+                }
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+async fn answer(
+    request: hyper::Request<Incoming>,
+    serving: Arc<Serving>,
+    conversation: Arc<Conversation>,
+    of: Use,
+) -> Result<Response<AnswerBody>, Infallible> {
+    conversation.asked();
+    let response = if let Err(turned) = serving.door.check(&request) {
+        tracing::debug!(reason = %turned, "a request was rejected");
+        close(Problem::new(turned.status(), turned.code(), sentence(&turned.to_string())))
+    } else if of == Use::Health && !HEALTH.contains(&request.uri().path()) {
+        let detail = "The limit of connections is reached, in total or for this address.";
+        close(Problem::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::ServiceOverloaded, detail).retry_after(RETRY))
+    } else {
+        let timed = |body| Body::new(TimedBody::new(body, serving.body_timeout, Arc::clone(&conversation)));
+        let mut request = request.map(timed);
+        request.extensions_mut().insert(serving.budget.clone());
+        // The error of a router cannot be.
+        serving.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {})
+    };
+    Ok(response.map(|body| AnswerBody { body, conversation }))
+}
+
+/// The answer to a request that is not read any further.
+fn close(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).chain(['.']).collect()).unwrap_or_default()
+}
+
+/// The body of an answer, which says when it was handed over.
+struct AnswerBody {
+    body: Body,
+    conversation: Arc<Conversation>,
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.conversation.answered();
+    }
+}

@@ -1,0 +1,167 @@
+//! A person's actions on orders and resources: one way for the gateway and the command line.
+
+mod bulk;
+mod order;
+mod resource;
+mod unpause;
+mod update;
+
+pub use order::{OrderAction, OrderRequest};
+pub use resource::ForceRequest;
+pub(crate) use update::Update;
+
+use interlock_connection::Installation;
+use interlock_domain::customer::{Refusal, check_action_words};
+use interlock_domain::error_code::{ErrorCode, ReasonCode};
+use interlock_domain::order::Rejection;
+use interlock_fault::Fault;
+use thiserror::Error;
+
+use crate::inspection::{Inspection, InspectionError};
+
+/// The longest action id that a person may give, in bytes: one by filter has the order's id added.
+pub const ACTION_ID_BYTES_MAX: usize = 128;
+
+/// Why an action was not taken.
+#[derive(Debug, Error)]
+pub enum ActionError {
+    /// What it is for cannot be reached.
+    #[error(transparent)]
+    Unreached(#[from] InspectionError),
+    /// It is refused; nothing was changed.
+    #[error("{detail}")]
+    Refused {
+        /// Its stable code.
+        code: ErrorCode,
+        /// A sentence for a person.
+        detail: String,
+    },
+}
+
+impl ActionError {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unreached(error) => error.code(),
+            Self::Refused { code, .. } => *code,
+        }
+    }
+
+    /// A sentence for a person.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Unreached(error) => format!("{error}."),
+            Self::Refused { detail, .. } => detail.clone(),
+        }
+    }
+
+    /// What cannot be an action at all.
+    fn bad(detail: impl Into<String>) -> Self {
+        Self::Refused { code: ErrorCode::BadAction, detail: detail.into() }
+    }
+
+    /// What an entity says; a code that this build does not know is told in the sentence.
+    fn of_entity(code: &ReasonCode, detail: String) -> Self {
+        match code.known() {
+            Some(code) => Self::Refused { code, detail },
+            None => Self::Refused { code: ErrorCode::ActionRefused, detail: format!("{code}: {detail}") },
+        }
+    }
+}
+
+impl From<Refusal> for ActionError {
+    fn from(refusal: Refusal) -> Self {
+        Self::of_entity(&refusal.code, refusal.detail)
+    }
+}
+
+impl From<Rejection> for ActionError {
+    fn from(rejection: Rejection) -> Self {
+        Self::of_entity(&rejection.code, rejection.detail)
+    }
+}
+
+impl From<ActionError> for Fault {
+    fn from(error: ActionError) -> Self {
+        Fault::failed(error.code(), error.sentence())
+    }
+}
+
+/// Who acts, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionWords {
+    /// Names the action: the same again changes nothing.
+    pub action_id: String,
+    /// Who.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl ActionWords {
+    /// Whether these can be such.
+    ///
+    /// # Errors
+    /// `bad_action`.
+    pub fn check(&self) -> Result<(), ActionError> {
+        check_action_words(&self.action_id, &self.actor, &self.reason)?;
+        if self.action_id.len() > ACTION_ID_BYTES_MAX {
+            let bytes = self.action_id.len();
+            return Err(ActionError::bad(format!(
+                "The action id has {bytes} bytes; the limit is {ACTION_ID_BYTES_MAX}."
+            )));
+        }
+        if self.action_id.chars().any(char::is_control) {
+            return Err(ActionError::bad("The action id contains control characters."));
+        }
+        Ok(())
+    }
+}
+
+/// Takes persons' actions to the entities.
+#[derive(Clone)]
+pub struct Actions {
+    installation: Installation,
+    inspection: Inspection,
+}
+
+impl Actions {
+    /// Acts through this installation's connection.
+    pub fn new(installation: Installation) -> Self {
+        Self { inspection: Inspection::new(installation.clone()), installation }
+    }
+
+    /// A look at the same installation.
+    pub fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(action_id: &str, actor: &str, reason: &str) -> Result<(), ErrorCode> {
+        let words = ActionWords { action_id: action_id.to_owned(), actor: actor.to_owned(), reason: reason.to_owned() };
+        words.check().map_err(|error| error.code())
+    }
+
+    #[test]
+    fn an_action_has_an_id_an_actor_and_a_reason() {
+        assert_eq!(words("x", "ann", "typo"), Ok(()));
+        assert_eq!(words(&"x".repeat(ACTION_ID_BYTES_MAX), "ann", "typo"), Ok(()));
+        assert_eq!(words(&"x".repeat(ACTION_ID_BYTES_MAX + 1), "ann", "typo"), Err(ErrorCode::BadAction));
+        for (action_id, actor, reason) in [("", "ann", "typo"), ("x", "", "typo"), ("x", "ann", " "), ("\n", "a", "b")]
+        {
+            assert_eq!(words(action_id, actor, reason), Err(ErrorCode::BadAction));
+        }
+        assert_eq!(words("a\u{0}b", "ann", "typo"), Err(ErrorCode::BadAction));
+    }
+
+    #[test]
+    fn a_code_of_another_build_is_told_in_the_sentence() {
+        let refusal = Refusal { code: ReasonCode::of_target("of_the_future"), detail: "No.".to_owned() };
+        let error = ActionError::from(refusal);
+        assert_eq!((error.code(), error.sentence()), (ErrorCode::ActionRefused, "of_the_future: No.".to_owned()));
+    }
+}

@@ -1,0 +1,227 @@
+//! The change of the count of shards: entities that live on another queue than theirs are asked to move there.
+//!
+//! Who is not asked moves all the same, when its run has become long: it is told in passing. This is for those that are idle.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use interlock_client::{EntityCallError, EntityHandle};
+use interlock_connection::Installation;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::routing::{EntityRoute, Home};
+use interlock_fault::Fault;
+use interlock_workflows::{StartArgument, names};
+use serde::Serialize;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
+use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
+use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeTaskQueueRequest, ListWorkflowExecutionsRequest,
+};
+use tonic::{IntoRequest, Status};
+use uuid::Uuid;
+
+/// How many entities a page of the list has: the most that the server gives.
+const PER_PAGE: i32 = 1_000;
+/// How many are asked at a time.
+const ASKED_AT_A_TIME: usize = 32;
+/// The pause between two looks: the list of entities is a moment behind.
+const PAUSE: Duration = Duration::from_secs(2);
+/// So often in a row nobody may be found elsewhere, before the change is over.
+const LOOKS_WITH_NOBODY: usize = 2;
+
+/// How far the change has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Changeover {
+    /// The entities that run, at the last look.
+    pub entities: usize,
+    /// How many of them live on another queue than theirs, by the queue on which they live, at the last look.
+    pub elsewhere: BTreeMap<String, usize>,
+    /// How many were asked to move, by this run of the command.
+    pub asked: usize,
+    /// The queues to which entities should move, and which no worker serves.
+    pub unserved: BTreeSet<String>,
+    /// Whether nobody lives elsewhere any more, and the count is changed.
+    pub over: bool,
+}
+
+impl Changeover {
+    /// Whether nobody lives elsewhere any more.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let elsewhere: usize = self.elsewhere.values().sum();
+        let mut lines: Vec<String> =
+            self.elsewhere.iter().map(|(queue, count)| format!("{count:>8} entities still on {queue}")).collect();
+        lines.push(format!(
+            "{elsewhere} of {} entities are on another queue than their own; {} were asked to move.",
+            self.entities, self.asked
+        ));
+        if !self.unserved.is_empty() {
+            let queues = self.unserved.iter().cloned().collect::<Vec<_>>().join(", ");
+            lines.push(format!("No worker serves {queues}: restart the workers, then run this again."));
+        } else if self.over {
+            lines.push("The change of the shard count is complete.".to_owned());
+        } else {
+            lines.push(
+                "Run this again until none is left; entities with calls in flight move when these calls end."
+                    .to_owned(),
+            );
+        }
+        lines
+    }
+}
+
+/// Looks again and again, and asks those to move that live elsewhere, each once, until none is left or the time is over.
+///
+/// # Errors
+/// [`Fault`] `temporal_refused` where Temporal does not say who runs, or does not take what they are asked.
+pub(super) async fn carry_on(installation: &Installation, wait: Duration) -> Result<Changeover, Fault> {
+    let until = Instant::now() + wait;
+    let mut move_all = MoveAll { installation, served: BTreeMap::new(), asked: HashSet::new() };
+    let mut looks_with_nobody = 0;
+    loop {
+        let mut seen = move_all.look().await?;
+        looks_with_nobody = if seen.elsewhere.is_empty() { looks_with_nobody + 1 } else { 0 };
+        seen.over = looks_with_nobody >= LOOKS_WITH_NOBODY;
+        let may_look_again = Instant::now() + PAUSE <= until || (seen.elsewhere.is_empty() && !seen.over);
+        if seen.over || !seen.unserved.is_empty() || !may_look_again {
+            return Ok(seen);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+struct MoveAll<'a> {
+    installation: &'a Installation,
+    /// By namespace and queue, whether a worker serves it.
+    served: BTreeMap<(String, String), bool>,
+    /// Namespaces and workflow ids.
+    asked: HashSet<(String, String)>,
+}
+
+impl MoveAll<'_> {
+    async fn look(&mut self) -> Result<Changeover, Fault> {
+        let mut seen = Changeover::default();
+        for namespace in self.installation.namespaces() {
+            let mut request = ListWorkflowExecutionsRequest {
+                namespace: namespace.clone(),
+                page_size: PER_PAGE,
+                query: format!(
+                    "WorkflowType IN ('{}') AND ExecutionStatus = 'Running'",
+                    [
+                        names::CUSTOMER_ENTITY,
+                        names::RESOURCE_ENTITY,
+                        names::TARGET_ENTITY,
+                        names::TENANT_ENTITY,
+                        names::RESOURCE_IMPORT,
+                        // It is waited for: parts do not move.
+                        names::RESOURCE_IMPORT_PART,
+                    ]
+                    .join("', '")
+                ),
+                ..ListWorkflowExecutionsRequest::default()
+            };
+            loop {
+                let mut client = self.installation.client.clone();
+                let page = client.list_workflow_executions(request.clone().into_request()).await;
+                let page = page.map_err(|status| refused("the list of entities", &status))?.into_inner();
+                let misplaced = self.misplaced(&namespace, &page.executions, &mut seen).await?;
+                self.ask(misplaced).await?;
+                if page.next_page_token.is_empty() {
+                    break;
+                }
+                request.next_page_token = page.next_page_token;
+            }
+        }
+        seen.asked = self.asked.len();
+        Ok(seen)
+    }
+
+    /// Counts the entities of a page, and says which of them live elsewhere, can move, and were not asked yet.
+    async fn misplaced(
+        &mut self,
+        namespace: &str,
+        page: &[WorkflowExecutionInfo],
+        seen: &mut Changeover,
+    ) -> Result<Vec<EntityRoute>, Fault> {
+        let mut misplaced = Vec::new();
+        for info in page {
+            let Some(execution) = &info.execution else { continue };
+            // Of another installation, or of no tenant: nobody of ours.
+            let Some(route) = self.installation.routing.route_of(namespace, &execution.workflow_id) else { continue };
+            seen.entities += 1;
+            if info.task_queue == route.task_queue {
+                continue;
+            }
+            *seen.elsewhere.entry(info.task_queue.clone()).or_default() += 1;
+            if !self.is_served(namespace, &route.task_queue).await? {
+                seen.unserved.insert(route.task_queue);
+            } else if self.asked.insert((namespace.to_owned(), route.workflow_id.clone())) {
+                misplaced.push(route);
+            }
+        }
+        Ok(misplaced)
+    }
+
+    /// Whether a worker asks this queue for workflow tasks: nobody is sent where nobody would carry it out.
+    async fn is_served(&mut self, namespace: &str, queue: &str) -> Result<bool, Fault> {
+        let place = (namespace.to_owned(), queue.to_owned());
+        if let Some(served) = self.served.get(&place) {
+            return Ok(*served);
+        }
+        let request = DescribeTaskQueueRequest {
+            namespace: namespace.to_owned(),
+            task_queue: Some(TaskQueue { name: queue.to_owned(), ..TaskQueue::default() }),
+            task_queue_type: TaskQueueType::Workflow.into(),
+            ..DescribeTaskQueueRequest::default()
+        };
+        let described = self.installation.client.clone().describe_task_queue(request.into_request()).await;
+        let pollers = described.map_err(|status| refused(queue, &status))?.into_inner().pollers;
+        self.served.insert(place, !pollers.is_empty());
+        Ok(!pollers.is_empty())
+    }
+
+    async fn ask(&self, misplaced: Vec<EntityRoute>) -> Result<(), Fault> {
+        let (entities, generation) = (&self.installation.entities, self.installation.routing.settings().generation);
+        let asked = futures_util::stream::iter(misplaced.into_iter().map(|route| async move {
+            let home = Home { generation, task_queue: route.task_queue.clone() };
+            // Who is signalled runs: the start argument is never used.
+            let start = StartArgument { tenant_id: String::new(), entity_id: String::new() };
+            let entity = EntityHandle { route, start };
+            entities.signal(&entity, names::MOVE_TO, &home, &Uuid::new_v4().to_string()).await
+        }));
+        let answers: Vec<Result<_, EntityCallError>> = asked.buffer_unordered(ASKED_AT_A_TIME).collect().await;
+        for answer in answers {
+            // One that does not run any more has no queue.
+            let _delivery = answer.map_err(|error| Fault::failed(error.code(), format!("{error}.")))?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(what: &str, status: &Status) -> Fault {
+    Fault::failed(ErrorCode::TemporalRefused, format!("Temporal did not return {what}: {}.", status.message()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_who_lives_elsewhere_and_what_to_do() {
+        let mut changeover = Changeover { entities: 9, asked: 2, ..Changeover::default() };
+        changeover.elsewhere.insert("interlock.entity.00".to_owned(), 3);
+        let text = changeover.lines().join("\n");
+        assert!(text.contains("3 entities still on interlock.entity.00") && text.contains("3 of 9"), "{text}");
+        assert!(text.contains("Run this again"), "{text}");
+        changeover.unserved.insert("interlock.entity.02".to_owned());
+        assert!(changeover.lines().join("\n").contains("No worker serves interlock.entity.02"));
+        let over = Changeover { entities: 9, over: true, ..Changeover::default() };
+        assert!(over.lines().join("\n").ends_with("The change of the shard count is complete."));
+    }
+}

@@ -1,0 +1,380 @@
+//! Bringing a list to its workflow, part by part, and waiting for what becomes of them. Interrupted, the same list goes on
+//! where it was: the workflow knows which parts it has.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use interlock_client::{EntityCallError, EntityHandle};
+use interlock_connection::Installation;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{TenantId, Timestamp};
+use interlock_domain::import::{GIVES_UP_AFTER_MS, ImportPart, ImportTally, PARTS_AT_ONCE, PartAnswer, PartReport};
+use interlock_fault::Fault;
+use interlock_workflows::{StartArgument, names, pack, part_workflow_id};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
+use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
+use temporalio_common::protos::temporal::api::enums::v1::{HistoryEventFilterType, WorkflowExecutionStatus};
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
+};
+use tonic::{Code, IntoRequest, Status};
+use uuid::Uuid;
+
+use super::{ImportTold, ListFile, ListPart};
+use crate::actions::{Actions, Update};
+use crate::inspection::InspectionError;
+
+/// How long the workflow may take to answer one call.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// For how long a call is made again.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How often it is looked how far a part is.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// For how long nothing may happen before somebody is told.
+const QUIET_MAX: Duration = Duration::from_secs(30);
+
+/// Brings lists of one tenant.
+pub struct ImportRunner {
+    installation: Installation,
+    tenant: TenantId,
+}
+
+/// How far an import is, as its workflow says.
+#[derive(Debug, Deserialize)]
+struct ImportProgress {
+    began_at: Timestamp,
+    received: u64,
+    failed: BTreeSet<u64>,
+    open: BTreeMap<u64, u64>,
+    waiting: Option<u64>,
+}
+
+/// How far a part is.
+enum PartState {
+    /// So many of its lines are done.
+    UnderWay(u64),
+    Over(PartReport),
+    /// It ended before it was done.
+    Failed,
+    /// Nobody knows it: it has not begun, or was forgotten since.
+    Unknown,
+}
+
+/// The first thing of what an activity's heartbeat says.
+#[derive(Deserialize)]
+struct Reached {
+    lines: u64,
+}
+
+impl ImportRunner {
+    /// Brings lists through this installation's connection.
+    pub fn new(installation: Installation, tenant: TenantId) -> Self {
+        Self { installation, tenant }
+    }
+
+    /// Imports a list, or what is left of it, and says what became of all its lines. Lines of parts that were done before
+    /// this call are told again, as long as Temporal keeps their workflows.
+    ///
+    /// # Errors
+    /// [`Fault`] `list_unreadable`, `import_stalled` or `import_part_failed`; the same list again goes on where it was.
+    pub async fn run(&self, list: &ListFile, told: &mut (dyn ImportTold + Send)) -> Result<ImportTally, Fault> {
+        let import = self.import(list.digest());
+        let progress: ImportProgress = self.call(&import, names::BEGIN, &begins()).await?;
+        let mut under_way =
+            UnderWay { runner: self, import: &import, progress, open: VecDeque::new(), done: Done::default() };
+        let mut parts = 0;
+        for part in list.parts()? {
+            let part = part?;
+            parts = part.number + 1;
+            under_way.bring(part, told).await?;
+        }
+        while under_way.open.front().is_some() {
+            under_way.finish_one(told).await?;
+        }
+        let UnderWay { done, .. } = under_way;
+        let bad = done.bad;
+        // Where it is over, somebody else who brought the same list said so.
+        let _progress: Option<ImportProgress> =
+            self.call_running(&import, names::COMPLETE, &json!({ "parts": parts })).await?;
+        let mut tally: ImportTally = self.result_of_import(&import).await?;
+        tally.bad += bad;
+        Ok(tally)
+    }
+
+    fn import(&self, digest: &str) -> EntityHandle {
+        let start = StartArgument { tenant_id: self.tenant.to_string(), entity_id: format!("import/{digest}") };
+        EntityHandle { route: self.installation.routing.import(&self.tenant, digest), start }
+    }
+
+    /// Calls the import's workflow, which is started where it does not run; again where it does not answer. A call means the
+    /// same however often it is made.
+    async fn call<M: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        import: &EntityHandle,
+        update: &str,
+        message: &M,
+    ) -> Result<A, Fault> {
+        let began = Instant::now();
+        loop {
+            let id = Uuid::new_v4().to_string();
+            let asked = self.installation.entities.update_with_start(import, update, message, &id);
+            let reason = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error @ EntityCallError::Payload { .. })) => return Err(stalled(&error.to_string())),
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no worker answers".to_owned(),
+            };
+            if began.elapsed() > PATIENCE {
+                return Err(stalled(&reason));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Calls the import's workflow where it runs; none where it does not, since it is over. What is for one import must not begin
+    /// another one, which nobody would bring any parts.
+    async fn call_running<A: DeserializeOwned>(
+        &self,
+        import: &EntityHandle,
+        update: &str,
+        message: &Value,
+    ) -> Result<Option<A>, Fault> {
+        let actions = Actions::new(self.installation.clone());
+        let began = Instant::now();
+        loop {
+            let asked = Update {
+                what: "The import",
+                entity: import,
+                name: update,
+                id: &Uuid::new_v4().to_string(),
+                argument: message,
+                limit: ANSWER_LIMIT,
+            };
+            match actions.update(asked).await {
+                Ok(answer) => {
+                    return serde_json::from_value(answer).map(Some).map_err(|error| stalled(&error.to_string()));
+                }
+                Err(InspectionError::NeverSeen(_)) => return Ok(None),
+                Err(error) if began.elapsed() > PATIENCE => return Err(stalled(&error.to_string())),
+                Err(error) => tracing::debug!(%error, "the import is called again"),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn result_of_import(&self, import: &EntityHandle) -> Result<ImportTally, Fault> {
+        let began = Instant::now();
+        loop {
+            match self.status(import, &import.route.workflow_id).await {
+                Ok(Some((WorkflowExecutionStatus::Completed, _))) => {
+                    return self.result(import, &import.route.workflow_id).await.map_err(|reason| stalled(&reason));
+                }
+                Ok(Some((WorkflowExecutionStatus::Running | WorkflowExecutionStatus::ContinuedAsNew, _)) | None) => {}
+                Ok(Some((status, _))) => return Err(stalled(&format!("its workflow is {}", status.as_str_name()))),
+                Err(status) if began.elapsed() > PATIENCE => return Err(stalled(status.message())),
+                Err(_) => {}
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(stalled("its workflow does not end"));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn part_state(&self, import: &EntityHandle, began_at: Timestamp, number: u64) -> Result<PartState, Status> {
+        let workflow_id = part_workflow_id(&import.route.workflow_id, began_at, number);
+        match self.status(import, &workflow_id).await? {
+            None => Ok(PartState::Unknown),
+            Some((WorkflowExecutionStatus::Completed, _)) => {
+                let report = self.result(import, &workflow_id).await.map_err(Status::unknown)?;
+                Ok(PartState::Over(report))
+            }
+            Some((WorkflowExecutionStatus::Running, described)) => {
+                let heartbeat =
+                    described.pending_activities.into_iter().find_map(|activity| activity.heartbeat_details);
+                let payloads = heartbeat.map(|details| details.payloads).unwrap_or_default();
+                let reached = self.read::<Option<Reached>>(payloads).await.ok().flatten();
+                Ok(PartState::UnderWay(reached.map_or(0, |reached| reached.lines)))
+            }
+            Some(_) => Ok(PartState::Failed),
+        }
+    }
+
+    async fn status(
+        &self,
+        import: &EntityHandle,
+        workflow_id: &str,
+    ) -> Result<Option<(WorkflowExecutionStatus, DescribeWorkflowExecutionResponse)>, Status> {
+        let request = DescribeWorkflowExecutionRequest {
+            namespace: import.route.namespace.clone(),
+            execution: Some(execution(workflow_id)),
+        };
+        match self.installation.client.clone().describe_workflow_execution(request.into_request()).await {
+            Ok(answer) => {
+                let answer = answer.into_inner();
+                let status = answer.workflow_execution_info.as_ref().map(WorkflowExecutionInfo::status);
+                Ok(status.map(|status| (status, answer)))
+            }
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(status),
+        }
+    }
+
+    /// What a workflow that is over answered.
+    async fn result<A: DeserializeOwned>(&self, import: &EntityHandle, workflow_id: &str) -> Result<A, String> {
+        let request = GetWorkflowExecutionHistoryRequest {
+            namespace: import.route.namespace.clone(),
+            execution: Some(execution(workflow_id)),
+            history_event_filter_type: HistoryEventFilterType::CloseEvent.into(),
+            ..Default::default()
+        };
+        let answer = self.installation.client.clone().get_workflow_execution_history(request.into_request()).await;
+        let history = answer.map_err(|status| status.message().to_owned())?.into_inner().history.unwrap_or_default();
+        match history.events.into_iter().last().and_then(|event| event.attributes) {
+            Some(Attributes::WorkflowExecutionCompletedEventAttributes(completed)) => {
+                self.read(completed.result.map(|result| result.payloads).unwrap_or_default()).await
+            }
+            _ => Err("its workflow did not answer".to_owned()),
+        }
+    }
+
+    async fn read<A: DeserializeOwned>(&self, payloads: Vec<Payload>) -> Result<A, String> {
+        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
+        let converter = &self.installation.client.options().data_converter;
+        let value = converter.from_payloads::<serde_json::Value>(&context, payloads).await;
+        let value = value.map_err(|fault| fault.to_string())?;
+        serde_json::from_value(value).map_err(|fault| fault.to_string())
+    }
+}
+
+/// What is done of a list.
+#[derive(Debug, Default)]
+struct Done {
+    lines: u64,
+    /// Lines that never reached a part.
+    bad: u64,
+    tally: ImportTally,
+}
+
+/// The parts that are under way, oldest first.
+struct UnderWay<'a> {
+    runner: &'a ImportRunner,
+    import: &'a EntityHandle,
+    progress: ImportProgress,
+    open: VecDeque<u64>,
+    done: Done,
+}
+
+impl UnderWay<'_> {
+    /// Brings a part, unless the workflow has it, as soon as there is room for it.
+    async fn bring(&mut self, part: ListPart, told: &mut (dyn ImportTold + Send)) -> Result<(), Fault> {
+        for problem in &part.bad {
+            told.problem(problem);
+            self.done.bad += 1;
+            self.done.tally.bad += 1;
+        }
+        while self.open.len() >= PARTS_AT_ONCE {
+            self.finish_one(told).await?;
+        }
+        let number = part.number;
+        if number >= self.progress.received || self.progress.failed.contains(&number) {
+            let data = pack(&part.leases).map_err(|fault| stalled(&fault.to_string()))?;
+            let message = ImportPart { number, lines: part.leases.len() as u64, data };
+            self.send(&message).await?;
+        }
+        self.open.push_back(number);
+        Ok(())
+    }
+
+    async fn send(&mut self, part: &ImportPart) -> Result<(), Fault> {
+        loop {
+            match self.runner.call_running(self.import, names::PART, &json!(part)).await? {
+                Some(PartAnswer::Taken) => {
+                    self.progress.failed.remove(&part.number);
+                    return Ok(());
+                }
+                None => {
+                    let is_over = |(status, _)| status == WorkflowExecutionStatus::Completed;
+                    let status = self.runner.status(self.import, &self.import.route.workflow_id).await;
+                    if !status.ok().flatten().is_some_and(is_over) {
+                        return Err(stalled(&format!("its workflow ended before it got part {}", part.number)));
+                    }
+                    // Somebody else brought the rest of the same list.
+                    self.progress.failed.remove(&part.number);
+                    return Ok(());
+                }
+                Some(PartAnswer::Busy) => tokio::time::sleep(LOOK_EVERY).await,
+                Some(PartAnswer::Expected { number }) => {
+                    return Err(stalled(&format!("it waits for part {number}, not for {}", part.number)));
+                }
+            }
+        }
+    }
+
+    /// Waits until the oldest part is over, and tells what became of it.
+    async fn finish_one(&mut self, told: &mut (dyn ImportTold + Send)) -> Result<(), Fault> {
+        let Some(number) = self.open.pop_front() else { return Ok(()) };
+        let (mut moved, mut last, mut unknown) = (Instant::now(), 0, 0_u32);
+        loop {
+            let looked = self.runner.part_state(self.import, self.progress.began_at, number).await;
+            match looked {
+                Ok(PartState::Over(report)) => {
+                    report.problems.iter().for_each(|problem| told.problem(problem));
+                    self.done.lines += report.tally.lines();
+                    self.done.tally.add(&report.tally);
+                    told.reached(self.done.lines + self.done.bad, &self.done.tally);
+                    return Ok(());
+                }
+                Ok(PartState::UnderWay(lines)) if lines != last => {
+                    (moved, last) = (Instant::now(), lines);
+                    told.reached(self.done.lines + self.done.bad + lines, &self.done.tally);
+                }
+                Ok(PartState::Failed) => {
+                    return Err(Fault::failed(ErrorCode::ImportPartFailed, format!("Part {number} ended too early.")));
+                }
+                Ok(PartState::Unknown) => {
+                    unknown += 1;
+                    // A part that waits has no workflow yet; where it does not wait, its workflow was forgotten since.
+                    if unknown.is_multiple_of(8) {
+                        self.progress = self.runner.call(self.import, names::BEGIN, &begins()).await?;
+                        let is_known =
+                            self.progress.open.contains_key(&number) || self.progress.waiting == Some(number);
+                        if !is_known {
+                            told.notice(&format!(
+                                "part {number} was already imported, and Temporal no longer has the results of its \
+                                 lines"
+                            ));
+                            return Ok(());
+                        }
+                    }
+                }
+                Ok(PartState::UnderWay(_)) => {}
+                Err(status) => tracing::warn!(%status, "cannot read the progress of the import"),
+            }
+            if moved.elapsed() > QUIET_MAX {
+                moved = Instant::now();
+                told.notice("no progress for a while; check that workers are running, then wait or run it again");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// What an import is told by whoever brings the list.
+fn begins() -> Value {
+    json!({ "gives_up_after_ms": GIVES_UP_AFTER_MS })
+}
+
+fn execution(workflow_id: &str) -> WorkflowExecution {
+    WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: String::new() }
+}
+
+fn stalled(reason: &str) -> Fault {
+    Fault::failed(ErrorCode::ImportStalled, format!("The import makes no progress: {reason}."))
+}

@@ -1,0 +1,276 @@
+//! Taking events in: one way for the gateway and for `interlock submit`.
+//!
+//! An event is accepted by one call to Temporal: signal-with-start on its customer's entity or, for an event type without
+//! ordering whose order is a single call, the start of a standalone activity whose id is the order's. Both calls carry a
+//! request id that follows from the order, so that sending an event again changes nothing.
+
+mod formats;
+mod retention;
+mod standalone;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use interlock_adapters::trace_context;
+use interlock_client::{EntityCallError, request_id};
+use interlock_connection::Installation;
+use interlock_domain::catalog::Ordering;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::event::{self, Event};
+use interlock_domain::event_result::EventResult;
+use interlock_domain::ids::TenantId;
+use interlock_domain::order::Rejection;
+use interlock_domain::trace_parent::{self, TRACE_PARENT_ATTRIBUTE};
+use interlock_workflows::names;
+use serde::Serialize;
+use serde_json::Value;
+use tonic::Code;
+use tracing::Span;
+use tracing::field::Empty;
+
+use retention::Retention;
+
+pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_json};
+pub(crate) use standalone::TENANT_ATTRIBUTE;
+pub use standalone::{StandaloneOrder, standalone_order};
+
+/// How long Temporal may take to answer one acceptance.
+const ACCEPT_LIMIT: Duration = Duration::from_secs(10);
+/// How many customers' events of one batch are under way at a time.
+pub const CONCURRENCY_MAX: usize = 64;
+
+/// What became of one event, before it is told.
+enum Taken {
+    Accepted,
+    /// It is no event at all.
+    Unreadable(Rejection),
+    Rejected(Rejection),
+    Unknown {
+        detail: String,
+    },
+    /// Temporal is away.
+    Away {
+        detail: String,
+    },
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ingested {
+    /// One result for each event, in the order in which they came.
+    pub results: Vec<EventResult>,
+    /// Why Temporal took none of the events that it was to take, where it is away.
+    #[serde(skip)]
+    pub away: Option<String>,
+    /// Whether any of them is an event at all.
+    #[serde(skip)]
+    pub any_readable: bool,
+}
+
+/// Takes events in.
+#[derive(Clone)]
+pub struct Ingest {
+    installation: Installation,
+    retention: Retention,
+}
+
+impl Ingest {
+    /// Takes events in through this installation's connection.
+    pub fn new(installation: Installation) -> Self {
+        Self { installation, retention: Retention::default() }
+    }
+
+    /// The largest event, in bytes of JSON.
+    pub fn event_bytes_max(&self) -> usize {
+        self.installation.settings.limits.event_bytes_max
+    }
+
+    /// Why no event of a tenant is taken, where it was off-boarded: known a few seconds late.
+    pub async fn refuses(&self, tenant: &TenantId) -> Option<Rejection> {
+        let closed = self.installation.entities.is_tenant_closed(tenant).await;
+        closed.then(|| Rejection::new(ErrorCode::TenantClosed, format!("The tenant '{tenant}' was off-boarded.")))
+    }
+
+    /// Takes a batch in. Events of one customer are taken in their order, one after the other.
+    pub async fn batch(&self, tenant: &TenantId, events: Vec<Value>) -> Ingested {
+        let count = events.len();
+        let mut by_subject: HashMap<String, Vec<(usize, Value)>> = HashMap::new();
+        for (index, event) in events.into_iter().enumerate() {
+            let subject = event.get("subject").and_then(Value::as_str).unwrap_or_default().to_owned();
+            by_subject.entry(subject).or_default().push((index, event));
+        }
+        let customers = stream::iter(by_subject.into_values().map(|events| self.in_order(tenant, events)));
+        let mut taken: Vec<_> = customers.buffer_unordered(CONCURRENCY_MAX).concat().await;
+        taken.sort_by_key(|(index, ..)| *index);
+        debug_assert_eq!(taken.len(), count);
+        conclude(taken.into_iter().map(|(_, result, taken)| (result, taken)).collect())
+    }
+
+    /// Takes one event in.
+    pub async fn one(&self, tenant: &TenantId, event: Value) -> EventResult {
+        let mut ingested = self.batch(tenant, vec![event]).await;
+        ingested.results.remove(0)
+    }
+
+    async fn in_order(&self, tenant: &TenantId, events: Vec<(usize, Value)>) -> Vec<(usize, EventResult, Taken)> {
+        let mut results = Vec::with_capacity(events.len());
+        for (index, event) in events {
+            let (result, taken) = self.take(tenant, event).await;
+            results.push((index, result, taken));
+        }
+        results
+    }
+
+    /// Within a span that goes on in the trace that the event itself names, and else in that of the request: the order's
+    /// calls go on from there.
+    async fn take(&self, tenant: &TenantId, value: Value) -> (EventResult, Taken) {
+        let own = value.get(TRACE_PARENT_ATTRIBUTE).and_then(trace_parent::of_value);
+        let span = tracing::error_span!("accept", %tenant, order = Empty, event.type = Empty);
+        if let Some(request) = trace_context::outgoing().filter(|_| own.is_some()) {
+            trace_context::link(&span, request);
+        }
+        trace_context::within(span, own, self.accept(tenant, value)).await
+    }
+
+    async fn accept(&self, tenant: &TenantId, mut value: Value) -> (EventResult, Taken) {
+        let mut result = EventResult::of_raw(&value);
+        let event = match Event::from_value(&value, self.event_bytes_max()) {
+            Ok(event) => event,
+            Err(rejection) => return (result, Taken::Unreadable(rejection)),
+        };
+        let catalog = &self.installation.catalog;
+        let order = catalog.order_id(tenant, &event);
+        result.order_id = Some(order.clone());
+        Span::current().record("order", tracing::field::display(&order));
+        Span::current().record("event.type", &event.event_type);
+        if let Err(rejection) = catalog.validate(&event) {
+            return (result, Taken::Rejected(rejection));
+        }
+        if let Some(rejection) = self.refuses(tenant).await {
+            return (result, Taken::Rejected(rejection));
+        }
+        if catalog.ordering(&event.event_type) == Some(Ordering::None) {
+            match standalone_order(&self.installation, tenant, &event, &order) {
+                Ok(Some(alone)) => {
+                    let retention = self.retention.of(&self.installation.client, alone.namespace()).await;
+                    return match retention::too_old(event.time, standalone::now(), retention) {
+                        Some(rejection) => (result, Taken::Rejected(rejection)),
+                        None => (result, self.start_alone(&alone).await),
+                    };
+                }
+                Ok(None) => {}
+                Err(rejection) => return (result, Taken::Rejected(rejection)),
+            }
+        }
+        self.pass_trace_on(&mut value);
+        event::stamp(&mut value, standalone::now(), self.event_bytes_max());
+        let entity = self.installation.entities.customer(tenant, &event.subject);
+        result.workflow_id = Some(entity.route.workflow_id.clone());
+        let id = request_id::of_submission(&order);
+        let call = self.installation.entities.signal_with_start(&entity, names::SUBMIT, &value, &id);
+        let taken = match tokio::time::timeout(ACCEPT_LIMIT, call).await {
+            Ok(Ok(())) => Taken::Accepted,
+            Ok(Err(error)) => of_error(&error),
+            Err(_) => unanswered(),
+        };
+        (result, taken)
+    }
+
+    /// Says in the event which trace its order goes on in; not where the event would become too large by that.
+    fn pass_trace_on(&self, event: &mut Value) {
+        let Some(trace_parent) = trace_context::outgoing() else { return };
+        let Value::Object(attributes) = event else { return };
+        let before = attributes.insert(TRACE_PARENT_ATTRIBUTE.to_owned(), trace_parent.to_string().into());
+        if event.to_string().len() > self.event_bytes_max()
+            && let Value::Object(attributes) = event
+        {
+            match before {
+                Some(before) => attributes.insert(TRACE_PARENT_ATTRIBUTE.to_owned(), before),
+                None => attributes.remove(TRACE_PARENT_ATTRIBUTE),
+            };
+        }
+    }
+
+    async fn start_alone(&self, alone: &StandaloneOrder) -> Taken {
+        match tokio::time::timeout(ACCEPT_LIMIT, alone.start(&self.installation)).await {
+            Ok(Ok(())) => Taken::Accepted,
+            Ok(Err(error)) => of_error(&error),
+            Err(_) => unanswered(),
+        }
+    }
+}
+
+fn unanswered() -> Taken {
+    Taken::Unknown { detail: format!("Temporal did not respond within {} s.", ACCEPT_LIMIT.as_secs()) }
+}
+
+/// What an error of the acceptance means for the event.
+fn of_error(error: &EntityCallError) -> Taken {
+    match error.status() {
+        Some(status) if status.code() == Code::Unavailable => Taken::Away { detail: status.message().to_owned() },
+        // The entity has more than it can take in just now. It was not accepted; sent again later, it is.
+        Some(status) if error.will_pass() => Taken::Unknown { detail: status.message().to_owned() },
+        Some(status) if is_refusal(status.code()) => Taken::Rejected(Rejection::new(
+            ErrorCode::TemporalRefused,
+            format!("Temporal rejected the event: {}.", status.message()),
+        )),
+        _ => Taken::Unknown { detail: error.to_string() },
+    }
+}
+
+/// Codes by which Temporal says that it did not take the call and will not take it as it is.
+fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::FailedPrecondition
+    )
+}
+
+/// Tells what became of each event, and whether Temporal is away.
+fn conclude(taken: Vec<(EventResult, Taken)>) -> Ingested {
+    let any_answered = taken.iter().any(|(_, taken)| matches!(taken, Taken::Accepted | Taken::Unknown { .. }));
+    let any_readable = taken.iter().any(|(_, taken)| !matches!(taken, Taken::Unreadable(_)));
+    let mut away = None;
+    let results = taken
+        .into_iter()
+        .map(|(result, taken)| match taken {
+            Taken::Accepted => result.accepted(),
+            Taken::Unreadable(rejection) | Taken::Rejected(rejection) => result.rejected(rejection),
+            Taken::Unknown { detail } => result.unknown(ErrorCode::TemporalNotAnswering, detail),
+            Taken::Away { detail } => {
+                away = Some(detail.clone());
+                result.unknown(ErrorCode::TemporalUnavailable, detail)
+            }
+        })
+        .collect();
+    Ingested { results, away: away.filter(|_| !any_answered), any_readable }
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_domain::event_result::EventStatus;
+
+    use super::*;
+
+    fn result() -> EventResult {
+        EventResult::of_raw(&serde_json::json!({"id": "1", "subject": "A1"}))
+    }
+
+    #[test]
+    fn temporal_is_away_only_where_it_took_nothing() {
+        let away = || (result(), Taken::Away { detail: "no".to_owned() });
+        let rejected = || (result(), Taken::Rejected(Rejection::new(ErrorCode::NotJson, "x")));
+        assert!(conclude(vec![away(), rejected()]).away.is_some());
+        let with_accepted = conclude(vec![away(), (result(), Taken::Accepted)]);
+        assert_eq!(with_accepted.away, None);
+        assert_eq!(with_accepted.results[0].status, EventStatus::Unknown);
+        assert_eq!(with_accepted.results[0].code, Some(ErrorCode::TemporalUnavailable.into()));
+        assert_eq!(conclude(vec![rejected()]).away, None);
+    }
+}

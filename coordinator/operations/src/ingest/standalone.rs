@@ -1,0 +1,190 @@
+//! Orders that need no turn: one call to a target, started as a standalone activity whose id is the order's, so that a
+//! thousand of them run side by side and none of them passes through an entity.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use interlock_client::EntityCallError;
+use interlock_connection::Installation;
+use interlock_domain::catalog::PlanContext;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::event::Event;
+use interlock_domain::ids::{OrderId, TenantId, Timestamp};
+use interlock_domain::message::ProvisionRequest;
+use interlock_domain::order::{OrderKey, Plan, Rejection};
+use interlock_domain::routing::Priority as TenantPriority;
+use interlock_fault::with_causes;
+use interlock_workflows::TargetActivities;
+use interlock_workflows::activity_options::{HEARTBEAT_TIMEOUT, close_timeouts, endless_retries};
+use temporalio_client::errors::StartActivityError;
+use temporalio_client::{ActivityIdConflictPolicy, ActivityIdReusePolicy, ActivityStartOptions};
+use temporalio_common::Priority;
+use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
+use tonic::Status;
+
+/// Whose an order is, so that lists find it.
+pub(crate) const TENANT_ATTRIBUTE: SearchAttributeKey<String> = SearchAttributeKey::keyword("InterlockTenant");
+
+/// An order that is one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StandaloneOrder {
+    /// The event's type and id: they go with the activity, so that the order can be shown.
+    pub event_type: String,
+    /// The event's id.
+    pub event_id: String,
+    /// The call.
+    pub request: ProvisionRequest,
+    /// Where it is made.
+    pub task_queue: String,
+    namespace: String,
+    priority: TenantPriority,
+}
+
+/// The standalone order of an event without ordering; none where its plan is more than one call without claims: its
+/// customer's entity then carries it out, at once and outside the lanes.
+///
+/// # Errors
+/// The catalog's [`Rejection`], or `expired` for one that came when it was no longer worth doing.
+pub fn standalone_order(
+    installation: &Installation,
+    tenant: &TenantId,
+    event: &Event,
+    order: &OrderId,
+) -> Result<Option<StandaloneOrder>, Rejection> {
+    let accepted_at = now();
+    let of_tenant = installation.routing.tenant(tenant);
+    let context = PlanContext {
+        tenant,
+        customer: &event.subject,
+        accepted_at,
+        targets: &of_tenant.targets,
+        holdings: &BTreeMap::new(),
+        limits: &installation.settings.limits,
+    };
+    let plan = installation.catalog.plan(&context, event)?.plan;
+    let occurred_at = OrderKey::new(event.time, None, accepted_at, order.clone()).occurred_at;
+    let expires_at = expires_at(&plan, occurred_at, accepted_at)?;
+    let [step] = plan.steps.as_slice() else { return Ok(None) };
+    if !plan.claims.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(StandaloneOrder {
+        event_type: event.event_type.clone(),
+        event_id: event.id.clone(),
+        task_queue: installation.routing.provisioning_queue(&step.target),
+        namespace: installation.routing.namespace(tenant).to_owned(),
+        priority: installation.routing.priority(tenant),
+        request: ProvisionRequest {
+            tenant: tenant.clone(),
+            customer: event.subject.clone(),
+            order: order.clone(),
+            step: step.name.clone(),
+            target: step.target.clone(),
+            operation: step.operation.clone(),
+            data: step.data.clone(),
+            idempotency_key: order.step_key(&step.name),
+            epoch: None,
+            epochs: BTreeMap::new(),
+            unproven: Vec::new(),
+            dispatch: 0,
+            maybe_sent: false,
+            proof: None,
+            attempt_timeout_ms: step.attempt_timeout_ms,
+            retry: step.retry,
+            expires_at,
+            trace_parent: interlock_adapters::trace_context::outgoing().or(event.trace_parent),
+        },
+    }))
+}
+
+/// From when on the order is no longer worth doing; none where it always is.
+fn expires_at(plan: &Plan, occurred_at: Timestamp, now: Timestamp) -> Result<Option<Timestamp>, Rejection> {
+    let expires_at = plan.expires_after_ms.map(|after_ms| occurred_at.plus_ms(after_ms));
+    if expires_at.is_some_and(|at| now >= at) {
+        return Err(Rejection::new(ErrorCode::Expired, "The event had already expired when it arrived."));
+    }
+    Ok(expires_at)
+}
+
+impl StandaloneOrder {
+    /// The namespace in which it is started.
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Starts it. One that was started before is left as it is.
+    ///
+    /// # Errors
+    /// [`EntityCallError`]; it may have been started all the same, and may be started again.
+    pub async fn start(&self, installation: &Installation) -> Result<(), EntityCallError> {
+        let id = self.request.order.to_string();
+        let client = installation.client_for(&self.namespace).map_err(|fault| unsent(&id, fault.to_string()))?;
+        let attributes = installation
+            .entities
+            .has_search_attributes(&self.namespace)
+            .await
+            .then(|| SearchAttributes::new([TENANT_ATTRIBUTE.value_set(self.request.tenant.to_string())]));
+        let options = self.options(attributes);
+        match client.start_activity(TargetActivities::provision, self.request.clone(), options).await {
+            Ok(_) | Err(StartActivityError::AlreadyStarted { .. }) => Ok(()),
+            Err(StartActivityError::Rpc(status)) => {
+                Err(EntityCallError::Refused { workflow_id: id, status: Box::new(status) })
+            }
+            Err(other) => Err(unsent(&id, with_causes(&other))),
+        }
+    }
+
+    fn options(&self, attributes: Option<SearchAttributes>) -> ActivityStartOptions {
+        let timeouts = close_timeouts(&self.request, now());
+        let mut priority = Priority::default();
+        priority.fairness_key = Some(self.priority.fairness_key.clone());
+        priority.fairness_weight = Some(self.priority.fairness_weight);
+        ActivityStartOptions::new(self.task_queue.clone(), self.request.order.to_string(), timeouts)
+            .heartbeat_timeout(HEARTBEAT_TIMEOUT)
+            .retry_policy(endless_retries(&self.request.retry))
+            .priority(priority)
+            .id_reuse_policy(ActivityIdReusePolicy::RejectDuplicate)
+            .id_conflict_policy(ActivityIdConflictPolicy::UseExisting)
+            .summary(self.event_type.clone())
+            .static_details(self.event_id.clone())
+            .maybe_search_attributes(attributes)
+            .build()
+    }
+}
+
+fn unsent(id: &str, detail: String) -> EntityCallError {
+    EntityCallError::Refused { workflow_id: id.to_owned(), status: Box::new(Status::unknown(detail)) }
+}
+
+pub(super) fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_lives_as_long_as_the_catalog_says_from_when_it_happened() {
+        let plan = |expires_after_ms| Plan {
+            requires: Vec::new(),
+            first_use: Vec::new(),
+            catalog_digest: String::new(),
+            urgent: false,
+            unordered: true,
+            expires_after_ms,
+            due_within_ms: None,
+            late: interlock_domain::order::Late::Apply,
+            claims: Vec::new(),
+            steps: Vec::new(),
+        };
+        let expires = |expires_after_ms, occurred_at| {
+            expires_at(&plan(expires_after_ms), Timestamp(occurred_at), Timestamp(10_000))
+        };
+        assert_eq!(expires(None, 0).unwrap(), None);
+        assert_eq!(expires(Some(6_000), 9_000).unwrap(), Some(Timestamp(15_000)));
+        assert_eq!(expires(Some(6_000), 4_001).unwrap(), Some(Timestamp(10_001)));
+        assert_eq!(expires(Some(6_000), 4_000).unwrap_err().code, "expired");
+    }
+}

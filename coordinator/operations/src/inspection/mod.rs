@@ -1,0 +1,309 @@
+//! Looking at customers, resources and orders: one way for the gateway and the command line.
+
+use std::time::Duration;
+
+use interlock_client::{CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, Paused, StatusMeaning};
+use interlock_connection::Installation;
+use interlock_domain::customer;
+use interlock_domain::customer::{CustomerView, OrderView, WaitView};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
+use interlock_domain::resource::ResourceView;
+use interlock_domain::views::WhyUnanswered;
+use interlock_fault::Fault;
+use interlock_workflows::names;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
+use thiserror::Error;
+use tonic::Status;
+
+use standalone::standalone_view;
+
+mod chain;
+mod cursor;
+pub mod listing;
+mod order_filter;
+mod running;
+mod standalone;
+mod standing_alone;
+mod target;
+mod tenant;
+pub mod why;
+
+/// How long an entity may take to answer. Without a worker, no entity answers.
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+
+/// Why there is nothing to see.
+#[derive(Debug, Error)]
+pub enum InspectionError {
+    /// It was never seen, or its history is gone.
+    #[error("{0} was never seen")]
+    NeverSeen(String),
+    /// No worker answered.
+    #[error("{0} did not answer: no worker serves its queue, or all workers are busy")]
+    NoWorker(String),
+    /// Temporal is away.
+    #[error("Temporal is unavailable: {0}")]
+    Away(String),
+    /// Temporal takes no more such questions just now.
+    #[error("Temporal limits the rate of such queries at the moment: {0}")]
+    Busy(String),
+    /// Temporal cannot find entities by their state.
+    #[error("Interlock's search attributes are not registered in the namespace '{0}'")]
+    NotRegistered(String),
+    /// The cursor is none of ours.
+    #[error("the cursor was not issued by this API")]
+    BadCursor,
+    /// The state is none of an open order.
+    #[error("'{0}' is not a state of an open order: use acknowledged, pending, inProgress or held")]
+    NotOpen(String),
+    /// An operator paused the entity's workflow in Temporal: the server asks it nothing then.
+    #[error("{what} cannot be shown. {paused}")]
+    Paused {
+        /// What was asked for.
+        what: String,
+        /// By whom, and why.
+        paused: String,
+    },
+    /// Temporal, or the entity, refused.
+    #[error("{what} cannot be shown: {reason}")]
+    Refused {
+        /// What was asked for.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl InspectionError {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::NeverSeen(_) => ErrorCode::NeverSeen,
+            Self::NoWorker(_) => ErrorCode::NoWorker,
+            Self::Away(_) => ErrorCode::TemporalUnavailable,
+            Self::Busy(_) => ErrorCode::TemporalBusy,
+            Self::NotRegistered(_) => ErrorCode::SearchAttributesMissing,
+            Self::BadCursor => ErrorCode::BadCursor,
+            Self::NotOpen(_) => ErrorCode::StateNotOpen,
+            Self::Refused { .. } | Self::Paused { .. } => ErrorCode::QueryRefused,
+        }
+    }
+
+    /// Why `what` did not answer a call.
+    pub(crate) fn of_call(what: &str, error: EntityCallError) -> Self {
+        let what = what.to_owned();
+        match error {
+            EntityCallError::Refused { status, .. } => of_status(&what, &status),
+            EntityCallError::Payload { detail, .. } => Self::Refused { what, reason: detail },
+            EntityCallError::NoAnswer { .. } => Self::NoWorker(what),
+            EntityCallError::Paused { paused, .. } => Self::Paused { what, paused },
+            EntityCallError::NotAnswered { .. } => Self::Refused { what, reason: error.to_string() },
+        }
+    }
+
+    /// It, in place of an answer.
+    pub(crate) fn why_unanswered(&self) -> WhyUnanswered {
+        WhyUnanswered { code: self.code().into(), detail: format!("{self}.") }
+    }
+
+    /// What to do next.
+    pub fn next(&self) -> &'static str {
+        self.code().next()
+    }
+}
+
+impl From<ListError> for InspectionError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::NotRegistered(namespace) => Self::NotRegistered(namespace),
+            ListError::BadToken => Self::BadCursor,
+            ListError::Busy(message) => Self::Busy(message),
+            ListError::Away(message) => Self::Away(message),
+            ListError::Refused(reason) => Self::Refused { what: "The list of orders".to_owned(), reason },
+        }
+    }
+}
+
+impl From<InspectionError> for Fault {
+    fn from(error: InspectionError) -> Self {
+        let message = format!("{}.", error.to_string().trim_end_matches('.'));
+        match error {
+            InspectionError::BadCursor | InspectionError::NotOpen(_) => Fault::wrong_use(error.code(), message),
+            _ => Fault::failed(error.code(), message),
+        }
+    }
+}
+
+/// Looks at things.
+#[derive(Clone)]
+pub struct Inspection {
+    installation: Installation,
+}
+
+impl Inspection {
+    /// Looks through this installation's connection.
+    pub fn new(installation: Installation) -> Self {
+        Self { installation }
+    }
+
+    /// The state of a customer: the body of `GET …/customers/{id}`.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> Result<CustomerView, InspectionError> {
+        let entity = self.installation.entities.customer(tenant, customer);
+        let what = format!("The customer {customer}");
+        let (view, run): (CustomerView, _) = self.ask(&what, &entity, names::STATE, &()).await?;
+        Ok(CustomerView { entity_ended: run.ended().map(Into::into), ..view })
+    }
+
+    /// The state of a resource: the body of `GET …/resources/{kind}/{id}`.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> Result<ResourceView, InspectionError> {
+        let entity = self.installation.entities.resource(tenant, resource);
+        let what = format!("The resource {resource}");
+        let (view, run): (ResourceView, _) = self.ask(&what, &entity, names::STATE, &()).await?;
+        Ok(ResourceView { entity_ended: run.ended().map(Into::into), ..view })
+    }
+
+    /// The realm in which a kind's resources of a tenant are, where other tenants share it.
+    pub fn shared_realm(&self, tenant: &TenantId, kind: &ResourceKind) -> Option<RealmId> {
+        let realm = self.installation.routing.realm(tenant, kind);
+        (realm != RealmId::from(tenant)).then_some(realm)
+    }
+
+    /// What a resource said of itself last in a run that is over, as long as the namespace retains it.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub(crate) async fn resource_run(
+        &self,
+        namespace: &str,
+        execution: WorkflowExecution,
+    ) -> Result<ResourceView, InspectionError> {
+        let what = format!("The terminated resource {}", execution.workflow_id);
+        let (view, _run) = self.ask_execution(&what, namespace, execution, names::STATE, &()).await?;
+        Ok(view)
+    }
+
+    /// One order, of an entity or standing alone: the body of `GET …/orders/{order_id}`.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn order(&self, tenant: &TenantId, order: &OrderId) -> Result<OrderView, InspectionError> {
+        let what = format!("The order {order}");
+        let entity = self.installation.entities.customer(tenant, &order.customer());
+        let answer: Result<(Option<OrderView>, _), _> =
+            self.ask(&what, &entity, names::ORDER, &json!({ "order_id": order })).await;
+        match answer {
+            Ok((Some(mut view), run)) => {
+                if let Some(waiting_for) = &mut view.waiting_for {
+                    self.show_call(waiting_for, &run).await;
+                    waiting_for.paused = run.paused().map(Paused::view).or(waiting_for.paused.take());
+                }
+                Ok(OrderView { entity_ended: run.ended().map(Into::into), ..view })
+            }
+            Ok((None, _)) | Err(InspectionError::NeverSeen(_)) => {
+                let view = standalone_view(&self.installation, tenant, order).await?;
+                view.ok_or(InspectionError::NeverSeen(what))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The oldest open orders of a customer, at most `limit`, as its entity lists them.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub(crate) async fn open_orders(
+        &self,
+        tenant: &TenantId,
+        customer: &CustomerId,
+        limit: usize,
+    ) -> Result<customer::OrderPage, InspectionError> {
+        let entity = self.installation.entities.customer(tenant, customer);
+        self.query(&format!("The customer {customer}"), &entity, names::ORDERS, &json!({ "limit": limit })).await
+    }
+
+    /// Says of an order that waits for its target how the call fares.
+    async fn show_call(&self, waiting_for: &mut WaitView, run: &EntityRun) {
+        if let Some(target) = waiting_for.target().filter(|_| waiting_for.is_for_call())
+            && let Some(call) = self.call_at(run, target).await
+        {
+            call.show_in(waiting_for);
+        }
+    }
+
+    async fn call_at(&self, run: &EntityRun, target: &TargetId) -> Option<CallUnderWay> {
+        let installation = &self.installation;
+        let queue = installation.routing.provisioning_queue(target);
+        run.call_at(&installation.client.options().data_converter, &queue).await
+    }
+
+    async fn query<A: DeserializeOwned>(
+        &self,
+        what: &str,
+        entity: &EntityHandle,
+        query: &str,
+        argument: &(impl Serialize + Sync),
+    ) -> Result<A, InspectionError> {
+        self.ask(what, entity, query, argument).await.map(|(answer, _run)| answer)
+    }
+
+    /// What an entity answers, and how its run stands: one that ended answers as well.
+    async fn ask<A: DeserializeOwned>(
+        &self,
+        what: &str,
+        entity: &EntityHandle,
+        query: &str,
+        argument: &(impl Serialize + Sync),
+    ) -> Result<(A, EntityRun), InspectionError> {
+        let execution = WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() };
+        self.ask_execution(what, &entity.route.namespace, execution, query, argument).await
+    }
+
+    async fn ask_execution<A: DeserializeOwned>(
+        &self,
+        what: &str,
+        namespace: &str,
+        execution: WorkflowExecution,
+        query: &str,
+        argument: &(impl Serialize + Sync),
+    ) -> Result<(A, EntityRun), InspectionError> {
+        let asked = self.installation.entities.ask_execution(namespace, execution, query, argument).await;
+        asked.map_err(|error| InspectionError::of_call(what, error))
+    }
+}
+
+/// What Temporal says, as what it means for whoever asked for `what`.
+pub(crate) fn of_status(what: &str, status: &Status) -> InspectionError {
+    let message = status.message();
+    match StatusMeaning::of(status) {
+        StatusMeaning::NoWorker => InspectionError::NoWorker(what.to_owned()),
+        StatusMeaning::NeverSeen => InspectionError::NeverSeen(what.to_owned()),
+        StatusMeaning::Away => InspectionError::Away(message.to_owned()),
+        StatusMeaning::Refused => InspectionError::Refused { what: what.to_owned(), reason: message.to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_temporal_says_is_told_apart() {
+        let code = |status: Status| of_status("It", &status).code();
+        assert_eq!(code(Status::not_found("workflow not found for ID: t/customer/c")), "never_seen");
+        assert_eq!(code(Status::not_found("Namespace nowhere is not found.")), "query_refused");
+        assert_eq!(code(Status::deadline_exceeded("too slow")), "no_worker");
+        assert_eq!(code(Status::resource_exhausted("consistent query buffer is full")), "no_worker");
+        assert_eq!(code(Status::failed_precondition("no poller seen for task queue recently")), "no_worker");
+        assert_eq!(code(Status::unavailable("away")), "temporal_unavailable");
+        assert_eq!(code(Status::invalid_argument("unknown queryType")), "query_refused");
+    }
+}

@@ -1,0 +1,91 @@
+//! Why nothing, or not everything, could be brought back.
+
+use interlock_client::EntityCallError;
+use interlock_domain::error_code::ErrorCode;
+use interlock_fault::Fault;
+use thiserror::Error;
+use tonic::Status;
+
+use super::recorded::UnreadableHistory;
+
+/// Why nothing could be brought back.
+#[derive(Debug, Error)]
+pub enum RecoveryError {
+    /// There is no such entity, or all of its histories are gone.
+    #[error("{0} was never seen, or its histories were deleted")]
+    NeverSeen(String),
+    /// A run was named that is not there, or did not die.
+    #[error("the run {run} of {customer} {why}")]
+    NotDead {
+        /// The customer.
+        customer: String,
+        /// The run.
+        run: String,
+        /// What it is instead.
+        why: &'static str,
+    },
+    /// A history cannot be gone by.
+    #[error("the history of the run {run} cannot be read: {fault}")]
+    Unreadable {
+        /// The run.
+        run: String,
+        /// Why.
+        fault: UnreadableHistory,
+    },
+    /// A history is encrypted under a key that this process does not have.
+    #[error("the history of the run {run} cannot be decrypted: {reason}")]
+    Encrypted {
+        /// The run.
+        run: String,
+        /// Why, with the code of the codec.
+        reason: String,
+    },
+    /// Temporal did not answer.
+    #[error("Temporal did not respond: {0}")]
+    Temporal(Box<Status>),
+    /// An event could not be submitted. Those before it were.
+    #[error("{submitted} of {all} events were submitted, but the next one was not accepted: {fault}")]
+    NotTaken {
+        /// How many were.
+        submitted: usize,
+        /// How many there are.
+        all: usize,
+        /// Why.
+        fault: EntityCallError,
+    },
+    /// Nobody takes in what was submitted, and more would not be taken.
+    #[error("{submitted} of {all} events were submitted, but the entity does not process them")]
+    NotTakenIn {
+        /// How many were.
+        submitted: usize,
+        /// How many there are.
+        all: usize,
+    },
+    /// The connection's settings do not do.
+    #[error("{0}")]
+    Connection(String),
+}
+
+impl RecoveryError {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::NeverSeen(_) => ErrorCode::NeverSeen,
+            Self::NotDead { .. } => ErrorCode::RunNotDead,
+            Self::Unreadable { .. } => ErrorCode::HistoryUnreadable,
+            Self::Encrypted { .. } => ErrorCode::CodecKeyUnknown,
+            Self::Temporal(_) | Self::Connection(_) => ErrorCode::TemporalUnavailable,
+            Self::NotTaken { .. } | Self::NotTakenIn { .. } => ErrorCode::RecoveryUnfinished,
+        }
+    }
+}
+
+impl From<RecoveryError> for Fault {
+    fn from(error: RecoveryError) -> Self {
+        let message = format!("{error}.");
+        match error {
+            RecoveryError::NotDead { .. } => Self::wrong_use(error.code(), message),
+            _ => Self::failed(error.code(), message),
+        }
+    }
+}

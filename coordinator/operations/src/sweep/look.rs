@@ -1,0 +1,331 @@
+//! Looking at all that waits in a namespace, as far as one sweep gets. The bounds are stated here; what is beyond them is
+//! looked at by the next sweep, or, where it is a matter of one customer, not at all until some of it has ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::StreamExt;
+use interlock_domain::customer::ListedOrder;
+use interlock_domain::customer::waiting::WaitKind;
+use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, TargetId, TenantId, Timestamp};
+use interlock_domain::resource::HolderView;
+use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, EntityRoute};
+use interlock_domain::sweep::{
+    Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings,
+    to_say_again,
+};
+use interlock_observability::metrics::MetricName;
+use interlock_workflows::SweepSeen;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse,
+};
+use tonic::{Code, IntoRequest, Status};
+
+use super::Sweeper;
+use crate::inspection::{Inspection, InspectionError, of_status};
+
+/// The most customers that one sweep asks: a page of the server's visibility store. The next sweep goes on with the next page.
+pub const CUSTOMERS_MAX: i32 = 1_000;
+/// The most open orders of one customer that are looked at, the oldest first.
+pub const ORDERS_MAX: usize = 1_000;
+/// The most resources that one sweep asks, those first for which somebody has waited longest.
+pub const RESOURCES_MAX: usize = 500;
+/// The most orders that one sweep asks why they wait, to find rings; those first that have waited longest.
+pub const RINGS_ASKED_MAX: usize = 25;
+/// How many entities are asked at a time.
+pub(super) const ASKED_AT_A_TIME: usize = 8;
+/// After this long nobody else is asked: those who were not count as not having answered.
+const LOOK_TIME: Duration = Duration::from_secs(45);
+/// How long the visibility store may take to list customers.
+const LIST_TIME: Duration = Duration::from_secs(10);
+
+/// A look in progress.
+pub(super) struct Look<'a> {
+    pub(super) sweeper: &'a Sweeper,
+    pub(super) inspection: Inspection,
+    until: Instant,
+    pub(super) seen: Seen,
+    pub(super) unanswered: BTreeSet<String>,
+}
+
+/// What a look came to.
+pub struct Looked {
+    /// What was known before.
+    ledger: Ledger,
+    /// All that is worth telling.
+    pub found: Vec<Finding>,
+    /// How much there is of what waits, as far as this look saw.
+    tally: Tally,
+    /// All who did not answer.
+    pub unanswered: BTreeSet<String>,
+    /// Where the next look goes on; none where all was looked at.
+    pub cursor: Option<String>,
+    /// Targets whose entities do not run, and were not started again.
+    targets_not_running: BTreeSet<TargetId>,
+    /// Why it could not be found out who waits, where that is so: only targets were looked at then.
+    pub blind: Option<InspectionError>,
+}
+
+impl Looked {
+    /// The same as an activity may answer it: no more than can be remembered.
+    pub fn bounded(self) -> SweepSeen {
+        let Bounded { found, left_out, unanswered } = self.ledger.bound(self.found, &self.unanswered);
+        SweepSeen {
+            ledger: self.ledger,
+            found,
+            left_out,
+            tally: self.tally,
+            unanswered,
+            customers_unseen: self.blind.is_some(),
+            cursor: self.cursor,
+            targets_not_running: self.targets_not_running,
+            leases: None,
+        }
+    }
+}
+
+impl Sweeper {
+    /// One look: what it saw, judged, beside what was known. With `asks`, those are asked to say it again of whom nobody
+    /// knows, and entities of targets are started again that do not run. Of single entities that do not answer, what was known
+    /// of them stays; where it cannot be found out who waits at all, all that was known stays.
+    pub async fn look(&self, ledger: Ledger, asks: bool) -> Looked {
+        let mut look = Look {
+            sweeper: self,
+            inspection: Inspection::new(self.installation.clone()),
+            until: Instant::now() + LOOK_TIME,
+            seen: Seen::default(),
+            unanswered: BTreeSet::new(),
+        };
+        let is_home = self.namespace == self.installation.routing.settings().namespace;
+        let targets_not_running = if is_home { look.at_targets(asks).await } else { BTreeSet::new() };
+        let (cursor, blind) = match self.customers(ledger.cursor.as_deref()).await {
+            Ok((customers, cursor)) => {
+                look.at_those_who_wait(customers).await;
+                (cursor, None)
+            }
+            // The next sweep goes on at the same place: the circle is not over, and nothing is believed to be.
+            Err(error) => (Some(ledger.cursor.clone().unwrap_or_default()), Some(error)),
+        };
+        let now = now();
+        let found = findings(&self.rules(), now, &look.seen);
+        if asks {
+            let asked = to_say_again(&self.rules(), now, &look.seen);
+            self.have_said_again(asked.into_iter().map(|asked| (asked, None)).collect()).await;
+        }
+        let outcome = match (&blind, &cursor) {
+            (Some(_), _) => "failed",
+            (None, None) if look.unanswered.is_empty() => "complete",
+            (None, _) => "partial",
+        };
+        self.metrics.count(MetricName::SweepsRun, &[("outcome", outcome)]);
+        let mut tally = Tally::default();
+        look.seen.orders.iter().for_each(|order| tally.add(order));
+        Looked { ledger, found, tally, unanswered: look.unanswered, cursor, targets_not_running, blind }
+    }
+
+    /// The customers with open orders, from where a cursor says, and where the next sweep goes on.
+    async fn customers(&self, cursor: Option<&str>) -> Result<(Vec<CustomerRef>, Option<String>), InspectionError> {
+        let mut request = ListWorkflowExecutionsRequest {
+            namespace: self.namespace.clone(),
+            page_size: CUSTOMERS_MAX,
+            next_page_token: cursor.and_then(|cursor| URL_SAFE_NO_PAD.decode(cursor).ok()).unwrap_or_default(),
+            query: format!(
+                "WorkflowType = '{CUSTOMER_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running' AND InterlockState IN \
+                 ('waiting', 'held')"
+            ),
+        };
+        let mut listed = self.list(request.clone()).await?;
+        if listed.as_ref().is_err_and(|status| status.code() == Code::InvalidArgument) && cursor.is_some() {
+            // Of another version of the server, or another store. What this circle counted before is counted twice, once.
+            tracing::warn!("the position of the last sweep is no longer valid; this sweep starts from the beginning");
+            request.next_page_token.clear();
+            listed = self.list(request).await?;
+        }
+        let page = listed.map_err(|status| of_status("The list of customers", &status))?;
+        let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
+        let customers = ids.filter_map(|id| match id.parse() {
+            Ok(EntityAddress::Customer(customer)) => Some(customer),
+            _ => None,
+        });
+        let next = Some(page.next_page_token).filter(|token| !token.is_empty());
+        Ok((customers.collect(), next.map(|token| URL_SAFE_NO_PAD.encode(token))))
+    }
+
+    /// What the visibility store answers, where it does in time.
+    pub(super) async fn list(
+        &self,
+        request: ListWorkflowExecutionsRequest,
+    ) -> Result<Result<ListWorkflowExecutionsResponse, Status>, InspectionError> {
+        let mut client = self.installation.client.clone();
+        let asked = tokio::time::timeout(LIST_TIME, client.list_workflow_executions(request.into_request())).await;
+        let answer = asked.map_err(|_| InspectionError::Away("its visibility store does not respond".to_owned()))?;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+}
+
+impl Look<'_> {
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() > self.until
+    }
+
+    /// Looks at customers and at all that their orders wait for.
+    async fn at_those_who_wait(&mut self, customers: Vec<CustomerRef>) {
+        self.at_customers(customers).await;
+        self.at_resources().await;
+        self.at_terminated().await;
+        self.for_rings().await;
+    }
+
+    async fn at_customers(&mut self, customers: Vec<CustomerRef>) {
+        let (inspection, until) = (self.inspection.clone(), self.until);
+        let asked = futures_util::stream::iter(customers.into_iter().map(|customer| {
+            let inspection = &inspection;
+            async move {
+                let may_ask = Instant::now() < until;
+                let orders = if may_ask { orders_of(inspection, &customer).await.ok() } else { None };
+                (customer, orders)
+            }
+        }));
+        let answers: Vec<_> = asked.buffered(ASKED_AT_A_TIME).collect().await;
+        for (customer, orders) in answers {
+            match orders {
+                Some(orders) => self.seen.orders.extend(orders),
+                None => {
+                    self.unanswered.insert(format!("{} {}", customer.tenant, customer.customer));
+                }
+            }
+        }
+    }
+
+    /// Asks the resources for whose leases orders wait that have waited for longer than messages take.
+    async fn at_resources(&mut self) {
+        let patience_ms = self.sweeper.rules().patience_ms;
+        let now = now();
+        let mut since: BTreeMap<(TenantId, ResourceId), Timestamp> = BTreeMap::new();
+        for order in &self.seen.orders {
+            for wait in order.lease.iter().filter(|wait| wait.since.plus_ms(patience_ms) < now) {
+                for resource in &wait.resources {
+                    let first = since.entry((order.tenant.clone(), resource.clone())).or_insert(wait.since);
+                    *first = (*first).min(wait.since);
+                }
+            }
+        }
+        let mut asked: Vec<_> = since.into_iter().collect();
+        asked.sort_by_key(|asked| asked.1);
+        for (position, ((tenant, resource), _)) in asked.into_iter().enumerate() {
+            let may_ask = position < RESOURCES_MAX && !self.is_over();
+            let answer = if may_ask { self.at_resource(&tenant, &resource).await.ok() } else { None };
+            match answer {
+                Some(state) => {
+                    self.seen.resources.insert((tenant, resource), state);
+                }
+                None => {
+                    self.unanswered.insert(format!("{tenant} {resource}"));
+                }
+            }
+        }
+    }
+
+    /// Whether the entity runs. One that was terminated still answers questions.
+    async fn runs(&self, route: &EntityRoute) -> Result<bool, InspectionError> {
+        let runs = self.sweeper.installation.entities.runs(route).await;
+        runs.map_err(|error| InspectionError::of_call("An entity", error))
+    }
+
+    pub(super) async fn at_resource(
+        &self,
+        tenant: &TenantId,
+        resource: &ResourceId,
+    ) -> Result<ResourceSeen, InspectionError> {
+        let entity = self.sweeper.installation.entities.resource(tenant, resource);
+        if !self.runs(&entity.route).await? {
+            return Ok(ResourceSeen::NotRunning);
+        }
+        let view = self.inspection.resource(tenant, resource).await?;
+        let holder = match view.holder.as_ref().and_then(HolderView::customer) {
+            Some(CustomerRef { tenant, customer }) => {
+                let route = self.sweeper.installation.routing.customer(&tenant, &customer);
+                let runs = self.runs(&route).await?;
+                Some((tenant, customer, runs))
+            }
+            None => None,
+        };
+        Ok(ResourceSeen::Running {
+            queue: view.queue.into_iter().filter_map(|waiter| waiter.order_id).collect(),
+            holder,
+        })
+    }
+
+    /// Follows those that wait for a lease held by somebody who waits too: only they can be part of a ring.
+    async fn for_rings(&mut self) {
+        let waits: BTreeSet<(TenantId, CustomerId)> =
+            self.seen.orders.iter().map(|order| (order.tenant.clone(), order.order.customer())).collect();
+        let may_be_in_ring = |order: &&WaitingOrder| {
+            let resources = order.lease.iter().flat_map(|wait| &wait.resources);
+            let mut seen = resources.filter_map(|r| self.seen.resources.get(&(order.tenant.clone(), r.clone())));
+            seen.any(|state| match state {
+                ResourceSeen::Running { holder: Some((tenant, customer, true)), .. } => {
+                    *customer != order.order.customer() && waits.contains(&(tenant.clone(), customer.clone()))
+                }
+                _ => false,
+            })
+        };
+        let mut asked: Vec<WaitingOrder> = self.seen.orders.iter().filter(may_be_in_ring).cloned().collect();
+        asked.sort_by_key(|order| order.lease.as_ref().map(|wait| wait.since));
+        asked.truncate(RINGS_ASKED_MAX);
+        for order in asked {
+            let known = (order.tenant.clone(), order.order.clone());
+            if self.is_over() || self.seen.rings.iter().any(|ring| ring.orders.contains(&known)) {
+                continue;
+            }
+            match self.inspection.why(&order.tenant, &order.order, |_| true).await {
+                Ok(why) if why.ring => {
+                    let links = || why.chain.iter().filter(|link| link.in_ring);
+                    let since = links().filter_map(|link| time(link.since.as_deref()?)).max().unwrap_or_else(now);
+                    let orders = links().filter_map(|link| Some((link.tenant_id.clone(), link.order_id.clone()?)));
+                    self.seen.rings.push(RingSeen { orders: orders.collect(), since });
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    self.unanswered.insert(format!("{} {}", order.tenant, order.order.customer()));
+                }
+            }
+        }
+    }
+}
+
+async fn orders_of(inspection: &Inspection, customer: &CustomerRef) -> Result<Vec<WaitingOrder>, InspectionError> {
+    let page = inspection.open_orders(&customer.tenant, &customer.customer, ORDERS_MAX).await?;
+    Ok(page.orders.into_iter().map(|listed| waiting_order(&customer.tenant, listed)).collect())
+}
+
+/// What a sweep wants to know of an order that an entity lists.
+fn waiting_order(tenant: &TenantId, listed: ListedOrder) -> WaitingOrder {
+    let waiting = listed.waiting_for.as_ref();
+    let lease = waiting
+        .filter(|waiting| waiting.kind() == WaitKind::Lease)
+        .and_then(|waiting| Some(LeaseWait { resources: waiting.resources().to_vec(), since: time(waiting.since())? }));
+    let wait = waiting.and_then(|waiting| {
+        Some(Wait { cause: waiting.kind(), target: listed.target.clone(), since: time(waiting.since())? })
+    });
+    WaitingOrder {
+        tenant: tenant.clone(),
+        order: listed.order_id,
+        due_at: listed.due_at.as_deref().and_then(time),
+        waits_for: waiting.map_or_else(|| "its steps".to_owned(), |waiting| waiting.kind().to_string()),
+        state: listed.state,
+        wait,
+        lease,
+    }
+}
+
+pub(super) fn time(text: &str) -> Option<Timestamp> {
+    chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| Timestamp(time.timestamp_millis()))
+}
+
+pub(super) fn now() -> Timestamp {
+    Timestamp(chrono::Utc::now().timestamp_millis())
+}

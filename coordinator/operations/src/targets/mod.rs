@@ -1,0 +1,202 @@
+//! Targets: what is configured of them, how they stand, and a person's actions on them. One way for the gateway, the command
+//! line and the jobs workers.
+
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use interlock_client::{EntityCallError, TargetClient};
+use interlock_connection::Installation;
+use interlock_domain::ids::{TargetId, TenantId};
+use interlock_domain::target::{TargetAction, TargetActionKind, TargetRules, TargetView};
+use interlock_domain::views::{TargetActionAnswer, TargetActionTaken, TargetListed};
+use interlock_settings::Settings;
+
+pub use watch::watch_over;
+
+use crate::actions::{ActionError, ActionWords};
+use crate::inspection::{Inspection, InspectionError, of_status};
+
+/// How long a target entity may take to answer an action.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The targets of one installation.
+#[derive(Clone)]
+pub struct Targets {
+    installation: Installation,
+    client: TargetClient,
+}
+
+impl Targets {
+    /// Reaches them through this installation's connection.
+    pub fn new(installation: Installation) -> Self {
+        let client = installation.entities.targets(rules(&installation.settings));
+        Self { installation, client }
+    }
+
+    /// How their entities are reached.
+    pub fn client(&self) -> &TargetClient {
+        &self.client
+    }
+
+    /// The targets that are configured here, and those whose entities run, sorted.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn names(&self) -> Result<BTreeSet<TargetId>, InspectionError> {
+        let running = self.client.running().await.map_err(|error| unreached("The list of targets", &error))?;
+        Ok(self.client.targets().cloned().chain(running).collect())
+    }
+
+    /// Tells each target's entity what is configured, starting those that do not run: the limits on the server are set
+    /// thereby.
+    ///
+    /// # Errors
+    /// [`EntityCallError`], the first; the others are told all the same.
+    pub async fn configure(&self) -> Result<(), EntityCallError> {
+        let mut failed = Ok(());
+        for target in self.client.targets() {
+            if let Err(error) = self.client.configure(target).await {
+                failed = failed.and(Err(error));
+            }
+        }
+        failed
+    }
+
+    /// The targets that are configured here and whose entities do not run.
+    ///
+    /// # Errors
+    /// [`EntityCallError`], the first.
+    pub async fn not_running(&self) -> Result<BTreeSet<TargetId>, EntityCallError> {
+        let mut not_running = BTreeSet::new();
+        for target in self.client.targets() {
+            if !self.client.runs(target).await? {
+                not_running.insert(target.clone());
+            }
+        }
+        Ok(not_running)
+    }
+
+    /// Starts again those of these entities that somebody terminated, so that no queue is left closed by one that is no more.
+    /// Says which they were.
+    ///
+    /// # Errors
+    /// [`EntityCallError`], the first; the others are started all the same.
+    pub async fn revive(&self, targets: &BTreeSet<TargetId>) -> Result<Vec<TargetId>, EntityCallError> {
+        let (mut revived, mut failed) = (Vec::new(), None);
+        for target in targets {
+            match self.client.revive(target).await {
+                Ok(true) => revived.push(target.clone()),
+                Ok(false) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(revived), Err)
+    }
+
+    /// How a target stands: the body of `GET /v1/targets/{name}`.
+    ///
+    /// # Errors
+    /// [`InspectionError`]: `never_seen` where no such target is configured.
+    pub async fn show(&self, target: &TargetId) -> Result<TargetView, InspectionError> {
+        self.known(target).await?;
+        Inspection::new(self.installation.clone()).target(target).await
+    }
+
+    /// How all targets stand, sorted; of one that does not answer why not, under `unanswered`.
+    ///
+    /// # Errors
+    /// [`InspectionError`] where it cannot be found out which there are.
+    pub async fn list(&self) -> Result<Vec<TargetListed>, InspectionError> {
+        Ok(self.show_all(&self.names().await?).await)
+    }
+
+    /// The targets that are configured here, sorted.
+    pub(crate) fn configured(&self) -> BTreeSet<TargetId> {
+        self.client.targets().cloned().collect()
+    }
+
+    /// How these targets stand; of one that does not answer why not, under `unanswered`.
+    pub(crate) async fn show_all(&self, names: &BTreeSet<TargetId>) -> Vec<TargetListed> {
+        let inspection = &Inspection::new(self.installation.clone());
+        let asked = names.iter().map(|target| async move {
+            match inspection.target(target).await {
+                Ok(view) => TargetListed::Answered(Box::new(view)),
+                Err(error) => TargetListed::unanswered(target.clone(), error.why_unanswered()),
+            }
+        });
+        futures_util::future::join_all(asked).await
+    }
+
+    /// Carries out a person's action.
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub async fn act(
+        &self,
+        target: &TargetId,
+        kind: TargetActionKind,
+        words: ActionWords,
+    ) -> Result<TargetActionTaken, ActionError> {
+        self.known(target).await?;
+        let what = format!("The target {target}");
+        let action = TargetAction { action_id: words.action_id, kind, actor: words.actor, reason: words.reason };
+        let answer = match tokio::time::timeout(ANSWER_LIMIT, self.client.act(target, &action)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(unreached(&what, &error).into()),
+            Err(_) => return Err(InspectionError::NoWorker(what).into()),
+        };
+        match answer {
+            TargetActionAnswer::Taken { done, target: view } => Ok(TargetActionTaken {
+                target: target.clone(),
+                action_id: action.action_id,
+                state: done.state,
+                repeated: done.repeated,
+                view: *view,
+            }),
+            TargetActionAnswer::Refused { refused } => Err(refused.into()),
+        }
+    }
+
+    /// Whether tenants may call a target that the settings do not name: it has the name of a role, for which it stands where a tenant
+    /// says nothing, or no tenant that they name calls it.
+    pub fn is_for_everybody(&self, target: &TargetId) -> bool {
+        self.is_of_role(target) || self.tenants_of(target).is_empty()
+    }
+
+    /// Whether a target has the name of a role, for which it stands where a tenant says nothing.
+    pub fn is_of_role(&self, target: &TargetId) -> bool {
+        self.installation.catalog.roles().iter().any(|role| TargetId::from(role) == *target)
+    }
+
+    /// The tenants that the settings name and that call a target: whoever acts on it acts on all of them.
+    pub fn tenants_of(&self, target: &TargetId) -> Vec<TenantId> {
+        let roles = self.installation.catalog.roles();
+        let tenants = &self.installation.routing.settings().tenants;
+        let calls_it = |of_tenant: &interlock_domain::routing::TenantSettings| {
+            let stands_for = |role| of_tenant.targets.get(role).cloned().unwrap_or_else(|| TargetId::from(role));
+            roles.iter().any(|role| stands_for(role) == *target)
+        };
+        tenants.iter().filter(|(_, of_tenant)| calls_it(of_tenant)).map(|(tenant, _)| tenant.clone()).collect()
+    }
+
+    /// A name that is a typing error must not start an entity that nobody needs.
+    async fn known(&self, target: &TargetId) -> Result<(), InspectionError> {
+        let is_configured = self.client.targets().any(|known| known == target);
+        let never_seen = || InspectionError::NeverSeen(format!("The target {target}"));
+        if is_configured || self.names().await?.contains(target) { Ok(()) } else { Err(never_seen()) }
+    }
+}
+
+/// What is configured of each target.
+fn rules(settings: &Settings) -> BTreeMap<TargetId, TargetRules> {
+    settings.targets.iter().map(|(target, of)| (target.clone(), of.rules(settings.limits))).collect()
+}
+
+fn unreached(what: &str, error: &EntityCallError) -> InspectionError {
+    match error.status() {
+        Some(status) => of_status(what, status),
+        None => InspectionError::Refused { what: what.to_owned(), reason: error.to_string() },
+    }
+}

@@ -1,0 +1,140 @@
+//! Tenants: how they stand, and a person's actions on them. One way for the gateway and the command line; and what the
+//! workflow of a tenant asks for.
+
+mod activities;
+mod preparation;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use interlock_client::EntityCallError;
+use interlock_connection::Installation;
+use interlock_domain::ids::TenantId;
+use interlock_domain::routing::tenant_of_workflow;
+use interlock_domain::tenant::{TenantAction, TenantActionKind, TenantOutlook, TenantSettingsView, TenantView};
+use interlock_domain::views::{TenantActionAnswer, TenantActionTaken, TenantListed};
+use interlock_workflows::names;
+use temporalio_client::grpc::WorkflowService;
+use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
+use tonic::IntoRequest;
+
+pub use activities::TenantActivities;
+pub use preparation::Preparation;
+
+use crate::actions::{ActionError, ActionWords};
+use crate::inspection::{Inspection, InspectionError, of_status};
+
+/// How long a tenant's workflow may take to answer an action.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The tenants of one installation.
+#[derive(Clone)]
+pub struct Tenants {
+    installation: Installation,
+    inspection: Inspection,
+}
+
+impl Tenants {
+    /// Reaches them through this installation's connection.
+    pub fn new(installation: Installation) -> Self {
+        Self { inspection: Inspection::new(installation.clone()), installation }
+    }
+
+    /// How a tenant stands: the body of `GET /v1/tenants/{tenant}`. One that was never on-boarded is active and not managed.
+    ///
+    /// # Errors
+    /// [`InspectionError`].
+    pub async fn show(&self, tenant: &TenantId) -> Result<TenantView, InspectionError> {
+        let view = match self.inspection.tenant(tenant).await {
+            Ok(view) => view,
+            Err(InspectionError::NeverSeen(_)) => TenantView::unmanaged(tenant.clone()),
+            Err(error) => return Err(error),
+        };
+        let of_tenant = self.installation.routing.tenant(tenant);
+        let settings = TenantSettingsView {
+            plan: of_tenant.plan.as_str().to_owned(),
+            namespace: of_tenant.namespace.clone(),
+            configured: self.installation.settings.tenants.contains_key(tenant),
+        };
+        Ok(TenantView { settings: Some(settings), ..view })
+    }
+
+    /// The tenants that the settings name, and those that were on-boarded, sorted; of one that does not answer why not,
+    /// under `unanswered`.
+    ///
+    /// # Errors
+    /// [`InspectionError`] where it cannot be found out which there are.
+    pub async fn list(&self) -> Result<Vec<TenantListed>, InspectionError> {
+        let mut names: BTreeSet<TenantId> = self.installation.settings.tenants.keys().cloned().collect();
+        names.extend(self.managed().await?);
+        let shown = names.iter().map(|tenant| async move {
+            match self.show(tenant).await {
+                Ok(view) => TenantListed::Answered(Box::new(view)),
+                Err(error) => TenantListed::unanswered(tenant.clone(), error.why_unanswered()),
+            }
+        });
+        Ok(futures_util::future::join_all(shown).await)
+    }
+
+    async fn managed(&self) -> Result<Vec<TenantId>, InspectionError> {
+        let prefix = format!("{}/tenant/", self.installation.routing.settings().prefix.as_str());
+        let mut request = ListWorkflowExecutionsRequest {
+            namespace: self.installation.routing.settings().namespace.clone(),
+            query: format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TENANT_ENTITY),
+            ..Default::default()
+        };
+        let mut managed = Vec::new();
+        loop {
+            let mut client = self.installation.client.clone();
+            let page = client.list_workflow_executions(request.clone().into_request()).await;
+            let page = page.map_err(|status| of_status("The list of tenants", &status))?.into_inner();
+            let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
+            managed.extend(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| tenant_of_workflow(&id)));
+            if page.next_page_token.is_empty() {
+                return Ok(managed);
+            }
+            request.next_page_token = page.next_page_token;
+        }
+    }
+
+    /// Carries out a person's action; the tenant's workflow is started where it does not run.
+    ///
+    /// # Errors
+    /// [`ActionError`]; the action may have been taken all the same, and may be sent again with its id.
+    pub async fn act(
+        &self,
+        tenant: &TenantId,
+        kind: TenantActionKind,
+        words: ActionWords,
+    ) -> Result<TenantActionTaken, ActionError> {
+        let what = format!("The tenant {tenant}");
+        let outlook = Some(TenantOutlook::of(&self.installation.routing, tenant));
+        let action =
+            TenantAction { action_id: words.action_id, kind, actor: words.actor, reason: words.reason, outlook };
+        let entity = self.installation.entities.tenant(tenant);
+        let update_id = action.mark().to_string();
+        let asked = self.installation.entities.update_with_start(&entity, names::ACT, &action, &update_id);
+        let answer: TenantActionAnswer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(unreached(&what, &error).into()),
+            Err(_) => return Err(InspectionError::NoWorker(what).into()),
+        };
+        match answer {
+            TenantActionAnswer::Taken { done, tenant: view } => Ok(TenantActionTaken {
+                tenant: tenant.clone(),
+                action_id: action.action_id,
+                state: done.state,
+                repeated: done.repeated,
+                view: *view,
+            }),
+            TenantActionAnswer::Refused { refused } => Err(refused.into()),
+        }
+    }
+}
+
+fn unreached(what: &str, error: &EntityCallError) -> InspectionError {
+    match error.status() {
+        Some(status) => of_status(what, status),
+        None => InspectionError::Refused { what: what.to_owned(), reason: error.to_string() },
+    }
+}

@@ -1,0 +1,221 @@
+//! What a tenant needs before it sends its first event: each is looked at, and made where it is missing. Safe to do again.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use interlock_adapters::AdapterRegistry;
+use interlock_connection::{Installation, record};
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{TargetId, TenantId};
+use interlock_domain::outcome::Outcome;
+use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
+use interlock_workflows::names::SEARCH_ATTRIBUTES;
+use temporalio_client::NamespacedClient;
+use temporalio_client::grpc::{OperatorService, WorkflowService};
+use temporalio_common::protos::temporal::api::enums::v1::{IndexedValueType, TaskQueueType};
+use temporalio_common::protos::temporal::api::operatorservice::v1::{
+    AddSearchAttributesRequest, ListSearchAttributesRequest,
+};
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    DescribeNamespaceRequest, RegisterNamespaceRequest, UpdateTaskQueueConfigRequest,
+};
+use tonic::{Code, IntoRequest};
+
+use crate::inspection::Inspection;
+use crate::schedules;
+
+/// How long a namespace that is registered here keeps what is over: as long as duplicates are recognised.
+const RETENTION: Duration = Duration::from_hours(30 * 24);
+/// How long a target may take to say that it is there.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Prepares tenants.
+#[derive(Clone)]
+pub struct Preparation {
+    installation: Installation,
+    adapters: AdapterRegistry,
+}
+
+impl Preparation {
+    /// Prepares tenants of this installation, whose targets are reached by these adapters.
+    pub fn new(installation: Installation, adapters: AdapterRegistry) -> Self {
+        Self { installation, adapters }
+    }
+
+    /// Prepares one thing, and says in a sentence what was found or done. `wanted` is what is set for the tenant by whoever
+    /// on-boards it, where they said.
+    ///
+    /// # Errors
+    /// [`StepFault`]; it may be tried again. `tenant_settings_differ` where this process has other settings.
+    pub async fn prepare(
+        &self,
+        tenant: &TenantId,
+        step: Step,
+        wanted: Option<&TenantOutlook>,
+    ) -> Result<String, StepFault> {
+        if let Some(wanted) = wanted {
+            TenantOutlook::of(&self.installation.routing, tenant).agrees_with(wanted)?;
+        }
+        let namespace = self.installation.routing.namespace(tenant).to_owned();
+        match step {
+            Step::Namespace => {
+                let detail = self.namespace(&namespace).await?;
+                self.recorded(&namespace).await?;
+                Ok(detail)
+            }
+            Step::SearchAttributes => self.search_attributes(&namespace).await,
+            Step::Schedules => {
+                let ensured = schedules::ensure_in(&self.installation, &namespace).await;
+                let failed = |status: tonic::Status| StepFault::strange(status.message());
+                ensured.map(|()| format!("the sweep of '{namespace}' is scheduled")).map_err(failed)
+            }
+            Step::Queues => self.queues(tenant, &namespace).await,
+            Step::Targets => self.targets(tenant).await,
+        }
+    }
+
+    /// How many customers of a tenant have open orders.
+    ///
+    /// # Errors
+    /// [`StepFault`].
+    pub async fn count(&self, tenant: &TenantId) -> Result<u64, StepFault> {
+        let counted = Inspection::new(self.installation.clone()).customers_with_open_orders(tenant).await;
+        counted.map_err(|error| fault(error.code(), format!("{error}")))
+    }
+
+    /// The namespace is there; where it is not, it is registered.
+    async fn namespace(&self, namespace: &str) -> Result<String, StepFault> {
+        let mut client = self.installation.client.clone();
+        let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..Default::default() };
+        match WorkflowService::describe_namespace(&mut client, request.into_request()).await {
+            Ok(_) => return Ok(format!("the namespace '{namespace}' exists")),
+            Err(status) if status.code() == Code::NotFound => {}
+            Err(status) => return Err(fault(ErrorCode::NamespaceMissing, status.message())),
+        }
+        let request = RegisterNamespaceRequest {
+            namespace: namespace.to_owned(),
+            description: "Interlock".to_owned(),
+            workflow_execution_retention_period: RETENTION.try_into().ok(),
+            ..Default::default()
+        };
+        match WorkflowService::register_namespace(&mut client, request.into_request()).await {
+            Ok(_) => {
+                Ok(format!("the namespace '{namespace}' was registered; restart the workers so that they serve it"))
+            }
+            Err(status) if status.code() == Code::AlreadyExists => Ok(format!("the namespace '{namespace}' exists")),
+            Err(status) => Err(fault(ErrorCode::NamespaceMissing, status.message())),
+        }
+    }
+
+    /// The installation is recorded there, as that which this is: no process would work there otherwise.
+    async fn recorded(&self, namespace: &str) -> Result<(), StepFault> {
+        let records = record::read_all(&self.installation.client, [namespace.to_owned()]).await;
+        let records = records.map_err(|unreadable| fault(unreadable.code, unreadable.message))?;
+        let prefix = &self.installation.routing.settings().prefix;
+        // The count of shards may be about to change, here before or after elsewhere.
+        let agreed = interlock_domain::routing::agreed(&records, prefix, None);
+        agreed.map(|_| ()).map_err(|disagreement| fault(disagreement.code(), disagreement.to_string()))
+    }
+
+    /// The search attributes are registered there; those that are missing are added.
+    async fn search_attributes(&self, namespace: &str) -> Result<String, StepFault> {
+        let missing = |known: &HashMap<String, i32>| -> Vec<&'static str> {
+            SEARCH_ATTRIBUTES.into_iter().filter(|name| !known.contains_key(*name)).collect()
+        };
+        let failed = |status: tonic::Status| fault(ErrorCode::SearchAttributesMissing, status.message());
+        let mut client = self.installation.client.clone();
+        let list = || ListSearchAttributesRequest { namespace: namespace.to_owned() };
+        let known =
+            OperatorService::list_search_attributes(&mut client, list().into_request()).await.map_err(failed)?;
+        let wanted = missing(&known.into_inner().custom_attributes);
+        if wanted.is_empty() {
+            return Ok("all are registered".to_owned());
+        }
+        let keyword = i32::from(IndexedValueType::Keyword);
+        let request = AddSearchAttributesRequest {
+            namespace: namespace.to_owned(),
+            search_attributes: wanted.iter().map(|name| ((*name).to_owned(), keyword)).collect(),
+        };
+        OperatorService::add_search_attributes(&mut client, request.into_request()).await.map_err(failed)?;
+        let known =
+            OperatorService::list_search_attributes(&mut client, list().into_request()).await.map_err(failed)?;
+        let missing = missing(&known.into_inner().custom_attributes);
+        if missing.is_empty() {
+            Ok(format!("{} were registered", wanted.join(", ")))
+        } else {
+            Err(fault(ErrorCode::SearchAttributesMissing, format!("{} are not visible yet", missing.join(", "))))
+        }
+    }
+
+    /// The queues of its targets know the weight of its plan, whatever a task says: those of other languages too.
+    async fn queues(&self, tenant: &TenantId, namespace: &str) -> Result<String, StepFault> {
+        let priority = self.installation.routing.priority(tenant);
+        let targets = self.targets_of(tenant);
+        for target in &targets {
+            let queue = self.installation.routing.provisioning_queue(target);
+            let request = UpdateTaskQueueConfigRequest {
+                namespace: namespace.to_owned(),
+                identity: self.installation.client.identity(),
+                task_queue: queue.clone(),
+                task_queue_type: TaskQueueType::Activity.into(),
+                set_fairness_weight_overrides: HashMap::from([(
+                    priority.fairness_key.clone(),
+                    priority.fairness_weight,
+                )]),
+                ..Default::default()
+            };
+            let mut client = self.installation.client.clone();
+            let answer = client.update_task_queue_config(request.into_request()).await;
+            let answer = answer.map_err(|status| {
+                fault(ErrorCode::QueueNotConfigured, format!("the queue {queue}: {}", status.message()))
+            })?;
+            let overrides = answer.into_inner().config.map(|config| config.fairness_weight_overrides);
+            let has_weight = |weights: &HashMap<String, f32>| weights.contains_key(&priority.fairness_key);
+            if !overrides.as_ref().is_some_and(has_weight) {
+                let detail = format!("the queue {queue} does not report the weight");
+                return Err(fault(ErrorCode::QueueNotConfigured, detail));
+            }
+        }
+        Ok(format!("the weight {} is set on {} queues", priority.fairness_weight, targets.len()))
+    }
+
+    /// Its targets answer. Those that programs of their own call are not asked.
+    async fn targets(&self, tenant: &TenantId) -> Result<String, StepFault> {
+        let mut answered = Vec::new();
+        for target in self.targets_of(tenant) {
+            let unanswered = |detail: String| fault(ErrorCode::TargetUnanswered, format!("{target}: {detail}"));
+            let external = self.installation.settings.targets.get(&target);
+            if external.is_some_and(|of| of.adapter == interlock_adapters::AdapterKind::External) {
+                continue;
+            }
+            let adapter = self.adapters.get(&target).map_err(|error| unanswered(error.to_string()))?;
+            let asked = tokio::time::timeout(ANSWER_LIMIT, adapter.health()).await;
+            let slow = || unanswered(format!("no response within {} s", ANSWER_LIMIT.as_secs()));
+            match asked.map_err(|_| slow())? {
+                // Who refuses the question is there.
+                Ok(())
+                | Err(Outcome::Done | Outcome::AlreadyDone | Outcome::InUse { .. } | Outcome::Throttled { .. }) => {
+                    answered.push(target.to_string());
+                }
+                Err(
+                    Outcome::Unavailable { detail, .. }
+                    | Outcome::Transient { detail }
+                    | Outcome::Ambiguous { detail }
+                    | Outcome::Permanent { detail, .. },
+                ) => return Err(unanswered(detail)),
+            }
+        }
+        Ok(format!("{} answered", answered.join(", ")))
+    }
+
+    /// The targets that the catalog's roles stand for.
+    fn targets_of(&self, tenant: &TenantId) -> BTreeSet<TargetId> {
+        let mapped = &self.installation.routing.tenant(tenant).targets;
+        let roles = self.installation.catalog.roles();
+        roles.iter().map(|role| mapped.get(role).cloned().unwrap_or_else(|| TargetId::from(role))).collect()
+    }
+}
+
+fn fault(code: ErrorCode, detail: impl Into<String>) -> StepFault {
+    StepFault { code: code.into(), detail: detail.into() }
+}

@@ -1,0 +1,131 @@
+//! What a type cannot say: ranges, and how settings fit together.
+
+use std::time::Duration;
+
+use interlock_domain::action_mark::ON_BEHALF_OF;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::limits::EntityLimits;
+use interlock_fault::Fault;
+
+use super::{Settings, secrets};
+
+/// The server refuses signals from 10,000 in one run; some room is left for those under way.
+const SIGNALS_MAX: u32 = 9_000;
+
+fn invalid(setting: &str, reason: impl std::fmt::Display) -> Fault {
+    Fault::wrong_use(ErrorCode::SettingInvalid, format!("The setting {setting} {reason}."))
+}
+
+/// Checks what was read.
+pub(super) fn check(settings: &Settings) -> Result<(), Fault> {
+    let gateway = &settings.gateway;
+    if gateway.tokens.is_empty() && !gateway.listen.ip().is_loopback() {
+        return Err(Fault::wrong_use(
+            ErrorCode::GatewayWithoutTokens,
+            format!(
+                "The gateway would listen on {}, which other machines can reach, and no token is configured.",
+                gateway.listen
+            ),
+        ));
+    }
+    if let Some((index, name)) = name_of_another(settings) {
+        let message = format!(
+            "The name '{name}' of gateway.tokens, number {}, contains '{}', which separates a caller from the person \
+             that it acts for.",
+            index + 1,
+            ON_BEHALF_OF.trim()
+        );
+        return Err(Fault::wrong_use(ErrorCode::TokenNameForbidden, message));
+    }
+    if let Some(key) = secrets::blank(settings) {
+        let message = format!("The secret in {key} is empty or blank.");
+        return Err(Fault::wrong_use(ErrorCode::SecretEmpty, message));
+    }
+    if secrets::has_blank_id_key(settings) {
+        let message = "The setting id_key is empty or blank.";
+        return Err(Fault::wrong_use(ErrorCode::BadIdKey, message));
+    }
+    if let Some((key, reason)) = settings.http.fault() {
+        return Err(invalid(&format!("http.{key}"), reason));
+    }
+    check_codec(settings)?;
+    check_limits(&settings.limits)?;
+    if let Some((key, reason)) = settings.workers.fault() {
+        return Err(invalid(&key, reason));
+    }
+    if settings.sweep.interval < Duration::from_secs(1) {
+        return Err(invalid("sweep.interval", "is less than 1 second"));
+    }
+    check_targets(settings)?;
+    check_tenants(settings)
+}
+
+/// The first token whose name would make its bearer look like somebody else in the journals.
+fn name_of_another(settings: &Settings) -> Option<(usize, &str)> {
+    let mut names =
+        settings.gateway.tokens.iter().enumerate().filter_map(|(at, token)| Some((at, token.name.as_deref()?)));
+    // With spaces around it, since what follows the name begins with one.
+    names.find(|(_, name)| format!(" {name} ").contains(ON_BEHALF_OF))
+}
+
+/// Whether the keys can be used is seen when they are read: not every command needs them.
+fn check_codec(settings: &Settings) -> Result<(), Fault> {
+    let codec = &settings.codec;
+    if codec.encrypt && codec.current_key.is_some() && codec.keys.is_empty() && codec.keys_directory.is_none() {
+        return Err(Fault::wrong_use(
+            ErrorCode::CodecCurrentKeyMissing,
+            "[codec] current_key is set, but there are no keys.",
+        ));
+    }
+    Ok(())
+}
+
+fn check_targets(settings: &Settings) -> Result<(), Fault> {
+    for (target, of_target) in &settings.targets {
+        let rules = of_target.rules(settings.limits);
+        rules.check().map_err(|fault| invalid(&format!("targets.{target}.{}", fault.key), fault.reason))?;
+        if of_target.concurrency == Some(0) {
+            return Err(invalid(&format!("targets.{target}.concurrency"), "is 0; it must be at least 1"));
+        }
+    }
+    Ok(())
+}
+
+fn check_limits(limits: &EntityLimits) -> Result<(), Fault> {
+    let all = serde_json::to_value(limits).map_err(|error| invalid("limits", error))?;
+    for (name, value) in all.as_object().into_iter().flatten() {
+        if value.as_u64() == Some(0) {
+            return Err(invalid(&format!("limits.{name}"), "is 0; it must be at least 1"));
+        }
+    }
+    if limits.signals_max > SIGNALS_MAX {
+        return Err(invalid("limits.signals_max", format!("is {}; the maximum is {SIGNALS_MAX}", limits.signals_max)));
+    }
+    if limits.continue_as_new_events_forced < limits.continue_as_new_events {
+        return Err(invalid(
+            "limits.continue_as_new_events_forced",
+            format!(
+                "is {}; it must be at least limits.continue_as_new_events, {}",
+                limits.continue_as_new_events_forced, limits.continue_as_new_events
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_tenants(settings: &Settings) -> Result<(), Fault> {
+    for (tenant, of_tenant) in &settings.tenants {
+        if of_tenant.namespace.as_ref().is_some_and(String::is_empty) {
+            return Err(invalid(&format!("tenants.{tenant}.namespace"), "is empty"));
+        }
+        for (role, target) in &of_tenant.targets {
+            if !settings.targets.contains_key(target) {
+                return Err(invalid(
+                    &format!("tenants.{tenant}.targets.{role}"),
+                    format!("is '{target}', but [targets.{target}] does not exist"),
+                ));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Interlock's settings: flags, then `INTERLOCK_*` variables, then `interlock.toml`, then defaults.
+//!
+//! Everything that can be set is declared once: single values in [`VARIABLES`], from which the environment is read and
+//! `coordinator/docs/settings.md` is written; tables in [`Settings`]. It reads and checks, and connects to nothing.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod catalog_file;
+mod check;
+mod codec;
+mod http;
+mod key_id;
+mod reference;
+mod secrets;
+mod sources;
+mod tables;
+mod variables;
+mod workers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use interlock_adapters::{AdapterKind, AdapterRegistry, TargetSettings};
+use interlock_domain::catalog::Catalog;
+use interlock_domain::error_code::ErrorCode;
+use interlock_domain::ids::{RealmId, TargetId, TenantId};
+use interlock_domain::limits::EntityLimits;
+use interlock_domain::routing::{
+    InstallationRecord, NAMESPACE_DEFAULT, QueuePrefix, RealmSettings, Routing, RoutingError, RoutingSettings,
+    ShardCount, TenantSettings,
+};
+use interlock_fault::Fault;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+pub use codec::{CodecServerSettings, CodecSettings, CodecToken, KeySource};
+pub use http::{HttpSettings, TlsSettings, is_origin};
+pub use key_id::KeyId;
+pub use reference::reference_page;
+pub use sources::{CONFIG_FILE_DEFAULT, SettingsSources};
+pub use tables::{
+    AlertSettings, GatewayRole, GatewaySettings, GatewayToken, LogFormat, LogSettings, SweepSettings, TargetRight,
+};
+pub use variables::{VARIABLES, Variable};
+pub use workers::{
+    Pollers, SlotSupply, TARGET_CPU, TARGET_MEMORY, WORKLOAD_KEYS, WorkersSettings, WorkloadDefaults, WorkloadKey,
+    WorkloadSettings,
+};
+
+/// All settings, checked.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What the names of all task queues begin with.
+    pub prefix: QueuePrefix,
+    /// Over how many shards the tenants are spread, where it is set: then it must be what is recorded in the namespaces.
+    pub queue_shards: Option<ShardCount>,
+    /// The key with which resource ids are hashed before they become part of a workflow id.
+    pub id_key: Option<SecretString>,
+    /// The keys under which histories are encrypted, and the codec server.
+    pub codec: CodecSettings,
+    /// Where downloads are kept.
+    pub cache_dir: Option<PathBuf>,
+    /// Whether nothing may be downloaded.
+    pub offline: bool,
+    /// The Temporal CLI to use for the embedded server.
+    pub temporal_cli: Option<PathBuf>,
+    /// The tenant where a command does not name one.
+    pub tenant: TenantId,
+    /// The catalog file; the reference catalog where none is named.
+    pub catalog: Option<PathBuf>,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// What every HTTP service of a process asks of those who connect to it.
+    pub http: HttpSettings,
+    /// The HTTP gateway.
+    pub gateway: GatewaySettings,
+    /// The limits of entities.
+    pub limits: EntityLimits,
+    /// How much workers do at a time.
+    pub workers: WorkersSettings,
+    /// How often it is looked at all that waits, and what is worth an alert.
+    pub sweep: SweepSettings,
+    /// Who is told of alerts.
+    pub alerts: AlertSettings,
+    /// The tenants by name. One that is not named has the plan `free` and the namespace of the connection.
+    pub tenants: BTreeMap<TenantId, TenantSettings>,
+    /// The realms that tenants share, by name.
+    pub realms: BTreeMap<RealmId, RealmSettings>,
+    /// The targets by name.
+    pub targets: BTreeMap<TargetId, TargetSettings>,
+    /// What a person should know of the settings, though they can be used.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads, layers and checks the settings of these sources.
+    ///
+    /// # Errors
+    /// [`Fault`] with the code `settings_file_unreadable`, `settings_file_malformed` (unknown keys too, with file and
+    /// line) or `setting_invalid` (with the name of the flag, variable or key).
+    pub fn load(sources: &SettingsSources) -> Result<Self, Fault> {
+        let settings = sources::read(sources)?;
+        check::check(&settings)?;
+        Ok(settings)
+    }
+
+    /// The settings that this process's environment makes, with no flags: for tests and tools.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn from_environment() -> Result<Self, Fault> {
+        Self::load(&SettingsSources::from_environment())
+    }
+
+    /// The catalog: the named file, or the reference catalog.
+    ///
+    /// # Errors
+    /// [`Fault`] `catalog_unreadable` or `catalog_faulty`, with the first fault and how many there are.
+    pub fn catalog(&self) -> Result<Catalog, Fault> {
+        self.catalog.as_deref().map_or_else(|| Ok(Catalog::reference()), catalog_file::read)
+    }
+
+    /// The namespaces of the tenants, where the connection names this one for those that name none; sorted.
+    pub fn namespaces(&self, of_connection: &str) -> BTreeSet<String> {
+        let named = self.tenants.values().filter_map(|tenant| tenant.namespace.clone());
+        named.chain([of_connection.to_owned()]).collect()
+    }
+
+    /// Where everything is, as far as it is known without asking Temporal. `shards` is the number of shards where none is
+    /// set.
+    ///
+    /// # Errors
+    /// [`Fault`] with the code of a [`RoutingError`].
+    pub fn routing(&self, catalog: &Catalog, shards: ShardCount) -> Result<Routing, Fault> {
+        let record = InstallationRecord::new(self.prefix.clone(), self.queue_shards.unwrap_or(shards));
+        self.routing_as_recorded(catalog, NAMESPACE_DEFAULT, &record)
+    }
+
+    /// Where everything is, by what is recorded. `namespace` is that of the connection.
+    ///
+    /// # Errors
+    /// [`Fault`] with the code of a [`RoutingError`], or `realm_authorities_differ`.
+    pub fn routing_as_recorded(
+        &self,
+        catalog: &Catalog,
+        namespace: &str,
+        record: &InstallationRecord,
+    ) -> Result<Routing, Fault> {
+        catalog.check_authorities(&self.tenants).map_err(|differ| {
+            Fault::wrong_use(
+                ErrorCode::RealmAuthoritiesDiffer,
+                format!("The settings contradict each other: {differ}."),
+            )
+        })?;
+        let id_key = self
+            .id_key
+            .as_ref()
+            .map(|key| key.expose_secret().parse())
+            .transpose()
+            .map_err(|error| routing_fault(&error))?;
+        Routing::new(RoutingSettings {
+            prefix: record.prefix.clone(),
+            namespace: namespace.to_owned(),
+            shard_count: record.shards,
+            counts_before: record.before.clone(),
+            generation: record.generation,
+            shared_realms: self.realms.clone(),
+            realms: catalog.realms(),
+            tenants: self.tenants.clone(),
+            id_key,
+        })
+        .map_err(|error| routing_fault(&error))
+    }
+
+    /// The adapters of the targets.
+    ///
+    /// # Errors
+    /// [`Fault`] with the code of a registry error, for the first target whose settings do not do.
+    pub fn adapters(&self) -> Result<AdapterRegistry, Fault> {
+        AdapterRegistry::from_settings(&self.targets)
+            .map_err(|error| Fault::wrong_use(error.code(), format!("{error}.")))
+    }
+
+    /// The targets that workers of Interlock's own serve, which repeat the proof of a request in their answer. Whoever plans needs
+    /// to know them, without their addresses and secrets.
+    pub fn proving_targets(&self) -> BTreeSet<TargetId> {
+        let own = self.targets.iter().filter(|(_, settings)| settings.adapter != AdapterKind::External);
+        own.map(|(target, _)| target.clone()).collect()
+    }
+}
+
+fn routing_fault(error: &RoutingError) -> Fault {
+    Fault::wrong_use(error.code(), format!("The settings contradict each other: {error}."))
+}
+
+#[cfg(test)]
+mod strangers_tests;
+#[cfg(test)]
+mod tests;

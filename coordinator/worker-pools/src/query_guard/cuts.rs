@@ -1,0 +1,230 @@
+//! Has a workflow task recorded in such a way that replay cuts the history as the first execution did.
+//!
+//! If a workflow task left no command and the next one was scheduled at once, the SDK's core (0.10.1,
+//! `find_end_index_of_next_wft_seq`) takes the two for one, as it must for the heartbeats of a long local activity. The server
+//! also schedules a task at once for an update, before the signals that arrive while the task waits. So:
+//!
+//! - A worker without the run in its cache runs both tasks as one, signals before results. If the second one accepts an update,
+//!   replay cuts between the two, by the event that the update was delivered after (`accepted_request_sequencing_event_id`).
+//! - A worker with the run in its cache ran the first task by itself. If the second one accepts no update, because the server
+//!   lost it in a restart, replay takes the two for one.
+//!
+//! Either way the run hears of the same things in another order. It then wants other commands than those recorded, and its
+//! tasks fail from then on. Hence this module writes the event of the acceptance so that replay cuts where the run heard of
+//! the tasks ([`task_before`]). A task that replay would not cut, it gives back to the server: the next worker runs both as
+//! one, as replay does. With a core that cuts in the same way each time this module can go.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use interlock_workflows::task_before;
+use prost::Message as _;
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_common::protos::temporal::api::update::v1::Acceptance;
+use temporalio_common::protos::temporal::api::workflowservice::v1::{
+    PollWorkflowTaskQueueResponse, RespondWorkflowTaskCompletedRequest,
+};
+use tokio::time::Instant;
+
+/// The type of the message by which a worker accepts an update.
+const ACCEPTANCE: &str = "temporal.api.update.v1.Acceptance";
+/// Further attempts of a task are passed on as they are: no task is given back for ever.
+const ATTEMPT_GIVEN_BACK_MAX: i32 = 3;
+/// With so many tasks known, those are forgotten that the server has given up long ago.
+const TASKS_KEPT: usize = 1_024;
+/// The server gives a workflow task up after 10 s, unless its worker asks for more time with a completion.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
+
+/// The workflow tasks inside the core.
+#[derive(Debug, Default)]
+pub(super) struct GivenTasks {
+    tasks: Mutex<BTreeMap<Vec<u8>, GivenTask>>,
+}
+
+#[derive(Debug)]
+struct GivenTask {
+    run_id: String,
+    /// The id of the event with which it started.
+    started: i64,
+    attempt: i32,
+    /// Tasks before it after which replay cuts only if this one accepts an update.
+    uncertain: Vec<i64>,
+    /// Whether a page of its completion accepted an update.
+    accepted: bool,
+    since: Instant,
+}
+
+/// What to do with a completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Completion {
+    /// Pass it on.
+    Send,
+    /// Give the task back to the server.
+    GiveBack,
+}
+
+impl GivenTasks {
+    /// The core is given this workflow task.
+    pub(super) fn give(&self, task: &PollWorkflowTaskQueueResponse) {
+        if task.task_token.is_empty() {
+            return;
+        }
+        let run_id = task.workflow_execution.as_ref().map_or_else(String::new, |execution| execution.run_id.clone());
+        let events = task.history.as_ref().map_or(&[][..], |history| &history.events);
+        let given = GivenTask {
+            run_id,
+            started: task.started_event_id,
+            attempt: task.attempt,
+            uncertain: uncertain_cuts(events),
+            accepted: false,
+            since: Instant::now(),
+        };
+        let mut tasks = self.tasks();
+        if tasks.len() >= TASKS_KEPT {
+            tasks.retain(|_, task| task.since.elapsed() < FORGOTTEN_AFTER);
+        }
+        tasks.insert(task.task_token.clone(), given);
+    }
+
+    /// The core completes a task, or a page of it: what it accepts names the task before, as this process knows it.
+    pub(super) fn complete(&self, request: &mut RespondWorkflowTaskCompletedRequest) -> Completion {
+        let mut tasks = self.tasks();
+        let Some(task) = tasks.get_mut(&request.task_token) else { return Completion::Send };
+        let Some(before) = task_before(&task.run_id, task.started) else { return Completion::Send };
+        task.accepted |= accept_after(request, before);
+        let is_cut = task.accepted || !task.uncertain.contains(&before);
+        if request.intermediate_page || is_cut || task.attempt > ATTEMPT_GIVEN_BACK_MAX {
+            Completion::Send
+        } else {
+            Completion::GiveBack
+        }
+    }
+
+    /// The core is done with a task.
+    pub(super) fn forget(&self, token: &[u8]) {
+        self.tasks().remove(token);
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, GivenTask>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes into all acceptances that the update was delivered right after the task `before` started. Whether there is any.
+///
+/// Replay cuts at the last task that started before that event, if it would not have cut there anyway.
+fn accept_after(request: &mut RespondWorkflowTaskCompletedRequest, before: i64) -> bool {
+    let mut accepted = false;
+    for body in request.messages.iter_mut().filter_map(|message| message.body.as_mut()) {
+        if body.type_url.rsplit('/').next() != Some(ACCEPTANCE) {
+            continue;
+        }
+        // One that cannot be read is the server's to refuse.
+        let Ok(mut acceptance) = Acceptance::decode(body.value.as_slice()) else { continue };
+        acceptance.accepted_request_sequencing_event_id = before + 1;
+        body.value = acceptance.encode_to_vec();
+        accepted = true;
+    }
+    accepted
+}
+
+/// The tasks (by the events with which they started) that left no command, and whose next task was scheduled at once and then
+/// got something to do.
+fn uncertain_cuts(events: &[HistoryEvent]) -> Vec<i64> {
+    let next_is_scheduled = |at: usize| {
+        let next = events.get(at + 1).map(HistoryEvent::event_type);
+        next == Some(EventType::WorkflowTaskScheduled)
+    };
+    let got_something = |at: usize| events[at + 1..].iter().any(|event| !is_of_task(event.event_type()));
+    let silent = events.iter().enumerate().filter_map(|(at, event)| match event.attributes.as_ref()? {
+        Attributes::WorkflowTaskCompletedEventAttributes(completed) if next_is_scheduled(at) && got_something(at) => {
+            Some(completed.started_event_id)
+        }
+        _ => None,
+    });
+    silent.collect()
+}
+
+/// Whether an event tells of a workflow task only.
+fn is_of_task(event: EventType) -> bool {
+    matches!(
+        event,
+        EventType::WorkflowTaskScheduled
+            | EventType::WorkflowTaskStarted
+            | EventType::WorkflowTaskCompleted
+            | EventType::WorkflowTaskTimedOut
+            | EventType::WorkflowTaskFailed
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::protos::temporal::api::history::v1::WorkflowTaskCompletedEventAttributes;
+    use temporalio_common::protos::temporal::api::protocol::v1::Message;
+
+    use super::*;
+
+    fn history(types: &[EventType]) -> Vec<HistoryEvent> {
+        let event = |(at, kind): (usize, &EventType)| {
+            let event_id = 27 + i64::try_from(at).unwrap();
+            let completed =
+                WorkflowTaskCompletedEventAttributes { started_event_id: event_id - 1, ..Default::default() };
+            let attributes = (*kind == EventType::WorkflowTaskCompleted)
+                .then_some(Attributes::WorkflowTaskCompletedEventAttributes(completed));
+            HistoryEvent { event_id, event_type: (*kind).into(), attributes, ..Default::default() }
+        };
+        types.iter().enumerate().map(event).collect()
+    }
+
+    #[test]
+    fn a_cut_is_uncertain_after_a_task_without_commands_whose_next_one_was_scheduled_at_once_and_got_a_signal() {
+        use EventType::{
+            MarkerRecorded, WorkflowExecutionSignaled, WorkflowTaskCompleted, WorkflowTaskScheduled,
+            WorkflowTaskStarted, WorkflowTaskTimedOut,
+        };
+        let by_signal = [WorkflowTaskCompleted, WorkflowTaskScheduled, WorkflowExecutionSignaled, WorkflowTaskStarted];
+        assert_eq!(uncertain_cuts(&history(&by_signal)), [26]);
+        let after_time_out = [
+            WorkflowTaskCompleted,
+            WorkflowTaskScheduled,
+            WorkflowTaskTimedOut,
+            WorkflowExecutionSignaled,
+            WorkflowTaskScheduled,
+            WorkflowTaskStarted,
+        ];
+        assert_eq!(uncertain_cuts(&history(&after_time_out)), [26]);
+        let heartbeat = [WorkflowTaskCompleted, WorkflowTaskScheduled, WorkflowTaskStarted];
+        assert!(uncertain_cuts(&history(&heartbeat)).is_empty());
+        let with_command = [WorkflowTaskCompleted, MarkerRecorded, WorkflowTaskScheduled, WorkflowExecutionSignaled];
+        assert!(uncertain_cuts(&history(&with_command)).is_empty());
+        let by_the_signal_itself = [WorkflowTaskCompleted, WorkflowExecutionSignaled, WorkflowTaskScheduled];
+        assert!(uncertain_cuts(&history(&by_the_signal_itself)).is_empty());
+    }
+
+    #[test]
+    fn what_a_task_accepts_is_written_as_delivered_after_the_task_before() {
+        let acceptance = Acceptance { accepted_request_sequencing_event_id: 32, ..Default::default() };
+        let body = prost_wkt_types::Any {
+            type_url: format!("type.googleapis.com/{ACCEPTANCE}"),
+            value: acceptance.encode_to_vec(),
+        };
+        let other = prost_wkt_types::Any {
+            type_url: "type.googleapis.com/temporal.api.update.v1.Response".into(),
+            value: vec![],
+        };
+        let message = |body| Message { body: Some(body), ..Default::default() };
+        let mut request = RespondWorkflowTaskCompletedRequest {
+            messages: vec![message(other.clone()), message(body)],
+            ..Default::default()
+        };
+        assert!(accept_after(&mut request, 21));
+        let written = &request.messages[1].body.as_ref().unwrap().value;
+        assert_eq!(Acceptance::decode(written.as_slice()).unwrap().accepted_request_sequencing_event_id, 22);
+        assert_eq!(request.messages[0].body, Some(other.clone()));
+        request.messages.truncate(1);
+        assert!(!accept_after(&mut request, 21));
+    }
+}
