@@ -6,11 +6,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use interlock_adapters::front_door::{is_json, media_type};
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::event_result::{EventResult, EventStatus};
+use interlock_domain::event_result::{EventResult, EventResults, EventStatus};
 use interlock_domain::ids::TenantId;
 use interlock_http_service::{Problem, UnreadBody, check_media_type};
-use interlock_observability::metrics::rejections::RejectedAt;
-use interlock_observability::metrics::{MetricName, Metrics, rejections};
+use interlock_observability::metrics::rejections::{self, RejectedAt};
+use interlock_observability::metrics::{MetricName, Metrics};
 use interlock_operations::ingest::{BINARY_ATTRIBUTE_PREFIX, Ingested, binary_event, events_of_json};
 use interlock_operations::strict_json::JsonLimits;
 use serde_json::Value;
@@ -21,7 +21,6 @@ use super::problems::problem;
 use super::request::{self, PathParts};
 use super::throttle::Counted;
 use super::{Gateway, JSON_VALUES_MAX};
-use interlock_domain::event_result::EventResults;
 
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);

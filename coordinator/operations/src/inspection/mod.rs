@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use interlock_client::{CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, Paused, StatusMeaning};
 use interlock_connection::Installation;
-use interlock_domain::customer;
-use interlock_domain::customer::{CustomerView, OrderView, WaitView};
+use interlock_domain::customer::{self, CustomerView, OrderView, WaitView};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::resource::ResourceView;
