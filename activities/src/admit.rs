@@ -1,16 +1,14 @@
 //! Admission: plans events, and puts their tickets into the queues of the resources.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{join_all, try_join_all};
 use interlock_client::{EntityCallError, Registration, request_id};
-use interlock_domain::catalog::{Forward, PlanContext, Planned};
-use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, EventToAdmit};
-use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{ResourceId, TargetId, TenantId};
+use interlock_domain::catalog::Forward;
+use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted};
+use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Ticket};
-use interlock_domain::order::{ClaimMode, Plan, Rejection};
+use interlock_domain::planning::{Planner, reject_batch_of_off_boarded_tenant};
 use interlock_workflows::names;
 use temporalio_sdk::activities::ActivityContext;
 
@@ -34,9 +32,16 @@ pub(crate) async fn admit(
 ) -> Result<AdmissionAnswer, EntityCallError> {
     let tenant = &admission.customer.tenant;
     let planned = if worker.entities.is_tenant_closed(tenant).await {
-        admission.events.iter().map(|_| Err(closed(tenant))).collect()
+        reject_batch_of_off_boarded_tenant(&admission)
     } else {
-        plan_all(worker, &admission)
+        let planner = Planner {
+            catalog: &worker.catalog,
+            targets: &worker.entities.routing().tenant(tenant).targets,
+            limits: &worker.limits,
+            proving: &worker.proving,
+            leases: worker.leases,
+        };
+        planner.plan_batch(&admission)
     };
     // The receiving customer must have its half before the giving half is recorded and thereby done.
     let forwards = planned.iter().flatten().filter_map(|planned| planned.forward.as_ref());
@@ -60,59 +65,8 @@ pub(crate) async fn admit(
     // If the server does not answer, assume that they are registered: `bootstrap` registers them, and a server that answers rejects
     // unknown names. Without them, waiting orders would not be found.
     let attributes_registered = worker.entities.search_attributes().of(&route.namespace).await != Registration::Missing;
-    let home = worker.entities.routing().home(&route);
-    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered, home })
-}
-
-/// Why an event of an off-boarded tenant ends.
-fn closed(tenant: &TenantId) -> Rejection {
-    Rejection::new(ErrorCode::TenantClosed, format!("The tenant '{tenant}' was off-boarded."))
-}
-
-/// Plans the events of a batch, in order, since a later event may release what an earlier event of the batch assigns.
-fn plan_all(worker: &WorkerContext, admission: &Admission) -> Vec<Result<Planned, Rejection>> {
-    let customer = &admission.customer;
-    let targets = &worker.entities.routing().tenant(&customer.tenant).targets;
-    let mut holdings = admission.holdings.clone();
-    let mut planned = Vec::with_capacity(admission.events.len());
-    for EventToAdmit { event, key, .. } in &admission.events {
-        let context = PlanContext {
-            tenant: &customer.tenant,
-            customer: &customer.customer,
-            accepted_at: key.accepted_at,
-            targets,
-            holdings: &holdings,
-            limits: &worker.limits,
-        };
-        let mut one = worker.catalog.plan(&context, event);
-        if let Ok(planned) = &mut one {
-            if !worker.leases {
-                drop_claims(&mut planned.plan);
-            }
-            note_who_proves(&mut planned.plan, &worker.proving);
-            let assigns = planned.plan.claims.iter().filter(|claim| claim.mode == ClaimMode::Assign);
-            holdings.extend(assigns.map(|claim| (claim.resource.clone(), claim.party.clone())));
-        }
-        planned.push(one);
-    }
-    planned
-}
-
-/// Notes in a plan which targets have workers that repeat proofs.
-fn note_who_proves(plan: &mut Plan, proving: &BTreeSet<TargetId>) {
-    for step in &mut plan.steps {
-        step.proves = proving.contains(&step.target);
-    }
-    for claim in &mut plan.claims {
-        claim.policy = std::mem::take(&mut claim.policy).with_proofs(|target| proving.contains(target));
-    }
-}
-
-/// A plan whose steps need no lease.
-fn drop_claims(plan: &mut Plan) {
-    plan.claims.clear();
-    plan.first_use.clear();
-    plan.steps.iter_mut().for_each(|step| step.resources.clear());
+    let queue_assignment = worker.entities.routing().queue_assignment(&route);
+    Ok(AdmissionAnswer { admitted: admitted?, limits: worker.limits, attributes_registered, queue_assignment })
 }
 
 async fn pass_on(worker: &WorkerContext, tenant: &TenantId, forward: &Forward) -> Result<(), EntityCallError> {
@@ -148,48 +102,4 @@ async fn claim(
     let message = worker.entities.envelope(&entity, &ticket).sent_at(clock::now());
     worker.entities.signal_with_start(&entity, names::CLAIM, &message, &request_id).await?;
     Ok((resource, ClaimAnswer::NotAnswered))
-}
-
-#[cfg(test)]
-mod tests {
-    use interlock_domain::catalog::{Catalog, PlanContext};
-    use interlock_domain::event::Event;
-    use interlock_domain::ids::Timestamp;
-    use interlock_domain::limits::EntityLimits;
-    use serde_json::json;
-
-    use super::*;
-
-    fn planned(proving: &[&str]) -> Plan {
-        let event = Event::from_value(
-            &json!({
-                "specversion": "1.0", "id": "1", "source": "/crm", "type": "number.assigned", "subject": "A1",
-                "data": { "imsi": "001010000000001", "msisdn": "12065550100" },
-            }),
-            usize::MAX,
-        );
-        let context = PlanContext {
-            tenant: &"blue".parse().unwrap(),
-            customer: &"A1".parse().unwrap(),
-            accepted_at: Timestamp(0),
-            targets: &std::collections::BTreeMap::new(),
-            holdings: &std::collections::BTreeMap::new(),
-            limits: &EntityLimits::default(),
-        };
-        let mut plan = Catalog::reference().plan(&context, &event.unwrap()).unwrap().plan;
-        note_who_proves(&mut plan, &proving.iter().map(|target| target.parse().unwrap()).collect());
-        plan
-    }
-
-    #[test]
-    fn a_plan_says_of_steps_and_of_authorities_whether_their_workers_repeat_proofs() {
-        let proves = |plan: &Plan| {
-            let steps = plan.steps.iter().map(|step| (step.target.to_string(), step.proves)).collect::<Vec<_>>();
-            (steps, plan.claims[0].policy.authority_proves)
-        };
-        let steps = |hss, crm| vec![("hss".to_owned(), hss), ("crm".to_owned(), crm)];
-        assert_eq!(proves(&planned(&["hss", "crm"])), (steps(true, true), true));
-        assert_eq!(proves(&planned(&["crm"])), (steps(false, true), false), "another program serves the HSS");
-        assert_eq!(proves(&planned(&[])), (steps(false, false), false));
-    }
 }

@@ -13,19 +13,19 @@ use futures_util::future::{BoxFuture, FutureExt};
 use interlock_adapters::Verification;
 use interlock_domain::observation::BreakerState;
 use interlock_domain::outcome::{HolderAnswer, Outcome};
-use interlock_domain::target::{BreakerTransition, TargetRules};
+use interlock_domain::target_entity::{BreakerTransition, TargetRules};
 use tokio::sync::oneshot;
 use tower::util::{BoxCloneSyncService, ServiceExt};
 use tower::{Layer, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer, CircuitState};
 
 /// The result of a call: `Err` with a sentence if the target seems to be down.
-type Verdict = Result<(), String>;
+type CallResult = Result<(), String>;
 
 /// A call that passes through the breaker: it learns when it may start, and reports its result.
 struct Passage {
     go: oneshot::Sender<()>,
-    verdict: oneshot::Receiver<Verdict>,
+    result: oneshot::Receiver<CallResult>,
 }
 
 /// The breaker is open and blocks the call.
@@ -88,8 +88,8 @@ impl Breaker {
     /// Makes a call, unless the breaker is open. A call that is dropped before its end counts neither for nor against the target.
     pub(crate) async fn call<T: SpeaksOfTarget>(&self, call: impl Future<Output = T>) -> Result<T, LetsNothingThrough> {
         let (go, may_go) = oneshot::channel();
-        let (tell, verdict) = oneshot::channel();
-        let mut passage = pin!(self.gate.clone().oneshot(Passage { go, verdict }));
+        let (tell, result) = oneshot::channel();
+        let mut passage = pin!(self.gate.clone().oneshot(Passage { go, result }));
         tokio::select! {
             biased;
             // The breaker blocked the call before it started.
@@ -114,7 +114,7 @@ fn pass(passage: Passage) -> BoxFuture<'static, Result<(), String>> {
         if passage.go.send(()).is_err() {
             return Ok(());
         }
-        passage.verdict.await.unwrap_or(Ok(()))
+        passage.result.await.unwrap_or(Ok(()))
     }
     .boxed()
 }

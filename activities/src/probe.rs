@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use interlock_domain::outcome::Outcome;
-use interlock_domain::target::{Finding, ProbeAnswer};
+use interlock_domain::target_entity::{Finding, ProbeAnswer};
 use interlock_workflows::TargetProbe;
 
 use crate::set_limit;
@@ -21,7 +21,7 @@ pub(crate) async fn probe(worker: &WorkerContext, probe: TargetProbe) -> ProbeAn
         },
         Err(error) => Finding::CannotTell { detail: error.to_string() },
     };
-    ProbeAnswer { finding, stands: set_limit::standing(worker, &probe.target).await }
+    ProbeAnswer { finding, stands: set_limit::record(worker, &probe.target).await }
 }
 
 /// The meaning of the answer. A target that refuses the question is up.

@@ -52,7 +52,7 @@ pub(crate) async fn provision(
     };
     let breaker = worker.breakers.of(&request.target);
     let (target, began) = (request.target.clone(), Instant::now());
-    let attempt = Attempt::of(context, adapter.as_ref(), &worker.entities, breaker, request);
+    let attempt = ProvisionAttempt::of(context, adapter.as_ref(), &worker.entities, breaker, request);
     let ended = attempt.trace.alive(attempt.carry_out()).await;
     let (outcome, took_ms) = (class_of(&ended), millis(began.elapsed()));
     if matches!(&ended, Ok(outcome) if outcome.is_effective()) {
@@ -79,7 +79,7 @@ fn class_of(ended: &Result<Outcome, ActivityError>) -> &'static str {
 }
 
 /// One attempt.
-struct Attempt<'a> {
+struct ProvisionAttempt<'a> {
     context: &'a ActivityContext,
     adapter: &'a dyn Adapter,
     ledger: &'a dyn Ledger,
@@ -96,7 +96,7 @@ struct Attempt<'a> {
     began: Instant,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> ProvisionAttempt<'a> {
     fn of(
         context: &'a ActivityContext,
         adapter: &'a dyn Adapter,

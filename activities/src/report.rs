@@ -7,7 +7,7 @@ use std::time::Duration;
 use interlock_client::TargetClient;
 use interlock_domain::ids::TargetId;
 use interlock_domain::observation::{Observation, Observer};
-use interlock_domain::target::{BreakerReport, BreakerTransition};
+use interlock_domain::target_entity::{BreakerReport, BreakerTransition};
 use tokio::sync::watch;
 
 use crate::breaker::{Breaker, Transition};

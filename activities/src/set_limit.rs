@@ -4,7 +4,7 @@
 //! of the limit.
 
 use interlock_domain::ids::TargetId;
-use interlock_domain::target::{Limit, Rate, Standing};
+use interlock_domain::target_entity::{Limit, LimitRecord, Rate};
 use interlock_workflows::LimitSetting;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
@@ -24,10 +24,10 @@ use crate::worker_context::WorkerContext;
 /// # Errors
 /// A retryable failure if the limit could not be set in one namespace. It is set in the others anyway.
 pub(crate) async fn set_limit(worker: &WorkerContext, setting: LimitSetting) -> Result<(), ActivityError> {
-    let LimitSetting { target, standing } = setting;
-    let reason = serde_json::to_string(&standing).map_err(|error| again("unwritable", error.to_string(), None))?;
+    let LimitSetting { target, record } = setting;
+    let reason = serde_json::to_string(&record).map_err(|error| again("unwritable", error.to_string(), None))?;
     let namespaces = namespaces(worker, &target);
-    let share = standing.limit.0.map(|rate| share(rate, namespaces.len()));
+    let share = record.limit.0.map(|rate| share(rate, namespaces.len()));
     let mut failed = None;
     for namespace in namespaces {
         let request = UpdateTaskQueueConfigRequest {
@@ -45,7 +45,7 @@ pub(crate) async fn set_limit(worker: &WorkerContext, setting: LimitSetting) -> 
             failed = Some(format!("in the namespace '{namespace}': {}", status.message()));
         }
     }
-    tracing::info!(%target, state = standing.state, limit = ?standing.limit.0.map(Rate::get), "the limit of a target");
+    tracing::info!(%target, state = record.state, limit = ?record.limit.0.map(Rate::get), "the limit of a target");
     match failed {
         None => Ok(()),
         Some(detail) => Err(again("limit_not_set", detail, None)),
@@ -53,7 +53,7 @@ pub(crate) async fn set_limit(worker: &WorkerContext, setting: LimitSetting) -> 
 }
 
 /// The state of the target's queue. `None` if it cannot be read.
-pub(crate) async fn standing(worker: &WorkerContext, target: &TargetId) -> Option<Standing> {
+pub(crate) async fn record(worker: &WorkerContext, target: &TargetId) -> Option<LimitRecord> {
     let namespaces = namespaces(worker, target);
     let request = DescribeTaskQueueRequest {
         namespace: namespaces.first()?.clone(),
@@ -76,17 +76,17 @@ pub(crate) async fn standing(worker: &WorkerContext, target: &TargetId) -> Optio
     // A limit that was never set has no metadata. It is the server's own limit for all queues, not the target's.
     let queue =
         config.and_then(|config| config.queue_rate_limit).and_then(|queue| Some((queue.metadata?, queue.rate_limit)));
-    let written = queue.as_ref().and_then(|(metadata, _)| serde_json::from_str::<Standing>(&metadata.reason).ok());
+    let written = queue.as_ref().and_then(|(metadata, _)| serde_json::from_str::<LimitRecord>(&metadata.reason).ok());
     let of_server = queue.and_then(|(_, rate)| rate).map(|rate| f64::from(rate.requests_per_second));
     Some(read_back(written, of_server))
 }
 
 /// Combines the server's answers. The note was written together with the limit. If somebody changed the limit by hand without writing
 /// such a note, only the limit is known.
-fn read_back(written: Option<Standing>, of_server: Option<f64>) -> Standing {
+fn read_back(written: Option<LimitRecord>, of_server: Option<f64>) -> LimitRecord {
     written.unwrap_or_else(|| {
         let rate = of_server.and_then(|rate| Rate::try_from(rate).ok());
-        Standing::of(rate.map_or(Limit::NONE, |rate| Limit(Some(rate))))
+        LimitRecord::of(rate.map_or(Limit::NONE, |rate| Limit(Some(rate))))
     })
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_somebody_else_set_is_known_without_its_reason() {
-        assert_eq!(read_back(None, Some(0.0)), Standing::of(Limit::STOPPED));
-        assert_eq!(read_back(None, None), Standing::of(Limit::NONE));
+        assert_eq!(read_back(None, Some(0.0)), LimitRecord::of(Limit::STOPPED));
+        assert_eq!(read_back(None, None), LimitRecord::of(Limit::NONE));
     }
 }

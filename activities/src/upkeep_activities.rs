@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use interlock_domain::target::ProbeAnswer;
+use interlock_domain::target_entity::ProbeAnswer;
 use interlock_workflows::{LimitSetting, ProbeActivity, SetLimitActivity, TargetProbe};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};

@@ -125,7 +125,7 @@ pub struct ListedHolder {
     /// The resource's id.
     pub id: String,
     /// The holder, in the target's terms. `None` if the target's row has no holder.
-    pub party: Option<String>,
+    pub target_identity: Option<String>,
 }
 
 /// A page of the target's registrations.
@@ -183,8 +183,8 @@ pub trait Adapter: Send + Sync {
     ///
     /// # Errors
     /// An outcome class, as [`Adapter::call`] would return it, if the target could not be asked.
-    async fn registered_under(&self, call: &Call, party: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
-        let _ = (call, party);
+    async fn registered_under(&self, call: &Call, target_identity: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
+        let _ = (call, target_identity);
         Ok(Vec::new())
     }
 

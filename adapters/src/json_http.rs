@@ -152,7 +152,9 @@ impl Adapter for JsonHttpAdapter {
     async fn find_holder(&self, _tenant: &TenantId, resource: &ResourceId) -> Result<HolderAnswer, Outcome> {
         let answer = self.ask(&["holders", resource.kind().as_str(), resource.id()]).await?;
         match (answer.status.as_u16(), field(&answer, "holder")) {
-            (200, Some(Value::String(party))) => Ok(HolderAnswer::Party { party: party.clone() }),
+            (200, Some(Value::String(target_identity))) => {
+                Ok(HolderAnswer::TargetIdentity { target_identity: target_identity.clone() })
+            }
             (200, Some(Value::Null)) => Ok(HolderAnswer::Nobody),
             (200, _) => Ok(HolderAnswer::Unclear { detail: "the response has no 'holder'".to_owned() }),
             (status, _) => Err(Outcome::Permanent {

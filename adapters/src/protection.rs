@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use interlock_domain::ids::Timestamp;
-use interlock_domain::target::{MaintenanceWindow, Rate, TargetRules};
+use interlock_domain::target_entity::{MaintenanceWindow, Rate, TargetRules};
 use serde::{Deserialize, Serialize};
 
 use crate::durations::{duration, optional_duration};

@@ -167,8 +167,8 @@ impl Adapter for PyhssAdapter {
         list_holders::list_holders(self, kind, page).await
     }
 
-    async fn registered_under(&self, call: &Call, party: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
-        find_holder::registered_under(self, call, party).await
+    async fn registered_under(&self, call: &Call, target_identity: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
+        find_holder::registered_under(self, call, target_identity).await
     }
 
     async fn health(&self) -> Result<(), Outcome> {

@@ -14,7 +14,7 @@ use crate::adapter::{Adapter, Call, Verification};
 /// The holders of a release's resources after it.
 enum After {
     Nobody,
-    Party(String),
+    TargetIdentity(String),
     Unclear(String),
     /// The target could not be asked: a sentence for a person.
     Unasked(String),
@@ -34,7 +34,7 @@ pub(crate) async fn confirm(
     }
     match holder_after(adapter, call, begun, is_known).await {
         After::Nobody => outcome,
-        After::Party(party) => Outcome::InUse { holder: Some(party) },
+        After::TargetIdentity(target_identity) => Outcome::InUse { holder: Some(target_identity) },
         After::Unclear(detail) => Outcome::Permanent { code: ErrorCode::HolderUnclear.into(), detail },
         // Sending the release again does no harm; it may also be read back.
         After::Unasked(detail) => Outcome::Ambiguous { detail },
@@ -54,7 +54,7 @@ pub(crate) async fn confirm_read_back(
     }
     match holder_after(adapter, call, begun, is_known).await {
         After::Nobody => verification,
-        After::Party(party) => Verification::InUse { holder: Some(party) },
+        After::TargetIdentity(target_identity) => Verification::InUse { holder: Some(target_identity) },
         After::Unclear(detail) | After::Unasked(detail) => Verification::Unclear { detail },
     }
 }
@@ -69,7 +69,7 @@ async fn holder_after(
         let left = call.timeout.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
         match tokio::time::timeout(left, adapter.find_holder(&call.tenant, resource)).await {
             Ok(Ok(HolderAnswer::Nobody)) => {}
-            Ok(Ok(HolderAnswer::Party { party })) => return After::Party(party),
+            Ok(Ok(HolderAnswer::TargetIdentity { target_identity })) => return After::TargetIdentity(target_identity),
             Ok(Ok(HolderAnswer::Unclear { detail })) => return After::Unclear(detail),
             Ok(Err(outcome)) => {
                 let class = outcome.class();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use interlock_domain::ids::TargetId;
 use interlock_domain::limits::EntityLimits;
-use interlock_domain::target::{Rate, TargetRules};
+use interlock_domain::target_entity::{Rate, TargetRules};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use url::Url;

@@ -205,7 +205,7 @@ mod salesforce {
         assert_eq!(verified(error(404, "NOT_FOUND"), "remove_number").await, "applied");
         assert_eq!(verified(error(403, "REQUEST_LIMIT_EXCEEDED"), "add_number").await, "unclear");
         for (answer, expected) in [
-            (record(true), HolderAnswer::Party { party: "001010000000001".to_owned() }),
+            (record(true), HolderAnswer::TargetIdentity { target_identity: "001010000000001".to_owned() }),
             (record(false), HolderAnswer::Nobody),
             (error(404, "NOT_FOUND"), HolderAnswer::Nobody),
         ] {
@@ -293,7 +293,7 @@ mod hubspot {
 mod tryton {
     use super::*;
 
-    fn party(numbers: &[&str]) -> ResponseTemplate {
+    fn target_identity(numbers: &[&str]) -> ResponseTemplate {
         let mechanisms: Vec<_> = numbers.iter().map(|number| json!({"type": "mobile", "value": number})).collect();
         json(200, json!([{"id": 7, "__name__": "party.party", "code": "A1", "contact_mechanisms": mechanisms}]))
     }
@@ -306,7 +306,7 @@ mod tryton {
             .and(path("/model/party.party"))
             .and(query_param("d", "W1siY29kZSIsIj0iLCJBMSJdXQ=="))
             .and(header("authorization", "Bearer open sesame"))
-            .respond_with(party(&["+1"]))
+            .respond_with(target_identity(&["+1"]))
             .mount(&server)
             .await;
         Mock::given(method("POST"))
@@ -323,14 +323,14 @@ mod tryton {
     #[tokio::test]
     async fn answers_have_their_classes() {
         for (found, written, expected) in [
-            (party(&["+1", "+12065551234"]), ResponseTemplate::new(200), "already_done"),
+            (target_identity(&["+1", "+12065551234"]), ResponseTemplate::new(200), "already_done"),
             (json(200, json!([])), ResponseTemplate::new(200), "permanent unknown_customer"),
-            (party(&[]), ResponseTemplate::new(204), "done"),
-            (party(&[]), ResponseTemplate::new(400), "permanent http_400"),
-            (party(&[]), ResponseTemplate::new(401), "unavailable"),
-            (party(&[]), ResponseTemplate::new(403), "unavailable"),
-            (party(&[]), ResponseTemplate::new(500), "ambiguous"),
-            (party(&[]), ResponseTemplate::new(503), "unavailable"),
+            (target_identity(&[]), ResponseTemplate::new(204), "done"),
+            (target_identity(&[]), ResponseTemplate::new(400), "permanent http_400"),
+            (target_identity(&[]), ResponseTemplate::new(401), "unavailable"),
+            (target_identity(&[]), ResponseTemplate::new(403), "unavailable"),
+            (target_identity(&[]), ResponseTemplate::new(500), "ambiguous"),
+            (target_identity(&[]), ResponseTemplate::new(503), "unavailable"),
             (ResponseTemplate::new(500), ResponseTemplate::new(200), "unavailable"),
         ] {
             let answers = [("GET", found), ("POST", written)];

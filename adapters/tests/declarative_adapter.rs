@@ -253,7 +253,7 @@ responses = [
     Mock::given(path("/numbers/3")).respond_with(ResponseTemplate::new(500)).mount(&server).await;
     let adapter = described(&text, &server.uri()).unwrap();
     let ask = async |resource: &str| adapter.find_holder(&TenantId::default(), &resource.parse().unwrap()).await;
-    assert_eq!(ask("msisdn/1").await, Ok(HolderAnswer::Party { party: "00101".to_owned() }));
+    assert_eq!(ask("msisdn/1").await, Ok(HolderAnswer::TargetIdentity { target_identity: "00101".to_owned() }));
     assert!(matches!(ask("msisdn/2").await, Ok(HolderAnswer::Unclear { .. })));
     assert!(matches!(ask("msisdn/3").await, Err(Outcome::Unavailable { .. })));
     assert_eq!(ask("msisdn/4").await, Ok(HolderAnswer::Nobody));

@@ -275,7 +275,7 @@ async fn a_json_target_is_asked_who_has_a_resource() {
     Mock::given(path("/holders/ip/10.0.0.2")).respond_with(answer(json!({"holder": null}))).mount(&server).await;
     let adapter = json_adapter(&server.uri());
     let ask = async |ip: &str| adapter.find_holder(&TenantId::default(), &format!("ip/{ip}").parse().unwrap()).await;
-    assert_eq!(ask("10.0.0.1").await, Ok(HolderAnswer::Party { party: "A1".to_owned() }));
+    assert_eq!(ask("10.0.0.1").await, Ok(HolderAnswer::TargetIdentity { target_identity: "A1".to_owned() }));
     assert_eq!(ask("10.0.0.2").await, Ok(HolderAnswer::Nobody));
     assert_eq!(described(&ask("10.0.0.3").await.unwrap_err()), "permanent http_404");
 }

@@ -20,8 +20,8 @@ fn in_use_by(holder: &str) -> Outcome {
     Outcome::InUse { holder: Some(holder.to_owned()) }
 }
 
-fn party(imsi: &str) -> HolderAnswer {
-    HolderAnswer::Party { party: imsi.to_owned() }
+fn target_identity(imsi: &str) -> HolderAnswer {
+    HolderAnswer::TargetIdentity { target_identity: imsi.to_owned() }
 }
 
 fn code(outcome: &Outcome) -> &str {
@@ -223,7 +223,7 @@ contract! {
         let number = self::number();
         let assign = call("assign_number", json!({"imsi": subscription.imsi, "msisdn": format!("+{number}")}));
         assert_eq!(hss.adapter.call(&assign).await, Outcome::Done);
-        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(party(&subscription.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(target_identity(&subscription.imsi)));
     }
 
     async fn the_operation_id_of_a_write_is_in_the_operation_log(hss) {
@@ -253,7 +253,7 @@ contract! {
         assert_eq!(hss.ims_subscriber(&number).await["imsi"], subscription.imsi.as_str());
         assert_eq!(hss.adapter.call(&assign).await, Outcome::AlreadyDone);
         assert_eq!(hss.adapter.verify(&assign).await, Verification::Applied);
-        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(party(&subscription.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(target_identity(&subscription.imsi)));
     }
 
     async fn a_number_of_somebody_else_is_in_use_and_nothing_is_left_behind(hss) {
@@ -275,7 +275,7 @@ contract! {
         hss.send("PATCH", &path, Some(json!({"msisdn": number}))).await;
         let assign = call("assign_number", json!({"imsi": second.imsi, "msisdn": number}));
         assert_eq!(hss.adapter.call(&assign).await, in_use_by(&first.imsi));
-        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(party(&first.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(target_identity(&first.imsi)));
     }
 
     async fn a_number_that_two_already_share_is_not_given_to_a_third(hss) {
@@ -339,7 +339,7 @@ contract! {
             assert_eq!(hss.adapter.call(&call(operation, data(imsi))).await, Outcome::Done);
         }
         assert_eq!(hss.get(&format!("/subscriber/msisdn/{number}")).await["imsi"], second.imsi.as_str());
-        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(party(&second.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &msisdn(&number)).await, Ok(target_identity(&second.imsi)));
     }
 
     async fn releasing_one_of_two_numbers_leaves_the_other(hss) {
@@ -470,7 +470,7 @@ contract! {
     async fn the_holder_of_an_imsi_is_itself_and_other_kinds_are_not_known(hss) {
         let (subscription, _) = hss.subscribe().await;
         let imsi = |imsi: &str| format!("imsi/{imsi}").parse().unwrap();
-        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &imsi(&subscription.imsi)).await, Ok(party(&subscription.imsi)));
+        assert_eq!(hss.adapter.find_holder(&TenantId::default(), &imsi(&subscription.imsi)).await, Ok(target_identity(&subscription.imsi)));
         assert_eq!(hss.adapter.find_holder(&TenantId::default(), &imsi(&digits("001", 15))).await, Ok(HolderAnswer::Nobody));
         let error = hss.adapter.find_holder(&TenantId::default(), &"ip/10.0.0.1".parse().unwrap()).await.unwrap_err();
         assert_eq!(code(&error), "unknown_resource_kind");

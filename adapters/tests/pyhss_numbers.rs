@@ -34,8 +34,8 @@ async fn holder(hss: &Hss, number: &str) -> HolderAnswer {
     hss.adapter.find_holder(&TenantId::default(), &msisdn(number)).await.unwrap()
 }
 
-fn party(imsi: &str) -> HolderAnswer {
-    HolderAnswer::Party { party: imsi.to_owned() }
+fn target_identity(imsi: &str) -> HolderAnswer {
+    HolderAnswer::TargetIdentity { target_identity: imsi.to_owned() }
 }
 
 /// Sets `subscriber.msisdn`, bypassing the adapter.
@@ -58,7 +58,7 @@ contract! {
         assert_eq!((&row["msisdn"], &row["msisdn_list"]), (&json!(first), &json!(format!("{first},{second}"))));
         assert_eq!(hss.adapter.call(&assign).await, Outcome::AlreadyDone);
         assert_eq!(hss.adapter.verify(&assign).await, Verification::Applied);
-        assert_eq!((holder(hss, &first).await, holder(hss, &second).await), (party(&sim.imsi), party(&sim.imsi)));
+        assert_eq!((holder(hss, &first).await, holder(hss, &second).await), (target_identity(&sim.imsi), target_identity(&sim.imsi)));
     }
 
     async fn a_number_in_somebody_s_list_is_found_and_given_to_nobody_else(hss) {
@@ -66,7 +66,7 @@ contract! {
         let (second, _) = hss.subscribe().await;
         let (primary, listed) = (number(), number());
         hss.register(&first.imsi, &primary, &format!("{primary}, +{listed}")).await;
-        assert_eq!(holder(hss, &listed).await, party(&first.imsi));
+        assert_eq!(holder(hss, &listed).await, target_identity(&first.imsi));
         let assign = of("assign_number", &second.imsi, &listed);
         assert_eq!(hss.adapter.call(&assign).await, in_use_by(&first.imsi));
         assert_eq!(hss.adapter.verify(&assign).await, Verification::InUse { holder: Some(first.imsi.clone()) });
@@ -235,7 +235,7 @@ contract! {
         let mut found = Vec::new();
         for page in 0.. {
             let page = hss.adapter.list_holders(&"msisdn".parse().unwrap(), page).await.unwrap();
-            found.extend(page.holders.into_iter().filter(|entry| entry.party.as_ref() == Some(&sim.imsi)));
+            found.extend(page.holders.into_iter().filter(|entry| entry.target_identity.as_ref() == Some(&sim.imsi)));
             if page.is_last {
                 break;
             }
@@ -287,7 +287,7 @@ async fn unless_all_rows_are_read_a_number_is_never_said_to_have_no_holder() {
     // The look-ups find this, so no reading is needed.
     let found = number();
     assert_eq!(hss.adapter.call(&of("assign_number", &other.imsi, &found)).await, Outcome::Done);
-    assert_eq!(holder(&hss, &found).await, party(&other.imsi));
+    assert_eq!(holder(&hss, &found).await, target_identity(&other.imsi));
     let release = of("release_number", &other.imsi, &found);
     assert_eq!(hss.adapter.call(&release).await, Outcome::Done);
     // The operation log shows that this step removed it.

@@ -1,12 +1,10 @@
 //! The workflow of one customer: a shell around [`Customer`].
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
-use std::collections::{BTreeMap, VecDeque};
-
 use interlock_domain::attempt::{is_settled_failure, of_unanswered};
 use interlock_domain::customer::{
-    Action, ActionDone, AdmissionAnswer, Chain, Customer, CustomerView, Effect, Input, Keeping, LeasesHeld,
-    OrderFilter, OrderPage, OrderView, Refusal,
+    Action, ActionDone, AdmissionAnswer, Customer, CustomerView, Effect, Input, Keeping, LeasesHeld, OrderFilter,
+    OrderPage, OrderView, Refusal, WaitChain,
 };
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
@@ -16,7 +14,6 @@ use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::observation::Observation;
 use interlock_domain::order::Rejection;
 use interlock_domain::recording::{Cause, Edition};
-use interlock_domain::routing::Residence;
 use interlock_domain::views::OrderActionAnswer;
 use serde::Deserialize;
 use temporalio_common::data_converters::RawValue;
@@ -29,33 +26,18 @@ use temporalio_workflow::{
 
 use crate::definitions::{LocalActivities, RecordedActivities, Sending, TargetActivities};
 use crate::identity::{self, CustomerIdentity};
-use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
-use crate::moving::{self, ToldHome};
+use crate::life::{live, next_run};
 use crate::patience::{local_until_done, recorded_until_done};
+use crate::queue_move::ToldQueue;
+use crate::shell::{self, Entity, HandlerError, Leaves, Shell, Started, answered};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, names, raw_json, reset, search_attributes, unanswered};
 
 /// The workflow `CustomerEntity`: one customer, for as long as it exists.
 #[workflow]
 pub struct CustomerEntity {
-    /// The random seed with which the run's history began.
-    began_with: u64,
-    machine: Customer,
+    shell: Shell<Self>,
     start: StartArgument,
-    /// Inputs that the handlers received and the main routine has not processed yet.
-    inbox: VecDeque<CameIn>,
-    /// Effects that the machine wants and that have not started yet.
-    effects: Vec<Effect>,
-    /// The number of actions received in this run.
-    actions: u64,
-    /// Answers to actions that their handlers have not returned yet.
-    answers: BTreeMap<u64, Result<ActionDone, Refusal>>,
-    /// The number of signals received in this run.
-    signals: u32,
-    /// What it was told about the task queue that it must be on.
-    residence: Residence,
-    /// Why the machine cannot continue, if its state cannot be read.
-    unreadable: Option<String>,
     /// The machine's first input in this run, and the start time of the run.
     first: (Timestamp, Option<Input>),
     /// Whether a reset created this run: its calls may have been sent before. It decides no command.
@@ -89,13 +71,11 @@ struct AskedToReassert {
 }
 
 /// An input.
-pub(crate) enum CameIn {
+pub(crate) enum Incoming {
     /// An input for the machine, unchanged.
     Input(Input),
     /// An operator's action. Its answer is kept under this number.
     Action(u64, Action),
-    /// The queue that the entity must move to.
-    Home(ToldHome),
 }
 
 #[workflow_methods]
@@ -106,28 +86,13 @@ impl CustomerEntity {
     pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
         let began = identity::start_time(view);
         let CustomerIdentity { me, start, misidentified } = identity::of_customer(view.workflow_id(), &argument);
-        let continued = view.continued_from_run_id().is_some();
-        let blank = || Customer::new(me, Incarnation(began.0));
-        let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
-        let first = if continued {
+        let shell = Shell::new(view, &argument, || Customer::new(me, Incarnation(began.0)));
+        let first = if shell::is_continued(view) {
             Some(Input::Resumed)
         } else {
             misidentified.map(|claimed| Input::Misidentified { claimed })
         };
-        Self {
-            began_with: view.raw().randomness_seed,
-            machine,
-            start,
-            inbox: VecDeque::new(),
-            effects: Vec::new(),
-            actions: 0,
-            answers: BTreeMap::new(),
-            signals: 0,
-            residence: start_argument::residence(&argument),
-            unreadable,
-            first: (began, first),
-            is_of_reset_run: reset::is_of_reset_run(view),
-        }
+        Self { shell, start, first: (began, first), is_of_reset_run: reset::is_of_reset_run(view) }
     }
 
     /// Performs what the machine wants, until the run has become long.
@@ -141,7 +106,7 @@ impl CustomerEntity {
     /// One CloudEvent in structured JSON. Every event ends as one order or as one rejected event.
     #[signal(name = "submit")]
     pub fn submit(&mut self, _context: &mut SyncWorkflowContext<Self>, event: RawValue) {
-        let event = Event::from_slice(raw_json::bytes(&event), self.machine.limits.event_bytes_max);
+        let event = Event::from_slice(raw_json::bytes(&event), self.shell.machine.limits().event_bytes_max);
         self.signalled(Input::Submitted(event));
     }
 
@@ -150,7 +115,7 @@ impl CustomerEntity {
     pub fn from_resource(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let input = match raw_json::read::<Envelope<ToCustomer>>(&envelope) {
             Ok(envelope) => {
-                self.inbox.extend(envelope.home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
+                self.shell.take_in_passing(envelope.queue_assignment);
                 Input::Told(envelope.message)
             }
             Err(fault) => Input::Submitted(Err(Rejection::new(
@@ -178,177 +143,130 @@ impl CustomerEntity {
         self.signalled(input);
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): the entity must move there as soon as it has nothing in flight.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): the entity must move there as soon as it has nothing in flight.
     #[signal(name = "move_to")]
-    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
-        match raw_json::read(&home) {
-            Ok(home) => {
-                self.signals += 1;
-                self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home)));
-            }
-            Err(fault) => self.signalled(Input::Submitted(Err(Rejection::new(
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
+        if let Err(fault) = self.shell.asked_to_move(&queue_assignment) {
+            self.shell.take(Incoming::Input(Input::Submitted(Err(Rejection::new(
                 ErrorCode::UndecodableMessage,
                 format!("Invalid signal 'move_to': {fault}."),
-            )))),
+            )))));
         }
     }
 
     /// An operator's action. Returns `{"done":…}` or `{"refused":{…}}`.
     #[update(name = "act")]
-    pub async fn act(
-        context: &mut WorkflowContext<Self>,
-        action: RawValue,
-    ) -> Result<OrderActionAnswer, Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<OrderActionAnswer, HandlerError> {
         let action: Action = raw_json::read(&action)?;
-        let number = context.state_mut(|entity| {
-            entity.actions += 1;
-            entity.inbox.push_back(CameIn::Action(entity.actions, action));
-            entity.actions
-        });
-        context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
-        Ok(match context.state_mut(|entity| entity.answers.remove(&number)) {
-            Some(Ok(done)) => OrderActionAnswer::Taken { done },
-            Some(Err(refused)) => OrderActionAnswer::Refused { refused },
-            None => return Err("the answer to the action was taken before".into()),
+        Ok(match answered(context, |number| Incoming::Action(number, action)).await? {
+            Ok(done) => OrderActionAnswer::Taken { done },
+            Err(refused) => OrderActionAnswer::Refused { refused },
         })
     }
 
     /// The customer's whole state, as shown to users.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> CustomerView {
-        self.machine.view()
+        self.shell.machine.view()
     }
 
     /// One order: `{"order_id":…}`. Null if it is unknown.
     #[query(name = "order")]
-    pub fn order(
-        &self,
-        _view: &WorkflowContextView,
-        argument: RawValue,
-    ) -> Result<Option<OrderView>, Box<dyn std::error::Error + Send + Sync>> {
+    pub fn order(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Option<OrderView>, HandlerError> {
         let AskedOrder { order_id } = raw_json::read(&argument)?;
-        Ok(self.machine.order_view(&order_id))
+        Ok(self.shell.machine.order_view(&order_id))
     }
 
     /// A page of its open orders. The argument is an [`OrderFilter`], the answer an
     /// [`OrderPage`](interlock_domain::customer::OrderPage).
     #[query(name = "orders")]
-    pub fn orders(
-        &self,
-        _view: &WorkflowContextView,
-        argument: RawValue,
-    ) -> Result<OrderPage, Box<dyn std::error::Error + Send + Sync>> {
+    pub fn orders(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<OrderPage, HandlerError> {
         let filter: OrderFilter = raw_json::read(&argument)?;
-        Ok(self.machine.open_orders(&filter))
+        Ok(self.shell.machine.open_orders(&filter))
     }
 
     /// Why an order waits, as far as this customer knows: `{"order_id":…}`. Null if the order is unknown. The answer is a
-    /// [`Chain`](interlock_domain::customer::Chain).
+    /// [`WaitChain`](interlock_domain::customer::WaitChain).
     #[query(name = "why")]
-    pub fn why(
-        &self,
-        _view: &WorkflowContextView,
-        argument: RawValue,
-    ) -> Result<Option<Chain>, Box<dyn std::error::Error + Send + Sync>> {
+    pub fn why(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Option<WaitChain>, HandlerError> {
         let AskedOrder { order_id } = raw_json::read(&argument)?;
-        Ok(self.machine.why(&order_id))
+        Ok(self.shell.machine.why(&order_id))
     }
 
     /// Why this customer has the lease of a resource, or wants it: `{"resource":"msisdn/…"}`. The answer is a
     /// [`Keeping`](interlock_domain::customer::Keeping).
     #[query(name = "keeps")]
-    pub fn keeps(
-        &self,
-        _view: &WorkflowContextView,
-        argument: RawValue,
-    ) -> Result<Keeping, Box<dyn std::error::Error + Send + Sync>> {
+    pub fn keeps(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Keeping, HandlerError> {
         let AskedResource { resource } = raw_json::read(&argument)?;
-        Ok(self.machine.keeps(&resource))
+        Ok(self.shell.machine.keeps(&resource))
     }
 
     /// All leases of this customer: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
     #[query(name = "leases")]
     pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> LeasesHeld {
-        self.machine.leases_held()
+        self.shell.machine.leases_held()
     }
 }
 
 impl CustomerEntity {
     fn signalled(&mut self, input: Input) {
-        self.signals += 1;
-        self.inbox.push_back(CameIn::Input(input));
+        self.shell.signalled();
+        self.shell.take(Incoming::Input(input));
     }
 }
 
 impl Entity for CustomerEntity {
-    type Input = CameIn;
+    type Machine = Customer;
+    type Incoming = Incoming;
     type Effect = Effect;
+    type Answer = Result<ActionDone, Refusal>;
     const WORKFLOW_TYPE: &'static str = names::CUSTOMER_ENTITY;
     const HAS_LOCAL_ACTIVITIES: bool = true;
 
-    fn began_with(&self) -> u64 {
-        self.began_with
+    fn shell(&self) -> &Shell<Self> {
+        &self.shell
     }
 
-    fn was_reset() -> Option<CameIn> {
-        Some(CameIn::Input(Input::WasReset))
+    fn shell_mut(&mut self) -> &mut Shell<Self> {
+        &mut self.shell
+    }
+
+    fn was_reset() -> Option<Incoming> {
+        Some(Incoming::Input(Input::WasReset))
     }
 
     fn begin_run(&mut self, edition: Edition) {
-        self.machine.edition = edition;
+        self.shell.machine.begin_run(edition);
         if let (began, Some(first)) = (self.first.0, self.first.1.take()) {
-            self.effects = self.machine.step(began, first);
+            self.shell.effects = self.shell.machine.step(began, first);
         }
     }
 
-    fn cause(&self, _now: Timestamp, input: &CameIn) -> Cause {
-        match input {
-            CameIn::Input(input) => input.cause(),
-            // The machine does nothing with it.
-            CameIn::Home(_) => Cause::Message,
-            CameIn::Action(..) => Cause::Other,
+    fn cause(&self, _now: Timestamp, incoming: &Incoming) -> Cause {
+        match incoming {
+            Incoming::Input(input) => input.cause(),
+            Incoming::Action(..) => Cause::Other,
         }
     }
 
-    fn inbox(&mut self) -> &mut VecDeque<CameIn> {
-        &mut self.inbox
-    }
-
-    fn has_input(&self) -> bool {
-        !self.inbox.is_empty()
-    }
-
-    fn feed(&mut self, now: Timestamp, input: CameIn) {
-        let effects = match input {
-            CameIn::Input(input) => {
-                if let Input::Admitted(AdmissionAnswer { home: Some(home), .. }) = &input {
-                    moving::tell(&mut self.residence, ToldHome::InPassing(home.clone()));
+    fn feed(&mut self, now: Timestamp, incoming: Incoming) -> Vec<Effect> {
+        match incoming {
+            Incoming::Input(input) => {
+                if let Input::Admitted(AdmissionAnswer { queue_assignment: Some(queue_assignment), .. }) = &input {
+                    self.shell.told_queue(ToldQueue::InPassing(queue_assignment.clone()));
                 }
-                self.machine.step(now, input)
+                self.shell.machine.step(now, input)
             }
-            CameIn::Home(told) => {
-                moving::tell(&mut self.residence, told);
-                Vec::new()
-            }
-            CameIn::Action(number, action) => {
-                let (answer, effects) = self.machine.act(now, &action);
-                self.answers.insert(number, answer);
+            Incoming::Action(number, action) => {
+                let (answer, effects) = self.shell.machine.act(now, &action);
+                self.shell.answer(number, answer);
                 effects
             }
-        };
-        self.effects.extend(effects);
+        }
     }
 
     fn take_observations(&mut self) -> Vec<Observation> {
-        self.machine.take_observations()
-    }
-
-    fn has_effects(&self) -> bool {
-        !self.effects.is_empty()
-    }
-
-    fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+        self.shell.machine.take_observations()
     }
 
     fn begin(
@@ -356,41 +274,41 @@ impl Entity for CustomerEntity {
         effect: Effect,
         interrupt: &WorkflowCancellationToken,
         leaves: Leaves,
-    ) -> Begun<CameIn> {
+    ) -> Started<Incoming> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         match effect {
             Effect::Admit(admission) => match leaves {
-                Leaves::Within => Begun::Local(Box::pin(async move {
+                Leaves::Within => Started::Local(Box::pin(async move {
                     let answer = local_until_done(context, || LocalActivities::admit, admission, interrupt).await;
-                    answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
+                    answer.map(|answer| Incoming::Input(Input::Admitted(answer)))
                 })),
-                Leaves::Recorded(number) => Begun::Call(Box::pin(async move {
+                Leaves::Recorded(number) => Started::Call(Box::pin(async move {
                     let activity = || RecordedActivities::admit_recorded;
                     let answer = recorded_until_done(context, activity, number, admission, interrupt).await;
-                    answer.map(|answer| CameIn::Input(Input::Admitted(answer)))
+                    answer.map(|answer| Incoming::Input(Input::Admitted(answer)))
                 })),
             },
             Effect::Send(messages) => {
-                let sending = Sending { from: context.state(|entity| entity.machine.me.clone()), messages };
+                let sending = Sending { from: context.state(|entity| entity.shell.machine.me().clone()), messages };
                 match leaves {
-                    Leaves::Within => Begun::Local(Box::pin(async move {
+                    Leaves::Within => Started::Local(Box::pin(async move {
                         let sent = local_until_done(context, || LocalActivities::send, sending, interrupt).await;
-                        sent.map(|()| CameIn::Input(Input::Sent))
+                        sent.map(|()| Incoming::Input(Input::Sent))
                     })),
-                    Leaves::Recorded(number) => Begun::Call(Box::pin(async move {
+                    Leaves::Recorded(number) => Started::Call(Box::pin(async move {
                         let activity = || RecordedActivities::send_recorded;
                         let sent = recorded_until_done(context, activity, number, sending, interrupt).await;
-                        sent.map(|()| CameIn::Input(Input::Sent))
+                        sent.map(|()| Incoming::Input(Input::Sent))
                     })),
                 }
             }
             Effect::Show { state, is_first } => {
-                let tenant = context.state(|entity| entity.machine.me.tenant.to_string());
+                let tenant = context.state(|entity| entity.shell.machine.me().tenant.to_string());
                 search_attributes::show_customer(&context, is_first.then_some(tenant), state);
-                Begun::Done
+                Started::Done
             }
-            Effect::Provision { order, step, request } => Begun::Call(Box::pin(async move {
-                provision(context, interrupt, order, step, request).await.map(CameIn::Input)
+            Effect::Provision { order, step, request } => Started::Call(Box::pin(async move {
+                provision(context, interrupt, order, step, request).await.map(Incoming::Input)
             })),
         }
     }
@@ -400,35 +318,23 @@ impl Entity for CustomerEntity {
     }
 
     fn wants_local(&self) -> bool {
-        self.effects.iter().any(|effect| matches!(effect, Effect::Admit(_) | Effect::Send(_)))
+        self.shell.effects.iter().any(|effect| matches!(effect, Effect::Admit(_) | Effect::Send(_)))
     }
 
     fn is_to_record(&self, locals_in_a_row: u32) -> bool {
-        self.machine.limits.is_to_record(locals_in_a_row)
+        self.shell.machine.limits().is_to_record(locals_in_a_row)
     }
 
-    fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.residence.judge(self.machine.limits.continue_as_new(length))
-    }
-
-    fn unreadable(&self) -> Option<&str> {
-        self.unreadable.as_deref()
-    }
-
-    fn residence(&self) -> &Residence {
-        &self.residence
+    fn ends_after(&self, length: RunLength) -> ContinueAsNew {
+        self.shell.machine.limits().continue_as_new(length)
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
-        start_argument::carry(&self.start, &self.residence, &self.machine)
+        start_argument::carry(&self.start, &self.shell.queue_move, &self.shell.machine)
     }
 
     fn is_idle(&self) -> bool {
-        self.machine.is_idle()
-    }
-
-    fn signals(&self) -> u32 {
-        self.signals
+        self.shell.machine.is_idle()
     }
 }
 

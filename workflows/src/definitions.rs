@@ -13,7 +13,7 @@ use interlock_domain::order::Authority;
 use interlock_domain::outcome::{ProvenHolderAnswer, ProvenOutcome};
 use interlock_domain::recording::{Receipted, Requested};
 use interlock_domain::sweep::{Cause, Finding, LeaseLedger, LeaseNews, Ledger, News, Tally};
-use interlock_domain::target::{ProbeAnswer, Standing};
+use interlock_domain::target_entity::{LimitRecord, ProbeAnswer};
 use interlock_domain::tenant::{Step, StepFault, TenantOutlook};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
@@ -112,7 +112,8 @@ pub struct LimitSetting {
     /// The target.
     pub target: TargetId,
     /// The limit for all namespaces together, and its reason.
-    pub standing: Standing,
+    #[serde(rename = "standing")]
+    pub record: LimitRecord,
 }
 
 /// A request to check whether a target is up, and to read the state of its queue.

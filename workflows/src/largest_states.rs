@@ -1,9 +1,9 @@
 //! The largest entities that the limits allow fit into half of the server's limit for one payload, whatever producers send. An entity
 //! that could not pass its state to its next run would be stuck for ever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use interlock_domain::catalog::{Catalog, PlanContext};
+use interlock_domain::catalog::Catalog;
 use interlock_domain::customer::{Admission, AdmissionAnswer, Admitted, Customer, Effect, Input};
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerRef, Epoch, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
@@ -11,9 +11,10 @@ use interlock_domain::limits::{EntityLimits, QUEUED_NAMES_BYTES_MAX};
 use interlock_domain::message::{ClaimAnswer, Ticket};
 use interlock_domain::order::{ClaimMode, OrderKey};
 use interlock_domain::outcome::Outcome;
+use interlock_domain::planning::Planner;
 use interlock_domain::resource::Resource;
-use interlock_domain::routing::Residence;
-use interlock_domain::target::{
+use interlock_domain::routing::QueueMove;
+use interlock_domain::target_entity::{
     self, BreakerReport, BreakerTransition, OPEN_BREAKERS_MAX, TARGET_HISTORY_MAX, Target, TargetAction,
     TargetActionKind, TargetRules,
 };
@@ -75,9 +76,9 @@ impl Busy {
         self.now = self.now.plus_ms(1);
         let event = json!({
             "specversion": "1.0", "id": format!("6f1b7c1e-3c54-4a7e-8b1e-{:012}", self.events), "source": "/crm/orders",
-            "type": event_type, "subject": self.machine.me.customer, "data": data,
+            "type": event_type, "subject": self.machine.me().customer, "data": data,
         });
-        let event = Event::from_value(&event, self.machine.limits.event_bytes_max).unwrap();
+        let event = Event::from_value(&event, self.machine.limits().event_bytes_max).unwrap();
         let effects = self.machine.step(self.now, Input::Submitted(Ok(event)));
         self.carry_out(effects)
     }
@@ -100,29 +101,24 @@ impl Busy {
     }
 
     fn admit(&self, admission: &Admission) -> AdmissionAnswer {
-        let me = &self.machine.me;
-        let plan = |event: &Event, accepted_at| {
-            let context = PlanContext {
-                tenant: &me.tenant,
-                customer: &me.customer,
-                accepted_at,
-                targets: &BTreeMap::new(),
-                holdings: &admission.holdings,
-                limits: &self.machine.limits,
-            };
-            Catalog::reference().plan(&context, event).unwrap().plan
+        let planner = Planner {
+            catalog: &Catalog::reference(),
+            targets: &BTreeMap::new(),
+            limits: self.machine.limits(),
+            proving: &BTreeSet::new(),
+            leases: true,
         };
-        let admitted = admission.events.iter().map(|waiting| {
-            let plan = plan(&waiting.event, waiting.key.accepted_at);
+        let admitted = admission.events.iter().zip(planner.plan_batch(admission)).map(|(waiting, planned)| {
+            let plan = planned.unwrap().plan;
             let tickets = admission.tickets(&waiting.key, &plan);
             let answers = tickets.into_iter().map(|(resource, _)| (resource, self.answer.clone())).collect();
             Admitted::Planned { plan, answers }
         });
         AdmissionAnswer {
             admitted: admitted.collect(),
-            limits: self.machine.limits,
+            limits: *self.machine.limits(),
             attributes_registered: true,
-            home: None,
+            queue_assignment: None,
         }
     }
 
@@ -146,7 +142,7 @@ where
     M: Serialize + DeserializeOwned,
 {
     let start = StartArgument { tenant_id: "operator".to_owned(), entity_id: "customer".to_owned() };
-    let argument = carry(&start, &Residence::default(), machine).unwrap();
+    let argument = carry(&start, &QueueMove::default(), machine).unwrap();
     let arrived = serde_json::to_value(carried::<M>(&argument).unwrap()).unwrap();
     assert!(arrived == serde_json::to_value(machine).unwrap(), "the machine was changed on its way");
     argument.payloads.iter().map(|payload| payload.data.len()).sum()
@@ -174,8 +170,8 @@ fn with_a_past(customer: &str) -> Busy {
     for value in 0..1_000 {
         busy.done("service.updated", &json!({"imsi": "001010000000001", "settings": {"value": value}}));
     }
-    assert_eq!((busy.machine.leases.len(), busy.machine.orders.len()), (HELD, 0));
-    assert_eq!((busy.machine.remembered.len(), busy.machine.journal.len()), (1_000, 100));
+    assert_eq!((busy.machine.leases().len(), busy.machine.orders().len()), (HELD, 0));
+    assert_eq!((busy.machine.remembered().len(), busy.machine.journal().len()), (1_000, 100));
     busy.answer = ClaimAnswer::Queued;
     busy
 }
@@ -187,10 +183,10 @@ fn a_customer_with_all_the_orders_and_all_the_past_that_it_may_have_can_travel()
         busy.submit("number.assigned", &assigned(5_000 + number));
     }
     // It may have this many ordinary orders.
-    assert_eq!((busy.machine.orders.len(), busy.machine.counts.rejected), (1_000, 0));
+    assert_eq!((busy.machine.orders().len(), busy.machine.counts().rejected), (1_000, 0));
     fits("1,000 orders for a number", &busy.machine);
     busy.submit("number.assigned", &assigned(6_000));
-    assert_eq!((busy.machine.orders.len(), busy.machine.counts.backlog_full), (1_000, 1));
+    assert_eq!((busy.machine.orders().len(), busy.machine.counts().backlog_full), (1_000, 1));
 }
 
 #[test]
@@ -198,26 +194,28 @@ fn a_customer_whose_orders_are_as_large_as_they_may_be_is_limited_by_its_state_a
     let mut noise = Noise(1);
     let mut busy = Busy::new(&noise.text(CUSTOMER_ID_BYTES_MAX), ClaimAnswer::Queued);
     let mut sent = 0;
-    while busy.machine.counts.backlog_full < 10 {
+    while busy.machine.counts().backlog_full < 10 {
         let settings = json!({"apn": noise.text(15 * 1024)});
         busy.submit("service.updated", &json!({"imsi": "001010000000001", "settings": settings}));
         sent += 1;
-        assert!(sent < 1_000, "its state has no limit: {} bytes", busy.machine.weight_bytes);
+        assert!(sent < 1_000, "its state has no limit: {} bytes", busy.machine.weight_bytes());
     }
-    assert!(busy.machine.weight_bytes <= busy.machine.limits.state_bytes_max);
+    assert!(busy.machine.weight_bytes() <= busy.machine.limits().state_bytes_max);
     fits("orders of 15 KiB of noise each", &busy.machine);
 }
 
 /// Makes the machine remember the most order ids, all of events with a time.
 fn with_all_digests(busy: &mut Busy) {
-    let max = busy.machine.limits.order_digests_max;
+    let max = busy.machine.limits().order_digests_max;
     let mut noise = Noise(7);
     // 256 digests of 12 bytes each, in hexadecimal digits.
     let mut chunk = |_| json!({"last": NOW.0, "digests": noise.hexadecimal(256 * 24)});
     let chunks: Vec<Value> = (0..max / 256).map(&mut chunk).collect();
     let digests = json!({"begun": true, "horizon": NOW.0 - 1, "chunks": chunks});
-    busy.machine.digests = serde_json::from_value(digests).unwrap();
-    assert_eq!(busy.machine.digests.count(), max);
+    let mut state = json!(busy.machine);
+    state["digests"] = digests;
+    busy.machine = serde_json::from_value(state).unwrap();
+    assert_eq!(busy.machine.digests().count(), max);
 }
 
 #[test]
@@ -225,7 +223,7 @@ fn the_ids_of_all_orders_that_are_remembered_take_24_bytes_each_and_less_where_t
     let mut busy = Busy::new("customer", ClaimAnswer::Queued);
     let (plain, bytes) = (serde_json::to_vec(&busy.machine).unwrap().len(), bytes_of(&busy.machine));
     with_all_digests(&mut busy);
-    let max = busy.machine.limits.order_digests_max;
+    let max = busy.machine.limits().order_digests_max;
     let (plain, bytes) = (serde_json::to_vec(&busy.machine).unwrap().len() - plain, bytes_of(&busy.machine) - bytes);
     println!("{max} digests: {plain} bytes of JSON travel as {bytes}");
     assert!((24 * max..25 * max).contains(&plain), "{plain} bytes of JSON");
@@ -237,7 +235,7 @@ fn the_ids_of_all_orders_that_are_remembered_take_24_bytes_each_and_less_where_t
 fn the_largest_customer_that_also_remembers_as_many_order_ids_as_it_may_can_travel() {
     let mut noise = Noise(6);
     let mut busy = Busy::new(&noise.text(CUSTOMER_ID_BYTES_MAX), ClaimAnswer::Queued);
-    while busy.machine.counts.backlog_full == 0 {
+    while busy.machine.counts().backlog_full == 0 {
         let settings = json!({"apn": noise.text(15 * 1024)});
         busy.submit("service.updated", &json!({"imsi": "001010000000001", "settings": settings}));
     }
@@ -268,13 +266,13 @@ fn events_that_wait_for_admission_count_like_the_orders_they_become() {
     let effects: Vec<Effect> =
         (0..1_000).flat_map(|number| busy.machine.step(NOW, Input::Submitted(Ok(event(number, &mut noise))))).collect();
     fits("an inbox of noise", &busy.machine);
-    let taken_in = busy.machine.inbox.len();
+    let taken_in = busy.machine.inbox().len();
     busy.carry_out(effects);
     fits("what became of it", &busy.machine);
-    let counts = busy.machine.counts;
-    assert!(busy.machine.weight_bytes <= busy.machine.limits.state_bytes_max);
+    let counts = busy.machine.counts();
+    assert!(busy.machine.weight_bytes() <= busy.machine.limits().state_bytes_max);
     assert!(counts.backlog_full > 1_000 - taken_in as u64, "{counts:?}: none that was taken in was too much");
-    assert_eq!(busy.machine.orders.len() as u64 + counts.rejected, 1_000);
+    assert_eq!(busy.machine.orders().len() as u64 + counts.rejected, 1_000);
 }
 
 /// A resource with its maximum of waiting tickets, and their number.
@@ -293,7 +291,7 @@ fn crowd(mut customer: impl FnMut(usize) -> String) -> (Resource, usize) {
             mode: ClaimMode::Assign,
             claimant,
             incarnation: Incarnation(NOW.0),
-            party: Some(format!("00101{number:010}")),
+            target_identity: Some(format!("00101{number:010}")),
             swap: false,
             answer_by: None,
             policy: policy.clone(),
@@ -330,7 +328,7 @@ fn a_resource_whose_claimants_have_the_longest_names_can_travel() {
 fn a_target_entity_with_all_that_it_remembers_can_travel() {
     let mut noise = Noise(5);
     let mut target = Target::new("hss".parse().unwrap(), TargetRules::default(), NOW);
-    target.step(NOW, target::Input::Woke);
+    target.step(NOW, target_entity::Input::Woke);
     for number in 0..2 * TARGET_HISTORY_MAX.max(OPEN_BREAKERS_MAX) {
         let kind = if number % 2 == 0 { TargetActionKind::Pause { until: None } } else { TargetActionKind::Resume };
         let (action_id, actor, reason) = (noise.text(200), noise.text(1_000), noise.text(1_000));
@@ -341,8 +339,9 @@ fn a_target_entity_with_all_that_it_remembers_can_travel() {
             transition: BreakerTransition::Opened,
             reason: noise.text(1_000),
         };
-        target.step(NOW, target::Input::Reported(report));
+        target.step(NOW, target_entity::Input::Reported(report));
     }
-    assert_eq!((target.history.len(), target.open_breakers.len()), (TARGET_HISTORY_MAX, OPEN_BREAKERS_MAX));
+    let view = target.view();
+    assert_eq!((view.history.len(), view.breakers.len()), (TARGET_HISTORY_MAX, OPEN_BREAKERS_MAX));
     fits("a target entity", &target);
 }

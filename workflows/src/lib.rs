@@ -1,8 +1,8 @@
 //! The entity workflows: thin shells around the machines of `interlock-domain`, and the definitions of the activities that they use.
 //!
 //! A shell decides nothing. Its handlers receive raw JSON, never panic, and only append their input; its main routine feeds the
-//! machine, performs the effects that it wants, and feeds back their results (`life.rs`). `clippy.toml` next to this crate's
-//! `Cargo.toml` has the rules for replayable code, as far as a tool can check them.
+//! machine, performs the effects that it wants, and feeds back their results (`life.rs`). `shell.rs` has what all shells keep.
+//! `clippy.toml` next to this crate's `Cargo.toml` has the rules for replayable code, as far as a tool can check them.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod activity_options;
@@ -12,14 +12,15 @@ mod identity;
 #[cfg(test)]
 mod largest_states;
 mod life;
-mod moving;
 mod needs;
 mod patience;
+mod queue_move;
 mod raw_json;
 mod reset;
 mod resource_entity;
 mod resource_import;
 mod search_attributes;
+mod shell;
 mod start_argument;
 mod sweep;
 mod target_entity;
@@ -60,7 +61,7 @@ pub mod names {
     /// Workflow type of a tenant.
     pub const TENANT_ENTITY: &str = "TenantEntity";
     /// Memo of a tenant: whether its new events are rejected.
-    pub const MEMO_CLOSED: &str = "interlock_closed";
+    pub const MEMO_REFUSES_EVENTS: &str = "interlock_closed";
     /// Workflow type of an import of leases.
     pub const RESOURCE_IMPORT: &str = "ResourceImport";
     /// Workflow type of a part of an import.
@@ -101,7 +102,7 @@ pub mod names {
     /// notice that a resource's entity was terminated. `"lasting":true` means that the sweep saw the two disagree for longer than
     /// messages take; `"above"` is then the epoch by which the resource says that it is held.
     pub const REASSERT: &str = "reassert";
-    /// Signal to an entity: move to this task queue as soon as nothing is in flight; a [`Home`](interlock_domain::routing::Home).
+    /// Signal to an entity: move to this task queue as soon as nothing is in flight; a [`QueueAssignment`](interlock_domain::routing::QueueAssignment).
     pub const MOVE_TO: &str = "move_to";
     /// Update: an operator's action.
     pub const ACT: &str = "act";

@@ -20,7 +20,6 @@
 //! then fails the task, which starts again. For an entity with a long inbox and a steady stream of signals, no task would ever end. So
 //! after some consecutive local activities the task ends, and their results are recorded.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -30,129 +29,20 @@ use interlock_domain::ids::Timestamp;
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::observation::Observation;
 use interlock_domain::recording::{Cause, Edition, Recording};
-use interlock_domain::routing::Residence;
 use temporalio_common::data_converters::RawValue;
-use temporalio_workflow::{
-    ContinueAsNewOptions, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
-};
+use temporalio_workflow::{ContinueAsNewOptions, TimerOptions, WorkflowCancellationToken, WorkflowContext};
 
 use crate::reset::ResetWatch;
+use crate::shell::{Ended, Entity, Leaves, Started, Taken, regardless};
 use crate::task_cuts::TaskCuts;
-use crate::{identity, moving, watched};
+use crate::{identity, queue_move, watched};
 
-/// What the shell of an entity provides.
-pub(crate) trait Entity: Sized + 'static {
-    /// An input: messages, actions, results.
-    type Input: 'static;
-    /// An effect that the machine wants.
-    type Effect: 'static;
-    /// Its workflow type.
-    const WORKFLOW_TYPE: &'static str;
-    /// Whether it uses local activities.
-    const HAS_LOCAL_ACTIVITIES: bool = false;
-
-    /// The run begins, before any input is fed.
-    fn begin_run(&mut self, _edition: Edition) {}
-
-    /// Inputs that the handlers received and the main routine has not processed yet.
-    fn inbox(&mut self) -> &mut VecDeque<Self::Input>;
-    /// Whether there are any.
-    fn has_input(&self) -> bool;
-    /// Feeds the machine. The effects that it wants are kept for [`Entity::take_effects`].
-    fn feed(&mut self, now: Timestamp, input: Self::Input);
-    /// Whether the machine wants any effects.
-    fn has_effects(&self) -> bool;
-    /// The effects that the machine has wanted since the last call.
-    fn take_effects(&mut self) -> Vec<Self::Effect>;
-    /// Starts one effect. `leaves` is for effects that are normally local activities.
-    fn begin(
-        context: &WorkflowContext<Self>,
-        effect: Self::Effect,
-        interrupt: &WorkflowCancellationToken,
-        leaves: Leaves,
-    ) -> Begun<Self::Input>;
-    /// The basis of an input that is fed at this time.
-    fn cause(&self, _now: Timestamp, _input: &Self::Input) -> Cause {
-        Cause::Other
-    }
-    /// Whether the content of a local activity's messages depends on the workflow time of a task that may not be recorded yet.
-    fn rests_on_clock(_effect: &Self::Effect) -> bool {
-        false
-    }
-    /// Whether a local activity is among the wanted effects.
-    fn wants_local(&self) -> bool {
-        false
-    }
-    /// Whether the server must record the results of this many consecutive local activities before the next one starts.
-    fn is_to_record(&self, _locals_in_a_row: u32) -> bool {
-        false
-    }
-    /// Why the machine cannot continue, if its state cannot be read and would be lost.
-    fn unreadable(&self) -> Option<&str>;
-    /// The queue that it must move to.
-    fn residence(&self) -> &Residence;
-    /// The start argument of the next run, with the whole state of the machine.
-    ///
-    /// # Errors
-    /// If it cannot be written as JSON.
-    fn carry(&self) -> Result<RawValue, serde_json::Error>;
-    /// Whether a run of this length must end.
-    fn due(&self, length: RunLength) -> ContinueAsNew;
-    /// Whether the machine has nothing in flight.
-    fn is_idle(&self) -> bool;
-    /// The number of signals received in this run.
-    fn signals(&self) -> u32;
-    /// When the machine wants to be woken.
-    fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
-        None
-    }
-    /// The run has ended, except for callers that wait for an answer. Everything unsettled is settled in the next run.
-    fn closing(&mut self) {}
-    /// The machine's observations since the last call, for metrics.
-    fn take_observations(&mut self) -> Vec<Observation> {
-        Vec::new()
-    }
-    /// The random seed with which the run's history began.
-    fn began_with(&self) -> u64;
-    /// The input that reports an operator's reset of the workflow. `None` if the reset does not concern it.
-    fn was_reset() -> Option<Self::Input> {
-        None
-    }
-    /// The input that wakes it.
-    fn woke() -> Option<Self::Input> {
-        None
-    }
-}
-
-/// The result of something in flight, for the machine. `None` if the run must end and the next one starts it again.
-pub(crate) type Ended<I> = Pin<Box<dyn Future<Output = Option<I>>>>;
-
-/// When a machine's messages to others are sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leaves {
-    /// Within the workflow task, by a local activity.
-    Within,
-    /// After the workflow task is recorded, by a normal activity. The number identifies the effect in this run. Replay gets the same
-    /// number; the length of the history would differ if a local result was seen late.
-    Recorded(u32),
-}
-
-/// A started effect.
-pub(crate) enum Begun<I> {
-    /// A local activity, at most one at a time.
-    Local(Ended<I>),
-    /// A call on a task queue.
-    Call(Ended<I>),
-    /// An effect that is complete once it has started, and has no result.
-    Done,
-}
-
-/// The next thing that happens in a run.
-enum Happening<I> {
+/// What wakes a run.
+enum Wakeup<I> {
     /// The local activity ended.
     Local(Option<I>),
     /// An input arrived.
-    CameIn,
+    Incoming,
     /// A call ended.
     Ended(Option<I>),
     /// The timer fired.
@@ -201,8 +91,8 @@ struct Life<'a, E: Entity> {
     context: &'a WorkflowContext<E>,
     /// The time of the last input that was not a local result.
     clock: Timestamp,
-    local: Option<Task<E::Input>>,
-    calls: Vec<Task<E::Input>>,
+    local: Option<Task<E::Incoming>>,
+    calls: Vec<Task<E::Incoming>>,
     alarm: Option<Alarm>,
     /// The behaviour that the run began with.
     edition: Edition,
@@ -234,12 +124,13 @@ fn edition_of<E: Entity>(context: &WorkflowContext<E>) -> Edition {
 
 /// Performs what the machine wants, until the run has become long and nothing is in flight.
 pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
-    if let Some(fault) = context.state(|entity| entity.unreadable().map(str::to_owned)) {
+    if let Some(fault) = context.state(|entity| entity.shell().unreadable.clone()) {
         fail::<E, ()>(context, fault).await;
     }
     let edition = edition_of(context);
     context.state_mut(|entity| entity.begin_run(edition));
-    let reset = (edition >= Edition::V0_2).then(|| ResetWatch::new(context, context.state(E::began_with)));
+    let reset = (edition >= Edition::V0_2)
+        .then(|| ResetWatch::new(context, context.state(|entity| entity.shell().began_with())));
     let mut life = Life {
         context,
         clock: identity::now(context.workflow_time()),
@@ -259,8 +150,8 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
     loop {
         life.begin_effects().await;
         life.set_alarm();
-        let happening = life.next().await;
-        if life.take(happening) {
+        let wakeup = life.next().await;
+        if life.take(wakeup) {
             break;
         }
     }
@@ -272,7 +163,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
         let answered = context.wait_condition_with_options(move |_| handlers.all_handlers_finished(), regardless());
         // Otherwise only a cancelled token ends the wait, and this one is never cancelled.
         let _never_cancelled = answered.await;
-        if !context.state(E::has_input) {
+        if !context.state(|entity| entity.shell().has_taken()) {
             let history_events = context.history_length();
             watched::tell(context, &[Observation::RunEnded { entity: E::WORKFLOW_TYPE, history_events }]);
             return;
@@ -283,7 +174,7 @@ pub(crate) async fn live<E: Entity>(context: &WorkflowContext<E>) {
 /// The start argument and the place of the next run.
 pub(crate) async fn next_run<E: Entity>(context: &WorkflowContext<E>) -> (RawValue, ContinueAsNewOptions) {
     match context.state(E::carry) {
-        Ok(argument) => (argument, context.state(|entity| moving::next_run(entity.residence()))),
+        Ok(argument) => (argument, context.state(|entity| queue_move::next_run(&entity.shell().queue_move))),
         Err(fault) => fail(context, format!("the state cannot be serialized: {fault}")).await,
     }
 }
@@ -294,16 +185,11 @@ async fn fail<E: Entity, T>(context: &WorkflowContext<E>, fault: String) -> T {
     std::future::pending().await
 }
 
-/// A token of its own: cancelling an entity does not stop it.
-pub(crate) fn regardless() -> WaitConditionOptions {
-    WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
-}
-
 impl<E: Entity> Life<'_, E> {
     /// Starts the wanted effects, in the machine's order. A run that must end starts nothing: the next run starts them, without any
     /// doubt.
     async fn begin_effects(&mut self) {
-        if self.ending || !self.context.state(E::has_effects) {
+        if self.ending || self.context.state(|entity| entity.shell().effects.is_empty()) {
             return;
         }
         if self.edition == Edition::V0_1 {
@@ -315,12 +201,12 @@ impl<E: Entity> Life<'_, E> {
                 return;
             }
         }
-        for effect in self.context.state_mut(E::take_effects) {
+        for effect in self.context.state_mut(|entity| std::mem::take(&mut entity.shell_mut().effects)) {
             let leaves = self.leaves(&effect);
             match E::begin(self.context, effect, &self.interrupt, leaves) {
-                Begun::Local(future) => self.local = Some(Task::begin(future).await),
-                Begun::Call(future) => self.calls.push(Task::begin(future).await),
-                Begun::Done => {}
+                Started::Local(future) => self.local = Some(Task::begin(future).await),
+                Started::Call(future) => self.calls.push(Task::begin(future).await),
+                Started::Done => {}
             }
         }
     }
@@ -388,40 +274,41 @@ impl<E: Entity> Life<'_, E> {
     }
 
     /// Waits for the next thing that happens. If there are several, the order is that of the module's first rule.
-    async fn next(&mut self) -> Happening<E::Input> {
+    async fn next(&mut self) -> Wakeup<E::Incoming> {
         let context = self.context;
-        let mut came_in = pin!(context.wait_condition_with_options(E::has_input, regardless()));
+        let has_taken = |entity: &E| entity.shell().has_taken();
+        let mut incoming = pin!(context.wait_condition_with_options(has_taken, regardless()));
         std::future::poll_fn(|waker| {
             self.cuts.reached(context.history_length());
             // Before anything else, since the meaning of what follows depends on it.
             if self.reset.as_mut().is_some_and(ResetWatch::sees_reset) {
-                return Poll::Ready(Happening::WasReset);
+                return Poll::Ready(Wakeup::WasReset);
             }
             if let Some(local) = &mut self.local
                 && let Poll::Ready(ended) = local.poll(waker)
             {
-                return Poll::Ready(Happening::Local(ended));
+                return Poll::Ready(Wakeup::Local(ended));
             }
-            if came_in.as_mut().poll(waker).is_ready() {
-                return Poll::Ready(Happening::CameIn);
+            if incoming.as_mut().poll(waker).is_ready() {
+                return Poll::Ready(Wakeup::Incoming);
             }
             for index in 0..self.calls.len() {
                 if let Poll::Ready(ended) = self.calls[index].poll(waker) {
                     drop(self.calls.remove(index));
-                    return Poll::Ready(Happening::Ended(ended));
+                    return Poll::Ready(Wakeup::Ended(ended));
                 }
             }
             if let Some(alarm) = &mut self.alarm
                 && alarm.timer.as_mut().poll(waker).is_ready()
             {
                 self.alarm = None;
-                return Poll::Ready(Happening::Rang);
+                return Poll::Ready(Wakeup::Rang);
             }
             if let Some(moment) = &mut self.moment
                 && moment.as_mut().poll(waker).is_ready()
             {
                 self.moment = None;
-                return Poll::Ready(Happening::Recorded);
+                return Poll::Ready(Wakeup::Recorded);
             }
             Poll::Pending
         })
@@ -429,13 +316,13 @@ impl<E: Entity> Life<'_, E> {
     }
 
     /// Processes what happened. Returns whether the run may end now.
-    fn take(&mut self, happening: Happening<E::Input>) -> bool {
-        let input = match happening {
-            Happening::Local(input) => {
+    fn take(&mut self, wakeup: Wakeup<E::Incoming>) -> bool {
+        let taken = match wakeup {
+            Wakeup::Local(result) => {
                 self.local = None;
                 self.locals_in_a_row += 1;
                 self.recording.local_ended();
-                self.feed(input);
+                self.feed(result.map(Taken::Incoming));
                 if self.ending && self.is_nothing_under_way() {
                     // The run does not end on a local result, but a moment later.
                     self.stop_alarm();
@@ -443,41 +330,51 @@ impl<E: Entity> Life<'_, E> {
                 }
                 return false;
             }
-            Happening::CameIn => self.context.state_mut(|entity| entity.inbox().pop_front()),
-            Happening::Ended(input) => input,
-            Happening::Rang => E::woke(),
-            Happening::WasReset => {
+            Wakeup::Incoming => self.context.state_mut(|entity| entity.shell_mut().next_taken()),
+            Wakeup::Ended(result) => result.map(Taken::Incoming),
+            Wakeup::Rang => E::woke().map(Taken::Incoming),
+            Wakeup::WasReset => {
                 // The run that was reset started what is in flight. The next run starts it again, knowing that.
                 self.end();
-                E::was_reset()
+                E::was_reset().map(Taken::Incoming)
             }
-            Happening::Recorded => None,
+            Wakeup::Recorded => None,
         };
         self.locals_in_a_row = 0;
         self.clock = identity::now(self.context.workflow_time());
-        self.rest_on(input.as_ref());
+        self.rest_on(taken.as_ref());
         self.judge();
-        self.feed(input);
+        self.feed(taken);
         self.judge();
         self.ending && self.is_nothing_under_way()
     }
 
     /// Records what this workflow task depends on so far.
-    fn rest_on(&mut self, input: Option<&E::Input>) {
+    fn rest_on(&mut self, taken: Option<&Taken<E::Incoming>>) {
         let task = self.context.history_length();
-        match input.map(|input| self.context.state(|entity| entity.cause(self.clock, input))) {
+        let cause = taken.map(|taken| match taken {
+            Taken::Incoming(incoming) => self.context.state(|entity| entity.cause(self.clock, incoming)),
+            // The machine does nothing with it.
+            Taken::QueueAssignment(_) => Cause::Message,
+        });
+        match cause {
             Some(cause) => self.recording.took(task, cause),
             None => self.recording.reached(task),
         }
     }
 
-    fn feed(&self, input: Option<E::Input>) {
-        if let Some(input) = input {
-            let seen = self.context.state_mut(|entity| {
-                entity.feed(self.clock, input);
-                entity.take_observations()
-            });
-            watched::tell(self.context, &seen);
+    fn feed(&self, taken: Option<Taken<E::Incoming>>) {
+        match taken {
+            Some(Taken::Incoming(incoming)) => {
+                let seen = self.context.state_mut(|entity| {
+                    let effects = entity.feed(self.clock, incoming);
+                    entity.shell_mut().effects.extend(effects);
+                    entity.take_observations()
+                });
+                watched::tell(self.context, &seen);
+            }
+            Some(Taken::QueueAssignment(told)) => self.context.state_mut(|entity| entity.shell_mut().told_queue(told)),
+            None => {}
         }
     }
 
@@ -485,11 +382,11 @@ impl<E: Entity> Life<'_, E> {
     fn judge(&mut self) {
         let length = RunLength {
             history_events: self.context.history_length(),
-            signals: self.context.state(E::signals),
+            signals: self.context.state(|entity| entity.shell().signals()),
             suggested: self.context.continue_as_new_suggested(),
         };
         let idle = self.is_nothing_under_way() && self.context.state(E::is_idle);
-        let ends = match self.context.state(|entity| entity.due(length)) {
+        let ends = match self.context.state(|entity| entity.shell().queue_move.judge(entity.ends_after(length))) {
             ContinueAsNew::Now => true,
             ContinueAsNew::WhenIdle => idle,
             ContinueAsNew::No => false,
@@ -510,9 +407,8 @@ impl<E: Entity> Life<'_, E> {
     fn take_in_all(&mut self) {
         self.cuts.reached(self.context.history_length());
         self.clock = identity::now(self.context.workflow_time());
-        while self.context.state(E::has_input) {
-            let input = self.context.state_mut(|entity| entity.inbox().pop_front());
-            self.feed(input);
+        while let Some(taken) = self.context.state_mut(|entity| entity.shell_mut().next_taken()) {
+            self.feed(Some(taken));
         }
     }
 }

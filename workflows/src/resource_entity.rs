@@ -1,7 +1,7 @@
 //! The workflow of one resource: a shell around [`Resource`].
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use interlock_domain::action_words::Refusal;
 use interlock_domain::ids::{CustomerRef, Epoch, Timestamp};
@@ -14,7 +14,6 @@ use interlock_domain::recording::{Cause, Edition, said_at};
 use interlock_domain::resource::{
     Effect, ForceAnswer, ForceRelease, Import, ImportAnswer, Input, Resource, ResourceView,
 };
-use interlock_domain::routing::Residence;
 use interlock_domain::views::ResourceActionAnswer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -26,43 +25,25 @@ use temporalio_workflow::{
 
 use crate::definitions::{LocalActivities, LookUp, Notification, RecordedActivities, TargetActivities};
 use crate::identity::{self, ResourceIdentity};
-use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
-use crate::moving::{self, ToldHome};
+use crate::life::{live, next_run};
 use crate::patience::{local_until_done, recorded_until_done};
+use crate::shell::{self, Entity, HandlerError, Leaves, Shell, Started, answered, regardless};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, names, raw_json, unanswered};
 
 /// The workflow `ResourceEntity`: one contested resource, for as long as any customer wants it.
 #[workflow]
 pub struct ResourceEntity {
-    /// The random seed with which the run's history began.
-    began_with: u64,
-    machine: Resource,
+    shell: Shell<Self>,
     start: StartArgument,
-    /// Inputs that the handlers received and the main routine has not processed yet.
-    inbox: VecDeque<CameIn>,
-    /// Effects that the machine wants and that have not started yet.
-    effects: Vec<Effect>,
-    /// The number of updates received in this run.
-    updates: u64,
-    /// Answers to claims that their handlers have not returned yet.
-    answers: BTreeMap<u64, ClaimAnswer>,
-    /// Answers to lines of lists that their handlers have not returned yet.
-    imports: BTreeMap<u64, ImportAnswer>,
     /// Actions that were received and that their handlers have not answered yet.
     acted: BTreeSet<u64>,
-    /// The number of signals received in this run.
-    signals: u32,
     /// The number of messages in this run that could not be read. They do not block the entity.
     undecodable: u32,
     /// What the last input caused, for metrics.
     observed: Vec<Observation>,
     /// Whether the run has ended, except for callers that wait for an answer.
     is_closing: bool,
-    /// What it was told about the task queue that it must be on.
-    residence: Residence,
-    /// Why the machine cannot continue, if its state cannot be read.
-    unreadable: Option<String>,
     /// When the run began; and, until the machine was told, whether an earlier run came before it.
     began: Timestamp,
     is_continued: bool,
@@ -78,7 +59,8 @@ pub enum ResourceAction {
         holder: CustomerRef,
         /// The name by which the targets know the holder.
         #[serde(default)]
-        party: Option<String>,
+        #[serde(rename = "party")]
+        target_identity: Option<String>,
         /// What the entity must know about its kind.
         #[serde(default)]
         policy: ResourcePolicy,
@@ -91,7 +73,7 @@ pub enum ResourceAction {
 }
 
 /// An input.
-pub(crate) enum CameIn {
+pub(crate) enum Incoming {
     /// An input for the machine, unchanged.
     Input(Input),
     /// A customer's message, and when it was sent.
@@ -102,8 +84,14 @@ pub(crate) enum CameIn {
     Import(u64, Box<Import>),
     /// An operator's action. Its answer is kept under this number.
     Action(u64, Input),
-    /// The queue that the entity must move to.
-    Home(ToldHome),
+}
+
+/// What a handler waits for.
+pub(crate) enum Answer {
+    /// The answer to a claim.
+    Claim(ClaimAnswer),
+    /// The answer to a line of a list.
+    Import(ImportAnswer),
 }
 
 #[workflow_methods]
@@ -114,30 +102,19 @@ impl ResourceEntity {
     pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
         let began = identity::start_time(view);
         let ResourceIdentity { realm, id, start } = identity::of_resource(view.workflow_id(), &argument);
-        let continued = view.continued_from_run_id().is_some();
         let blank = || {
-            let new = if start_argument::had_earlier_life(&argument) { Resource::reborn } else { Resource::new };
+            let new = if start_argument::had_earlier_life(&argument) { Resource::recreated } else { Resource::new };
             new(realm, id)
         };
-        let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
         Self {
-            began_with: view.raw().randomness_seed,
-            machine,
+            shell: Shell::new(view, &argument, blank),
             start,
-            inbox: VecDeque::new(),
-            effects: Vec::new(),
-            updates: 0,
-            answers: BTreeMap::new(),
-            imports: BTreeMap::new(),
             acted: BTreeSet::new(),
-            signals: 0,
             undecodable: 0,
             observed: Vec::new(),
             is_closing: false,
-            residence: start_argument::residence(&argument),
-            unreadable,
             began,
-            is_continued: continued,
+            is_continued: shell::is_continued(view),
         }
     }
 
@@ -151,31 +128,24 @@ impl ResourceEntity {
 
     /// An envelope with a ticket. It is answered at once.
     #[update(name = "claim")]
-    pub async fn claim(
-        context: &mut WorkflowContext<Self>,
-        envelope: RawValue,
-    ) -> Result<ClaimAnswer, Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn claim(context: &mut WorkflowContext<Self>, envelope: RawValue) -> Result<ClaimAnswer, HandlerError> {
         let envelope: Envelope<Ticket> = raw_json::read(&envelope)?;
-        let number = context.state_mut(|entity| {
-            entity.updates += 1;
-            entity.inbox.extend(envelope.home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
-            entity.inbox.push_back(CameIn::Claim(entity.updates, Box::new(envelope.message)));
-            entity.updates
-        });
-        context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
-        let answer = context.state_mut(|entity| entity.answers.remove(&number));
-        answer.ok_or_else(|| "the answer to the claim was taken before".into())
+        context.state_mut(|entity| entity.shell.take_in_passing(envelope.queue_assignment));
+        match answered(context, |number| Incoming::Claim(number, Box::new(envelope.message))).await? {
+            Answer::Claim(answer) => Ok(answer),
+            Answer::Import(_) => Err("a line of a list was answered in place of a claim".into()),
+        }
     }
 
     /// The same as a signal. The answer is a message.
     #[signal(name = "claim")]
     pub fn claim_by_message(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let ticket = raw_json::read::<Envelope<Ticket>>(&envelope);
-        self.told(ticket.map(|Envelope { v, sent_at, message: ticket, home }| Envelope {
+        self.told(ticket.map(|Envelope { v, sent_at, message: ticket, queue_assignment }| Envelope {
             v,
             sent_at,
             message: ToResource::Claim { ticket },
-            home,
+            queue_assignment,
         }));
     }
 
@@ -185,13 +155,11 @@ impl ResourceEntity {
         self.told(raw_json::read::<Envelope<ToResource>>(&envelope));
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): the entity must move there as soon as nothing is in flight.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): the entity must move there as soon as nothing is in flight.
     #[signal(name = "move_to")]
-    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
-        self.signals += 1;
-        match raw_json::read(&home) {
-            Ok(home) => self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home))),
-            Err(_) => self.undecodable += 1,
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
+        if self.shell.asked_to_move(&queue_assignment).is_err() {
+            self.undecodable += 1;
         }
     }
 
@@ -199,27 +167,25 @@ impl ResourceEntity {
     /// `{"refused":{"code","detail"}}`, or `{"unsettled":true}` if the run ends before it is settled: the same action, sent again,
     /// waits for it in the next run.
     #[update(name = "act")]
-    pub async fn act(
-        context: &mut WorkflowContext<Self>,
-        action: RawValue,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<Value, HandlerError> {
         let (input, force) = match raw_json::read(&action)? {
             ResourceAction::Import(import) => return Self::import(context, import).await,
-            ResourceAction::Seed { holder, party, policy } => (Input::Seeded { holder, party, policy }, None),
+            ResourceAction::Seed { holder, target_identity, policy } => {
+                (Input::Seeded { holder, target_identity, policy }, None)
+            }
             ResourceAction::ForceRelease(release) => {
                 let named = release.clone();
                 (Input::Forced(release), Some(named))
             }
         };
         let (number, repeated) = context.state_mut(|entity| {
-            let repeated = force.as_ref().is_some_and(|release| entity.machine.knows_force(release));
-            entity.updates += 1;
-            entity.inbox.push_back(CameIn::Action(entity.updates, input));
-            (entity.updates, repeated)
+            let repeated = force.as_ref().is_some_and(|release| entity.shell.machine.knows_force(release));
+            (entity.shell.updated(|number| Incoming::Action(number, input)), repeated)
         });
         let of_force = force.clone();
         let is_answered = move |entity: &Self| {
-            let settled = |release: &ForceRelease| entity.is_closing || entity.machine.force_answer(release).is_some();
+            let settled =
+                |release: &ForceRelease| entity.is_closing || entity.shell.machine.force_answer(release).is_some();
             entity.acted.contains(&number) && of_force.as_ref().is_none_or(settled)
         };
         context.wait_condition_with_options(is_answered, regardless()).await?;
@@ -237,28 +203,21 @@ impl ResourceEntity {
 }
 
 impl ResourceEntity {
-    async fn import(
-        context: &mut WorkflowContext<Self>,
-        import: Import,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        let number = context.state_mut(|entity| {
-            entity.updates += 1;
-            entity.inbox.push_back(CameIn::Import(entity.updates, Box::new(import)));
-            entity.updates
-        });
-        context.wait_condition_with_options(move |entity| entity.imports.contains_key(&number), regardless()).await?;
-        let answer = context.state_mut(|entity| entity.imports.remove(&number));
-        Ok(json!(answer.ok_or("the answer to the line was taken before")?))
+    async fn import(context: &mut WorkflowContext<Self>, import: Import) -> Result<Value, HandlerError> {
+        match answered(context, |number| Incoming::Import(number, Box::new(import))).await? {
+            Answer::Import(answer) => Ok(json!(answer)),
+            Answer::Claim(_) => Err("a claim was answered in place of a line of a list".into()),
+        }
     }
 
     /// Receives a customer's message. An unreadable message changes nothing except a count: its sender is not an Interlock customer and
     /// has nothing to lose.
     fn told(&mut self, envelope: Result<Envelope<ToResource>, serde_json::Error>) {
-        self.signals += 1;
+        self.shell.signalled();
         match envelope {
-            Ok(Envelope { message, sent_at, home, .. }) => {
-                self.inbox.extend(home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
-                self.inbox.push_back(CameIn::Told(message, sent_at));
+            Ok(Envelope { message, sent_at, queue_assignment, .. }) => {
+                self.shell.take_in_passing(queue_assignment);
+                self.shell.take(Incoming::Told(message, sent_at));
             }
             Err(_) => self.undecodable += 1,
         }
@@ -266,19 +225,19 @@ impl ResourceEntity {
 
     /// When a message was sent, if the machine may use it. A run of 0.1.0 uses workflow time.
     fn trusted(&self, now: Timestamp, sent_at: Option<Timestamp>) -> Option<Timestamp> {
-        said_at(now, sent_at).filter(|_| self.machine.edition >= Edition::V0_2)
+        said_at(now, sent_at).filter(|_| self.shell.machine.edition() >= Edition::V0_2)
     }
 
     /// The epoch of the customer that holds it.
     fn held_by(&self) -> Option<Epoch> {
-        self.machine.holder.as_ref().filter(|holder| holder.customer().is_some()).map(|holder| holder.epoch)
+        self.shell.machine.holder().filter(|holder| holder.customer().is_some()).map(|holder| holder.epoch)
     }
 
     /// Records the time from the confirmed release to the next grant. A sender of an earlier build did not send the time.
     fn observe_hand_over(&mut self, now: Timestamp, released_at: Option<Timestamp>) {
         let took = released_at.map(|released_at| now.0.saturating_sub(released_at.0));
         if let Some(took_ms) = took.map(|took_ms| u64::try_from(took_ms).unwrap_or(0)) {
-            let kind = self.machine.id.kind().clone();
+            let kind = self.shell.machine.id().kind().clone();
             self.observed.push(Observation::HandedOver { kind, took_ms });
         }
     }
@@ -294,7 +253,7 @@ impl ResourceEntity {
         };
         let Some(release) = force else { return answer };
         answer.repeated = Some(repeated);
-        match self.machine.force_answer(release) {
+        match self.shell.machine.force_answer(release) {
             Some(ForceAnswer::Released) => answer.released = true,
             Some(ForceAnswer::Refused { code, detail }) => answer.refused = Some(Refusal { code, detail }),
             None => answer.unsettled = true,
@@ -303,98 +262,83 @@ impl ResourceEntity {
     }
 
     fn shown(&self) -> ResourceView {
-        ResourceView { undecodable_messages: self.undecodable, ..self.machine.view() }
+        ResourceView { undecodable_messages: self.undecodable, ..self.shell.machine.view() }
     }
 }
 
 impl Entity for ResourceEntity {
-    type Input = CameIn;
+    type Machine = Resource;
+    type Incoming = Incoming;
     type Effect = Effect;
+    type Answer = Answer;
     const WORKFLOW_TYPE: &'static str = names::RESOURCE_ENTITY;
     const HAS_LOCAL_ACTIVITIES: bool = true;
 
-    fn began_with(&self) -> u64 {
-        self.began_with
+    fn shell(&self) -> &Shell<Self> {
+        &self.shell
     }
 
-    fn was_reset() -> Option<CameIn> {
-        Some(CameIn::Input(Input::WasReset))
+    fn shell_mut(&mut self) -> &mut Shell<Self> {
+        &mut self.shell
+    }
+
+    fn was_reset() -> Option<Incoming> {
+        Some(Incoming::Input(Input::WasReset))
     }
 
     fn begin_run(&mut self, edition: Edition) {
-        self.machine.edition = edition;
+        self.shell.machine.begin_run(edition);
         if std::mem::take(&mut self.is_continued) {
-            self.effects = self.machine.step(self.began, Input::Resumed);
+            self.shell.effects = self.shell.machine.step(self.began, Input::Resumed);
         }
     }
 
-    fn cause(&self, now: Timestamp, input: &CameIn) -> Cause {
-        match input {
-            CameIn::Told(_, sent_at) if self.trusted(now, *sent_at).is_some() => Cause::Message,
-            // The machine does nothing with it.
-            CameIn::Home(_) => Cause::Message,
-            CameIn::Told(..) | CameIn::Input(_) | CameIn::Claim(..) | CameIn::Import(..) | CameIn::Action(..) => {
-                Cause::Other
-            }
+    fn cause(&self, now: Timestamp, incoming: &Incoming) -> Cause {
+        match incoming {
+            Incoming::Told(_, sent_at) if self.trusted(now, *sent_at).is_some() => Cause::Message,
+            Incoming::Told(..)
+            | Incoming::Input(_)
+            | Incoming::Claim(..)
+            | Incoming::Import(..)
+            | Incoming::Action(..) => Cause::Other,
         }
     }
 
-    fn inbox(&mut self) -> &mut VecDeque<CameIn> {
-        &mut self.inbox
-    }
-
-    fn has_input(&self) -> bool {
-        !self.inbox.is_empty()
-    }
-
-    fn feed(&mut self, now: Timestamp, input: CameIn) {
-        let effects = match input {
-            CameIn::Input(input) => self.machine.step(now, input),
-            CameIn::Told(message, sent_at) => {
+    fn feed(&mut self, now: Timestamp, incoming: Incoming) -> Vec<Effect> {
+        match incoming {
+            Incoming::Input(input) => self.shell.machine.step(now, input),
+            Incoming::Told(message, sent_at) => {
                 let is_release = matches!(message, ToResource::GiveBack { how: GiveBack::Released, .. });
                 let before = self.held_by().filter(|_| is_release);
                 let input = match self.trusted(now, sent_at) {
                     Some(said_at) => Input::Heard { said_at, message },
                     None => Input::Told(message),
                 };
-                let effects = self.machine.step(now, input);
+                let effects = self.shell.machine.step(now, input);
                 if before.is_some() && self.held_by().is_some() && self.held_by() != before {
                     self.observe_hand_over(now, sent_at);
                 }
                 effects
             }
-            CameIn::Claim(number, ticket) => {
-                let (answer, effects) = self.machine.claim(now, *ticket);
-                self.answers.insert(number, answer);
+            Incoming::Claim(number, ticket) => {
+                let (answer, effects) = self.shell.machine.claim(now, *ticket);
+                self.shell.answer(number, Answer::Claim(answer));
                 effects
             }
-            CameIn::Import(number, import) => {
-                let (answer, effects) = self.machine.import(now, &import);
-                self.imports.insert(number, answer);
+            Incoming::Import(number, import) => {
+                let (answer, effects) = self.shell.machine.import(now, &import);
+                self.shell.answer(number, Answer::Import(answer));
                 effects
             }
-            CameIn::Home(told) => {
-                moving::tell(&mut self.residence, told);
-                Vec::new()
-            }
-            CameIn::Action(number, input) => {
+            Incoming::Action(number, input) => {
                 self.acted.insert(number);
-                self.machine.step(now, input)
+                self.shell.machine.step(now, input)
             }
-        };
-        self.effects.extend(effects);
+        }
     }
 
     fn take_observations(&mut self) -> Vec<Observation> {
         std::mem::take(&mut self.observed)
-    }
-
-    fn has_effects(&self) -> bool {
-        !self.effects.is_empty()
-    }
-
-    fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
     }
 
     fn begin(
@@ -402,19 +346,19 @@ impl Entity for ResourceEntity {
         effect: Effect,
         interrupt: &WorkflowCancellationToken,
         leaves: Leaves,
-    ) -> Begun<CameIn> {
+    ) -> Started<Incoming> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
         match effect {
             Effect::Notify(messages) => {
-                let realm = context.state(|entity| entity.machine.realm.clone());
+                let realm = context.state(|entity| entity.shell.machine.realm().clone());
                 let notification = Notification { realm, messages };
-                let notified = |deliveries| CameIn::Input(Input::Notified(deliveries));
+                let notified = |deliveries| Incoming::Input(Input::Notified(deliveries));
                 match leaves {
-                    Leaves::Within => Begun::Local(Box::pin(async move {
+                    Leaves::Within => Started::Local(Box::pin(async move {
                         let activity = || LocalActivities::notify;
                         local_until_done(context, activity, notification, interrupt).await.map(notified)
                     })),
-                    Leaves::Recorded(number) => Begun::Call(Box::pin(async move {
+                    Leaves::Recorded(number) => Started::Call(Box::pin(async move {
                         let activity = || RecordedActivities::notify_recorded;
                         recorded_until_done(context, activity, number, notification, interrupt).await.map(notified)
                     })),
@@ -422,53 +366,43 @@ impl Entity for ResourceEntity {
             }
             Effect::LookUp { authority, resource, tenant, proof } => {
                 let question = LookUp { tenant, authority, resource, proof };
-                Begun::Call(Box::pin(async move { look_up(&context, &interrupt, question).await.map(CameIn::Input) }))
+                Started::Call(Box::pin(
+                    async move { look_up(&context, &interrupt, question).await.map(Incoming::Input) },
+                ))
             }
         }
     }
 
     fn wants_local(&self) -> bool {
-        self.effects.iter().any(|effect| matches!(effect, Effect::Notify(_)))
+        self.shell.effects.iter().any(|effect| matches!(effect, Effect::Notify(_)))
     }
 
     fn is_to_record(&self, locals_in_a_row: u32) -> bool {
-        self.machine.policy.limits.is_to_record(locals_in_a_row)
+        self.shell.machine.policy().limits.is_to_record(locals_in_a_row)
     }
 
-    fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.residence.judge(self.machine.policy.limits.continue_as_new(length))
-    }
-
-    fn unreadable(&self) -> Option<&str> {
-        self.unreadable.as_deref()
-    }
-
-    fn residence(&self) -> &Residence {
-        &self.residence
+    fn ends_after(&self, length: RunLength) -> ContinueAsNew {
+        self.shell.machine.policy().limits.continue_as_new(length)
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
-        start_argument::carry(&self.start, &self.residence, &self.machine)
+        start_argument::carry(&self.start, &self.shell.queue_move, &self.shell.machine)
     }
 
     fn is_idle(&self) -> bool {
-        self.machine.is_idle()
-    }
-
-    fn signals(&self) -> u32 {
-        self.signals
+        self.shell.machine.is_idle()
     }
 
     fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.machine.wake_at(now)
+        self.shell.machine.wake_at(now)
     }
 
     fn closing(&mut self) {
         self.is_closing = true;
     }
 
-    fn woke() -> Option<CameIn> {
-        Some(CameIn::Input(Input::Woke))
+    fn woke() -> Option<Incoming> {
+        Some(Incoming::Input(Input::Woke))
     }
 }
 

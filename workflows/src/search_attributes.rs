@@ -22,8 +22,8 @@ pub(crate) fn show_customer<W>(context: &WorkflowContext<W>, tenant: Option<Stri
 }
 
 /// Tells the components that accept events whether to reject a tenant's events. A memo needs no registration on the server.
-pub(crate) fn show_tenant<W>(context: &WorkflowContext<W>, closed: bool) {
-    if let Err(fault) = context.upsert_memo([(names::MEMO_CLOSED, Some(MemoValue::new(closed)))]) {
+pub(crate) fn show_tenant<W>(context: &WorkflowContext<W>, refuses_events: bool) {
+    if let Err(fault) = context.upsert_memo([(names::MEMO_REFUSES_EVENTS, Some(MemoValue::new(refuses_events)))]) {
         context.force_task_fail(format!("the memo cannot be written: {fault}"));
     }
 }

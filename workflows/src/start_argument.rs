@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use temporalio_common::data_converters::RawValue;
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 
-use interlock_domain::routing::Residence;
+use interlock_domain::routing::QueueMove;
 
 use crate::raw_json;
 
@@ -33,18 +33,19 @@ pub struct StartArgument {
 
 /// The start argument of a later run. It also has what the entity was told about its task queue.
 #[derive(Serialize)]
-struct Started<'a, S> {
+struct StartOfRun<'a, S> {
     #[serde(flatten)]
     start: &'a S,
-    #[serde(skip_serializing_if = "Residence::is_unknown")]
-    residence: Residence,
+    #[serde(skip_serializing_if = "QueueMove::is_unknown")]
+    #[serde(rename = "residence")]
+    queue_move: QueueMove,
 }
 
 /// What a run passes to the next one: the start argument with the whole machine.
 #[derive(Serialize)]
 struct Carried<'a, S, M> {
     #[serde(flatten)]
-    started: &'a Started<'a, S>,
+    start_of_run: &'a StartOfRun<'a, S>,
     carried: &'a M,
 }
 
@@ -68,22 +69,22 @@ impl StartArgument {
 /// Whether the starter of the entity found that an earlier life of it was terminated.
 pub(crate) fn had_earlier_life(argument: &RawValue) -> bool {
     #[derive(Deserialize)]
-    struct Born {
+    struct Recreated {
         #[serde(default)]
         earlier_life: bool,
     }
-    raw_json::read::<Born>(argument).is_ok_and(|born| born.earlier_life)
+    raw_json::read::<Recreated>(argument).is_ok_and(|recreated| recreated.earlier_life)
 }
 
 /// What the entity was told about the task queue that it must be on. Empty if this is its first run, or if the previous build did not
 /// know about moves.
-pub(crate) fn residence(argument: &RawValue) -> Residence {
+pub(crate) fn queue_move(argument: &RawValue) -> QueueMove {
     #[derive(Deserialize)]
-    struct Housed {
-        #[serde(default)]
-        residence: Residence,
+    struct Moving {
+        #[serde(default, rename = "residence")]
+        queue_move: QueueMove,
     }
-    raw_json::read::<Housed>(argument).map(|housed| housed.residence).unwrap_or_default()
+    raw_json::read::<Moving>(argument).map(|moving| moving.queue_move).unwrap_or_default()
 }
 
 /// The argument for the next run.
@@ -92,13 +93,13 @@ pub(crate) fn residence(argument: &RawValue) -> Residence {
 /// If the machine cannot be written as JSON.
 pub(crate) fn carry<S: Serialize, M: Serialize>(
     start: &S,
-    residence: &Residence,
+    queue_move: &QueueMove,
     machine: &M,
 ) -> Result<RawValue, serde_json::Error> {
-    let started = Started { start, residence: residence.of_next_run() };
+    let start_of_run = StartOfRun { start, queue_move: queue_move.of_next_run() };
     let json = serde_json::to_vec(machine)?;
     if json.len() <= PLAIN_BYTES_MAX {
-        return raw_json::write(&Carried { started: &started, carried: machine });
+        return raw_json::write(&Carried { start_of_run: &start_of_run, carried: machine });
     }
     // Written in one piece, since the entity can do nothing else meanwhile.
     let mut deflated = ZlibEncoder::new(Vec::with_capacity(json.len() / 8), Compression::fast());
@@ -106,7 +107,7 @@ pub(crate) fn carry<S: Serialize, M: Serialize>(
     let mut machine = Payload { data, ..Payload::default() };
     machine.metadata.insert("encoding".to_owned(), b"binary/plain".to_vec());
     machine.metadata.insert("compression".to_owned(), b"zlib".to_vec());
-    let mut argument = raw_json::write(&started)?;
+    let mut argument = raw_json::write(&start_of_run)?;
     argument.payloads.push(machine);
     Ok(argument)
 }
@@ -151,7 +152,7 @@ fn unread(fault: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use interlock_domain::routing::Home;
+    use interlock_domain::routing::QueueAssignment;
     use serde_json::json;
 
     use super::*;
@@ -166,7 +167,7 @@ mod tests {
     #[test]
     fn a_carried_machine_arrives() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
-        let argument = carry(&start, &Residence::default(), &vec![1, 2, 3]).unwrap();
+        let argument = carry(&start, &QueueMove::default(), &vec![1, 2, 3]).unwrap();
         assert_eq!(carried::<Vec<u8>>(&argument).unwrap(), [1, 2, 3]);
         assert_eq!(StartArgument::read(&argument), Some(start));
     }
@@ -175,7 +176,7 @@ mod tests {
     fn a_large_machine_is_compressed_after_the_start_argument_and_arrives() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
         let machine: Vec<String> = (0..100_000).map(|number| format!("order {number}")).collect();
-        let argument = carry(&start, &Residence::default(), &machine).unwrap();
+        let argument = carry(&start, &QueueMove::default(), &machine).unwrap();
         let bytes: usize = argument.payloads.iter().map(|payload| payload.data.len()).sum();
         assert!(bytes < 1_000_000, "{bytes} bytes");
         assert_eq!(StartArgument::read(&argument), Some(start));
@@ -185,23 +186,23 @@ mod tests {
     #[test]
     fn the_queue_of_an_entity_is_carried_with_its_machine_small_or_large() {
         let start = StartArgument { tenant_id: "t".to_owned(), entity_id: "c".to_owned() };
-        let mut residence = Residence::default();
-        residence.ask_to_move(Home { generation: 2, task_queue: "q".to_owned() });
+        let mut queue_move = QueueMove::default();
+        queue_move.ask_to_move(QueueAssignment { generation: 2, task_queue: "q".to_owned() });
         for machine in ["x".to_owned(), "x".repeat(PLAIN_BYTES_MAX)] {
-            let argument = carry(&start, &residence, &machine).unwrap();
-            assert_eq!(super::residence(&argument), residence.of_next_run());
+            let argument = carry(&start, &queue_move, &machine).unwrap();
+            assert_eq!(super::queue_move(&argument), queue_move.of_next_run());
             assert_eq!(carried::<String>(&argument).unwrap(), machine);
-            let unknown = carry(&start, &Residence::default(), &machine).unwrap();
+            let unknown = carry(&start, &QueueMove::default(), &machine).unwrap();
             let text = String::from_utf8_lossy(raw_json::bytes(&unknown)).into_owned();
             assert!(!text.contains("residence"), "{text}");
         }
         let first = raw_json::write(&start).unwrap();
-        assert!(super::residence(&first).is_unknown());
+        assert!(super::queue_move(&first).is_unknown());
     }
 
     #[test]
     fn a_machine_that_was_cut_off_is_an_error() {
-        let mut argument = carry(&json!({}), &Residence::default(), &"x".repeat(PLAIN_BYTES_MAX)).unwrap();
+        let mut argument = carry(&json!({}), &QueueMove::default(), &"x".repeat(PLAIN_BYTES_MAX)).unwrap();
         let half = argument.payloads[1].data.len() / 2;
         argument.payloads[1].data.truncate(half);
         assert!(carried::<String>(&argument).is_err());

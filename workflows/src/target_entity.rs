@@ -1,14 +1,12 @@
 //! The workflow of one target: a shell around [`Target`].
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
-use std::collections::{BTreeMap, VecDeque};
-
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::Envelope;
-use interlock_domain::routing::{Home, Residence, target_of_workflow};
-use interlock_domain::target::{
+use interlock_domain::routing::{QueueAssignment, target_of_workflow};
+use interlock_domain::target_entity::{
     BreakerReport, Effect, Finding, Input, ProbeAnswer, Target, TargetAction, TargetActionDone, TargetRules, TargetView,
 };
 use interlock_domain::views::TargetActionAnswer;
@@ -21,8 +19,8 @@ use temporalio_workflow::{
 };
 
 use crate::definitions::{LimitSetting, TargetProbe, TargetUpkeep};
-use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
-use crate::moving::{self, ToldHome};
+use crate::life::{live, next_run};
+use crate::shell::{self, Entity, HandlerError, Leaves, Shell, Started, answered};
 use crate::{activity_options, identity, names, raw_json, start_argument};
 
 /// The start argument of a target entity, from a process that has the settings. The workflow id decides which target it is.
@@ -39,35 +37,17 @@ pub struct TargetStart {
 /// The workflow `TargetEntity`: one outside system, for as long as Interlock calls it.
 #[workflow]
 pub struct TargetEntity {
-    /// The random seed with which the run's history began.
-    began_with: u64,
-    machine: Target,
-    /// Inputs that the handlers received and the main routine has not processed yet.
-    inbox: VecDeque<CameIn>,
-    /// Effects that the machine wants and that have not started yet.
-    effects: Vec<Effect>,
-    /// The number of actions received in this run.
-    actions: u64,
-    /// Answers to actions that their handlers have not returned yet.
-    answers: BTreeMap<u64, Result<TargetActionDone, Refusal>>,
-    /// The number of signals received in this run.
-    signals: u32,
+    shell: Shell<Self>,
     /// The number of messages in this run that could not be read. They do not block the entity.
     undecodable: u32,
-    /// What it was told about the task queue that it must be on.
-    residence: Residence,
-    /// Why the machine cannot continue, if its state cannot be read.
-    unreadable: Option<String>,
 }
 
 /// An input.
-pub(crate) enum CameIn {
+pub(crate) enum Incoming {
     /// An input for the machine, unchanged.
     Input(Box<Input>),
     /// An operator's action. Its answer is kept under this number.
     Action(u64, TargetAction),
-    /// The queue that the entity must move to.
-    Home(ToldHome),
 }
 
 #[workflow_methods]
@@ -77,24 +57,11 @@ impl TargetEntity {
     #[init]
     pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
         let began = identity::start_time(view);
-        let continued = view.continued_from_run_id().is_some();
         let blank = || Target::new(named(view.workflow_id()), rules_of(&argument), began);
-        let (machine, unreadable) = start_argument::machine(continued, &argument, blank);
-        let mut entity = Self {
-            began_with: view.raw().randomness_seed,
-            machine,
-            inbox: VecDeque::new(),
-            effects: Vec::new(),
-            actions: 0,
-            answers: BTreeMap::new(),
-            signals: 0,
-            undecodable: 0,
-            residence: start_argument::residence(&argument),
-            unreadable,
-        };
+        let mut entity = Self { shell: Shell::new(view, &argument, blank), undecodable: 0 };
         // A new entity asks for the state of its target, whatever it was started by.
-        let first = if continued { Input::Resumed } else { Input::Woke };
-        entity.effects = entity.machine.step(began, first);
+        let first = if shell::is_continued(view) { Input::Resumed } else { Input::Woke };
+        entity.shell.effects = entity.shell.machine.step(began, first);
         entity
     }
 
@@ -110,23 +77,21 @@ impl TargetEntity {
     #[signal(name = "report")]
     pub fn report(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let report = raw_json::read::<Envelope<BreakerReport>>(&envelope);
-        self.told(report.map(|envelope| (Input::Reported(envelope.message), envelope.home)));
+        self.told(report.map(|envelope| (Input::Reported(envelope.message), envelope.queue_assignment)));
     }
 
     /// An envelope with the configured rules.
     #[signal(name = "configure")]
     pub fn configure(&mut self, _context: &mut SyncWorkflowContext<Self>, envelope: RawValue) {
         let rules = raw_json::read::<Envelope<TargetRules>>(&envelope);
-        self.told(rules.map(|envelope| (Input::Configured(envelope.message), envelope.home)));
+        self.told(rules.map(|envelope| (Input::Configured(envelope.message), envelope.queue_assignment)));
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): the entity must move there as soon as nothing is in flight.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): the entity must move there as soon as nothing is in flight.
     #[signal(name = "move_to")]
-    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
-        self.signals += 1;
-        match raw_json::read(&home) {
-            Ok(home) => self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home))),
-            Err(_) => self.undecodable += 1,
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
+        if self.shell.asked_to_move(&queue_assignment).is_err() {
+            self.undecodable += 1;
         }
     }
 
@@ -135,18 +100,11 @@ impl TargetEntity {
     pub async fn act(
         context: &mut WorkflowContext<Self>,
         action: RawValue,
-    ) -> Result<TargetActionAnswer, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<TargetActionAnswer, HandlerError> {
         let action: TargetAction = raw_json::read(&action)?;
-        let number = context.state_mut(|entity| {
-            entity.actions += 1;
-            entity.inbox.push_back(CameIn::Action(entity.actions, action));
-            entity.actions
-        });
-        context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
-        context.state_mut(|entity| match entity.answers.remove(&number) {
-            Some(Ok(done)) => Ok(TargetActionAnswer::Taken { done, target: Box::new(entity.shown()) }),
-            Some(Err(refused)) => Ok(TargetActionAnswer::Refused { refused }),
-            None => Err("the answer to the action was taken before".into()),
+        Ok(match answered(context, |number| Incoming::Action(number, action)).await? {
+            Ok(done) => TargetActionAnswer::Taken { done, target: Box::new(context.state(Self::shown)) },
+            Err(refused) => TargetActionAnswer::Refused { refused },
         })
     }
 
@@ -159,19 +117,19 @@ impl TargetEntity {
 
 impl TargetEntity {
     /// Receives a message. An unreadable message changes nothing except a count.
-    fn told(&mut self, message: Result<(Input, Option<Home>), serde_json::Error>) {
-        self.signals += 1;
+    fn told(&mut self, message: Result<(Input, Option<QueueAssignment>), serde_json::Error>) {
+        self.shell.signalled();
         match message {
-            Ok((input, home)) => {
-                self.inbox.extend(home.map(|home| CameIn::Home(ToldHome::InPassing(home))));
-                self.inbox.push_back(CameIn::Input(Box::new(input)));
+            Ok((input, queue_assignment)) => {
+                self.shell.take_in_passing(queue_assignment);
+                self.shell.take(Incoming::Input(Box::new(input)));
             }
             Err(_) => self.undecodable += 1,
         }
     }
 
     fn shown(&self) -> TargetView {
-        TargetView { undecodable_messages: self.undecodable, ..self.machine.view() }
+        TargetView { undecodable_messages: self.undecodable, ..self.shell.machine.view() }
     }
 }
 
@@ -187,48 +145,33 @@ fn rules_of(argument: &RawValue) -> TargetRules {
 }
 
 impl Entity for TargetEntity {
-    type Input = CameIn;
+    type Machine = Target;
+    type Incoming = Incoming;
     type Effect = Effect;
+    type Answer = Result<TargetActionDone, Refusal>;
     const WORKFLOW_TYPE: &'static str = names::TARGET_ENTITY;
 
-    fn began_with(&self) -> u64 {
-        self.began_with
+    fn shell(&self) -> &Shell<Self> {
+        &self.shell
     }
 
-    fn was_reset() -> Option<CameIn> {
-        Some(CameIn::Input(Box::new(Input::WasReset)))
+    fn shell_mut(&mut self) -> &mut Shell<Self> {
+        &mut self.shell
     }
 
-    fn inbox(&mut self) -> &mut VecDeque<CameIn> {
-        &mut self.inbox
+    fn was_reset() -> Option<Incoming> {
+        Some(Incoming::Input(Box::new(Input::WasReset)))
     }
 
-    fn has_input(&self) -> bool {
-        !self.inbox.is_empty()
-    }
-
-    fn feed(&mut self, now: Timestamp, input: CameIn) {
-        let effects = match input {
-            CameIn::Input(input) => self.machine.step(now, *input),
-            CameIn::Home(told) => {
-                moving::tell(&mut self.residence, told);
-                Vec::new()
-            }
-            CameIn::Action(number, action) => {
-                let (answer, effects) = self.machine.act(now, &action);
-                self.answers.insert(number, answer);
+    fn feed(&mut self, now: Timestamp, incoming: Incoming) -> Vec<Effect> {
+        match incoming {
+            Incoming::Input(input) => self.shell.machine.step(now, *input),
+            Incoming::Action(number, action) => {
+                let (answer, effects) = self.shell.machine.act(now, &action);
+                self.shell.answer(number, answer);
                 effects
             }
-        };
-        self.effects.extend(effects);
-    }
-
-    fn has_effects(&self) -> bool {
-        !self.effects.is_empty()
-    }
-
-    fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+        }
     }
 
     fn begin(
@@ -236,14 +179,14 @@ impl Entity for TargetEntity {
         effect: Effect,
         interrupt: &WorkflowCancellationToken,
         _leaves: Leaves,
-    ) -> Begun<CameIn> {
+    ) -> Started<Incoming> {
         let (context, interrupt) = (context.clone(), interrupt.clone());
-        Begun::Call(Box::pin(async move {
-            let target = context.state(|entity| entity.machine.name.clone());
+        Started::Call(Box::pin(async move {
+            let target = context.state(|entity| entity.shell.machine.name().clone());
             let options = activity_options::upkeep(&interrupt);
             let input = match effect {
-                Effect::SetLimit { standing, .. } => {
-                    let setting = LimitSetting { target, standing };
+                Effect::SetLimit { record, .. } => {
+                    let setting = LimitSetting { target, record };
                     match context.execute_activity(TargetUpkeep::set_limit, setting, options).await {
                         Ok(()) => Input::LimitSet(Ok(())),
                         Err(_) if interrupt.is_cancelled() => return None,
@@ -262,40 +205,28 @@ impl Entity for TargetEntity {
                     }
                 }
             };
-            Some(CameIn::Input(Box::new(input)))
+            Some(Incoming::Input(Box::new(input)))
         }))
     }
 
-    fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.residence.judge(self.machine.rules.limits.continue_as_new(length))
-    }
-
-    fn unreadable(&self) -> Option<&str> {
-        self.unreadable.as_deref()
-    }
-
-    fn residence(&self) -> &Residence {
-        &self.residence
+    fn ends_after(&self, length: RunLength) -> ContinueAsNew {
+        self.shell.machine.rules().limits.continue_as_new(length)
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
-        let start = json!({ "target": self.machine.name });
-        start_argument::carry(&start, &self.residence, &self.machine)
+        let start = json!({ "target": self.shell.machine.name() });
+        start_argument::carry(&start, &self.shell.queue_move, &self.shell.machine)
     }
 
     fn is_idle(&self) -> bool {
-        self.machine.is_idle()
-    }
-
-    fn signals(&self) -> u32 {
-        self.signals
+        self.shell.machine.is_idle()
     }
 
     fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.machine.wake_at(now)
+        self.shell.machine.wake_at(now)
     }
 
-    fn woke() -> Option<CameIn> {
-        Some(CameIn::Input(Box::new(Input::Woke)))
+    fn woke() -> Option<Incoming> {
+        Some(Incoming::Input(Box::new(Input::Woke)))
     }
 }

@@ -2,12 +2,10 @@
 //! processes.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
-use std::collections::{BTreeMap, VecDeque};
-
 use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, EntityLimits, RunLength};
-use interlock_domain::routing::{Residence, tenant_of_workflow};
+use interlock_domain::routing::tenant_of_workflow;
 use interlock_domain::tenant::{Effect, Input, StepFault, Tenant, TenantAction, TenantActionDone, TenantView};
 use interlock_domain::views::TenantActionAnswer;
 use temporalio_common::data_converters::RawValue;
@@ -17,42 +15,24 @@ use temporalio_workflow::{
 };
 
 use crate::definitions::{TenantStep, TenantStepAnswer, TenantUpkeep};
-use crate::life::{Begun, Entity, Leaves, live, next_run, regardless};
-use crate::moving::{self, ToldHome};
+use crate::life::{live, next_run};
+use crate::shell::{self, Entity, HandlerError, Leaves, Shell, Started, answered};
 use crate::start_argument::{self, StartArgument};
 use crate::{activity_options, identity, names, raw_json, search_attributes};
 
 /// The workflow `TenantEntity`: one tenant, from the first action on it.
 #[workflow]
 pub struct TenantEntity {
-    /// The random seed with which the run's history began.
-    began_with: u64,
-    machine: Tenant,
+    shell: Shell<Self>,
     start: StartArgument,
-    /// Inputs that the handlers received and the main routine has not processed yet.
-    inbox: VecDeque<CameIn>,
-    /// Effects that the machine wants and that have not started yet.
-    effects: Vec<Effect>,
-    /// The number of actions received in this run.
-    actions: u64,
-    /// The number of signals received in this run.
-    signals: u32,
-    /// Answers to actions that their handlers have not returned yet.
-    answers: BTreeMap<u64, Result<TenantActionDone, Refusal>>,
-    /// What it was told about the task queue that it must be on.
-    residence: Residence,
-    /// Why the machine cannot continue, if its state cannot be read.
-    unreadable: Option<String>,
 }
 
 /// An input.
-pub(crate) enum CameIn {
+pub(crate) enum Incoming {
     /// An input for the machine, unchanged.
     Input(Input),
     /// An operator's action. Its answer is kept under this number.
     Action(u64, TenantAction),
-    /// The queue that the entity must move to.
-    Home(ToldHome),
 }
 
 #[workflow_methods]
@@ -63,23 +43,10 @@ impl TenantEntity {
     pub fn new(view: &WorkflowContextView, argument: RawValue) -> Self {
         let began = identity::start_time(view);
         let name = named(view.workflow_id());
-        let continued = view.continued_from_run_id().is_some();
         let start = StartArgument { tenant_id: name.to_string(), entity_id: name.to_string() };
-        let (machine, unreadable) = start_argument::machine(continued, &argument, || Tenant::new(name, began));
-        let mut entity = Self {
-            began_with: view.raw().randomness_seed,
-            machine,
-            start,
-            inbox: VecDeque::new(),
-            effects: Vec::new(),
-            actions: 0,
-            signals: 0,
-            answers: BTreeMap::new(),
-            residence: start_argument::residence(&argument),
-            unreadable,
-        };
-        if continued {
-            entity.effects = entity.machine.step(began, Input::Resumed);
+        let mut entity = Self { shell: Shell::new(view, &argument, || Tenant::new(name, began)), start };
+        if shell::is_continued(view) {
+            entity.shell.effects = entity.shell.machine.step(began, Input::Resumed);
         }
         entity
     }
@@ -92,14 +59,11 @@ impl TenantEntity {
         context.continue_as_new(argument, options).map(|never| match never {})
     }
 
-    /// A [`Home`](interlock_domain::routing::Home): the entity must move there as soon as nothing is in flight.
+    /// A [`QueueAssignment`](interlock_domain::routing::QueueAssignment): the entity must move there as soon as nothing is in flight.
     #[signal(name = "move_to")]
-    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, home: RawValue) {
-        self.signals += 1;
+    pub fn move_to(&mut self, _context: &mut SyncWorkflowContext<Self>, queue_assignment: RawValue) {
         // Only `bootstrap` sends it. If it cannot be read, it changes nothing and is sent again.
-        if let Ok(home) = raw_json::read(&home) {
-            self.inbox.push_back(CameIn::Home(ToldHome::AskedToMove(home)));
-        }
+        let _ignored = self.shell.asked_to_move(&queue_assignment);
     }
 
     /// An operator's action. Returns `{"done":…,"tenant":…}` or `{"refused":{"code","detail"}}`.
@@ -107,25 +71,21 @@ impl TenantEntity {
     pub async fn act(
         context: &mut WorkflowContext<Self>,
         action: RawValue,
-    ) -> Result<TenantActionAnswer, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<TenantActionAnswer, HandlerError> {
         let action: TenantAction = raw_json::read(&action)?;
-        let number = context.state_mut(|entity| {
-            entity.actions += 1;
-            entity.inbox.push_back(CameIn::Action(entity.actions, action));
-            entity.actions
-        });
-        context.wait_condition_with_options(move |entity| entity.answers.contains_key(&number), regardless()).await?;
-        context.state_mut(|entity| match entity.answers.remove(&number) {
-            Some(Ok(done)) => Ok(TenantActionAnswer::Taken { done, tenant: Box::new(entity.machine.view()) }),
-            Some(Err(refused)) => Ok(TenantActionAnswer::Refused { refused }),
-            None => Err("the answer to the action was taken before".into()),
+        Ok(match answered(context, |number| Incoming::Action(number, action)).await? {
+            Ok(done) => {
+                let tenant = Box::new(context.state(|entity| entity.shell.machine.view()));
+                TenantActionAnswer::Taken { done, tenant }
+            }
+            Err(refused) => TenantActionAnswer::Refused { refused },
         })
     }
 
     /// The tenant's whole state, as shown to users.
     #[query(name = "state")]
     pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> TenantView {
-        self.machine.view()
+        self.shell.machine.view()
     }
 }
 
@@ -136,44 +96,29 @@ fn named(workflow_id: &str) -> TenantId {
 }
 
 impl Entity for TenantEntity {
-    type Input = CameIn;
+    type Machine = Tenant;
+    type Incoming = Incoming;
     type Effect = Effect;
+    type Answer = Result<TenantActionDone, Refusal>;
     const WORKFLOW_TYPE: &'static str = names::TENANT_ENTITY;
 
-    fn began_with(&self) -> u64 {
-        self.began_with
+    fn shell(&self) -> &Shell<Self> {
+        &self.shell
     }
 
-    fn inbox(&mut self) -> &mut VecDeque<CameIn> {
-        &mut self.inbox
+    fn shell_mut(&mut self) -> &mut Shell<Self> {
+        &mut self.shell
     }
 
-    fn has_input(&self) -> bool {
-        !self.inbox.is_empty()
-    }
-
-    fn feed(&mut self, now: Timestamp, input: CameIn) {
-        let effects = match input {
-            CameIn::Input(input) => self.machine.step(now, input),
-            CameIn::Home(told) => {
-                moving::tell(&mut self.residence, told);
-                Vec::new()
-            }
-            CameIn::Action(number, action) => {
-                let (answer, effects) = self.machine.act(now, &action);
-                self.answers.insert(number, answer);
+    fn feed(&mut self, now: Timestamp, incoming: Incoming) -> Vec<Effect> {
+        match incoming {
+            Incoming::Input(input) => self.shell.machine.step(now, input),
+            Incoming::Action(number, action) => {
+                let (answer, effects) = self.shell.machine.act(now, &action);
+                self.shell.answer(number, answer);
                 effects
             }
-        };
-        self.effects.extend(effects);
-    }
-
-    fn has_effects(&self) -> bool {
-        !self.effects.is_empty()
-    }
-
-    fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+        }
     }
 
     fn begin(
@@ -181,19 +126,19 @@ impl Entity for TenantEntity {
         effect: Effect,
         interrupt: &WorkflowCancellationToken,
         _leaves: Leaves,
-    ) -> Begun<CameIn> {
+    ) -> Started<Incoming> {
         let step = match effect {
-            Effect::Show { closed } => {
-                search_attributes::show_tenant(context, closed);
-                return Begun::Done;
+            Effect::Show { refuses_events } => {
+                search_attributes::show_tenant(context, refuses_events);
+                return Started::Done;
             }
             Effect::Prepare(step) => Some(step),
             Effect::Count => None,
         };
         let (context, interrupt) = (context.clone(), interrupt.clone());
-        Begun::Call(Box::pin(async move {
+        Started::Call(Box::pin(async move {
             let (tenant, outlook) =
-                context.state(|entity| (entity.machine.name.clone(), entity.machine.outlook.clone()));
+                context.state(|entity| (entity.shell.machine.name().clone(), entity.shell.machine.outlook().cloned()));
             let options = activity_options::upkeep(&interrupt);
             let wanted = TenantStep { tenant, step, outlook };
             let asked = context.execute_activity(TenantUpkeep::tenant_step, wanted, options);
@@ -202,7 +147,7 @@ impl Entity for TenantEntity {
                 Err(_) if interrupt.is_cancelled() => return None,
                 Err(failure) => TenantStepAnswer::Failed { fault: StepFault::strange(failure.to_string()) },
             };
-            Some(CameIn::Input(match (step, answer) {
+            Some(Incoming::Input(match (step, answer) {
                 (Some(step), TenantStepAnswer::Done { detail }) => Input::Prepared(step, Ok(detail)),
                 (Some(step), TenantStepAnswer::Failed { fault }) => Input::Prepared(step, Err(fault)),
                 (Some(step), TenantStepAnswer::Counted { .. }) => Input::Prepared(step, Ok(String::new())),
@@ -213,35 +158,23 @@ impl Entity for TenantEntity {
         }))
     }
 
-    fn due(&self, length: RunLength) -> ContinueAsNew {
-        self.residence.judge(EntityLimits::default().continue_as_new(length))
-    }
-
-    fn unreadable(&self) -> Option<&str> {
-        self.unreadable.as_deref()
-    }
-
-    fn residence(&self) -> &Residence {
-        &self.residence
+    fn ends_after(&self, length: RunLength) -> ContinueAsNew {
+        EntityLimits::default().continue_as_new(length)
     }
 
     fn carry(&self) -> Result<RawValue, serde_json::Error> {
-        start_argument::carry(&self.start, &self.residence, &self.machine)
+        start_argument::carry(&self.start, &self.shell.queue_move, &self.shell.machine)
     }
 
     fn is_idle(&self) -> bool {
-        self.machine.is_idle()
-    }
-
-    fn signals(&self) -> u32 {
-        self.signals
+        self.shell.machine.is_idle()
     }
 
     fn wake_at(&self, _now: Timestamp) -> Option<Timestamp> {
-        self.machine.wake_at()
+        self.shell.machine.wake_at()
     }
 
-    fn woke() -> Option<CameIn> {
-        Some(CameIn::Input(Input::Woke))
+    fn woke() -> Option<Incoming> {
+        Some(Incoming::Input(Input::Woke))
     }
 }

@@ -185,7 +185,7 @@ fn look_ups_are_as_the_schema_says() {
     let definition = &schema()["$defs"]["look_up_request"];
     assert_eq!(fields, definition["properties"].as_object().unwrap().keys().collect::<BTreeSet<_>>());
     for answer in [
-        HolderAnswer::Party { party: "001010000000001".to_owned() },
+        HolderAnswer::TargetIdentity { target_identity: "001010000000001".to_owned() },
         HolderAnswer::Nobody,
         HolderAnswer::Unclear { detail: "A sentence.".to_owned() },
     ] {

@@ -77,11 +77,11 @@ impl Attempts {
         context: ActivityContext,
         request: ProvisionRequest,
     ) -> Result<Outcome, ActivityError> {
-        let attempt = Attempt::of(
+        let attempt = ProvisionAttempt::of(
             &context,
             self.0.as_ref(),
             self.0.as_ref(),
-            Breaker::new(&interlock_domain::target::TargetRules::default(), |_| {}, drop),
+            Breaker::new(&interlock_domain::target_entity::TargetRules::default(), |_| {}, drop),
             request,
         );
         attempt.trace.alive(attempt.carry_out()).await

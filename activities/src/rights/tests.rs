@@ -55,7 +55,7 @@ impl Adapter for World {
         Ok(HolderAnswer::Nobody)
     }
 
-    async fn registered_under(&self, _call: &Call, _party: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
+    async fn registered_under(&self, _call: &Call, _target_identity: &ResourceId) -> Result<Vec<ResourceId>, Outcome> {
         self.registered.clone()
     }
 

@@ -30,7 +30,7 @@ pub(super) enum Class {
     /// Reading back, or a holder request: unknown.
     Unclear,
     /// The resource has a holder.
-    Party,
+    TargetIdentity,
     /// The resource has no holder.
     Nobody,
 }
@@ -81,7 +81,7 @@ impl Asked {
                 ("unclear", Class::Unclear),
             ],
             Self::Holder => &[
-                ("party", Class::Party),
+                ("party", Class::TargetIdentity),
                 ("nobody", Class::Nobody),
                 ("unclear", Class::Unclear),
                 ("transient", Class::Transient),

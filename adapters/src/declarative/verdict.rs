@@ -79,7 +79,7 @@ impl Saying {
         // The other keys can be checked only if the class could be parsed.
         let class = class??;
         let spot = &row.spot;
-        let is_about_holder = matches!(class, Class::InUse | Class::Party);
+        let is_about_holder = matches!(class, Class::InUse | Class::TargetIdentity);
         faults.refuse(
             has_code && class != Class::Permanent,
             spot,
@@ -99,7 +99,7 @@ impl Saying {
             "Only the classes 'in_use' and 'party' may have a 'holder'.",
         );
         faults.refuse(
-            !has_holder && class == Class::Party,
+            !has_holder && class == Class::TargetIdentity,
             spot,
             ErrorCode::MissingKey,
             "A row of class 'party' needs a 'holder'.",
@@ -154,7 +154,7 @@ impl Verdict {
         match class {
             Class::Done | Class::Applied | Class::Found => Outcome::Done,
             Class::AlreadyDone => Outcome::AlreadyDone,
-            Class::InUse | Class::Party => Outcome::InUse { holder },
+            Class::InUse | Class::TargetIdentity => Outcome::InUse { holder },
             Class::Transient | Class::NotApplied | Class::Absent | Class::Nobody => Outcome::Transient { detail },
             Class::Throttled => Outcome::Throttled { retry_after_ms, detail },
             Class::Unavailable => Outcome::Unavailable { retry_after_ms, detail },
@@ -184,8 +184,8 @@ impl Verdict {
     /// The holder of a resource.
     pub(super) fn into_holder_answer(self) -> Result<HolderAnswer, Outcome> {
         match (self.class, self.holder) {
-            (Class::Party, Some(party)) => Ok(HolderAnswer::Party { party }),
-            (Class::Party, None) => {
+            (Class::TargetIdentity, Some(target_identity)) => Ok(HolderAnswer::TargetIdentity { target_identity }),
+            (Class::TargetIdentity, None) => {
                 Ok(HolderAnswer::Unclear { detail: "the target's response does not name the holder".to_owned() })
             }
             (Class::Nobody, _) => Ok(HolderAnswer::Nobody),

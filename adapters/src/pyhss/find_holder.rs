@@ -30,7 +30,7 @@ pub(super) async fn find_holder(adapter: &PyhssAdapter, resource: &ResourceId) -
         "imsi" => {
             let imsi: Imsi = id_of(resource)?;
             Ok(match reader.subscriber("imsi", imsi.as_str()).await? {
-                Some(_) => HolderAnswer::Party { party: imsi.to_string() },
+                Some(_) => HolderAnswer::TargetIdentity { target_identity: imsi.to_string() },
                 None => HolderAnswer::Nobody,
             })
         }
@@ -46,7 +46,7 @@ pub(super) async fn find_holder(adapter: &PyhssAdapter, resource: &ResourceId) -
 async fn holder_of_number(reader: &Reader<'_>, msisdn: &Msisdn) -> Result<HolderAnswer, Outcome> {
     let places = reader.places(msisdn.as_str(), None, Freshness::Now).await?;
     Ok(match places.holders() {
-        Holders::One(party) => HolderAnswer::Party { party },
+        Holders::One(target_identity) => HolderAnswer::TargetIdentity { target_identity },
         Holders::Unclear(detail) => HolderAnswer::Unclear { detail },
         Holders::Nobody if places.is_whole => HolderAnswer::Nobody,
         Holders::Nobody => HolderAnswer::Unclear {
@@ -64,12 +64,12 @@ async fn holder_of_number(reader: &Reader<'_>, msisdn: &Msisdn) -> Result<Holder
 pub(super) async fn registered_under(
     adapter: &PyhssAdapter,
     call: &Call,
-    party: &ResourceId,
+    target_identity: &ResourceId,
 ) -> Result<Vec<ResourceId>, Outcome> {
-    if party.kind().as_str() != "imsi" {
+    if target_identity.kind().as_str() != "imsi" {
         return Ok(Vec::new());
     }
-    let imsi: Imsi = id_of(party)?;
+    let imsi: Imsi = id_of(target_identity)?;
     let reader = Reader::new(adapter, call.timeout);
     let subscriber = reader.subscriber("imsi", imsi.as_str()).await?;
     let primary: Vec<&str> = subscriber.as_ref().and_then(Subscriber::number).into_iter().collect();

@@ -32,7 +32,10 @@ pub(super) async fn list_holders(
     let ims_subscribers: Vec<ImsSubscriber> = reader.page("ims_subscriber", page, PAGE_ROWS).await?;
     let subscribers: Vec<Subscriber> = reader.page("subscriber", page, PAGE_ROWS).await?;
     let is_last = ims_subscribers.len().max(subscribers.len()) < PAGE_ROWS as usize;
-    let entry = |id: &str, party: &Option<String>| ListedHolder { id: id.to_owned(), party: party.clone() };
+    let entry = |id: &str, target_identity: &Option<String>| ListedHolder {
+        id: id.to_owned(),
+        target_identity: target_identity.clone(),
+    };
     let of_ims =
         ims_subscribers.iter().flat_map(|row| row.numbers().into_iter().map(|number| entry(number, &row.imsi)));
     let named = subscribers.iter().filter_map(|row| Some(entry(row.number()?, &row.imsi)));

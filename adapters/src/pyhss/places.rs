@@ -35,7 +35,7 @@ impl Reader<'_> {
     pub(super) async fn places(
         &self,
         msisdn: &str,
-        party: Option<&str>,
+        target_identity: Option<&str>,
         freshness: Freshness,
     ) -> Result<Places, Outcome> {
         let sighted = self.sighted(msisdn, freshness).await?;
@@ -44,14 +44,15 @@ impl Reader<'_> {
         for id in sighted.ims_rows {
             places.add_ims(self.ims_subscriber_at(id).await?, msisdn);
         }
-        if let Some(party) = party {
-            places.add_ims(self.ims_subscriber_of(party).await?, msisdn);
+        if let Some(target_identity) = target_identity {
+            places.add_ims(self.ims_subscriber_of(target_identity).await?, msisdn);
         }
         let named = self.subscriber("msisdn", msisdn).await?;
         let is_found = named.is_some();
         places.add(named, msisdn);
         let registered = places.ims_subscribers.iter().filter_map(|row| row.imsi.clone());
-        let mut suspects: BTreeSet<String> = sighted.subscribers.into_iter().chain(party.map(str::to_owned)).collect();
+        let mut suspects: BTreeSet<String> =
+            sighted.subscribers.into_iter().chain(target_identity.map(str::to_owned)).collect();
         if !is_found {
             suspects.extend(registered);
         }
@@ -83,22 +84,22 @@ impl Places {
     /// The holder of the number.
     pub(super) fn holders(&self) -> Holders {
         match self.others(&[]) {
-            Holders::One(party) if self.is_shared => {
-                Holders::Unclear(format!("several subscribers have the number, and {party} is one of them"))
+            Holders::One(target_identity) if self.is_shared => {
+                Holders::Unclear(format!("several subscribers have the number, and {target_identity} is one of them"))
             }
             holders => holders,
         }
     }
 
     /// The holder of the number, besides these parties.
-    pub(super) fn others(&self, parties: &[&str]) -> Holders {
+    pub(super) fn others(&self, target_identities: &[&str]) -> Holders {
         let of_ims =
             self.ims_subscribers.iter().map(|row| (row.imsi.as_deref(), row.ims_subscriber_id, "ims_subscriber"));
         let named = self.subscribers.iter().map(|row| (row.imsi.as_deref(), row.subscriber_id, "subscriber"));
         let mut others = BTreeSet::new();
         for (imsi, id, table) in of_ims.chain(named) {
             match imsi {
-                Some(imsi) if parties.contains(&imsi) => {}
+                Some(imsi) if target_identities.contains(&imsi) => {}
                 Some(imsi) => {
                     others.insert(imsi);
                 }
@@ -108,18 +109,18 @@ impl Places {
         let others: Vec<&str> = others.into_iter().collect();
         match others.as_slice() {
             [] => Holders::Nobody,
-            [party] => Holders::One((*party).to_owned()),
+            [target_identity] => Holders::One((*target_identity).to_owned()),
             several => Holders::Unclear(format!("several subscribers have the number: {}", several.join(", "))),
         }
     }
 
     /// The rows of `ims_subscriber` of a party that have it.
-    pub(super) fn ims_subscribers_of(&self, party: &str) -> Vec<&ImsSubscriber> {
-        self.ims_subscribers.iter().filter(|row| row.imsi.as_deref() == Some(party)).collect()
+    pub(super) fn ims_subscribers_of(&self, target_identity: &str) -> Vec<&ImsSubscriber> {
+        self.ims_subscribers.iter().filter(|row| row.imsi.as_deref() == Some(target_identity)).collect()
     }
 
     /// The subscriber of a party, if it has it.
-    pub(super) fn subscriber_of(&self, party: &str) -> Option<&Subscriber> {
-        self.subscribers.iter().find(|row| row.imsi.as_deref() == Some(party))
+    pub(super) fn subscriber_of(&self, target_identity: &str) -> Option<&Subscriber> {
+        self.subscribers.iter().find(|row| row.imsi.as_deref() == Some(target_identity))
     }
 }

@@ -8,7 +8,7 @@ use backon::Retryable;
 use interlock_domain::ids::{CustomerId, ResourceId, TargetId, TenantId};
 use interlock_domain::message::{ClaimAnswer, Delivery, Envelope, Ticket};
 use interlock_domain::routing::{EntityAddress, EntityRoute, Routing};
-use interlock_domain::target::TargetRules;
+use interlock_domain::target_entity::TargetRules;
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -99,7 +99,7 @@ impl EntityClient {
 
     /// Wraps a message to an entity in its envelope.
     pub fn envelope<M>(&self, entity: &EntityHandle, message: M) -> Envelope<M> {
-        Envelope::new(message).with_home(self.routing.home(&entity.route))
+        Envelope::new(message).with_queue_assignment(self.routing.queue_assignment(&entity.route))
     }
 
     /// Signals an entity, and starts it if it does not run. A repeated call with the same `request_id` has no effect.
@@ -116,10 +116,10 @@ impl EntityClient {
         request_id: &str,
     ) -> Result<(), EntityCallError> {
         let route = &entity.route;
-        let start = self.start(entity, Birth::First).await?;
+        let start = self.start(entity, StartMode::First).await?;
         match self.calls.signal_with_start(route, start, signal, message, request_id).await {
             Err(error) if is_reborn(entity, &error) => {
-                let start = self.start(entity, Birth::Again).await?;
+                let start = self.start(entity, StartMode::Recreated).await?;
                 self.calls.signal_with_start(route, start, signal, message, request_id).await
             }
             answer => answer,
@@ -183,10 +183,10 @@ impl EntityClient {
         update_id: &str,
     ) -> Result<Value, EntityCallError> {
         let route = &entity.route;
-        let start = self.start(entity, Birth::First).await?;
+        let start = self.start(entity, StartMode::First).await?;
         match self.calls.update_with_start(route, start, name, argument, update_id).await {
             Err(error) if is_reborn(entity, &error) => {
-                let start = self.start(entity, Birth::Again).await?;
+                let start = self.start(entity, StartMode::Recreated).await?;
                 self.calls.update_with_start(route, start, name, argument, update_id).await
             }
             answer => answer,
@@ -262,10 +262,10 @@ impl EntityClient {
         self.calls.runs(route).await
     }
 
-    async fn start(&self, entity: &EntityHandle, birth: Birth) -> Result<Start, EntityCallError> {
+    async fn start(&self, entity: &EntityHandle, mode: StartMode) -> Result<Start, EntityCallError> {
         Ok(Start {
-            input: self.calls.payloads(&entity.route.workflow_id, &birth.argument(&entity.start)).await?,
-            reuse_policy: birth.reuse_policy(entity),
+            input: self.calls.payloads(&entity.route.workflow_id, &mode.argument(&entity.start)).await?,
+            reuse_policy: mode.reuse_policy(entity),
             search_attributes: self.search_attributes_of(entity).await?,
         })
     }
@@ -296,30 +296,30 @@ impl EntityClient {
 
 /// Whether an earlier entity with this id may have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Birth {
+enum StartMode {
     /// None that the server remembers. The server rejects the start of a resource that had one.
     First,
     /// There was one. The new entity is told about it.
-    Again,
+    Recreated,
 }
 
-impl Birth {
+impl StartMode {
     /// A customer's new life is recognised by its incarnation. A resource has to be told about it.
     fn reuse_policy(self, entity: &EntityHandle) -> WorkflowIdReusePolicy {
         match self {
             Self::First if is_resource(entity) => WorkflowIdReusePolicy::RejectDuplicate,
-            Self::First | Self::Again => WorkflowIdReusePolicy::AllowDuplicate,
+            Self::First | Self::Recreated => WorkflowIdReusePolicy::AllowDuplicate,
         }
     }
 
-    fn argument(self, start: &StartArgument) -> BornArgument<'_> {
-        BornArgument { start, earlier_life: self == Self::Again }
+    fn argument(self, start: &StartArgument) -> StartModeArgument<'_> {
+        StartModeArgument { start, earlier_life: self == Self::Recreated }
     }
 }
 
 /// A start argument that tells whether there was an earlier life.
 #[derive(Serialize)]
-struct BornArgument<'a> {
+struct StartModeArgument<'a> {
     #[serde(flatten)]
     start: &'a StartArgument,
     #[serde(skip_serializing_if = "std::ops::Not::not")]

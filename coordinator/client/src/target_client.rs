@@ -7,7 +7,7 @@ use backon::Retryable;
 use interlock_domain::ids::TargetId;
 use interlock_domain::message::Envelope;
 use interlock_domain::routing::{EntityRoute, Routing, target_of_workflow};
-use interlock_domain::target::{BreakerReport, TargetAction, TargetRules};
+use interlock_domain::target_entity::{BreakerReport, TargetAction, TargetRules};
 use interlock_domain::views::TargetActionAnswer;
 use interlock_workflows::{TargetStart, names};
 use serde::Serialize;
@@ -130,7 +130,7 @@ impl TargetClient {
         message: M,
     ) -> Result<(), EntityCallError> {
         let route = self.routing.target(target);
-        let message = Envelope::new(message).with_home(self.routing.home(&route));
+        let message = Envelope::new(message).with_queue_assignment(self.routing.queue_assignment(&route));
         let start = self.start(target, &route).await?;
         let request_id = uuid::Uuid::new_v4().to_string();
         self.calls.signal_with_start(&route, start, signal, &message, &request_id).await

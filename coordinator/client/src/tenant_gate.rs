@@ -78,7 +78,9 @@ impl TenantGate {
             Err(status) => return Err(status),
         };
         let memo = described.workflow_execution_info.and_then(|info| info.memo);
-        let Some(closed) = memo.and_then(|mut memo| memo.fields.remove(names::MEMO_CLOSED)) else { return Ok(false) };
+        let Some(closed) = memo.and_then(|mut memo| memo.fields.remove(names::MEMO_REFUSES_EVENTS)) else {
+            return Ok(false);
+        };
         let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
         let read = self.client.options().data_converter.from_payloads::<bool>(&context, vec![closed]).await;
         read.map_err(|fault| Status::internal(fault.to_string()))

@@ -14,7 +14,7 @@ use crate::ids::{
 };
 use crate::order::{ClaimMode, OrderKey, ResourcePolicy};
 use crate::retry::RetryPolicy;
-use crate::routing::Home;
+use crate::routing::QueueAssignment;
 use crate::trace_parent::{self, TraceParent};
 
 /// The version of the envelope that entity messages travel in.
@@ -32,19 +32,20 @@ pub struct Envelope<M> {
     pub message: M,
     /// Where the receiver is to live; only said while the count of queue shards changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub home: Option<Home>,
+    #[serde(rename = "home")]
+    pub queue_assignment: Option<QueueAssignment>,
 }
 
 impl<M> Envelope<M> {
     /// Puts a message into an envelope of this version.
     pub fn new(message: M) -> Self {
-        Self { v: ENVELOPE_VERSION, sent_at: None, message, home: None }
+        Self { v: ENVELOPE_VERSION, sent_at: None, message, queue_assignment: None }
     }
 
     /// The same, with what the receiver is told of its home.
     #[must_use]
-    pub fn with_home(self, home: Option<Home>) -> Self {
-        Self { home, ..self }
+    pub fn with_queue_assignment(self, queue_assignment: Option<QueueAssignment>) -> Self {
+        Self { queue_assignment, ..self }
     }
 
     /// The same, saying when it is sent.
@@ -71,7 +72,8 @@ pub struct Ticket {
     pub incarnation: Incarnation,
     /// The name under which the targets know the claimant, compared with what a look-up says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub party: Option<String>,
+    #[serde(rename = "party")]
+    pub target_identity: Option<String>,
     /// Whether its order gives something up only once this is granted: such waits can form a ring.
     #[serde(default)]
     pub swap: bool,
@@ -187,7 +189,7 @@ pub struct Hop {
 pub struct Probe {
     /// The orders passed, in order.
     pub path: Vec<Hop>,
-    /// Once a ring is closed: the key of its oldest order, whose release goes first.
+    /// Once a ring is complete: the key of its oldest order, whose release goes first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<OrderKey>,
 }
@@ -208,7 +210,8 @@ pub struct HeldLease {
     pub since: Timestamp,
     /// The name under which the targets know the holder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub party: Option<String>,
+    #[serde(rename = "party")]
+    pub target_identity: Option<String>,
     /// Said after a reset of the holder's workflow only: whether an order of it is open that names the resource, or was given up since.
     /// Its calls may be done on one target and not on another, so that no single target can tell whether it still has the resource
     /// somewhere.
@@ -270,7 +273,8 @@ pub enum ToResource {
         epoch: Epoch,
         /// The name under which the targets know the holder from now on, where it changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        party: Option<String>,
+        #[serde(rename = "party")]
+        target_identity: Option<String>,
     },
     /// Passes a probe on to whoever holds what this ticket waits for.
     Probe {
@@ -355,7 +359,8 @@ pub enum Notice {
         epoch: Epoch,
     },
     /// The resource's workflow was reset: say again what you have and want of it.
-    SayAgain {
+    #[serde(rename = "say_again")]
+    Reassert {
         /// The highest epoch that it may have granted: where you have no lease, take no grant that is not above it.
         above: Epoch,
         /// The epoch of the lease by which it takes you for the holder, where it does.
@@ -369,7 +374,8 @@ pub enum Notice {
         epoch: Epoch,
         /// The name under which the targets know this customer there, where it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        party: Option<String>,
+        #[serde(rename = "party")]
+        target_identity: Option<String>,
         /// Said to a customer whose workflow was reset: the lease was granted for locks only, so no target has anything
         /// registered by it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -388,7 +394,8 @@ pub enum Notice {
         ticket: TicketId,
         /// Who has it, as a target names them, where only the target knows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        party: Option<String>,
+        #[serde(rename = "party")]
+        target_identity: Option<String>,
     },
     /// The claim was not taken: the queue is at its limit.
     QueueFull {

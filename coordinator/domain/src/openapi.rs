@@ -8,7 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::{CustomerId, Epoch, Incarnation, OrderId, ResourceId, TargetId, TenantId};
-use crate::target::{Limit, Rate};
+use crate::target_entity::{Limit, Rate};
 
 fn simple(schema_type: SchemaType, format: Option<SchemaFormat>, description: &str) -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(schema_type).format(format).description(Some(description)).build().into()

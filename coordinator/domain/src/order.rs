@@ -135,10 +135,12 @@ pub struct Claim {
     /// The name under which the targets know the claimant (an IMSI for a number): what a look-up answers is compared
     /// with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub party: Option<String>,
+    #[serde(rename = "party")]
+    pub target_identity: Option<String>,
     /// That name once the order is done, where it changes (a SIM swap).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub party_after: Option<String>,
+    #[serde(rename = "party_after")]
+    pub target_identity_after: Option<String>,
     /// How the resource's kind is looked up, and how long its ghosts may write.
     #[serde(default)]
     pub policy: ResourcePolicy,
@@ -230,7 +232,8 @@ pub struct PlannedStep {
     /// The arguments, by name, that carry the name under which the target knows the customer: what a claim of the plan
     /// calls the party. Sorted. None in plans of builds that did not say: such a release goes by what its event named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub party_arguments: Option<Vec<String>>,
+    #[serde(rename = "party_arguments")]
+    pub target_identity_arguments: Option<Vec<String>>,
     /// The resources whose lease protects this step. Each is claimed by the plan.
     #[serde(default)]
     pub resources: Vec<ResourceId>,

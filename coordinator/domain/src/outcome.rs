@@ -119,9 +119,11 @@ impl Outcome {
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum HolderAnswer {
     /// Registered to this party, as the target names it (an IMSI, …).
-    Party {
+    #[serde(rename = "party")]
+    TargetIdentity {
         /// The name.
-        party: String,
+        #[serde(rename = "party")]
+        target_identity: String,
     },
     /// Registered to nobody.
     Nobody,
@@ -155,7 +157,7 @@ impl HolderAnswer {
     /// The answer as written on the wire, for logs and journals.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Party { .. } => "party",
+            Self::TargetIdentity { .. } => "party",
             Self::Nobody => "nobody",
             Self::Unclear { .. } => "unclear",
         }

@@ -48,14 +48,16 @@ pub(super) fn mask(view: &mut ResourceView, may_see: impl Fn(&TenantId) -> bool)
 fn mask_holder(holder: &mut HolderView, may_see: impl Fn(&TenantId) -> bool) {
     match &holder.tenant_id {
         // Only the target knows a holder without a customer: whose it is, nobody can say.
-        None => holder.party = holder.party.as_ref().map(|_| Hideable::Shown(ANOTHER_TENANT.to_owned())),
+        None => {
+            holder.target_identity = holder.target_identity.as_ref().map(|_| Hideable::Shown(ANOTHER_TENANT.to_owned()))
+        }
         Some(tenant) if may_see(tenant) => {}
         Some(_) => {
             let (customer_id, tenant_id) = another();
             *holder = HolderView {
                 customer_id: Some(customer_id),
                 tenant_id: Some(tenant_id),
-                party: holder.party.as_ref().map(|_| Hideable::Hidden),
+                target_identity: holder.target_identity.as_ref().map(|_| Hideable::Hidden),
                 order_id: None,
                 epoch: holder.epoch,
                 since: holder.since.clone(),

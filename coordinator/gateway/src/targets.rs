@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, Timestamp};
-use interlock_domain::target::{Rate, TargetActionKind, TargetView};
+use interlock_domain::target_entity::{Rate, TargetActionKind, TargetView};
 use interlock_domain::views::{TargetActionTaken, TargetList, TargetListed};
 use interlock_http_service::{Problem, UnreadBody};
 use serde::Deserialize;

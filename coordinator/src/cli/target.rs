@@ -7,7 +7,7 @@ use chrono::Utc;
 use clap::{Args, Subcommand};
 use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{TargetId, Timestamp};
-use interlock_domain::target::{BreakerView, Rate, TargetActionKind, TargetView};
+use interlock_domain::target_entity::{BreakerView, Rate, TargetActionKind, TargetView};
 use interlock_domain::views::{TargetList, TargetListed, TargetUnanswered};
 use interlock_fault::Fault;
 use interlock_operations::targets::Targets;

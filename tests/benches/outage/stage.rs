@@ -9,7 +9,7 @@ use interlock_coordinator::local::{LocalOptions, LocalPlatform};
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{OrderId, TenantId};
-use interlock_domain::target::Rate;
+use interlock_domain::target_entity::Rate;
 use interlock_operations::targets::Targets;
 use interlock_workflows::names;
 use serde_json::{Value, json};

@@ -8,6 +8,9 @@ use interlock_domain::ids::{Epoch, ResourceId};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, ToCustomer, ToResource};
 use interlock_domain::order::{ClaimMode, Plan};
 use interlock_domain::resource::{self, Resource, Vacancy};
+use serde_json::{Value, json};
+
+use crate::edited::{edit, edit_each};
 
 /// One rule of the protocol, broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,14 +84,17 @@ pub enum Broken {
 impl Broken {
     /// The changes to a customer's state before its machine gets an input.
     pub(crate) fn before_customer(self, machine: &mut Customer) -> Hidden {
+        let mut hidden = Hidden::default();
         match self {
-            Self::StartsWithoutAllLeases => {
-                machine.orders.values_mut().for_each(|order| order.started = true);
-                Hidden::default()
-            }
-            Self::OvertakesTheInbox => Hidden { inbox: Some(std::mem::take(&mut machine.inbox)) },
-            _ => Hidden::default(),
+            Self::StartsWithoutAllLeases => edit(machine, |state| {
+                edit_each(&mut state["orders"], "started", &json!(true));
+            }),
+            Self::OvertakesTheInbox => edit(machine, |state| {
+                hidden.inbox = Some(std::mem::replace(&mut state["inbox"], json!([])));
+            }),
+            _ => {}
         }
+        hidden
     }
 
     /// Whether state may be hidden before this input.
@@ -99,14 +105,14 @@ impl Broken {
     /// The changes to a customer's state after its machine got an input.
     pub(crate) fn after_customer(self, machine: &mut Customer) {
         match self {
-            Self::ForgetsEpochsGivenBack => machine.given_back.clear(),
-            Self::ForgetsEarlyRecalls => machine.early_recalls.clear(),
-            Self::ForgetsEarlyNotices => machine.early_notices.clear(),
-            Self::ForgetsSettled => machine.settled.clear(),
-            Self::ForgetsOrders => {
-                machine.remembered.clear();
-                machine.digests = OrderDigests::default();
-            }
+            Self::ForgetsEpochsGivenBack => edit(machine, |state| state["given_back"] = json!({})),
+            Self::ForgetsEarlyRecalls => edit(machine, |state| state["early_recalls"] = json!({})),
+            Self::ForgetsEarlyNotices => edit(machine, |state| state["early_notices"] = json!([])),
+            Self::ForgetsSettled => edit(machine, |state| state["settled"] = json!({})),
+            Self::ForgetsOrders => edit(machine, |state| {
+                state["remembered"] = json!([]);
+                state["digests"] = json!(OrderDigests::default());
+            }),
             Self::DeclinesTooEarly => decline_unknown(machine),
             _ => {}
         }
@@ -114,12 +120,17 @@ impl Broken {
 
     /// The changes to a resource's state after its machine got an input.
     pub(crate) fn after_resource(self, machine: &mut Resource) {
+        let of_holder = |machine: &mut Resource, field: &str, value: Value| {
+            if machine.holder().is_some() {
+                edit(machine, |state| state["holder"][field] = value);
+            }
+        };
         match self {
-            Self::ForgetsFinishedTickets => machine.finished.clear(),
-            Self::EpochsStandStill => machine.epoch = Epoch(0),
-            Self::AssumesHolders => machine.holder.iter_mut().for_each(|holder| holder.used = true),
-            Self::OneTargetSettlesIt => machine.holder.iter_mut().for_each(|holder| holder.unfinished = false),
-            Self::IgnoresTheDead => machine.holder.iter_mut().for_each(|holder| holder.orphaned_at = None),
+            Self::ForgetsFinishedTickets => edit(machine, |state| state["finished"] = json!([])),
+            Self::EpochsStandStill => edit(machine, |state| state["epoch"] = json!(Epoch(0))),
+            Self::AssumesHolders => of_holder(machine, "used", json!(true)),
+            Self::OneTargetSettlesIt => of_holder(machine, "unfinished", json!(false)),
+            Self::IgnoresTheDead => of_holder(machine, "orphaned_at", Value::Null),
             _ => {}
         }
     }
@@ -128,7 +139,7 @@ impl Broken {
     pub(crate) fn forged(self, machine: &Customer) -> Vec<(ResourceId, ToResource)> {
         match self {
             Self::GivesBackAfterTheFirstStep => given_back_when(machine, |state| *state == StepState::Done),
-            Self::GivesBackBeforeConfirmation => given_back_when(machine, |state| *state == StepState::Running),
+            Self::GivesBackBeforeConfirmation => given_back_when(machine, StepState::is_running),
             _ => Vec::new(),
         }
     }
@@ -136,7 +147,7 @@ impl Broken {
     /// How an admission changes a plan.
     pub(crate) fn planned(self, plan: &mut Plan) {
         if self == Self::ConfirmsUnderOneIdentity {
-            plan.steps.iter_mut().for_each(|step| step.party_arguments = None);
+            plan.steps.iter_mut().for_each(|step| step.target_identity_arguments = None);
         }
     }
 
@@ -166,8 +177,10 @@ impl Broken {
                 resource::Input::Notified(vec![Delivery::Delivered; deliveries.len()])
             }
             (Self::ForcesWithoutAsking, resource::Input::Forced(_)) => {
-                machine.holder = None;
-                machine.vacancy = Vacancy::Known;
+                edit(machine, |state| {
+                    state["holder"] = Value::Null;
+                    state["vacancy"] = json!(Vacancy::Known);
+                });
                 resource::Input::Woke
             }
             (
@@ -187,40 +200,49 @@ impl Broken {
 /// The state that is hidden from a machine during one input.
 #[derive(Debug, Default)]
 pub(crate) struct Hidden {
-    inbox: Option<std::collections::VecDeque<interlock_domain::customer::EventToAdmit>>,
+    inbox: Option<Value>,
 }
 
 impl Hidden {
     /// Restores it.
     pub(crate) fn restore(self, machine: &mut Customer) {
         if let Some(inbox) = self.inbox {
-            machine.inbox = inbox;
+            edit(machine, |state| state["inbox"] = inbox);
         }
     }
 }
 
 fn decline_unknown(machine: &mut Customer) {
-    for grant in std::mem::take(&mut machine.unjudged) {
-        let (from, ticket) = (machine.me.clone(), Some(grant.ticket));
-        let decline = ToResource::Decline { from, ticket, epoch: grant.epoch, lost: None };
-        machine.outbox.push_back((grant.resource, decline));
+    if machine.unjudged().is_empty() {
+        return;
     }
+    let from = machine.me();
+    let declined = machine.unjudged().iter().map(|grant| {
+        let (from, ticket) = (from.clone(), Some(grant.ticket.clone()));
+        (&grant.resource, ToResource::Decline { from, ticket, epoch: grant.epoch, lost: None })
+    });
+    let declined: Vec<Value> = declined.map(|message| json!(message)).collect();
+    edit(machine, |state| {
+        state["unjudged"] = json!([]);
+        let outbox = state["outbox"].as_array_mut().expect("the outbox is a list");
+        outbox.extend(declined);
+    });
 }
 
 /// Gives a lease back as soon as a step of a release has reached this state.
 fn given_back_when(machine: &Customer, so_far: impl Fn(&StepState) -> bool) -> Vec<(ResourceId, ToResource)> {
     let mut released = Vec::new();
-    for order in machine.orders.values() {
+    for order in machine.orders().values() {
         let open = order.claims.iter().filter(|claim| claim.state == ClaimState::Open);
         for claim in open.filter(|claim| claim.claim.mode == ClaimMode::Release) {
             let resource = &claim.claim.resource;
             if order.steps_naming(resource).any(|step| so_far(&step.state)) {
-                released.extend(machine.leases.get(resource).map(|lease| (resource.clone(), lease.epoch)));
+                released.extend(machine.leases().get(resource).map(|lease| (resource.clone(), lease.epoch)));
             }
         }
     }
     let given_back = |(resource, epoch)| {
-        let from = machine.me.clone();
+        let from = machine.me().clone();
         let (how, tickets, finished) = (GiveBack::Released, Vec::new(), Vec::new());
         let (proof, registered_to) = (None, None);
         (resource, ToResource::GiveBack { from, epoch, how, tickets, finished, proof, registered_to })

@@ -1,8 +1,8 @@
 //! The content of an event, written by hand: claims and steps, from which a plan is made.
 
-use interlock_domain::customer::Admission;
+use interlock_domain::catalog::Holdings;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::ResourceId;
+use interlock_domain::ids::{CustomerId, ResourceId};
 use interlock_domain::order::{
     Claim, ClaimMode, Late, OnFailure, Plan, PlannedStep, Rejection, ReleaseWhen, ResourcePolicy,
 };
@@ -23,9 +23,9 @@ pub struct DeedClaim {
     /// For a release: its time.
     pub release_when: ReleaseWhen,
     /// The identity of the customer that it names. `None`: its first one, which is its name.
-    pub party: Option<String>,
+    pub target_identity: Option<String>,
     /// The identity that the customer has after the order, if it changes.
-    pub party_after: Option<String>,
+    pub target_identity_after: Option<String>,
 }
 
 /// The effect of a step on one resource at its target.
@@ -104,7 +104,13 @@ impl Deed {
 
     fn claim(mut self, mode: ClaimMode, name: &str) -> Self {
         let (resource, release_when) = (resource(name), ReleaseWhen::Turn);
-        self.claims.push(DeedClaim { mode, resource, release_when, party: None, party_after: None });
+        self.claims.push(DeedClaim {
+            mode,
+            resource,
+            release_when,
+            target_identity: None,
+            target_identity_after: None,
+        });
         self
     }
 
@@ -191,37 +197,37 @@ impl Deed {
 
     /// Names the customer by this identity.
     #[must_use]
-    pub fn naming(mut self, party: &str) -> Self {
-        self.claims.iter_mut().for_each(|claim| claim.party = Some(party.to_owned()));
+    pub fn naming(mut self, target_identity: &str) -> Self {
+        self.claims.iter_mut().for_each(|claim| claim.target_identity = Some(target_identity.to_owned()));
         self
     }
 
-    /// The plan that an admission of this deed makes.
+    /// The plan of this deed for a customer that holds, or is about to hold, `holdings`.
     ///
     /// # Errors
     /// A rejection if the planner rejects this deed.
-    pub fn plan(&self, admission: &Admission, policy: &ResourcePolicy) -> Result<Plan, Rejection> {
+    pub fn plan(&self, customer: &CustomerId, holdings: &Holdings, policy: &ResourcePolicy) -> Result<Plan, Rejection> {
         if self.is_unplannable {
             return Err(Rejection::new(ErrorCode::UnknownEventType, "The catalog does not know this type."));
         }
         if self.releases_all {
             let mut deed = Self::empty(&self.name);
-            for held in admission.holdings.keys().map(ToString::to_string) {
+            for held in holdings.keys().map(ToString::to_string) {
                 deed = deed.claim(ClaimMode::Release, &held).step("hss", &[(Write::Release, &held)]);
             }
-            return Ok(deed.fixed_plan(admission, policy));
+            return Ok(deed.fixed_plan(customer, policy));
         }
-        Ok(self.fixed_plan(admission, policy))
+        Ok(self.fixed_plan(customer, policy))
     }
 
-    fn fixed_plan(&self, admission: &Admission, policy: &ResourcePolicy) -> Plan {
-        let party = admission.customer.customer.to_string();
+    fn fixed_plan(&self, customer: &CustomerId, policy: &ResourcePolicy) -> Plan {
+        let target_identity = customer.to_string();
         let claim = |claim: &DeedClaim| Claim {
             resource: claim.resource.clone(),
             mode: claim.mode,
             release_when: claim.release_when,
-            party: Some(claim.party.clone().unwrap_or_else(|| party.clone())),
-            party_after: claim.party_after.clone(),
+            target_identity: Some(claim.target_identity.clone().unwrap_or_else(|| target_identity.clone())),
+            target_identity_after: claim.target_identity_after.clone(),
             policy: policy.clone(),
         };
         Plan {
@@ -234,7 +240,12 @@ impl Deed {
             due_within_ms: None,
             late: self.late,
             claims: self.claims.iter().map(claim).collect(),
-            steps: self.steps.iter().enumerate().map(|(index, step)| step.planned(index, self, &party)).collect(),
+            steps: self
+                .steps
+                .iter()
+                .enumerate()
+                .map(|(index, step)| step.planned(index, self, &target_identity))
+                .collect(),
         }
     }
 }
@@ -244,9 +255,9 @@ impl DeedStep {
         let mut data = Map::new();
         let named = |resource: &ResourceId| deed.claims.iter().find(|claim| claim.resource == *resource);
         let claim = self.writes.first().and_then(|(_, resource)| named(resource));
-        let party = claim.and_then(|claim| claim.party.as_deref()).unwrap_or(customer);
-        data.insert("party".to_owned(), Value::from(party));
-        if let Some(after) = claim.and_then(|claim| claim.party_after.as_deref()) {
+        let target_identity = claim.and_then(|claim| claim.target_identity.as_deref()).unwrap_or(customer);
+        data.insert("party".to_owned(), Value::from(target_identity));
+        if let Some(after) = claim.and_then(|claim| claim.target_identity_after.as_deref()) {
             data.insert("party_after".to_owned(), Value::from(after));
         }
         let writes: Vec<Value> =
@@ -259,7 +270,7 @@ impl DeedStep {
             operation: "do".to_owned(),
             data,
             fixed: Vec::new(),
-            party_arguments: Some(vec!["party".to_owned()]),
+            target_identity_arguments: Some(vec!["party".to_owned()]),
             resources: self.writes.iter().map(|(_, resource)| resource.clone()).collect(),
             after: self.after.clone(),
             on_failure: self.on_failure,
@@ -336,7 +347,7 @@ pub fn swap_sim(number: &str, old: &str, new: &str) -> Deed {
 pub fn rename(number: &str, old: &str, new: &str) -> Deed {
     let mut deed =
         Deed::empty("rename").claim(ClaimMode::Lock, number).step("hss", &[(Write::Rename, number)]).naming(old);
-    deed.claims.iter_mut().for_each(|claim| claim.party_after = Some(new.to_owned()));
+    deed.claims.iter_mut().for_each(|claim| claim.target_identity_after = Some(new.to_owned()));
     deed
 }
 

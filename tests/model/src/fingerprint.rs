@@ -67,27 +67,13 @@ pub fn hash_of_json<T: Serialize>(value: &T) -> u64 {
 }
 
 impl Fingerprint for Customer {
-    /// The journal is left out, except for persons' actions, and so are the counts, since no decision depends on them.
     fn fingerprint(&self) -> u64 {
-        let acted: Vec<_> =
-            self.journal.iter().map(|entry| &entry.what).filter(|what| what.starts_with("action")).collect();
-        let waiting = (&self.unjudged, &self.early_recalls, &self.early_notices);
-        let pending = (&self.inbox, self.local, &self.basis, &self.outbox, waiting);
-        let to_say = (&self.to_reassert, &self.contradicting, &self.to_reassert_as_reset, self.reset_at);
-        let memory = (to_say, &self.given_back, &self.settled, &self.applied, &self.remembered);
-        hash_of_json(&(self.incarnation, pending, &self.orders, &self.leases, memory, acted))
+        hash_of_json(&self.decisive_state())
     }
 }
 
 impl Fingerprint for Resource {
-    /// The history is left out, since no decision depends on it.
     fn fingerprint(&self) -> u64 {
-        let queue: Vec<_> = self.queue.values().collect();
-        let earlier = (self.reborn, self.unsure, self.hears_again, self.untold, self.settled, self.floor, &self.rival);
-        let grants = (self.epoch, &self.holder, self.vacancy, self.not_before, self.contested_in_a_row);
-        // No decision depends on the number of its questions.
-        let asking = (self.looking_up, self.look_up_is_stale, self.asking.by_hand, self.asking.again_at);
-        let pending = (asking, &self.outbox, self.sending, self.fresh);
-        hash_of_json(&(grants, earlier, pending, queue, &self.finished))
+        hash_of_json(&self.decisive_state())
     }
 }

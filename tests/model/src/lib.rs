@@ -18,6 +18,7 @@
 pub mod broken;
 pub mod budget;
 pub mod deed;
+mod edited;
 pub mod explorer;
 pub mod faults;
 pub mod fingerprint;

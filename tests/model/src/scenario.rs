@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use interlock_domain::catalog::Planned;
+use interlock_domain::customer::{Admission, EventToAdmit};
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{CustomerRef, OrderId, ResourceId, Timestamp};
 use interlock_domain::limits::EntityLimits;
-use interlock_domain::order::{Authority, ResourcePolicy};
+use interlock_domain::order::{Authority, Rejection, ResourcePolicy};
+use interlock_domain::planning::plan_in_order;
 
 use crate::broken::Broken;
 use crate::deed::Deed;
@@ -147,8 +151,8 @@ impl Scenario {
 
     /// Targets have `resource` under this identity at the start, whatever the ledger says.
     #[must_use]
-    pub fn registered_as(mut self, resource: &str, party: &str) -> Self {
-        let registered = (self.resource(resource), party.to_owned());
+    pub fn registered_as(mut self, resource: &str, target_identity: &str) -> Self {
+        let registered = (self.resource(resource), target_identity.to_owned());
         self.registered_as.push(registered);
         self
     }
@@ -329,6 +333,25 @@ impl Scenario {
         event_id.strip_prefix('e')?.parse().ok().filter(|index| *index < self.events.len())
     }
 
+    /// What the scenario says of an event that waits for admission.
+    pub fn spec_of(&self, waiting: &EventToAdmit) -> Option<&EventSpec> {
+        self.event_index(&waiting.event.id).map(|event| &self.events[event])
+    }
+
+    /// Plans the events of a batch in the order in which an admission does, with deeds in place of a catalog.
+    pub fn plan_batch(&self, admission: &Admission) -> Vec<Result<Planned, Rejection>> {
+        let policy = self.policy();
+        plan_in_order(admission, |waiting, holdings| {
+            let deed = self.spec_of(waiting).and_then(|spec| spec.deed.as_ref());
+            let deed = deed.ok_or_else(|| Rejection::new(ErrorCode::UnknownEventType, "No such event."))?;
+            let mut plan = deed.plan(&admission.customer.customer, holdings, &policy)?;
+            if let Some(broken) = self.broken {
+                broken.planned(&mut plan);
+            }
+            Ok(Planned { order: waiting.key.order.clone(), plan, forward: None })
+        })
+    }
+
     /// The index of a customer.
     pub fn customer_index(&self, customer: &CustomerRef) -> Option<usize> {
         self.customers.iter().position(|known| known == customer)
@@ -341,9 +364,10 @@ impl Scenario {
 
     /// The resources that a target has registered for somebody other than the ledger's holder.
     pub fn outside(&self) -> impl Iterator<Item = usize> + '_ {
-        let has = |(resource, party): &&(usize, String)| {
+        let has = |(resource, target_identity): &&(usize, String)| {
             let of = |(customer, known, _): &(usize, usize, Start)| {
-                known == resource && self.customers[*customer].customer.as_str() == crate::target::owner_of(party)
+                known == resource
+                    && self.customers[*customer].customer.as_str() == crate::target::owner_of(target_identity)
             };
             !self.start.iter().any(of)
         };

@@ -30,9 +30,9 @@ pub struct Request {
     /// The customer that sent it, by index.
     pub customer: usize,
     /// The party that it writes for.
-    pub party: String,
+    pub target_identity: String,
     /// The identity that the party gets instead.
-    pub party_after: Option<String>,
+    pub target_identity_after: Option<String>,
     /// The target.
     pub target: TargetId,
     /// What it writes.
@@ -88,18 +88,18 @@ pub fn writes_of(request: &ProvisionRequest) -> Vec<(Write, ResourceId)> {
 }
 
 /// The party that a request writes for.
-pub fn party_of(request: &ProvisionRequest) -> String {
-    request.data.get("party").and_then(|party| party.as_str()).unwrap_or_default().to_owned()
+pub fn target_identity_of(request: &ProvisionRequest) -> String {
+    request.data.get("party").and_then(|target_identity| target_identity.as_str()).unwrap_or_default().to_owned()
 }
 
 /// The identity that a request gives the party instead.
-pub fn party_after_of(request: &ProvisionRequest) -> Option<String> {
-    request.data.get("party_after").and_then(|party| party.as_str()).map(str::to_owned)
+pub fn target_identity_after_of(request: &ProvisionRequest) -> Option<String> {
+    request.data.get("party_after").and_then(|target_identity| target_identity.as_str()).map(str::to_owned)
 }
 
 /// The customer of a party, by its name: `A` and `A-2` both belong to A.
-pub fn owner_of(party: &str) -> &str {
-    party.split_once('-').map_or(party, |(owner, _)| owner)
+pub fn owner_of(target_identity: &str) -> &str {
+    target_identity.split_once('-').map_or(target_identity, |(owner, _)| owner)
 }
 
 impl Targets {
@@ -108,11 +108,17 @@ impl Targets {
     }
 
     /// Whether another party's registration is in the way of a write.
-    fn is_in_the_way(&self, write: Write, holder: &str, party: &str, party_after: Option<&str>) -> bool {
+    fn is_in_the_way(
+        &self,
+        write: Write,
+        holder: &str,
+        target_identity: &str,
+        target_identity_after: Option<&str>,
+    ) -> bool {
         match write {
-            Write::Assign => holder != party,
-            Write::Release => holder != party && !self.confirms_blindly,
-            Write::Rename => holder != party && Some(holder) != party_after,
+            Write::Assign => holder != target_identity,
+            Write::Release => holder != target_identity && !self.confirms_blindly,
+            Write::Rename => holder != target_identity && Some(holder) != target_identity_after,
             Write::Touch => false,
         }
     }
@@ -122,8 +128,10 @@ impl Targets {
         let mut overwritten = Vec::new();
         for (write, resource) in &request.writes {
             let holder = self.registered.get(&(request.target.clone(), resource.clone()));
-            let after = request.party_after.as_deref();
-            if let Some(holder) = holder.filter(|holder| self.is_in_the_way(*write, holder, &request.party, after)) {
+            let after = request.target_identity_after.as_deref();
+            if let Some(holder) =
+                holder.filter(|holder| self.is_in_the_way(*write, holder, &request.target_identity, after))
+            {
                 if !self.overwrites || *write != Write::Assign {
                     return Landing { outcome: self.in_use(holder), overwritten: Vec::new() };
                 }
@@ -135,13 +143,15 @@ impl Targets {
             let place = (request.target.clone(), resource.clone());
             match write {
                 Write::Assign => {
-                    self.registered.insert(place, request.party.clone());
+                    self.registered.insert(place, request.target_identity.clone());
                 }
-                Write::Release if self.registered.get(&place) == Some(&request.party) => {
+                Write::Release if self.registered.get(&place) == Some(&request.target_identity) => {
                     self.registered.remove(&place);
                 }
                 Write::Rename => {
-                    if let (Some(holder), Some(after)) = (self.registered.get_mut(&place), &request.party_after) {
+                    if let (Some(holder), Some(after)) =
+                        (self.registered.get_mut(&place), &request.target_identity_after)
+                    {
                         holder.clone_from(after);
                     }
                 }
@@ -160,18 +170,18 @@ impl Targets {
 
     /// Reads back whether a step's writes are in place. `None` if they are not and no other party is in the way.
     pub fn verify(&self, request: &ProvisionRequest) -> Option<Outcome> {
-        let (party, after) = (party_of(request), party_after_of(request));
+        let (target_identity, after) = (target_identity_of(request), target_identity_after_of(request));
         let writes = writes_of(request);
         let mut in_place = true;
         for (write, resource) in &writes {
             let holder = self.registered.get(&(request.target.clone(), resource.clone()));
             match (write, holder) {
-                (write, Some(holder)) if self.is_in_the_way(*write, holder, &party, after.as_deref()) => {
+                (write, Some(holder)) if self.is_in_the_way(*write, holder, &target_identity, after.as_deref()) => {
                     return (!self.overwrites || *write != Write::Assign).then(|| self.in_use(holder));
                 }
                 (Write::Rename, Some(holder)) if Some(holder) != after.as_ref() => in_place = false,
                 (Write::Assign, None) => in_place = false,
-                (Write::Release, Some(holder)) if *holder == party => in_place = false,
+                (Write::Release, Some(holder)) if *holder == target_identity => in_place = false,
                 _ => {}
             }
         }
@@ -184,14 +194,17 @@ impl Targets {
     /// The party registered for a resource, as a look-up reports it.
     pub fn find_holder(&self, target: &TargetId, resource: &ResourceId) -> HolderAnswer {
         match self.registered.get(&(target.clone(), resource.clone())) {
-            Some(party) => HolderAnswer::Party { party: party.clone() },
+            Some(target_identity) => HolderAnswer::TargetIdentity { target_identity: target_identity.clone() },
             None => HolderAnswer::Nobody,
         }
     }
 
     /// The parties registered for a resource at any target.
-    pub fn parties<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a String> + 'a {
-        self.registered.iter().filter(move |((_, known), _)| known == resource).map(|(_, party)| party)
+    pub fn target_identities<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a String> + 'a {
+        self.registered
+            .iter()
+            .filter(move |((_, known), _)| known == resource)
+            .map(|(_, target_identity)| target_identity)
     }
 
     /// Whether a request of this step is still in flight.

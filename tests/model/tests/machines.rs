@@ -1,6 +1,7 @@
 //! Each machine alone, with inputs that no world would send: every input is handled, a repetition changes nothing, and the state can be
 //! converted to JSON and back at any moment.
 
+use interlock_domain::catalog::Planned;
 use interlock_domain::customer::{
     Action, ActionKind, AdmissionAnswer, Admitted, Customer, Effect, Input, Local, OrderStep,
 };
@@ -76,7 +77,7 @@ fn notice(world: &Scenario, (kind, a, b, c): Raw) -> ToCustomer {
     let notice = match kind % 7 {
         0 | 1 => Notice::LeaseGranted { ticket, epoch, registered: c % 3 == 0, recall },
         2 => Notice::LeaseRecalled { epoch, asker: Asker { key: key_of(world, b), mode: ClaimMode::Assign } },
-        3 => Notice::NotHolder { ticket, party: (a % 2 == 0).then(|| "B".to_owned()) },
+        3 => Notice::NotHolder { ticket, target_identity: (a % 2 == 0).then(|| "B".to_owned()) },
         4 => Notice::QueueFull { ticket, tickets_max: 1 },
         5 => Notice::Probe { probe: Probe { path: vec![Hop { key: key_of(world, b) }], oldest: None } },
         _ => Notice::Forced { epoch, unused_since: None, by: None },
@@ -86,30 +87,27 @@ fn notice(world: &Scenario, (kind, a, b, c): Raw) -> ToCustomer {
 
 /// The answer to the customer's current admission request, or to nothing.
 fn answer(world: &Scenario, customer: &Customer, raw: u8) -> AdmissionAnswer {
-    let count = if let Local::Admitting(count) = customer.local { count } else { 1 };
+    let count = if let Local::Admitting(count) = customer.local() { count } else { 1 };
     let effects = customer.clone().step(Timestamp(BEGINNING_MS), Input::Resumed);
     let admission = effects.into_iter().find_map(|effect| match effect {
         Effect::Admit(admission) => Some(admission),
         _ => None,
     });
-    let events = admission.iter().flat_map(|admission| admission.events.iter().take(count));
-    let admitted = events.map(|waiting| {
-        let deed = world.event_index(&waiting.event.id).and_then(|event| world.events[event].deed.as_ref());
-        let admission = admission.as_ref().expect("there are events");
-        match deed.map(|deed| deed.plan(admission, &world.policy())) {
-            Some(Ok(plan)) => {
-                let tickets = admission.tickets(&waiting.key, &plan).into_iter();
-                let answers = tickets.map(|(resource, _)| (resource, claim_answer(raw)));
-                Admitted::Planned { answers: answers.collect(), plan }
-            }
-            _ => Admitted::Rejected { rejection: Rejection::new(ErrorCode::UnknownEventType, "") },
+    let planned = admission.iter().flat_map(|admission| admission.events.iter().zip(world.plan_batch(admission)));
+    let admitted = planned.take(count).map(|(waiting, planned)| match planned {
+        Ok(Planned { plan, .. }) => {
+            let admission = admission.as_ref().expect("there are events");
+            let tickets = admission.tickets(&waiting.key, &plan).into_iter();
+            let answers = tickets.map(|(resource, _)| (resource, claim_answer(raw)));
+            Admitted::Planned { answers: answers.collect(), plan }
         }
+        Err(rejection) => Admitted::Rejected { rejection },
     });
     AdmissionAnswer {
         admitted: admitted.collect(),
         limits: EntityLimits::default(),
         attributes_registered: raw.is_multiple_of(2),
-        home: None,
+        queue_assignment: None,
     }
 }
 
@@ -146,14 +144,13 @@ fn through_json<T: Serialize + DeserializeOwned>(state: &T) -> (String, String) 
 
 /// What a repetition must not change: everything except messages, notes and counts. A repeated message is answered twice.
 fn essence(customer: &Customer) -> String {
-    let steps =
-        |steps: &Vec<OrderStep>| steps.iter().map(|step| (step.state.clone(), step.maybe_sent)).collect::<Vec<_>>();
+    let steps = |steps: &Vec<OrderStep>| steps.iter().map(|step| step.state.clone()).collect::<Vec<_>>();
     let orders: Vec<_> =
-        customer.orders.values().map(|order| (&order.key, &order.ending, steps(&order.steps))).collect();
+        customer.orders().values().map(|order| (&order.key, &order.ending, steps(&order.steps))).collect();
     let leases: Vec<_> =
-        customer.leases.iter().map(|(id, lease)| (id, lease.epoch, lease.kept, lease.leaving)).collect();
-    let inbox: Vec<_> = customer.inbox.iter().map(|waiting| &waiting.key).collect();
-    format!("{orders:?} {leases:?} {inbox:?} {:?} {:?}", customer.remembered, customer.settled)
+        customer.leases().iter().map(|(id, lease)| (id, lease.epoch, lease.kept, lease.leaving)).collect();
+    let inbox: Vec<_> = customer.inbox().iter().map(|waiting| &waiting.key).collect();
+    format!("{orders:?} {leases:?} {inbox:?} {:?} {:?}", customer.remembered(), customer.settled())
 }
 
 fn me(world: &Scenario) -> CustomerRef {
@@ -169,7 +166,7 @@ fn ticket(world: &Scenario, claimant: u8, raw: u8, mode: u8) -> Ticket {
         order: key.order.clone(),
         key,
         mode: [ClaimMode::Assign, ClaimMode::Release, ClaimMode::Lock][usize::from(mode) % 3],
-        party: Some(claimant.customer.to_string()),
+        target_identity: Some(claimant.customer.to_string()),
         claimant,
         incarnation,
         swap: mode.is_multiple_of(4),
@@ -195,7 +192,7 @@ fn told(world: &Scenario, (kind, a, b, c): Raw) -> ToResource {
             let lost = (b % 3 == 0).then_some(ticket.incarnation);
             ToResource::Decline { from, ticket: Some(id), epoch, lost }
         }
-        _ => ToResource::Used { from, epoch, party: (b % 2 == 0).then(|| "A-2".to_owned()) },
+        _ => ToResource::Used { from, epoch, target_identity: (b % 2 == 0).then(|| "A-2".to_owned()) },
     }
 }
 
@@ -205,16 +202,18 @@ fn resource_input(world: &Scenario, resource: &Resource, raw: Raw) -> resource::
         0..=5 => resource::Input::Told(told(world, (a, b, c, kind))),
         6 | 7 => {
             let delivery = if a % 4 == 0 { Delivery::Lost } else { Delivery::Delivered };
-            resource::Input::Notified(vec![delivery; resource.sending])
+            resource::Input::Notified(vec![delivery; resource.sending()])
         }
         8 if c % 4 == 3 => resource::Input::LookUpEndedByHand { said: "failed".to_owned() },
         8 => resource::Input::LookedUp(match a % 4 {
             0 => HolderAnswer::Unclear { detail: String::new() },
-            1 => HolderAnswer::Party { party: format!("C{}", b % 4) },
+            1 => HolderAnswer::TargetIdentity { target_identity: format!("C{}", b % 4) },
             _ => HolderAnswer::Nobody,
         }),
         9 => resource::Input::Woke,
-        10 if a % 2 == 0 => resource::Input::Seeded { holder: me(world), party: None, policy: world.policy() },
+        10 if a % 2 == 0 => {
+            resource::Input::Seeded { holder: me(world), target_identity: None, policy: world.policy() }
+        }
         10 => resource::Input::Forced(force_release(raw)),
         _ => resource::Input::Resumed,
     }
@@ -286,8 +285,8 @@ proptest! {
                 let input = resource_input(&world, &resource, raw);
                 resource.step(now, input);
             }
-            prop_assert!(resource.epoch >= epoch, "epochs only grow");
-            epoch = resource.epoch;
+            prop_assert!(resource.epoch() >= epoch, "epochs only grow");
+            epoch = resource.epoch();
             let (again, json) = through_json(&resource);
             prop_assert_eq!(again, json);
         }
@@ -304,10 +303,10 @@ proptest! {
         }
         let claimed = ticket(&world, claimed.0, claimed.1, claimed.2);
         let (first, _) = resource.claim(now, claimed.clone());
-        let (holder, queue) = (resource.holder.clone(), resource.queue.clone());
+        let (holder, queue) = (resource.holder().cloned(), resource.queue().clone());
         let (second, _) = resource.claim(now, claimed);
         prop_assert_eq!(first, second);
-        prop_assert_eq!(resource.holder.map(|holder| holder.epoch), holder.map(|holder| holder.epoch));
-        prop_assert_eq!(resource.queue, queue);
+        prop_assert_eq!(resource.holder().map(|holder| holder.epoch), holder.map(|holder| holder.epoch));
+        prop_assert_eq!(resource.queue(), &queue);
     }
 }

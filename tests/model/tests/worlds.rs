@@ -1,5 +1,5 @@
 //! All worlds under each mix of faults, explored completely or up to a number of states: `INTERLOCK_MODEL_STATES`. The numbers are
-//! printed; ARCHITECTURE has those of a long run.
+//! printed; `coordinator/docs/inside/model.md` has those of a long run.
 
 use interlock_model::budget::states_max;
 use interlock_model::explorer::explore;
@@ -19,7 +19,8 @@ fn all_worlds_hold(mix: &str, sometimes: &[Sighting]) {
 fn all_worlds_hold_where(mix: &str, change: impl Fn(Scenario) -> Scenario, sometimes: &[Sighting]) {
     let faults: Faults = worlds::mixes().into_iter().find(|(label, _)| *label == mix).expect("a known mix").1;
     let (mut seen, mut states, mut exhausted) = (Sightings::default(), 0, 0);
-    let all = worlds::all();
+    // Beside those of `all`, which the simulator's seeds name by number.
+    let all = [worlds::all(), vec![worlds::assigned_and_terminated()]].concat();
     for world in &all {
         let world = change(world.clone().with(mix, faults));
         let report = explore(&world, states_max(STATES_MAX)).unwrap_or_else(|failure| panic!("{failure}"));

@@ -49,8 +49,12 @@ pub fn changed(customer: &Customer, old: &str, new: &str) -> Value {
 
 /// `number` moves from one customer to another.
 pub fn moved(from: &Customer, to: &Customer, number: &str) -> Value {
-    let party = |customer: &Customer| json!({"customer_id": customer.id, "imsi": customer.imsi});
-    event("number.moved", &from.id, &json!({"msisdn": number, "from": party(from), "to": party(to)}))
+    let target_identity = |customer: &Customer| json!({"customer_id": customer.id, "imsi": customer.imsi});
+    event(
+        "number.moved",
+        &from.id,
+        &json!({"msisdn": number, "from": target_identity(from), "to": target_identity(to)}),
+    )
 }
 
 /// A change of `customer`'s service. The SIM need not be known to belong to it.

@@ -130,7 +130,7 @@ async fn a_tenant_that_is_on_boarded_and_off_boarded_while_tasks_are_lost(lossy:
     until_tenant(&entity, "left").await;
 
     // It accepts events again, although the task that decides this is lost and the other action arrived before the retry.
-    let lost = lose(lossy, &entity, &[names::MEMO_CLOSED]);
+    let lost = lose(lossy, &entity, &[names::MEMO_REFUSES_EVENTS]);
     let (_, again) = tokio::join!(acts(&entity, "onboard"), async {
         assert_eq!(lossy.proxy.until_lost(lost).await, Way::Recorded);
         acts(&entity, "onboard").await

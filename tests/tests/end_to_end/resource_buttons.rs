@@ -140,11 +140,11 @@ async fn pressed(press: impl AsyncFnOnce(&RawEntity, &str)) {
 #[test]
 fn a_look_up_that_is_completed_by_hand_is_made_again_whatever_the_result_says() {
     run(async {
-        let party = |imsi: &str| serde_json::json!({"answer": "party", "party": imsi});
+        let target_identity = |imsi: &str| serde_json::json!({"answer": "party", "party": imsi});
         tokio::join!(
             completed_as(|_| serde_json::json!({"answer": "nobody"}), "completed as nobody"),
-            completed_as(|asked| party(&asked.a2.imsi), "completed as party"),
-            completed_as(|asked| party(&asked.a1.imsi), "completed as party"),
+            completed_as(|asked| target_identity(&asked.a2.imsi), "completed as party"),
+            completed_as(|asked| target_identity(&asked.a1.imsi), "completed as party"),
             completed_as(|_| serde_json::json!({"answer": "unclear", "detail": "?"}), "completed as unclear"),
             completed_as(|_| serde_json::json!({"class": "done"}), "completed with an invalid outcome"),
         );

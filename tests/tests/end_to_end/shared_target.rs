@@ -5,7 +5,7 @@ use std::time::Duration;
 use interlock_adapters::TargetSettings;
 use interlock_adapters::sandbox::Effect;
 use interlock_domain::ids::OrderId;
-use interlock_domain::target::Rate;
+use interlock_domain::target_entity::Rate;
 
 use crate::command::done;
 use crate::events::Customer;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use interlock_adapters::{MaintenanceSettings, TargetSettings};
 use interlock_domain::limits::EntityLimits;
-use interlock_domain::target::Rate;
+use interlock_domain::target_entity::Rate;
 use interlock_worker_pools::Workload;
 use interlock_workflows::{Sweep, TargetEntity, names};
 use serde_json::{Value, json};

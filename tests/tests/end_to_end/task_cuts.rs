@@ -37,7 +37,7 @@ fn ticket(scene: &Scene<'_>, customer: &str, resource: &ResourceId, occurred_at:
         mode: ClaimMode::Assign,
         claimant: CustomerRef { tenant: scene.tenant.clone(), customer: customer.parse().unwrap() },
         incarnation: Incarnation(1),
-        party: None,
+        target_identity: None,
         swap: false,
         answer_by: None,
         policy: ResourcePolicy::default(),

@@ -198,7 +198,9 @@ fn step_rule<'a>(name: &str, steps: &'a [StepRule]) -> Option<&'a StepRule> {
 fn claimed_fields(rule: &OrderRule) -> Vec<&FieldPath> {
     let mut fields = Vec::new();
     for claim in &rule.claims {
-        for template in claim.resource.template().into_iter().chain(&claim.party).chain(&claim.party_after) {
+        for template in
+            claim.resource.template().into_iter().chain(&claim.target_identity).chain(&claim.target_identity_after)
+        {
             fields.extend(fields_of_template(template));
         }
     }
@@ -210,7 +212,7 @@ fn claimed_fields(rule: &OrderRule) -> Vec<&FieldPath> {
 /// The fields that the resources of claims are made of, and the parties that they have later.
 fn resource_fields(rule: &OrderRule) -> Vec<&FieldPath> {
     let claims = rule.claims.iter();
-    let templates = claims.flat_map(|claim| claim.resource.template().into_iter().chain(&claim.party_after));
+    let templates = claims.flat_map(|claim| claim.resource.template().into_iter().chain(&claim.target_identity_after));
     templates.flat_map(fields_of_template).collect()
 }
 
@@ -231,16 +233,22 @@ pub(super) fn fixed_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> 
 }
 
 /// The arguments of a step that carry the party of a claim, and are no part of a resource that the step names. Sorted.
-pub(super) fn party_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> {
-    let parties: Vec<&Template> = rule.claims.iter().filter_map(|claim| claim.party.as_ref()).collect();
+pub(super) fn target_identity_arguments(rule: &OrderRule, step: &StepRule) -> Vec<String> {
+    let target_identities: Vec<&Template> =
+        rule.claims.iter().filter_map(|claim| claim.target_identity.as_ref()).collect();
     let named: Vec<&Template> = step.resources.iter().filter_map(|(_, pattern)| pattern.template()).collect();
     let carries = |argument: &Argument| match argument {
-        Argument::Text(template) => parties.contains(&template) && !named.contains(&template),
+        Argument::Text(template) => target_identities.contains(&template) && !named.contains(&template),
         _ => false,
     };
-    let is_party = |name: &String, argument: &Argument| !step.held_arguments.contains(name) && carries(argument);
-    let mut arguments: Vec<String> =
-        step.with.iter().filter(|(name, argument)| is_party(name, argument)).map(|(name, _)| name.clone()).collect();
+    let is_target_identity =
+        |name: &String, argument: &Argument| !step.held_arguments.contains(name) && carries(argument);
+    let mut arguments: Vec<String> = step
+        .with
+        .iter()
+        .filter(|(name, argument)| is_target_identity(name, argument))
+        .map(|(name, _)| name.clone())
+        .collect();
     arguments.sort();
     arguments
 }
@@ -365,7 +373,7 @@ properties.number = { type = "string", format = "msisdn" }
         let reference = Catalog::reference();
         let of = |event: &str, step: usize| {
             let Body::Order(rule) = &reference.rule(event).unwrap().body else { panic!() };
-            party_arguments(rule, &rule.steps[step])
+            target_identity_arguments(rule, &rule.steps[step])
         };
         assert_eq!(of("number.unassigned", 0), ["imsi"]);
         assert_eq!(of("number.assigned", 0), ["imsi"]);

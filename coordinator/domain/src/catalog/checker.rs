@@ -197,7 +197,9 @@ impl OrderCheck<'_> {
             let message = format!("[resources.{kind}] does not exist; declare the kind.");
             faults.add(&claim.spot, ErrorCode::UnknownKind, message);
         }
-        for template in claim.resource.template().into_iter().chain(&claim.party).chain(&claim.party_after) {
+        for template in
+            claim.resource.template().into_iter().chain(&claim.target_identity).chain(&claim.target_identity_after)
+        {
             check_template(template, self.schema, false, &claim.spot, faults);
         }
         if claim.mode != ClaimMode::Release {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::DURATION_MS_MAX;
-use super::pace::Pace;
 use super::pattern::Pattern;
 use super::schema::DataSchema;
 use super::template::{Argument, FieldPath, Template, field_path};
+use super::timing::Timing;
 use crate::error_code::ErrorCode;
 use crate::ids::Role;
 use crate::order::{ClaimMode, Late, OnFailure, ReleaseWhen};
@@ -79,8 +79,8 @@ pub(super) struct ClaimRule {
     pub(super) mode: ClaimMode,
     pub(super) resource: Pattern,
     pub(super) release_when: ReleaseWhen,
-    pub(super) party: Option<Template>,
-    pub(super) party_after: Option<Template>,
+    pub(super) target_identity: Option<Template>,
+    pub(super) target_identity_after: Option<Template>,
 }
 
 /// What a customer must have.
@@ -116,7 +116,7 @@ pub(super) struct StepRule {
 /// Reads `[events]`.
 pub(super) fn read_all(
     root: &mut Section<'_>,
-    defaults: &Pace,
+    defaults: &Timing,
     faults: &mut Faults<'_>,
 ) -> BTreeMap<String, EventRule> {
     let mut rules = BTreeMap::new();
@@ -133,7 +133,7 @@ pub(super) fn read_all(
 }
 
 impl EventRule {
-    fn read(entry: &Entry<'_>, defaults: &Pace, faults: &mut Faults<'_>) -> Option<Self> {
+    fn read(entry: &Entry<'_>, defaults: &Timing, faults: &mut Faults<'_>) -> Option<Self> {
         let mut section = entry.section(faults)?;
         let schema = section.require("data", faults).map(|entry| DataSchema::read(&entry, faults));
         let distinct = section.items("distinct", faults).iter().filter_map(|item| field(item, faults)).collect();
@@ -157,7 +157,7 @@ impl EventRule {
 }
 
 impl OrderRule {
-    fn read(section: &mut Section<'_>, defaults: &Pace, faults: &mut Faults<'_>) -> Self {
+    fn read(section: &mut Section<'_>, defaults: &Timing, faults: &mut Faults<'_>) -> Self {
         let orderings = [("customer", Ordering::Customer), ("none", Ordering::None)];
         let lates = [("apply", Late::Apply), ("hold", Late::Hold), ("reject", Late::Reject)];
         let claim_items = section.items("claims", faults);
@@ -166,8 +166,8 @@ impl OrderRule {
             let items = entry.items(faults);
             items.iter().filter_map(|item| RequireRule::read(item, faults)).collect()
         });
-        let pace = Pace::read(section, faults).or(defaults);
-        let (steps, has_all_steps) = read_steps(section, &pace, faults);
+        let timing = Timing::read(section, faults).or(defaults);
+        let (steps, has_all_steps) = read_steps(section, &timing, faults);
         Self {
             spot: section.spot.clone(),
             ordering: section.choice("ordering", &orderings, faults).unwrap_or(orderings[0].1),
@@ -185,7 +185,7 @@ impl OrderRule {
 }
 
 /// The steps that could be read, and whether that is all of them.
-fn read_steps(section: &mut Section<'_>, pace: &Pace, faults: &mut Faults<'_>) -> (Vec<StepRule>, bool) {
+fn read_steps(section: &mut Section<'_>, timing: &Timing, faults: &mut Faults<'_>) -> (Vec<StepRule>, bool) {
     let mut steps: Vec<StepRule> = Vec::new();
     let Some(entry) = section.require("steps", faults) else { return (steps, false) };
     let items = entry.items(faults);
@@ -193,7 +193,7 @@ fn read_steps(section: &mut Section<'_>, pace: &Pace, faults: &mut Faults<'_>) -
         faults.add(&entry.spot, ErrorCode::NoSteps, "An event type needs at least one step.");
     }
     for item in &items {
-        steps.extend(StepRule::read(item, &steps, pace, faults));
+        steps.extend(StepRule::read(item, &steps, timing, faults));
     }
     let has_all = steps.len() == items.len();
     (steps, has_all)
@@ -237,16 +237,16 @@ impl ClaimRule {
             section.require("mode", faults).map(|_| section.choice("mode", &modes, faults).unwrap_or(modes[0].1));
         let resource = section.require("resource", faults).and_then(|entry| Pattern::read(&entry, faults));
         let release_when = section.choice("release_when", &times, faults).unwrap_or(times[0].1);
-        let party = section.take("party").and_then(|entry| Template::read(&entry, faults));
-        let party_after = section.take("party_after").and_then(|entry| Template::read(&entry, faults));
+        let target_identity = section.take("party").and_then(|entry| Template::read(&entry, faults));
+        let target_identity_after = section.take("party_after").and_then(|entry| Template::read(&entry, faults));
         let spot = section.spot.clone();
         section.finish(faults);
-        Some(Self { spot, mode: mode?, resource: resource?, release_when, party, party_after })
+        Some(Self { spot, mode: mode?, resource: resource?, release_when, target_identity, target_identity_after })
     }
 }
 
 impl StepRule {
-    fn read(entry: &Entry<'_>, earlier: &[Self], outer: &Pace, faults: &mut Faults<'_>) -> Option<Self> {
+    fn read(entry: &Entry<'_>, earlier: &[Self], outer: &Timing, faults: &mut Faults<'_>) -> Option<Self> {
         let mut section = entry.section(faults)?;
         let failures = [("hold", OnFailure::Hold), ("skip", OnFailure::Skip), ("abort", OnFailure::Abort)];
         let role: Option<Role> = section.require("role", faults).and_then(|entry| entry.name(faults));
@@ -260,7 +260,7 @@ impl StepRule {
         let after = after.iter().filter_map(|item| Some((item.spot.clone(), item.text(faults)?.to_owned()))).collect();
         let on_failure = section.choice("on_failure", &failures, faults).unwrap_or(failures[0].1);
         let compensation = section.take("compensation").and_then(|entry| operation_name(&entry, faults));
-        let pace = Pace::read(&mut section, faults).or(outer);
+        let timing = Timing::read(&mut section, faults).or(outer);
         let spot = section.spot.clone();
         section.finish(faults);
         let (role, operation) = (role?, operation?);
@@ -278,8 +278,8 @@ impl StepRule {
             after,
             on_failure,
             compensation,
-            attempt_timeout_ms: pace.attempt_timeout_ms(),
-            retry: pace.retry_policy(faults),
+            attempt_timeout_ms: timing.attempt_timeout_ms(),
+            retry: timing.retry_policy(faults),
         })
     }
 }

@@ -12,29 +12,29 @@ mod amendment;
 mod checker;
 mod event_rule;
 mod form;
-mod halves;
 mod kind_rule;
 mod listed;
-mod pace;
 mod pattern;
 mod plan;
 mod proof;
 mod schema;
 mod shared_authority;
+mod split_event;
 mod step_order;
 mod template;
+mod timing;
 
 pub(crate) use amendment::UNDO_SUFFIX;
 pub use amendment::{AmendableStep, AmendedOrder, Amendment};
 pub use event_rule::Ordering;
 pub use form::{Form, ICCID_DIGITS, IMSI_DIGITS, MSISDN_DIGITS_MAX};
 pub use kind_rule::{FRESH_WAIT_MS, ORPHAN_SETTLE_MS};
-pub use pace::{
+pub use plan::{Forward, Holdings, PLAN_PARTS_MAX, PlanContext, Planned};
+pub use shared_authority::AuthoritiesDiffer;
+pub use timing::{
     ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MS_LIMITS, RETRY_CAP_MS_LIMITS, RETRY_FACTOR_PERCENT_LIMITS,
     RETRY_INITIAL_MS_LIMITS,
 };
-pub use plan::{Forward, PLAN_PARTS_MAX, PlanContext, Planned};
-pub use shared_authority::AuthoritiesDiffer;
 
 use event_rule::{Body, EventRule};
 use kind_rule::KindRule;
@@ -78,7 +78,7 @@ impl Catalog {
         }
         let mut root = toml_text::Section::root(&document);
         let kinds = kind_rule::read_all(&mut root, &mut faults);
-        let defaults = pace::Pace::read_defaults(&mut root, &mut faults);
+        let defaults = timing::Timing::read_defaults(&mut root, &mut faults);
         let mut rules = event_rule::read_all(&mut root, &defaults, &mut faults);
         root.finish(&mut faults);
         checker::check(&kinds, &mut rules, &mut faults);

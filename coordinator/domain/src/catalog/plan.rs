@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::Catalog;
-use super::amendment::{fixed_arguments, party_arguments};
+use super::amendment::{fixed_arguments, target_identity_arguments};
 use super::event_rule::{Body, EventRule, OrderRule, Ordering, StepRule, step_name};
 use super::pattern::Pattern;
 use super::step_order::indices_after;
@@ -21,6 +21,9 @@ use crate::order::{Claim, ClaimMode, Plan, PlannedStep, Rejection};
 /// that would be larger is rejected as `plan_too_large`, since a plan is recorded in one piece.
 pub const PLAN_PARTS_MAX: usize = 500;
 
+/// The resources that a customer holds or has an open assign of, each with the name under which targets know the customer there.
+pub type Holdings = BTreeMap<ResourceId, Option<String>>;
+
 /// What an event is planned for.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanContext<'a> {
@@ -34,7 +37,7 @@ pub struct PlanContext<'a> {
     pub targets: &'a BTreeMap<Role, TargetId>,
     /// What the customer holds, and under which party where that is known. For an order that releases all, put in what
     /// its older open orders assign too, else it comes to the customer after its end.
-    pub holdings: &'a BTreeMap<ResourceId, Option<String>>,
+    pub holdings: &'a Holdings,
     /// The limits of the entities: they travel with each claim, and an event passed on is held to the limit of an event.
     pub limits: &'a EntityLimits,
 }
@@ -201,8 +204,16 @@ impl Claims {
             claims.all.push(Claim {
                 mode: claim.mode,
                 release_when: claim.release_when,
-                party: claim.party.as_ref().map(|party| party.render(facts)).transpose()?,
-                party_after: claim.party_after.as_ref().map(|party| party.render(facts)).transpose()?,
+                target_identity: claim
+                    .target_identity
+                    .as_ref()
+                    .map(|target_identity| target_identity.render(facts))
+                    .transpose()?,
+                target_identity_after: claim
+                    .target_identity_after
+                    .as_ref()
+                    .map(|target_identity| target_identity.render(facts))
+                    .transpose()?,
                 policy: catalog.policy(resource.kind(), context.targets, context.limits),
                 resource,
             });
@@ -211,18 +222,19 @@ impl Claims {
         let mut patterns: Vec<_> = rule.claims.iter().filter(|claim| claim.resource.template().is_none()).collect();
         patterns.sort_by_key(|claim| claim.resource.kind().is_none());
         for claim in patterns {
-            for (resource, party) in context.holdings {
+            for (resource, target_identity) in context.holdings {
                 if !claim.resource.holds(resource.kind()) || !taken.insert(resource.clone()) {
                     continue;
                 }
-                let named = claim.party.as_ref().map(|party| party.render(facts)).transpose()?;
+                let named =
+                    claim.target_identity.as_ref().map(|target_identity| target_identity.render(facts)).transpose()?;
                 claims.held.push(resource.clone());
                 claims.all.push(Claim {
                     resource: resource.clone(),
                     mode: ClaimMode::Release,
                     release_when: claim.release_when,
-                    party: named.or_else(|| party.clone()),
-                    party_after: None,
+                    target_identity: named.or_else(|| target_identity.clone()),
+                    target_identity_after: None,
                     policy: catalog.policy(resource.kind(), context.targets, context.limits),
                 });
             }
@@ -271,7 +283,7 @@ fn planned_steps(
                 operation: step.operation.clone(),
                 data,
                 fixed: fixed_arguments(rule, step),
-                party_arguments: Some(party_arguments(rule, step)),
+                target_identity_arguments: Some(target_identity_arguments(rule, step)),
                 resources: resources(step, &facts, claims, held)?,
                 after: after.iter().copied().collect(),
                 on_failure: step.on_failure,

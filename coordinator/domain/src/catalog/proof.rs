@@ -57,9 +57,11 @@ fn is_proven(rule: &OrderRule, step: &StepRule, kind: &ResourceKind, path: &Fiel
         let mut claims = rule.claims.iter().filter(|claim| names(&claim.resource));
         claims.any(|claim| claim.mode != ClaimMode::Release || may_be_released)
     };
-    let parties: Vec<&ClaimRule> = rule.claims.iter().filter(|claim| claim.party.as_ref().is_some_and(is)).collect();
-    let is_party_of_a_release = !parties.is_empty() && parties.iter().all(|claim| claim.mode == ClaimMode::Release);
-    is_required() || is_claimed() || is_party_of_a_release
+    let target_identities: Vec<&ClaimRule> =
+        rule.claims.iter().filter(|claim| claim.target_identity.as_ref().is_some_and(is)).collect();
+    let is_target_identity_of_a_release =
+        !target_identities.is_empty() && target_identities.iter().all(|claim| claim.mode == ClaimMode::Release);
+    is_required() || is_claimed() || is_target_identity_of_a_release
 }
 
 fn is_released(rule: &OrderRule, pattern: &Pattern) -> bool {

@@ -118,9 +118,9 @@ fn an_activation_assigns_the_sim_and_the_number() {
 #[test]
 fn an_assignment_carries_what_the_resource_needs_to_know() {
     let plan = planned("number.assigned", json!({"imsi": "001010000000001", "msisdn": "+1 206-555-1234"}));
-    let Claim { resource, party, policy, .. } = &plan.claims[0];
+    let Claim { resource, target_identity, policy, .. } = &plan.claims[0];
     assert_eq!(resource.to_string(), "msisdn/12065551234");
-    assert_eq!(party.as_deref(), Some("001010000000001"));
+    assert_eq!(target_identity.as_deref(), Some("001010000000001"));
     let authority = policy.authority.as_ref().unwrap();
     assert_eq!((authority.target.as_str(), authority.operation.as_str()), ("hss-east", "find_holder"));
     assert_eq!((policy.orphan_settle_ms, policy.fresh_wait_ms), (90_000, 5_000));

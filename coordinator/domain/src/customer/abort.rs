@@ -13,8 +13,8 @@ impl Customer {
         order.ending = Some(ending);
         order.late_hold = false;
         for step in order.steps.iter_mut().filter(|step| step.compensates.is_none()) {
-            if matches!(step.state, StepState::Open | StepState::Held { .. }) && !step.maybe_sent {
-                step.state = StepState::Cancelled;
+            if step.may_be_given_up() {
+                step.give_up();
             }
         }
         let done: Vec<usize> =
@@ -51,7 +51,7 @@ impl Customer {
         let mut stopped: Vec<(OrderId, usize, StepState)> = Vec::new();
         for (id, order) in &self.orders {
             for (index, step) in order.steps.iter().enumerate() {
-                if step.compensates.is_some() && step.state == StepState::Open && !step.maybe_sent {
+                if step.compensates.is_some() && step.state.is_open() && !step.state.maybe_sent() {
                     stopped.extend(self.why_not_to_compensate(order, step).map(|state| (id.clone(), index, state)));
                 }
             }
@@ -76,7 +76,7 @@ impl Customer {
         };
         let missing = named().find(not_had)?;
         let detail = format!("the lease of {missing} was released before this could be undone, or was never held");
-        Some(StepState::Held { code: ErrorCode::NotCompensated.into(), detail })
+        Some(StepState::Held { code: ErrorCode::NotCompensated.into(), detail, earlier: step.state.earlier() })
     }
 }
 

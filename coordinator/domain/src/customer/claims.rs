@@ -1,6 +1,6 @@
 //! Claims and their tickets: what is wanted of which resource.
 
-use super::{ClaimState, Customer, Lease, Order, OrderClaim, OrderStep, StepState, TicketState, UnjudgedGrant};
+use super::{ClaimState, Customer, Lease, Order, OrderClaim, OrderStep, TicketState, UnjudgedGrant};
 use crate::ids::{CustomerRef, Incarnation, OrderId, ResourceId, TicketId, Timestamp};
 use crate::message::{ClaimAnswer, Ticket, ToResource};
 use crate::order::{Claim, ClaimMode, OrderKey, Plan, ReleaseWhen};
@@ -20,7 +20,7 @@ pub(super) fn ticket_of(
         mode: claim.mode,
         claimant: me.clone(),
         incarnation,
-        party: claim.party.clone(),
+        target_identity: claim.target_identity.clone(),
         swap: swap && claim.mode == ClaimMode::Assign,
         answer_by: None,
         policy: claim.policy.clone(),
@@ -56,8 +56,7 @@ impl Order {
 
     /// Whether a step that names the resource has begun, or had its effect.
     pub(super) fn begun_on(&self, resource: &ResourceId) -> bool {
-        self.steps_naming(resource)
-            .any(|step| matches!(step.state, StepState::Running | StepState::Done) || step.maybe_sent)
+        self.steps_naming(resource).any(|step| step.state.has_begun())
     }
 
     /// Whether a step that names the resource is not over.
@@ -72,7 +71,7 @@ impl Order {
 
     /// Whether it needs the lease now: a call under it is under way, or it has started and is not done with it.
     pub(super) fn needs_now(&self, resource: &ResourceId) -> bool {
-        let running = self.steps_naming(resource).any(|step| step.state == StepState::Running || step.maybe_sent);
+        let running = self.steps_naming(resource).any(|step| step.state.is_in_flight());
         let begun = self.started || self.begun_on(resource);
         running || (begun && self.open_on(resource))
     }
@@ -144,7 +143,7 @@ impl Customer {
             for claim in order.open_claims().filter(|claim| claim.ticket != TicketState::Out) {
                 let resource = &claim.claim.resource;
                 let release = claim.claim.mode == ClaimMode::Release;
-                let held = |step: &OrderStep| matches!(step.state, StepState::Held { .. });
+                let held = |step: &OrderStep| step.state.is_held();
                 let needless = self.leases.contains_key(resource)
                     || order.steps_naming(resource).any(held)
                     || (release && (order.gave_it_up(resource) || self.older_open_assign(&order.key, resource)));

@@ -105,7 +105,7 @@ impl Customer {
         for order in self.orders.values_mut() {
             for index in 0..order.steps.len() {
                 let step = &order.steps[index];
-                if step.state != StepState::Open || step.maybe_sent || step.compensates.is_some() {
+                if !step.state.is_open() || step.state.maybe_sent() || step.compensates.is_some() {
                     continue;
                 }
                 let state = |resource: &ResourceId| order.claim_on(resource).map(|claim| claim.state);
@@ -161,7 +161,7 @@ impl Customer {
         let (begun, confirmed) = (order.begun_on(&resource), took_effect || order.release_is_confirmed(&resource));
         let proof = self.proof_on(id, &resource);
         if done {
-            self.rename_party(now, id, index, mode == ClaimMode::Assign);
+            self.rename_target_identity(now, id, index, mode == ClaimMode::Assign);
         }
         self.changed();
         match mode {
@@ -194,14 +194,14 @@ impl Customer {
                 order.ending = Some(Ending::Expired);
             }
             if order.ending.is_some() {
-                for step in order.steps.iter_mut().filter(|step| step.compensates.is_none() && !step.maybe_sent) {
-                    if matches!(step.state, StepState::Open | StepState::Held { .. }) {
-                        step.state = StepState::Cancelled;
+                for step in order.steps.iter_mut().filter(|step| step.compensates.is_none()) {
+                    if step.may_be_given_up() {
+                        step.give_up();
                     }
                 }
             }
         }
-        let over = |order: &Order| order.steps.iter().all(|step| step.state.is_over() && !step.maybe_sent);
+        let over = |order: &Order| order.steps.iter().all(|step| step.state.is_over());
         let ended: Vec<OrderId> =
             self.orders.iter().filter(|(_, order)| over(order)).map(|(id, _)| id.clone()).collect();
         for id in ended {

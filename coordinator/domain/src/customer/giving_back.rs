@@ -2,7 +2,7 @@
 
 use super::claims::ticket_of;
 use super::proof::proof_without_call;
-use super::{ClaimState, Customer, Lease, StepState, TicketState};
+use super::{ClaimState, Customer, Lease, TicketState};
 use crate::ids::{ResourceId, Timestamp};
 use crate::message::{GiveBack, LeaseProof, ToResource};
 
@@ -31,9 +31,7 @@ impl Customer {
 
     /// Whether a call that the lease protects is under way, or may still land.
     fn in_flight(&self, resource: &ResourceId) -> bool {
-        self.orders
-            .values()
-            .any(|order| order.steps_naming(resource).any(|step| step.state == StepState::Running || step.maybe_sent))
+        self.orders.values().any(|order| order.steps_naming(resource).any(|step| step.state.is_in_flight()))
     }
 
     /// Whether a started order is not done with the lease.
@@ -113,7 +111,7 @@ impl Customer {
     fn answer_recall(&mut self, resource: &ResourceId) {
         let Some(lease) = self.leases.get_mut(resource) else { return };
         if lease.kept && lease.leaving.is_none() && lease.recall.take().is_some() {
-            let message = ToResource::Used { from: self.me.clone(), epoch: lease.epoch, party: None };
+            let message = ToResource::Used { from: self.me.clone(), epoch: lease.epoch, target_identity: None };
             self.outbox.push_back((resource.clone(), message));
             self.changed();
         }

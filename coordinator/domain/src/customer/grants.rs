@@ -34,9 +34,9 @@ impl Customer {
         let open = self.claim_of_ticket(resource, ticket).and_then(|(id, index)| {
             let order = &self.orders[&id];
             let claim = &order.claims[index];
-            (claim.state == ClaimState::Open).then(|| (order.key.clone(), claim.claim.party.clone(), id))
+            (claim.state == ClaimState::Open).then(|| (order.key.clone(), claim.claim.target_identity.clone(), id))
         });
-        let Some((key, party, id)) = open else {
+        let Some((key, target_identity, id)) = open else {
             if !self.unjudged.contains(&grant) {
                 self.unjudged.push(grant);
                 self.changed();
@@ -54,8 +54,8 @@ impl Customer {
             due: None,
             leaving: None,
             recall: None,
-            party,
-            parties_before: Vec::new(),
+            target_identity,
+            target_identities_before: Vec::new(),
             proof: None,
             registered_to: None,
             doubted: false,

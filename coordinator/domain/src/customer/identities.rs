@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::journal::JournalEntry;
-use super::{Customer, OrderStep, StepIdentity, StepState, TicketState};
+use super::{Customer, OrderStep, StepIdentity, TicketState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId, Timestamp};
 use crate::message::ToResource;
@@ -18,7 +18,7 @@ use crate::message::ToResource;
 const IDENTITIES_TRIED_MAX: usize = 8;
 
 /// The most former names that are kept with a lease.
-const PARTIES_BEFORE_MAX: usize = 8;
+const TARGET_IDENTITIES_BEFORE_MAX: usize = 8;
 
 /// What is known of whoever has the resource at the target.
 enum Registered {
@@ -49,19 +49,19 @@ impl OrderStep {
     }
 
     /// The identity in its arguments; none where no argument carries one.
-    fn party(&self) -> Option<&str> {
-        let argument = self.planned.party_arguments.as_ref()?.first()?;
+    fn target_identity(&self) -> Option<&str> {
+        let argument = self.planned.target_identity_arguments.as_ref()?.first()?;
         self.planned.data.get(argument)?.as_str()
     }
 
     /// Makes it another request, under another identity.
-    fn go_by(&mut self, party: &str) {
-        let Some(sent) = self.party().map(str::to_owned) else { return };
+    fn go_by(&mut self, target_identity: &str) {
+        let Some(sent) = self.target_identity().map(str::to_owned) else { return };
         let identity =
             self.identity.get_or_insert_with(|| StepIdentity { named: sent.clone(), sent, refused: Vec::new() });
-        party.clone_into(&mut identity.sent);
-        for argument in self.planned.party_arguments.iter().flatten() {
-            self.planned.data.insert(argument.clone(), Value::from(party));
+        target_identity.clone_into(&mut identity.sent);
+        for argument in self.planned.target_identity_arguments.iter().flatten() {
+            self.planned.data.insert(argument.clone(), Value::from(target_identity));
         }
     }
 
@@ -69,8 +69,8 @@ impl OrderStep {
     pub(super) fn under_another_identity(&self, holder: &str) -> String {
         let resources: Vec<String> = self.planned.resources.iter().map(ToString::to_string).collect();
         let (target, what) = (&self.planned.target, resources.join(", "));
-        let asked = self.party().map_or_else(String::new, |asked| format!(", not under {asked}"));
-        let named = self.identity.as_ref().filter(|identity| Some(identity.named.as_str()) != self.party());
+        let asked = self.target_identity().map_or_else(String::new, |asked| format!(", not under {asked}"));
+        let named = self.identity.as_ref().filter(|identity| Some(identity.named.as_str()) != self.target_identity());
         let named = named.map_or_else(String::new, |identity| format!(" (the event named {})", identity.named));
         format!("The target {target} has {what} registered to {holder}{asked}{named}.")
     }
@@ -82,12 +82,13 @@ impl Customer {
     pub(super) fn go_by_the_identity_of_the_lease(&mut self, now: Timestamp, id: &OrderId, index: usize) {
         let Some(order) = self.orders.get(id) else { return };
         let step = &order.steps[index];
-        let is_new = step.dispatches == 0 && step.amendments == 0 && !step.maybe_sent;
+        let is_new = step.dispatches == 0 && step.amendments == 0 && !step.state.maybe_sent();
         if !is_new || !order.is_release_step(step) {
             return;
         }
-        let mut known = step.planned.resources.iter().filter_map(|resource| self.leases.get(resource)?.party.clone());
-        let (Some(named), Some(kept)) = (step.party().map(str::to_owned), known.next()) else { return };
+        let mut known =
+            step.planned.resources.iter().filter_map(|resource| self.leases.get(resource)?.target_identity.clone());
+        let (Some(named), Some(kept)) = (step.target_identity().map(str::to_owned), known.next()) else { return };
         if kept == named || known.any(|other| other != kept) {
             return;
         }
@@ -99,9 +100,9 @@ impl Customer {
         self.note_identity(now, id, detail);
     }
 
-    fn send_under(&mut self, id: &OrderId, index: usize, party: &str) {
+    fn send_under(&mut self, id: &OrderId, index: usize, target_identity: &str) {
         if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
-            step.go_by(party);
+            step.go_by(target_identity);
             self.changed();
         }
     }
@@ -116,49 +117,52 @@ impl Customer {
             return;
         }
         match self.who_is_registered(id, index, holder) {
-            Registered::Own(party) => {
+            Registered::Own(target_identity) => {
                 if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
-                    let refused = step.party().map(str::to_owned);
-                    step.go_by(&party);
+                    let refused = step.target_identity().map(str::to_owned);
+                    step.go_by(&target_identity);
                     if let Some(identity) = &mut step.identity {
                         identity.refused.extend(refused);
                     }
                 }
-                self.set_step(id, index, StepState::Open);
+                self.reopen_step(id, index);
                 self.note_identity(
                     now,
                     id,
                     format!("{found} That is also this customer: the resource is released there."),
                 );
             }
-            Registered::Another(party) => {
+            Registered::Another(target_identity) => {
                 let resources = self.orders[id].steps[index].planned.resources.clone();
-                self.leave_to_its_holder(id, index, &resources, Some(&party));
+                self.leave_to_its_holder(id, index, &resources, Some(&target_identity));
                 let detail =
                     format!("{found} According to the ledger that is not this customer: the resource is left there.");
                 self.note_identity(now, id, detail);
             }
             Registered::Unclear => {
-                self.set_step(id, index, StepState::Held { code: unconfirmed.into(), detail: found });
+                self.hold_step(id, index, unconfirmed.into(), found);
             }
         }
     }
 
     fn who_is_registered(&self, id: &OrderId, index: usize, holder: Option<String>) -> Registered {
         let step = &self.orders[id].steps[index];
-        let Some(party) = holder else { return Registered::Unclear };
+        let Some(target_identity) = holder else { return Registered::Unclear };
         let refused = step.identity.as_ref().map_or(&[][..], |identity| &identity.refused);
-        let carries = step.party().is_some();
-        if step.party() == Some(&party) || refused.contains(&party) || refused.len() >= IDENTITIES_TRIED_MAX {
+        let carries = step.target_identity().is_some();
+        if step.target_identity() == Some(&target_identity)
+            || refused.contains(&target_identity)
+            || refused.len() >= IDENTITIES_TRIED_MAX
+        {
             return Registered::Unclear;
         }
-        if self.is_registered_to_us(id, index, Some(&party)) {
-            return if carries { Registered::Own(party) } else { Registered::Unclear };
+        if self.is_registered_to_us(id, index, Some(&target_identity)) {
+            return if carries { Registered::Own(target_identity) } else { Registered::Unclear };
         }
         // Of a customer that is known to have it, under a name that nobody knows, any name may be its own.
         let leases = step.planned.resources.iter().filter_map(|resource| self.leases.get(resource));
-        let may_be_ours = leases.into_iter().any(|lease| lease.kept && lease.party.is_none());
-        if may_be_ours { Registered::Unclear } else { Registered::Another(party) }
+        let may_be_ours = leases.into_iter().any(|lease| lease.kept && lease.target_identity.is_none());
+        if may_be_ours { Registered::Unclear } else { Registered::Another(target_identity) }
     }
 
     /// Whether a name is one of this customer's, as far as the ledger knows: kept with one of its leases, now or for this
@@ -166,32 +170,43 @@ impl Customer {
     pub(super) fn is_registered_to_us(&self, id: &OrderId, index: usize, holder: Option<&str>) -> bool {
         let order = &self.orders[id];
         let step = &order.steps[index];
-        let Some(party) = holder.filter(|_| step.planned.party_arguments.is_some()) else { return false };
+        let Some(target_identity) = holder.filter(|_| step.planned.target_identity_arguments.is_some()) else {
+            return false;
+        };
         let named = &step.planned.resources;
         let by_lease = |(resource, lease): (&ResourceId, &super::Lease)| {
-            lease.party.as_deref() == Some(party)
-                || (named.contains(resource) && lease.parties_before.iter().any(|before| before == party))
-                || (resource.id() == party && named.iter().all(|named| named.kind() != resource.kind()))
+            lease.target_identity.as_deref() == Some(target_identity)
+                || (named.contains(resource)
+                    && lease.target_identities_before.iter().any(|before| before == target_identity))
+                || (resource.id() == target_identity && named.iter().all(|named| named.kind() != resource.kind()))
         };
-        let by_event = step.identity.as_ref().is_some_and(|identity| identity.named == party)
-            || order.claims.iter().any(|claim| claim.claim.party.as_deref() == Some(party));
+        let by_event = step.identity.as_ref().is_some_and(|identity| identity.named == target_identity)
+            || order.claims.iter().any(|claim| claim.claim.target_identity.as_deref() == Some(target_identity));
         by_event || self.leases.iter().any(by_lease)
     }
 
     /// The target knows this customer by a name that the order did not give, and the resource refused its ticket: it is
     /// claimed again by that name. Whether it is.
-    pub(super) fn claims_by_another_name(&mut self, now: Timestamp, id: &OrderId, index: usize, party: String) -> bool {
+    pub(super) fn claims_by_another_name(
+        &mut self,
+        now: Timestamp,
+        id: &OrderId,
+        index: usize,
+        target_identity: String,
+    ) -> bool {
         let order = &self.orders[id];
         let resource = order.claims[index].claim.resource.clone();
         let step = order.steps.iter().position(|step| step.planned.resources.contains(&resource));
-        let Some(step) = step.filter(|step| self.is_registered_to_us(id, *step, Some(&party))) else { return false };
-        let was = order.claims[index].claim.party.clone();
-        if was.as_ref() == Some(&party) {
+        let Some(step) = step.filter(|step| self.is_registered_to_us(id, *step, Some(&target_identity))) else {
+            return false;
+        };
+        let was = order.claims[index].claim.target_identity.clone();
+        if was.as_ref() == Some(&target_identity) {
             return false;
         }
-        let found = order.steps[step].under_another_identity(&party);
+        let found = order.steps[step].under_another_identity(&target_identity);
         if let Some(claim) = self.orders.get_mut(id).and_then(|order| order.claims.get_mut(index)) {
-            claim.claim.party = Some(party);
+            claim.claim.target_identity = Some(target_identity);
             claim.ticket = TicketState::None;
         }
         self.note_identity(now, id, format!("{found} That is also this customer: it is claimed under that name."));
@@ -201,33 +216,34 @@ impl Customer {
 
     /// The targets know the customer by another name there from now on: by that which the claim was made under, or that which
     /// it has once the order is done.
-    pub(super) fn rename_party(&mut self, now: Timestamp, id: &OrderId, index: usize, assigns: bool) {
+    pub(super) fn rename_target_identity(&mut self, now: Timestamp, id: &OrderId, index: usize, assigns: bool) {
         let Some(order) = self.orders.get(id) else { return };
         let Some(claim) = order.claims.get(index) else { return };
         let resource = claim.claim.resource.clone();
-        let by_claim = claim.claim.party.clone().filter(|_| assigns);
-        let Some(party) = claim.claim.party_after.clone().or(by_claim) else { return };
-        let is_said_on = order.steps_naming(&resource).any(|step| step.planned.party_arguments.is_some());
+        let by_claim = claim.claim.target_identity.clone().filter(|_| assigns);
+        let Some(target_identity) = claim.claim.target_identity_after.clone().or(by_claim) else { return };
+        let is_said_on = order.steps_naming(&resource).any(|step| step.planned.target_identity_arguments.is_some());
         let Some(lease) = self.leases.get_mut(&resource) else { return };
-        let before = lease.party.replace(party.clone()).filter(|before| *before != party);
+        let before = lease.target_identity.replace(target_identity.clone()).filter(|before| *before != target_identity);
         let Some(before) = before else { return };
-        lease.parties_before.retain(|known| *known != before && *known != party);
-        lease.parties_before.push(before);
-        let too_many = lease.parties_before.len().saturating_sub(PARTIES_BEFORE_MAX);
-        lease.parties_before.drain(..too_many);
+        lease.target_identities_before.retain(|known| *known != before && *known != target_identity);
+        lease.target_identities_before.push(before);
+        let too_many = lease.target_identities_before.len().saturating_sub(TARGET_IDENTITIES_BEFORE_MAX);
+        lease.target_identities_before.drain(..too_many);
         let (kept, epoch) = (lease.kept, lease.epoch);
         if kept && is_said_on {
-            let message = ToResource::Used { from: self.me.clone(), epoch, party: Some(party.clone()) };
+            let message =
+                ToResource::Used { from: self.me.clone(), epoch, target_identity: Some(target_identity.clone()) };
             self.outbox.push_back((resource.clone(), message));
         }
-        self.note_identity(now, id, format!("{resource} is stored under {party} from now on."));
+        self.note_identity(now, id, format!("{resource} is stored under {target_identity} from now on."));
         self.changed();
     }
 
     /// Something that this customer gave up does not identify it any more.
     pub(super) fn forget_identity(&mut self, released: &ResourceId) {
         for (_, lease) in self.leases.iter_mut().filter(|(resource, _)| resource.kind() != released.kind()) {
-            lease.parties_before.retain(|before| before != released.id());
+            lease.target_identities_before.retain(|before| before != released.id());
         }
     }
 

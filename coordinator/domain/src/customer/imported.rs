@@ -12,13 +12,19 @@ impl Customer {
     /// A resource says that this customer has it by a list. The target has it registered already, so the lease outlives
     /// every order until one releases it. Of more than [`RESOURCES_REMEMBERED_MAX`] leases a customer learns when it claims
     /// them.
-    pub(super) fn imported(&mut self, now: Timestamp, resource: &ResourceId, epoch: Epoch, party: Option<String>) {
+    pub(super) fn imported(
+        &mut self,
+        now: Timestamp,
+        resource: &ResourceId,
+        epoch: Epoch,
+        target_identity: Option<String>,
+    ) {
         if self.given_back.get(resource).is_some_and(|known| *known >= epoch) {
             return;
         }
         if let Some(lease) = self.leases.get_mut(resource) {
-            if lease.epoch <= epoch && lease.party.is_none() {
-                lease.party = party;
+            if lease.epoch <= epoch && lease.target_identity.is_none() {
+                lease.target_identity = target_identity;
             }
             lease.confirmed(epoch);
             self.changed();
@@ -33,7 +39,7 @@ impl Customer {
         let key = OrderKey::new(None, None, now, order);
         let (due, leaving, recall) = (None, None, None);
         let used_at = None;
-        let (parties_before, proof, registered_to) = (Vec::new(), None, None);
+        let (target_identities_before, proof, registered_to) = (Vec::new(), None, None);
         let lease = Lease {
             epoch,
             ticket,
@@ -44,8 +50,8 @@ impl Customer {
             due,
             leaving,
             recall,
-            party,
-            parties_before,
+            target_identity,
+            target_identities_before,
             proof,
             registered_to,
             doubted: false,

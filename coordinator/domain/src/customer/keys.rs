@@ -28,7 +28,7 @@ impl KeyRule {
 
 /// Chooses the rule of a step that is about to be sent. A step that was sent keeps its rule, so that its key stays the same.
 pub(super) fn choose_key_rule(step: &mut OrderStep, edition: Edition) {
-    if step.dispatches == 0 && !step.maybe_sent && edition >= Edition::V0_2 {
+    if step.dispatches == 0 && !step.state.maybe_sent() && edition >= Edition::V0_2 {
         step.key_rule = KeyRule::OrderId;
     }
 }

@@ -29,10 +29,12 @@ pub struct Lease {
     /// Who asks for it back.
     pub recall: Option<Asker>,
     /// The name under which the targets know this customer there.
-    pub party: Option<String>,
+    #[serde(rename = "party")]
+    pub target_identity: Option<String>,
     /// Names under which they knew it there before, under this lease, oldest first; bounded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub parties_before: Vec<String>,
+    #[serde(rename = "parties_before")]
+    pub target_identities_before: Vec<String>,
     /// What its being given back rests on, once it is to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<LeaseProof>,

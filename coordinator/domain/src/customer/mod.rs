@@ -1,15 +1,17 @@
 //! The customer machine: one customer's orders, leases and lanes, as a pure function `step(now, input) -> effects`.
 //!
-//! The rooms, in the order in which an event walks through them: [`intake`](self) takes an event in and has it planned,
-//! `claims` minds tickets, `grants` and `giving_back` mind leases, `lanes` says whose turn it is, `outcomes` takes what
-//! became of a step, `abort` ends an order before it is done, `ending` closes orders, `actions` is what a person may do,
-//! `view`, `listing` and `why` are what one may ask, `visibility` is what lists of entities show.
+//! The rooms, in the order in which an event walks through them: [`intake`](self) takes an event in, `admission` has it
+//! planned, `claims` minds tickets, `grants` and `giving_back` mind leases, `readiness` says what a step
+//! waits for by itself and `turns` whose turn it is, `starting` starts it, `outcomes` takes what became of a step, `abort` ends an
+//! order before it is done, `ending` closes orders, `actions` is what a person may do, `known`, `view`, `listing` and `why` are what
+//! one may ask, `visibility` is what lists of entities show.
 
 #[cfg(test)]
 mod tests;
 
 mod abort;
 mod actions;
+mod admission;
 mod claims;
 mod digests;
 mod ending;
@@ -20,7 +22,7 @@ mod imported;
 mod intake;
 mod journal;
 mod keys;
-mod lanes;
+mod known;
 mod lease;
 mod listing;
 mod notices;
@@ -28,11 +30,14 @@ mod open_order;
 mod outcomes;
 mod place;
 mod proof;
+mod readiness;
 mod reassert;
 mod reset;
 mod rights;
 mod rings;
+mod starting;
 mod state;
+mod step_state;
 mod turns;
 mod view;
 mod visibility;
@@ -49,10 +54,11 @@ pub use lease::{Lease, UnjudgedGrant};
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
 pub use open_order::*;
 pub use state::*;
+pub use step_state::{EarlierCalls, StepState};
 pub use view::*;
 pub use visibility::ShownState;
 pub use wait_view::{CallView, OtherWait, PausedView, PausedWhat, Wait, WaitView};
-pub use why::{Chain, HeldOf, Keeping, LeasesHeld, Link};
+pub use why::{HeldOf, Keeping, LeasesHeld, WaitChain, WaitLink};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +72,7 @@ use crate::message::{ClaimAnswer, ProvisionRequest, Ticket, ToCustomer, ToResour
 use crate::order::{ClaimMode, OrderKey, Plan, Rejection};
 use crate::outcome::Outcome;
 use crate::recording::Cause;
-use crate::routing::Home;
+use crate::routing::QueueAssignment;
 
 /// What reaches a customer.
 #[derive(Debug, Clone, PartialEq)]
@@ -310,7 +316,8 @@ pub struct AdmissionAnswer {
     pub attributes_registered: bool,
     /// Where the customer is to live; only said while the count of queue shards changes. It is for the shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub home: Option<Home>,
+    #[serde(rename = "home")]
+    pub queue_assignment: Option<QueueAssignment>,
 }
 
 /// What became of one event.

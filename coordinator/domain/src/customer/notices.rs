@@ -1,7 +1,7 @@
 //! What resources tell a customer.
 
 use super::journal::JournalEntry;
-use super::{ClaimState, Customer, Ending, StepState, TicketState, UnjudgedGrant};
+use super::{ClaimState, Customer, Ending, TicketState, UnjudgedGrant};
 use crate::error_code::ErrorCode;
 use crate::ids::{Epoch, OrderId, ResourceId, TicketId, Timestamp};
 use crate::limits::{CLOCKS_APART_MS_MAX, RESOURCES_REMEMBERED_MAX};
@@ -25,12 +25,14 @@ impl Customer {
                 self.granted(now, UnjudgedGrant { resource, ticket, epoch, registered, recall });
             }
             Notice::LeaseImported { epoch, unused: true, .. } => self.confirmed_unused(&resource, epoch),
-            Notice::LeaseImported { epoch, party, .. } => self.imported(now, &resource, epoch, party),
+            Notice::LeaseImported { epoch, target_identity, .. } => {
+                self.imported(now, &resource, epoch, target_identity);
+            }
             Notice::LeaseRecalled { epoch, asker } => self.recalled(&resource, epoch, Some(asker)),
             Notice::LeaseKnown { epoch } => self.known_to_hold(&resource, epoch),
             Notice::LeaseGone { epoch } => self.lease_gone(&resource, epoch),
-            Notice::SayAgain { above, .. } => self.doubt(&resource, above),
-            Notice::NotHolder { ticket, party } => self.not_holder(now, &resource, &ticket, party),
+            Notice::Reassert { above, .. } => self.doubt(&resource, above),
+            Notice::NotHolder { ticket, target_identity } => self.not_holder(now, &resource, &ticket, target_identity),
             Notice::QueueFull { ticket, .. } => self.queue_full(&resource, &ticket),
             Notice::Probe { probe } => self.probed(&resource, &probe),
             Notice::Forced { epoch, unused_since, by } => self.forced(now, &resource, epoch, unused_since, by),
@@ -74,7 +76,7 @@ impl Customer {
             Notice::LeaseGranted { ticket, epoch, .. } => (Some(ticket), epoch),
             Notice::LeaseImported { epoch, .. }
             | Notice::LeaseKnown { epoch }
-            | Notice::SayAgain { epoch: Some(epoch), .. }
+            | Notice::Reassert { epoch: Some(epoch), .. }
             | Notice::LeaseRecalled { epoch, .. }
             | Notice::Forced { epoch, .. } => (None, epoch),
             _ => return,
@@ -91,7 +93,7 @@ impl Customer {
         now: Timestamp,
         resource: &ResourceId,
         ticket: &TicketId,
-        party: Option<String>,
+        target_identity: Option<String>,
     ) {
         let Some((id, index)) = self.claim_of_ticket(resource, ticket) else { return };
         let key = self.orders[&id].key.clone();
@@ -107,7 +109,10 @@ impl Customer {
             return;
         }
         claim.ticket = TicketState::Refused;
-        if !spared && party.is_some_and(|party| self.claims_by_another_name(now, &id, index, party)) {
+        if !spared
+            && target_identity
+                .is_some_and(|target_identity| self.claims_by_another_name(now, &id, index, target_identity))
+        {
             return;
         }
         let Some(claim) = self.orders.get_mut(&id).and_then(|order| order.claims.get_mut(index)) else { return };
@@ -124,14 +129,10 @@ impl Customer {
         let Some(order) = self.orders.get_mut(&id) else { return };
         order.claims[index].ticket = TicketState::Refused;
         if order.had_effect() {
-            let held = StepState::Held {
-                code: ErrorCode::QueueFull.into(),
-                detail: format!("the queue of {resource} is at its limit"),
-            };
-            let open = |step: &&mut super::OrderStep| {
-                step.state == StepState::Open && step.planned.resources.contains(resource)
-            };
-            order.steps.iter_mut().filter(open).for_each(|step| step.state = held.clone());
+            let detail = format!("the queue of {resource} is at its limit");
+            let open = |step: &&mut super::OrderStep| step.state.is_open() && step.planned.resources.contains(resource);
+            let hold = |step: &mut super::OrderStep| step.hold(ErrorCode::QueueFull.into(), detail.clone());
+            order.steps.iter_mut().filter(open).for_each(hold);
         } else {
             order.ending = Some(Ending::QueueFull { resource: resource.clone() });
         }

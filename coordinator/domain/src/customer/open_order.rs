@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::journal::StepIdentity;
-use super::{Dating, KeyRule};
+use super::{Dating, KeyRule, StepState};
 use crate::error_code::ReasonCode;
 use crate::ids::{ResourceId, Timestamp};
 use crate::order::{Claim, Late, OrderKey, PlannedStep};
@@ -134,14 +134,10 @@ pub struct OrderStep {
     /// What is to be done.
     pub planned: PlannedStep,
     /// Where it stands.
+    #[serde(flatten)]
     pub state: StepState,
     /// How often its call was scheduled.
     pub dispatches: u32,
-    /// Whether a call of it was cancelled that may have been sent.
-    pub maybe_sent: bool,
-    /// Whether the workflow was reset to a moment before its end, and no outcome came since: it may have been sent.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub after_reset: bool,
     /// How many results in a row came for it that no worker gave: by a person in Temporal.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub by_hand: u32,
@@ -165,48 +161,15 @@ pub struct OrderStep {
     pub since: Timestamp,
 }
 
-/// Where a step stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "is")]
-pub enum StepState {
-    /// Not begun, or to be done again.
-    Open,
-    /// Its call is under way.
-    Running,
-    /// It waits for a person.
-    Held {
-        /// A stable code.
-        code: ReasonCode,
-        /// A sentence for a person.
-        detail: String,
-    },
-    /// Its effect is confirmed.
-    Done,
-    /// It is left out.
-    Skipped {
-        /// Why: `not_holder`, `superseded`, `person`, or the code of the failure.
-        code: ReasonCode,
-    },
-    /// Its order ended before it began.
-    Cancelled,
-}
-
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-impl StepState {
-    /// Whether nothing more comes of it.
-    pub fn is_over(&self) -> bool {
-        matches!(self, Self::Done | Self::Skipped { .. } | Self::Cancelled)
-    }
-}
-
 impl Order {
     /// The indexes of the steps whose call is under way.
     pub fn running(&self) -> impl Iterator<Item = usize> + '_ {
-        self.steps.iter().enumerate().filter(|(_, step)| step.state == StepState::Running).map(|(index, _)| index)
+        self.steps.iter().enumerate().filter(|(_, step)| step.state.is_running()).map(|(index, _)| index)
     }
 
     /// The steps that name a resource.
@@ -216,7 +179,7 @@ impl Order {
 
     /// Whether any step had its effect, or may have had one.
     pub fn had_effect(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.state, StepState::Done | StepState::Running) || step.maybe_sent)
+        self.steps.iter().any(|step| step.state.has_begun())
     }
 
     /// When its event was accepted.
@@ -232,6 +195,33 @@ impl Order {
     /// Its claim on a resource.
     pub fn claim_on(&self, resource: &ResourceId) -> Option<&OrderClaim> {
         self.claims.iter().find(|claim| claim.claim.resource == *resource)
+    }
+}
+
+impl OrderStep {
+    /// Its call begins.
+    pub(super) fn run(&mut self) {
+        self.state = StepState::Running { earlier: self.state.earlier() };
+    }
+
+    /// It is to be done again.
+    pub(super) fn reopen(&mut self) {
+        self.state = StepState::Open { earlier: self.state.earlier() };
+    }
+
+    /// It waits for a person.
+    pub(super) fn hold(&mut self, code: ReasonCode, detail: String) {
+        self.state = StepState::Held { code, detail, earlier: self.state.earlier() };
+    }
+
+    /// Its order ends before it began.
+    pub(super) fn give_up(&mut self) {
+        self.state = StepState::Cancelled { after_reset: self.state.earlier().after_reset };
+    }
+
+    /// Whether it may be given up with its order: no call of it is under way, or may still land.
+    pub(super) fn may_be_given_up(&self) -> bool {
+        !self.state.is_over() && !self.state.is_in_flight()
     }
 }
 

@@ -14,12 +14,11 @@ impl Customer {
     /// A step's call ended.
     pub(super) fn step_ended(&mut self, now: Timestamp, id: &OrderId, index: usize, outcome: Outcome) {
         let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) else { return };
-        if step.state != StepState::Running {
+        if !step.state.is_running() {
             return;
         }
         step.since = now;
-        step.maybe_sent = false;
-        step.after_reset = false;
+        step.state.note_outcome();
         step.by_hand = 0;
         step.outcome = Some(outcome.clone());
         self.changed();
@@ -31,10 +30,10 @@ impl Customer {
             }
             Outcome::Permanent { code, detail } => self.step_failed(now, id, index, code, detail),
             Outcome::Ambiguous { detail } => {
-                self.set_step(id, index, StepState::Held { code: ErrorCode::Ambiguous.into(), detail });
+                self.hold_step(id, index, ErrorCode::Ambiguous.into(), detail);
                 // Its request may still land: its leases stay until a person has looked.
                 if let Some(order) = self.orders.get_mut(id) {
-                    order.steps[index].maybe_sent = true;
+                    order.steps[index].state.note_maybe_sent();
                 }
             }
             Outcome::Transient { .. } => self.step_given_up(id, index, ErrorCode::Transient),
@@ -46,7 +45,7 @@ impl Customer {
     /// Its worker reported what is to be retried instead of failing the attempt: a person has to look.
     fn step_given_up(&mut self, id: &OrderId, index: usize, code: ErrorCode) {
         let detail = format!("the call was not retried after the outcome {code}");
-        self.set_step(id, index, StepState::Held { code: code.into(), detail });
+        self.hold_step(id, index, code.into(), detail);
     }
 
     fn can_expire(&self, id: &OrderId) -> bool {
@@ -55,18 +54,19 @@ impl Customer {
 
     /// A step was not sent in the time in which its order was worth doing: the rest is not either.
     fn step_expired(&mut self, id: &OrderId, index: usize) {
-        self.set_step(id, index, StepState::Cancelled);
         if let Some(order) = self.orders.get_mut(id) {
+            order.steps[index].give_up();
             order.ending.get_or_insert(Ending::Expired);
+            self.changed();
         }
     }
 
     /// A step's call was cancelled and may have been sent: the next run settles that before it sends again.
     pub(super) fn step_interrupted(&mut self, id: &OrderId, index: usize) {
         if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index))
-            && step.state == StepState::Running
+            && step.state.is_running()
         {
-            step.maybe_sent = true;
+            step.state.note_maybe_sent();
         }
     }
 
@@ -81,8 +81,8 @@ impl Customer {
     ) -> Option<Effect> {
         let order = self.orders.get_mut(id)?;
         let event = Some((order.event_id.clone(), order.event_type.clone()));
-        let step = order.steps.get_mut(index).filter(|step| step.state == StepState::Running)?;
-        step.maybe_sent = true;
+        let step = order.steps.get_mut(index).filter(|step| step.state.is_running())?;
+        step.state.note_maybe_sent();
         step.by_hand += 1;
         step.since = now;
         let asks_again = step.by_hand <= BY_HAND_MAX;
@@ -108,13 +108,29 @@ impl Customer {
             return self.dispatch(id, index);
         }
         let detail = format!("its call was ended by hand more than {BY_HAND_MAX} times ({said})");
-        self.set_step(id, index, StepState::Held { code: code.into(), detail });
+        self.hold_step(id, index, code.into(), detail);
         None
     }
 
     pub(super) fn set_step(&mut self, id: &OrderId, index: usize, state: StepState) {
         if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
             step.state = state;
+            self.changed();
+        }
+    }
+
+    /// A step waits for a person.
+    pub(super) fn hold_step(&mut self, id: &OrderId, index: usize, code: ReasonCode, detail: String) {
+        if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
+            step.hold(code, detail);
+            self.changed();
+        }
+    }
+
+    /// A step is to be done again.
+    pub(super) fn reopen_step(&mut self, id: &OrderId, index: usize) {
+        if let Some(step) = self.orders.get_mut(id).and_then(|order| order.steps.get_mut(index)) {
+            step.reopen();
             self.changed();
         }
     }
@@ -169,7 +185,7 @@ impl Customer {
         let compensation = self.orders[id].steps[index].compensates.is_some();
         let assigns = self.resources_in_mode(id, index, ClaimMode::Assign);
         let releases = self.resources_in_mode(id, index, ClaimMode::Release);
-        if self.orders[id].steps[index].planned.party_arguments.is_some()
+        if self.orders[id].steps[index].planned.target_identity_arguments.is_some()
             && (compensation || assigns.is_empty() && !releases.is_empty())
         {
             self.release_in_use(now, id, index, holder);
@@ -183,10 +199,10 @@ impl Customer {
             // Nobody else has it: the event named another identity than the target has. Or what is in the way may be of what
             // the step locks or gives up, and no look-up of what it takes would find that.
             let detail = self.orders[id].steps[index].under_another_identity(&whom);
-            self.set_step(id, index, StepState::Held { code: ErrorCode::InUse.into(), detail });
+            self.hold_step(id, index, ErrorCode::InUse.into(), detail);
         } else {
             let proof = self.proof_of(id, index);
-            self.set_step(id, index, StepState::Open);
+            self.reopen_step(id, index);
             for resource in &assigns {
                 self.give_back_now(resource, GiveBack::Contested, proof.clone());
             }
@@ -199,7 +215,7 @@ impl Customer {
     /// Whether a step that takes something names something else, too: a SIM swap.
     fn takes_and_gives_up(&self, id: &OrderId, index: usize, assigns: &[ResourceId]) -> bool {
         let planned = &self.orders[id].steps[index].planned;
-        planned.party_arguments.is_some() && planned.resources.len() > assigns.len()
+        planned.target_identity_arguments.is_some() && planned.resources.len() > assigns.len()
     }
 
     /// Leaves a release out, since somebody else has what it names: the leases go back, and say whom the target named.
@@ -231,7 +247,7 @@ impl Customer {
             policy => policy,
         };
         match policy {
-            OnFailure::Hold => self.set_step(id, index, StepState::Held { code, detail }),
+            OnFailure::Hold => self.hold_step(id, index, code, detail),
             OnFailure::Skip => self.set_step(id, index, StepState::Skipped { code }),
             OnFailure::Abort => {
                 self.set_step(id, index, StepState::Skipped { code: code.clone() });

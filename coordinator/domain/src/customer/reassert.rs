@@ -1,7 +1,7 @@
 //! Saying again what this customer has and wants of a resource whose entity may have forgotten it.
 
 use super::claims::ticket_of;
-use super::{ClaimState, Customer, Order, StepState, TicketState};
+use super::{ClaimState, Customer, Order, TicketState};
 use crate::ids::{Epoch, ResourceId, TicketId, Timestamp};
 use crate::limits::RESOURCES_REMEMBERED_MAX;
 use crate::message::{HeldLease, Ticket, ToResource};
@@ -82,7 +82,7 @@ impl Customer {
                 ticket: lease.ticket.clone(),
                 key: lease.key.clone(),
                 since: lease.since,
-                party: lease.party.clone(),
+                target_identity: lease.target_identity.clone(),
                 unfinished,
             });
             // What it does not know to be its own proves nothing against the resource.
@@ -106,7 +106,7 @@ impl Customer {
 
     /// Whether a call is under way that needs the lease of a resource, although the lease is lost.
     fn writes_without_lease(&self, resource: &ResourceId) -> bool {
-        let is_called = |order: &Order| order.steps_naming(resource).any(|step| step.state == StepState::Running);
+        let is_called = |order: &Order| order.steps_naming(resource).any(|step| step.state.is_running());
         !self.leases.contains_key(resource) && self.orders.values().any(is_called)
     }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::journal::JournalEntry;
-use super::{ClaimState, Customer, Lease, Order, OrderStep, StepState, TicketState};
+use super::{ClaimState, Customer, Lease, Order, OrderStep, TicketState};
 use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
 use crate::message::GiveBack;
 
@@ -22,7 +22,7 @@ impl Customer {
         }
         for order in self.orders.values_mut() {
             order.reset_at = Some(now);
-            order.steps.iter_mut().filter(|step| !step.state.is_over()).for_each(|step| step.after_reset = true);
+            order.steps.iter_mut().for_each(|step| step.state.note_reset());
         }
         for lease in self.leases.values_mut() {
             lease.doubt();
@@ -86,11 +86,10 @@ impl Customer {
     pub(super) fn leave_calls_to_confirmed_leases(&mut self) {
         let is_doubted = |resource: &ResourceId| self.leases.get(resource).is_some_and(|lease| lease.doubted);
         for step in self.orders.values_mut().flat_map(|order| order.steps.iter_mut()) {
-            if step.state == StepState::Running && step.planned.resources.iter().any(is_doubted) {
-                step.state = StepState::Open;
-                step.after_reset = true;
+            if step.state.is_running() && step.planned.resources.iter().any(is_doubted) {
+                step.reopen();
                 // The lease may be gone: it is not this call that keeps it.
-                step.maybe_sent = false;
+                step.state.note_arrived();
             }
         }
     }
@@ -134,13 +133,11 @@ impl Customer {
     /// more. Its step, which a person holds or has just let go on, asks for the lease again, and reads back before it is sent.
     fn ask_again_what_was_sent(&mut self, resource: &ResourceId) {
         let is_left = |step: &&mut OrderStep| {
-            step.maybe_sent
-                && step.planned.resources.contains(resource)
-                && matches!(step.state, StepState::Open | StepState::Held { .. })
+            let is_left = step.state.maybe_sent() && !step.state.is_running();
+            is_left && step.planned.resources.contains(resource)
         };
         for step in self.orders.values_mut().flat_map(|order| order.steps.iter_mut()).filter(is_left) {
-            step.maybe_sent = false;
-            step.after_reset = true;
+            step.state.note_arrived();
         }
     }
 }
@@ -174,6 +171,6 @@ impl Order {
 
     /// Whether a step that it gave up may have been done all the same, before the workflow was reset.
     pub(super) fn may_have_had_effect(&self) -> bool {
-        self.steps.iter().any(|step| step.after_reset && step.state == StepState::Cancelled)
+        self.steps.iter().any(|step| step.state.may_be_done_all_the_same())
     }
 }

@@ -31,7 +31,7 @@ impl Customer {
 
     fn is_known_to_have(&self, required: &ResourceId) -> bool {
         let proves = |(resource, lease): (&ResourceId, &Lease)| {
-            let names = lease.party.as_deref() == Some(required.id()) && resource.kind() != required.kind();
+            let names = lease.target_identity.as_deref() == Some(required.id()) && resource.kind() != required.kind();
             lease.kept && !lease.doubted && lease.due.is_none() && (resource == required || names)
         };
         self.leases.iter().any(proves)
@@ -57,11 +57,11 @@ impl Customer {
         let older = |other: &&Order| other.key < order.key && other.ending.is_none();
         self.orders.values().filter(older).any(|other| {
             other.open_claims().map(|claim| &claim.claim).any(|claim| {
-                let by_name = |party: &Option<String>| party.as_deref() == Some(required.id());
+                let by_name = |target_identity: &Option<String>| target_identity.as_deref() == Some(required.id());
                 let takes = claim.resource == *required && claim.mode == ClaimMode::Assign;
                 let renames = claim.resource.kind() != required.kind()
                     && claim.mode != ClaimMode::Release
-                    && (by_name(&claim.party) || by_name(&claim.party_after));
+                    && (by_name(&claim.target_identity) || by_name(&claim.target_identity_after));
                 takes || renames
             })
         }) || self.leases.get(required).is_some_and(|lease| lease.doubted)
@@ -88,13 +88,11 @@ impl Customer {
             let Some(order) = self.orders.get_mut(&id) else { continue };
             for step in &mut order.steps {
                 match &missing {
-                    Some(resource) if step.state == StepState::Open => {
-                        step.state = StepState::Held {
-                            code: ErrorCode::RightUnproven.into(),
-                            detail: format!("this customer is not known to hold {resource}, which the order uses"),
-                        };
+                    Some(resource) if step.state.is_open() => {
+                        let detail = format!("this customer is not known to hold {resource}, which the order uses");
+                        step.hold(ErrorCode::RightUnproven.into(), detail);
                     }
-                    None if is_unproven(&step.state) => step.state = StepState::Open,
+                    None if is_unproven(&step.state) => step.reopen(),
                     _ => {}
                 }
             }

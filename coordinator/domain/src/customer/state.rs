@@ -18,74 +18,74 @@ use crate::recording::Edition;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Customer {
     /// Who it is, by its workflow id.
-    pub me: CustomerRef,
+    pub(super) me: CustomerRef,
     /// Which life of it: the time of its first run.
-    pub incarnation: Incarnation,
+    pub(super) incarnation: Incarnation,
     /// The limits in force.
-    pub limits: EntityLimits,
+    pub(super) limits: EntityLimits,
     /// Set where the start argument names somebody else.
     #[serde(default)]
-    pub misidentified: Option<String>,
+    pub(super) misidentified: Option<String>,
     /// Accepted events that are not planned yet, sorted by key within what is not being admitted.
-    pub inbox: VecDeque<EventToAdmit>,
+    pub(super) inbox: VecDeque<EventToAdmit>,
     /// The local activity under way.
-    pub local: Local,
+    pub(super) local: Local,
     /// What the admission under way goes by. It stays the same where a new run starts the admission again, so that the
     /// same events have the same plans and the same tickets.
     #[serde(default)]
-    pub basis: Option<AdmissionBasis>,
+    pub(super) basis: Option<AdmissionBasis>,
     /// Open orders.
-    pub orders: BTreeMap<OrderId, Order>,
+    pub(super) orders: BTreeMap<OrderId, Order>,
     /// Leases held.
-    pub leases: BTreeMap<ResourceId, Lease>,
+    pub(super) leases: BTreeMap<ResourceId, Lease>,
     /// Grants for tickets not known yet: judged when no admission is under way or waiting.
-    pub unjudged: Vec<UnjudgedGrant>,
+    pub(super) unjudged: Vec<UnjudgedGrant>,
     /// Recalls of epochs not seen yet.
-    pub early_recalls: BTreeMap<ResourceId, (Epoch, Asker)>,
+    pub(super) early_recalls: BTreeMap<ResourceId, (Epoch, Asker)>,
     /// What resources said of orders that are not known yet: heard again when the admission under way is recorded.
     #[serde(default)]
-    pub early_notices: Vec<(ResourceId, Notice)>,
+    pub(super) early_notices: Vec<(ResourceId, Notice)>,
     /// The resources of which this customer is to say again what it has and wants, each with the epoch above which it takes
     /// a grant: said when nothing waits for admission.
     #[serde(default)]
-    pub to_reassert: BTreeMap<ResourceId, Epoch>,
+    pub(super) to_reassert: BTreeMap<ResourceId, Epoch>,
     /// Those of them that were seen to contradict this customer for longer than messages take.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub contradicting: BTreeSet<ResourceId>,
+    pub(super) contradicting: BTreeSet<ResourceId>,
     /// Those of them whose leases are in doubt, since the workflow was reset.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub to_reassert_as_reset: BTreeSet<ResourceId>,
+    pub(super) to_reassert_as_reset: BTreeSet<ResourceId>,
     /// When the workflow was reset last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reset_at: Option<Timestamp>,
+    pub(super) reset_at: Option<Timestamp>,
     /// Per resource, the highest epoch given back or declined.
-    pub given_back: BTreeMap<ResourceId, Epoch>,
+    pub(super) given_back: BTreeMap<ResourceId, Epoch>,
     /// Per resource, the key of the last settled assign or release.
-    pub settled: BTreeMap<ResourceId, OrderKey>,
+    pub(super) settled: BTreeMap<ResourceId, OrderKey>,
     /// Per event type without claims, the youngest key that ended with an effect.
-    pub applied: BTreeMap<String, OrderKey>,
+    pub(super) applied: BTreeMap<String, OrderKey>,
     /// Messages to send, oldest first.
-    pub outbox: VecDeque<(ResourceId, ToResource)>,
+    pub(super) outbox: VecDeque<(ResourceId, ToResource)>,
     /// Orders that are over, oldest first, for those who ask.
-    pub remembered: VecDeque<Remembered>,
+    pub(super) remembered: VecDeque<Remembered>,
     /// The ids of all orders that ended within 30 days, for de-duplication.
     #[serde(default, skip_serializing_if = "OrderDigests::is_new")]
-    pub digests: OrderDigests,
+    pub(super) digests: OrderDigests,
     /// What happened, oldest first, bounded.
-    pub journal: VecDeque<JournalEntry>,
+    pub(super) journal: VecDeque<JournalEntry>,
     /// Counts since the entity began.
-    pub counts: Counts,
+    pub(super) counts: Counts,
     /// Whether the server knows the search attributes, as the last admission said.
     #[serde(default)]
-    pub attributes_registered: bool,
+    pub(super) attributes_registered: bool,
     /// What lists of entities were made to show last.
     #[serde(default)]
-    pub shown: Option<ShownState>,
+    pub(super) shown: Option<ShownState>,
     /// Bytes of inbox and open orders as JSON, for the limit on state.
-    pub weight_bytes: usize,
+    pub(super) weight_bytes: usize,
     /// Which behaviour the present run began with.
     #[serde(skip)]
-    pub edition: Edition,
+    pub(super) edition: Edition,
     /// What the last step saw that is worth counting.
     #[serde(skip)]
     pub(super) observed: Vec<Observation>,

@@ -61,7 +61,7 @@ fn step(name: &str, resources: &[ResourceId], after: &[usize]) -> PlannedStep {
         operation: operation.to_owned(),
         data: Map::from_iter([("msisdn".to_owned(), Value::from("1"))]),
         fixed: Vec::new(),
-        party_arguments: None,
+        target_identity_arguments: None,
         resources: resources.to_vec(),
         after: after.to_vec(),
         on_failure: OnFailure::Hold,
@@ -77,8 +77,8 @@ fn plan(claims: &[(ClaimMode, ResourceId)], steps: Vec<PlannedStep>) -> Plan {
         resource: resource.clone(),
         mode: *mode,
         release_when: ReleaseWhen::Turn,
-        party: None,
-        party_after: None,
+        target_identity: None,
+        target_identity_after: None,
         policy: ResourcePolicy::default(),
     };
     Plan {
@@ -101,7 +101,7 @@ fn planned(plan: Plan, answers: Vec<(ResourceId, ClaimAnswer)>) -> Input {
         admitted,
         limits: EntityLimits::default(),
         attributes_registered: false,
-        home: None,
+        queue_assignment: None,
     })
 }
 
@@ -174,7 +174,10 @@ fn a_duplicate_of_an_order_that_is_over_is_recognised_among_the_last_thousand() 
         let rejection = Rejection::new(ErrorCode::UnknownEventType, "no");
         let admitted = vec![Admitted::Rejected { rejection }];
         let limits = EntityLimits { remembered_orders_max: 3, ..EntityLimits::default() };
-        a.step(NOW, Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, home: None }));
+        a.step(
+            NOW,
+            Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, queue_assignment: None }),
+        );
     }
     assert_eq!(a.step(NOW, Input::Submitted(Ok(event("e1")))), vec![]);
     assert_eq!(a.counts.duplicates, 1);

@@ -1,21 +1,23 @@
-//! Whose turn it is everywhere, at one moment: found out once for whoever asks about many orders, so that a customer with
-//! a thousand of them answers at once.
+//! Whose turn it is everywhere, at one moment. What starts a step and what explains why one waits ask the same here: it is found
+//! out once for all orders, so that a customer with a thousand of them answers at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::lanes::lease_bound;
-use super::{Customer, Lease, Order, OrderStep, StepState};
+use super::readiness::NotReady;
+use super::{Customer, Lease, Order, OrderStep};
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
+use crate::limits::UNORDERED_RUNNING_MAX;
 use crate::order::OrderKey;
 
 /// Everybody's place in every lane. Nothing that is asked of it looks at all orders.
 pub(super) struct Turns<'a> {
+    customer: &'a Customer,
     leases: LeasesInUse<'a>,
     /// The ordered orders by their place in every lane.
     places: BTreeMap<&'a OrderId, usize>,
     lanes: BTreeMap<&'a TargetId, Lane<'a>>,
     /// The key of the oldest event that waits for admission.
-    pub(super) oldest_in_inbox: Option<&'a OrderKey>,
+    oldest_in_inbox: Option<&'a OrderKey>,
 }
 
 /// The leases, and who is at work under them.
@@ -29,7 +31,7 @@ struct LeasesInUse<'a> {
 #[derive(Default)]
 struct Lane<'a> {
     /// The orders that use it, in the order of their turns, with their places.
-    orders: Vec<(usize, &'a OrderId)>,
+    orders: Vec<(usize, &'a Order)>,
     /// The order whose call is under way in it.
     running: Option<&'a OrderId>,
     /// The first order, as an index into `orders`, that no release passes.
@@ -85,11 +87,12 @@ impl<'a> Turns<'a> {
             let is_passed = bound.contains(&order.key.order) || waits(order);
             let open = || order.steps.iter().filter(|step| !step.state.is_over());
             for target in open().map(|step| &step.planned.target).collect::<BTreeSet<_>>() {
-                let runs = open().any(|step| step.planned.target == *target && step.state == StepState::Running);
+                let runs = open().any(|step| step.planned.target == *target && step.state.is_running());
                 lanes.entry(target).or_default().join(place, order, is_passed, runs);
             }
         }
         Self {
+            customer,
             places: sorted.iter().enumerate().map(|(place, order)| (&order.key.order, place)).collect(),
             oldest_in_inbox: customer.inbox.iter().map(|waiting| &waiting.key).min(),
             leases,
@@ -100,6 +103,59 @@ impl<'a> Turns<'a> {
     /// Whether a lease is held that an order may use.
     pub(super) fn holds(&self, order: &Order, resource: &ResourceId) -> bool {
         self.leases.holds(order, resource)
+    }
+
+    /// Whether a step may start as far as its own order and leases go.
+    ///
+    /// # Errors
+    /// What it waits for.
+    pub(super) fn readiness(&self, order: &Order, step: &OrderStep) -> Result<(), NotReady> {
+        if self.customer.unproven(order).is_some() {
+            return Err(NotReady::Lease);
+        }
+        order.readiness(step, &|resource| self.holds(order, resource))
+    }
+
+    /// The older event that holds an order back until it is admitted, since it may come first.
+    pub(super) fn admitted_first(&self, order: &Order) -> Option<&'a OrderKey> {
+        self.oldest_in_inbox.filter(|oldest| order.nothing_begun() && **oldest < order.key)
+    }
+
+    /// The steps that start now: in each lane that is free the first whose turn it is, and outside of all lanes those of unordered
+    /// orders.
+    pub(super) fn starts(&self, now: Timestamp) -> Vec<(OrderId, usize)> {
+        let free = self.lanes.iter().filter(|(_, lane)| lane.running.is_none());
+        let in_lanes = free.filter_map(|(target, lane)| self.next_in_lane(target, lane));
+        self.unordered_starts(now).into_iter().chain(in_lanes).collect()
+    }
+
+    /// The step that starts next in a lane, if one may.
+    fn next_in_lane(&self, target: &TargetId, lane: &Lane<'a>) -> Option<(OrderId, usize)> {
+        // Whoever waits for a lease is passed by releases; whoever waits for anything else holds up the lane.
+        let passed = lane.first_not_passed.unwrap_or(lane.orders.len());
+        let (order, index) = lane.orders.iter().take(passed.saturating_add(1)).find_map(|(_, order)| {
+            let index = order.first_in_lane(target)?;
+            let step = &order.steps[index];
+            let is_due = self.ahead(order, step).is_none() && self.readiness(order, step).is_ok();
+            is_due.then_some((order, index))
+        })?;
+        self.admitted_first(order).is_none().then(|| (order.key.order.clone(), index))
+    }
+
+    /// The steps of unordered orders that may start, outside of all lanes.
+    fn unordered_starts(&self, now: Timestamp) -> Vec<(OrderId, usize)> {
+        let unordered = || self.customer.orders.iter().filter(|(_, order)| order.unordered);
+        let running: usize = unordered().map(|(_, order)| order.running().count()).sum();
+        unordered()
+            .filter(|(_, order)| order.expires_at.is_none_or(|at| now < at))
+            .flat_map(|(id, order)| {
+                let ready = |(index, step): (usize, &OrderStep)| {
+                    self.readiness(order, step).is_ok().then(|| (id.clone(), index))
+                };
+                order.steps.iter().enumerate().filter_map(ready).collect::<Vec<_>>()
+            })
+            .take(UNORDERED_RUNNING_MAX.saturating_sub(running))
+            .collect()
     }
 
     /// When the workflow was reset, where the lease is in doubt for that.
@@ -128,14 +184,44 @@ impl<'a> Turns<'a> {
         } else {
             0
         };
-        (first < count).then(|| Ahead { behind: lane.orders[first].1, count })
+        (first < count).then(|| Ahead { behind: &lane.orders[first].1.key.order, count })
     }
+}
+
+impl Customer {
+    /// The ordered orders as every lane sorts them: urgent before others, started before unstarted, then by key.
+    pub(super) fn in_turn(&self) -> Vec<&Order> {
+        let mut sorted: Vec<&Order> = self.orders.values().filter(|order| !order.unordered).collect();
+        sorted.sort_by_cached_key(|order| (!self.is_urgent(order), !order.started, &order.key));
+        sorted
+    }
+}
+
+/// Of orders as lanes sort them: those of which nothing has begun and that wait for a lease, or for their turn behind
+/// such an order in a lane they use.
+fn lease_bound<'a>(
+    sorted: impl Iterator<Item = &'a Order>,
+    waits_for_lease: impl Fn(&Order) -> bool,
+) -> BTreeSet<&'a OrderId> {
+    let mut bound = BTreeSet::new();
+    let mut blocked: BTreeSet<&TargetId> = BTreeSet::new();
+    for order in sorted {
+        let lanes = || order.steps.iter().filter(|step| !step.state.is_over()).map(|step| &step.planned.target);
+        if order.started || !order.nothing_begun() || order.late_hold {
+            continue;
+        }
+        if waits_for_lease(order) || lanes().any(|lane| blocked.contains(lane)) {
+            bound.insert(&order.key.order);
+            blocked.extend(lanes());
+        }
+    }
+    bound
 }
 
 impl<'a> Lane<'a> {
     fn join(&mut self, place: usize, order: &'a Order, is_passed: bool, runs: bool) {
         let index = self.orders.len();
-        self.orders.push((place, &order.key.order));
+        self.orders.push((place, order));
         if runs {
             self.running = Some(&order.key.order);
         }

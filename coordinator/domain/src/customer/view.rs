@@ -157,12 +157,12 @@ impl StepState {
     /// The name on the wire.
     pub fn name(&self) -> StepStateName {
         match self {
-            Self::Open => StepStateName::Open,
-            Self::Running => StepStateName::Running,
+            Self::Open { .. } => StepStateName::Open,
+            Self::Running { .. } => StepStateName::Running,
             Self::Held { .. } => StepStateName::Held,
             Self::Done => StepStateName::Done,
             Self::Skipped { .. } => StepStateName::Skipped,
-            Self::Cancelled => StepStateName::Cancelled,
+            Self::Cancelled { .. } => StepStateName::Cancelled,
         }
     }
 }

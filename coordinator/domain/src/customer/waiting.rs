@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lanes::NotReady;
+use super::readiness::NotReady;
 use super::turns::Turns;
 use super::{ClaimState, Customer, EventToAdmit, Order, OrderStep, StepState};
 use crate::error_code::ErrorCode;
@@ -205,7 +205,7 @@ impl Order {
 
     /// Whether it waits for a person.
     pub(super) fn is_held(&self) -> bool {
-        self.late_hold || self.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }))
+        self.late_hold || self.steps.iter().any(|step| step.state.is_held())
     }
 
     /// Since when a step of it could begin, as far as the steps before it go.
@@ -225,7 +225,7 @@ impl Order {
             });
         }
         self.steps.iter().find_map(|step| match &step.state {
-            StepState::Held { code, detail } => Some(WaitingFor::Person {
+            StepState::Held { code, detail, .. } => Some(WaitingFor::Person {
                 step: Some(step.planned.name.clone()),
                 target: Some(step.planned.target.clone()),
                 code: code.to_string(),
@@ -240,7 +240,7 @@ impl Order {
         let step = self.running().next().and_then(|index| self.steps.get(index))?;
         let (target, name) = (step.planned.target.clone(), step.planned.name.clone());
         let since = step.since.to_rfc3339();
-        Some(if step.maybe_sent {
+        Some(if step.state.maybe_sent() {
             WaitingFor::Settling { target, step: name, since }
         } else {
             WaitingFor::Target { target, step: name, since }
@@ -257,8 +257,8 @@ impl Turns<'_> {
 
     fn waits_for_lease(&self, order: &Order) -> Option<WaitingFor> {
         let holds = |resource: &ResourceId| self.holds(order, resource);
-        let open = order.steps.iter().filter(|step| step.state == StepState::Open);
-        let step = open.into_iter().find(|step| order.readiness(step, &holds) == Err(NotReady::Lease))?;
+        let open = order.steps.iter().filter(|step| step.state.is_open());
+        let step = open.into_iter().find(|step| self.readiness(order, step) == Err(NotReady::Lease))?;
         let missing = missing_leases(order, step, &holds);
         // What the customer has, and another order of it is at work on, is a matter of turns.
         let (in_use, missing): (Vec<_>, Vec<_>) =
@@ -280,11 +280,11 @@ impl Turns<'_> {
     }
 
     fn waits_for_turn(&self, order: &Order) -> Option<WaitingFor> {
-        let open = || order.steps.iter().filter(|step| step.state == StepState::Open);
+        let open = || order.steps.iter().filter(|step| step.state.is_open());
         let step = open().find(|step| order.comes_next(step)).or_else(|| open().next())?;
         let since = order.step_since(step);
         let ahead = self.ahead(order, step);
-        if let Some(older) = self.oldest_in_inbox.filter(|older| ahead.is_none() && **older < order.key) {
+        if let Some(older) = self.admitted_first(order).filter(|_| ahead.is_none()) {
             return Some(WaitingFor::Admission { since: since.max(older.accepted_at).to_rfc3339() });
         }
         Some(WaitingFor::Turn {

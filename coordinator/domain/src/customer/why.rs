@@ -13,14 +13,14 @@ use crate::wire::WireName;
 
 /// A chain of waits: each link but the last waits for its turn behind the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Chain {
+pub struct WaitChain {
     /// The links, that of the order asked for first.
-    pub links: Vec<Link>,
+    pub links: Vec<WaitLink>,
 }
 
 /// What one order waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Link {
+pub struct WaitLink {
     /// The order.
     pub order_id: OrderId,
     /// Its state.
@@ -57,7 +57,7 @@ pub struct Link {
     pub detail: String,
 }
 
-impl Link {
+impl WaitLink {
     /// What it waits for, as far as this build knows it; none where the order is over, too.
     pub fn wait(&self) -> Option<WaitKind> {
         self.waits_for.as_ref().and_then(WireName::known)
@@ -112,14 +112,14 @@ pub struct HeldOf {
 
 impl Customer {
     /// Why an order waits; none where it is unknown.
-    pub fn why(&self, id: &OrderId) -> Option<Chain> {
+    pub fn why(&self, id: &OrderId) -> Option<WaitChain> {
         if let Some(waiting) = self.inbox.iter().find(|waiting| waiting.key.order == *id) {
-            return Some(Chain { links: vec![link(id, OrderState::Acknowledged, waiting.waits())] });
+            return Some(WaitChain { links: vec![link(id, OrderState::Acknowledged, waiting.waits())] });
         }
         let Some(mut order) = self.orders.get(id) else { return self.why_over(id) };
         let turns = Turns::of(self);
         let mut passed = BTreeSet::new();
-        let mut links: Vec<Link> = Vec::new();
+        let mut links: Vec<WaitLink> = Vec::new();
         loop {
             let waiting = turns.wait_of(order)?;
             links.push(link(&order.key.order, order.state(), waiting));
@@ -127,15 +127,15 @@ impl Customer {
             let behind = links.last().and_then(|link| link.behind.as_ref());
             match behind.and_then(|behind| self.orders.get(behind)) {
                 Some(ahead) if !passed.contains(&ahead.key.order) => order = ahead,
-                _ => return Some(Chain { links }),
+                _ => return Some(WaitChain { links }),
             }
         }
     }
 
-    fn why_over(&self, id: &OrderId) -> Option<Chain> {
+    fn why_over(&self, id: &OrderId) -> Option<WaitChain> {
         let over = self.remembered.iter().rev().find(|remembered| remembered.order == *id)?;
-        Some(Chain {
-            links: vec![Link {
+        Some(WaitChain {
+            links: vec![WaitLink {
                 order_id: id.clone(),
                 state: over.state.into(),
                 step: None,
@@ -211,8 +211,8 @@ fn has_it_for(order: &Order, resource: &ResourceId) -> String {
     }
 }
 
-fn link(order: &OrderId, state: OrderState, waiting: WaitingFor) -> Link {
-    let mut link = Link {
+fn link(order: &OrderId, state: OrderState, waiting: WaitingFor) -> WaitLink {
+    let mut link = WaitLink {
         order_id: order.clone(),
         state: state.into(),
         step: None,

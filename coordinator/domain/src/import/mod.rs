@@ -136,32 +136,55 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportProgress {
     /// Whose list it is.
-    pub tenant: TenantId,
+    tenant: TenantId,
     /// When it began: the same list, imported again later, has other parts.
+    began_at: Timestamp,
+    /// The parts that came: all before this number.
+    received: u64,
+    /// A part that waits for its turn.
+    #[serde(default)]
+    waiting: Option<ImportPart>,
+    /// The parts under way, each with its lines.
+    #[serde(default)]
+    open: BTreeMap<u64, u64>,
+    /// Parts that ended before they were done: they are to come again.
+    #[serde(default)]
+    failed: BTreeSet<u64>,
+    /// What became of the lines of the parts that are done.
+    #[serde(default)]
+    tally: ImportTally,
+    /// The number of parts, once the list has come to its end.
+    #[serde(default)]
+    parts: Option<u64>,
+    /// Parts begun in this run.
+    #[serde(default)]
+    begun_in_run: u32,
+    /// How long it waits for the rest of the list.
+    #[serde(default)]
+    patience: Patience,
+}
+
+/// How far an import is: what its query `state` and its updates answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImportView<'a> {
+    /// When it began.
     pub began_at: Timestamp,
     /// The parts that came: all before this number.
     pub received: u64,
-    /// A part that waits for its turn.
-    #[serde(default)]
-    pub waiting: Option<ImportPart>,
+    /// Parts that ended before they were done.
+    pub failed: &'a BTreeSet<u64>,
     /// The parts under way, each with its lines.
-    #[serde(default)]
-    pub open: BTreeMap<u64, u64>,
-    /// Parts that ended before they were done: they are to come again.
-    #[serde(default)]
-    pub failed: BTreeSet<u64>,
+    pub open: &'a BTreeMap<u64, u64>,
+    /// The number of a part that waits for its turn.
+    pub waiting: Option<u64>,
     /// What became of the lines of the parts that are done.
-    #[serde(default)]
     pub tally: ImportTally,
     /// The number of parts, once the list has come to its end.
-    #[serde(default)]
     pub parts: Option<u64>,
-    /// Parts begun in this run.
-    #[serde(default)]
-    pub begun_in_run: u32,
-    /// How long it waits for the rest of the list.
-    #[serde(default)]
-    pub patience: Patience,
+    /// Whether every line of the list was imported.
+    pub done: bool,
+    /// Whether it waits for the rest of its list no more.
+    pub abandoned: bool,
 }
 
 impl ImportProgress {
@@ -178,6 +201,36 @@ impl ImportProgress {
             parts: None,
             begun_in_run: 0,
             patience: Patience::default(),
+        }
+    }
+
+    /// Whose list it is.
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// When it began.
+    pub fn began_at(&self) -> Timestamp {
+        self.began_at
+    }
+
+    /// What became of the lines of the parts that are done.
+    pub fn tally(&self) -> ImportTally {
+        self.tally
+    }
+
+    /// How far it is, for those who ask.
+    pub fn view(&self) -> ImportView<'_> {
+        ImportView {
+            began_at: self.began_at,
+            received: self.received,
+            failed: &self.failed,
+            open: &self.open,
+            waiting: self.waiting.as_ref().map(|part| part.number),
+            tally: self.tally,
+            parts: self.parts,
+            done: self.is_done(),
+            abandoned: self.is_abandoned(),
         }
     }
 

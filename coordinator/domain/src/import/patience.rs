@@ -14,13 +14,13 @@ pub const GIVES_UP_AFTER_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 #[serde(default)]
 pub struct Patience {
     /// How long it waits, in milliseconds, as the command said; for ever where it said nothing, as one of an earlier build.
-    pub gives_up_after_ms: Option<u64>,
+    pub(super) gives_up_after_ms: Option<u64>,
     /// When anything came in last.
-    pub heard_at: Option<Timestamp>,
+    pub(super) heard_at: Option<Timestamp>,
     /// When it is looked whether that is too long ago. Not moved by all that comes in: each time would be a timer.
-    pub looks_at: Option<Timestamp>,
+    pub(super) looks_at: Option<Timestamp>,
     /// Whether it waits no more.
-    pub abandoned: bool,
+    pub(super) abandoned: bool,
 }
 
 impl ImportProgress {

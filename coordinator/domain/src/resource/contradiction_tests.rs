@@ -16,7 +16,7 @@ fn lasting(customer: &str, epoch: Option<Epoch>, tickets: Vec<Ticket>) -> Input 
         ticket: own.id,
         key: own.key,
         since: NOW,
-        party: own.party,
+        target_identity: own.target_identity,
         unfinished: false,
     });
     let incarnation = Incarnation(1);
@@ -91,7 +91,7 @@ fn the_authority_is_asked_before_the_next_one_is_granted_what_its_holder_does_no
     n.step(NOW.plus_ms(SETTLE_MS), Input::LookedUp(HolderAnswer::Nobody));
     assert_eq!(holder(&n).unwrap().0, "B");
     // The target has it registered to A, who forgot it: A is told, and nobody else gets it before A releases it.
-    let answer = HolderAnswer::Party { party: "imsi-A".to_owned() };
+    let answer = HolderAnswer::TargetIdentity { target_identity: "imsi-A".to_owned() };
     let effects = registered.step(NOW.plus_ms(SETTLE_MS), Input::LookedUp(answer));
     let (who, later) = holder(&registered).unwrap();
     assert!(who == "A" && later > ABOVE, "{who} by {later}");
@@ -123,7 +123,7 @@ fn what_a_holder_that_lost_its_lease_claimed_meanwhile_waits_on() {
 #[test]
 fn what_the_target_has_registered_stays_its_holders_where_nobody_can_be_asked() {
     let (mut n, epoch) = held_by_a(None);
-    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, party: None }));
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, target_identity: None }));
     waits(&mut n, "B");
     n.step(NOW, lasting("A", None, vec![]));
     n.step(NOW.plus_ms(SETTLE_MS), Input::Woke);

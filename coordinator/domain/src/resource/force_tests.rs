@@ -27,7 +27,7 @@ fn ticket(customer: &str, key: i64, policy: &ResourcePolicy) -> Ticket {
         mode: ClaimMode::Assign,
         claimant: who(customer),
         incarnation: Incarnation(1),
-        party: Some(format!("imsi-{customer}")),
+        target_identity: Some(format!("imsi-{customer}")),
         swap: false,
         answer_by: None,
         policy: policy.clone(),
@@ -37,10 +37,10 @@ fn ticket(customer: &str, key: i64, policy: &ResourcePolicy) -> Ticket {
 /// A number that A has, and B waits for.
 fn held_by_a(policy: &ResourcePolicy) -> Resource {
     let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
-    n.fresh = false;
+    n.life = Life::Begun;
     n.claim(NOW, ticket("A", 1, policy));
     let epoch = n.epoch;
-    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, party: None }));
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, target_identity: None }));
     n.claim(NOW, ticket("B", 2, policy));
     n
 }
@@ -61,8 +61,8 @@ fn force(action_id: &str, even_if_registered: bool, policy: &ResourcePolicy) -> 
     Input::Forced(release(action_id, even_if_registered, policy))
 }
 
-fn party(customer: &str) -> Input {
-    Input::LookedUp(HolderAnswer::Party { party: format!("imsi-{customer}") })
+fn target_identity(customer: &str) -> Input {
+    Input::LookedUp(HolderAnswer::TargetIdentity { target_identity: format!("imsi-{customer}") })
 }
 
 fn is_told_to_give_up(effects: &[Effect], customer: &str) -> bool {
@@ -130,7 +130,7 @@ fn a_holder_who_is_still_registered_keeps_it() {
     let mut n = held_by_a(&policy);
     let before = n.holder.clone();
     n.step(NOW, force("x", false, &policy));
-    assert_eq!(n.step(NOW, party("A")), vec![]);
+    assert_eq!(n.step(NOW, target_identity("A")), vec![]);
     assert_eq!(refused(&n, "x"), "still_registered");
     assert_eq!(n.holder, before);
     assert!(last_detail(&n, "force_refused").starts_with("ann: ghost; "));
@@ -141,7 +141,7 @@ fn who_insists_goes_on_and_it_is_marked() {
     let policy = with_authority();
     let mut n = held_by_a(&policy);
     n.step(NOW, force("x", true, &policy));
-    let effects = n.step(NOW, party("A"));
+    let effects = n.step(NOW, target_identity("A"));
     assert!(is_told_to_give_up(&effects, "A"), "a living holder is asked all the same: {effects:?}");
     given_back(&mut n, "A");
     assert_eq!(last_detail(&n, "forced"), "ann: ghost; the target has it registered to imsi-A");
@@ -218,7 +218,7 @@ fn a_lease_that_comes_back_is_granted_while_the_target_is_asked_for_nothing() {
     assert!(matches!(&effects[..], [Effect::Notify(m)] if m[0].0 == who("B")), "{effects:?}");
     assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));
-    assert_eq!(n.step(NOW, party("A")), vec![], "what was read before says nothing now");
+    assert_eq!(n.step(NOW, target_identity("A")), vec![], "what was read before says nothing now");
     assert!(n.holder.as_ref().unwrap().is(&who("B")));
 }
 
@@ -262,12 +262,12 @@ fn another_whom_the_target_names_is_the_holder_afterwards() {
     let policy = with_authority();
     let mut n = held_by_a(&policy);
     n.step(NOW, force("x", false, &policy));
-    let effects = n.step(NOW, party("Z"));
+    let effects = n.step(NOW, target_identity("Z"));
     assert!(is_told_to_give_up(&effects, "A"), "{effects:?}");
     let effects = given_back(&mut n, "A");
     assert_eq!(effects, vec![], "B is not granted beside Z");
     assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
-    assert_eq!(n.holder.as_ref().unwrap().who, HolderName::Party("imsi-Z".to_owned()));
+    assert_eq!(n.holder.as_ref().unwrap().who, HolderName::TargetIdentity("imsi-Z".to_owned()));
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn the_same_action_again_changes_nothing_and_finds_its_answer() {
     let mut next: Resource = serde_json::from_value(serde_json::to_value(&n).unwrap()).unwrap();
     let effects = next.step(NOW, Input::Resumed);
     assert!(matches!(effects.as_slice(), [Effect::LookUp { .. }]), "{effects:?}");
-    next.step(NOW, party("A"));
+    next.step(NOW, target_identity("A"));
     let answered = next.clone();
     next.step(NOW, force("x", false, &policy));
     assert_eq!(next, answered);
@@ -298,7 +298,7 @@ fn what_nobody_knows_is_settled_by_a_person_after_the_target_was_asked() {
     n.holder = None;
     n.vacancy = Vacancy::Unclear;
     n.step(NOW, force("x", false, &policy));
-    n.step(NOW, party("Z"));
+    n.step(NOW, target_identity("Z"));
     assert_eq!(refused(&n, "x"), "still_registered");
     n.step(NOW, force("y", true, &policy));
     let effects = n.step(NOW, Input::LookedUp(HolderAnswer::Unclear { detail: "two have it".to_owned() }));
@@ -318,7 +318,7 @@ fn what_nobody_has_is_not_forced() {
 fn a_seeded_holder_that_never_claimed_is_not_asked() {
     let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
     let policy = ResourcePolicy::default();
-    n.step(NOW, Input::Seeded { holder: who("A"), party: None, policy: policy.clone() });
+    n.step(NOW, Input::Seeded { holder: who("A"), target_identity: None, policy: policy.clone() });
     assert_eq!(n.step(NOW, force("x", false, &policy)), vec![]);
     assert_eq!(answer_of(&n, "x"), Some(ForceAnswer::Released));
     assert!(n.holder.is_none());

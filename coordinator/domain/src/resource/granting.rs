@@ -1,7 +1,7 @@
 //! Who is next, and telling them.
 
 use super::state::{CONTESTED_BACKOFF_MS_MAX, CONTESTED_BACKOFF_MS_MIN};
-use super::{Effect, Holder, HolderName, LeaseEvent, Resource, Vacancy};
+use super::{Effect, Holder, HolderName, LeaseEvent, LookUp, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::limits::SENDING_BATCH_MAX;
 use crate::message::{Asker, Delivery, Notice, Ticket, ToCustomer};
@@ -18,13 +18,14 @@ impl Resource {
         if self.policy != *policy {
             self.policy = policy.clone();
         }
-        if std::mem::take(&mut self.fresh) {
-            let wait =
-                if self.reborn { policy.fresh_wait_ms.max(policy.orphan_settle_ms) } else { policy.fresh_wait_ms };
+        if self.life.is_new() {
+            self.life.begin();
+            let is_again = self.life.is_again();
+            let wait = if is_again { policy.fresh_wait_ms.max(policy.orphan_settle_ms) } else { policy.fresh_wait_ms };
             if wait > 0 {
                 self.not_before = self.not_before.max(now.plus_ms(wait));
             }
-            if self.reborn {
+            if is_again {
                 let detail = "an earlier incarnation of this entity was terminated: it waits until its holder has had \
                               time to report";
                 self.note(now, LeaseEvent::Reborn, None, None, Some(detail.to_owned()));
@@ -52,7 +53,7 @@ impl Resource {
         self.pursue_force(now);
         self.give_way_to_rival(now);
         self.settle_orphan(now);
-        let asks_who_has_it = self.looking_up && !self.look_up_is_for_force && !self.look_up_is_stale;
+        let asks_who_has_it = self.look_up.is_for_ledger() && !self.look_up.is_stale();
         if self.holder.is_some() || asks_who_has_it || now < self.not_before {
             return;
         }
@@ -110,7 +111,7 @@ impl Resource {
             let order = holder.ticket.map(|ticket| ticket.key.order);
             let who = match holder.who {
                 HolderName::Customer(customer) => customer.to_string(),
-                HolderName::Party(party) => party,
+                HolderName::TargetIdentity(target_identity) => target_identity,
             };
             self.note(now, how, Some(who), order, why);
         }
@@ -196,7 +197,7 @@ impl Resource {
             let (Notice::LeaseGranted { epoch, .. }
             | Notice::LeaseImported { epoch, .. }
             | Notice::LeaseKnown { epoch }
-            | Notice::SayAgain { epoch: Some(epoch), .. }
+            | Notice::Reassert { epoch: Some(epoch), .. }
             | Notice::LeaseRecalled { epoch, .. }
             | Notice::Forced { epoch, .. }) = message.notice
             else {
@@ -213,10 +214,11 @@ impl Resource {
         if self.sending > 0 {
             effects.push(self.notify_effect());
         }
-        if self.looking_up {
-            let look_up = self.look_up_effect();
-            self.looking_up = look_up.is_some();
-            effects.extend(look_up);
+        if let LookUp::UnderWay { asked_for, .. } = self.look_up {
+            match self.look_up_effect(asked_for) {
+                Some(look_up) => effects.push(look_up),
+                None => self.look_up.drop_unanswered(),
+            }
         }
     }
 

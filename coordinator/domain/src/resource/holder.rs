@@ -12,7 +12,8 @@ pub struct Holder {
     /// The customer, or whoever the target says.
     pub who: HolderName,
     /// The name under which the targets know the holder.
-    pub party: Option<String>,
+    #[serde(rename = "party")]
+    pub target_identity: Option<String>,
     /// Which life of the customer; unknown for a seeded holder that never claimed.
     pub incarnation: Option<Incarnation>,
     /// The ticket by which it was granted, and its key; none for a seeded or looked-up holder.
@@ -59,7 +60,8 @@ pub enum HolderName {
     /// A customer.
     Customer(CustomerRef),
     /// A party that the target names and no ticket matches yet.
-    Party(String),
+    #[serde(rename = "party")]
+    TargetIdentity(String),
 }
 
 impl Holder {
@@ -67,7 +69,7 @@ impl Holder {
     pub(super) fn of_ticket(ticket: Ticket, epoch: Epoch, now: Timestamp) -> Self {
         Self {
             who: HolderName::Customer(ticket.claimant),
-            party: ticket.party,
+            target_identity: ticket.target_identity,
             incarnation: Some(ticket.incarnation),
             ticket: Some(HolderTicket { id: ticket.id, key: ticket.key }),
             epoch,
@@ -84,10 +86,10 @@ impl Holder {
     }
 
     /// Whoever has it at the target, without a ticket.
-    pub(super) fn registered(who: HolderName, party: Option<String>, epoch: Epoch, now: Timestamp) -> Self {
+    pub(super) fn registered(who: HolderName, target_identity: Option<String>, epoch: Epoch, now: Timestamp) -> Self {
         Self {
             who,
-            party,
+            target_identity,
             incarnation: None,
             ticket: None,
             epoch,
@@ -107,7 +109,7 @@ impl Holder {
     pub fn customer(&self) -> Option<&CustomerRef> {
         match &self.who {
             HolderName::Customer(customer) => Some(customer),
-            HolderName::Party(_) => None,
+            HolderName::TargetIdentity(_) => None,
         }
     }
 

@@ -55,7 +55,7 @@ impl Resource {
                 return ImportAnswer::Unchanged { epoch, untold: self.untold == Some(epoch) };
             }
             Some((customer, _)) => return ImportAnswer::Held { by: customer.clone() },
-            None if self.reborn || self.settled > Epoch(0) => return ImportAnswer::MovedOn,
+            None if self.life.is_again() || self.settled > Epoch(0) => return ImportAnswer::MovedOn,
             None => {}
         }
         self.begin(now, policy);
@@ -63,9 +63,9 @@ impl Resource {
         self.settled = self.epoch;
         self.note(now, LeaseEvent::Imported, Some(holder.to_string()), None, None);
         // Where the target named a party, that is the name under which it knows the customer.
-        let party = self.holder.take().and_then(|named| named.party);
+        let target_identity = self.holder.take().and_then(|named| named.target_identity);
         let epoch = self.epoch;
-        self.holder = Some(Holder::registered(HolderName::Customer(holder.clone()), party, epoch, now));
+        self.holder = Some(Holder::registered(HolderName::Customer(holder.clone()), target_identity, epoch, now));
         self.untold = Some(epoch);
         self.adopt_waiting(now);
         self.answer_releases();
@@ -92,8 +92,8 @@ impl Resource {
         let Some(holder) = &mut self.holder else { return };
         holder.incarnation = Some(incarnation);
         holder.epoch = epoch;
-        let party = holder.party.clone();
-        self.tell_holder(from.clone(), Notice::LeaseImported { epoch, party, unused: false });
+        let target_identity = holder.target_identity.clone();
+        self.tell_holder(from.clone(), Notice::LeaseImported { epoch, target_identity, unused: false });
     }
 
     /// Seeds a holder where there is none.
@@ -101,7 +101,7 @@ impl Resource {
         &mut self,
         now: Timestamp,
         holder: &CustomerRef,
-        party: Option<String>,
+        target_identity: Option<String>,
         policy: &ResourcePolicy,
     ) {
         self.begin(now, policy);
@@ -115,7 +115,7 @@ impl Resource {
         self.raise_epoch(now);
         self.note(now, LeaseEvent::Seeded, Some(holder.to_string()), None, None);
         let who = HolderName::Customer(holder.clone());
-        self.holder = Some(Holder::registered(who, party, self.epoch, now));
+        self.holder = Some(Holder::registered(who, target_identity, self.epoch, now));
         self.adopt_waiting(now);
         self.answer_releases();
     }

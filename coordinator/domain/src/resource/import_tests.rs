@@ -54,8 +54,8 @@ fn a_list_is_an_old_story_where_the_lease_was_given_back_or_forced_since() {
     forced.step(NOW, Input::Forced(release));
     assert_eq!(forced.holder, None);
     assert_eq!(import(&mut forced, "A"), ImportAnswer::MovedOn);
-    let mut reborn = Resource::reborn("t".parse().unwrap(), "msisdn/1".parse().unwrap());
-    assert_eq!(import(&mut reborn, "A"), ImportAnswer::MovedOn, "its holder is to say what it has");
+    let mut recreated = Resource::recreated("t".parse().unwrap(), "msisdn/1".parse().unwrap());
+    assert_eq!(import(&mut recreated, "A"), ImportAnswer::MovedOn, "its holder is to say what it has");
 }
 
 fn force() -> ForceRelease {
@@ -81,7 +81,7 @@ fn a_holder_that_is_asked_and_does_not_know_is_told_once_and_is_known_to_live() 
     let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
     let epoch = n.holder.as_ref().unwrap().epoch;
     assert_eq!(messages[0].0, who("A"));
-    assert_eq!(messages[0].1.notice, Notice::LeaseImported { epoch, party: None, unused: false });
+    assert_eq!(messages[0].1.notice, Notice::LeaseImported { epoch, target_identity: None, unused: false });
     assert!(epoch > Epoch(1_000_000), "above what the customer takes");
     assert_eq!(n.holder.as_ref().unwrap().incarnation, Some(Incarnation(1)));
     n.step(NOW, Input::Notified(vec![Delivery::Delivered]));

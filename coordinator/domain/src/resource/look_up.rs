@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::granting::contested_wait_ms;
-use super::{Effect, LeaseEvent, Resource, Vacancy};
+use super::{AskedFor, Effect, LeaseEvent, LookUp, Resource, Vacancy};
 use crate::ids::Timestamp;
 use crate::outcome::HolderAnswer;
 use crate::recording::Edition;
@@ -11,22 +11,23 @@ use crate::recording::Edition;
 impl Resource {
     /// Starts a look-up where one is due: for a forced release, or for those who wait.
     pub(super) fn start_look_up(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        if self.looking_up {
+        if self.look_up.is_under_way() {
             return;
         }
-        self.look_up_is_for_force = self.force_asks_authority();
         let waits = self.asking.again_at.is_some_and(|at| now < at);
         if !waits && self.is_look_up_due(now) {
-            let look_up = self.look_up_effect();
-            self.looking_up = look_up.is_some();
-            effects.extend(look_up);
+            let asked_for = if self.force_asks_authority() { AskedFor::Force } else { AskedFor::Ledger };
+            if let Some(look_up) = self.look_up_effect(asked_for) {
+                self.look_up.begin(asked_for);
+                effects.push(look_up);
+            }
         }
     }
 
     fn is_look_up_due(&self, now: Timestamp) -> bool {
         let due = match &self.holder {
             // What a holder whom we forgot sends may land until then.
-            None => self.vacancy == Vacancy::ToLookUp && !(self.reborn && now < self.not_before),
+            None => self.vacancy == Vacancy::ToLookUp && !(self.life.is_again() && now < self.not_before),
             Some(_) => self.orphan_is_to_be_looked_up(now),
         };
         self.force_asks_authority() || (due && (!self.queue.is_empty() || self.is_to_be_confirmed()))
@@ -34,17 +35,18 @@ impl Resource {
 
     /// When a look-up is made again that was ended by hand, where that is what it waits for.
     pub(super) fn asks_again_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.asking.again_at.filter(|at| *at > now && !self.looking_up && self.is_look_up_due(now))
+        self.asking.again_at.filter(|at| *at > now && !self.look_up.is_under_way() && self.is_look_up_due(now))
     }
 
     /// The look-up that is due, or under way.
-    pub(super) fn look_up_effect(&mut self) -> Option<Effect> {
+    pub(super) fn look_up_effect(&mut self, asked_for: AskedFor) -> Option<Effect> {
         let authority = self.policy.authority.clone()?;
-        let tenant = if self.look_up_is_for_force {
-            self.forcing.as_ref().filter(|_| self.force_asks_authority())?.release.tenant.clone()
-        } else {
-            let waits = self.queue.values().next().map(|queued| &queued.ticket.claimant);
-            waits.or_else(|| self.holder.as_ref()?.customer())?.tenant.clone()
+        let tenant = match asked_for {
+            AskedFor::Force => self.forcing.as_ref().filter(|_| self.force_asks_authority())?.release.tenant.clone(),
+            AskedFor::Ledger => {
+                let waits = self.queue.values().next().map(|queued| &queued.ticket.claimant);
+                waits.or_else(|| self.holder.as_ref()?.customer())?.tenant.clone()
+            }
         };
         let proves = self.policy.authority_proves && self.edition >= Edition::V0_2;
         let proof = proves.then(|| self.next_proof());
@@ -60,16 +62,12 @@ impl Resource {
 
     /// Takes what the authority says of who is registered.
     pub(super) fn looked_up(&mut self, now: Timestamp, answer: HolderAnswer) {
-        let stale = std::mem::take(&mut self.look_up_is_stale);
-        let for_force = std::mem::take(&mut self.look_up_is_for_force);
-        if !std::mem::take(&mut self.looking_up) {
-            return;
-        }
+        let LookUp::UnderWay { asked_for, is_stale } = std::mem::take(&mut self.look_up) else { return };
         (self.asking.by_hand, self.asking.again_at) = (0, None);
-        if stale {
+        if is_stale {
             return;
         }
-        if for_force {
+        if asked_for == AskedFor::Force {
             self.force_looked_up(now, answer);
             return;
         }
@@ -81,9 +79,9 @@ impl Resource {
             HolderAnswer::Nobody => {
                 self.nobody_is_registered(now);
             }
-            HolderAnswer::Party { party } => {
+            HolderAnswer::TargetIdentity { target_identity } => {
                 self.unsure = false;
-                self.registered(now, &party);
+                self.registered(now, &target_identity);
             }
             HolderAnswer::Unclear { detail } => {
                 self.note(now, LeaseEvent::LookedUp, None, None, Some(detail));
@@ -100,11 +98,7 @@ impl Resource {
     /// A person completed or failed the look-up in Temporal. Who is registered is not known by that: the authority is asked again,
     /// after waits that grow, and nothing is granted before it has answered.
     pub(super) fn look_up_ended_by_hand(&mut self, now: Timestamp, said: &str) {
-        let stale = std::mem::take(&mut self.look_up_is_stale);
-        let for_force = std::mem::take(&mut self.look_up_is_for_force);
-        if !std::mem::take(&mut self.looking_up) {
-            return;
-        }
+        let LookUp::UnderWay { asked_for, is_stale } = std::mem::take(&mut self.look_up) else { return };
         let again_at = now.plus_ms(contested_wait_ms(self.asking.by_hand));
         self.asking.by_hand = self.asking.by_hand.saturating_add(1);
         self.asking.again_at = Some(again_at);
@@ -113,7 +107,7 @@ impl Resource {
             again_at.to_rfc3339()
         );
         self.note(now, LeaseEvent::LookUpByHand, None, None, Some(detail));
-        if !stale && !for_force && self.holder.is_none() && self.vacancy == Vacancy::Known {
+        if !is_stale && asked_for == AskedFor::Ledger && self.holder.is_none() && self.vacancy == Vacancy::Known {
             // The lease came back while it was asked; whoever is next waited for the answer.
             self.vacancy = Vacancy::ToLookUp;
         }

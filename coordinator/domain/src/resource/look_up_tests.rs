@@ -95,10 +95,10 @@ fn a_look_up_that_the_next_run_makes_again_has_another_proof() {
 #[test]
 fn an_orphan_stays_one_while_nobody_but_a_person_said_that_it_is_not_registered() {
     let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
-    n.fresh = false;
+    n.life = Life::Begun;
     n.claim(NOW, wanted_by("A"));
-    let reborn = Ticket { incarnation: Incarnation(2), policy: policy(), ..ticket("A", 7, ClaimMode::Assign) };
-    n.claim(NOW, reborn);
+    let recreated = Ticket { incarnation: Incarnation(2), policy: policy(), ..ticket("A", 7, ClaimMode::Assign) };
+    n.claim(NOW, recreated);
     n.claim(NOW, wanted_by("B"));
     let quiet = NOW.plus_ms(SETTLE_MS);
     assert!(asked(&n.step(quiet, Input::Woke)).is_some());
@@ -111,7 +111,7 @@ fn an_orphan_stays_one_while_nobody_but_a_person_said_that_it_is_not_registered(
 #[test]
 fn a_lease_that_comes_back_while_it_is_asked_is_granted_only_on_its_answer() {
     let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
-    n.fresh = false;
+    n.life = Life::Begun;
     n.claim(NOW, wanted_by("A"));
     n.claim(NOW, Ticket { incarnation: Incarnation(2), policy: policy(), ..ticket("A", 7, ClaimMode::Assign) });
     n.claim(NOW, Ticket { policy: policy(), ..ticket("B", 9, ClaimMode::Assign) });
@@ -128,7 +128,7 @@ fn a_lease_that_comes_back_while_it_is_asked_is_granted_only_on_its_answer() {
 #[test]
 fn a_forced_release_asks_again_and_is_refused_where_only_persons_answer_for_the_target() {
     let mut n = Resource::new("t".parse().unwrap(), "msisdn/1".parse().unwrap());
-    n.fresh = false;
+    n.life = Life::Begun;
     n.claim(NOW, wanted_by("A"));
     let release = ForceRelease {
         action_id: "x".to_owned(),

@@ -14,12 +14,17 @@ mod reassert_tests;
 #[cfg(test)]
 mod reset_tests;
 #[cfg(test)]
+mod stored_tests;
+#[cfg(test)]
 mod tests;
 
+mod asking;
 mod force;
 mod granting;
 mod holder;
 mod import;
+mod known;
+mod life;
 mod look_up;
 mod messages;
 mod orphan;
@@ -27,9 +32,11 @@ mod reset;
 mod state;
 mod view;
 
+pub use asking::*;
 pub use force::*;
 pub use holder::*;
 pub use import::{Import, ImportAnswer};
+pub use life::Life;
 pub use state::*;
 pub use view::*;
 
@@ -71,7 +78,7 @@ pub enum Input {
         /// The customer that has the resource.
         holder: CustomerRef,
         /// The name under which the targets know it.
-        party: Option<String>,
+        target_identity: Option<String>,
         /// What the entity needs to know of its kind.
         policy: ResourcePolicy,
     },
@@ -133,7 +140,7 @@ impl Resource {
             Input::Notified(deliveries) => self.notified(now, &deliveries),
             Input::LookedUp(answer) => self.looked_up(now, answer),
             Input::LookUpEndedByHand { said } => self.look_up_ended_by_hand(now, &said),
-            Input::Seeded { holder, party, policy } => self.seeded(now, &holder, party, &policy),
+            Input::Seeded { holder, target_identity, policy } => self.seeded(now, &holder, target_identity, &policy),
             Input::Forced(release) => self.forced(now, release),
             Input::Woke => {}
             Input::WasReset => self.was_reset(now),

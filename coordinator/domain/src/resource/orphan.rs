@@ -41,7 +41,7 @@ impl Resource {
     /// is granted next, whatever its key.
     pub(super) fn settle_orphan(&mut self, now: Timestamp) {
         let to_be_looked_up = self.policy.authority.is_some() && self.orphan_is_to_be_looked_up(now);
-        if self.looking_up || !self.orphan_is_quiet(now) || to_be_looked_up {
+        if self.look_up.is_under_way() || !self.orphan_is_quiet(now) || to_be_looked_up {
             return;
         }
         if self.policy.authority.is_none() && self.holder.as_ref().is_some_and(|h| h.disowned && h.lives_as.is_none()) {
@@ -106,25 +106,29 @@ impl Resource {
     }
 
     /// The target says that this party has the resource.
-    pub(super) fn registered(&mut self, now: Timestamp, party: &str) {
-        self.note(now, LeaseEvent::LookedUp, Some(party.to_owned()), None, None);
-        self.is_with(now, party);
+    pub(super) fn registered(&mut self, now: Timestamp, target_identity: &str) {
+        self.note(now, LeaseEvent::LookedUp, Some(target_identity.to_owned()), None, None);
+        self.is_with(now, target_identity);
     }
 
     /// A release found the resource registered to this party. Where an authority can be asked, it is asked.
-    pub(super) fn found_registered(&mut self, now: Timestamp, party: &str) {
+    pub(super) fn found_registered(&mut self, now: Timestamp, target_identity: &str) {
         if self.policy.authority.is_some() {
             self.vacancy = Vacancy::ToLookUp;
             return;
         }
-        self.note(now, LeaseEvent::Registered, Some(party.to_owned()), None, None);
+        self.note(now, LeaseEvent::Registered, Some(target_identity.to_owned()), None, None);
         self.vacancy = Vacancy::Known;
-        self.is_with(now, party);
+        self.is_with(now, target_identity);
     }
 
     /// A party has the resource: the customer in the queue that goes by this name, or somebody whom only the target knows.
-    fn is_with(&mut self, now: Timestamp, party: &str) {
-        let matching = self.queue.values().map(|queued| &queued.ticket).find(|t| t.party.as_deref() == Some(party));
+    fn is_with(&mut self, now: Timestamp, target_identity: &str) {
+        let matching = self
+            .queue
+            .values()
+            .map(|queued| &queued.ticket)
+            .find(|t| t.target_identity.as_deref() == Some(target_identity));
         if let Some(ticket) = matching.cloned() {
             self.queue.remove(&ticket.key);
             self.grant_registered(now, ticket);
@@ -132,7 +136,7 @@ impl Resource {
         }
         if let Some(orphan) = &mut self.holder {
             orphan.looked_up = true;
-            if orphan.party.as_deref() == Some(party) {
+            if orphan.target_identity.as_deref() == Some(target_identity) {
                 if orphan.disowned && orphan.lives_as.is_none() {
                     self.own_again(now, Registered::Yes);
                 }
@@ -143,10 +147,12 @@ impl Resource {
             self.tell_reset_holder(&orphan);
         }
         self.raise_epoch(now);
-        let who = HolderName::Party(party.to_owned());
-        self.holder =
-            Some(Holder { looked_up: true, ..Holder::registered(who, Some(party.to_owned()), self.epoch, now) });
-        self.answer_other_parties(party);
+        let who = HolderName::TargetIdentity(target_identity.to_owned());
+        self.holder = Some(Holder {
+            looked_up: true,
+            ..Holder::registered(who, Some(target_identity.to_owned()), self.epoch, now)
+        });
+        self.answer_other_target_identities(target_identity);
     }
 
     /// The holder lives, and its lease was in doubt: it is told that it has it, as of a lease by a list.
@@ -160,10 +166,10 @@ impl Resource {
         if let Some(incarnation) = holder.lives_as.take() {
             holder.incarnation = Some(incarnation);
         }
-        let (party, unused) = (holder.party.clone(), registered == Registered::Never);
+        let (target_identity, unused) = (holder.target_identity.clone(), registered == Registered::Never);
         let Some(customer) = holder.customer().cloned() else { return };
         self.note(now, LeaseEvent::Told, Some(customer.to_string()), None, None);
-        self.tell_holder(customer, Notice::LeaseImported { epoch, party, unused });
+        self.tell_holder(customer, Notice::LeaseImported { epoch, target_identity, unused });
         self.answer_releases();
         self.probe_new_holder();
     }
@@ -182,18 +188,18 @@ impl Resource {
     }
 
     /// The target named a party: releases of customers that go by another name have nothing to release.
-    fn answer_other_parties(&mut self, party: &str) {
+    fn answer_other_target_identities(&mut self, target_identity: &str) {
         let others: Vec<Ticket> = self
             .queue
             .values()
             .map(|queued| &queued.ticket)
             .filter(|ticket| ticket.mode == ClaimMode::Release)
-            .filter(|ticket| ticket.party.as_deref().is_some_and(|own| own != party))
+            .filter(|ticket| ticket.target_identity.as_deref().is_some_and(|own| own != target_identity))
             .cloned()
             .collect();
         for ticket in others {
             self.queue.remove(&ticket.key);
-            let notice = Notice::NotHolder { ticket: ticket.id, party: Some(party.to_owned()) };
+            let notice = Notice::NotHolder { ticket: ticket.id, target_identity: Some(target_identity.to_owned()) };
             let message = ToCustomer { resource: self.id.clone(), incarnation: ticket.incarnation, notice };
             self.tell(ticket.claimant, message);
         }

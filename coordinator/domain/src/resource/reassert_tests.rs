@@ -8,8 +8,8 @@ use crate::order::ClaimMode;
 
 const SETTLE_MS: u64 = 90_000;
 
-fn reborn() -> Resource {
-    Resource::reborn("t".parse().unwrap(), "msisdn/1".parse().unwrap())
+fn recreated() -> Resource {
+    Resource::recreated("t".parse().unwrap(), "msisdn/1".parse().unwrap())
 }
 
 /// A ticket of a kind without a look-up, whose dead may write for so long.
@@ -24,7 +24,7 @@ fn reassert(customer: &str, lease: Option<Epoch>, tickets: Vec<Ticket>) -> Input
         ticket: own.id,
         key: own.key,
         since: NOW,
-        party: own.party,
+        target_identity: own.target_identity,
         unfinished: false,
     });
     let (incarnation, above) = (Incarnation(1), Epoch(1_000_000));
@@ -53,7 +53,7 @@ fn granted_to(effects: &[Effect]) -> Vec<(String, Epoch)> {
 
 #[test]
 fn whoever_waited_waits_again_and_is_served_when_the_holder_that_said_so_gives_back() {
-    let mut n = reborn();
+    let mut n = recreated();
     let waits = settling(ticket("B", 2, ClaimMode::Assign));
     assert_eq!(n.step(NOW, reassert("B", None, vec![waits])), vec![]);
     let held = n.step(NOW, reassert("A", Some(Epoch(77)), vec![]));
@@ -71,7 +71,7 @@ fn whoever_waited_waits_again_and_is_served_when_the_holder_that_said_so_gives_b
 
 #[test]
 fn nothing_is_granted_before_a_holder_could_say_so() {
-    let mut n = reborn();
+    let mut n = recreated();
     assert_eq!(n.claim(NOW, settling(ticket("B", 2, ClaimMode::Assign))).0, ClaimAnswer::Queued);
     assert_eq!(n.wake_at(NOW), Some(NOW.plus_ms(SETTLE_MS)));
     assert_eq!(n.step(NOW.plus_ms(SETTLE_MS - 1), Input::Woke), vec![]);
@@ -88,7 +88,7 @@ fn an_entity_that_did_not_know_of_its_earlier_life_waits_as_soon_as_it_hears_of_
 
 #[test]
 fn the_authority_is_asked_only_when_nothing_of_the_forgotten_holder_can_land_any_more() {
-    let mut n = reborn();
+    let mut n = recreated();
     let authority = Authority { target: "hss".parse().unwrap(), operation: "find_holder".to_owned() };
     let policy = ResourcePolicy { authority: Some(authority), orphan_settle_ms: SETTLE_MS, ..Default::default() };
     let (_, effects) = n.claim(NOW, Ticket { policy, ..ticket("B", 2, ClaimMode::Assign) });
@@ -99,7 +99,7 @@ fn the_authority_is_asked_only_when_nothing_of_the_forgotten_holder_can_land_any
 
 #[test]
 fn of_two_leases_said_again_the_one_granted_later_wins_and_an_old_story_changes_nothing() {
-    let mut n = reborn();
+    let mut n = recreated();
     n.step(NOW, reassert("A", Some(Epoch(77)), vec![]));
     n.step(NOW, reassert("B", Some(Epoch(78)), vec![]));
     assert!(n.holder.as_ref().unwrap().is(&who("B")));

@@ -39,10 +39,10 @@ impl Resource {
             return;
         }
         let has_it = self.holder.as_ref().filter(|holder| holder.is(from));
-        match (has_it.map(|holder| (holder.epoch, holder.party.clone(), holder.locks_only)), believed) {
+        match (has_it.map(|holder| (holder.epoch, holder.target_identity.clone(), holder.locks_only)), believed) {
             // It was confirmed before, and the answer is on its way: this one makes up for it where it is not.
-            (Some((epoch, party, unused)), Some(believed)) if epoch > believed => {
-                self.tell_holder(from.clone(), Notice::LeaseImported { epoch, party, unused });
+            (Some((epoch, target_identity, unused)), Some(believed)) if epoch > believed => {
+                self.tell_holder(from.clone(), Notice::LeaseImported { epoch, target_identity, unused });
             }
             (None, Some(_)) => self.tell_gone(from, incarnation),
             _ => {}
@@ -86,13 +86,13 @@ impl Resource {
     /// This entity's workflow was reset: what it granted since is not known here, and whoever was granted it may write. Nothing is
     /// granted before all who are known could say so, and what they sent has landed.
     pub(super) fn was_reset(&mut self, now: Timestamp) {
-        self.reborn = true;
+        self.life.mark_again();
         self.unsure = true;
         self.hears_again = true;
         self.floor = self.floor.max(Epoch(u64::try_from(now.0).unwrap_or(0)));
-        self.look_up_is_stale |= self.looking_up;
+        self.look_up.mark_stale();
         self.note(now, LeaseEvent::Reset, None, None, None);
-        if self.fresh {
+        if self.life.is_new() {
             // It waits with its first claim.
             return;
         }
@@ -104,7 +104,7 @@ impl Resource {
             holder.looked_up = false;
             let (epoch, customer) = (holder.epoch, holder.customer().cloned());
             if let Some(customer) = customer {
-                self.tell_holder(customer, Notice::SayAgain { above, epoch: Some(epoch) });
+                self.tell_holder(customer, Notice::Reassert { above, epoch: Some(epoch) });
             }
         }
         let mut waiting: Vec<(CustomerRef, Incarnation)> = Vec::new();
@@ -115,7 +115,7 @@ impl Resource {
             }
         }
         for (customer, incarnation) in waiting {
-            let notice = Notice::SayAgain { above, epoch: None };
+            let notice = Notice::Reassert { above, epoch: None };
             self.tell(customer, ToCustomer { resource: self.id.clone(), incarnation, notice });
         }
     }
@@ -126,7 +126,7 @@ impl Resource {
         let Some(named) = self.holder.take_if(|holder| holder.incarnation.is_none()) else { return };
         let who = match named.who {
             HolderName::Customer(customer) => customer.to_string(),
-            HolderName::Party(party) => party,
+            HolderName::TargetIdentity(target_identity) => target_identity,
         };
         self.note(now, LeaseEvent::Unsure, Some(who), None, None);
         self.untold = None;
@@ -138,10 +138,10 @@ impl Resource {
     /// A signal from before the reset is applied again, and whoever sent it may have been granted the lease since.
     pub(super) fn ask_who_is_heard_again(&mut self, customer: &CustomerRef, incarnation: Incarnation) {
         let is_asked = |(to, message): &(CustomerRef, ToCustomer)| {
-            to == customer && message.incarnation == incarnation && matches!(message.notice, Notice::SayAgain { .. })
+            to == customer && message.incarnation == incarnation && matches!(message.notice, Notice::Reassert { .. })
         };
         if self.hears_again && !self.outbox.iter().any(is_asked) {
-            let notice = Notice::SayAgain { above: self.floor, epoch: None };
+            let notice = Notice::Reassert { above: self.floor, epoch: None };
             self.tell(customer.clone(), ToCustomer { resource: self.id.clone(), incarnation, notice });
         }
     }

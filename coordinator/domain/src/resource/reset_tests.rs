@@ -40,7 +40,7 @@ fn a_was_reset(lease: Option<Epoch>, tickets: Vec<Ticket>) -> Input {
         ticket: own.id,
         key: own.key,
         since: NOW,
-        party: own.party,
+        target_identity: own.target_identity,
         unfinished: false,
     });
     Input::Told(ToResource::Reassert {
@@ -66,7 +66,8 @@ fn a_holder_that_was_reset_has_its_lease_again_when_nothing_of_its_life_before_c
     let effects = n.step(quiet, Input::Woke);
     let confirmed = n.holder.as_ref().unwrap();
     assert!(confirmed.is(&who("A")) && confirmed.incarnation == Some(LIFE_2) && confirmed.epoch > epoch, "{n:?}");
-    let told = Notice::LeaseImported { epoch: confirmed.epoch, party: Some("imsi-A".to_owned()), unused: false };
+    let told =
+        Notice::LeaseImported { epoch: confirmed.epoch, target_identity: Some("imsi-A".to_owned()), unused: false };
     assert_eq!(notices(&effects), [("A".to_owned(), &told)], "and B waits on");
 }
 
@@ -129,16 +130,22 @@ fn a_resource_that_was_reset_grants_nothing_before_whoever_it_granted_since_coul
     let effects = n.step(reset_at, Input::WasReset);
     let above = Epoch(u64::try_from(reset_at.0).unwrap());
     let asked = [
-        ("A".to_owned(), &Notice::SayAgain { above, epoch: Some(epoch) }),
-        ("B".to_owned(), &Notice::SayAgain { above, epoch: None }),
+        ("A".to_owned(), &Notice::Reassert { above, epoch: Some(epoch) }),
+        ("B".to_owned(), &Notice::Reassert { above, epoch: None }),
     ];
     assert_eq!(notices(&effects), asked);
     n.claim(reset_at, settling(ticket("C", 2, ClaimMode::Assign)));
     n.step(reset_at, Input::Told(ToResource::Decline { from: who("A"), ticket: None, epoch, lost: None }));
     assert!(n.holder.is_none(), "A has it no more, and who has it is not known: {n:?}");
     let own = ticket("B", 3, ClaimMode::Assign);
-    let lease =
-        Some(HeldLease { epoch: granted, ticket: own.id, key: own.key, since: LATER, party: None, unfinished: false });
+    let lease = Some(HeldLease {
+        epoch: granted,
+        ticket: own.id,
+        key: own.key,
+        since: LATER,
+        target_identity: None,
+        unfinished: false,
+    });
     let said = ToResource::Reassert {
         from: who("B"),
         incarnation: Incarnation(1),
@@ -200,7 +207,7 @@ fn a_customer_whose_claim_is_applied_again_after_a_reset_is_asked_what_it_has() 
     n.claim(LATER, settling(ticket("B", 2, ClaimMode::Assign)));
     n.claim(LATER, settling(ticket("B", 3, ClaimMode::Assign)));
     let asked =
-        |n: &Resource| n.outbox.iter().filter(|(_, message)| matches!(message.notice, Notice::SayAgain { .. })).count();
+        |n: &Resource| n.outbox.iter().filter(|(_, message)| matches!(message.notice, Notice::Reassert { .. })).count();
     assert_eq!(asked(&n), 1, "{:?}", n.outbox);
     n.step(LATER, Input::Resumed);
     n.claim(LATER, settling(ticket("C", 1, ClaimMode::Assign)));
@@ -274,7 +281,7 @@ fn a_holder_that_was_reset_in_the_middle_of_an_order_keeps_its_lease_though_one_
     let effects = n.step(LATER.plus_ms(SETTLE_MS), Input::LookedUp(HolderAnswer::Nobody));
     let holder = n.holder.as_ref().unwrap();
     assert!(holder.is(&who("A")) && holder.incarnation == Some(LIFE_2) && !holder.used, "{holder:?}");
-    let told = Notice::LeaseImported { epoch: holder.epoch, party: Some("imsi-A".to_owned()), unused: false };
+    let told = Notice::LeaseImported { epoch: holder.epoch, target_identity: Some("imsi-A".to_owned()), unused: false };
     assert_eq!(notices(&effects), [("A".to_owned(), &told)], "other targets may have it, and A's order will see");
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AnsweredForce, Forcing, Holder, Rival};
+use super::{AnsweredForce, Asking, Forcing, Holder, Life, LookUp, Rival};
 use crate::ids::{CustomerRef, Epoch, OrderId, RealmId, ResourceId, TicketId, Timestamp};
 use crate::message::{LeaseProof, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
@@ -15,78 +15,71 @@ use crate::wire::{WireName, wire_words};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resource {
     /// The realm in which its id is unique.
-    pub realm: RealmId,
+    pub(super) realm: RealmId,
     /// What it is.
-    pub id: ResourceId,
+    pub(super) id: ResourceId,
     /// What it needs to know of its kind, as the last ticket said.
-    pub policy: ResourcePolicy,
+    pub(super) policy: ResourcePolicy,
     /// The highest epoch granted.
-    pub epoch: Epoch,
+    pub(super) epoch: Epoch,
     /// Who has it.
-    pub holder: Option<Holder>,
+    pub(super) holder: Option<Holder>,
     /// How sure it is that nobody else has it, while it has no holder.
-    pub vacancy: Vacancy,
+    pub(super) vacancy: Vacancy,
     /// Who waits, by order key.
     #[serde(with = "queue_as_list")]
-    pub queue: BTreeMap<OrderKey, QueuedTicket>,
+    pub(super) queue: BTreeMap<OrderKey, QueuedTicket>,
     /// Tickets finished, oldest first: a late duplicate of their claim is recognised.
-    pub finished: VecDeque<TicketId>,
+    pub(super) finished: VecDeque<TicketId>,
     /// No grant before this time: a new entity waits for clocks, a contested resource backs off.
-    pub not_before: Timestamp,
+    pub(super) not_before: Timestamp,
     /// How often in a row a grant came back contested while the look-up said that nobody has it.
-    pub contested_in_a_row: u32,
-    /// Whether a look-up is under way.
-    pub looking_up: bool,
-    /// Whether what the look-up under way answers may be outdated: it is made again.
-    #[serde(default)]
-    pub look_up_is_stale: bool,
-    /// Whether the look-up under way is for a forced release: what it answers says nothing to the ledger.
-    #[serde(default)]
-    pub look_up_is_for_force: bool,
+    pub(super) contested_in_a_row: u32,
+    /// The look-up under way.
+    #[serde(flatten)]
+    pub(super) look_up: LookUp,
     /// What is to be remembered of look-ups beside.
     #[serde(default, skip_serializing_if = "Asking::is_nothing")]
-    pub asking: Asking,
+    pub(super) asking: Asking,
     /// A forced release under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub forcing: Option<Forcing>,
+    pub(super) forcing: Option<Forcing>,
     /// Forced releases that were answered, oldest first.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
-    pub forces: VecDeque<AnsweredForce>,
+    pub(super) forces: VecDeque<AnsweredForce>,
     /// Messages to customers, oldest first.
     #[serde(default)]
-    pub outbox: VecDeque<(CustomerRef, ToCustomer)>,
+    pub(super) outbox: VecDeque<(CustomerRef, ToCustomer)>,
     /// How many messages, from the oldest, are being sent.
-    pub sending: usize,
+    pub(super) sending: usize,
     /// What happened, oldest first, bounded.
-    pub history: VecDeque<HistoryEntry>,
-    /// Whether anything ever happened to it: an entity without history waits and looks before its first grant.
-    pub fresh: bool,
-    /// Whether an earlier life of it was terminated: it waits until its holder may have said so, and looks only then.
-    #[serde(default)]
-    pub reborn: bool,
+    pub(super) history: VecDeque<HistoryEntry>,
+    /// Which life of it this is, and whether it has begun.
+    #[serde(flatten)]
+    pub(super) life: Life,
     /// The highest epoch of a lease that was granted in this life, or came back: a lease said again that is not above it is
     /// an old story.
     #[serde(default)]
-    pub settled: Epoch,
+    pub(super) settled: Epoch,
     /// The highest epoch that a claimant does not take any more: grants are above it.
     #[serde(default)]
-    pub floor: Epoch,
+    pub(super) floor: Epoch,
     /// Whether the workflow was reset, and the authority, where there is one, was not asked since while nobody was known to have
     /// the resource: whoever was granted it then may have it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unsure: bool,
+    pub(super) unsure: bool,
     /// Whether what is heard may be signals from before the reset that are applied again: until the next run begins.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub hears_again: bool,
+    pub(super) hears_again: bool,
     /// The epoch of an imported lease whose holder's entity was not told of it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub untold: Option<Epoch>,
+    pub(super) untold: Option<Epoch>,
     /// Another customer than the holder that says to hold it: it is granted to nobody else before that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rival: Option<Rival>,
+    pub(super) rival: Option<Rival>,
     /// Which behaviour the present run began with.
     #[serde(skip)]
-    pub edition: Edition,
+    pub(super) edition: Edition,
     /// When the message was sent that is being taken, by its sender's clock.
     #[serde(skip)]
     pub(super) said_at: Option<Timestamp>,
@@ -210,17 +203,14 @@ impl Resource {
             finished: VecDeque::new(),
             not_before: Timestamp(i64::MIN),
             contested_in_a_row: 0,
-            looking_up: false,
-            look_up_is_stale: false,
-            look_up_is_for_force: false,
+            look_up: LookUp::None,
             asking: Asking::default(),
             forcing: None,
             forces: VecDeque::new(),
             outbox: VecDeque::new(),
             sending: 0,
             history: VecDeque::new(),
-            fresh: true,
-            reborn: false,
+            life: Life::New,
             settled: Epoch(0),
             floor: Epoch(0),
             unsure: false,
@@ -233,13 +223,13 @@ impl Resource {
     }
 
     /// A resource entity that knows nothing any more: its earlier life was terminated, and somebody may have its lease.
-    pub fn reborn(realm: RealmId, id: ResourceId) -> Self {
-        Self { reborn: true, ..Self::new(realm, id) }
+    pub fn recreated(realm: RealmId, id: ResourceId) -> Self {
+        Self { life: Life::NewAgain, ..Self::new(realm, id) }
     }
 
     /// Whether nothing is under way: the moment to continue as new.
     pub fn is_idle(&self) -> bool {
-        self.sending == 0 && !self.looking_up && self.forcing.is_none()
+        self.sending == 0 && !self.look_up.is_under_way() && self.forcing.is_none()
     }
 
     /// Adds a line to the history.
@@ -291,26 +281,5 @@ mod queue_as_list {
     ) -> Result<BTreeMap<OrderKey, QueuedTicket>, D::Error> {
         let tickets = Vec::<QueuedTicket>::deserialize(deserializer)?;
         Ok(tickets.into_iter().map(|queued| (queued.ticket.key.clone(), queued)).collect())
-    }
-}
-
-/// What a resource remembers of its look-ups, beside whether one is under way.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asking {
-    /// How many questions with a proof it asked: each has another proof.
-    #[serde(default)]
-    pub asked: u64,
-    /// How many of them in a row were ended by hand.
-    #[serde(default)]
-    pub by_hand: u32,
-    /// When it asks again, after one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub again_at: Option<Timestamp>,
-}
-
-impl Asking {
-    /// Whether there is nothing to remember.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn ticket(customer: &str, key: i64, mode: ClaimMode) -> Ticket {
         mode,
         claimant: who(customer),
         incarnation: Incarnation(1),
-        party: Some(format!("imsi-{customer}")),
+        target_identity: Some(format!("imsi-{customer}")),
         swap: false,
         answer_by: None,
         policy: ResourcePolicy::default(),
@@ -57,7 +57,7 @@ fn the_oldest_ticket_is_granted_when_the_lease_comes_back_and_the_epoch_grows() 
     let mut n = resource();
     let first = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
     assert_eq!(first, Epoch(1_000_000), "not below the clock");
-    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch: first, party: None }));
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch: first, target_identity: None }));
     assert_eq!(n.claim(NOW, ticket("C", 3, ClaimMode::Assign)).0, ClaimAnswer::Queued);
     assert_eq!(n.claim(NOW, ticket("B", 2, ClaimMode::Assign)).0, ClaimAnswer::Queued);
     let effects = n.step(NOW, give_back("A", first, GiveBack::Released));
@@ -90,7 +90,7 @@ fn an_older_ticket_and_a_release_of_another_make_it_ask_the_holder() {
     assert!(matches!(messages[0].1.notice, Notice::LeaseRecalled { .. }));
     let epoch = n.epoch;
     n.step(NOW, Input::Notified(vec![crate::message::Delivery::Delivered]));
-    let effects = n.step(NOW, Input::Told(ToResource::Used { from: who("B"), epoch, party: None }));
+    let effects = n.step(NOW, Input::Told(ToResource::Used { from: who("B"), epoch, target_identity: None }));
     let [Effect::Notify(messages)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(messages[0].0, who("A"));
     assert!(matches!(messages[0].1.notice, Notice::NotHolder { .. }));
@@ -150,8 +150,8 @@ fn an_entity_without_history_waits_for_clocks_and_looks_before_its_first_grant()
     let (answer, effects) = n.claim(NOW, Ticket { policy, ..ticket("B", 5, ClaimMode::Assign) });
     assert_eq!(answer, ClaimAnswer::Queued);
     assert!(matches!(effects.as_slice(), [Effect::LookUp { .. }]));
-    let party = "imsi-A".to_owned();
-    n.step(NOW, Input::LookedUp(HolderAnswer::Party { party }));
+    let target_identity = "imsi-A".to_owned();
+    n.step(NOW, Input::LookedUp(HolderAnswer::TargetIdentity { target_identity }));
     let (answer, _) = n.claim(NOW, ticket("A", 9, ClaimMode::Release));
     epoch_of(&answer);
     let effects = n.step(NOW, give_back("A", n.epoch, GiveBack::Released));
@@ -181,12 +181,12 @@ fn an_orphan_is_settled_only_after_its_requests_can_no_longer_land_and_by_the_ne
 #[test]
 fn a_seeded_lease_is_the_holders_by_its_first_claim() {
     let mut n = resource();
-    n.step(NOW, Input::Seeded { holder: who("A"), party: None, policy: ResourcePolicy::default() });
+    n.step(NOW, Input::Seeded { holder: who("A"), target_identity: None, policy: ResourcePolicy::default() });
     assert_eq!(n.claim(NOW, ticket("B", 1, ClaimMode::Assign)).0, ClaimAnswer::Queued);
     epoch_of(&n.claim(NOW, ticket("A", 5, ClaimMode::Release)).0);
 }
 
-fn found_with(party: &str, epoch: Epoch, order: &OrderId) -> Input {
+fn found_with(target_identity: &str, epoch: Epoch, order: &OrderId) -> Input {
     let proof = LeaseProof { order: order.clone(), step: None, at: NOW, actor: None, reason: None };
     Input::Told(ToResource::GiveBack {
         from: who("A"),
@@ -195,7 +195,7 @@ fn found_with(party: &str, epoch: Epoch, order: &OrderId) -> Input {
         tickets: vec![],
         finished: vec![],
         proof: Some(proof),
-        registered_to: Some(party.to_owned()),
+        registered_to: Some(target_identity.to_owned()),
     })
 }
 
@@ -205,10 +205,10 @@ fn what_a_release_found_with_somebody_else_is_theirs_and_the_queue_waits_behind_
     let own = ticket("A", 1, ClaimMode::Assign);
     let order = own.order.clone();
     let epoch = epoch_of(&n.claim(NOW, own).0);
-    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, party: None }));
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, target_identity: None }));
     n.claim(NOW, ticket("B", 2, ClaimMode::Assign));
     assert_eq!(n.step(NOW, found_with("imsi-C", epoch, &order)), vec![], "B is not granted it");
-    assert_eq!(n.holder.as_ref().map(|holder| &holder.who), Some(&HolderName::Party("imsi-C".to_owned())));
+    assert_eq!(n.holder.as_ref().map(|holder| &holder.who), Some(&HolderName::TargetIdentity("imsi-C".to_owned())));
     let view = n.view();
     let came_back = view.history.iter().find(|entry| entry.what == LeaseEvent::Contested).unwrap();
     assert_eq!(came_back.proof.as_ref().map(|proof| proof.order_id.as_str()), Some(order.as_str()));
@@ -237,7 +237,7 @@ fn what_a_release_found_with_one_who_waits_is_theirs_at_once() {
 fn a_holder_whose_sim_was_swapped_is_known_by_its_new_name() {
     let mut n = resource();
     let epoch = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
-    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, party: Some("imsi-A2".to_owned()) }));
-    assert_eq!(n.view().holder.unwrap().party, Some(Hideable::Shown("imsi-A2".to_owned())));
+    n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, target_identity: Some("imsi-A2".to_owned()) }));
+    assert_eq!(n.view().holder.unwrap().target_identity, Some(Hideable::Shown("imsi-A2".to_owned())));
     assert_eq!(n.history.back().and_then(|entry| entry.what.known()), Some(LeaseEvent::Renamed));
 }

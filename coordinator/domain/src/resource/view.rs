@@ -105,9 +105,9 @@ pub struct HolderView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<TenantId>,
     /// The name under which the targets know it; null where whoever asks may not see it.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "Hideable::there")]
+    #[serde(rename = "party", default, skip_serializing_if = "Option::is_none", deserialize_with = "Hideable::there")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
-    pub party: Option<Hideable<String>>,
+    pub target_identity: Option<Hideable<String>>,
     /// The order it was granted for.
     #[serde(default)]
     pub order_id: Option<OrderId>,
@@ -134,8 +134,8 @@ impl HolderView {
 
     /// Its name: the customer, or the name under which the target knows it.
     pub fn name(&self) -> Option<String> {
-        let party = || self.party.as_ref().and_then(Hideable::shown).cloned();
-        self.customer_id.as_ref().map(ToString::to_string).or_else(party)
+        let target_identity = || self.target_identity.as_ref().and_then(Hideable::shown).cloned();
+        self.customer_id.as_ref().map(ToString::to_string).or_else(target_identity)
     }
 }
 
@@ -218,9 +218,9 @@ impl Resource {
         let holder = self.holder.as_ref().map(|holder| HolderView {
             customer_id: holder.customer().map(|customer| customer.customer.clone()),
             tenant_id: holder.customer().map(|customer| customer.tenant.clone()),
-            party: match &holder.who {
-                HolderName::Party(party) => Some(party.clone()),
-                HolderName::Customer(_) => holder.party.clone(),
+            target_identity: match &holder.who {
+                HolderName::TargetIdentity(target_identity) => Some(target_identity.clone()),
+                HolderName::Customer(_) => holder.target_identity.clone(),
             }
             .map(Hideable::Shown),
             order_id: holder.ticket.as_ref().map(|ticket| ticket.key.order.clone()),
@@ -273,7 +273,7 @@ impl Resource {
             _ if self.queue.is_empty() => None,
             (Some(holder), _) if holder.orphaned_at.is_some() => Some(QueueWait::Orphan),
             (Some(_), _) => Some(QueueWait::Holder),
-            (None, _) if self.looking_up && !self.look_up_is_for_force => Some(QueueWait::LookUp),
+            (None, _) if self.look_up.is_for_ledger() => Some(QueueWait::LookUp),
             (None, Vacancy::ToLookUp) => Some(QueueWait::LookUp),
             (None, Vacancy::Unclear) => Some(QueueWait::Person),
             (None, Vacancy::Known) => Some(QueueWait::Clock),

@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 mod address;
-mod home;
 mod id_key;
 mod priority;
 mod queue;
+mod queue_move;
 mod record;
 mod target;
 mod tenant_ops;
 
 pub use address::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, RESOURCE_WORKFLOW_TYPE};
-pub use home::{Home, Residence};
 pub use id_key::IdKey;
 pub use priority::{Priority, TenantPlan};
 pub use queue::{
     PREFIX_BYTES_MAX, QueueKind, QueuePrefix, SHARD_COUNT_DEFAULT, SHARD_COUNT_MAX, ShardCount, ShardIndex, Spread,
     entity_shard, shard_of,
 };
+pub use queue_move::{QueueAssignment, QueueMove};
 pub use record::{Disagreement, InstallationRecord, Records, agreed, to_record};
 pub use target::{TARGET_WORKFLOW_TYPE, target_of_workflow};
 pub use tenant_ops::{IMPORT_WORKFLOW_TYPE, TENANT_WORKFLOW_TYPE, tenant_of_workflow};
@@ -316,9 +316,9 @@ impl Routing {
     }
 
     /// What an entity is told of its home by whoever calls it: nothing, but while the count of shards changes.
-    pub fn home(&self, route: &EntityRoute) -> Option<Home> {
+    pub fn queue_assignment(&self, route: &EntityRoute) -> Option<QueueAssignment> {
         let changes = !self.settings.counts_before.is_empty();
-        changes.then(|| Home { generation: self.settings.generation, task_queue: route.task_queue.clone() })
+        changes.then(|| QueueAssignment { generation: self.settings.generation, task_queue: route.task_queue.clone() })
     }
 
     /// The one task queue of a target's provisioning activities.

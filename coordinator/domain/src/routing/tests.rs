@@ -168,12 +168,12 @@ fn while_the_count_changes_all_queues_are_served_and_entities_are_told_where_the
     let mut settings = RoutingSettings { shard_count: 4.try_into().unwrap(), ..RoutingSettings::default() };
     let at_rest = routing(settings.clone());
     let route = at_rest.customer(&tenant("acme"), &"A1".parse().unwrap());
-    assert_eq!((at_rest.served_shards().get(), at_rest.home(&route)), (4, None));
+    assert_eq!((at_rest.served_shards().get(), at_rest.queue_assignment(&route)), (4, None));
     settings.counts_before = vec![6.try_into().unwrap(), 2.try_into().unwrap()];
     settings.generation = 3;
     let changing = routing(settings);
-    let home = Home { generation: 3, task_queue: route.task_queue.clone() };
-    assert_eq!((changing.served_shards().get(), changing.home(&route)), (6, Some(home)));
+    let queue_assignment = QueueAssignment { generation: 3, task_queue: route.task_queue.clone() };
+    assert_eq!((changing.served_shards().get(), changing.queue_assignment(&route)), (6, Some(queue_assignment)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! was seen, and a [`Ledger`] remembers what was found, so that each thing is told once when it begins and once when it is over.
 //!
 //! A sweep changes no order. Where a resource's entity forgot who waits there, the customers are asked to say it again
-//! ([`to_say_again`]), which changes nothing where it is known.
+//! ([`to_reassert`]), which changes nothing where it is known.
 
 mod bounds;
 mod finding;
@@ -24,6 +24,6 @@ pub use leases::{
 pub use ledger::{FINDINGS_BYTES_MAX, FINDINGS_MAX, FINDINGS_OF_CAUSE_BYTES_MAX, FINDINGS_OF_CAUSE_MAX, Ledger, News};
 pub use seen::{
     LeaseWait, ResourceSeen, RingSeen, Seen, SweepRules, TargetSeen, TerminatedResource, Wait, WaitingOrder, findings,
-    to_say_again,
+    to_reassert,
 };
 pub use tally::{OldestWait, Tally};

@@ -8,7 +8,7 @@ use super::{Cause, Finding};
 use crate::customer::waiting::WaitKind;
 use crate::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId, Timestamp};
 use crate::order::OrderState;
-use crate::target::TargetStateName;
+use crate::target_entity::TargetStateName;
 use crate::wire::WireName;
 
 /// From when on something is worth telling.
@@ -167,7 +167,7 @@ pub fn findings(rules: &SweepRules, now: Timestamp, seen: &Seen) -> Vec<Finding>
 
 /// The customers that are to say again what they have and want of which resource: those who wait and are not known there, and
 /// those who had the lease of a terminated entity, where nobody is known to have it now.
-pub fn to_say_again(rules: &SweepRules, now: Timestamp, seen: &Seen) -> BTreeSet<(TenantId, CustomerId, ResourceId)> {
+pub fn to_reassert(rules: &SweepRules, now: Timestamp, seen: &Seen) -> BTreeSet<(TenantId, CustomerId, ResourceId)> {
     let mut to_say = BTreeSet::new();
     for order in &seen.orders {
         for (resource, state) in waits(rules, now, seen, order) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::customer::waiting::WaitKind;
 use crate::ids::{OrderId, ResourceId, TenantId, Timestamp};
 use crate::order::OrderState;
-use crate::target::TargetStateName;
+use crate::target_entity::TargetStateName;
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 const RULES: SweepRules = SweepRules { patience_ms: 30_000, parked_ms: 900_000 };
@@ -78,7 +78,7 @@ fn a_wait_that_nobody_knows_of_is_found_and_is_said_again() {
         let seen = seen(vec![waiting("A", 60_000)], number_is);
         assert_eq!(causes(&seen), [cause]);
         let expected = (tenant(), "A".parse().unwrap(), number());
-        assert_eq!(to_say_again(&RULES, NOW, &seen), [expected].into());
+        assert_eq!(to_reassert(&RULES, NOW, &seen), [expected].into());
     }
 }
 
@@ -86,7 +86,7 @@ fn a_wait_that_nobody_knows_of_is_found_and_is_said_again() {
 fn a_wait_whose_messages_may_be_under_way_is_left_alone() {
     let seen = seen(vec![waiting("A", 30_000)], ResourceSeen::NotRunning);
     assert_eq!(causes(&seen), []);
-    assert_eq!(to_say_again(&RULES, NOW, &seen), [].into());
+    assert_eq!(to_reassert(&RULES, NOW, &seen), [].into());
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_holder_that_does_not_run_is_found_once_however_many_wait() {
     let found = findings(&RULES, NOW, &seen);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].cause, found[0].since), (Cause::HolderNotRunning, ago(90_000)));
-    assert_eq!(to_say_again(&RULES, NOW, &seen), [].into());
+    assert_eq!(to_reassert(&RULES, NOW, &seen), [].into());
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn who_had_the_lease_of_a_terminated_entity_says_so_again_until_somebody_is_know
         |now| TerminatedResource { tenant: tenant(), customer: "A".parse().unwrap(), resource: number(), now };
     let asked = |now| {
         let seen = Seen { terminated: vec![terminated(now)], ..Seen::default() };
-        to_say_again(&RULES, NOW, &seen).into_iter().collect::<Vec<_>>()
+        to_reassert(&RULES, NOW, &seen).into_iter().collect::<Vec<_>>()
     };
     let holder = vec![(tenant(), "A".parse().unwrap(), number())];
     assert_eq!(asked(ResourceSeen::NotRunning), holder);

@@ -17,7 +17,7 @@ pub use view::*;
 use serde::{Deserialize, Serialize};
 
 use crate::action_mark::ActionMark;
-use crate::customer::{Refusal, check_action_words};
+use crate::action_words::{Refusal, check_action_words};
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::Timestamp;
 use crate::wire::WireName;
@@ -54,7 +54,7 @@ pub enum Effect {
     /// Say to those who take events in whether they are to refuse them. Nothing answers.
     Show {
         /// Whether they are.
-        closed: bool,
+        refuses_events: bool,
     },
 }
 
@@ -243,10 +243,10 @@ impl Tenant {
             }
             effects.extend(self.under_way.map(Task::effect));
         }
-        let closed = self.is_closed();
-        if self.shown_closed != closed {
-            self.shown_closed = closed;
-            effects.push(Effect::Show { closed });
+        let refuses_events = self.refuses_events();
+        if self.shown_refuses_events != refuses_events {
+            self.shown_refuses_events = refuses_events;
+            effects.push(Effect::Show { refuses_events });
         }
         effects
     }
@@ -270,8 +270,8 @@ impl Tenant {
             self.steps.clear();
         }
         match state {
-            TenantState::Active => self.closed = false,
-            TenantState::Left => self.closed = true,
+            TenantState::Active => self.refuses_events = false,
+            TenantState::Left => self.refuses_events = true,
             TenantState::Onboarding | TenantState::Leaving => {}
         }
         if self.state != state {

@@ -133,47 +133,49 @@ pub struct TenantHistoryEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// Its name.
-    pub name: TenantId,
+    pub(super) name: TenantId,
     /// Where it stands.
-    pub state: TenantState,
+    pub(super) state: TenantState,
     /// Since when.
-    pub since: Timestamp,
+    pub(super) since: Timestamp,
     /// Whether new events are refused.
     #[serde(default)]
-    pub closed: bool,
+    #[serde(rename = "closed")]
+    pub(super) refuses_events: bool,
     /// What those who take events in were told last.
     #[serde(default)]
-    pub shown_closed: bool,
+    #[serde(rename = "shown_closed")]
+    pub(super) shown_refuses_events: bool,
     /// What is set for it by whoever on-boarded it: workers that have other settings do not prepare it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outlook: Option<TenantOutlook>,
+    pub(super) outlook: Option<TenantOutlook>,
     /// How the steps of on-boarding stand; those that are missing were not begun.
     #[serde(default)]
-    pub steps: BTreeMap<Step, StepEntry>,
+    pub(super) steps: BTreeMap<Step, StepEntry>,
     /// How many customers had open orders when it was looked last.
     #[serde(default)]
-    pub customers_left: Option<u64>,
+    pub(super) customers_left: Option<u64>,
     /// Why that could not be looked at.
     #[serde(default)]
-    pub drain_fault: Option<StepFault>,
+    pub(super) drain_fault: Option<StepFault>,
     /// How often in a row there were none.
     #[serde(default)]
-    pub quiet_looks: u32,
+    pub(super) quiet_looks: u32,
     /// Failures in a row of what is tried.
     #[serde(default)]
-    pub failures_in_a_row: u32,
+    pub(super) failures_in_a_row: u32,
     /// What is under way.
     #[serde(default)]
-    pub under_way: Option<Task>,
+    pub(super) under_way: Option<Task>,
     /// When what is due is begun, at the earliest.
     #[serde(default)]
-    pub not_before: Option<Timestamp>,
+    pub(super) not_before: Option<Timestamp>,
     /// Actions taken, oldest first, bounded.
     #[serde(default)]
-    pub actions: VecDeque<String>,
+    pub(super) actions: VecDeque<String>,
     /// What happened, oldest first, bounded.
     #[serde(default)]
-    pub history: VecDeque<TenantHistoryEntry>,
+    pub(super) history: VecDeque<TenantHistoryEntry>,
 }
 
 impl Tenant {
@@ -183,8 +185,8 @@ impl Tenant {
             name,
             state: TenantState::Active,
             since: now,
-            closed: false,
-            shown_closed: false,
+            refuses_events: false,
+            shown_refuses_events: false,
             outlook: None,
             steps: BTreeMap::new(),
             customers_left: None,
@@ -198,9 +200,19 @@ impl Tenant {
         }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &TenantId {
+        &self.name
+    }
+
+    /// What is set for it by whoever on-boarded it.
+    pub fn outlook(&self) -> Option<&TenantOutlook> {
+        self.outlook.as_ref()
+    }
+
     /// Whether new events are refused.
-    pub fn is_closed(&self) -> bool {
-        self.closed
+    pub fn refuses_events(&self) -> bool {
+        self.refuses_events
     }
 
     /// Whether nothing is under way: the moment to continue as new.

@@ -89,17 +89,17 @@ fn off_boarding_lets_open_orders_end_and_then_refuses_events_and_on_boarding_ope
     for (customers, is_left) in [(2, false), (0, false), (1, false), (0, false)] {
         assert_eq!(blue.step(now, Input::Counted(Ok(customers))), vec![]);
         assert_eq!((blue.state == TenantState::Left, blue.customers_left), (is_left, Some(customers)));
-        assert!(!blue.is_closed(), "events that end the open orders come in still");
+        assert!(!blue.refuses_events(), "events that end the open orders come in still");
         now = now.plus_ms(DRAIN_LOOK_MS);
         assert_eq!(blue.step(now, Input::Woke), vec![Effect::Count]);
     }
-    assert_eq!(blue.step(now, Input::Counted(Ok(0))), vec![Effect::Show { closed: true }]);
+    assert_eq!(blue.step(now, Input::Counted(Ok(0))), vec![Effect::Show { refuses_events: true }]);
     assert_eq!(blue.state, TenantState::Left);
     assert_eq!(blue.wake_at(), None);
     let (_, effects) = blue.act(now, &action("2", TenantActionKind::Onboard));
-    assert!(blue.is_closed(), "until all is well");
+    assert!(blue.refuses_events(), "until all is well");
     let (steps, rest) = prepare_all(&mut blue, effects);
-    assert_eq!((steps.len(), rest), (Step::ALL.len(), vec![Effect::Show { closed: false }]));
+    assert_eq!((steps.len(), rest), (Step::ALL.len(), vec![Effect::Show { refuses_events: false }]));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn who_leaves_at_once_refuses_events_at_once_and_nothing_of_before_is_taken() {
     let mut blue = tenant();
     acts(&mut blue, NOW, "1", TenantActionKind::Onboard);
     let (_, effects) = blue.act(NOW, &action("2", TenantActionKind::Offboard { at_once: true }));
-    assert_eq!(effects, vec![Effect::Show { closed: true }]);
+    assert_eq!(effects, vec![Effect::Show { refuses_events: true }]);
     assert_eq!(blue.step(NOW, Input::Prepared(Step::Namespace, Ok(String::new()))), vec![]);
     assert_eq!(blue.state, TenantState::Left);
     let carried = serde_json::to_string(&blue).unwrap();

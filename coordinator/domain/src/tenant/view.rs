@@ -144,7 +144,7 @@ impl Tenant {
             tenant: self.name.clone(),
             state: self.state.into(),
             managed: true,
-            refuses_events: self.closed,
+            refuses_events: self.refuses_events,
             steps: Step::ALL.into_iter().map(|step| self.step_view(step)).collect(),
             history: self
                 .history

@@ -10,7 +10,7 @@ use crate::error_code::ReasonCode;
 use crate::ids::{OrderId, ResourceId, TargetId, TenantId};
 use crate::order::OrderState;
 use crate::resource::ResourceView;
-use crate::target::{TargetActionDone, TargetStateName, TargetView};
+use crate::target_entity::{TargetActionDone, TargetStateName, TargetView};
 use crate::tenant::{TenantActionDone, TenantState, TenantView};
 use crate::wire::WireName;
 

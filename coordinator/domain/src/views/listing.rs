@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::customer::ListedOrder;
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerId, TargetId, TenantId};
-use crate::target::TargetView;
+use crate::target_entity::TargetView;
 use crate::tenant::TenantView;
 
 /// A page of open orders.

@@ -2,7 +2,7 @@
 //!
 //! What an entity says of itself is a type beside its machine: [`CustomerView`](crate::customer::CustomerView),
 //! [`OrderView`](crate::customer::OrderView), [`ResourceView`](crate::resource::ResourceView),
-//! [`TargetView`](crate::target::TargetView) and [`TenantView`](crate::tenant::TenantView). Together they are the one model of what
+//! [`TargetView`](crate::target_entity::TargetView) and [`TenantView`](crate::tenant::TenantView). Together they are the one model of what
 //! is shown: entities write it; gateway, command line, sweep and demo read it, and write it again. How builds of different versions
 //! read each other is said in [`wire`](crate::wire).
 

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::customer::waiting::WaitKind;
 use crate::customer::{
-    Chain, ClaimStateName, CustomerView, Keeping, LeasesHeld, ListedOrder, OrderView, StepStateName, Wait,
+    ClaimStateName, CustomerView, Keeping, LeasesHeld, ListedOrder, OrderView, StepStateName, Wait, WaitChain,
 };
 use crate::entity_end::EntityEnd;
 use crate::event_result::EventResults;
 use crate::order::{ClaimMode, OrderState};
 use crate::resource::{LeaseEvent, QueueWait, ResourceView};
-use crate::target::{TargetStateName, TargetView};
+use crate::target_entity::{TargetStateName, TargetView};
 use crate::tenant::{OnboardingStepState, TenantState, TenantView};
 use crate::wire::{Hideable, WireName};
 
@@ -220,7 +220,7 @@ fn of_what_whoever_asks_may_not_see_only_that_it_is_there_is_shown() {
         json!({"customer_id": another, "tenant_id": another, "order_id": null, "position": 1, "since": AT});
     written["history"] = json!([{"at": AT, "what": "granted", "who": another, "epoch": 7}]);
     let holder = recorded::<ResourceView>(&written).holder.unwrap();
-    assert_eq!((holder.party, holder.incarnation), (Some(Hideable::Hidden), Some(Hideable::Hidden)));
+    assert_eq!((holder.target_identity, holder.incarnation), (Some(Hideable::Hidden), Some(Hideable::Hidden)));
 }
 
 fn target() -> Value {
@@ -312,7 +312,7 @@ fn why_an_order_waits_is_shown_as_it_was() {
         "ring": true, "cut_off": true,
     }));
     assert_eq!((why.chain[0].wait(), why.chain[1].wait()), (Some(WaitKind::Lease), Some(WaitKind::Window)));
-    let own: Chain = recorded(&json!({"links": [
+    let own: WaitChain = recorded(&json!({"links": [
         {"order_id": ORDER, "state": "pending", "step": "s", "waits_for": "lease", "resource": "msisdn/1",
          "resources": ["msisdn/1"], "since": AT, "detail": "d"},
         {"order_id": OTHER, "state": "completed", "since": AT, "detail": "d"},

@@ -7,7 +7,7 @@ use crate::customer::waiting::WaitKind;
 use crate::error_code::ReasonCode;
 use crate::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId};
 use crate::order::OrderState;
-use crate::target::TargetStateName;
+use crate::target_entity::TargetStateName;
 use crate::wire::WireName;
 
 /// Why an order waits: the body of `GET …/orders/{order_id}/why`.

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use interlock_client::{EntityCallError, EntityHandle};
 use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::routing::{EntityRoute, Home};
+use interlock_domain::routing::{EntityRoute, QueueAssignment};
 use interlock_fault::Fault;
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
@@ -189,11 +189,11 @@ impl MoveAll<'_> {
     async fn ask(&self, misplaced: Vec<EntityRoute>) -> Result<(), Fault> {
         let (entities, generation) = (&self.installation.entities, self.installation.routing.settings().generation);
         let asked = futures_util::stream::iter(misplaced.into_iter().map(|route| async move {
-            let home = Home { generation, task_queue: route.task_queue.clone() };
+            let queue_assignment = QueueAssignment { generation, task_queue: route.task_queue.clone() };
             // Who is signalled runs: the start argument is never used.
             let start = StartArgument { tenant_id: String::new(), entity_id: String::new() };
             let entity = EntityHandle { route, start };
-            entities.signal(&entity, names::MOVE_TO, &home, &Uuid::new_v4().to_string()).await
+            entities.signal(&entity, names::MOVE_TO, &queue_assignment, &Uuid::new_v4().to_string()).await
         }));
         let answers: Vec<Result<_, EntityCallError>> = asked.buffer_unordered(ASKED_AT_A_TIME).collect().await;
         for answer in answers {

@@ -42,10 +42,10 @@ pub fn read_customers(path: &Path) -> Result<BTreeMap<String, String>, Fault> {
     }
     let mut customers = BTreeMap::new();
     for row in reader.into_deserialize::<(String, String)>() {
-        let (party, customer) = row.map_err(|error| unreadable(&error))?;
-        let known = customers.insert(party.clone(), customer.clone());
+        let (target_identity, customer) = row.map_err(|error| unreadable(&error))?;
+        let known = customers.insert(target_identity.clone(), customer.clone());
         if known.is_some_and(|known| known != customer) {
-            return Err(unreadable(&format!("the party {party} is listed for two customers")));
+            return Err(unreadable(&format!("the party {target_identity} is listed for two customers")));
         }
     }
     Ok(customers)
@@ -60,17 +60,17 @@ pub async fn read_target(
     kind: &ResourceKind,
     customers: &BTreeMap<String, String>,
 ) -> Result<TargetList, Fault> {
-    let mut parties: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
+    let mut target_identities: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
     for page in 0.. {
         let read = adapter.list_holders(kind, page).await.map_err(|outcome| fault_of(&outcome))?;
         for holder in read.holders {
-            parties.entry(holder.id).or_default().insert(holder.party);
+            target_identities.entry(holder.id).or_default().insert(holder.target_identity);
         }
         if read.is_last {
             break;
         }
     }
-    write(kind, &parties, customers).map_err(|error| {
+    write(kind, &target_identities, customers).map_err(|error| {
         Fault::failed(
             ErrorCode::ListUnreadable,
             format!("The list of holders at the target cannot be written: {error}."),
@@ -80,7 +80,7 @@ pub async fn read_target(
 
 fn write(
     kind: &ResourceKind,
-    parties: &BTreeMap<String, BTreeSet<Option<String>>>,
+    target_identities: &BTreeMap<String, BTreeSet<Option<String>>>,
     customers: &BTreeMap<String, String>,
 ) -> Result<TargetList, csv::Error> {
     let file = NamedTempFile::new()?;
@@ -89,15 +89,17 @@ fn write(
     let mut left_out = Vec::new();
     let mut problem =
         |code: ErrorCode, detail: String| left_out.push(LineProblem { line: 0, code: code.into(), detail });
-    for (id, of_id) in parties {
-        let named: Vec<&str> =
-            of_id.iter().map(|party| party.as_deref().unwrap_or("a row that names no party")).collect();
+    for (id, of_id) in target_identities {
+        let named: Vec<&str> = of_id
+            .iter()
+            .map(|target_identity| target_identity.as_deref().unwrap_or("a row that names no party"))
+            .collect();
         match (named.as_slice(), of_id.first().and_then(Option::as_ref)) {
-            ([_], Some(party)) => match customers.get(party) {
+            ([_], Some(target_identity)) => match customers.get(target_identity) {
                 Some(customer) => list.write_record([kind.as_str(), id, customer])?,
                 None => problem(
                     ErrorCode::PartyUnknown,
-                    format!("{kind}/{id} is registered to {party}, which is not in the list of customers"),
+                    format!("{kind}/{id} is registered to {target_identity}, which is not in the list of customers"),
                 ),
             },
             _ => problem(ErrorCode::SeveralParties, format!("{kind}/{id} is registered to {}", named.join(" and "))),
@@ -127,12 +129,12 @@ mod tests {
 
     #[test]
     fn who_is_no_customer_and_what_several_have_is_left_out_and_told() {
-        let parties = |names: &[Option<&str>]| names.iter().map(|name| name.map(str::to_owned)).collect();
+        let target_identities = |names: &[Option<&str>]| names.iter().map(|name| name.map(str::to_owned)).collect();
         let registered = BTreeMap::from([
-            ("1".to_owned(), parties(&[Some("I1")])),
-            ("2".to_owned(), parties(&[Some("I2")])),
-            ("3".to_owned(), parties(&[Some("I1"), Some("I2")])),
-            ("4".to_owned(), parties(&[None])),
+            ("1".to_owned(), target_identities(&[Some("I1")])),
+            ("2".to_owned(), target_identities(&[Some("I2")])),
+            ("3".to_owned(), target_identities(&[Some("I1"), Some("I2")])),
+            ("4".to_owned(), target_identities(&[None])),
         ]);
         let customers = BTreeMap::from([("I1".to_owned(), "A,1".to_owned())]);
         let list = write(&"msisdn".parse().unwrap(), &registered, &customers).unwrap();

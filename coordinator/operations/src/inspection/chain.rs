@@ -16,7 +16,7 @@ use interlock_domain::entity_end::EntityEnd;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
 use interlock_domain::resource::{HolderView, QueueWait, ResourceView};
-use interlock_domain::target::{TargetStateName, TargetView};
+use interlock_domain::target_entity::{TargetStateName, TargetView};
 use interlock_domain::views::Why;
 use interlock_domain::wire::{Hideable, WireName};
 
@@ -37,7 +37,7 @@ struct KnownHolder {
     /// The customer, where it is known.
     customer: Option<CustomerId>,
     /// Whether the target knows it by a name.
-    is_party: bool,
+    has_target_identity: bool,
     since: Option<String>,
     orphaned_at: Option<String>,
 }
@@ -46,12 +46,12 @@ impl KnownHolder {
     fn of(asking: &TenantId, holder: Option<HolderView>) -> Self {
         let Some(holder) = holder else {
             let tenant = asking.clone();
-            return Self { tenant, customer: None, is_party: false, since: None, orphaned_at: None };
+            return Self { tenant, customer: None, has_target_identity: false, since: None, orphaned_at: None };
         };
         Self {
             tenant: holder.tenant_id.unwrap_or_else(|| asking.clone()),
             customer: holder.customer_id,
-            is_party: holder.party.as_ref().and_then(Hideable::shown).is_some(),
+            has_target_identity: holder.target_identity.as_ref().and_then(Hideable::shown).is_some(),
             since: Some(holder.since).filter(|since| !since.is_empty()),
             orphaned_at: holder.orphaned_at,
         }
@@ -204,7 +204,7 @@ impl Chain {
         }
         let waiter = self.customer_of(parent);
         let name = name.unwrap_or_else(|| "nobody".to_owned());
-        let KnownHolder { tenant: holder_tenant, customer, is_party, since: holds_since, orphaned_at } =
+        let KnownHolder { tenant: holder_tenant, customer, has_target_identity, since: holds_since, orphaned_at } =
             KnownHolder::of(tenant, holder);
         let link = |waits_for: WaitKind, since, detail| {
             let mut link = ChainLink::new(&holder_tenant, waits_for, since, detail);
@@ -242,7 +242,7 @@ impl Chain {
                 self.open.push((question, parent));
                 return;
             }
-            (Some(QueueWait::Holder) | None, None) if is_party => link(
+            (Some(QueueWait::Holder) | None, None) if has_target_identity => link(
                 WaitKind::Person,
                 holds_since,
                 format!(

@@ -1,7 +1,7 @@
 //! Looking at a target.
 
 use interlock_domain::ids::TargetId;
-use interlock_domain::target::TargetView;
+use interlock_domain::target_entity::TargetView;
 use interlock_workflows::names;
 
 use super::{Inspection, InspectionError};

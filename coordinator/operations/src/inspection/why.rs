@@ -103,7 +103,7 @@ impl Inspection {
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
         let argument = json!({ "order_id": order });
-        let asked = self.ask::<Option<customer::Chain>>(&what, &entity, names::WHY, &argument);
+        let asked = self.ask::<Option<customer::WaitChain>>(&what, &entity, names::WHY, &argument);
         let (chain, run) = match asked.await {
             Ok((Some(chain), run)) => (chain, run),
             Ok((None, _)) | Err(InspectionError::NeverSeen(_)) => return Ok(None),

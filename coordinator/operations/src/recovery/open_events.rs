@@ -166,7 +166,7 @@ fn open_orders<'a>(
     customer: &'a Customer,
     unreadable: &mut Vec<Unreadable>,
 ) -> Vec<OpenOrder<'a>> {
-    let orders = customer.orders.iter().map(|(id, order)| OpenOrder {
+    let orders = customer.orders().iter().map(|(id, order)| OpenOrder {
         key: order.key.clone(),
         accepted_at: order.accepted_at(),
         event_id: order.event_id.clone(),
@@ -183,9 +183,9 @@ fn open_orders<'a>(
         event: Some(event),
     };
     let waiting =
-        customer.inbox.iter().map(|waiting| acknowledged(waiting.key.clone(), waiting.accepted_at(), &waiting.event));
+        customer.inbox().iter().map(|waiting| acknowledged(waiting.key.clone(), waiting.accepted_at(), &waiting.event));
     let mut open: Vec<OpenOrder<'a>> = orders.chain(waiting).collect();
-    for (arrival, submitted) in (customer.counts.accepted + 1..).zip(&run.untaken) {
+    for (arrival, submitted) in (customer.counts().accepted + 1..).zip(&run.untaken) {
         match &submitted.event {
             Ok(event) => {
                 let order = event.order_id(&me.tenant, event.half);
@@ -211,7 +211,7 @@ fn sources<'a>(me: &CustomerRef, runs: &'a [RecordedRun]) -> BTreeMap<OrderId, &
     let mut sources: BTreeMap<OrderId, &Event> =
         submitted.map(|event| (event.order_id(&me.tenant, event.half), event)).collect();
     for carried in runs.iter().filter_map(|run| run.carried.as_ref()) {
-        sources.extend(carried.inbox.iter().map(|waiting| (waiting.key.order.clone(), &waiting.event)));
+        sources.extend(carried.inbox().iter().map(|waiting| (waiting.key.order.clone(), &waiting.event)));
     }
     sources
 }
@@ -222,9 +222,9 @@ fn told_after(me: &CustomerRef, runs: &[RecordedRun], dead: &RecordedRun) -> BTr
     let submitted = later().flat_map(RecordedRun::submitted).filter_map(|submitted| submitted.event.as_ref().ok());
     let mut told: BTreeSet<OrderId> = submitted.map(|event| event.order_id(&me.tenant, event.half)).collect();
     for carried in later().filter_map(|run| run.carried.as_ref()) {
-        told.extend(carried.orders.keys().cloned());
-        told.extend(carried.inbox.iter().map(|waiting| waiting.key.order.clone()));
-        told.extend(carried.remembered.iter().map(|remembered| remembered.order.clone()));
+        told.extend(carried.orders().keys().cloned());
+        told.extend(carried.inbox().iter().map(|waiting| waiting.key.order.clone()));
+        told.extend(carried.remembered().iter().map(|remembered| remembered.order.clone()));
     }
     told
 }

@@ -21,8 +21,8 @@ use temporalio_common::protos::temporal::api::history::v1::{
 };
 
 use super::recorded::{
-    CameIn, Ended, EndedCall, EndedLocal, RecordedRun, RecordedTask, RunEnd, Submitted, UnreadableHistory, bytes, read,
-    time_of,
+    Ended, EndedCall, EndedLocal, Incoming, RecordedRun, RecordedTask, RunEnd, Submitted, UnreadableHistory, bytes,
+    read, time_of,
 };
 
 /// The activities by which a customer tells others once the decision is recorded.
@@ -31,7 +31,7 @@ const SEND_RECORDED: &str = "send_recorded";
 
 /// Something that is in the history and was not taken in by a workflow task yet.
 enum Pending {
-    CameIn(Box<CameIn>),
+    Incoming(Box<Incoming>),
     Ended(Ended),
 }
 
@@ -88,7 +88,7 @@ impl Reader {
                 if failed.cause() == WorkflowTaskFailedCause::ResetWorkflow =>
             {
                 // The run hears of it before anything that its next task takes in.
-                self.pending.insert(0, Pending::CameIn(Box::new(CameIn::WasReset)));
+                self.pending.insert(0, Pending::Incoming(Box::new(Incoming::WasReset)));
             }
             Attributes::WorkflowTaskCompletedEventAttributes(completed) => self.task(completed.started_event_id),
             Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
@@ -112,7 +112,7 @@ impl Reader {
                 let action = input.filter(|input| input.name == names::ACT).and_then(|input| read(input.args.as_ref()));
                 // It was taken in by the task that recorded it.
                 if let (Some(action), Some(task)) = (action, self.tasks.last_mut()) {
-                    task.came_in.push(CameIn::Acted(Box::new(action)));
+                    task.incoming.push(Incoming::Acted(Box::new(action)));
                 }
             }
             other => self.end_of_run(other),
@@ -123,9 +123,9 @@ impl Reader {
     pub(super) fn untaken(&mut self) -> Vec<Submitted> {
         let pending = std::mem::take(&mut self.pending).into_values();
         let submitted = pending.filter_map(|pending| match pending {
-            Pending::CameIn(came_in) => match *came_in {
-                CameIn::Submitted(submitted) => Some(submitted),
-                CameIn::Told(_) | CameIn::Acted(_) | CameIn::WasReset => None,
+            Pending::Incoming(incoming) => match *incoming {
+                Incoming::Submitted(submitted) => Some(submitted),
+                Incoming::Told(_) | Incoming::Acted(_) | Incoming::WasReset => None,
             },
             Pending::Ended(_) => None,
         });
@@ -133,17 +133,17 @@ impl Reader {
     }
 
     fn signalled(&mut self, event: &HistoryEvent, name: &str, input: Option<&Payloads>) {
-        let came_in = if name == names::SUBMIT {
+        let incoming = if name == names::SUBMIT {
             // The limit is the machine's affair: whoever takes the event in again judges it again.
             let event_read = Event::from_slice(bytes(input), usize::MAX);
-            Some(CameIn::Submitted(Submitted { event: event_read, at: time_of(event) }))
+            Some(Incoming::Submitted(Submitted { event: event_read, at: time_of(event) }))
         } else if name == names::FROM_RESOURCE {
-            read::<Envelope<ToCustomer>>(input).map(|envelope| CameIn::Told(envelope.message))
+            read::<Envelope<ToCustomer>>(input).map(|envelope| Incoming::Told(envelope.message))
         } else {
             None
         };
-        if let Some(came_in) = came_in {
-            self.pending.insert(event.event_id, Pending::CameIn(Box::new(came_in)));
+        if let Some(incoming) = incoming {
+            self.pending.insert(event.event_id, Pending::Incoming(Box::new(incoming)));
         }
     }
 
@@ -155,7 +155,7 @@ impl Reader {
         let mut task = RecordedTask { at: at.unwrap_or_default(), ..RecordedTask::default() };
         for pending in taken.into_values() {
             match pending {
-                Pending::CameIn(came_in) => task.came_in.push(*came_in),
+                Pending::Incoming(incoming) => task.incoming.push(*incoming),
                 Pending::Ended(ended) => task.ended.push(ended),
             }
         }
@@ -231,9 +231,9 @@ impl RecordedRun {
 
     /// All events that were signalled to it, in order.
     pub(super) fn submitted(&self) -> impl Iterator<Item = &Submitted> {
-        let taken = self.tasks.iter().flat_map(|task| &task.came_in).filter_map(|came_in| match came_in {
-            CameIn::Submitted(submitted) => Some(submitted),
-            CameIn::Told(_) | CameIn::Acted(_) | CameIn::WasReset => None,
+        let taken = self.tasks.iter().flat_map(|task| &task.incoming).filter_map(|incoming| match incoming {
+            Incoming::Submitted(submitted) => Some(submitted),
+            Incoming::Told(_) | Incoming::Acted(_) | Incoming::WasReset => None,
         });
         taken.chain(&self.untaken)
     }

@@ -80,7 +80,7 @@ pub(super) struct RecordedTask {
     /// The time of the workflow then.
     pub(super) at: Timestamp,
     /// What came in, in order.
-    pub(super) came_in: Vec<CameIn>,
+    pub(super) incoming: Vec<Incoming>,
     /// The activities that had ended.
     pub(super) ended: Vec<Ended>,
     /// The local activities that ended in it, in order.
@@ -89,7 +89,7 @@ pub(super) struct RecordedTask {
 
 /// What came in.
 #[derive(Debug, Clone)]
-pub(super) enum CameIn {
+pub(super) enum Incoming {
     Submitted(Submitted),
     Told(ToCustomer),
     Acted(Box<Action>),

@@ -1,10 +1,10 @@
 //! The customer machine takes in again what a run took in.
 
-use interlock_domain::customer::{Customer, Input, Local, StepState};
+use interlock_domain::customer::{Customer, Input, Local};
 use interlock_domain::ids::{CustomerRef, Incarnation, Timestamp};
 use interlock_domain::recording::Edition;
 
-use super::recorded::{CameIn, Ended, EndedCall, EndedLocal, RecordedRun};
+use super::recorded::{Ended, EndedCall, EndedLocal, Incoming, RecordedRun};
 
 /// The machine at the end of a run.
 #[derive(Debug)]
@@ -23,12 +23,12 @@ pub(super) fn replay(me: &CustomerRef, run: &RecordedRun) -> Replayed {
         Some(carried) => (**carried).clone(),
         None => Customer::new(me.clone(), Incarnation(run.began.0)),
     };
-    customer.edition = run.edition;
+    customer.begin_run(run.edition);
     let mut replayed = Replayed { customer, diverged: None };
     replayed.begin(me, run);
     for task in &run.tasks {
-        for came_in in &task.came_in {
-            replayed.take_in(task.at, came_in);
+        for incoming in &task.incoming {
+            replayed.take_in(task.at, incoming);
         }
         for ended in &task.ended {
             match ended {
@@ -58,15 +58,15 @@ impl Replayed {
         }
     }
 
-    fn take_in(&mut self, now: Timestamp, came_in: &CameIn) {
-        match came_in {
-            CameIn::Submitted(submitted) => drop(self.customer.step(now, Input::Submitted(submitted.event.clone()))),
+    fn take_in(&mut self, now: Timestamp, incoming: &Incoming) {
+        match incoming {
+            Incoming::Submitted(submitted) => drop(self.customer.step(now, Input::Submitted(submitted.event.clone()))),
             // Runs of 0.1.0 were not told.
-            CameIn::WasReset if self.customer.edition < Edition::V0_2 => {}
-            CameIn::WasReset => drop(self.customer.step(now, Input::WasReset)),
-            CameIn::Told(message) => drop(self.customer.step(now, Input::Told(message.clone()))),
+            Incoming::WasReset if self.customer.edition() < Edition::V0_2 => {}
+            Incoming::WasReset => drop(self.customer.step(now, Input::WasReset)),
+            Incoming::Told(message) => drop(self.customer.step(now, Input::Told(message.clone()))),
             // Whoever acted was answered then.
-            CameIn::Acted(action) => drop(self.customer.act(now, action)),
+            Incoming::Acted(action) => drop(self.customer.act(now, action)),
         }
     }
 
@@ -75,10 +75,9 @@ impl Replayed {
             return;
         }
         let EndedCall { request, answer } = call;
-        let order = self.customer.orders.get(&request.order);
-        let step = order.and_then(|order| {
-            order.steps.iter().position(|s| s.planned.name == request.step && s.state == StepState::Running)
-        });
+        let order = self.customer.orders().get(&request.order);
+        let step = order
+            .and_then(|order| order.steps.iter().position(|s| s.planned.name == request.step && s.state.is_running()));
         match step {
             Some(step) => {
                 let (order, outcome) = (request.order.clone(), answer.outcome.clone());
@@ -97,7 +96,7 @@ impl Replayed {
         if self.diverged.is_some() {
             return;
         }
-        match (local, self.customer.local) {
+        match (local, self.customer.local()) {
             (EndedLocal::Admitted(answer), Local::Admitting(count)) if answer.admitted.len() == count => {
                 self.customer.step(now, Input::Admitted((**answer).clone()));
             }

@@ -239,7 +239,7 @@ fn an_event_is_found_in_the_state_that_was_carried_or_in_an_earlier_run_or_its_o
     let last = recorded.last().unwrap();
     let customer = replay(&in_the_middle().0, last).customer;
     let died_again = |runs: &[RecordedRun]| {
-        let me = customer.me.clone();
+        let me = customer.me().clone();
         let argument = json!({"tenant_id": me.tenant, "entity_id": me.customer, "carried": customer});
         let started = WorkflowExecutionStartedEventAttributes {
             input: Some(payloads(&argument)),

@@ -13,8 +13,7 @@ use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, TargetId, Tenan
 use interlock_domain::resource::HolderView;
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, EntityRoute};
 use interlock_domain::sweep::{
-    Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings,
-    to_say_again,
+    Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings, to_reassert,
 };
 use interlock_observability::metrics::MetricName;
 use interlock_workflows::SweepSeen;
@@ -112,7 +111,7 @@ impl Sweeper {
         let now = now();
         let found = findings(&self.rules(), now, &look.seen);
         if asks {
-            let asked = to_say_again(&self.rules(), now, &look.seen);
+            let asked = to_reassert(&self.rules(), now, &look.seen);
             self.have_said_again(asked.into_iter().map(|asked| (asked, None)).collect()).await;
         }
         let outcome = match (&blind, &cursor) {

@@ -7,7 +7,7 @@ mod at_targets;
 mod gauges;
 mod leases;
 mod look;
-mod say_again;
+mod reassert;
 mod terminated;
 mod webhook;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use interlock_client::{EntityCallError, TargetClient};
 use interlock_connection::Installation;
 use interlock_domain::ids::{TargetId, TenantId};
-use interlock_domain::target::{TargetAction, TargetActionKind, TargetRules, TargetView};
+use interlock_domain::target_entity::{TargetAction, TargetActionKind, TargetRules, TargetView};
 use interlock_domain::views::{TargetActionAnswer, TargetActionTaken, TargetListed};
 use interlock_settings::Settings;
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use interlock_domain::target::TargetStateName;
+use interlock_domain::target_entity::TargetStateName;
 use interlock_domain::views::TargetListed;
 use interlock_observability::metrics::{MetricName, Metrics};
 

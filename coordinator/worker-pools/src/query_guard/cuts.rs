@@ -39,9 +39,17 @@ const TASKS_KEPT: usize = 1_024;
 const FORGOTTEN_AFTER: Duration = Duration::from_mins(1);
 
 /// The workflow tasks inside the core.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct GivenTasks {
     tasks: Mutex<BTreeMap<Vec<u8>, GivenTask>>,
+    /// [`task_before`], unless a test says otherwise.
+    task_before: fn(&str, i64) -> Option<i64>,
+}
+
+impl Default for GivenTasks {
+    fn default() -> Self {
+        Self { tasks: Mutex::default(), task_before }
+    }
 }
 
 #[derive(Debug)]
@@ -93,7 +101,7 @@ impl GivenTasks {
     pub(super) fn complete(&self, request: &mut RespondWorkflowTaskCompletedRequest) -> Completion {
         let mut tasks = self.tasks();
         let Some(task) = tasks.get_mut(&request.task_token) else { return Completion::Send };
-        let Some(before) = task_before(&task.run_id, task.started) else { return Completion::Send };
+        let Some(before) = (self.task_before)(&task.run_id, task.started) else { return Completion::Send };
         task.accepted |= accept_after(request, before);
         let is_cut = task.accepted || !task.uncertain.contains(&before);
         if request.intermediate_page || is_cut || task.attempt > ATTEMPT_GIVEN_BACK_MAX {
@@ -162,7 +170,7 @@ fn is_of_task(event: EventType) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use temporalio_common::protos::temporal::api::history::v1::WorkflowTaskCompletedEventAttributes;
+    use temporalio_common::protos::temporal::api::history::v1::{History, WorkflowTaskCompletedEventAttributes};
     use temporalio_common::protos::temporal::api::protocol::v1::Message;
 
     use super::*;
@@ -204,20 +212,81 @@ mod tests {
         assert!(uncertain_cuts(&history(&by_the_signal_itself)).is_empty());
     }
 
+    /// A task that started with the event 30, after one that left no command and started with the event 26. The next one was
+    /// scheduled at once, and a signal came while it waited.
+    fn after_a_silent_task(attempt: i32) -> PollWorkflowTaskQueueResponse {
+        use EventType::{WorkflowExecutionSignaled, WorkflowTaskCompleted, WorkflowTaskScheduled, WorkflowTaskStarted};
+        let types = [WorkflowTaskCompleted, WorkflowTaskScheduled, WorkflowExecutionSignaled, WorkflowTaskStarted];
+        PollWorkflowTaskQueueResponse {
+            task_token: b"task".to_vec(),
+            started_event_id: 30,
+            attempt,
+            history: Some(History { events: history(&types) }),
+            ..Default::default()
+        }
+    }
+
+    fn completion(messages: Vec<Message>) -> RespondWorkflowTaskCompletedRequest {
+        RespondWorkflowTaskCompletedRequest { task_token: b"task".to_vec(), messages, ..Default::default() }
+    }
+
+    fn acceptance() -> Message {
+        let acceptance = Acceptance { accepted_request_sequencing_event_id: 28, ..Default::default() };
+        let type_url = format!("type.googleapis.com/{ACCEPTANCE}");
+        Message {
+            body: Some(prost_wkt_types::Any { type_url, value: acceptance.encode_to_vec() }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_task_that_replay_would_not_cut_is_given_back_three_times() {
+        let tasks = GivenTasks { task_before: |_, _| Some(26), ..GivenTasks::default() };
+        for (attempt, expected) in [(1, Completion::GiveBack), (3, Completion::GiveBack), (4, Completion::Send)] {
+            tasks.give(&after_a_silent_task(attempt));
+            assert_eq!(tasks.complete(&mut completion(vec![])), expected, "attempt {attempt}");
+        }
+    }
+
+    #[test]
+    fn a_task_that_was_run_together_with_the_one_before_is_sent() {
+        let tasks = GivenTasks { task_before: |_, _| Some(21), ..GivenTasks::default() };
+        tasks.give(&after_a_silent_task(1));
+        assert_eq!(tasks.complete(&mut completion(vec![])), Completion::Send);
+    }
+
+    #[test]
+    fn a_task_that_accepts_an_update_on_any_page_is_sent_with_the_task_before_it() {
+        let tasks = GivenTasks { task_before: |_, _| Some(26), ..GivenTasks::default() };
+        tasks.give(&after_a_silent_task(1));
+        let mut page = completion(vec![acceptance()]);
+        page.intermediate_page = true;
+        assert_eq!(tasks.complete(&mut page), Completion::Send);
+        let written = &page.messages[0].body.as_ref().unwrap().value;
+        assert_eq!(Acceptance::decode(written.as_slice()).unwrap().accepted_request_sequencing_event_id, 27);
+        assert_eq!(tasks.complete(&mut completion(vec![])), Completion::Send);
+    }
+
+    #[test]
+    fn a_task_of_a_run_that_is_not_known_is_sent_as_it_is() {
+        let tasks = GivenTasks { task_before: |_, _| None, ..GivenTasks::default() };
+        tasks.give(&after_a_silent_task(1));
+        let mut request = completion(vec![acceptance()]);
+        assert_eq!(tasks.complete(&mut request), Completion::Send);
+        assert_eq!(request, completion(vec![acceptance()]));
+        tasks.forget(b"task");
+        assert_eq!(tasks.complete(&mut completion(vec![])), Completion::Send);
+    }
+
     #[test]
     fn what_a_task_accepts_is_written_as_delivered_after_the_task_before() {
-        let acceptance = Acceptance { accepted_request_sequencing_event_id: 32, ..Default::default() };
-        let body = prost_wkt_types::Any {
-            type_url: format!("type.googleapis.com/{ACCEPTANCE}"),
-            value: acceptance.encode_to_vec(),
-        };
         let other = prost_wkt_types::Any {
             type_url: "type.googleapis.com/temporal.api.update.v1.Response".into(),
             value: vec![],
         };
         let message = |body| Message { body: Some(body), ..Default::default() };
         let mut request = RespondWorkflowTaskCompletedRequest {
-            messages: vec![message(other.clone()), message(body)],
+            messages: vec![message(other.clone()), acceptance()],
             ..Default::default()
         };
         assert!(accept_after(&mut request, 21));

@@ -12,7 +12,7 @@ use super::{Call, CallRun, Phase, World};
 use crate::broken::Broken;
 use crate::scenario::APPLY_MS_MAX;
 use crate::sighting::{Sighting, Sightings};
-use crate::target::{Request, RequestId, party_after_of, party_of, writes_of};
+use crate::target::{Request, RequestId, target_identity_after_of, target_identity_of, writes_of};
 use crate::violation::{Check, Violation};
 
 impl World {
@@ -59,8 +59,8 @@ impl World {
         };
         let request = Request {
             customer: call.customer,
-            party: party_of(&run.request),
-            party_after: party_after_of(&run.request),
+            target_identity: target_identity_of(&run.request),
+            target_identity_after: target_identity_after_of(&run.request),
             target: run.request.target.clone(),
             writes: writes_of(&run.request),
             key: run.request.idempotency_key,
@@ -88,7 +88,7 @@ impl World {
         let Some(CallRun { phase: Phase::Answered(outcome), .. }) = run else { return Ok(()) };
         if matches!(outcome, Outcome::InUse { .. }) {
             seen.see(Sighting::Contested);
-            let order = self.machine(call.customer).and_then(|machine| machine.orders.get(&call.order));
+            let order = self.machine(call.customer).and_then(|machine| machine.orders().get(&call.order));
             let changed_nothing =
                 order.is_some_and(|order| order.steps.iter().all(|step| step.state != StepState::Done));
             // A skipped release does not make its order wait again.
@@ -100,7 +100,7 @@ impl World {
         }
         let input = Input::StepEnded { order: call.order.clone(), step: call.step, outcome };
         self.tell_customer(call.customer, input, seen)?;
-        let order = self.machine(call.customer).and_then(|machine| machine.orders.get(&call.order));
+        let order = self.machine(call.customer).and_then(|machine| machine.orders().get(&call.order));
         if let Some(StepState::Held { code, .. }) = order.and_then(|order| Some(&order.steps.get(call.step)?.state))
             && *code == ErrorCode::ReleaseUnconfirmed
         {
@@ -122,10 +122,11 @@ impl World {
         let Some(request) = self.targets.flying.remove(id) else { return Ok(()) };
         let landing = self.targets.land(&request);
         self.answer(id, &landing.outcome);
-        for (resource, party) in &landing.overwritten {
+        for (resource, target_identity) in &landing.overwritten {
             let Some(resource) = self.scenario.resource_index(resource) else { continue };
             if !self.truth.is_excused(resource) {
-                let detail = format!("{}'s request wrote over {party}'s registration", request.party);
+                let detail =
+                    format!("{}'s request wrote over {target_identity}'s registration", request.target_identity);
                 return Err(Violation::new(Check::Overwritten, detail));
             }
         }
@@ -136,8 +137,8 @@ impl World {
                     self.truth.unledgered.remove(&resource);
                 }
             }
-            let reborn = self.customers[request.customer].life > 0;
-            if self.scenario.verifies && !reborn && self.targets.applied.get(&request.key) > Some(&1) {
+            let recreated = self.customers[request.customer].life > 0;
+            if self.scenario.verifies && !recreated && self.targets.applied.get(&request.key) > Some(&1) {
                 return Err(Violation::new(Check::OneEffect, format!("a step of {} took effect twice", id.order)));
             }
         }

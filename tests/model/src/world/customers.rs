@@ -34,11 +34,11 @@ impl World {
         seen.see(Sighting::RejectedEvent);
         let rejections = *self.truth.poisoned.entry((customer, life)).and_modify(|count| *count += 1).or_insert(1);
         let fault = Rejection::new(ErrorCode::NotJson, "The event is not JSON.");
-        let before = self.machine(customer).map(|machine| machine.orders.clone());
+        let before = self.machine(customer).map(|machine| machine.orders().clone());
         self.tell_customer(customer, Input::Submitted(Err(fault)), seen)?;
         let after = self.machine(customer);
-        if after.map(|machine| &machine.orders) != before.as_ref()
-            || after.is_none_or(|machine| machine.counts.rejected < rejections)
+        if after.map(Customer::orders) != before.as_ref()
+            || after.is_none_or(|machine| machine.counts().rejected < rejections)
         {
             return Err(Violation::new(Check::Poison, "an unreadable event did not end as one rejected event"));
         }
@@ -50,8 +50,7 @@ impl World {
         self.customers[customer].entity.as_ref().map(Tracked::get)
     }
 
-    /// Gives a customer's machine an input and performs its effects.
-    /// Starts a customer's entity if there is none.
+    /// Starts a customer's entity where there is none.
     pub(super) fn be_there(&mut self, customer: usize) {
         if self.customers[customer].entity.is_none() {
             let machine = Customer::new(self.scenario.customers[customer].clone(), Incarnation(self.now));
@@ -59,6 +58,7 @@ impl World {
         }
     }
 
+    /// Gives a customer's machine an input and does what it wants.
     pub(super) fn tell_customer(&mut self, customer: usize, input: Input, seen: &mut Sightings) -> Checked {
         let now = Timestamp(self.now);
         let broken = self.scenario.broken.filter(|_| Broken::may_hide(&input));
@@ -91,7 +91,7 @@ impl World {
         let now = Timestamp(self.now);
         let effects = quick.step(now, input.clone());
         if effects != thorough.step_looking_at_all(now, input.clone()) || quick != thorough {
-            let detail = format!("{} overlooks what is to be done when an event comes in", machine.me);
+            let detail = format!("{} overlooks what is to be done when an event comes in", machine.me());
             return Err(Violation::new(Check::Overlooked, detail));
         }
         Ok(())
@@ -106,7 +106,7 @@ impl World {
     ) -> Checked {
         let broken = self.scenario.broken;
         let Some(entity) = &mut self.customers[customer].entity else { return Ok(()) };
-        let remembered = entity.get().remembered.len();
+        let remembered = entity.get().remembered().len();
         let effects = entity.change(|machine| {
             let effects = change(machine);
             if let Some(broken) = broken {
@@ -142,7 +142,7 @@ impl World {
         let slot = &self.customers[customer];
         let (Some(entity), life) = (&slot.entity, slot.life) else { return Ok(()) };
         let machine = entity.get();
-        for over in machine.remembered.iter().skip(remembered) {
+        for over in machine.remembered().iter().skip(remembered) {
             match over.state {
                 OrderState::Superseded => seen.see(Sighting::Superseded),
                 OrderState::Rejected => seen.see(Sighting::RejectedEvent),
@@ -153,7 +153,7 @@ impl World {
                 return Err(Violation::new(Check::OneTerminalState, detail));
             }
         }
-        let reopened = machine.orders.keys().find(|order| self.truth.ended.contains_key(&((*order).clone(), life)));
+        let reopened = machine.orders().keys().find(|order| self.truth.ended.contains_key(&((*order).clone(), life)));
         match reopened {
             Some(order) => Err(Violation::new(Check::OneTerminalState, format!("{order} is open again"))),
             None => Ok(()),
@@ -170,21 +170,13 @@ impl World {
                 return Ok(());
             }
             Effect::Admit(admission) => {
-                let policy = self.scenario.policy();
-                let work = admission.events.iter().map(|waiting| {
-                    let event = self.scenario.event_index(&waiting.event.id);
-                    let spec = event.map(|event| &self.scenario.events[event]);
-                    let deed = spec.and_then(|spec| spec.deed.as_ref());
-                    let mut plan = deed.map_or_else(
-                        || Err(Rejection::new(ErrorCode::UnknownEventType, "No such event.")),
-                        |deed| deed.plan(&admission, &policy),
-                    );
-                    if let (Some(broken), Ok(plan)) = (self.scenario.broken, &mut plan) {
-                        broken.planned(plan);
-                    }
+                let planned = self.scenario.plan_batch(&admission);
+                let work = admission.events.iter().zip(planned).map(|(waiting, planned)| {
+                    let plan = planned.map(|planned| planned.plan);
                     let tickets = plan.as_ref().map(|plan| admission.tickets(&waiting.key, plan)).unwrap_or_default();
                     let tickets = tickets.into_iter().map(|(resource, ticket)| (resource, ticket, None)).collect();
-                    EventWork { plan, to_pass_on: spec.and_then(|spec| spec.passes_on), tickets }
+                    let to_pass_on = self.scenario.spec_of(waiting).and_then(|spec| spec.passes_on);
+                    EventWork { plan, to_pass_on, tickets }
                 });
                 LocalRun::Admit { work: work.collect(), admission: Arc::new(admission) }
             }
@@ -338,6 +330,6 @@ fn answer_of(work: &[EventWork]) -> AdmissionAnswer {
         admitted: admitted.collect(),
         limits: EntityLimits::default(),
         attributes_registered: true,
-        home: None,
+        queue_assignment: None,
     }
 }

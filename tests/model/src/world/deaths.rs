@@ -15,7 +15,7 @@ use crate::sighting::{Sighting, Sightings};
 use crate::violation::{Check, Violation};
 
 /// How much later a dead entity's next life begins, in milliseconds.
-pub(super) const REBIRTH_MS: i64 = 1_000;
+pub(super) const RECREATION_MS: i64 = 1_000;
 
 /// A call of a dead entity that has not sent its request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ pub struct Ghost {
 impl World {
     /// Whether a rebirth may happen now, since it makes time pass.
     pub(super) fn may_jump(&self) -> bool {
-        self.may_pass_to(self.now + REBIRTH_MS)
+        self.may_pass_to(self.now + RECREATION_MS)
     }
 
     pub(super) fn act_death(&mut self, action: &Action, seen: &mut Sightings) -> Checked {
@@ -115,7 +115,7 @@ impl World {
                 self.to_submit[event] = true;
             }
         }
-        self.advance_to(self.now + REBIRTH_MS, seen)
+        self.advance_to(self.now + RECREATION_MS, seen)
     }
 
     /// A customer's next life begins. The calls of this one continue for a while.
@@ -137,9 +137,9 @@ impl World {
 
     /// If a dead customer is registered on a target that is not the authority, a look-up does not find it.
     fn leave_elsewhere(&mut self, customer: usize) {
-        let party = self.scenario.customers[customer].customer.as_str();
+        let target_identity = self.scenario.customers[customer].customer.as_str();
         let elsewhere =
-            self.targets.registered.iter().filter(|((on, _), known)| on.as_str() != "hss" && *known == party);
+            self.targets.registered.iter().filter(|((on, _), known)| on.as_str() != "hss" && *known == target_identity);
         let left: Vec<_> = elsewhere.filter_map(|((_, resource), _)| self.scenario.resource_index(resource)).collect();
         self.truth.left_registered.extend(left);
     }
@@ -150,7 +150,7 @@ impl World {
         seen.see(Sighting::ResourceTerminated);
         self.truth.resources_died.insert(resource);
         self.resources[resource] = ResourceSlot::new(self.scenario.resources[resource].clone());
-        self.advance_to(self.now + REBIRTH_MS, seen)
+        self.advance_to(self.now + RECREATION_MS, seen)
     }
 }
 

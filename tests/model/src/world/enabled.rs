@@ -210,9 +210,9 @@ impl World {
         let flies = self.targets.flying.values().any(|request| request.writes.iter().any(|(_, named)| named == id));
         let unused = (0..self.customers.len())
             .filter_map(|customer| self.machine(customer))
-            .any(|machine| machine.leases.get(id).is_some_and(|lease| !lease.kept));
-        let holder = &self.resources[resource].entity.get().holder;
-        !called && !flies && !unused && holder.as_ref().is_none_or(|holder| holder.used)
+            .any(|machine| machine.leases().get(id).is_some_and(|lease| !lease.kept));
+        let holder = self.resources[resource].entity.get().holder();
+        !called && !flies && !unused && holder.is_none_or(|holder| holder.used)
     }
 
     fn deaths(&self, actions: &mut Vec<Action>) {

@@ -1,7 +1,7 @@
 //! Checks of P1 and P2 when a call begins or a request is sent. They do not use the machines' rules, but only what has begun, what is
 //! registered, and what is in flight.
 
-use interlock_domain::customer::{Customer, Lease, Order, StepState};
+use interlock_domain::customer::{Customer, Lease, Order};
 use interlock_domain::ids::{OrderId, ResourceId, TargetId};
 use interlock_domain::message::ProvisionRequest;
 
@@ -39,7 +39,7 @@ impl World {
             self.check_released(customer, resource)?;
         }
         let named = self.machine(customer).and_then(|machine| {
-            let identity = machine.orders.get(order)?.steps.get(step)?.identity.clone()?;
+            let identity = machine.orders().get(order)?.steps.get(step)?.identity.clone()?;
             Some(identity.named != identity.sent)
         });
         if named == Some(true) {
@@ -70,8 +70,8 @@ impl World {
     ) -> Checked {
         use interlock_domain::customer::ClaimState;
         let Some(machine) = self.machine(customer) else { return Ok(()) };
-        let held = machine.leases.get(resource).map(|lease| lease.epoch);
-        let claim = machine.orders.get(order).and_then(|order| order.claim_on(resource)).map(|claim| claim.state);
+        let held = machine.leases().get(resource).map(|lease| lease.epoch);
+        let claim = machine.orders().get(order).and_then(|order| order.claim_on(resource)).map(|claim| claim.state);
         let Some(epoch) = held.filter(|epoch| request.epochs.get(resource) == Some(epoch)) else {
             if claim == Some(ClaimState::NotHolder) {
                 return Ok(());
@@ -151,9 +151,9 @@ impl World {
             return Ok(());
         }
         let own = self.scenario.customers[customer].customer.as_str();
-        match self.targets.parties(resource).find(|party| owner_of(party) != own) {
-            Some(party) => {
-                let detail = format!("{own} calls for {resource}, which is registered to {party}");
+        match self.targets.target_identities(resource).find(|target_identity| owner_of(target_identity) != own) {
+            Some(target_identity) => {
+                let detail = format!("{own} calls for {resource}, which is registered to {target_identity}");
                 Err(Violation::new(Check::ReleaseBeforeWrite, detail))
             }
             None => Ok(()),
@@ -163,19 +163,19 @@ impl World {
     /// P1 with its exceptions.
     fn check_lane(&self, customer: usize, id: &OrderId, request: &ProvisionRequest, seen: &mut Sightings) -> Checked {
         let Some(machine) = self.machine(customer) else { return Ok(()) };
-        let Some(order) = machine.orders.get(id).filter(|order| !order.unordered) else { return Ok(()) };
+        let Some(order) = machine.orders().get(id).filter(|order| !order.unordered) else { return Ok(()) };
         let lane = &request.target;
         let busy = self.customers[customer].calls.iter().find(|((other, _), run)| {
-            run.request.target == *lane && machine.orders.get(other).is_none_or(|other| !other.unordered)
+            run.request.target == *lane && machine.orders().get(other).is_none_or(|other| !other.unordered)
         });
         if let Some(((other, _), _)) = busy {
             return Err(Violation::new(Check::OneCallPerLane, format!("{id} calls {lane} beside {other}")));
         }
         let begun = self.begun(customer, id).is_some();
-        if !begun && machine.inbox.iter().any(|waiting| waiting.key < order.key) {
+        if !begun && machine.inbox().iter().any(|waiting| waiting.key < order.key) {
             return Err(Violation::new(Check::LaneOrder, format!("{id} begins before an older accepted event")));
         }
-        for (other_id, other) in &machine.orders {
+        for (other_id, other) in machine.orders() {
             if other_id == id || other.unordered || !has_open_step(other, lane) {
                 continue;
             }
@@ -237,7 +237,7 @@ pub(super) fn has_open_step(order: &Order, lane: &TargetId) -> bool {
 
 /// Whether an order lacks a lease that one of its open steps names.
 pub(super) fn waits_for_lease(machine: &Customer, order: &Order) -> bool {
-    let open = order.steps.iter().filter(|step| step.state == StepState::Open);
+    let open = order.steps.iter().filter(|step| step.state.is_open());
     let mut resources = open.flat_map(|step| &step.planned.resources);
     resources.any(|resource| !may_use(machine, order, resource))
 }
@@ -245,12 +245,12 @@ pub(super) fn waits_for_lease(machine: &Customer, order: &Order) -> bool {
 /// Whether a customer has a lasting lease without doubt, and no other order of it is in the middle of its work there.
 pub(super) fn may_use(machine: &Customer, order: &Order, resource: &ResourceId) -> bool {
     let stays = |lease: &Lease| lease.leaving.is_none() && lease.due.is_none() && !lease.doubted;
-    let stays = machine.leases.get(resource).is_some_and(stays);
+    let stays = machine.leases().get(resource).is_some_and(stays);
     let in_the_middle = |other: &Order| {
         let naming = || other.steps.iter().filter(|step| step.planned.resources.contains(resource));
         naming().any(|step| !step.state.is_over()) && naming().any(|step| step.dispatches > 0)
     };
-    stays && !machine.orders.values().any(|other| other.key != order.key && in_the_middle(other))
+    stays && !machine.orders().values().any(|other| other.key != order.key && in_the_middle(other))
 }
 
 /// Whether an order waits for a lease, or in a lane behind an older order that does.
@@ -259,7 +259,7 @@ pub(super) fn waits_for_lease_or_behind(machine: &Customer, order: &Order) -> bo
         let open = order.steps.iter().filter(|step| !step.state.is_over());
         open.map(|step| step.planned.target.clone()).collect()
     };
-    let older = machine.orders.values().filter(|other| other.key < order.key && !other.unordered);
+    let older = machine.orders().values().filter(|other| other.key < order.key && !other.unordered);
     waits_for_lease(machine, order)
         || older.into_iter().any(|other| {
             lanes(order).iter().any(|lane| has_open_step(other, lane)) && waits_for_lease_or_behind(machine, other)

@@ -6,6 +6,7 @@ use interlock_domain::message::{Notice, ProvisionRequest, ToCustomer, ToResource
 use super::perform::Checked;
 use super::{Action, ResourceSlot, Stray, World};
 use crate::broken::Broken;
+use crate::edited::edit;
 use crate::sighting::{Sighting, Sightings};
 use crate::target::writes_of;
 
@@ -15,12 +16,12 @@ impl World {
     pub(super) fn lose_resource(&mut self, resource: usize, seen: &mut Sightings) -> Checked {
         self.left.resources_lost -= 1;
         seen.see(Sighting::ResourceLost);
-        let is_reborn = self.scenario.broken != Some(Broken::IsNotToldOfItsDeath);
-        self.resources[resource] = ResourceSlot::reborn(self.scenario.resources[resource].clone(), is_reborn);
+        let is_recreated = self.scenario.broken != Some(Broken::IsNotToldOfItsDeath);
+        self.resources[resource] = ResourceSlot::recreated(self.scenario.resources[resource].clone(), is_recreated);
         let living = (0..self.customers.len()).filter(|customer| self.machine(*customer).is_some());
         let asked: Vec<_> = living.map(|customer| (resource, customer)).collect();
         self.to_look_around.extend(asked);
-        self.advance_to(self.now + super::deaths::REBIRTH_MS, seen)
+        self.advance_to(self.now + super::deaths::RECREATION_MS, seen)
     }
 
     /// A customer is asked to repeat what it has and wants.
@@ -36,9 +37,14 @@ impl World {
     pub(super) fn forget_lease(&mut self, resource: usize, customer: usize, seen: &mut Sightings) {
         self.left.leases_forgotten -= 1;
         seen.see(Sighting::LeaseForgotten);
-        let id = &self.scenario.resources[resource];
+        let id = self.scenario.resources[resource].to_string();
         if let Some(entity) = &mut self.customers[customer].entity {
-            entity.change(|machine| machine.leases.remove(id));
+            entity.change(|machine| {
+                edit(machine, |state| {
+                    let leases = state["leases"].as_object_mut().expect("leases are a map");
+                    leases.remove(&id);
+                });
+            });
         }
         self.to_settle.insert((resource, customer));
     }
@@ -50,7 +56,7 @@ impl World {
         if self.machine(customer).is_none() {
             return Ok(());
         }
-        let holder = self.resources[resource].entity.get().holder.as_ref();
+        let holder = self.resources[resource].entity.get().holder();
         let above = holder.map(|holder| holder.epoch).unwrap_or_default();
         let resource = self.scenario.resources[resource].clone();
         self.tell_customer(customer, Input::SettleDifference { resource, above }, seen)
@@ -63,14 +69,13 @@ impl World {
         let is_called = self.customers[customer].calls.values().any(|run| names(&run.request));
         let flies = self.targets.flying.values().any(|request| request.writes.iter().any(|(_, named)| named == id));
         let is_registered = |on: &str| {
-            let party = self.scenario.customers[customer].customer.as_str();
-            self.targets
-                .registered
-                .iter()
-                .any(|((target, known), of)| (target.as_str() == "hss") == (on == "hss") && known == id && of == party)
+            let target_identity = self.scenario.customers[customer].customer.as_str();
+            self.targets.registered.iter().any(|((target, known), of)| {
+                (target.as_str() == "hss") == (on == "hss") && known == id && of == target_identity
+            })
         };
         let is_seen = is_registered("hss") || !is_registered("elsewhere");
-        let has_it = self.machine(customer).is_some_and(|machine| machine.leases.contains_key(id));
+        let has_it = self.machine(customer).is_some_and(|machine| machine.leases().contains_key(id));
         has_it && is_seen && !is_called && !flies
     }
 
@@ -93,15 +98,15 @@ impl World {
     pub(super) fn is_all_said(&self) -> bool {
         let silent = |machine: &Customer| {
             let unsent = |(_, message): &(_, ToResource)| matches!(message, ToResource::Reassert { .. });
-            !machine.to_reassert.is_empty() || machine.outbox.iter().any(unsent)
+            !machine.to_reassert().is_empty() || machine.outbox().iter().any(unsent)
         };
-        let asks = |message: &ToCustomer| matches!(message.notice, Notice::SayAgain { .. });
+        let asks = |message: &ToCustomer| matches!(message.notice, Notice::Reassert { .. });
         let under_way = |stray: &Stray| match stray {
             Stray::ToResource(_, message) => matches!(message, ToResource::Reassert { .. }),
             Stray::ToCustomer(_, message) => asks(message),
             Stray::Claim(..) => false,
         };
-        let is_asking = self.resources.iter().any(|slot| slot.entity.get().outbox.iter().any(|(_, told)| asks(told)));
+        let is_asking = self.resources.iter().any(|slot| slot.entity.get().outbox().iter().any(|(_, told)| asks(told)));
         let waits_for_nobody = self.scenario.broken == Some(Broken::IsNotToldOfItsDeath);
         let is_all_heard = self.to_look_around.is_empty()
             && !is_asking

@@ -252,13 +252,13 @@ impl World {
             if *start == Start::Assigned {
                 continue;
             }
-            let party = scenario.customers[*customer].customer.to_string();
+            let target_identity = scenario.customers[*customer].customer.to_string();
             for on in targets_of(&scenario, *resource) {
                 let place = (crate::names::target(&on), scenario.resources[*resource].clone());
-                self.targets.registered.insert(place, party.clone());
+                self.targets.registered.insert(place, target_identity.clone());
             }
             if *start == Start::Seeded {
-                self.seed(*resource, scenario.customers[*customer].clone(), party);
+                self.seed(*resource, scenario.customers[*customer].clone(), target_identity);
             } else if *start == Start::Imported {
                 self.import(*resource, scenario.customers[*customer].clone());
                 self.to_look_around.insert((*resource, *customer));
@@ -281,10 +281,10 @@ impl World {
     fn start_otherwise(&mut self) {
         let scenario = Arc::clone(&self.scenario);
         self.truth.unledgered.extend(scenario.outside());
-        for (resource, party) in &scenario.registered_as {
+        for (resource, target_identity) in &scenario.registered_as {
             let id = &scenario.resources[*resource];
             for (_, holder) in self.targets.registered.iter_mut().filter(|((_, known), _)| known == id) {
-                holder.clone_from(party);
+                holder.clone_from(target_identity);
             }
         }
     }

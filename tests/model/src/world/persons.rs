@@ -1,6 +1,6 @@
 //! The actions of persons.
 
-use interlock_domain::customer::{self, ActionKind, StepState};
+use interlock_domain::customer::{self, ActionKind};
 use interlock_domain::ids::OrderId;
 use interlock_domain::limits::CLOCKS_APART_MS_MAX;
 use interlock_domain::order::ReleaseWhen;
@@ -20,9 +20,8 @@ impl World {
     pub(super) fn persons(&self, actions: &mut Vec<Action>) {
         for customer in 0..self.customers.len() {
             let Some(machine) = self.machine(customer) else { continue };
-            for (id, order) in &machine.orders {
-                let held =
-                    order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }));
+            for (id, order) in machine.orders() {
+                let held = order.late_hold || order.steps.iter().any(|step| step.state.is_held());
                 if held && self.left.person > 0 {
                     for choice in
                         [PersonsChoice::Retry, PersonsChoice::Amend, PersonsChoice::Skip, PersonsChoice::Cancel]
@@ -47,9 +46,10 @@ impl World {
         choice: PersonsChoice,
         seen: &mut Sightings,
     ) -> Checked {
-        let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).is_some_and(|order| {
-            order.late_hold || order.steps.iter().any(|step| matches!(step.state, StepState::Held { .. }))
-        });
+        let held = self
+            .machine(customer)
+            .and_then(|machine| machine.orders().get(order))
+            .is_some_and(|order| order.late_hold || order.steps.iter().any(|step| step.state.is_held()));
         let budget = if held && self.left.person > 0 { &mut self.left.person } else { &mut self.left.cancelled };
         let number = *budget;
         *budget -= 1;
@@ -61,12 +61,13 @@ impl World {
                 // request.
                 // For a release that waits for its identity, they give the identity that the target has, if it is the customer's.
                 let own = self.scenario.customers[customer].customer.as_str();
-                let registered = self.registered_to(customer, order).filter(|party| owner_of(party) == own);
-                let party = registered.unwrap_or_else(|| own.to_owned());
-                let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).into_iter();
+                let registered =
+                    self.registered_to(customer, order).filter(|target_identity| owner_of(target_identity) == own);
+                let target_identity = registered.unwrap_or_else(|| own.to_owned());
+                let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).into_iter();
                 let held = held.flat_map(|order| &order.steps);
-                let held = held.filter(|step| matches!(step.state, StepState::Held { .. }));
-                let arguments = || [("party".to_owned(), party.clone().into())].into_iter().collect();
+                let held = held.filter(|step| step.state.is_held());
+                let arguments = || [("party".to_owned(), target_identity.clone().into())].into_iter().collect();
                 ActionKind::Amend { steps: held.map(|step| (step.planned.name.clone(), arguments())).collect() }
             }
             PersonsChoice::Skip => ActionKind::Skip,
@@ -90,17 +91,17 @@ impl World {
 
     /// The party that a target has for the resource of an order's first held step.
     fn registered_to(&self, customer: usize, order: &OrderId) -> Option<String> {
-        let steps = &self.machine(customer)?.orders.get(order)?.steps;
-        let held = steps.iter().find(|step| matches!(step.state, StepState::Held { .. }))?;
-        self.targets.parties(held.planned.resources.first()?).next().cloned()
+        let steps = &self.machine(customer)?.orders().get(order)?.steps;
+        let held = steps.iter().find(|step| step.state.is_held())?;
+        self.targets.target_identities(held.planned.resources.first()?).next().cloned()
     }
 
     /// A person who skips a release, or the step that undoes an assign, confirms that it is done.
     fn leave_registered(&mut self, customer: usize, order: &OrderId) {
-        let held = self.machine(customer).and_then(|machine| machine.orders.get(order)).into_iter();
+        let held = self.machine(customer).and_then(|machine| machine.orders().get(order)).into_iter();
         let named: Vec<_> = held
             .flat_map(|order| &order.steps)
-            .filter(|step| matches!(step.state, StepState::Held { .. }))
+            .filter(|step| step.state.is_held())
             .flat_map(|step| step.planned.resources.clone())
             .collect();
         for resource in named {

@@ -13,12 +13,14 @@ use interlock_domain::customer::{self, Customer, ShownState};
 use interlock_domain::ids::{Incarnation, OrderId, Timestamp};
 use interlock_domain::message::Ticket;
 use interlock_domain::resource::{self, Resource};
+use serde_json::json;
 
 use super::attempts::Begins;
-use super::deaths::{REBIRTH_MS, through_json};
+use super::deaths::{RECREATION_MS, through_json};
 use super::perform::Checked;
 use super::{Action, CallRun, LocalRun, Notifying, Reset, Stray, World};
 use crate::broken::Broken;
+use crate::edited::{edit, edit_each};
 use crate::fingerprint::Tracked;
 use crate::sighting::{Sighting, Sightings};
 
@@ -186,9 +188,9 @@ impl World {
         // The run continues from a task that was recorded.
         slot.task = None;
         slot.is_ending = notices;
-        self.advance_to(self.now + REBIRTH_MS, seen)?;
+        self.advance_to(self.now + RECREATION_MS, seen)?;
         if notices {
-            let life_before = self.machine(customer).map(|machine| machine.incarnation).unwrap_or_default();
+            let life_before = self.machine(customer).map(Customer::incarnation).unwrap_or_default();
             self.tell_customer(customer, customer::Input::WasReset, seen)?;
             self.break_reset(customer, life_before);
         }
@@ -208,9 +210,11 @@ impl World {
         if let Some(entity) = &mut self.customers[customer].entity {
             match broken {
                 Some(Broken::BelievesItsLeases) => entity.change(|machine| {
-                    machine.leases.values_mut().for_each(|lease| lease.doubted = false);
+                    edit(machine, |state| edit_each(&mut state["leases"], "doubted", &json!(false)));
                 }),
-                Some(Broken::KeepsItsIncarnation) => entity.change(|machine| machine.incarnation = life_before),
+                Some(Broken::KeepsItsIncarnation) => entity.change(|machine| {
+                    edit(machine, |state| state["incarnation"] = json!(life_before));
+                }),
                 _ => {}
             }
         }
@@ -265,7 +269,7 @@ impl World {
             self.to_submit[event] = true;
         }
         self.truth.submitted.extend(known.into_iter().map(|event| (event, life)));
-        let over = entity.get().remembered.iter().map(|over| ((over.order.clone(), life), over.state));
+        let over = entity.get().remembered().iter().map(|over| ((over.order.clone(), life), over.state));
         self.truth.ended.extend(over);
         self.truth.begun.extend(under_way.begun.iter().map(|(order, begun)| ((order.clone(), life), *begun)));
     }
@@ -300,7 +304,7 @@ impl World {
         slot.looking_up = under_way.looks_up.then_some(None);
         slot.task = None;
         slot.is_ending = notices;
-        self.advance_to(self.now + REBIRTH_MS, seen)?;
+        self.advance_to(self.now + RECREATION_MS, seen)?;
         if notices {
             self.tell_resource(resource, resource::Input::WasReset, seen)?;
         }

@@ -20,24 +20,24 @@ use crate::violation::{Check, Violation};
 impl ResourceSlot {
     /// A resource whose entity knows nothing.
     pub fn new(id: ResourceId) -> Self {
+        Self::with(Resource::new(RealmId::from(&tenant()), id))
+    }
+
+    /// A resource whose entity knows nothing any more, and whether it knows that.
+    pub fn recreated(id: ResourceId, is_recreated: bool) -> Self {
         let realm = RealmId::from(&tenant());
-        let entity = Tracked::new(Resource::new(realm, id));
+        Self::with(if is_recreated { Resource::recreated(realm, id) } else { Resource::new(realm, id) })
+    }
+
+    fn with(machine: Resource) -> Self {
+        let entity = Tracked::new(machine);
         Self { entity, notifying: None, looking_up: None, task: None, past: None, is_ending: false }
     }
 }
 
-impl ResourceSlot {
-    /// A resource whose entity knows nothing any more, and whether it knows that.
-    pub fn reborn(id: ResourceId, is_reborn: bool) -> Self {
-        let mut slot = Self::new(id);
-        slot.entity.change(|machine| machine.reborn = is_reborn);
-        slot
-    }
-}
-
 impl World {
-    pub(super) fn seed(&mut self, resource: usize, holder: CustomerRef, party: String) {
-        let input = Input::Seeded { holder, party: Some(party), policy: self.scenario.policy() };
+    pub(super) fn seed(&mut self, resource: usize, holder: CustomerRef, target_identity: String) {
+        let input = Input::Seeded { holder, target_identity: Some(target_identity), policy: self.scenario.policy() };
         let mut seen = Sightings::default();
         self.tell_resource(resource, input, &mut seen).expect("seeding must not send messages");
     }
@@ -83,7 +83,7 @@ impl World {
         let slot = &mut self.resources[resource];
         let forced_before = released_by_force(slot.entity.get());
         let vouched_for = is_vouched_for(slot.entity.get());
-        let before = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
+        let before = slot.entity.get().holder().map(|holder| (holder.epoch, holder.orphaned_at));
         let (effects, result) = slot.entity.change(|machine| {
             let changed = change(machine);
             if let Some(broken) = broken {
@@ -91,7 +91,7 @@ impl World {
             }
             changed
         });
-        let after = slot.entity.get().holder.as_ref().map(|holder| (holder.epoch, holder.orphaned_at));
+        let after = slot.entity.get().holder().map(|holder| (holder.epoch, holder.orphaned_at));
         if after.is_some() && after.map(|holder| holder.0) != before.map(|holder| holder.0) {
             seen.see(Sighting::Grant);
         }
@@ -101,7 +101,7 @@ impl World {
         if released_by_force(self.resources[resource].entity.get()) > forced_before && !vouched_for {
             self.truth.forced.insert(resource);
         }
-        let is_unclear = self.resources[resource].entity.get().vacancy == Vacancy::Unclear;
+        let is_unclear = self.resources[resource].entity.get().vacancy() == Vacancy::Unclear;
         if is_unclear && self.left.resources_reset < self.scenario.faults.resources_reset {
             // Its knowledge is lost: only releases proceed, and a person decides.
             self.truth.unledgered.insert(resource);
@@ -211,7 +211,7 @@ impl World {
                 None => Ok(()),
             },
             Action::LookUpRead(resource) => {
-                let policy = &self.resources[resource].entity.get().policy;
+                let policy = self.resources[resource].entity.get().policy();
                 let Some(authority) = policy.authority.clone() else { return Ok(()) };
                 let answer = self.targets.find_holder(&authority.target, &self.scenario.resources[resource]);
                 self.resources[resource].looking_up = Some(Some(answer));
@@ -316,19 +316,20 @@ impl World {
 /// How often a person took a lease from its holder: the answer said so, or the holder gave it back too late for the answer.
 /// Registrations under it since then are due to the person, and the history says so.
 fn released_by_force(machine: &Resource) -> usize {
-    let answered = machine.forces.iter().filter(|force| force.answer == ForceAnswer::Released).count();
-    answered + machine.history.iter().filter(|entry| entry.what == LeaseEvent::Forced).count()
+    let answered = machine.forces().iter().filter(|force| force.answer == ForceAnswer::Released).count();
+    answered + machine.history().iter().filter(|entry| entry.what == LeaseEvent::Forced).count()
 }
 
 /// Whether a forced release is in progress that takes no number away: the target reported no holder, no person insists, and a living
 /// holder is asked.
 fn is_vouched_for(machine: &Resource) -> bool {
-    let asks_holder = machine.forcing.as_ref().is_some_and(|forcing| {
-        forcing.stage == ForceStage::Holder && !forcing.release.even_if_registered && forcing.other_party.is_none()
+    let asks_holder = machine.forcing().is_some_and(|forcing| {
+        forcing.stage == ForceStage::Holder
+            && !forcing.release.even_if_registered
+            && forcing.other_target_identity.is_none()
     });
-    let lives =
-        machine.holder.as_ref().is_some_and(|holder| holder.customer().is_some() && holder.orphaned_at.is_none());
-    asks_holder && lives && machine.policy.authority.is_some()
+    let lives = machine.holder().is_some_and(|holder| holder.customer().is_some() && holder.orphaned_at.is_none());
+    asks_holder && lives && machine.policy().authority.is_some()
 }
 
 fn see_notice(message: &ToCustomer, seen: &mut Sightings) {

@@ -249,6 +249,12 @@ pub fn terminated_order() -> Scenario {
         .ends_free("N2")
 }
 
+/// A customer that takes a number and is terminated, by events that may come in one batch: what the first assigns, the second
+/// releases, if it was planned after it.
+pub fn assigned_and_terminated() -> Scenario {
+    Scenario::new("assigned and terminated").has("A", "N1").event("A", 1, assign("N2")).event("A", 2, release_all())
+}
+
 /// An assign whose note in the CRM is refused is undone, and the next customer gets the number.
 pub fn aborted() -> Scenario {
     let assign = assign("N1").then_note("crm").compensated().on_failure(OnFailure::Abort);

@@ -15,8 +15,8 @@ use crate::this::event::Event;
 use crate::this::ids::{CustomerRef, Incarnation, Timestamp};
 use crate::this::limits::EntityLimits;
 use crate::this::message::{Envelope, ToCustomer, ToResource};
-use crate::this::routing::Home;
-use crate::this::target::{
+use crate::this::routing::QueueAssignment;
+use crate::this::target_entity::{
     BreakerReport, BreakerTransition, Finding, Input as ToTarget, MaintenanceWindow, ProbeAnswer, Rate, Target,
     TargetAction, TargetActionKind, TargetRules,
 };
@@ -108,7 +108,7 @@ fn look_at_local(reading: &mut Reading, local: &LocalRun) {
                 admitted: admitted.collect(),
                 limits: EntityLimits::default(),
                 attributes_registered: true,
-                home: Some(Home { generation: 2, task_queue: "interlock.entity.03".to_owned() }),
+                queue_assignment: Some(QueueAssignment { generation: 2, task_queue: "interlock.entity.03".to_owned() }),
             };
             reading.both_ways::<_, previous::customer::AdmissionAnswer>("plans", &answer);
         }
@@ -122,8 +122,8 @@ fn to_customer(reading: &mut Reading, message: &ToCustomer) {
 }
 
 fn to_resource(reading: &mut Reading, message: &ToResource) {
-    let home = Home { generation: 2, task_queue: "interlock.resource.03".to_owned() };
-    let envelope = Envelope::new(message.clone()).with_home(Some(home)).sent_at(NOW);
+    let queue_assignment = QueueAssignment { generation: 2, task_queue: "interlock.resource.03".to_owned() };
+    let envelope = Envelope::new(message.clone()).with_queue_assignment(Some(queue_assignment)).sent_at(NOW);
     reading
         .both_ways::<_, previous::message::Envelope<previous::message::ToResource>>("messages to resources", &envelope);
 }
@@ -197,6 +197,6 @@ pub fn of_a_customer_with_a_backlog(reading: &mut Reading) {
         reading.both_ways::<_, previous::event::Event>("events", &event);
         drop(machine.step(NOW.plus_ms(number), Input::Submitted(Ok(event))));
     }
-    assert!(machine.counts.backlog_full > 0);
+    assert!(machine.counts().backlog_full > 0);
     reading.both_ways::<_, previous::customer::Customer>("customers with a backlog", &machine);
 }

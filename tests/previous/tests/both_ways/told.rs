@@ -12,7 +12,7 @@ use crate::this::message::ClaimAnswer;
 use crate::this::order::OrderState;
 use crate::this::outcome::{HolderAnswer, Outcome};
 use crate::this::sweep::{Cause, Difference, DifferenceKind, Finding, Ledger, Side, Suspect, Tally};
-use crate::this::target::{Limit, ProbeAnswer, Standing};
+use crate::this::target_entity::{Limit, LimitRecord, ProbeAnswer};
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 
@@ -26,9 +26,9 @@ pub fn by_hand(reading: &mut Reading) {
     for answer in &claims {
         reading.both_ways::<_, previous::message::ClaimAnswer>("answers to claims", answer);
     }
-    let standing = Standing::of(Limit::NONE);
-    reading.both_ways::<_, previous::target::Standing>("standings of queues", &standing);
-    let answer = ProbeAnswer { finding: crate::this::target::Finding::Up, stands: Some(standing) };
+    let record = LimitRecord::of(Limit::NONE);
+    reading.both_ways::<_, previous::target::Standing>("standings of queues", &record);
+    let answer = ProbeAnswer { finding: crate::this::target_entity::Finding::Up, stands: Some(record) };
     reading.both_ways::<_, previous::target::ProbeAnswer>("answers of probes", &answer);
 }
 
@@ -48,7 +48,7 @@ fn outcomes(reading: &mut Reading) {
         reading.both_ways::<_, previous::outcome::Outcome>("outcomes", outcome);
     }
     let answers = [
-        HolderAnswer::Party { party: "A".to_owned() },
+        HolderAnswer::TargetIdentity { target_identity: "A".to_owned() },
         HolderAnswer::Nobody,
         HolderAnswer::Unclear { detail: detail() },
     ];

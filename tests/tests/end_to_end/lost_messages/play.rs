@@ -305,9 +305,9 @@ impl<'a> Play<'a> {
             return;
         }
         let is_holder = |customer: &&Customer| ledger["holder"]["customer_id"] == *customer.id;
-        let is_party = |customer: &&Customer| ledger["holder"]["party"] == *customer.imsi;
+        let is_target_identity = |customer: &&Customer| ledger["holder"]["party"] == *customer.imsi;
         let cast = self.cast();
-        let Some(holder) = cast.iter().find(is_holder).or_else(|| cast.iter().find(is_party)) else { return };
+        let Some(holder) = cast.iter().find(is_holder).or_else(|| cast.iter().find(is_target_identity)) else { return };
         let exists = self.of(holder).exists().await;
         let has_open = exists && self.scene.customer_state(holder).await["orders"] != json!([]);
         let epoch = ledger["holder"]["epoch"].as_u64().unwrap_or_default();

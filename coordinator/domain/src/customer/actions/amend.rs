@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Customer, OrderStep, StepState, refuse};
+use super::{Customer, refuse};
 use crate::action_words::Refusal;
-use crate::customer::{ClaimState, Order, OrderClaim};
+use crate::customer::{ClaimState, Order, OrderClaim, OrderStep, StepState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, Timestamp};
 
@@ -24,11 +24,11 @@ impl Customer {
         for (name, arguments) in steps {
             amended.push((order.amendable(name, arguments)?, arguments));
         }
-        if !order.late_hold && !amended.iter().any(|(index, _)| order.steps[*index].is_held()) {
+        if !order.late_hold && !amended.iter().any(|(index, _)| order.steps[*index].state.is_held()) {
             return refuse(ErrorCode::NothingAmended, "The amendment changes no held step.");
         }
         for (index, arguments) in amended {
-            if self.orders[id].steps[index].is_held() {
+            if self.orders[id].steps[index].state.is_held() {
                 self.reopen(now, id, index);
             }
             self.amend_identity(id, index, arguments);
@@ -49,15 +49,18 @@ impl Customer {
     fn amend_identity(&mut self, id: &OrderId, index: usize, arguments: &Map<String, Value>) {
         let Some(order) = self.orders.get_mut(id) else { return };
         let step = &mut order.steps[index];
-        let carrying = step.planned.party_arguments.iter().flatten().find_map(|name| arguments.get(name)?.as_str());
-        let Some(party) = carrying.map(str::to_owned) else { return };
+        let carrying =
+            step.planned.target_identity_arguments.iter().flatten().find_map(|name| arguments.get(name)?.as_str());
+        let Some(target_identity) = carrying.map(str::to_owned) else { return };
         step.identity = None;
         let named = &order.steps[index].planned.resources;
         let of_step = |claim: &&mut OrderClaim| {
-            named.contains(&claim.claim.resource) && claim.state == ClaimState::Open && claim.claim.party.is_some()
+            named.contains(&claim.claim.resource)
+                && claim.state == ClaimState::Open
+                && claim.claim.target_identity.is_some()
         };
         for claim in order.claims.iter_mut().filter(of_step) {
-            claim.claim.party = Some(party.clone());
+            claim.claim.target_identity = Some(target_identity.clone());
         }
     }
 }
@@ -70,7 +73,7 @@ impl Order {
             return refuse(ErrorCode::NothingAmended, format!("This order has no step {name}."));
         };
         let step = &self.steps[index];
-        if !step.is_held() && (step.state != StepState::Open || step.dispatches > 0 || step.maybe_sent) {
+        if !step.state.is_held() && (!step.state.is_open() || step.dispatches > 0 || step.state.maybe_sent()) {
             return refuse(ErrorCode::StepHasBegun, format!("The step {name} has started or has ended."));
         }
         for argument in arguments.keys() {
@@ -89,7 +92,7 @@ impl Order {
     /// for just that.
     fn may_name_another_identity(&self, step: &OrderStep, argument: &str) -> bool {
         let waits = |step: &OrderStep| matches!(&step.state, StepState::Held { code, .. } if *code == ErrorCode::ReleaseUnconfirmed);
-        let carries = step.planned.party_arguments.iter().flatten().any(|carrying| carrying == argument);
+        let carries = step.planned.target_identity_arguments.iter().flatten().any(|carrying| carrying == argument);
         carries && self.steps.iter().any(waits)
     }
 }

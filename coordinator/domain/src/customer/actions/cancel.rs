@@ -1,8 +1,8 @@
 //! Ends an order: before anything began cleanly, after that with compensations, never after a confirmed release.
 
-use super::{Customer, OrderStep, StepState, refuse};
+use super::{Customer, refuse};
 use crate::action_words::Refusal;
-use crate::customer::Ending;
+use crate::customer::{Ending, OrderStep, StepState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, Timestamp};
 
@@ -27,9 +27,8 @@ impl OrderStep {
     /// Whether what it names may be released already: its call was sent, or a person said that it counts as confirmed.
     fn may_have_released(&self) -> bool {
         match &self.state {
-            StepState::Done | StepState::Running => true,
             StepState::Skipped { code } => *code == ErrorCode::Person,
-            _ => self.maybe_sent,
+            state => state.has_begun(),
         }
     }
 }

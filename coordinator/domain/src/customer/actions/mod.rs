@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::Customer;
 use super::journal::JournalEntry;
-use super::{Customer, OrderStep, StepState};
 use crate::action_mark::ActionMark;
 use crate::action_words::{Refusal, check_action_words};
 use crate::error_code::ErrorCode;
@@ -166,7 +166,7 @@ impl Customer {
     /// The held steps of an order.
     fn held(&self, id: &OrderId) -> Result<Vec<usize>, Refusal> {
         let order = &self.orders[id];
-        let held: Vec<usize> = (0..order.steps.len()).filter(|index| order.steps[*index].is_held()).collect();
+        let held: Vec<usize> = (0..order.steps.len()).filter(|index| order.steps[*index].state.is_held()).collect();
         if held.is_empty() && !order.late_hold {
             return refuse(ErrorCode::NothingHeld, "No step of this order waits for a person.");
         }
@@ -175,15 +175,8 @@ impl Customer {
 
     fn reopen(&mut self, now: Timestamp, id: &OrderId, index: usize) {
         if let Some(order) = self.orders.get_mut(id) {
-            order.steps[index].state = StepState::Open;
+            order.steps[index].reopen();
             order.steps[index].since = now;
         }
-    }
-}
-
-impl OrderStep {
-    /// Whether it waits for a person.
-    pub(super) fn is_held(&self) -> bool {
-        matches!(self.state, StepState::Held { .. })
     }
 }

@@ -1,8 +1,8 @@
 //! Leaves the held steps out. A release that is left out so counts as confirmed.
 
-use super::{Action, Customer, StepState};
+use super::{Action, Customer};
 use crate::action_words::Refusal;
-use crate::customer::Ending;
+use crate::customer::{Ending, StepState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, Timestamp};
 
@@ -12,7 +12,6 @@ impl Customer {
             if let Some(order) = self.orders.get_mut(id) {
                 let step = &mut order.steps[index];
                 step.state = StepState::Skipped { code: ErrorCode::Person.into() };
-                step.maybe_sent = false;
                 step.since = now;
                 step.left_out_by = Some((action.actor.clone(), action.reason.clone()));
             }

@@ -50,7 +50,7 @@ fn a_person_says_what_is_wanted_where_results_by_hand_come_again_and_again() {
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Provision { .. })), "{effects:?}");
     let step = &a.orders[&order_id("e1")].steps[0];
     assert!(matches!(&step.state, StepState::Held { code, .. } if *code == "result_by_hand"), "{:?}", step.state);
-    assert!(step.maybe_sent);
+    assert!(step.state.maybe_sent());
 }
 
 #[test]

@@ -22,7 +22,10 @@ fn is_done(a: &mut Customer, now: Timestamp, event: Event) -> bool {
         return false;
     }
     let (admitted, limits) = (vec![Admitted::Planned { plan: service(), answers: Vec::new() }], a.limits);
-    a.step(now, Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, home: None }));
+    a.step(
+        now,
+        Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, queue_assignment: None }),
+    );
     a.step(now, Input::StepEnded { order: order.clone(), step: 0, outcome: Outcome::Done });
     assert_eq!(a.state_of(&order), Some(OrderState::Completed));
     true
@@ -33,7 +36,10 @@ fn is_rejected(a: &mut Customer, now: Timestamp, id: &str) {
     a.step(now, Input::Submitted(Ok(event(id))));
     let rejection = Rejection::new(ErrorCode::UnknownEventType, "no");
     let (admitted, limits) = (vec![Admitted::Rejected { rejection }], a.limits);
-    a.step(now, Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, home: None }));
+    a.step(
+        now,
+        Input::Admitted(AdmissionAnswer { admitted, limits, attributes_registered: false, queue_assignment: None }),
+    );
 }
 
 /// A customer that shows few of its orders and remembers few of their ids.

@@ -25,7 +25,8 @@ fn busy(orders: usize) -> Customer {
         let answer = if n % 50 == 0 { granted(7) } else { ClaimAnswer::Queued };
         a.step(later(n), Input::Submitted(Ok(event(&format!("e{n:04}")))));
         let admitted = vec![Admitted::Planned { plan: assign, answers: vec![(resource, answer)] }];
-        let answer = AdmissionAnswer { admitted, limits: a.limits, attributes_registered: false, home: None };
+        let answer =
+            AdmissionAnswer { admitted, limits: a.limits, attributes_registered: false, queue_assignment: None };
         a.step(later(n), Input::Admitted(answer));
     }
     for n in orders - waiting..orders {
@@ -206,7 +207,7 @@ fn an_order_behind_one_that_is_at_work_on_the_same_number_waits_for_that_order()
     let lock = plan(&[(ClaimMode::Lock, number())], vec![step("hss.lock", &[number()], &[])]);
     admit(&mut a, "e2", lock, vec![]);
     let links = a.why(&order_id("e2")).unwrap().links;
-    let waits: Vec<_> = links.iter().map(Link::wait).collect();
+    let waits: Vec<_> = links.iter().map(WaitLink::wait).collect();
     assert_eq!(waits, [Some(WaitKind::Turn), Some(WaitKind::Target)]);
     assert_eq!(links[0].behind, Some(order_id("e1")));
 }

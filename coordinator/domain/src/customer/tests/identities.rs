@@ -10,11 +10,11 @@ fn sim(identity: &str) -> ResourceId {
 
 /// A plan whose one step names this identity.
 fn naming(mut plan: Plan, identity: &str) -> Plan {
-    plan.claims.iter_mut().for_each(|claim| claim.party = Some(identity.to_owned()));
+    plan.claims.iter_mut().for_each(|claim| claim.target_identity = Some(identity.to_owned()));
     for step in &mut plan.steps {
         step.data.insert("imsi".to_owned(), Value::from(identity));
         step.fixed = vec!["imsi".to_owned(), "msisdn".to_owned()];
-        step.party_arguments = Some(vec!["imsi".to_owned()]);
+        step.target_identity_arguments = Some(vec!["imsi".to_owned()]);
     }
     plan
 }
@@ -52,7 +52,7 @@ fn given_back(effects: &[Effect]) -> &ToResource {
 
 fn held_detail(a: &Customer, id: &str) -> String {
     match &a.orders[&order_id(id)].steps[0].state {
-        StepState::Held { code, detail } => {
+        StepState::Held { code, detail, .. } => {
             assert_eq!(*code, ErrorCode::ReleaseUnconfirmed);
             detail.clone()
         }
@@ -108,10 +108,10 @@ fn a_release_goes_by_the_identity_of_the_lease_not_by_a_mistyped_one() {
 fn after_a_sim_swap_a_release_that_names_the_old_sim_goes_by_the_new_one() {
     let mut a = has_under("I1");
     let mut swap = naming(plan(&[(ClaimMode::Lock, number())], vec![step("hss.swap", &[number()], &[])]), "I1");
-    swap.claims[0].party_after = Some("I2".to_owned());
+    swap.claims[0].target_identity_after = Some("I2".to_owned());
     admit(&mut a, "swap", swap, vec![(number(), ClaimAnswer::Queued)]);
     let effects = a.step(NOW, done("swap", 0));
-    let told = |message: &ToResource| matches!(message, ToResource::Used { party: Some(party), .. } if party == "I2");
+    let told = |message: &ToResource| matches!(message, ToResource::Used { target_identity: Some(target_identity), .. } if target_identity == "I2");
     assert!(matches!(&effects[..], [Effect::Send(messages)] if messages.iter().any(|m| told(&m.1))), "{effects:?}");
     a.step(NOW, Input::Sent);
     let effects = admit(&mut a, "e", naming(release(), "I1"), vec![]);
@@ -173,7 +173,7 @@ fn where_the_target_does_not_say_who_a_person_decides() {
     let (answer, effects) = act(&mut a, "e", amended("I4"));
     answer.unwrap();
     assert_eq!(sent(&effects).0, "I4", "a person knows better than the ledger");
-    assert_eq!(a.orders[&order_id("e")].claims[0].claim.party.as_deref(), Some("I4"));
+    assert_eq!(a.orders[&order_id("e")].claims[0].claim.target_identity.as_deref(), Some("I4"));
 
     let mut a = unclear();
     let number_is_fixed = Map::from_iter([("msisdn".to_owned(), Value::from("2"))]);
@@ -194,7 +194,7 @@ fn where_the_target_does_not_say_who_a_person_decides() {
 #[test]
 fn a_lease_that_came_by_a_list_without_a_name_is_not_given_away_for_a_name_that_nobody_knows() {
     let mut a = has_under("I1");
-    a.leases.get_mut(&number()).unwrap().party = None;
+    a.leases.get_mut(&number()).unwrap().target_identity = None;
     admit(&mut a, "e", naming(release(), "I9"), vec![]);
     a.step(NOW, in_use("e", Some("I1")));
     let detail = held_detail(&a, "e");
@@ -213,7 +213,7 @@ fn the_undoing_of_an_assign_waits_for_a_person_where_another_identity_has_the_nu
     a.step(NOW, Input::StepEnded { order: order_id("e"), step: 1, outcome });
     let outcome = Outcome::InUse { holder: Some("I7".to_owned()) };
     assert_eq!(a.step(NOW, Input::StepEnded { order: order_id("e"), step: 2, outcome }), vec![]);
-    let StepState::Held { code, detail } = &a.orders[&order_id("e")].steps[2].state else { panic!() };
+    let StepState::Held { code, detail, .. } = &a.orders[&order_id("e")].steps[2].state else { panic!() };
     assert_eq!(*code, ErrorCode::ReleaseUnconfirmed);
     assert!(detail.contains("I1") && detail.contains("I7"), "{detail}");
     assert!(a.leases.contains_key(&number()));
@@ -240,8 +240,8 @@ fn a_release_that_the_resource_refuses_is_claimed_again_by_the_name_that_the_tar
     a.step(NOW, done("sim", 0));
     admit(&mut a, "e", naming(release(), "I1"), vec![(number(), ClaimAnswer::Queued)]);
     let ticket = TicketId::derive(&order_id("e"), &number(), Incarnation(1));
-    let told = |party: &str| {
-        let notice = Notice::NotHolder { ticket: ticket.clone(), party: Some(party.to_owned()) };
+    let told = |target_identity: &str| {
+        let notice = Notice::NotHolder { ticket: ticket.clone(), target_identity: Some(target_identity.to_owned()) };
         Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice })
     };
     let mut other = a.clone();
@@ -249,7 +249,7 @@ fn a_release_that_the_resource_refuses_is_claimed_again_by_the_name_that_the_tar
     assert_eq!(other.state_of(&order_id("e")), Some(OrderState::Partial), "somebody else has it");
     let effects = a.step(NOW, told("I2"));
     let ToResource::Claim { ticket } = given_back(&effects) else { panic!("{effects:?}") };
-    assert_eq!(ticket.party.as_deref(), Some("I2"));
+    assert_eq!(ticket.target_identity.as_deref(), Some("I2"));
     a.step(NOW, Input::Sent);
     let granted = Notice::LeaseGranted { ticket: ticket.id.clone(), epoch: Epoch(9), registered: true, recall: None };
     let effects =
@@ -261,7 +261,7 @@ fn a_release_that_the_resource_refuses_is_claimed_again_by_the_name_that_the_tar
 fn an_order_that_an_earlier_build_planned_goes_on_as_that_build_did() {
     let mut a = has_under("I1");
     let mut earlier = naming(release(), "I9");
-    earlier.steps[0].party_arguments = None;
+    earlier.steps[0].target_identity_arguments = None;
     assert_eq!(sent(&admit(&mut a, "e", earlier, vec![])).0, "I9");
     let effects = a.step(NOW, in_use("e", Some("I1")));
     assert!(
@@ -276,11 +276,11 @@ fn a_sim_swap_of_what_the_target_has_under_another_identity_waits_for_a_person()
     let claims = [(ClaimMode::Lock, number()), (ClaimMode::Assign, sim("I2")), (ClaimMode::Release, sim("I9"))];
     let named: Vec<ResourceId> = claims.iter().map(|(_, resource)| resource.clone()).collect();
     let mut swap = naming(plan(&claims, vec![step("hss.swap", &named, &[])]), "I9");
-    swap.steps[0].party_arguments = Some(Vec::new());
+    swap.steps[0].target_identity_arguments = Some(Vec::new());
     let answers = vec![(sim("I2"), granted(3)), (sim("I9"), granted(4))];
     admit(&mut a, "e", swap, answers);
     assert_eq!(a.step(NOW, in_use("e", Some("I7"))), vec![]);
-    let StepState::Held { code, detail } = &a.orders[&order_id("e")].steps[0].state else { panic!() };
+    let StepState::Held { code, detail, .. } = &a.orders[&order_id("e")].steps[0].state else { panic!() };
     assert_eq!(*code, ErrorCode::InUse);
     assert!(detail.contains("I7"), "{detail}");
     assert!(a.leases.contains_key(&sim("I2")), "the new SIM is not what is contested");

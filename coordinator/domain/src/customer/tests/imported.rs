@@ -3,7 +3,7 @@
 use super::*;
 
 fn told(epoch: u64) -> Input {
-    let notice = Notice::LeaseImported { epoch: Epoch(epoch), party: None, unused: false };
+    let notice = Notice::LeaseImported { epoch: Epoch(epoch), target_identity: None, unused: false };
     Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice })
 }
 
@@ -43,14 +43,14 @@ fn an_imported_lease_is_said_again_to_a_resource_that_forgot_it() {
 #[test]
 fn an_import_for_an_earlier_life_is_lost_and_one_beyond_the_limit_is_declined() {
     let mut a = customer();
-    let notice = Notice::LeaseImported { epoch: Epoch(7), party: None, unused: false };
+    let notice = Notice::LeaseImported { epoch: Epoch(7), target_identity: None, unused: false };
     let effects = a.step(NOW, Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(0), notice }));
     let [Effect::Send(messages)] = effects.as_slice() else { panic!("{effects:?}") };
     assert!(matches!(messages[0].1, ToResource::Decline { lost: Some(Incarnation(0)), .. }), "{messages:?}");
 
     let mut full = customer();
     for n in 0..crate::limits::RESOURCES_REMEMBERED_MAX {
-        let notice = Notice::LeaseImported { epoch: Epoch(7), party: None, unused: false };
+        let notice = Notice::LeaseImported { epoch: Epoch(7), target_identity: None, unused: false };
         let resource = format!("msisdn/{}", n + 2).parse().unwrap();
         assert_eq!(full.step(NOW, Input::Told(ToCustomer { resource, incarnation: Incarnation(1), notice })), vec![]);
     }

@@ -75,7 +75,7 @@ fn a_resource_that_speaks_as_if_it_did_not_know_the_lease_is_told_of_it() {
     let held = plan(&[(ClaimMode::Release, number())], vec![step("crm.note", &[], &[])]);
     admit(&mut a, "e2", held, vec![(number(), ClaimAnswer::Queued)]);
     let ticket = TicketId::derive(&order_id("e2"), &number(), Incarnation(1));
-    let notice = Notice::NotHolder { ticket, party: None };
+    let notice = Notice::NotHolder { ticket, target_identity: None };
     let effects = a.step(NOW, Input::Told(ToCustomer { resource: number(), incarnation: Incarnation(1), notice }));
     assert_eq!(said(&effects).first().map(|said| said.1), Some(Some(Epoch(7))));
 }

@@ -56,7 +56,7 @@ fn no_call_starts_under_a_lease_in_doubt_and_the_next_one_reads_back() {
     a.step(LATER, Input::Sent);
     let effects = admit(&mut a, "e2", release(), vec![]);
     assert!(calls(&effects).is_empty(), "its lease may be somebody else's by now: {effects:?}");
-    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), party: None, unused: false };
+    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), target_identity: None, unused: false };
     let effects = a.step(LATER, notice(a.incarnation, confirmed));
     let calls = calls(&effects);
     assert_eq!(calls.len(), 1, "{effects:?}");
@@ -126,10 +126,11 @@ fn a_release_in_doubt_that_a_person_has_is_claimed_for_again_once_its_lease_is_g
     let outcome = Outcome::Ambiguous { detail: "sent, and not answered".to_owned() };
     a.step(LATER, Input::StepEnded { order: order_id("e1"), step: 0, outcome });
     a.step(LATER, Input::Resumed);
-    assert!(a.orders[&order_id("e1")].steps[0].maybe_sent);
+    assert!(a.orders[&order_id("e1")].steps[0].state.maybe_sent());
     let effects = a.step(LATER, notice(a.incarnation, Notice::LeaseGone { epoch: Epoch(9) }));
     let order = &a.orders[&order_id("e1")];
-    assert_eq!((order.steps[0].maybe_sent, order.steps[0].after_reset), (false, true), "it reads back");
+    let earlier = order.steps[0].state.earlier();
+    assert_eq!((earlier.maybe_sent, earlier.after_reset), (false, true), "it reads back");
     assert_eq!(order.claims[0].ticket, TicketState::Out, "it asks who has the number: {effects:?}");
 }
 
@@ -205,7 +206,7 @@ fn an_order_says_that_its_lease_is_in_doubt_since_the_reset() {
     assert_eq!(doubted(&a).as_ref(), Some(&at), "{:?}", view.waiting_for);
     assert!(a.why(&order_id("e2")).unwrap().links[0].detail.contains(&format!("workflow was reset at {at}")));
     assert!(a.keeps(&number()).detail.contains(&at), "{:?}", a.keeps(&number()));
-    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), party: None, unused: false };
+    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), target_identity: None, unused: false };
     a.step(LATER, notice(a.incarnation, confirmed));
     assert_eq!(doubted(&a), None, "its resource confirmed it");
     assert!(!a.keeps(&number()).detail.contains(&at));
@@ -223,7 +224,7 @@ fn a_lease_that_was_only_for_locks_goes_back_with_its_order() {
     a.step(LATER, Input::WasReset);
     a.step(LATER, Input::Sent);
     assert!(a.leases[&number()].kept, "nobody knows what the life before did");
-    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), party: None, unused: true };
+    let confirmed = Notice::LeaseImported { epoch: Epoch(2_000_000_000_000), target_identity: None, unused: true };
     a.step(LATER, notice(a.incarnation, confirmed));
     assert!(!a.leases[&number()].kept);
 }
@@ -231,7 +232,7 @@ fn a_lease_that_was_only_for_locks_goes_back_with_its_order() {
 #[test]
 fn a_lease_that_was_only_for_locks_and_is_not_known_any_more_is_declined() {
     let mut a = customer();
-    let confirmed = Notice::LeaseImported { epoch: Epoch(7), party: None, unused: true };
+    let confirmed = Notice::LeaseImported { epoch: Epoch(7), target_identity: None, unused: true };
     let effects = a.step(LATER, notice(a.incarnation, confirmed));
     assert!(a.leases.is_empty());
     assert!(matches!(said(&effects)[..], [ToResource::Decline { epoch: Epoch(7), lost: None, .. }]), "{effects:?}");

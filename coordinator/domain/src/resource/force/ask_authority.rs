@@ -21,16 +21,16 @@ impl Resource {
                 self.mark("the target reports no registration");
                 self.ask_the_holder(now, self.authority_asked_at());
             }
-            HolderAnswer::Party { party } => {
-                let own = self.holder.as_ref().and_then(|holder| holder.party.as_deref());
-                if own.is_some_and(|own| own != party) {
-                    self.mark(&format!("the target has it registered to another party, {party}"));
+            HolderAnswer::TargetIdentity { target_identity } => {
+                let own = self.holder.as_ref().and_then(|holder| holder.target_identity.as_deref());
+                if own.is_some_and(|own| own != target_identity) {
+                    self.mark(&format!("the target has it registered to another party, {target_identity}"));
                     if let Some(forcing) = &mut self.forcing {
-                        forcing.other_party = Some(party);
+                        forcing.other_target_identity = Some(target_identity);
                     }
                     self.ask_the_holder(now, self.authority_asked_at());
                 } else {
-                    let what = format!("the target has it registered to {party}");
+                    let what = format!("the target has it registered to {target_identity}");
                     self.insist_or_refuse(now, ErrorCode::StillRegistered, &what);
                 }
             }

@@ -39,17 +39,17 @@ impl Resource {
     /// Takes the lease from a holder that nobody can ask.
     pub(super) fn free(&mut self, now: Timestamp) {
         let Some(forcing) = &self.forcing else { return };
-        let (detail, other) = (forcing.detail(), forcing.other_party.clone());
+        let (detail, other) = (forcing.detail(), forcing.other_target_identity.clone());
         let who = self.holder_name();
         self.holder = None;
         self.vacancy = Vacancy::Known;
         self.contested_in_a_row = 0;
         // What the ledger's own question is answered was so before.
-        self.look_up_is_stale |= self.looking_up && !self.look_up_is_for_force;
+        self.look_up.mark_stale_for_ledger();
         self.note(now, LeaseEvent::Forced, who, None, Some(detail));
         self.answer_force(ForceAnswer::Released);
-        if let Some(party) = other {
-            self.registered(now, &party);
+        if let Some(target_identity) = other {
+            self.registered(now, &target_identity);
         }
     }
 

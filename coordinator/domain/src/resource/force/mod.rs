@@ -11,7 +11,7 @@ pub use release::*;
 
 use super::{Holder, HolderName, LeaseEvent, Resource, Vacancy};
 use crate::action_mark::reused;
-use crate::customer::Refusal;
+use crate::action_words::Refusal;
 use crate::error_code::ErrorCode;
 use crate::ids::Timestamp;
 use crate::message::GiveBack;
@@ -88,7 +88,7 @@ impl Resource {
             epoch: self.holder.as_ref().map(|holder| holder.epoch),
             stage: ForceStage::Authority,
             answer_by: now.plus_ms(FORCE_LOOK_UP_WAIT_MS),
-            other_party: None,
+            other_target_identity: None,
             marks: Vec::new(),
             asked_at: Some(now),
         };
@@ -135,10 +135,10 @@ impl Resource {
             forcing.epoch = None;
             return;
         }
-        let other = forcing.other_party.take().filter(|_| self.holder.is_none());
+        let other = forcing.other_target_identity.take().filter(|_| self.holder.is_none());
         self.answer_force(ForceAnswer::Released);
-        if let Some(party) = other {
-            self.registered(now, &party);
+        if let Some(target_identity) = other {
+            self.registered(now, &target_identity);
         }
     }
 
@@ -179,7 +179,7 @@ impl Resource {
     fn holder_name(&self) -> Option<String> {
         self.holder.as_ref().map(|holder| match &holder.who {
             HolderName::Customer(customer) => customer.to_string(),
-            HolderName::Party(party) => party.clone(),
+            HolderName::TargetIdentity(target_identity) => target_identity.clone(),
         })
     }
 }

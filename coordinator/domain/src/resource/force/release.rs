@@ -77,7 +77,8 @@ pub struct Forcing {
     /// Until when.
     pub answer_by: Timestamp,
     /// Who else is registered, as the target says.
-    pub other_party: Option<String>,
+    #[serde(rename = "other_party")]
+    pub other_target_identity: Option<String>,
     /// What is to be marked in the history.
     pub marks: Vec<String>,
     /// When the authority was asked.

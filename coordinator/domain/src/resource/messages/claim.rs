@@ -22,7 +22,7 @@ impl Resource {
             Some(ClaimAnswer::Granted { epoch, registered, recall }) => {
                 Notice::LeaseGranted { ticket: id, epoch, registered, recall }
             }
-            Some(ClaimAnswer::NotHolder) => Notice::NotHolder { ticket: id, party: None },
+            Some(ClaimAnswer::NotHolder) => Notice::NotHolder { ticket: id, target_identity: None },
             Some(ClaimAnswer::QueueFull { tickets_max }) => Notice::QueueFull { ticket: id, tickets_max },
             _ => return,
         };
@@ -132,8 +132,12 @@ impl Resource {
         let adopted = match &mut self.holder {
             None => false,
             Some(holder) => match &holder.who {
-                HolderName::Party(party) if ticket.party.as_ref() == Some(party) => true,
-                HolderName::Party(_) => {
+                HolderName::TargetIdentity(target_identity)
+                    if ticket.target_identity.as_ref() == Some(target_identity) =>
+                {
+                    true
+                }
+                HolderName::TargetIdentity(_) => {
                     // Somebody says to have what the target said is another's: perhaps that changed since.
                     if ticket.mode == ClaimMode::Release && self.policy.authority.is_some() {
                         self.holder = None;

@@ -4,6 +4,7 @@ use super::{Holder, LeaseEvent, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::message::{GiveBack, LeaseProof, Ticket};
 use crate::recording::Edition;
+use crate::resource::LookUp;
 use crate::resource::granting::contested_wait_ms;
 
 impl Resource {
@@ -71,12 +72,16 @@ impl Resource {
         self.epoch = self.epoch.max(epoch);
         self.settled = self.settled.max(epoch);
         let only_the_target_says = match &self.holder {
-            None => unknown || self.looking_up,
+            None => unknown || self.look_up.is_under_way(),
             Some(holder) => holder.customer().is_none(),
         };
         if only_the_target_says {
             self.holder = None;
-            self.look_up_is_stale = self.looking_up;
+            if self.look_up.is_under_way() {
+                self.look_up.mark_stale();
+            } else {
+                self.look_up = LookUp::None;
+            }
             self.vacancy = if self.policy.authority.is_some() { Vacancy::ToLookUp } else { Vacancy::Known };
         }
     }

@@ -20,8 +20,8 @@ impl Resource {
             ToResource::Claim { ticket } => self.claimed_by_message(now, ticket),
             ToResource::GiveBack { from, epoch, how, tickets, finished, proof, registered_to } => {
                 let held = self.given_back(now, &from, epoch, how, (tickets, finished), proof);
-                if let Some(party) = registered_to.filter(|_| held) {
-                    self.found_registered(now, &party);
+                if let Some(target_identity) = registered_to.filter(|_| held) {
+                    self.found_registered(now, &target_identity);
                 }
             }
             ToResource::Withdraw { from, tickets } => self.withdrawn(&from, tickets),
@@ -29,7 +29,7 @@ impl Resource {
             ToResource::Reassert { from, incarnation, lease, above, tickets, lasting, after_reset } => {
                 self.reasserted(now, Said { from, incarnation, lease, above, lasting, after_reset }, tickets);
             }
-            ToResource::Used { from, epoch, party } => self.used(now, &from, epoch, party),
+            ToResource::Used { from, epoch, target_identity } => self.used(now, &from, epoch, target_identity),
             ToResource::Probe { ticket, from, probe } => self.probed(&ticket, &from, probe),
             ToResource::ForceRefused { from, epoch, orders, used_at } => {
                 self.force_refused(now, &from, epoch, &orders, used_at);

@@ -87,10 +87,10 @@ impl Resource {
         self.note(now, LeaseEvent::Reasserted, Some(from.to_string()), order, None);
         // An old message may have put its ticket into the queue.
         self.queue.retain(|_, queued| queued.ticket.id != lease.ticket);
-        self.look_up_is_stale |= self.looking_up && !self.look_up_is_for_force;
+        self.look_up.mark_stale_for_ledger();
         self.holder = Some(Holder {
             who: HolderName::Customer(from.clone()),
-            party: lease.party,
+            target_identity: lease.target_identity,
             incarnation: Some(incarnation),
             ticket: Some(HolderTicket { id: lease.ticket, key: lease.key }),
             epoch: lease.epoch,
@@ -110,7 +110,7 @@ impl Resource {
     /// A lease said again that this entity granted to another since: nobody can tell who is right but a person.
     fn note_conflict(&mut self, now: Timestamp, from: &CustomerRef, incarnation: Incarnation, lease: &HeldLease) {
         let is_known = |holder: &Holder| holder.is(from) && holder.incarnation == Some(incarnation);
-        if !self.reborn || self.holder.as_ref().is_none_or(is_known) {
+        if !self.life.is_again() || self.holder.as_ref().is_none_or(is_known) {
             return;
         }
         self.note_contradiction(now, from, lease);
@@ -234,7 +234,8 @@ impl Resource {
     /// Somebody waits here who is not known: there was an earlier life, whose holder is to be heard before anything is
     /// granted.
     fn wait_to_be_told(&mut self, now: Timestamp) {
-        if !std::mem::replace(&mut self.reborn, true) {
+        if !self.life.is_again() {
+            self.life.mark_again();
             self.not_before = self.not_before.max(now.plus_ms(self.policy.orphan_settle_ms));
         }
     }

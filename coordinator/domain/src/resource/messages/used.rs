@@ -7,15 +7,15 @@ use crate::order::ClaimMode;
 
 impl Resource {
     /// The holder proved that the target accepted its assign: whoever else wants to release has nothing to release.
-    pub(super) fn used(&mut self, now: Timestamp, from: &CustomerRef, epoch: Epoch, party: Option<String>) {
+    pub(super) fn used(&mut self, now: Timestamp, from: &CustomerRef, epoch: Epoch, target_identity: Option<String>) {
         if let Some(holder) = &mut self.holder
             && holder.is(from)
             && holder.epoch == epoch
         {
             (holder.used, holder.locks_only) = (true, false);
-            if party.is_some() && holder.party != party {
-                holder.party.clone_from(&party);
-                self.note(now, LeaseEvent::Renamed, party, None, None);
+            if target_identity.is_some() && holder.target_identity != target_identity {
+                holder.target_identity.clone_from(&target_identity);
+                self.note(now, LeaseEvent::Renamed, target_identity, None, None);
             }
             self.contested_in_a_row = 0;
             self.answer_releases();
@@ -34,7 +34,7 @@ impl Resource {
             .collect();
         for ticket in moot {
             self.queue.remove(&ticket.key);
-            let notice = Notice::NotHolder { ticket: ticket.id, party: None };
+            let notice = Notice::NotHolder { ticket: ticket.id, target_identity: None };
             let message = ToCustomer { resource: self.id.clone(), incarnation: ticket.incarnation, notice };
             self.tell(ticket.claimant, message);
         }

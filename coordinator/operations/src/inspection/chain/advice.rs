@@ -5,7 +5,7 @@ use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerRef, TargetId, TenantId};
 use interlock_domain::routing::EntityAddress;
-use interlock_domain::target::TargetStateName;
+use interlock_domain::target_entity::TargetStateName;
 use interlock_domain::wire::WireName;
 
 use super::link::ChainLink;

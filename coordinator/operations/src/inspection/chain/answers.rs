@@ -7,7 +7,7 @@ use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId};
 use interlock_domain::order::OrderState;
 use interlock_domain::resource::{QueueWait, ResourceView};
-use interlock_domain::target::{TargetStateName, TargetView};
+use interlock_domain::target_entity::{TargetStateName, TargetView};
 use interlock_domain::wire::{Hideable, WireName};
 
 use super::ANOTHER_TENANT;
@@ -69,7 +69,7 @@ impl Answer {
             && holder.tenant_id.as_ref().is_some_and(is_foreign)
         {
             holder.customer_id = None;
-            holder.party = Some(Hideable::Shown(ANOTHER_TENANT.to_owned()));
+            holder.target_identity = Some(Hideable::Shown(ANOTHER_TENANT.to_owned()));
         }
         self
     }
@@ -101,8 +101,8 @@ pub(in crate::inspection) struct OrderLink {
     pub paused: Option<PausedWhat>,
 }
 
-impl From<customer::Link> for OrderLink {
-    fn from(said: customer::Link) -> Self {
+impl From<customer::WaitLink> for OrderLink {
+    fn from(said: customer::WaitLink) -> Self {
         let told = |text: String| Some(text).filter(|text| !text.is_empty());
         Self {
             order_id: Some(said.order_id),

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use interlock_domain::customer;
 use interlock_domain::error_code::{ErrorCode, ReasonCode};
-use interlock_domain::target::Limit;
+use interlock_domain::target_entity::Limit;
 use interlock_domain::views::Link;
 use serde_json::{Value, json};
 
@@ -92,7 +92,7 @@ fn with(said: &Value, always: Value) -> Value {
 }
 
 fn links_of(links: &Value) -> Vec<OrderLink> {
-    let links: Vec<customer::Link> = serde_json::from_value(links.clone()).unwrap();
+    let links: Vec<customer::WaitLink> = serde_json::from_value(links.clone()).unwrap();
     links.into_iter().map(OrderLink::from).collect()
 }
 

@@ -29,8 +29,8 @@ fn a_run_that_was_reset_is_gone_by_as_the_machine_went_that_was_told_of_it() {
     let replayed = replay(&me(), &run);
     assert_eq!(replayed.diverged, None);
     let customer = &replayed.customer;
-    assert_eq!(customer.journal.iter().filter(|entry| entry.what == "reset").count(), 1, "{:?}", customer.journal);
-    assert!(customer.incarnation > Incarnation(run.began.0), "it lives another life: {:?}", customer.incarnation);
+    assert_eq!(customer.journal().iter().filter(|entry| entry.what == "reset").count(), 1, "{:?}", customer.journal());
+    assert!(customer.incarnation() > Incarnation(run.began.0), "it lives another life: {:?}", customer.incarnation());
     assert_eq!(
         ids(&open_in(&me(), &[run])),
         ["1", "2"],
@@ -42,7 +42,7 @@ fn a_run_that_was_reset_is_gone_by_as_the_machine_went_that_was_told_of_it() {
 fn a_run_of_0_1_0_that_was_reset_was_not_told() {
     let run = reset_run(true).terminated("after");
     let replayed = replay(&me(), &run);
-    assert!(replayed.customer.journal.iter().all(|entry| entry.what != "reset"), "{:?}", replayed.customer.journal);
+    assert!(replayed.customer.journal().iter().all(|entry| entry.what != "reset"), "{:?}", replayed.customer.journal());
     assert_eq!(ids(&open_in(&me(), &[run])), ["1", "2"]);
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Limited, Rate, TARGET_ACTIONS_MAX, Target, TargetState, TargetStateName};
 use crate::action_mark::ActionMark;
-use crate::customer::Refusal;
+use crate::action_words::Refusal;
 use crate::error_code::ErrorCode;
 use crate::ids::Timestamp;
 use crate::wire::WireName;

@@ -25,7 +25,7 @@ impl Scene {
     /// One that is closed, its queue without a limit.
     fn closed(rules: TargetRules) -> Self {
         let mut scene = Self::new(rules.clone());
-        scene.stands(Standing::of(Limit::NONE), rules);
+        scene.stands(LimitRecord::of(Limit::NONE), rules);
         assert_eq!(scene.state(), "closed");
         scene.told.clear();
         scene.probes = 0;
@@ -33,10 +33,10 @@ impl Scene {
     }
 
     /// Begins with a queue that stands like this.
-    fn stands(&mut self, standing: Standing, rules: TargetRules) {
+    fn stands(&mut self, record: LimitRecord, rules: TargetRules) {
         assert_eq!(self.target.step(self.now, Input::Configured(rules)), [Effect::Probe]);
         let finding = self.finding();
-        self.give(Input::Probed(ProbeAnswer { finding, stands: Some(standing) }));
+        self.give(Input::Probed(ProbeAnswer { finding, stands: Some(record) }));
     }
 
     fn finding(&self) -> Finding {
@@ -52,8 +52,8 @@ impl Scene {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::SetLimit { limit, standing } => {
-                    assert_eq!(standing.limit, limit);
+                Effect::SetLimit { limit, record } => {
+                    assert_eq!(record.limit, limit);
                     self.told.push(limit);
                     self.give(Input::LimitSet(Ok(())));
                 }
@@ -105,7 +105,7 @@ fn rate(per_second: u32) -> TargetRules {
 #[test]
 fn a_target_that_answers_from_the_start_gets_its_configured_rate_at_once() {
     let mut scene = Scene::new(rate(7));
-    scene.stands(Standing::of(Limit::NONE), rate(7));
+    scene.stands(LimitRecord::of(Limit::NONE), rate(7));
     assert_eq!((scene.state(), scene.told_rates()), ("closed", vec![Some(7.0)]));
 }
 
@@ -113,7 +113,7 @@ fn a_target_that_answers_from_the_start_gets_its_configured_rate_at_once() {
 fn a_target_whose_first_probe_fails_is_open() {
     let mut scene = Scene::new(rate(7));
     scene.up = false;
-    scene.stands(Standing::of(Limit::NONE), rate(7));
+    scene.stands(LimitRecord::of(Limit::NONE), rate(7));
     assert_eq!((scene.state(), scene.told_rates()), ("open", vec![Some(0.0)]));
 }
 
@@ -133,7 +133,7 @@ fn a_target_that_could_not_be_asked_at_first_is_left_as_it_is_and_asked_again() 
 #[test]
 fn a_queue_that_stood_at_0_when_the_entity_was_terminated_is_opened_in_a_ramp() {
     let mut scene = Scene::new(rate(4));
-    scene.stands(Standing { state: "open".to_owned(), ..Standing::of(Limit::STOPPED) }, rate(4));
+    scene.stands(LimitRecord { state: "open".to_owned(), ..LimitRecord::of(Limit::STOPPED) }, rate(4));
     assert_eq!(scene.state(), "ramping");
     scene.pass(20_000);
     assert_eq!((scene.state(), scene.told_rates()), ("closed", vec![Some(1.0), Some(2.0), Some(4.0)]));
@@ -141,7 +141,7 @@ fn a_queue_that_stood_at_0_when_the_entity_was_terminated_is_opened_in_a_ramp() 
 
 #[test]
 fn what_a_person_ordered_outlives_the_entity() {
-    let standing = Standing {
+    let record = LimitRecord {
         state: "paused".to_owned(),
         until: Some(Timestamp(START + 60_000)),
         actor: Some("anna".to_owned()),
@@ -150,7 +150,7 @@ fn what_a_person_ordered_outlives_the_entity() {
         limit: Limit::STOPPED,
     };
     let mut scene = Scene::new(TargetRules::default());
-    scene.stands(standing.clone(), TargetRules::default());
+    scene.stands(record.clone(), TargetRules::default());
     let paused = TargetState::Paused {
         until: Some(Timestamp(START + 60_000)),
         actor: "anna".to_owned(),
@@ -163,7 +163,8 @@ fn what_a_person_ordered_outlives_the_entity() {
     scene.pass(60_000);
     assert_eq!((scene.state(), scene.told.last()), ("closed", Some(&Limit(Some(Rate::per_second(3))))));
 
-    let limited = Standing { limited_to: Some(Rate::per_second(3)), ..Standing::of(Limit(Some(Rate::per_second(3)))) };
+    let limited =
+        LimitRecord { limited_to: Some(Rate::per_second(3)), ..LimitRecord::of(Limit(Some(Rate::per_second(3)))) };
     let mut scene = Scene::new(rate(9));
     scene.stands(limited, rate(9));
     assert_eq!((scene.state(), scene.told_rates()), ("closed", vec![Some(3.0)]));
@@ -496,11 +497,12 @@ fn a_persons_limit_outlives_the_entity_also_where_the_next_life_is_told_to_pause
     };
     let (answer, effects) = target.act(Timestamp(START), &action("1", TargetActionKind::Pause { until: None }));
     assert_eq!((answer.unwrap().state.as_str(), effects), ("paused", vec![]), "what stands there is read first");
-    let limited = Standing { limited_to: Some(Rate::per_second(3)), ..Standing::of(Limit(Some(Rate::per_second(3)))) };
+    let limited =
+        LimitRecord { limited_to: Some(Rate::per_second(3)), ..LimitRecord::of(Limit(Some(Rate::per_second(3)))) };
     let answer = ProbeAnswer { finding: Finding::Up, stands: Some(limited) };
     let told = target.step(Timestamp(START + 5), Input::Probed(answer));
-    let [Effect::SetLimit { limit, standing }] = told.as_slice() else { panic!("{told:?}") };
-    assert_eq!((*limit, standing.limited_to), (Limit::STOPPED, Some(Rate::per_second(3))));
+    let [Effect::SetLimit { limit, record }] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((*limit, record.limited_to), (Limit::STOPPED, Some(Rate::per_second(3))));
     assert_eq!(target.state.name(), TargetStateName::Paused);
 
     // One whose queue cannot be read stops the calls all the same.
@@ -559,9 +561,9 @@ fn what_a_person_says_fits_beside_the_limit_on_the_server() {
         let action = TargetAction { action_id: "1".to_owned(), kind, actor: long(words), reason: long(words) };
         let (answer, effects) = scene.target.act(scene.now, &action);
         answer.unwrap();
-        let [Effect::SetLimit { standing, .. }] = effects.as_slice() else { panic!("{effects:?}") };
-        let note = serde_json::to_string(standing).unwrap();
+        let [Effect::SetLimit { record, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+        let note = serde_json::to_string(record).unwrap();
         assert!(note.len() <= 1_000, "{}", note.len());
-        assert!(standing.reason.as_ref().is_some_and(|reason| reason.chars().count() >= 50), "{standing:?}");
+        assert!(record.reason.as_ref().is_some_and(|reason| reason.chars().count() >= 50), "{record:?}");
     }
 }

@@ -93,7 +93,7 @@ impl Limit {
 /// How a queue stands on the server, and why. It is kept beside the limit there, as JSON, and survives the target entity:
 /// one that was terminated and started again finds in it what only a person may change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct LimitRecord {
     /// The limit over all namespaces together.
     pub limit: Limit,
     /// The state of the target entity that set it.
@@ -113,7 +113,7 @@ pub struct Standing {
     pub reason: Option<String>,
 }
 
-impl Standing {
+impl LimitRecord {
     /// A limit of which nothing else is known.
     pub fn of(limit: Limit) -> Self {
         Self { limit, state: String::new(), limited_to: None, until: None, actor: None, reason: None }
@@ -168,7 +168,7 @@ impl Target {
         self.tell_again_at = None;
         self.tell_anew = false;
         self.telling = Some(limit);
-        Some(Effect::SetLimit { limit, standing: self.standing(limit) })
+        Some(Effect::SetLimit { limit, record: self.record(limit) })
     }
 
     pub(super) fn limit_was_set(&mut self, now: Timestamp, result: Result<(), String>) {
@@ -197,21 +197,21 @@ impl Target {
         }
     }
 
-    fn standing(&self, limit: Limit) -> Standing {
+    fn record(&self, limit: Limit) -> LimitRecord {
         let limited = self.limited.as_ref();
-        let mut standing = Standing {
+        let mut record = LimitRecord {
             state: self.state.name().as_str().to_owned(),
             limited_to: limited.map(|limited| limited.rate),
             actor: limited.map(|limited| limited.actor.clone()),
             reason: limited.map(|limited| limited.reason.clone()),
-            ..Standing::of(limit)
+            ..LimitRecord::of(limit)
         };
         if let TargetState::Paused { until, actor, reason } = &self.state {
-            standing.until = *until;
-            standing.actor = Some(actor.clone());
-            standing.reason = Some(reason.clone());
+            record.until = *until;
+            record.actor = Some(actor.clone());
+            record.reason = Some(reason.clone());
         }
-        standing.shortened()
+        record.shortened()
     }
 
     /// Begins again what was under way when the run before ended.

@@ -29,7 +29,7 @@ impl Sweeper {
             if Instant::now() > until {
                 left_out_of.fetch_add(1, Ordering::Relaxed);
             } else {
-                self.have_one_say_again(&tenant, &customer, &resource, above).await;
+                self.have_one_reassert(&tenant, &customer, &resource, above).await;
             }
         });
         asked.buffer_unordered(ASKED_AT_A_TIME).collect::<()>().await;
@@ -39,7 +39,7 @@ impl Sweeper {
         }
     }
 
-    async fn have_one_say_again(
+    async fn have_one_reassert(
         &self,
         tenant: &TenantId,
         customer: &CustomerId,

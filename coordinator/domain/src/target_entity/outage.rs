@@ -2,8 +2,8 @@
 
 use super::limit::ramp_rate;
 use super::{
-    BreakerReport, BreakerTransition, Finding, LastProbe, Limited, OPEN_BREAKERS_MAX, OpenBreaker, ProbeAnswer,
-    ProbeCourse, Standing, Target, TargetRules, TargetState,
+    BreakerReport, BreakerTransition, Finding, LastProbe, LimitRecord, Limited, OPEN_BREAKERS_MAX, OpenBreaker,
+    ProbeAnswer, ProbeCourse, Target, TargetRules, TargetState,
 };
 use crate::ids::Timestamp;
 
@@ -112,34 +112,34 @@ impl Target {
     }
 
     /// What an earlier life of this entity left beside the limit on the server: a person's limit still holds.
-    fn read_note(&mut self, standing: Option<&Standing>) {
+    fn read_note(&mut self, record: Option<&LimitRecord>) {
         // While nothing else is known it is asked again; but what a person ordered meanwhile does not wait for that.
-        if standing.is_none() && self.fresh {
+        if record.is_none() && self.fresh {
             return;
         }
         let unread = std::mem::take(&mut self.note_unread);
-        if let (true, None, Some(standing)) = (unread, &self.limited, standing)
-            && let Some(rate) = standing.limited_to
+        if let (true, None, Some(record)) = (unread, &self.limited, record)
+            && let Some(rate) = record.limited_to
         {
-            let (actor, reason) = person_of(standing);
+            let (actor, reason) = person_of(record);
             self.limited = Some(Limited { rate, actor, reason });
         }
     }
 
     /// The first thing that this life of the entity knows. What a person ordered an earlier life to do stands still.
-    fn begun(&mut self, now: Timestamp, up: bool, detail: String, stands: Option<Standing>) {
+    fn begun(&mut self, now: Timestamp, up: bool, detail: String, stands: Option<LimitRecord>) {
         self.fresh = false;
         self.note(now, "began", None, None);
-        if let Some(standing) = stands.as_ref().filter(|standing| standing.state == "paused") {
-            let (actor, reason) = person_of(standing);
+        if let Some(record) = stands.as_ref().filter(|record| record.state == "paused") {
+            let (actor, reason) = person_of(record);
             self.note(now, "still_paused", Some(actor.clone()), Some(reason.clone()));
-            self.enter(now, TargetState::Paused { until: standing.until, actor, reason });
+            self.enter(now, TargetState::Paused { until: record.until, actor, reason });
             return;
         }
         if !up {
             return self.open(now, "opened", detail);
         }
-        let lets_all_through = stands.is_some_and(|standing| standing.limit.is_at_least(self.rate()));
+        let lets_all_through = stands.is_some_and(|record| record.limit.is_at_least(self.rate()));
         if lets_all_through && self.open_breakers.is_empty() {
             self.enter(now, TargetState::Closed);
         } else {
@@ -234,7 +234,7 @@ impl Target {
 }
 
 /// Who ordered what stands beside a limit, and why.
-fn person_of(standing: &Standing) -> (String, String) {
+fn person_of(record: &LimitRecord) -> (String, String) {
     let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "unknown".to_owned());
-    (said(&standing.actor), said(&standing.reason))
+    (said(&record.actor), said(&record.reason))
 }

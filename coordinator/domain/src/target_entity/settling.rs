@@ -6,7 +6,7 @@ use super::*;
 
 /// Something that happens.
 #[derive(Debug, Clone)]
-enum Happening {
+enum Occurrence {
     Opened(u8),
     Closed(u8),
     Configured {
@@ -25,19 +25,19 @@ enum Happening {
     Reset,
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn occurrence() -> impl Strategy<Value = Occurrence> {
     prop_oneof![
-        (0..4_u8).prop_map(Happening::Opened),
-        (0..4_u8).prop_map(Happening::Closed),
-        (0..20_u32, any::<bool>()).prop_map(|(rate, window)| Happening::Configured { rate, window }),
-        proptest::option::of(1..100_000_u64).prop_map(|for_ms| Happening::Pause { for_ms }),
-        Just(Happening::Resume),
-        proptest::option::of(0..9_u32).prop_map(Happening::Limit),
-        any::<bool>().prop_map(Happening::Ends),
-        any::<bool>().prop_map(Happening::Ends),
-        (0..70_000_u64).prop_map(Happening::Passes),
-        Just(Happening::NewRun),
-        Just(Happening::Reset),
+        (0..4_u8).prop_map(Occurrence::Opened),
+        (0..4_u8).prop_map(Occurrence::Closed),
+        (0..20_u32, any::<bool>()).prop_map(|(rate, window)| Occurrence::Configured { rate, window }),
+        proptest::option::of(1..100_000_u64).prop_map(|for_ms| Occurrence::Pause { for_ms }),
+        Just(Occurrence::Resume),
+        proptest::option::of(0..9_u32).prop_map(Occurrence::Limit),
+        any::<bool>().prop_map(Occurrence::Ends),
+        any::<bool>().prop_map(Occurrence::Ends),
+        (0..70_000_u64).prop_map(Occurrence::Passes),
+        Just(Occurrence::NewRun),
+        Just(Occurrence::Reset),
     ]
 }
 
@@ -97,7 +97,7 @@ impl World {
             (Effect::SetLimit { .. }, false) => Input::LimitSet(Err("away".to_owned())),
             (Effect::Probe, _) => {
                 let finding = if well { Finding::Up } else { Finding::Down { detail: String::new() } };
-                Input::Probed(ProbeAnswer { finding, stands: Some(Standing::of(self.server)) })
+                Input::Probed(ProbeAnswer { finding, stands: Some(LimitRecord::of(self.server)) })
             }
         };
         self.feed(input);
@@ -115,28 +115,28 @@ impl World {
         self.now = end;
     }
 
-    fn happen(&mut self, happening: &Happening) {
+    fn happen(&mut self, occurrence: &Occurrence) {
         let report = |process: u8, transition| {
             Input::Reported(BreakerReport { process: process.to_string(), transition, reason: String::new() })
         };
-        match *happening {
-            Happening::Opened(process) => self.feed(report(process, BreakerTransition::Opened)),
-            Happening::Closed(process) => self.feed(report(process, BreakerTransition::Closed)),
-            Happening::Configured { rate, window } => self.feed(Input::Configured(rules(rate, window))),
-            Happening::Pause { for_ms } => {
+        match *occurrence {
+            Occurrence::Opened(process) => self.feed(report(process, BreakerTransition::Opened)),
+            Occurrence::Closed(process) => self.feed(report(process, BreakerTransition::Closed)),
+            Occurrence::Configured { rate, window } => self.feed(Input::Configured(rules(rate, window))),
+            Occurrence::Pause { for_ms } => {
                 self.act(TargetActionKind::Pause { until: for_ms.map(|ms| self.now.plus_ms(ms)) });
             }
-            Happening::Resume => self.act(TargetActionKind::Resume),
-            Happening::Limit(rate) => self.act(TargetActionKind::Limit { per_second: rate.map(Rate::per_second) }),
-            Happening::Ends(well) => self.end_one(well),
-            Happening::Passes(ms) => self.pass(ms),
-            Happening::NewRun => {
+            Occurrence::Resume => self.act(TargetActionKind::Resume),
+            Occurrence::Limit(rate) => self.act(TargetActionKind::Limit { per_second: rate.map(Rate::per_second) }),
+            Occurrence::Ends(well) => self.end_one(well),
+            Occurrence::Passes(ms) => self.pass(ms),
+            Occurrence::NewRun => {
                 let carried = serde_json::to_string(&self.target).unwrap();
                 self.target = serde_json::from_str(&carried).unwrap();
                 self.under_way.clear();
                 self.feed(Input::Resumed);
             }
-            Happening::Reset => self.feed(Input::WasReset),
+            Occurrence::Reset => self.feed(Input::WasReset),
         }
     }
 }
@@ -159,17 +159,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_target_that_is_well_in_the_end_is_called_at_its_rate(happenings in proptest::collection::vec(happening(), 0..60)) {
+    fn a_target_that_is_well_in_the_end_is_called_at_its_rate(happenings in proptest::collection::vec(occurrence(), 0..60)) {
         let target = Target::new("hss".parse().unwrap(), TargetRules::default(), Timestamp(0));
         let mut world = World { target, now: Timestamp(0), under_way: Vec::new(), server: Limit::NONE, actions: 0 };
         world.feed(Input::Configured(TargetRules::default()));
-        for happening in happenings {
-            world.happen(&happening);
+        for occurrence in happenings {
+            world.happen(&occurrence);
         }
         // From here on nothing goes wrong, and nobody wants it paused or in maintenance.
-        world.happen(&Happening::Configured { rate: 5, window: false });
-        world.happen(&Happening::Limit(None));
-        world.happen(&Happening::Resume);
+        world.happen(&Occurrence::Configured { rate: 5, window: false });
+        world.happen(&Occurrence::Limit(None));
+        world.happen(&Occurrence::Resume);
         for _ in 0..200 {
             world.end_one(true);
             world.pass(1_000);

@@ -19,7 +19,7 @@ mod state;
 mod view;
 
 pub use actions::{TargetAction, TargetActionDone, TargetActionKind};
-pub use limit::{Limit, Rate, RateError, Standing};
+pub use limit::{Limit, LimitRecord, Rate, RateError};
 pub use maintenance::MaintenanceWindow;
 pub use rules::{RuleFault, TargetRules};
 pub use state::*;
@@ -27,7 +27,7 @@ pub use view::{BreakerView, ProbeView, TargetHistoryView, TargetView};
 
 use serde::{Deserialize, Serialize};
 
-use crate::customer::Refusal;
+use crate::action_words::Refusal;
 use crate::ids::Timestamp;
 
 /// What reaches a target entity, a person's actions aside: those are answered by [`Target::act`].
@@ -78,7 +78,7 @@ pub struct ProbeAnswer {
     pub finding: Finding,
     /// How its queue stands on the server; none where that could not be read.
     #[serde(default)]
-    pub stands: Option<Standing>,
+    pub stands: Option<LimitRecord>,
 }
 
 /// Whether a target answers.
@@ -112,7 +112,7 @@ pub enum Effect {
         /// The limit over all namespaces together.
         limit: Limit,
         /// Why, kept beside the limit on the server: what a later life of this entity finds there.
-        standing: Standing,
+        record: LimitRecord,
     },
     /// Ask the target whether it is there. Answered by [`Input::Probed`].
     Probe,

@@ -7,7 +7,7 @@ use crate::limits::ContinueAsNew;
 
 /// The task queue on which an entity is to live, as somebody says who knows the layout of the queues.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Home {
+pub struct QueueAssignment {
     /// The generation of the layout that whoever says it knows: processes that still know an older one are not heard.
     pub generation: u64,
     /// The queue.
@@ -16,39 +16,40 @@ pub struct Home {
 
 /// What an entity knows of where it is to live. It travels through continue-as-new.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Residence {
+pub struct QueueMove {
     /// What it was told last, by whoever knew the newest layout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    home: Option<Home>,
+    #[serde(rename = "home")]
+    queue_assignment: Option<QueueAssignment>,
     /// Whether it was asked not to wait until its run has become long.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     asked_to_move: bool,
 }
 
-impl Residence {
+impl QueueMove {
     /// Whether nobody ever told it anything.
     pub fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 
     /// Hears where it is to live; what an older generation says changes nothing. Whether it is heard.
-    pub fn hear(&mut self, home: Home) -> bool {
-        let heard = self.home.as_ref().is_none_or(|known| known.generation <= home.generation);
+    pub fn hear(&mut self, queue_assignment: QueueAssignment) -> bool {
+        let heard = self.queue_assignment.as_ref().is_none_or(|known| known.generation <= queue_assignment.generation);
         if heard {
-            self.home = Some(home);
+            self.queue_assignment = Some(queue_assignment);
         }
         heard
     }
 
     /// The same, from somebody who found that it lives elsewhere, and asks it to go there soon.
-    pub fn ask_to_move(&mut self, home: Home) {
-        self.asked_to_move |= self.hear(home);
+    pub fn ask_to_move(&mut self, queue_assignment: QueueAssignment) {
+        self.asked_to_move |= self.hear(queue_assignment);
     }
 
     /// The queue of the next run; none where it is to be that of this run. It does not compare: which queue a run is on is
     /// known to the server, and a replay elsewhere must not depend on it.
     pub fn next_queue(&self) -> Option<&str> {
-        self.home.as_ref().map(|home| home.task_queue.as_str())
+        self.queue_assignment.as_ref().map(|queue_assignment| queue_assignment.task_queue.as_str())
     }
 
     /// When a run ends that would end so by its length: who was asked to move does not wait for that, but nothing that is
@@ -63,7 +64,7 @@ impl Residence {
     /// What the next run knows: it has moved.
     #[must_use]
     pub fn of_next_run(&self) -> Self {
-        Self { home: self.home.clone(), asked_to_move: false }
+        Self { queue_assignment: self.queue_assignment.clone(), asked_to_move: false }
     }
 }
 
@@ -71,43 +72,43 @@ impl Residence {
 mod tests {
     use super::*;
 
-    fn home(generation: u64, task_queue: &str) -> Home {
-        Home { generation, task_queue: task_queue.to_owned() }
+    fn queue_assignment(generation: u64, task_queue: &str) -> QueueAssignment {
+        QueueAssignment { generation, task_queue: task_queue.to_owned() }
     }
 
     #[test]
     fn who_knows_an_older_layout_is_not_heard() {
-        let mut residence = Residence::default();
-        assert!(residence.is_unknown() && residence.next_queue().is_none());
-        assert!(residence.hear(home(2, "q.2")));
-        assert!(!residence.hear(home(1, "q.1")));
-        residence.ask_to_move(home(1, "q.1"));
-        assert_eq!((residence.next_queue(), residence.judge(ContinueAsNew::No)), (Some("q.2"), ContinueAsNew::No));
-        assert!(residence.hear(home(2, "q.3")), "of the same layout the last word counts");
-        assert_eq!(residence.next_queue(), Some("q.3"));
+        let mut queue_move = QueueMove::default();
+        assert!(queue_move.is_unknown() && queue_move.next_queue().is_none());
+        assert!(queue_move.hear(queue_assignment(2, "q.2")));
+        assert!(!queue_move.hear(queue_assignment(1, "q.1")));
+        queue_move.ask_to_move(queue_assignment(1, "q.1"));
+        assert_eq!((queue_move.next_queue(), queue_move.judge(ContinueAsNew::No)), (Some("q.2"), ContinueAsNew::No));
+        assert!(queue_move.hear(queue_assignment(2, "q.3")), "of the same layout the last word counts");
+        assert_eq!(queue_move.next_queue(), Some("q.3"));
     }
 
     #[test]
     fn only_who_is_asked_to_move_does_not_wait_until_its_run_is_long() {
-        let mut residence = Residence::default();
-        residence.hear(home(2, "q.2"));
-        assert_eq!(residence.judge(ContinueAsNew::No), ContinueAsNew::No);
-        residence.ask_to_move(home(2, "q.2"));
-        assert_eq!(residence.judge(ContinueAsNew::No), ContinueAsNew::WhenIdle);
-        assert_eq!(residence.judge(ContinueAsNew::Now), ContinueAsNew::Now);
-        let next = residence.of_next_run();
+        let mut queue_move = QueueMove::default();
+        queue_move.hear(queue_assignment(2, "q.2"));
+        assert_eq!(queue_move.judge(ContinueAsNew::No), ContinueAsNew::No);
+        queue_move.ask_to_move(queue_assignment(2, "q.2"));
+        assert_eq!(queue_move.judge(ContinueAsNew::No), ContinueAsNew::WhenIdle);
+        assert_eq!(queue_move.judge(ContinueAsNew::Now), ContinueAsNew::Now);
+        let next = queue_move.of_next_run();
         assert_eq!(next.judge(ContinueAsNew::No), ContinueAsNew::No, "one request is one move");
         assert_eq!(next.next_queue(), Some("q.2"));
     }
 
     #[test]
     fn what_an_entity_knows_is_read_by_builds_that_know_less_and_more() {
-        let known: Residence = serde_json::from_str("{}").unwrap();
+        let known: QueueMove = serde_json::from_str("{}").unwrap();
         assert!(known.is_unknown());
-        let mut residence = Residence::default();
-        residence.ask_to_move(home(3, "q.1"));
-        let text = serde_json::to_string(&residence).unwrap();
-        assert_eq!(serde_json::from_str::<Residence>(&text).unwrap(), residence);
-        assert_eq!(serde_json::to_string(&Residence::default()).unwrap(), "{}");
+        let mut queue_move = QueueMove::default();
+        queue_move.ask_to_move(queue_assignment(3, "q.1"));
+        let text = serde_json::to_string(&queue_move).unwrap();
+        assert_eq!(serde_json::from_str::<QueueMove>(&text).unwrap(), queue_move);
+        assert_eq!(serde_json::to_string(&QueueMove::default()).unwrap(), "{}");
     }
 }

@@ -19,70 +19,70 @@ pub const OPEN_BREAKERS_MAX: usize = 200;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Target {
     /// The target.
-    pub name: TargetId,
+    pub(super) name: TargetId,
     /// What is configured of it.
     #[serde(default)]
-    pub rules: TargetRules,
+    pub(super) rules: TargetRules,
     /// Whether it is called.
-    pub state: TargetState,
+    pub(super) state: TargetState,
     /// Since when it is in this state.
-    pub since: Timestamp,
+    pub(super) since: Timestamp,
     /// Since when it counts as down, until it is called as often as before: over all probes and ramps of one outage.
     #[serde(default)]
-    pub down_since: Option<Timestamp>,
+    pub(super) down_since: Option<Timestamp>,
     /// When it was told something last, or woken.
     #[serde(default)]
-    pub seen_at: Timestamp,
+    pub(super) seen_at: Timestamp,
     /// Whether nothing is known yet of how its queue stands on the server.
     #[serde(default)]
-    pub fresh: bool,
+    pub(super) fresh: bool,
     /// Whether what an earlier life of this entity left beside the limit on the server was not read yet: until then the
     /// limit is not told, which would overwrite it.
     #[serde(default)]
-    pub note_unread: bool,
+    pub(super) note_unread: bool,
     /// The rate that a person set.
     #[serde(default)]
-    pub limited: Option<Limited>,
+    pub(super) limited: Option<Limited>,
     /// The limit that the server was told last; none where that is not known.
     #[serde(default)]
-    pub told: Option<Limit>,
+    pub(super) told: Option<Limit>,
     /// Whether it is to be told again, although it was told the same: somebody may have changed it there, or the reason
     /// beside it is another.
     #[serde(default)]
-    pub tell_anew: bool,
+    pub(super) tell_anew: bool,
     /// The limit that it is being told.
     #[serde(default)]
-    pub telling: Option<Limit>,
+    pub(super) telling: Option<Limit>,
     /// Not before this time it is told again, after it could not be told.
     #[serde(default)]
-    pub tell_again_at: Option<Timestamp>,
+    pub(super) tell_again_at: Option<Timestamp>,
     /// Why it could not be told, where that is so.
     #[serde(default)]
-    pub told_in_vain: Option<String>,
+    pub(super) told_in_vain: Option<String>,
     /// Whether a probe is under way.
     #[serde(default)]
-    pub probe: ProbeCourse,
+    pub(super) probe: ProbeCourse,
     /// Not before this time it is probed again, after a first probe that could not be made.
     #[serde(default)]
-    pub ask_again_at: Option<Timestamp>,
+    pub(super) ask_again_at: Option<Timestamp>,
     /// What the last probe found.
     #[serde(default)]
-    pub last_probe: Option<LastProbe>,
+    pub(super) last_probe: Option<LastProbe>,
     /// How often in a row a probe found it down, or a ramp failed: the back-off.
     #[serde(default)]
-    pub failures_in_a_row: u32,
+    pub(super) failures_in_a_row: u32,
     /// The processes whose breakers are open.
     #[serde(default)]
-    pub open_breakers: BTreeMap<String, OpenBreaker>,
+    pub(super) open_breakers: BTreeMap<String, OpenBreaker>,
     /// A person ended the maintenance window early that ends at this time.
     #[serde(default)]
-    pub maintenance_left_until: Option<Timestamp>,
+    pub(super) maintenance_left_until: Option<Timestamp>,
     /// Actions that were taken, oldest first.
     #[serde(default)]
-    pub actions: VecDeque<String>,
+    pub(super) actions: VecDeque<String>,
     /// What happened, oldest first, bounded.
     #[serde(default)]
-    pub history: VecDeque<TargetHistoryEntry>,
+    pub(super) history: VecDeque<TargetHistoryEntry>,
 }
 
 /// Whether a target is called, and why not.
@@ -251,6 +251,16 @@ impl Target {
             actions: VecDeque::new(),
             history: VecDeque::new(),
         }
+    }
+
+    /// The target.
+    pub fn name(&self) -> &TargetId {
+        &self.name
+    }
+
+    /// What is configured of it.
+    pub fn rules(&self) -> &TargetRules {
+        &self.rules
     }
 
     /// Whether nothing is under way: the moment to continue as new.

@@ -19,7 +19,7 @@ pub const RETRY_CAP_MS_LIMITS: (u64, u64) = (100, 24 * 60 * 60 * 1000);
 
 /// What one place of the catalog says of the attempts of steps.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pace {
+pub(super) struct Timing {
     attempt_timeout_ms: Option<u64>,
     initial_ms: Option<u64>,
     factor_percent: Option<u32>,
@@ -28,27 +28,27 @@ pub(super) struct Pace {
     retry: Option<Spot>,
 }
 
-impl Pace {
+impl Timing {
     /// Reads `[defaults]`.
     pub(super) fn read_defaults(root: &mut Section<'_>, faults: &mut Faults<'_>) -> Self {
         let Some(mut section) = root.take("defaults").and_then(|entry| entry.section(faults)) else {
             return Self::default();
         };
-        let pace = Self::read(&mut section, faults);
+        let timing = Self::read(&mut section, faults);
         section.finish(faults);
-        pace
+        timing
     }
 
     /// Takes the keys `attempt_timeout` and `retry`.
     pub(super) fn read(section: &mut Section<'_>, faults: &mut Faults<'_>) -> Self {
-        let mut pace = section.take("retry").map(|entry| Self::read_retry(&entry, faults)).unwrap_or_default();
-        pace.attempt_timeout_ms = section.duration_ms("attempt_timeout", ATTEMPT_TIMEOUT_MS_LIMITS, faults);
-        pace
+        let mut timing = section.take("retry").map(|entry| Self::read_retry(&entry, faults)).unwrap_or_default();
+        timing.attempt_timeout_ms = section.duration_ms("attempt_timeout", ATTEMPT_TIMEOUT_MS_LIMITS, faults);
+        timing
     }
 
     fn read_retry(entry: &Entry<'_>, faults: &mut Faults<'_>) -> Self {
         let Some(mut section) = entry.section(faults) else { return Self::default() };
-        let pace = Self {
+        let timing = Self {
             attempt_timeout_ms: None,
             initial_ms: section.duration_ms("initial", RETRY_INITIAL_MS_LIMITS, faults),
             factor_percent: section.take("factor").and_then(|entry| factor_percent(&entry, faults)),
@@ -56,7 +56,7 @@ impl Pace {
             retry: Some(entry.spot.clone()),
         };
         section.finish(faults);
-        pace
+        timing
     }
 
     /// What is said here, and else what `outer` says.
@@ -124,21 +124,21 @@ mod tests {
     use super::*;
 
     /// The attempt time-out and the pauses (first, factor, longest) of each step of the event type `t`.
-    fn paces(defaults: &str, of_type: &str, steps: &[&str]) -> Vec<(u64, u64, u32, u64)> {
+    fn timings(defaults: &str, of_type: &str, steps: &[&str]) -> Vec<(u64, u64, u32, u64)> {
         let step = |keys: &&str| format!("{{ role = 'r', operation = 'o', {keys} }}");
         let steps = steps.iter().map(step).collect::<Vec<_>>().join(", ");
         let text = format!("[defaults]\n{defaults}\n[events.t]\n{of_type}\nsteps = [{steps}]\n[events.t.data]\n");
         let catalog = Catalog::parse(&text).unwrap();
         let Body::Order(order) = &catalog.rule("t").unwrap().body else { panic!("one order") };
-        let pace = |step: &super::super::event_rule::StepRule| {
+        let timing = |step: &super::super::event_rule::StepRule| {
             (step.attempt_timeout_ms, step.retry.initial_ms, step.retry.factor_percent, step.retry.cap_ms)
         };
-        order.steps.iter().map(pace).collect()
+        order.steps.iter().map(timing).collect()
     }
 
     #[test]
     fn where_nobody_says_anything_the_usual_holds() {
-        assert_eq!(paces("", "", &[""]), [(30_000, 1_000, 200, 60_000)]);
+        assert_eq!(timings("", "", &[""]), [(30_000, 1_000, 200, 60_000)]);
         assert!(!REFERENCE_TEXT.contains("\n[defaults]"), "the reference catalog shows what is usual");
     }
 
@@ -148,16 +148,16 @@ mod tests {
         let of_type = "attempt_timeout = '5s'\nretry = { cap = '6s' }";
         let steps = ["", "attempt_timeout = '7s'", "retry = { factor = 1.5 }"];
         assert_eq!(
-            paces(defaults, of_type, &steps),
+            timings(defaults, of_type, &steps),
             [(5_000, 2_000, 300, 6_000), (7_000, 2_000, 300, 6_000), (5_000, 2_000, 150, 6_000)]
         );
-        assert_eq!(paces(defaults, "", &[""]), [(1_000, 2_000, 300, 40_000)]);
+        assert_eq!(timings(defaults, "", &[""]), [(1_000, 2_000, 300, 40_000)]);
     }
 
     #[test]
     fn the_usual_first_or_longest_pause_gives_way_to_the_one_that_is_said() {
-        assert_eq!(paces("retry = { cap = '500ms' }", "", &[""]), [(30_000, 500, 200, 500)]);
-        assert_eq!(paces("retry = { initial = '5m' }", "", &[""]), [(30_000, 300_000, 200, 300_000)]);
+        assert_eq!(timings("retry = { cap = '500ms' }", "", &[""]), [(30_000, 500, 200, 500)]);
+        assert_eq!(timings("retry = { initial = '5m' }", "", &[""]), [(30_000, 300_000, 200, 300_000)]);
     }
 
     #[test]

@@ -1,0 +1,197 @@
+//! The planning of a batch of events: what the catalog makes of each of them, in the order in which their customer's entity took
+//! them in. It depends on nothing but its arguments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::{Catalog, Holdings, PlanContext, Planned};
+use crate::customer::{Admission, EventToAdmit};
+use crate::error_code::ErrorCode;
+use crate::ids::{Role, TargetId};
+use crate::limits::EntityLimits;
+use crate::order::{ClaimMode, Plan, Rejection};
+
+/// What the events of a batch are planned by.
+#[derive(Debug, Clone, Copy)]
+pub struct Planner<'a> {
+    /// What events become.
+    pub catalog: &'a Catalog,
+    /// The instances that the tenant's settings map roles to; a role that is missing is its own target.
+    pub targets: &'a BTreeMap<Role, TargetId>,
+    /// The limits of the entities.
+    pub limits: &'a EntityLimits,
+    /// The targets whose workers repeat proofs in their answers.
+    pub proving: &'a BTreeSet<TargetId>,
+    /// Whether plans keep their claims. Without them every order goes ahead at once.
+    pub leases: bool,
+}
+
+impl Planner<'_> {
+    /// Plans the events of a batch: one answer for each, in order.
+    pub fn plan_batch(&self, admission: &Admission) -> Vec<Result<Planned, Rejection>> {
+        let customer = &admission.customer;
+        plan_in_order(admission, |EventToAdmit { event, key, .. }, holdings| {
+            let context = PlanContext {
+                tenant: &customer.tenant,
+                customer: &customer.customer,
+                accepted_at: key.accepted_at,
+                targets: self.targets,
+                holdings,
+                limits: self.limits,
+            };
+            let mut planned = self.catalog.plan(&context, event)?;
+            if !self.leases {
+                drop_claims(&mut planned.plan);
+            }
+            note_who_proves(&mut planned.plan, self.proving);
+            Ok(planned)
+        })
+    }
+}
+
+/// Plans the events of a batch one after the other with `plan_one`: what an event assigns belongs to what a later one of the batch
+/// releases.
+pub fn plan_in_order(
+    admission: &Admission,
+    mut plan_one: impl FnMut(&EventToAdmit, &Holdings) -> Result<Planned, Rejection>,
+) -> Vec<Result<Planned, Rejection>> {
+    let mut holdings = admission.holdings.clone();
+    let mut batch = Vec::with_capacity(admission.events.len());
+    for waiting in &admission.events {
+        let planned = plan_one(waiting, &holdings);
+        if let Ok(planned) = &planned {
+            let assigns = planned.plan.claims.iter().filter(|claim| claim.mode == ClaimMode::Assign);
+            holdings.extend(assigns.map(|claim| (claim.resource.clone(), claim.target_identity.clone())));
+        }
+        batch.push(planned);
+    }
+    batch
+}
+
+/// What becomes of a batch where the tenant was off-boarded: all of it is rejected.
+pub fn reject_batch_of_off_boarded_tenant(admission: &Admission) -> Vec<Result<Planned, Rejection>> {
+    let detail = format!("The tenant '{}' was off-boarded.", admission.customer.tenant);
+    let rejection = Rejection::new(ErrorCode::TenantClosed, detail);
+    admission.events.iter().map(|_| Err(rejection.clone())).collect()
+}
+
+/// Says in a plan of which targets the workers repeat proofs.
+fn note_who_proves(plan: &mut Plan, proving: &BTreeSet<TargetId>) {
+    for step in &mut plan.steps {
+        step.proves = proving.contains(&step.target);
+    }
+    for claim in &mut plan.claims {
+        claim.policy = std::mem::take(&mut claim.policy).with_proofs(|target| proving.contains(target));
+    }
+}
+
+/// A plan whose steps need no lease.
+fn drop_claims(plan: &mut Plan) {
+    plan.claims.clear();
+    plan.first_use.clear();
+    plan.steps.iter_mut().for_each(|step| step.resources.clear());
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::error_code::ReasonCode;
+    use crate::event::Event;
+    use crate::ids::{CustomerRef, Incarnation, ResourceId, Timestamp};
+    use crate::order::OrderKey;
+
+    const IMSI: &str = "001010000000001";
+
+    fn waiting(id: &str, event_type: &str, data: &Value) -> EventToAdmit {
+        let event = json!({
+            "specversion": "1.0", "id": id, "source": "/crm", "type": event_type, "subject": "A1", "data": data,
+        });
+        let event = Event::from_value(&event, usize::MAX).unwrap();
+        let order = event.order_id(&"blue".parse().unwrap(), None);
+        let key = OrderKey::new(None, None, Timestamp(0), order);
+        EventToAdmit { event, key, taken_at: None, clock_bound: false, after_reset: false }
+    }
+
+    fn assigned(id: &str, msisdn: &str) -> EventToAdmit {
+        waiting(id, "number.assigned", &json!({ "imsi": IMSI, "msisdn": msisdn }))
+    }
+
+    fn terminated(id: &str) -> EventToAdmit {
+        waiting(id, "customer.terminated", &json!({ "imsi": IMSI }))
+    }
+
+    fn admission(events: Vec<EventToAdmit>, holdings: Holdings) -> Admission {
+        let customer = CustomerRef { tenant: "blue".parse().unwrap(), customer: "A1".parse().unwrap() };
+        Admission { customer, incarnation: Incarnation(1), events, holdings, held: BTreeSet::new() }
+    }
+
+    fn planned(admission: &Admission, proving: &[&str], leases: bool) -> Vec<Result<Planned, Rejection>> {
+        let planner = Planner {
+            catalog: &Catalog::reference(),
+            targets: &BTreeMap::new(),
+            limits: &EntityLimits::default(),
+            proving: &proving.iter().map(|target| target.parse().unwrap()).collect(),
+            leases,
+        };
+        planner.plan_batch(admission)
+    }
+
+    fn claims(planned: &Result<Planned, Rejection>) -> Vec<(ClaimMode, String)> {
+        let claims = planned.as_ref().unwrap().plan.claims.iter();
+        claims.map(|claim| (claim.mode, claim.resource.to_string())).collect()
+    }
+
+    fn code(planned: &Result<Planned, Rejection>) -> ReasonCode {
+        planned.as_ref().unwrap_err().code.clone()
+    }
+
+    #[test]
+    fn a_plan_says_of_steps_and_of_authorities_whether_their_workers_repeat_proofs() {
+        let proves = |proving: &[&str]| {
+            let planned = planned(&admission(vec![assigned("1", "12065550100")], Holdings::new()), proving, true);
+            let plan = &planned[0].as_ref().unwrap().plan;
+            let steps = plan.steps.iter().map(|step| (step.target.to_string(), step.proves)).collect::<Vec<_>>();
+            (steps, plan.claims[0].policy.authority_proves)
+        };
+        let steps = |hss, crm| vec![("hss".to_owned(), hss), ("crm".to_owned(), crm)];
+        assert_eq!(proves(&["hss", "crm"]), (steps(true, true), true));
+        assert_eq!(proves(&["crm"]), (steps(false, true), false), "another program serves the HSS");
+        assert_eq!(proves(&[]), (steps(false, false), false));
+    }
+
+    #[test]
+    fn an_event_that_releases_all_releases_what_an_earlier_event_of_its_batch_assigns() {
+        let held: ResourceId = "msisdn/12065550199".parse().unwrap();
+        let batch = vec![assigned("1", "12065550100"), terminated("2"), assigned("3", "12065550101")];
+        let planned = planned(&admission(batch, Holdings::from([(held, Some(IMSI.to_owned()))])), &[], true);
+        let released = claims(&planned[1]);
+        assert!(released.contains(&(ClaimMode::Release, "msisdn/12065550199".to_owned())), "{released:?}");
+        assert!(released.contains(&(ClaimMode::Release, "msisdn/12065550100".to_owned())), "{released:?}");
+        assert!(!released.iter().any(|(_, resource)| resource.ends_with("101")), "a later event: {released:?}");
+    }
+
+    #[test]
+    fn a_rejected_event_assigns_nothing_and_the_rest_of_its_batch_is_planned() {
+        let strange = waiting("1", "number.assigned", &json!({ "imsi": IMSI }));
+        let planned = planned(&admission(vec![strange, terminated("2")], Holdings::new()), &[], true);
+        assert_eq!(code(&planned[0]), ReasonCode::from(ErrorCode::InvalidData));
+        assert!(claims(&planned[1]).iter().all(|(_, resource)| !resource.starts_with("msisdn/")));
+    }
+
+    #[test]
+    fn without_leases_a_plan_claims_nothing_and_its_steps_name_nothing() {
+        let planned = planned(&admission(vec![assigned("1", "12065550100")], Holdings::new()), &[], false);
+        let plan = &planned[0].as_ref().unwrap().plan;
+        assert!(plan.claims.is_empty() && plan.first_use.is_empty());
+        assert!(!plan.steps.is_empty() && plan.steps.iter().all(|step| step.resources.is_empty()));
+    }
+
+    #[test]
+    fn all_events_of_a_tenant_that_was_off_boarded_are_rejected() {
+        let admission = admission(vec![assigned("1", "12065550100"), terminated("2")], Holdings::new());
+        let rejected = reject_batch_of_off_boarded_tenant(&admission);
+        let codes: Vec<ReasonCode> = rejected.iter().map(code).collect();
+        assert_eq!(codes, vec![ReasonCode::from(ErrorCode::TenantClosed); 2]);
+    }
+}
