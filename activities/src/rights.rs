@@ -3,11 +3,11 @@
 
 use futures_util::future::BoxFuture;
 use interlock_adapters::{Adapter, Call};
-use interlock_client::{EntityCallError, EntityClient};
+use interlock_client::{EntityCallError, EntityClient, names};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerRef, ResourceId, TenantId};
 use interlock_domain::outcome::Outcome;
-use serde::Deserialize;
+use interlock_domain::resource::{HolderView, ResourceView};
 
 use crate::breaker::SpeaksOfTarget;
 
@@ -21,18 +21,6 @@ pub(crate) trait Ledger: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<CustomerRef>, EntityCallError>>;
 }
 
-/// The part of a resource's view that is read here.
-#[derive(Deserialize)]
-struct Shown {
-    holder: Option<ShownHolder>,
-}
-
-#[derive(Deserialize)]
-struct ShownHolder {
-    customer_id: Option<String>,
-    tenant_id: Option<String>,
-}
-
 impl Ledger for EntityClient {
     fn holder<'a>(
         &'a self,
@@ -41,12 +29,8 @@ impl Ledger for EntityClient {
     ) -> BoxFuture<'a, Result<Option<CustomerRef>, EntityCallError>> {
         Box::pin(async move {
             let entity = self.resource(tenant, resource);
-            let shown: Option<Shown> = self.query(&entity, "state").await?;
-            let holder = shown.and_then(|shown| shown.holder);
-            let named = holder.and_then(|holder| holder.customer_id.zip(holder.tenant_id));
-            Ok(named.and_then(|(customer, tenant)| {
-                Some(CustomerRef { tenant: tenant.parse().ok()?, customer: customer.parse().ok()? })
-            }))
+            let view: Option<ResourceView> = self.query(&entity, names::STATE).await?;
+            Ok(view.and_then(|view| view.holder).as_ref().and_then(HolderView::customer))
         })
     }
 }

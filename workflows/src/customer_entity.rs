@@ -2,7 +2,10 @@
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use interlock_domain::attempt::{is_settled_failure, of_unanswered};
-use interlock_domain::customer::{Action, ActionDone, AdmissionAnswer, Customer, Effect, Input, OrderFilter, Refusal};
+use interlock_domain::customer::{
+    Action, ActionDone, AdmissionAnswer, Customer, CustomerView, Effect, Input, Keeping, LeasesHeld, OrderFilter,
+    OrderPage, OrderView, Refusal, WaitChain,
+};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event::Event;
 use interlock_domain::ids::{Epoch, Incarnation, OrderId, ResourceId, Timestamp};
@@ -11,8 +14,8 @@ use interlock_domain::message::{Envelope, ProvisionRequest, ToCustomer};
 use interlock_domain::observation::Observation;
 use interlock_domain::order::Rejection;
 use interlock_domain::recording::{Cause, Edition};
+use interlock_domain::views::OrderActionAnswer;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
 use temporalio_common::error::IncomingError;
 use temporalio_macros::{workflow, workflow_methods};
@@ -153,55 +156,55 @@ impl CustomerEntity {
 
     /// An operator's action. Returns `{"done":…}` or `{"refused":{…}}`.
     #[update(name = "act")]
-    pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<Value, HandlerError> {
+    pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<OrderActionAnswer, HandlerError> {
         let action: Action = raw_json::read(&action)?;
         Ok(match answered(context, |number| Incoming::Action(number, action)).await? {
-            Ok(done) => json!({ "done": done }),
-            Err(refusal) => json!({ "refused": refusal }),
+            Ok(done) => OrderActionAnswer::Taken { done },
+            Err(refused) => OrderActionAnswer::Refused { refused },
         })
     }
 
     /// The customer's whole state, as shown to users.
     #[query(name = "state")]
-    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
-        json!(self.shell.machine.view())
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> CustomerView {
+        self.shell.machine.view()
     }
 
     /// One order: `{"order_id":…}`. Null if it is unknown.
     #[query(name = "order")]
-    pub fn order(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Value, HandlerError> {
+    pub fn order(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Option<OrderView>, HandlerError> {
         let AskedOrder { order_id } = raw_json::read(&argument)?;
-        Ok(json!(self.shell.machine.order_view(&order_id)))
+        Ok(self.shell.machine.order_view(&order_id))
     }
 
     /// A page of its open orders. The argument is an [`OrderFilter`], the answer an
     /// [`OrderPage`](interlock_domain::customer::OrderPage).
     #[query(name = "orders")]
-    pub fn orders(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Value, HandlerError> {
+    pub fn orders(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<OrderPage, HandlerError> {
         let filter: OrderFilter = raw_json::read(&argument)?;
-        Ok(json!(self.shell.machine.open_orders(&filter)))
+        Ok(self.shell.machine.open_orders(&filter))
     }
 
     /// Why an order waits, as far as this customer knows: `{"order_id":…}`. Null if the order is unknown. The answer is a
     /// [`WaitChain`](interlock_domain::customer::WaitChain).
     #[query(name = "why")]
-    pub fn why(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Value, HandlerError> {
+    pub fn why(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Option<WaitChain>, HandlerError> {
         let AskedOrder { order_id } = raw_json::read(&argument)?;
-        Ok(json!(self.shell.machine.why(&order_id)))
+        Ok(self.shell.machine.why(&order_id))
     }
 
     /// Why this customer has the lease of a resource, or wants it: `{"resource":"msisdn/…"}`. The answer is a
     /// [`Keeping`](interlock_domain::customer::Keeping).
     #[query(name = "keeps")]
-    pub fn keeps(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Value, HandlerError> {
+    pub fn keeps(&self, _view: &WorkflowContextView, argument: RawValue) -> Result<Keeping, HandlerError> {
         let AskedResource { resource } = raw_json::read(&argument)?;
-        Ok(json!(self.shell.machine.keeps(&resource)))
+        Ok(self.shell.machine.keeps(&resource))
     }
 
     /// All leases of this customer: a [`LeasesHeld`](interlock_domain::customer::LeasesHeld).
     #[query(name = "leases")]
-    pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
-        json!(self.shell.machine.leases_held())
+    pub fn leases(&self, _view: &WorkflowContextView, _argument: RawValue) -> LeasesHeld {
+        self.shell.machine.leases_held()
     }
 }
 

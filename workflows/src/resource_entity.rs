@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use interlock_domain::action_words::Refusal;
 use interlock_domain::ids::{CustomerRef, Epoch, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::{ClaimAnswer, Envelope, GiveBack, Ticket, ToResource};
@@ -10,7 +11,10 @@ use interlock_domain::observation::Observation;
 use interlock_domain::order::ResourcePolicy;
 use interlock_domain::outcome::HolderAnswer;
 use interlock_domain::recording::{Cause, Edition, said_at};
-use interlock_domain::resource::{Effect, ForceAnswer, ForceRelease, Import, ImportAnswer, Input, Resource};
+use interlock_domain::resource::{
+    Effect, ForceAnswer, ForceRelease, Import, ImportAnswer, Input, Resource, ResourceView,
+};
+use interlock_domain::views::ResourceActionAnswer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use temporalio_common::data_converters::RawValue;
@@ -187,13 +191,13 @@ impl ResourceEntity {
         context.wait_condition_with_options(is_answered, regardless()).await?;
         Ok(context.state_mut(|entity| {
             entity.acted.remove(&number);
-            entity.acted_on(force.as_ref(), repeated)
+            json!(entity.acted_on(force.as_ref(), repeated))
         }))
     }
 
     /// The resource's whole state, as shown to users.
     #[query(name = "state")]
-    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> ResourceView {
         self.shown()
     }
 }
@@ -239,26 +243,26 @@ impl ResourceEntity {
     }
 
     /// The answer to an action that was received.
-    fn acted_on(&self, force: Option<&ForceRelease>, repeated: bool) -> Value {
-        let mut answer = json!({ "state": self.shown() });
+    fn acted_on(&self, force: Option<&ForceRelease>, repeated: bool) -> ResourceActionAnswer {
+        let mut answer = ResourceActionAnswer {
+            state: self.shown(),
+            repeated: None,
+            released: false,
+            refused: None,
+            unsettled: false,
+        };
         let Some(release) = force else { return answer };
-        answer["repeated"] = repeated.into();
+        answer.repeated = Some(repeated);
         match self.shell.machine.force_answer(release) {
-            Some(ForceAnswer::Released) => answer["released"] = true.into(),
-            Some(ForceAnswer::Refused { code, detail }) => {
-                answer["refused"] = json!({ "code": code, "detail": detail });
-            }
-            None => answer["unsettled"] = true.into(),
+            Some(ForceAnswer::Released) => answer.released = true,
+            Some(ForceAnswer::Refused { code, detail }) => answer.refused = Some(Refusal { code, detail }),
+            None => answer.unsettled = true,
         }
         answer
     }
 
-    fn shown(&self) -> Value {
-        let mut shown = json!(self.shell.machine.view());
-        if let (Some(shown), 1..) = (shown.as_object_mut(), self.undecodable) {
-            shown.insert("undecodable_messages".to_owned(), self.undecodable.into());
-        }
-        shown
+    fn shown(&self) -> ResourceView {
+        ResourceView { undecodable_messages: self.undecodable, ..self.shell.machine.view() }
     }
 }
 

@@ -7,10 +7,11 @@ use interlock_domain::limits::{ContinueAsNew, RunLength};
 use interlock_domain::message::Envelope;
 use interlock_domain::routing::{QueueAssignment, target_of_workflow};
 use interlock_domain::target_entity::{
-    BreakerReport, Effect, Finding, Input, ProbeAnswer, Target, TargetAction, TargetActionDone, TargetRules,
+    BreakerReport, Effect, Finding, Input, ProbeAnswer, Target, TargetAction, TargetActionDone, TargetRules, TargetView,
 };
+use interlock_domain::views::TargetActionAnswer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -96,17 +97,20 @@ impl TargetEntity {
 
     /// An operator's action. Returns `{"done":…,"target":…}` or `{"refused":{"code","detail"}}`.
     #[update(name = "act")]
-    pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<Value, HandlerError> {
+    pub async fn act(
+        context: &mut WorkflowContext<Self>,
+        action: RawValue,
+    ) -> Result<TargetActionAnswer, HandlerError> {
         let action: TargetAction = raw_json::read(&action)?;
         Ok(match answered(context, |number| Incoming::Action(number, action)).await? {
-            Ok(done) => json!({ "done": done, "target": context.state(Self::shown) }),
-            Err(refusal) => json!({ "refused": refusal }),
+            Ok(done) => TargetActionAnswer::Taken { done, target: Box::new(context.state(Self::shown)) },
+            Err(refused) => TargetActionAnswer::Refused { refused },
         })
     }
 
     /// The target's whole state, as shown to users.
     #[query(name = "state")]
-    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> TargetView {
         self.shown()
     }
 }
@@ -124,12 +128,8 @@ impl TargetEntity {
         }
     }
 
-    fn shown(&self) -> Value {
-        let mut shown = json!(self.shell.machine.view());
-        if let (Some(shown), 1..) = (shown.as_object_mut(), self.undecodable) {
-            shown.insert("undecodable_messages".to_owned(), self.undecodable.into());
-        }
-        shown
+    fn shown(&self) -> TargetView {
+        TargetView { undecodable_messages: self.undecodable, ..self.shell.machine.view() }
     }
 }
 

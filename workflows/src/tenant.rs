@@ -6,8 +6,8 @@ use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TenantId, Timestamp};
 use interlock_domain::limits::{ContinueAsNew, EntityLimits, RunLength};
 use interlock_domain::routing::tenant_of_workflow;
-use interlock_domain::tenant::{Effect, Input, StepFault, Tenant, TenantAction, TenantActionDone};
-use serde_json::{Value, json};
+use interlock_domain::tenant::{Effect, Input, StepFault, Tenant, TenantAction, TenantActionDone, TenantView};
+use interlock_domain::views::TenantActionAnswer;
 use temporalio_common::data_converters::RawValue;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -68,17 +68,23 @@ impl TenantEntity {
 
     /// An operator's action. Returns `{"done":…,"tenant":…}` or `{"refused":{"code","detail"}}`.
     #[update(name = "act")]
-    pub async fn act(context: &mut WorkflowContext<Self>, action: RawValue) -> Result<Value, HandlerError> {
+    pub async fn act(
+        context: &mut WorkflowContext<Self>,
+        action: RawValue,
+    ) -> Result<TenantActionAnswer, HandlerError> {
         let action: TenantAction = raw_json::read(&action)?;
         Ok(match answered(context, |number| Incoming::Action(number, action)).await? {
-            Ok(done) => json!({ "done": done, "tenant": context.state(|entity| entity.shell.machine.view()) }),
-            Err(refusal) => json!({ "refused": refusal }),
+            Ok(done) => {
+                let tenant = Box::new(context.state(|entity| entity.shell.machine.view()));
+                TenantActionAnswer::Taken { done, tenant }
+            }
+            Err(refused) => TenantActionAnswer::Refused { refused },
         })
     }
 
     /// The tenant's whole state, as shown to users.
     #[query(name = "state")]
-    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> Value {
+    pub fn state(&self, _view: &WorkflowContextView, _argument: RawValue) -> TenantView {
         self.shell.machine.view()
     }
 }

@@ -212,15 +212,16 @@ impl EntityClient {
     ///
     /// # Errors
     /// [`EntityCallError`]; `no_worker` if no answer comes in time. The update may be accepted later anyway.
-    pub async fn update_running<M: Serialize + Sync>(
+    pub async fn update_running<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         entity: &EntityHandle,
         update: &str,
         message: &M,
         update_id: &str,
         limit: Duration,
-    ) -> Result<Value, EntityCallError> {
-        self.calls.update_running(&entity.route, update, message, update_id, limit).await
+    ) -> Result<A, EntityCallError> {
+        let answer = self.calls.update_running(&entity.route, update, message, update_id, limit).await?;
+        understood(&entity.route.workflow_id, answer)
     }
 
     /// An entity's answer to a query, and the state of its run. The query waits until the entity has no open workflow task, so that it
@@ -228,27 +229,29 @@ impl EntityClient {
     ///
     /// # Errors
     /// [`EntityCallError`]; `no_worker` if no answer comes within 3 s.
-    pub async fn ask<M: Serialize + Sync>(
+    pub async fn ask<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         entity: &EntityHandle,
         query: &str,
         argument: &M,
-    ) -> Result<(Value, EntityRun), EntityCallError> {
-        self.calls.ask(&entity.route.namespace, execution(&entity.route), query, argument).await
+    ) -> Result<(A, EntityRun), EntityCallError> {
+        self.ask_execution(&entity.route.namespace, execution(&entity.route), query, argument).await
     }
 
     /// Like [`ask`](Self::ask), for any run of any entity.
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
-    pub async fn ask_execution<M: Serialize + Sync>(
+    pub async fn ask_execution<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         namespace: &str,
         execution: WorkflowExecution,
         query: &str,
         argument: &M,
-    ) -> Result<(Value, EntityRun), EntityCallError> {
-        self.calls.ask(namespace, execution, query, argument).await
+    ) -> Result<(A, EntityRun), EntityCallError> {
+        let workflow_id = execution.workflow_id.clone();
+        let (answer, run) = self.calls.ask(namespace, execution, query, argument).await?;
+        Ok((understood(&workflow_id, answer)?, run))
     }
 
     /// Whether this entity runs. A terminated entity still answers queries.
@@ -334,6 +337,14 @@ fn is_reborn(entity: &EntityHandle, error: &EntityCallError) -> bool {
 
 fn to_value<M: Serialize>(entity: &EntityHandle, message: &M) -> Result<Value, EntityCallError> {
     serde_json::to_value(message).map_err(|fault| EntityCallError::payload(&entity.route.workflow_id, &fault))
+}
+
+/// An answer, as the type that it is of.
+fn understood<A: DeserializeOwned>(workflow_id: &str, answer: Value) -> Result<A, EntityCallError> {
+    serde_json::from_value(answer).map_err(|fault| {
+        let detail = format!("its answer cannot be read: {fault}");
+        EntityCallError::payload(workflow_id, &detail)
+    })
 }
 
 fn from_value<A: DeserializeOwned>(entity: &EntityHandle, answer: Value) -> Result<A, EntityCallError> {

@@ -2,8 +2,9 @@
 //! the attempts of its calls.
 
 use chrono::{DateTime, Utc};
+use interlock_domain::customer::{CallView, WaitView};
+use interlock_domain::entity_end::EntityEnd;
 use interlock_domain::ids::Timestamp;
-use serde_json::{Value, json};
 use temporalio_common::data_converters::DataConverter;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
@@ -55,13 +56,13 @@ impl EntityRun {
     }
 
     /// How it ended, if it did and no other run follows. The entity then does nothing more.
-    pub fn ended(&self) -> Option<&'static str> {
+    pub fn ended(&self) -> Option<EntityEnd> {
         match self.status {
-            WorkflowExecutionStatus::Terminated => Some("terminated"),
-            WorkflowExecutionStatus::TimedOut => Some("timed out"),
-            WorkflowExecutionStatus::Failed => Some("failed"),
-            WorkflowExecutionStatus::Canceled => Some("cancelled"),
-            WorkflowExecutionStatus::Completed => Some("completed"),
+            WorkflowExecutionStatus::Terminated => Some(EntityEnd::Terminated),
+            WorkflowExecutionStatus::TimedOut => Some(EntityEnd::TimedOut),
+            WorkflowExecutionStatus::Failed => Some(EntityEnd::Failed),
+            WorkflowExecutionStatus::Canceled => Some(EntityEnd::Cancelled),
+            WorkflowExecutionStatus::Completed => Some(EntityEnd::Completed),
             WorkflowExecutionStatus::Running
             | WorkflowExecutionStatus::Paused
             | WorkflowExecutionStatus::ContinuedAsNew
@@ -123,19 +124,20 @@ impl CallUnderWay {
     }
 
     /// Adds it to an order's view, next to what the order waits for.
-    pub fn show_in(&self, waiting_for: &mut Value) {
-        if let Some(paused) = &self.paused {
-            paused.show_in(waiting_for);
-        }
-        waiting_for["activity_id"] = json!(self.activity_id);
-        waiting_for["attempt"] = json!(self.attempt);
-        waiting_for["last_failure"] = json!(self.last_failure);
-        waiting_for["next_attempt_at"] = json!(self.next_attempt_at.map(Timestamp::to_rfc3339));
+    pub fn show_in(&self, waiting_for: &mut WaitView) {
+        waiting_for.paused = self.paused.as_ref().map(Paused::view);
+        waiting_for.call = Some(CallView {
+            activity_id: self.activity_id.clone(),
+            attempt: self.attempt,
+            last_failure: self.last_failure.clone(),
+            next_attempt_at: self.next_attempt_at.map(Timestamp::to_rfc3339),
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use interlock_domain::customer::waiting::WaitingFor;
     use temporalio_common::protos::temporal::api::activity::v1::ActivityOptions;
     use temporalio_common::protos::temporal::api::common::v1::ActivityType;
     use temporalio_common::protos::temporal::api::failure::v1::Failure;
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_run_with_a_successor_is_not_the_end() {
-        assert_eq!(run(WorkflowExecutionStatus::Terminated, Vec::new()).ended(), Some("terminated"));
+        assert_eq!(run(WorkflowExecutionStatus::Terminated, Vec::new()).ended(), Some(EntityEnd::Terminated));
         for goes_on in [WorkflowExecutionStatus::Running, WorkflowExecutionStatus::ContinuedAsNew] {
             assert_eq!(run(goes_on, Vec::new()).ended(), None);
         }
@@ -187,12 +189,10 @@ mod tests {
         assert_eq!(told.sentence(now).unwrap(), "This is attempt 3; the last one failed: 503 Service Unavailable.");
         let later = CallUnderWay { next_attempt_at: Some(Timestamp(1_000)), ..told };
         assert!(later.sentence(now).unwrap().contains("attempt 3, scheduled for 1970-01-01T00:00:01.000Z;"));
-        let mut waiting_for = json!({"waits_for": "target"});
+        let mut waiting_for = WaitView::from(WaitingFor::Admission { since: "now".to_owned() });
         later.show_in(&mut waiting_for);
-        assert_eq!(
-            (&waiting_for["attempt"], &waiting_for["next_attempt_at"]),
-            (&json!(3), &json!("1970-01-01T00:00:01.000Z"))
-        );
+        let call = waiting_for.call.unwrap();
+        assert_eq!((call.attempt, call.next_attempt_at.as_deref()), (3, Some("1970-01-01T00:00:01.000Z")));
         let at_crm = run.call_at(&converter, "interlock.provisioning-crm").await.unwrap();
         assert_eq!(at_crm.sentence(now), None, "it never failed");
         assert_eq!(run.call_at(&converter, "interlock.provisioning-billing").await, None);

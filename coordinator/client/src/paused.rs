@@ -1,34 +1,15 @@
 //! Pauses by an operator in Temporal: of a call, or of a customer's workflow. No history event records them.
 
+use interlock_domain::customer::{PausedView, PausedWhat};
 use interlock_domain::ids::Timestamp;
-use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::workflow::v1::pending_activity_info::PauseInfo;
 use temporalio_common::protos::temporal::api::workflow::v1::pending_activity_info::pause_info::PausedBy;
 use temporalio_common::protos::temporal::api::workflow::v1::{PendingActivityInfo, WorkflowExecutionPauseInfo};
 
-/// The paused thing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    /// One activity: it gets no attempts.
-    Call,
-    /// The workflow of an entity: it makes no progress.
-    Workflow,
-}
-
-impl What {
-    /// The name on the wire.
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Call => "call",
-            Self::Workflow => "workflow",
-        }
-    }
-}
-
 /// A pause by an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
-    what: What,
+    what: PausedWhat,
     /// The identity of the operator's client, if the server reports it.
     by: Option<String>,
     reason: Option<String>,
@@ -49,17 +30,17 @@ impl Paused {
             None => (String::new(), String::new()),
         };
         let at = info.pause_time.map(|at| (at.seconds, at.nanos));
-        Self::new(What::Call, by, reason, at)
+        Self::new(PausedWhat::Call, by, reason, at)
     }
 
     /// Of a workflow that the server says is paused.
     pub fn workflow(info: Option<WorkflowExecutionPauseInfo>) -> Self {
         let info = info.unwrap_or_default();
         let at = info.paused_time.map(|at| (at.seconds, at.nanos));
-        Self::new(What::Workflow, info.identity, info.reason, at)
+        Self::new(PausedWhat::Workflow, info.identity, info.reason, at)
     }
 
-    fn new(what: What, by: String, reason: String, at: Option<(i64, i32)>) -> Self {
+    fn new(what: PausedWhat, by: String, reason: String, at: Option<(i64, i32)>) -> Self {
         let said = |text: String| Some(text).filter(|text| !text.is_empty());
         let at = at.map(|(seconds, nanos)| Timestamp(seconds * 1_000 + i64::from(nanos) / 1_000_000));
         Self { what, by: said(by), reason: said(reason), at }
@@ -78,23 +59,24 @@ impl Paused {
         let reason = self.reason.as_ref().map(|reason| format!(", because: {}", reason.trim_end_matches('.')));
         let reason = reason.unwrap_or_default();
         let (what, follows) = match self.what {
-            What::Call => ("this call", "no attempt is made until it is unpaused"),
-            What::Workflow => ("the customer's workflow", "it does not continue until it is unpaused"),
+            PausedWhat::Call => ("this call", "no attempt is made until it is unpaused"),
+            PausedWhat::Workflow => ("the customer's workflow", "it does not continue until it is unpaused"),
         };
         format!("Paused by an operator{by}: {what} was paused in Temporal{at}{reason}; {follows}.")
     }
 
-    /// The name of the paused thing.
-    pub fn name(&self) -> &'static str {
-        self.what.as_str()
+    /// The paused thing.
+    pub fn what(&self) -> PausedWhat {
+        self.what
     }
 
-    /// Adds the pause next to what an order waits for.
-    pub fn show_in(&self, waiting_for: &mut Value) {
-        if let Some(fields) = waiting_for.as_object_mut() {
-            let at = self.at.map(Timestamp::to_rfc3339);
-            let paused = json!({"what": self.name(), "by": self.by, "reason": self.reason, "at": at});
-            fields.insert("paused".to_owned(), paused);
+    /// The pause as shown next to what an order waits for.
+    pub fn view(&self) -> PausedView {
+        PausedView {
+            what: self.what.into(),
+            by: self.by.clone(),
+            reason: self.reason.clone(),
+            at: self.at.map(Timestamp::to_rfc3339),
         }
     }
 }
@@ -117,10 +99,8 @@ mod tests {
             "Paused by an operator (ann): this call was paused in Temporal at 1970-01-01T00:00:01.000Z, because: the HSS is \
              moved; no attempt is made until it is unpaused."
         );
-        let mut waiting_for = json!({"waits_for": "target"});
-        paused.show_in(&mut waiting_for);
-        assert_eq!(waiting_for["paused"]["by"], "ann");
-        assert_eq!(waiting_for["paused"]["what"], "call");
+        let view = paused.view();
+        assert_eq!((view.what, view.by.as_deref()), (PausedWhat::Call.into(), Some("ann")));
         assert_eq!(Paused::call(&PendingActivityInfo::default()), None);
     }
 
@@ -130,8 +110,7 @@ mod tests {
         assert!(
             paused.sentence().starts_with("Paused by an operator: the customer's workflow was paused in Temporal;")
         );
-        let mut nothing = Value::Null;
-        paused.show_in(&mut nothing);
-        assert_eq!(nothing, Value::Null, "an order that is over waits for nothing");
+        let nothing_more = PausedView { what: PausedWhat::Workflow.into(), by: None, reason: None, at: None };
+        assert_eq!(paused.view(), nothing_more);
     }
 }

@@ -8,9 +8,9 @@ use interlock_domain::ids::TargetId;
 use interlock_domain::message::Envelope;
 use interlock_domain::routing::{EntityRoute, Routing, target_of_workflow};
 use interlock_domain::target_entity::{BreakerReport, TargetAction, TargetRules};
+use interlock_domain::views::TargetActionAnswer;
 use interlock_workflows::{TargetStart, names};
 use serde::Serialize;
-use serde_json::Value;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::{Client, NamespacedClient};
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowIdReusePolicy;
@@ -136,19 +136,19 @@ impl TargetClient {
         self.calls.signal_with_start(&route, start, signal, &message, &request_id).await
     }
 
-    /// Performs an operator's action and returns the entity's answer: `{"done":…,"target":…}` or `{"refused":{"code","detail"}}`.
-    /// Starts the entity if it does not run.
+    /// Performs an operator's action and returns the entity's answer. Starts the entity if it does not run.
     ///
     /// # Errors
     /// [`EntityCallError`]. The action may have been accepted anyway, and it is safe to send it again with its id.
-    pub async fn act(&self, target: &TargetId, action: &TargetAction) -> Result<Value, EntityCallError> {
+    pub async fn act(&self, target: &TargetId, action: &TargetAction) -> Result<TargetActionAnswer, EntityCallError> {
         let route = self.routing.target(target);
         let update_id = request_id::of(&[&route.workflow_id, &action.mark().to_string()]);
         let start = self.start(target, &route).await?;
-        (|| self.calls.update_with_start(&route, start.clone(), names::ACT, action, &update_id))
+        let answer = (|| self.calls.update_with_start(&route, start.clone(), names::ACT, action, &update_id))
             .retry(busy_waits())
             .when(EntityCallError::will_pass)
-            .await
+            .await?;
+        serde_json::from_value(answer).map_err(|fault| EntityCallError::payload(&route.workflow_id, &fault))
     }
 
     async fn start(&self, target: &TargetId, route: &EntityRoute) -> Result<Start, EntityCallError> {

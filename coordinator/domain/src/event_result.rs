@@ -56,6 +56,14 @@ pub struct EventResult {
     pub detail: Option<String>,
 }
 
+/// One result for each event, in the order in which they were sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Results))]
+pub struct EventResults {
+    /// The results.
+    pub results: Vec<EventResult>,
+}
+
 impl EventResult {
     /// What can be said of an event before it is looked at: whatever it is, its sender should find it again.
     pub fn of_raw(event: &Value) -> Self {

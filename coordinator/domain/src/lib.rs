@@ -10,6 +10,7 @@ pub mod action_words;
 pub mod attempt;
 pub mod catalog;
 pub mod customer;
+pub mod entity_end;
 pub mod error_code;
 pub mod event;
 pub mod event_result;
@@ -18,6 +19,8 @@ pub mod import;
 pub mod limits;
 pub mod message;
 pub mod observation;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod order;
 pub mod outcome;
 pub mod planning;
@@ -30,6 +33,8 @@ pub mod target_entity;
 pub mod tenant;
 pub mod toml_text;
 pub mod trace_parent;
+pub mod views;
+pub mod wire;
 
 #[cfg(test)]
 mod vectors;

@@ -161,6 +161,7 @@ pub struct LeaseProof {
 
 /// The call on which a change of a lease rests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepProof {
     /// The target.
     pub target: TargetId,
@@ -172,6 +173,7 @@ pub struct StepProof {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
     /// The key under which it was sent.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub idempotency_key: Uuid,
 }
 

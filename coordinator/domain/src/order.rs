@@ -8,6 +8,7 @@ use crate::ids::{OrderId, ResourceId, Role, TargetId, Timestamp};
 use crate::limits::REMEMBERED_MS_MAX;
 use crate::recording::Edition;
 use crate::retry::RetryPolicy;
+use crate::wire::WireWord;
 
 /// How far back an event's own time counts, in milliseconds: as far as duplicates are remembered, 30 days before its
 /// acceptance. What is older is rejected as `too_old`.
@@ -89,6 +90,7 @@ impl OrderKey {
 
 /// What an order wants of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ClaimMode {
     /// Take it and keep it after the order.
@@ -97,6 +99,16 @@ pub enum ClaimMode {
     Release,
     /// Hold it for this order only.
     Lock,
+}
+
+impl WireWord for ClaimMode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Assign => "assign",
+            Self::Release => "release",
+            Self::Lock => "lock",
+        }
+    }
 }
 
 /// When the release of an order that also assigns may begin.
@@ -281,6 +293,7 @@ pub struct Plan {
 
 /// The state of an order, named as in TMF641, and `superseded`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum OrderState {
     /// Accepted, not planned yet.
@@ -325,6 +338,12 @@ impl OrderState {
             Self::Rejected => "rejected",
             Self::Superseded => "superseded",
         }
+    }
+}
+
+impl WireWord for OrderState {
+    fn as_str(self) -> &'static str {
+        Self::as_str(self)
     }
 }
 

@@ -6,10 +6,9 @@ use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::action_mark::ON_BEHALF_OF;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
+use interlock_domain::views::{ActionTaken, ForceTaken};
 use interlock_http_service::{Problem, UnreadBody};
-use interlock_operations::actions::{
-    ActionError, ActionTaken, ActionWords, ForceRequest, ForceTaken, OrderAction, OrderRequest,
-};
+use interlock_operations::actions::{ActionError, ActionWords, ForceRequest, OrderAction, OrderRequest};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -6,14 +6,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use interlock_adapters::front_door::{is_json, media_type};
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::event_result::{EventResult, EventStatus};
+use interlock_domain::event_result::{EventResult, EventResults, EventStatus};
 use interlock_domain::ids::TenantId;
 use interlock_http_service::{Problem, UnreadBody, check_media_type};
 use interlock_observability::metrics::rejections::{self, RejectedAt};
 use interlock_observability::metrics::{MetricName, Metrics};
 use interlock_operations::ingest::{BINARY_ATTRIBUTE_PREFIX, Ingested, binary_event, events_of_json};
 use interlock_operations::strict_json::JsonLimits;
-use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -26,12 +25,6 @@ use super::{Gateway, JSON_VALUES_MAX};
 /// After which time to ask again where Temporal is away.
 const AWAY_RETRY: Duration = Duration::from_secs(5);
 
-/// One result for each event, in the order of the request.
-#[derive(Serialize, utoipa::ToSchema)]
-pub(super) struct Results {
-    results: Vec<EventResult>,
-}
-
 /// Accepts CloudEvents: one in structured JSON, one in binary mode (`ce-*` headers), or a batch. 202 means that each
 /// event has its own result; an `accepted` event reaches exactly one terminal state. Sending events again is always
 /// safe.
@@ -41,7 +34,7 @@ pub(super) struct Results {
     params(("tenant" = String, Path, description = "The tenant")),
     request_body(content = Object, description = "A CloudEvents 1.0 event, or an array of such events"),
     responses(
-        (status = 202, description = "One result for each event", body = Results),
+        (status = 202, description = "One result for each event", body = EventResults),
         (status = 400, description = "No event could be read", body = Problem),
         (status = 401, description = "No token, or an unknown one", body = Problem),
         (status = 403, description = "The token does not give access to this tenant or call; tenant_closed: the tenant \
@@ -136,7 +129,7 @@ fn answer(ingested: Ingested) -> Result<Response, Problem> {
         problem.results = ingested.results.into_boxed_slice();
         return Err(problem);
     }
-    Ok((StatusCode::ACCEPTED, Json(Results { results: ingested.results })).into_response())
+    Ok((StatusCode::ACCEPTED, Json(EventResults { results: ingested.results })).into_response())
 }
 
 fn too_large(detail: String) -> Problem {

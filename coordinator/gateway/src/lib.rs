@@ -196,10 +196,13 @@ fn readiness(client: Client, stop: CancellationToken) -> Readiness {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::*;
 
-    #[test]
-    fn every_call_is_described() {
+    fn description() -> utoipa::openapi::OpenApi {
         let (_, description): (Router<Gateway>, _) = OpenApiRouter::with_openapi(Description::openapi())
             .routes(routes!(events::submit))
             .routes(routes!(views::customer))
@@ -215,7 +218,59 @@ mod tests {
             .routes(routes!(tenants::show))
             .routes(routes!(tenants::act))
             .split_for_parts();
+        description
+    }
+
+    #[test]
+    fn every_call_is_described() {
+        let description = description();
         let paths: Vec<&String> = description.paths.paths.keys().collect();
         assert_eq!(paths.len(), 13, "{paths:?}");
+    }
+
+    /// All references in a part of the description.
+    fn references(part: &Value, found: &mut BTreeSet<String>) {
+        match part {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|part| references(part, found));
+            }
+            Value::Array(parts) => parts.iter().for_each(|part| references(part, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_answer_is_described_by_a_schema_that_is_there() {
+        let description = json!(description());
+        let mut all = BTreeSet::new();
+        references(&description, &mut all);
+        for reference in &all {
+            let name = reference.strip_prefix('#').unwrap();
+            assert!(description.pointer(name).is_some(), "{reference} is not there");
+        }
+        for (path, methods) in description["paths"].as_object().unwrap() {
+            for (method, call) in methods.as_object().unwrap() {
+                let responses = call["responses"].as_object().unwrap();
+                let answer = responses.iter().find(|(status, _)| status.starts_with('2')).unwrap().1;
+                let schema = &answer["content"]["application/json"]["schema"];
+                assert!(schema["$ref"].is_string(), "{method} {path} answers {schema}");
+            }
+        }
+        let words = |schema: &str| description["components"]["schemas"][schema]["enum"].clone();
+        let states = json!([
+            "acknowledged",
+            "pending",
+            "inProgress",
+            "held",
+            "completed",
+            "partial",
+            "failed",
+            "cancelled",
+            "rejected",
+            "superseded",
+        ]);
+        assert_eq!(words("OrderState"), states);
+        assert_eq!(words("QueueWait"), json!(["holder", "look_up", "clock", "orphan", "person"]));
     }
 }

@@ -5,9 +5,10 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::OrderId;
+use interlock_domain::views::{OrderPage, Why};
 use interlock_http_service::Problem;
-use interlock_operations::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
-use interlock_operations::inspection::why::{Asked, Why};
+use interlock_operations::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter};
+use interlock_operations::inspection::why::Asked;
 use url::form_urlencoded;
 
 use super::Gateway;

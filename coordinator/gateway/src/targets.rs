@@ -7,11 +7,10 @@ use axum::http::{HeaderMap, StatusCode};
 use chrono::{DateTime, Utc};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TargetId, Timestamp};
-use interlock_domain::target_entity::{Rate, TargetActionKind};
+use interlock_domain::target_entity::{Rate, TargetActionKind, TargetView};
+use interlock_domain::views::{TargetActionTaken, TargetList, TargetListed};
 use interlock_http_service::{Problem, UnreadBody};
-use interlock_operations::targets::TargetActionTaken;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::Gateway;
 use super::access::Need;
@@ -22,15 +21,6 @@ use super::throttle::Counted;
 
 /// The reads that the list counts as: it asks every target.
 const READS_OF_LIST: usize = 10;
-
-/// All targets.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct TargetList {
-    /// Each as in `GET /v1/targets/{name}`; for a target that does not answer, its name, and the reason in
-    /// `unanswered`.
-    #[schema(value_type = Vec<Object>)]
-    targets: Vec<Value>,
-}
 
 /// The body of an action on a target.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -67,10 +57,7 @@ pub(super) struct TargetActionBody {
 pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Json<TargetList>, Problem> {
     gateway.access.check_role(&headers, Need::Read)?;
     gateway.counted(&gateway.access.home(&headers), Counted::Reads, READS_OF_LIST)?;
-    let may_see = |view: &Value| {
-        let target = view["target"].as_str().and_then(|name| name.parse::<TargetId>().ok());
-        target.is_some_and(|target| allowed(&gateway, &headers, &target, Need::Read).is_ok())
-    };
+    let may_see = |listed: &TargetListed| allowed(&gateway, &headers, listed.target(), Need::Read).is_ok();
     let targets = gateway.targets.list().await.map_err(problem)?.into_iter().filter(may_see).collect();
     Ok(Json(TargetList { targets }))
 }
@@ -81,8 +68,7 @@ pub(super) async fn list(State(gateway): State<Gateway>, headers: HeaderMap) -> 
     path = "/v1/targets/{name}",
     params(("name" = String, Path)),
     responses(
-        (status = 200, description = "target, state, since, limit, configured_rate, last_probe, breakers, \
-                                      history", body = Object),
+        (status = 200, description = "The target", body = TargetView),
         (status = 403, description = "The token gives no access to the target, or the target does not \
                                       exist", body = Problem),
         (status = 404, description = "The target is not configured", body = Problem),
@@ -93,7 +79,7 @@ pub(super) async fn show(
     State(gateway): State<Gateway>,
     PathParts(name): PathParts<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<TargetView>, Problem> {
     let target: TargetId = name.parse().map_err(|error| Problem::bad_id("target", &error))?;
     allowed(&gateway, &headers, &target, Need::Read)?;
     gateway.counted(&gateway.access.home(&headers), Counted::Reads, 1)?;

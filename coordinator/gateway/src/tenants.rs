@@ -5,11 +5,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::TenantId;
-use interlock_domain::tenant::TenantActionKind;
+use interlock_domain::tenant::{TenantActionKind, TenantView};
+use interlock_domain::views::TenantActionTaken;
 use interlock_http_service::{Problem, UnreadBody};
-use interlock_operations::tenants::TenantActionTaken;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::Gateway;
 use super::access::Need;
@@ -42,8 +41,7 @@ pub(super) struct TenantActionBody {
     path = "/v1/tenants/{tenant}",
     params(("tenant" = String, Path, description = "The tenant")),
     responses(
-        (status = 200, description = "tenant, state, since, refuses_events, steps, customers_with_open_orders, \
-                                      history", body = Object),
+        (status = 200, description = "The tenant", body = TenantView),
         (status = 403, description = "The token does not give access to this tenant, or does not allow \
                                       actions", body = Problem),
         (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
@@ -53,7 +51,7 @@ pub(super) async fn show(
     State(gateway): State<Gateway>,
     PathParts(tenant): PathParts<String>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<TenantView>, Problem> {
     let tenant: TenantId = tenant.parse().map_err(|error| Problem::bad_id("tenant", &error))?;
     gateway.access.check(&headers, &tenant, Need::Operate)?;
     gateway.counted(&tenant, Counted::Reads, 1)?;

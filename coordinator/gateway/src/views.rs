@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use interlock_domain::customer::{CustomerView, OrderView};
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_domain::resource::ResourceView;
 use interlock_http_service::Problem;
-use serde_json::Value;
 
 use super::Gateway;
 use super::access::Need;
@@ -20,7 +21,7 @@ use super::throttle::Counted;
     path = "/v1/tenants/{tenant}/customers/{id}",
     params(("tenant" = String, Path), ("id" = String, Path, description = "The customer")),
     responses(
-        (status = 200, description = "customer_id, orders, lanes, leases, journal", body = Object),
+        (status = 200, description = "The customer", body = CustomerView),
         (status = 404, description = "Never seen", body = Problem),
         (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
@@ -29,7 +30,7 @@ pub(super) async fn customer(
     State(gateway): State<Gateway>,
     PathParts((tenant, id)): PathParts<(String, String)>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<CustomerView>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let customer: CustomerId = id.parse().map_err(|error| Problem::bad_id("customer", &error))?;
     Ok(Json(gateway.inspection.customer(&tenant, &customer).await.map_err(problem)?))
@@ -41,7 +42,7 @@ pub(super) async fn customer(
     path = "/v1/tenants/{tenant}/resources/{kind}/{id}",
     params(("tenant" = String, Path), ("kind" = String, Path), ("id" = String, Path, description = "Its id within its kind")),
     responses(
-        (status = 200, description = "resource, holder, queue, epoch, history", body = Object),
+        (status = 200, description = "The resource", body = ResourceView),
         (status = 404, description = "Never seen", body = Problem),
         (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
@@ -50,7 +51,7 @@ pub(super) async fn resource(
     State(gateway): State<Gateway>,
     PathParts((tenant, kind, id)): PathParts<(String, String, String)>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ResourceView>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let kind = kind.parse().map_err(|error| Problem::bad_id("kind", &error))?;
     let resource = ResourceId::new(kind, &id).map_err(|error| Problem::bad_id("resource", &error))?;
@@ -65,7 +66,7 @@ pub(super) fn mask_foreign(
     headers: &HeaderMap,
     tenant: &TenantId,
     resource: &ResourceId,
-    view: &mut Value,
+    view: &mut ResourceView,
 ) {
     let Some(realm) = gateway.inspection.shared_realm(tenant, resource.kind()) else { return };
     if !gateway.access.may_over_realm(headers, &realm, Need::Read) {
@@ -79,8 +80,7 @@ pub(super) fn mask_foreign(
     path = "/v1/tenants/{tenant}/orders/{order_id}",
     params(("tenant" = String, Path), ("order_id" = String, Path, description = "CUSTOMER~UUID")),
     responses(
-        (status = 200, description = "order_id, event_id, customer_id, type, state, waiting_for, steps, \
-                                      claims", body = Object),
+        (status = 200, description = "The order", body = OrderView),
         (status = 404, description = "Never seen", body = Problem),
         (status = 503, description = "no_worker, or Temporal is unavailable", body = Problem)
     )
@@ -89,7 +89,7 @@ pub(super) async fn order(
     State(gateway): State<Gateway>,
     PathParts((tenant, order_id)): PathParts<(String, String)>,
     headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<OrderView>, Problem> {
     let tenant = allowed(&gateway, &headers, &tenant)?;
     let order: OrderId = order_id.parse().map_err(|error| Problem::bad_id("order", &error))?;
     Ok(Json(gateway.inspection.order(&tenant, &order).await.map_err(problem)?))

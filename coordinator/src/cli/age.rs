@@ -1,7 +1,6 @@
 //! How long ago something was, for a person.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
 
 /// The two biggest units of a time that is past: `2 h 10 min`. Whatever is to come is `0 s`.
 pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
@@ -18,9 +17,9 @@ pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
     parts.map(|(_, (count, unit))| format!("{count} {unit}")).collect::<Vec<_>>().join(" ")
 }
 
-/// The same for a field of a view that says a time in RFC 3339; none where it says none.
-pub(super) fn age_of(value: &Value, name: &str, now: DateTime<Utc>) -> Option<String> {
-    let since = DateTime::parse_from_rfc3339(value.get(name)?.as_str()?).ok()?;
+/// The same for a time of a view, in RFC 3339; none where it is none.
+pub(super) fn age_of(since: &str, now: DateTime<Utc>) -> Option<String> {
+    let since = DateTime::parse_from_rfc3339(since).ok()?;
     Some(age(since.to_utc(), now))
 }
 

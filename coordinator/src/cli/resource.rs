@@ -7,16 +7,18 @@ use std::process::ExitCode;
 use chrono::Utc;
 use clap::{Args, Subcommand};
 use interlock_domain::ids::ResourceId;
+use interlock_domain::message::StepProof;
+use interlock_domain::resource::{HistoryView, ProofView, QueueWait, ResourceView};
+use interlock_domain::wire::WireName;
 use interlock_fault::Fault;
 use interlock_observability::terminal;
 use interlock_operations::actions::{Actions, ForceRequest};
 use interlock_settings::Settings;
-use serde_json::Value;
 
 use super::age::age_of;
 use super::output::{Output, OutputFormat};
 use super::show::{ShowArguments, bad_id, installation};
-use super::tables::{ended, list, table, text};
+use super::tables::{cell, ended, table, text};
 use super::words::WordsArguments;
 
 /// `resource`.
@@ -93,7 +95,7 @@ async fn history(arguments: &HistoryArguments, settings: Settings, output: Outpu
     let id: ResourceId = arguments.resource.id.parse().map_err(|error| bad_id("resource", &error))?;
     let tenant = settings.tenant.clone();
     let view = arguments.resource.inspection(settings).await?.resource(&tenant, &id).await?;
-    let entries = list(&view, "history");
+    let entries = &view.history;
     let left_out = arguments.limit.map_or(0, |limit| entries.len().saturating_sub(limit));
     let entries = &entries[left_out..];
     match output.format() {
@@ -103,71 +105,76 @@ async fn history(arguments: &HistoryArguments, settings: Settings, output: Outpu
     Ok(ExitCode::SUCCESS)
 }
 
-fn resource_text(view: &Value) -> String {
-    let holder = match view.get("holder").filter(|holder| !holder.is_null()) {
+fn resource_text(view: &ResourceView) -> String {
+    let holder = match &view.holder {
         Some(holder) => format!(
             "held by {} since {}, epoch {}",
-            [text(holder, "customer_id"), text(holder, "party")]
-                .into_iter()
-                .find(|name| name != "–")
-                .unwrap_or_default(),
-            text(holder, "since"),
-            text(holder, "epoch")
+            holder.name().map(|name| text(&name)).unwrap_or_default(),
+            text(&holder.since),
+            holder.epoch
         ),
         None => "not held".to_owned(),
     };
     let mut queue = table(&["position", "customer", "order", "since"]);
-    for waiter in list(view, "queue") {
-        queue.add_row(["position", "customer_id", "order_id", "since"].map(|name| text(waiter, name)));
+    for waiter in &view.queue {
+        queue.add_row([
+            waiter.position.to_string(),
+            text(waiter.customer_id.as_str()),
+            cell(waiter.order_id.as_ref()),
+            text(&waiter.since),
+        ]);
     }
-    let waits = match (view["waiting_for"].as_str(), age_of(view, "waiting_since", Utc::now())) {
+    let age = view.waiting_since.as_ref().and_then(|since| age_of(since, Utc::now()));
+    let waits = match (&view.waiting_for, age) {
         (Some(what), Some(age)) => format!("\nthe queue waits for {}, for {age}", cause(what)),
         (Some(what), None) => format!("\nthe queue waits for {}", cause(what)),
         (None, _) => String::new(),
     };
-    let history = history_text(list(view, "history"));
-    let ended = ended(view).map(|ended| format!("\n{ended}")).unwrap_or_default();
-    format!("resource {}: {holder}{waits}{ended}\n\n{queue}\n\n{history}", text(view, "resource"))
+    let history = history_text(&view.history);
+    let ended = ended(view.entity_ended.as_ref()).map(|ended| format!("\n{ended}")).unwrap_or_default();
+    format!("resource {}: {holder}{waits}{ended}\n\n{queue}\n\n{history}", text(&view.resource.to_string()))
 }
 
 /// What a resource waits for, in words.
-fn cause(what: &str) -> &str {
+fn cause(what: &WireName<QueueWait>) -> &str {
     match what {
-        "holder" => "the holder to release it",
-        "look_up" => "the target to report who is registered",
-        "clock" => "a short safety delay",
-        "orphan" => "requests of the terminated holder to arrive",
-        "person" => "a person: it is unknown who is registered",
-        other => other,
+        WireName::Known(QueueWait::Holder) => "the holder to release it",
+        WireName::Known(QueueWait::LookUp) => "the target to report who is registered",
+        WireName::Known(QueueWait::Clock) => "a short safety delay",
+        WireName::Known(QueueWait::Orphan) => "requests of the terminated holder to arrive",
+        WireName::Known(QueueWait::Person) => "a person: it is unknown who is registered",
+        WireName::Unknown(other) => other,
     }
 }
 
-fn history_text(entries: &[Value]) -> String {
-    let names = ["at", "what", "who", "epoch", "order", "detail", "proof"];
-    let mut history = table(&names);
+fn history_text(entries: &[HistoryView]) -> String {
+    let mut history = table(&["at", "what", "who", "epoch", "order", "detail", "proof"]);
     for entry in entries {
-        let fields = ["at", "what", "who", "epoch", "order_id", "detail"];
-        history.add_row(fields.map(|name| text(entry, name)).into_iter().chain([proof_text(&entry["proof"])]));
+        history.add_row([
+            text(&entry.at),
+            text(entry.what.as_str()),
+            cell(entry.who.as_ref()),
+            entry.epoch.to_string(),
+            cell(entry.order_id.as_ref()),
+            cell(entry.detail.as_ref()),
+            entry.proof.as_ref().map_or_else(|| "–".to_owned(), proof_text),
+        ]);
     }
     history.to_string()
 }
 
 /// What a change of a lease rests on, in one cell: target, operation and outcome, its order, key and time, and who decided.
-fn proof_text(proof: &Value) -> String {
-    if proof.is_null() {
-        return "–".to_owned();
-    }
-    let of = |name: &str| proof[name].as_str().map(terminal::line);
+fn proof_text(proof: &ProofView) -> String {
     let mut words = Vec::new();
-    if let (Some(target), Some(operation), Some(outcome)) = (of("target"), of("operation"), of("outcome")) {
-        let holder = of("holder").map_or_else(String::new, |holder| format!(" ({holder} has it)"));
-        words.push(format!("{target} {operation}: {outcome}{holder}"));
+    if let Some(StepProof { target, operation, outcome, holder, .. }) = &proof.step {
+        let holder = holder.as_ref().map_or_else(String::new, |holder| format!(" ({} has it)", terminal::line(holder)));
+        words.push(format!("{target} {}: {}{holder}", terminal::line(operation), terminal::line(outcome)));
     }
-    words.extend(of("order_id").map(|order| format!("order {order}")));
-    words.extend(of("idempotency_key").map(|key| format!("key {key}")));
-    words.extend(of("at").map(|at| format!("at {at}")));
-    if let (Some(actor), Some(reason)) = (of("actor"), of("reason")) {
-        words.push(format!("by {actor}: {reason}"));
+    words.push(format!("order {}", proof.order_id));
+    words.extend(proof.step.as_ref().map(|step| format!("key {}", step.idempotency_key)));
+    words.push(format!("at {}", terminal::line(&proof.at)));
+    if let (Some(actor), Some(reason)) = (&proof.actor, &proof.reason) {
+        words.push(format!("by {}: {}", terminal::line(actor), terminal::line(reason)));
     }
     words.join("\n")
 }
@@ -178,27 +185,35 @@ mod tests {
 
     use super::*;
 
+    const ORDER: &str = "A1~00000000-0000-0000-0000-000000000001";
+
     #[test]
     fn a_lease_that_came_back_is_shown_with_its_proof() {
         let proof = json!({
-            "order_id": "A1~x", "target": "hss", "operation": "release_number", "outcome": "in_use", "holder": "I7",
-            "idempotency_key": "5f50", "at": "2026-01-01T00:00:00Z", "actor": "ann", "reason": "looked it up",
+            "order_id": ORDER, "target": "hss", "operation": "release_number", "outcome": "in_use", "holder": "I7",
+            "idempotency_key": "5f5006f4-0000-5000-8000-000000000000", "at": "2026-01-01T00:00:00Z", "actor": "ann",
+            "reason": "looked it up",
         });
-        let shown = proof_text(&proof);
-        assert!(shown.starts_with("hss release_number: in_use (I7 has it)\norder A1~x"), "{shown}");
+        let shown = proof_text(&serde_json::from_value(proof).unwrap());
+        assert!(
+            shown.starts_with(&format!("hss release_number: in_use (I7 has it)\norder {ORDER}\nkey 5f50")),
+            "{shown}"
+        );
         assert!(shown.ends_with("by ann: looked it up"), "{shown}");
-        assert_eq!(proof_text(&Value::Null), "–");
+        let without_call = json!({"order_id": ORDER, "at": "2026-01-01T00:00:00Z"});
+        let shown = proof_text(&serde_json::from_value(without_call).unwrap());
+        assert_eq!(shown, format!("order {ORDER}\nat 2026-01-01T00:00:00Z"));
     }
 
     #[test]
     fn a_resource_is_shown_with_its_holder_and_its_queue() {
         let view = json!({
             "resource": "msisdn/1206", "holder": {"customer_id": "A1", "epoch": 7, "since": "2026-01-01T00:00:00Z"},
-            "queue": [{"position": 1, "customer_id": "A2", "order_id": "A2~x", "since": "2026-01-01T00:00:01Z"}],
+            "queue": [{"position": 1, "customer_id": "A2", "tenant_id": "t", "order_id": ORDER, "since": "2026-01-01T00:00:01Z"}],
             "epoch": 7, "history": [],
         });
-        let shown = resource_text(&view);
+        let shown = resource_text(&serde_json::from_value(view).unwrap());
         assert!(shown.starts_with("resource msisdn/1206: held by A1 since"), "{shown}");
-        assert!(shown.contains("A2~x"), "{shown}");
+        assert!(shown.contains(ORDER), "{shown}");
     }
 }

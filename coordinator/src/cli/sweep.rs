@@ -5,16 +5,15 @@ use std::process::ExitCode;
 use clap::Args;
 use interlock_connection::ConnectionFlags;
 use interlock_domain::sweep::Ledger;
+use interlock_domain::views::{FindingView, SweepView};
 use interlock_fault::Fault;
 use interlock_observability::metrics::Metrics;
-use interlock_observability::terminal;
-use interlock_operations::sweep::{Sweeper, told};
+use interlock_operations::sweep::Sweeper;
 use interlock_settings::Settings;
-use serde_json::{Value, json};
 
 use super::output::Output;
 use super::show::installation;
-use super::tables::{list, table, text};
+use super::tables::{cell, table, text};
 
 /// `sweep`.
 #[derive(Debug, Args)]
@@ -31,7 +30,7 @@ pub(super) struct SweepCommand {
 pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     let installation = installation(&command.connection, settings).await?;
     let metrics = Metrics::start()?;
-    let (mut findings, mut unanswered) = (Vec::new(), Vec::new());
+    let mut swept = SweepView::default();
     for namespace in installation.namespaces() {
         let sweeper = Sweeper::new(installation.clone(), metrics.clone(), namespace);
         let mut cursor = None;
@@ -39,8 +38,8 @@ pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Outp
             let mut ledger = Ledger::default();
             ledger.cursor = cursor.take();
             let looked = sweeper.look(ledger, !command.dry_run).await;
-            findings.extend(looked.found.iter().map(told));
-            unanswered.extend(looked.unanswered);
+            swept.findings.extend(looked.found.iter().map(FindingView::from));
+            swept.unanswered.extend(looked.unanswered);
             if let Some(error) = looked.blind {
                 return Err(error.into());
             }
@@ -50,26 +49,29 @@ pub(super) async fn run(command: &SweepCommand, settings: Settings, output: Outp
             }
         }
     }
-    let swept = json!({ "findings": findings, "unanswered": unanswered });
     output.one(&swept, in_words)?;
-    Ok(ExitCode::from(u8::from(!list(&swept, "unanswered").is_empty())))
+    Ok(ExitCode::from(u8::from(!swept.unanswered.is_empty())))
 }
 
-fn in_words(swept: &Value) -> String {
+fn in_words(swept: &SweepView) -> String {
     let mut parts = Vec::new();
-    if list(swept, "findings").is_empty() {
+    if swept.findings.is_empty() {
         parts.push("No alerts.".to_owned());
     } else {
         let mut findings = table(&["code", "tenant", "about", "since", "detail", "next"]);
-        for finding in list(swept, "findings") {
-            let field = |name| text(finding, name);
-            let row =
-                [field("code"), field("tenant_id"), about(finding), field("since"), field("detail"), next(finding)];
-            findings.add_row(row);
+        for finding in &swept.findings {
+            findings.add_row([
+                text(finding.code.as_str()),
+                cell(finding.tenant_id.as_ref()),
+                about(finding),
+                text(&finding.since),
+                text(&finding.detail),
+                next(finding),
+            ]);
         }
         parts.push(findings.to_string());
     }
-    let silent: Vec<String> = list(swept, "unanswered").iter().filter_map(Value::as_str).map(silent).collect();
+    let silent: Vec<String> = swept.unanswered.iter().map(|subject| silent(subject)).collect();
     if !silent.is_empty() {
         parts.push(format!("{} did not answer:\n{}", silent.len(), silent.join("\n")));
     }
@@ -77,16 +79,18 @@ fn in_words(swept: &Value) -> String {
 }
 
 /// What a finding is about: the order, the resource at which it waits, the target; as many of them as it names.
-fn about(finding: &Value) -> String {
-    let named = ["order_id", "resource", "target"].map(|name| finding[name].as_str());
-    let named: Vec<&str> = named.into_iter().flatten().collect();
-    if named.is_empty() { "–".to_owned() } else { terminal::line(&named.join(" at ")).into_owned() }
+fn about(finding: &FindingView) -> String {
+    let order = finding.order_id.as_ref().map(ToString::to_string);
+    let resource = finding.resource.as_ref().map(ToString::to_string);
+    let target = finding.target.as_ref().map(ToString::to_string);
+    let named: Vec<String> = [order, resource, target].into_iter().flatten().collect();
+    text(&named.join(" at "))
 }
 
 /// What to do next: what the catalogue of errors says, its commands with what the finding names, so that they can be run as
 /// they stand.
-fn next(finding: &Value) -> String {
-    let sentence = text(finding, "next");
+fn next(finding: &FindingView) -> String {
+    let sentence = text(&finding.next);
     // Commands stand between single quotes.
     let parts = sentence.split('\'').map(|part| match part.strip_prefix("interlock ") {
         Some(command) => format!("interlock {}", concrete(command, finding)),
@@ -95,19 +99,16 @@ fn next(finding: &Value) -> String {
     parts.collect::<Vec<_>>().join("'")
 }
 
-fn concrete(command: &str, finding: &Value) -> String {
-    let placeholder = match command.split(' ').next() {
-        Some("order") => ("ID", "order_id"),
-        Some("resource") => ("KIND/ID", "resource"),
-        Some("target") => ("NAME", "target"),
-        _ => ("", ""),
+fn concrete(command: &str, finding: &FindingView) -> String {
+    let (placeholder, known) = match command.split(' ').next() {
+        Some("order") => ("ID", finding.order_id.as_ref().map(ToString::to_string)),
+        Some("resource") => ("KIND/ID", finding.resource.as_ref().map(ToString::to_string)),
+        Some("target") => ("NAME", finding.target.as_ref().map(ToString::to_string)),
+        _ => ("", None),
     };
-    let words = command.split(' ').map(|word| match finding[placeholder.1].as_str() {
-        Some(known) if word == placeholder.0 => known,
-        _ => word,
-    });
+    let words = command.split(' ').map(|word| known.as_deref().filter(|_| word == placeholder).unwrap_or(word));
     let command = words.collect::<Vec<_>>().join(" ");
-    match finding["tenant_id"].as_str() {
+    match &finding.tenant_id {
         Some(tenant) => format!("{command} --tenant {tenant}"),
         None => command,
     }
@@ -124,7 +125,15 @@ fn silent(subject: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    const ORDER: &str = "A1~00000000-0000-0000-0000-000000000001";
+
+    fn said(swept: Value) -> String {
+        in_words(&serde_json::from_value(swept).unwrap())
+    }
 
     #[test]
     fn each_finding_says_whose_it_is_what_it_is_about_and_what_to_run() {
@@ -133,15 +142,18 @@ mod tests {
                    "since": "2026-01-01T00:00:00Z", "detail": "It is so."})
         };
         let mut overdue = finding("order_overdue", "See what it waits for: 'interlock order why ID'.");
-        overdue["order_id"] = "A1~x".into();
+        overdue["order_id"] = ORDER.into();
         let mut orphan = finding("holder_not_running", "Recover it ('interlock resource release KIND/ID --force').");
         orphan["resource"] = "msisdn/1206".into();
         let mut parked = finding("target_parked", "See why ('interlock target show NAME').");
         (parked["target"], parked["tenant_id"]) = ("hss".into(), Value::Null);
-        let shown = in_words(&json!({"findings": [overdue, orphan, parked], "unanswered": []}));
+        let shown = said(json!({"findings": [overdue, orphan, parked], "unanswered": []}));
         let line = |code: &str| shown.lines().find(|line| line.starts_with(&format!(" {code}"))).unwrap_or_default();
         for (code, parts) in [
-            ("order_overdue", ["blue", "A1~x", "'interlock order why A1~x --tenant blue'."]),
+            (
+                "order_overdue",
+                ["blue", ORDER, "'interlock order why A1~00000000-0000-0000-0000-000000000001 --tenant blue'."],
+            ),
             ("holder_not_running", ["blue", "msisdn/1206", "release msisdn/1206 --force --tenant blue')."]),
             ("target_parked", ["–", "hss", "('interlock target show hss')."]),
         ] {
@@ -153,7 +165,7 @@ mod tests {
 
     #[test]
     fn those_who_did_not_answer_are_named() {
-        let shown = in_words(&json!({"findings": [], "unanswered": [" hss", "blue A1", "blue msisdn/1206"]}));
+        let shown = said(json!({"findings": [], "unanswered": [" hss", "blue A1", "blue msisdn/1206"]}));
         for part in ["No alerts.", "3 did not answer", "target hss", "A1 (tenant blue)", "msisdn/1206 (tenant"] {
             assert!(shown.contains(part), "{part} in {shown}");
         }

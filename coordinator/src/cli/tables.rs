@@ -2,8 +2,11 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table, TableComponent};
+use interlock_domain::customer::waiting::WaitingFor;
+use interlock_domain::customer::{Wait, WaitView};
+use interlock_domain::entity_end::EntityEnd;
+use interlock_domain::wire::WireName;
 use interlock_observability::terminal;
-use serde_json::Value;
 
 /// A table with these headings.
 pub(super) fn table(headings: &[&str]) -> Table {
@@ -18,60 +21,59 @@ pub(super) fn table(headings: &[&str]) -> Table {
     table
 }
 
-/// A field as text; a dash where it is not there or null.
-pub(super) fn text(value: &Value, name: &str) -> String {
-    plain(value.get(name).unwrap_or(&Value::Null))
+/// Text in a cell; a dash where there is none.
+pub(super) fn text(text: &str) -> String {
+    if text.is_empty() { "–".to_owned() } else { terminal::line(text).into_owned() }
 }
 
-/// The elements of a list; none where it is not there.
-pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+/// Something in a cell; a dash where it is not there.
+pub(super) fn cell<T: ToString>(value: Option<T>) -> String {
+    text(&value.map(|value| value.to_string()).unwrap_or_default())
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "–".to_owned(),
-        Value::String(text) if text.is_empty() => "–".to_owned(),
-        Value::String(text) => terminal::line(text).into_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// How the entity ended that showed this, where it did: nothing of it goes on then.
-pub(super) fn ended(view: &Value) -> Option<String> {
-    let ended = view.get("entity_ended").and_then(Value::as_str)?;
+/// How the entity ended that showed something, where it did: nothing of it goes on then.
+pub(super) fn ended(ended: Option<&WireName<EntityEnd>>) -> Option<String> {
+    let ended = text(ended?.as_str());
     Some(format!("its entity was {ended}: none of this continues (see: interlock errors entity_ended)"))
 }
 
 /// What an order waits for, in words.
-pub(super) fn waiting_for(order: &Value) -> String {
-    let Some(waiting) = order.get("waiting_for").filter(|waiting| !waiting.is_null()) else { return "–".to_owned() };
-    let field = |name: &str| text(waiting, name);
-    match waiting.get("waits_for").and_then(Value::as_str) {
-        Some("lease") => format!("the lease of {}", field("resource")),
-        Some("turn") => format!("its turn at {}, behind {}", field("target"), field("behind")),
-        Some("target") => format!("{} to answer {}", field("target"), field("step")),
-        Some("settling") => format!("an earlier request to {} to arrive", field("target")),
-        Some("admission") => "its plan".to_owned(),
-        Some("person") => format!("a person: {}", field("detail")),
-        Some(other) => other.to_owned(),
-        None => plain(waiting),
+pub(super) fn waiting_for(waiting: Option<&WaitView>) -> String {
+    let Some(waiting) = waiting else { return "–".to_owned() };
+    let target = || cell(waiting.target());
+    match &waiting.wait {
+        Wait::Known(WaitingFor::Lease { resource, .. }) => format!("the lease of {}", text(&resource.to_string())),
+        Wait::Known(WaitingFor::Turn { behind, .. }) => {
+            format!("its turn at {}, behind {}", target(), cell(behind.as_ref()))
+        }
+        Wait::Known(WaitingFor::Target { step, .. }) => format!("{} to answer {}", target(), text(step)),
+        Wait::Known(WaitingFor::Settling { .. }) => format!("an earlier request to {} to arrive", target()),
+        Wait::Known(WaitingFor::Admission { .. }) => "its plan".to_owned(),
+        Wait::Known(WaitingFor::Person { detail, .. }) => format!("a person: {}", text(detail)),
+        Wait::Other(other) => text(other.waits_for.as_str()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
     fn what_an_order_waits_for_is_said_in_words() {
-        let order = |waiting: Value| json!({"waiting_for": waiting});
-        assert_eq!(waiting_for(&order(Value::Null)), "–");
-        let lease = json!({"waits_for": "lease", "resource": "msisdn/1206"});
-        assert_eq!(waiting_for(&order(lease)), "the lease of msisdn/1206");
-        assert_eq!(waiting_for(&order(json!({"waits_for": "admission"}))), "its plan");
-        assert_eq!(waiting_for(&order(json!({"waits_for": "window"}))), "window");
+        let said = |waiting: Value| waiting_for(serde_json::from_value::<Option<WaitView>>(waiting).unwrap().as_ref());
+        assert_eq!(said(Value::Null), "–");
+        let lease = json!({"waits_for": "lease", "resource": "msisdn/1206", "resources": [], "step": "s", "since": ""});
+        assert_eq!(said(lease), "the lease of msisdn/1206");
+        let turn = json!({"waits_for": "turn", "target": "hss", "behind": null, "ahead": 0, "step": "s", "since": ""});
+        assert_eq!(said(turn), "its turn at hss, behind –");
+        assert_eq!(said(json!({"waits_for": "admission", "since": ""})), "its plan");
+        assert_eq!(said(json!({"waits_for": "window"})), "window");
+    }
+
+    #[test]
+    fn what_is_not_there_is_a_dash() {
+        assert_eq!((text(""), cell::<u32>(None), cell(Some(7))), ("–".to_owned(), "–".to_owned(), "7".to_owned()));
     }
 }

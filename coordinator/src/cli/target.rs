@@ -7,16 +7,16 @@ use chrono::Utc;
 use clap::{Args, Subcommand};
 use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{TargetId, Timestamp};
-use interlock_domain::target_entity::{Rate, TargetActionKind};
+use interlock_domain::target_entity::{BreakerView, Rate, TargetActionKind, TargetView};
+use interlock_domain::views::{TargetList, TargetListed, TargetUnanswered};
 use interlock_fault::Fault;
 use interlock_operations::targets::Targets;
 use interlock_settings::Settings;
-use serde_json::Value;
 
 use super::age::age_of;
 use super::output::Output;
 use super::show::{ShowArguments, bad_id, installation};
-use super::tables::{list, table, text};
+use super::tables::{cell, table, text};
 use super::words::WordsArguments;
 
 /// `target`.
@@ -86,9 +86,9 @@ fn rate(raw: &str) -> Result<PersonsRate, String> {
 pub(super) async fn run(command: &TargetCommand, settings: Settings, output: Output) -> Result<ExitCode, Fault> {
     match command {
         TargetCommand::List(arguments) => {
-            let views = targets(&arguments.connection, settings).await?.list().await?;
-            let all_answer = views.iter().all(|view| view["state"].is_string());
-            output.one(&serde_json::json!({ "targets": views }), |_| list_text(&views))?;
+            let list = TargetList { targets: targets(&arguments.connection, settings).await?.list().await? };
+            let all_answer = list.targets.iter().all(|listed| matches!(listed, TargetListed::Answered(_)));
+            output.one(&list, |list| list_text(&list.targets))?;
             Ok(ExitCode::from(u8::from(!all_answer)))
         }
         TargetCommand::Show(arguments) => {
@@ -143,76 +143,89 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn list_text(views: &[Value]) -> String {
+fn list_text(list: &[TargetListed]) -> String {
     let mut table = table(&["target", "state", "since", "limit/s", "because", "last probe"]);
-    for view in views {
-        if view["state"].is_null() {
-            let why = text(&view["unanswered"], "detail");
-            let dash = || "–".to_owned();
-            table.add_row([text(view, "target"), "unanswered".to_owned(), dash(), dash(), why, dash()]);
-        } else {
-            let age = age_of(view, "since", Utc::now()).unwrap_or_default();
-            table.add_row([text(view, "target"), text(view, "state"), age, limit(view), because(view), probe(view)]);
+    for listed in list {
+        let dash = || "–".to_owned();
+        match listed {
+            TargetListed::Answered(view) => {
+                let age = age_of(&view.since, Utc::now()).unwrap_or_default();
+                let (target, state) = (text(view.target.as_str()), text(view.state.as_str()));
+                table.add_row([target, state, age, limit(view), because(view), probe(view)]);
+            }
+            TargetListed::Unanswered(TargetUnanswered { target, unanswered, .. }) => {
+                let (target, why) = (text(target.as_str()), text(&unanswered.detail));
+                table.add_row([target, "unanswered".to_owned(), dash(), dash(), why, dash()]);
+            }
         }
     }
     table.to_string()
 }
 
 /// Why it stands as it does, and who said so where it was a person.
-fn because(view: &Value) -> String {
-    match &view["actor"] {
-        Value::Null => text(view, "reason"),
-        _ => format!("{} ({})", text(view, "reason"), text(view, "actor")),
+fn because(view: &TargetView) -> String {
+    let reason = cell(view.reason.as_ref());
+    match &view.actor {
+        None => reason,
+        Some(actor) => format!("{reason} ({})", text(actor)),
     }
 }
 
-fn limit(view: &Value) -> String {
-    view["limit"].as_f64().map_or_else(|| "none".to_owned(), |rate| rate.to_string())
+fn limit(view: &TargetView) -> String {
+    rate_text(view.limit.0)
 }
 
-fn probe(view: &Value) -> String {
-    match &view["last_probe"] {
-        Value::Null => "–".to_owned(),
-        probe if probe["up"] == true => format!("{}: it answered", text(probe, "at")),
-        probe => format!("{}: {}", text(probe, "at"), text(probe, "detail")),
+fn rate_text(rate: Option<Rate>) -> String {
+    rate.map_or_else(|| "none".to_owned(), |rate| rate.get().to_string())
+}
+
+fn probe(view: &TargetView) -> String {
+    match &view.last_probe {
+        None => "–".to_owned(),
+        Some(probe) if probe.up => format!("{}: it answered", text(&probe.at)),
+        Some(probe) => format!("{}: {}", text(&probe.at), text(&probe.detail)),
     }
 }
 
-fn target_text(view: &Value) -> String {
+fn target_text(view: &TargetView) -> String {
     let mut lines = vec![format!(
         "target {}: {} since {} ({})",
-        text(view, "target"),
-        text(view, "state"),
-        text(view, "since"),
-        age_of(view, "since", Utc::now()).unwrap_or_default()
+        text(view.target.as_str()),
+        text(view.state.as_str()),
+        text(&view.since),
+        age_of(&view.since, Utc::now()).unwrap_or_default()
     )];
-    let configured = view["configured_rate"].as_f64().map_or_else(|| "none".to_owned(), |rate| rate.to_string());
-    let pending = if view["limit_pending"] == true { ", another limit is being set" } else { "" };
+    let configured = rate_text(view.configured_rate);
+    let pending = if view.limit_pending { ", another limit is being set" } else { "" };
     lines.push(format!("limit      {} per second on the server{pending}, configured: {configured}", limit(view)));
-    for (name, what) in [
-        ("down_since", "down since"),
-        ("reason", "because"),
-        ("actor", "by"),
-        ("limited_to", "limited to"),
-        ("until", "until"),
-        ("next_probe_at", "next probe"),
-        ("next_maintenance_at", "maintenance"),
-        ("limit_fault", "not set"),
+    for (what, value) in [
+        ("down since", &view.down_since),
+        ("because", &view.reason),
+        ("by", &view.actor),
+        ("limited to", &view.limited_to.map(written)),
+        ("until", &view.until),
+        ("next probe", &view.next_probe_at),
+        ("maintenance", &view.next_maintenance_at),
+        ("not set", &view.limit_fault),
     ] {
-        if !view[name].is_null() {
-            lines.push(format!("{what:<10} {}", text(view, name)));
+        if let Some(value) = value {
+            lines.push(format!("{what:<10} {}", text(value)));
         }
     }
     lines.push(format!("last probe {}", probe(view)));
-    for breaker in list(view, "breakers") {
-        let field = |name| text(breaker, name);
-        lines.push(format!("breaker    {} open since {}: {}", field("process"), field("since"), field("reason")));
+    for BreakerView { process, since, reason } in &view.breakers {
+        lines.push(format!("breaker    {} open since {}: {}", text(process), text(since), text(reason)));
     }
     let mut history = table(&["at", "what", "who", "detail"]);
-    for entry in list(view, "history") {
-        history.add_row(["at", "what", "who", "detail"].map(|name| text(entry, name)));
+    for entry in &view.history {
+        history.add_row([text(&entry.at), text(&entry.what), cell(entry.who.as_ref()), cell(entry.detail.as_ref())]);
     }
     format!("{}\n\n{history}", lines.join("\n"))
+}
+
+/// A rate as it is written in JSON.
+fn written(rate: Rate) -> String {
+    format!("{:?}", rate.get())
 }
 
 #[cfg(test)]
@@ -235,25 +248,29 @@ mod tests {
         let view = json!({
             "target": "hss", "state": "open", "since": "2026-01-01T00:00:00Z", "limit": 0.0, "configured_rate": 5.0,
             "next_probe_at": "2026-01-01T00:00:05Z", "limit_pending": false, "failures_in_a_row": 2,
+            "limited_to": 2.0,
             "last_probe": {"at": "2026-01-01T00:00:01Z", "up": false, "detail": "connection refused"},
             "breakers": [{"process": "w1", "since": "2026-01-01T00:00:00Z", "reason": "unavailable"}],
             "history": [{"at": "2026-01-01T00:00:00Z", "what": "opened", "detail": "unavailable"}],
         });
-        let shown = target_text(&view);
+        let shown = target_text(&serde_json::from_value(view.clone()).unwrap());
         assert!(shown.starts_with("target hss: open since 2026-01-01T00:00:00Z"), "{shown}");
         assert!(shown.contains("limit      0 per second on the server, configured: 5"), "{shown}");
+        assert!(shown.contains("limited to 2.0"), "{shown}");
         assert!(shown.contains("connection refused") && shown.contains("opened"), "{shown}");
-        assert!(list_text(&[view]).contains("open"));
+        assert!(list_text(&[serde_json::from_value(view).unwrap()]).contains("open"));
     }
 
     #[test]
     fn a_list_of_targets_says_why_each_stands_as_it_does() {
         let since = "2026-01-01T00:00:00Z";
-        let shown = list_text(&[
-            json!({"target": "hss", "state": "paused", "since": since, "reason": "new release", "actor": "anna"}),
-            json!({"target": "crm", "state": "open", "since": since, "reason": "connection refused"}),
-            json!({"target": "sms", "state": null, "unanswered": {"detail": "The target sms did not answer."}}),
+        let why = json!({"code": "no_worker", "detail": "The target sms did not answer."});
+        let list = json!([
+            {"target": "hss", "state": "paused", "since": since, "reason": "new release", "actor": "anna"},
+            {"target": "crm", "state": "open", "since": since, "reason": "connection refused"},
+            {"target": "sms", "state": null, "unanswered": why},
         ]);
+        let shown = list_text(&serde_json::from_value::<Vec<TargetListed>>(list).unwrap());
         for part in ["new release (anna)", "connection refused", "The target sms did not answer."] {
             assert!(shown.contains(part), "{part} in {shown}");
         }

@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::TenantId;
-use interlock_domain::tenant::TenantActionKind;
+use interlock_domain::tenant::{
+    OnboardingStepState, StepFault, TenantActionKind, TenantSettingsView, TenantState, TenantView,
+};
+use interlock_domain::views::{TenantList, TenantListed, TenantUnanswered};
 use interlock_fault::Fault;
 use interlock_operations::tenants::Tenants;
 use interlock_settings::Settings;
-use serde_json::Value;
 
 use super::output::Output;
 use super::show::{bad_id, installation};
-use super::tables::{list, table, text};
+use super::tables::{cell, table, text};
 use super::words::WordsArguments;
 
 /// For how long on-boarding is watched; it goes on by itself.
@@ -91,9 +93,10 @@ pub(super) async fn run(command: &TenantCommand, settings: Settings, output: Out
             Ok(ExitCode::SUCCESS)
         }
         TenantCommand::List(arguments) => {
-            let views = Tenants::new(installation(&arguments.connection, settings).await?).list().await?;
-            let all_answer = views.iter().all(|view| view["state"].is_string());
-            output.one(&serde_json::json!({ "tenants": views }), |_| list_text(&views))?;
+            let tenants = Tenants::new(installation(&arguments.connection, settings).await?).list().await?;
+            let list = TenantList { tenants };
+            let all_answer = list.tenants.iter().all(|listed| matches!(listed, TenantListed::Answered(_)));
+            output.one(&list, |list| list_text(&list.tenants))?;
             Ok(ExitCode::from(u8::from(!all_answer)))
         }
     }
@@ -108,14 +111,14 @@ async fn onboard(arguments: &ActArguments, settings: Settings, output: Output) -
     let began = Instant::now();
     let view = loop {
         let view = tenants.show(&tenant).await?;
-        let has_failed = list(&view, "steps").iter().any(|step| step["state"] == "failed");
-        if view["state"] != "onboarding" || has_failed || began.elapsed() > WATCHED_MAX {
+        let has_failed = view.steps.iter().any(|step| step.state == OnboardingStepState::Failed);
+        if view.state != TenantState::Onboarding || has_failed || began.elapsed() > WATCHED_MAX {
             break view;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     };
     output.one(&view, tenant_text)?;
-    Ok(ExitCode::from(u8::from(view["state"] != "active")))
+    Ok(ExitCode::from(u8::from(view.state != TenantState::Active)))
 }
 
 fn named(arguments: &NameArguments, settings: &Settings) -> Result<TenantId, Fault> {
@@ -125,53 +128,69 @@ fn named(arguments: &NameArguments, settings: &Settings) -> Result<TenantId, Fau
     }
 }
 
-fn list_text(views: &[Value]) -> String {
+fn list_text(list: &[TenantListed]) -> String {
     let mut table = table(&["tenant", "state", "since", "plan", "namespace", "managed", "detail"]);
-    for view in views {
-        let mut row = ["tenant", "state", "since", "plan", "namespace", "managed"].map(|name| text(view, name));
-        let detail = if view["state"].is_null() {
-            "unanswered".clone_into(&mut row[1]);
-            text(&view["unanswered"], "detail")
-        } else {
-            text(&view["drain_fault"], "detail")
-        };
-        table.add_row(row.into_iter().chain([detail]));
+    for listed in list {
+        let dash = || "–".to_owned();
+        match listed {
+            TenantListed::Answered(view) => {
+                let progress = view.progress.as_ref();
+                table.add_row([
+                    text(view.tenant.as_str()),
+                    text(view.state.as_str()),
+                    cell(progress.map(|progress| &progress.since)),
+                    cell(view.settings.as_ref().map(|settings| &settings.plan)),
+                    cell(view.settings.as_ref().and_then(|settings| settings.namespace.as_ref())),
+                    view.managed.to_string(),
+                    cell(progress.and_then(|progress| progress.drain_fault.as_ref()).map(|fault| &fault.detail)),
+                ]);
+            }
+            TenantListed::Unanswered(TenantUnanswered { tenant, unanswered, .. }) => {
+                let (tenant, why) = (text(tenant.as_str()), text(&unanswered.detail));
+                table.add_row([tenant, "unanswered".to_owned(), dash(), dash(), dash(), dash(), why]);
+            }
+        }
     }
     table.to_string()
 }
 
-fn tenant_text(view: &Value) -> String {
+fn tenant_text(view: &TenantView) -> String {
+    let since = view.progress.as_ref().map(|progress| &progress.since);
     let mut lines =
-        vec![format!("tenant {}: {} since {}", text(view, "tenant"), text(view, "state"), text(view, "since"))];
-    for (name, what) in [
-        ("plan", "plan"),
-        ("namespace", "namespace"),
-        ("customers_with_open_orders", "customers with open orders"),
-        ("next_try_at", "next retry at"),
-    ] {
-        if !view[name].is_null() {
-            lines.push(format!("{what}: {}", text(view, name)));
-        }
+        vec![format!("tenant {}: {} since {}", text(view.tenant.as_str()), text(view.state.as_str()), cell(since))];
+    if let Some(TenantSettingsView { plan, namespace, .. }) = &view.settings {
+        lines.push(format!("plan: {}", text(plan)));
+        lines.extend(namespace.as_ref().map(|namespace| format!("namespace: {}", text(namespace))));
     }
-    if view["refuses_events"] == true {
+    let (mut customers, mut next_try_at, mut fault) = (None, None, None);
+    if let Some(progress) = &view.progress {
+        (customers, next_try_at) = (progress.customers_with_open_orders, progress.next_try_at.as_ref());
+        fault = progress.drain_fault.as_ref();
+    }
+    lines.extend(customers.map(|customers| format!("customers with open orders: {customers}")));
+    lines.extend(next_try_at.map(|at| format!("next retry at: {}", text(at))));
+    if view.refuses_events {
         lines.push("new events are rejected".to_owned());
     }
-    if view["managed"] == false {
+    if !view.managed {
         lines.push("it was never on-boarded; its settings apply without on-boarding".to_owned());
     }
-    if !view["drain_fault"].is_null() {
-        lines.push(format!(
-            "the customers with open orders cannot be counted: {}",
-            text(&view["drain_fault"], "detail")
-        ));
+    if let Some(StepFault { detail, .. }) = fault {
+        lines.push(format!("the customers with open orders cannot be counted: {}", text(detail)));
     }
     let mut steps = table(&["step", "state", "attempts", "code", "detail"]);
-    for step in list(view, "steps") {
-        steps.add_row(["step", "state", "attempts", "code", "detail"].map(|name| text(step, name)));
+    for step in &view.steps {
+        steps.add_row([
+            text(step.step.as_str()),
+            text(step.state.as_str()),
+            step.attempts.to_string(),
+            cell(step.code.as_ref()),
+            cell(step.detail.as_ref()),
+        ]);
     }
     let mut history = table(&["at", "what", "who", "detail"]);
-    for entry in list(view, "history") {
-        history.add_row(["at", "what", "who", "detail"].map(|name| text(entry, name)));
+    for entry in &view.history {
+        history.add_row([text(&entry.at), text(&entry.what), cell(entry.who.as_ref()), cell(entry.detail.as_ref())]);
     }
     format!("{}\n\n{steps}\n\n{history}", lines.join("\n"))
 }
@@ -185,10 +204,11 @@ mod tests {
     #[test]
     fn a_tenant_that_does_not_answer_is_listed_with_why() {
         let why = json!({"code": "no_worker", "detail": "The tenant red did not answer."});
-        let shown = list_text(&[
-            json!({"tenant": "blue", "state": "active", "plan": "pro", "namespace": "default", "managed": false}),
-            json!({"tenant": "red", "state": null, "unanswered": why}),
+        let list = json!([
+            {"tenant": "blue", "state": "active", "plan": "pro", "namespace": "default", "managed": false},
+            {"tenant": "red", "state": null, "unanswered": why},
         ]);
+        let shown = list_text(&serde_json::from_value::<Vec<TenantListed>>(list).unwrap());
         let line = |part: &str| shown.lines().find(|line| line.contains(part)).unwrap_or_default();
         assert!(line("blue").contains("active") && !line("blue").contains("answer"), "{shown}");
         assert!(
@@ -204,7 +224,7 @@ mod tests {
             "refuses_events": false, "customers_with_open_orders": 3, "history": [],
             "steps": [{"step": "targets", "state": "failed", "attempts": 2, "code": "target_unanswered", "detail": "hss"}],
         });
-        let shown = tenant_text(&view);
+        let shown = tenant_text(&serde_json::from_value(view).unwrap());
         for part in ["tenant blue: leaving", "customers with open orders: 3", "target_unanswered"] {
             assert!(shown.contains(part), "{part} in {shown}");
         }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use interlock_adapters::sandbox::{Applied, Knobs, Sandbox};
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::error_code::ErrorCode;
+use interlock_domain::event_result::{EventResult, EventResults, EventStatus};
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_domain::order::OrderState;
 use interlock_fault::{Fault, with_causes};
 use interlock_settings::Settings;
 use serde_json::Value;
@@ -136,10 +138,13 @@ impl<'a> Play<'a> {
             watch.note(Voice::Event, format!("{} {event_type} {NUMBER}", who.customer));
         }
         let answer = self.post(&url, &who.event(event_type, id)).await?;
-        let result = &answer["results"][0];
-        let order: Option<OrderId> = result["order_id"].as_str().and_then(|id| id.parse().ok());
-        match (result["status"].as_str(), order, &mut self.watch) {
-            (Some("accepted"), Some(order), Some(watch)) => {
+        let results = serde_json::from_value::<EventResults>(answer.clone()).map(|answer| answer.results);
+        let (status, order) = match results.unwrap_or_default().into_iter().next() {
+            Some(EventResult { status, order_id, .. }) => (Some(status), order_id),
+            None => (None, None),
+        };
+        match (status, order, &mut self.watch) {
+            (Some(EventStatus::Accepted), Some(order), Some(watch)) => {
                 watch.follow(order.clone(), event_type);
                 Ok(order)
             }
@@ -201,7 +206,10 @@ impl<'a> Play<'a> {
 
 /// Whether an order has come as far as it can without a person.
 fn is_over(watch: &Watch, order: &OrderId) -> bool {
-    !matches!(watch.state_of(order), "" | "acknowledged" | "pending" | "inProgress")
+    watch.state_of(order).is_some_and(|state| {
+        let state = state.known();
+        !matches!(state, Some(OrderState::Acknowledged | OrderState::Pending | OrderState::InProgress))
+    })
 }
 
 fn failed(reason: &str) -> Fault {

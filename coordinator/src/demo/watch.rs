@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_adapters::sandbox::{Applied, Effect};
+use interlock_domain::customer::{OrderView, WaitView};
 use interlock_domain::ids::{OrderId, ResourceId, TenantId};
-use interlock_operations::inspection::InspectionError;
-use serde_json::Value;
+use interlock_domain::order::OrderState;
+use interlock_domain::resource::{HistoryView, LeaseEvent, ResourceView};
+use interlock_domain::wire::WireName;
 
 use super::story::{NUMBER, Subscriber};
 use super::story_event::{StoryClock, StoryEvent, Voice};
@@ -19,8 +21,8 @@ pub(super) struct Watch {
     clock: StoryClock,
     tenant: TenantId,
     resource: ResourceId,
-    /// The orders that are watched, and the state in which each was last seen.
-    orders: BTreeMap<OrderId, (String, String)>,
+    /// The orders that are watched: their events' types, and the state in which each was last seen.
+    orders: BTreeMap<OrderId, (String, Option<WireName<OrderState>>)>,
     seen_in_history: usize,
     queued: BTreeSet<String>,
     seen_in_logs: BTreeMap<&'static str, u64>,
@@ -44,12 +46,12 @@ impl Watch {
 
     /// From now on the order of this event is watched.
     pub(super) fn follow(&mut self, order: OrderId, event_type: &str) {
-        self.orders.insert(order, (event_type.to_owned(), String::new()));
+        self.orders.insert(order, (event_type.to_owned(), None));
     }
 
-    /// The state in which an order was last seen; empty before.
-    pub(super) fn state_of(&self, order: &OrderId) -> &str {
-        self.orders.get(order).map_or("", |(_, state)| state)
+    /// The state in which an order was last seen; none before.
+    pub(super) fn state_of(&self, order: &OrderId) -> Option<&WireName<OrderState>> {
+        self.orders.get(order).and_then(|(_, state)| state.as_ref())
     }
 
     /// Whether a customer was seen waiting for the lease.
@@ -65,11 +67,12 @@ impl Watch {
     /// Looks at everything once. An entity that does not answer just now is asked again the next time.
     pub(super) async fn look(&mut self, platform: &LocalPlatform) {
         // Entities first: what they say follows from what the targets logged before.
-        if let Ok(view) = platform.resource(&self.tenant, &self.resource).await {
+        let inspection = platform.inspection();
+        if let Ok(view) = inspection.resource(&self.tenant, &self.resource).await {
             self.take_resource(&view);
         }
         for order in self.orders.keys().cloned().collect::<Vec<_>>() {
-            if let Ok(view) = self.view_of(platform, &order).await {
+            if let Ok(view) = inspection.order(&self.tenant, &order).await {
                 self.take_order(&order, &view);
             }
         }
@@ -88,46 +91,38 @@ impl Watch {
         self.waiting.drain(..ready).collect()
     }
 
-    async fn view_of(&self, platform: &LocalPlatform, order: &OrderId) -> Result<Value, InspectionError> {
-        platform.order(&self.tenant, order).await
-    }
-
-    fn take_resource(&mut self, view: &Value) {
-        let empty = Vec::new();
-        let history = view["history"].as_array().unwrap_or(&empty);
-        for entry in history.iter().skip(self.seen_in_history) {
-            let who = entry["who"].as_str().map(|who| Subscriber::name_of(who.rsplit('/').next().unwrap_or(who)));
-            if let Some(what) = lease_sentence(entry, who.as_deref()) {
-                let at_ms = self.clock.at_ms(entry["at"].as_str().unwrap_or_default());
-                self.waiting.push(StoryEvent { at_ms, voice: Voice::Lease, what });
-            }
+    fn take_resource(&mut self, view: &ResourceView) {
+        for entry in view.history.iter().skip(self.seen_in_history) {
+            let who = entry.who.as_ref().map(|who| Subscriber::name_of(who.rsplit('/').next().unwrap_or(who)));
+            let what = lease_sentence(entry, who.as_deref());
+            self.waiting.push(StoryEvent { at_ms: self.clock.at_ms(&entry.at), voice: Voice::Lease, what });
         }
-        self.seen_in_history = self.seen_in_history.max(history.len());
-        let holder = view["holder"]["customer_id"].as_str().map(Subscriber::name_of);
-        let Some(holder) = holder else { return };
-        for waiter in view["queue"].as_array().unwrap_or(&empty) {
-            let customer = waiter["customer_id"].as_str().unwrap_or_default().to_owned();
+        self.seen_in_history = self.seen_in_history.max(view.history.len());
+        let holder = view.holder.as_ref().and_then(|holder| holder.customer_id.as_ref());
+        let Some(holder) = holder.map(|holder| Subscriber::name_of(holder.as_str())) else { return };
+        for waiter in &view.queue {
+            let customer = waiter.customer_id.to_string();
             if customer != holder && self.queued.insert(customer.clone()) {
-                let at_ms = self.clock.at_ms(waiter["since"].as_str().unwrap_or_default());
+                let at_ms = self.clock.at_ms(&waiter.since);
                 let what = format!("{customer} waits: {holder} holds {NUMBER}");
                 self.waiting.push(StoryEvent { at_ms, voice: Voice::Lease, what });
             }
         }
     }
 
-    fn take_order(&mut self, order: &OrderId, view: &Value) {
+    fn take_order(&mut self, order: &OrderId, view: &OrderView) {
         let Some((event_type, last)) = self.orders.get_mut(order) else { return };
-        let state = view["state"].as_str().unwrap_or_default();
-        if state == last {
+        let state = &view.state;
+        if last.as_ref() == Some(state) {
             return;
         }
-        state.clone_into(last);
+        *last = Some(state.clone());
         let customer = order.customer();
-        let ended = match state {
-            "completed" => Some(format!("{customer}: {event_type} is completed")),
-            "held" => Some(format!("{customer}: {event_type} is held for a person: {}", reason(view))),
-            "acknowledged" | "pending" | "inProgress" => None,
-            other => Some(format!("{customer}: {event_type} ended as {other}: {}", reason(view))),
+        let ended = match state.known() {
+            Some(OrderState::Completed) => Some(format!("{customer}: {event_type} is completed")),
+            Some(OrderState::Held) => Some(format!("{customer}: {event_type} is held for a person: {}", reason(view))),
+            Some(OrderState::Acknowledged | OrderState::Pending | OrderState::InProgress) => None,
+            _ => Some(format!("{customer}: {event_type} ended as {state}: {}", reason(view))),
         };
         if let Some(what) = ended {
             self.note(Voice::Order, what);
@@ -147,20 +142,22 @@ impl Watch {
     }
 }
 
-fn lease_sentence(entry: &Value, who: Option<&str>) -> Option<String> {
+fn lease_sentence(entry: &HistoryView, who: Option<&str>) -> String {
     let who = who.unwrap_or("nobody");
-    Some(match entry["what"].as_str()? {
-        "looked_up" => format!("asked the HSS who has {NUMBER}: {}", entry["detail"].as_str().unwrap_or(who)),
-        "granted" => format!("{NUMBER} granted to {who}, epoch {}", entry["epoch"]),
-        "released" => format!("{who} released {NUMBER}: the HSS confirmed the release"),
-        other => format!("{who}: {other}"),
-    })
+    match entry.what.known() {
+        Some(LeaseEvent::LookedUp) => {
+            format!("asked the HSS who has {NUMBER}: {}", entry.detail.as_deref().unwrap_or(who))
+        }
+        Some(LeaseEvent::Granted) => format!("{NUMBER} granted to {who}, epoch {}", entry.epoch),
+        Some(LeaseEvent::Released) => format!("{who} released {NUMBER}: the HSS confirmed the release"),
+        _ => format!("{who}: {}", entry.what),
+    }
 }
 
 /// Why an order is held or ended as it did: the code and detail that it shows.
-fn reason(view: &Value) -> String {
-    let waiting = &view["waiting_for"]["detail"];
-    let text = [waiting, &view["detail"], &view["code"]].into_iter().find_map(Value::as_str);
+fn reason(view: &OrderView) -> String {
+    let waiting = view.waiting_for.as_ref().and_then(WaitView::detail);
+    let text = waiting.or(view.detail.as_deref()).or(view.code.as_deref());
     text.map_or_else(String::new, |text| match text.rsplit_once(' ') {
         Some((rest, name)) => format!("{rest} {}", Subscriber::name_of(name)),
         None => text.to_owned(),

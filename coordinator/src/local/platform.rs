@@ -21,7 +21,7 @@ use interlock_operations::ingest::Ingest;
 use interlock_operations::inspection::{Inspection, InspectionError};
 use interlock_settings::Settings;
 use interlock_worker_pools::{PoolStatus, PoolTuning, WorkerPool, WorkerPoolOptions, Workload};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
@@ -261,28 +261,33 @@ impl LocalPlatform {
         Ingest::new(self.installation.clone()).one(tenant, event).await
     }
 
-    /// The state of a customer.
+    /// A look at what runs here.
+    pub fn inspection(&self) -> Inspection {
+        Inspection::new(self.installation.clone())
+    }
+
+    /// The state of a customer, as it is shown.
     ///
     /// # Errors
     /// [`InspectionError`].
     pub async fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> Result<Value, InspectionError> {
-        Inspection::new(self.installation.clone()).customer(tenant, customer).await
+        self.inspection().customer(tenant, customer).await.map(|view| json!(view))
     }
 
-    /// The state of a resource.
+    /// The state of a resource, as it is shown.
     ///
     /// # Errors
     /// [`InspectionError`].
     pub async fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> Result<Value, InspectionError> {
-        Inspection::new(self.installation.clone()).resource(tenant, resource).await
+        self.inspection().resource(tenant, resource).await.map(|view| json!(view))
     }
 
-    /// One order.
+    /// One order, as it is shown.
     ///
     /// # Errors
     /// [`InspectionError`].
     pub async fn order(&self, tenant: &TenantId, order: &OrderId) -> Result<Value, InspectionError> {
-        Inspection::new(self.installation.clone()).order(tenant, order).await
+        self.inspection().order(tenant, order).await.map(|view| json!(view))
     }
 }
 

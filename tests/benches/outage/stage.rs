@@ -133,7 +133,8 @@ impl Stage {
 
     /// The state of a target. `None` if it does not answer now.
     pub async fn standing(&self, target: &str) -> Option<Value> {
-        Targets::new(self.platform.installation.clone()).show(&target.parse().ok()?).await.ok()
+        let view = Targets::new(self.platform.installation.clone()).show(&target.parse().ok()?).await.ok()?;
+        Some(json!(view))
     }
 
     /// The number of history events of these customers' entities. `None` if one of them has an open workflow task.

@@ -254,7 +254,7 @@ async fn overdue_and_down(scene: &Scene<'_>, numbers: &mut Vec<String>) {
     let standing = async |state: &str| {
         let targets = Targets::new(scene.bed.platform.installation.clone());
         until(format!("the CRM is {state}"), || async {
-            let view = targets.show(&"crm".parse().unwrap()).await.ok()?;
+            let view = json!(targets.show(&"crm".parse().unwrap()).await.ok()?);
             (view["state"] == state && view["limit_pending"] == false).then_some(())
         })
         .await;

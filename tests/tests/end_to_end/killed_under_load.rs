@@ -114,7 +114,7 @@ impl Load {
     /// The order's view, if it ends differently, or does not end in time since the first check.
     async fn is_completed(&self, order: &OrderId, waits_since: Instant) -> Result<bool, String> {
         let shown = Inspection::new(self.installation.clone()).order(&self.tenant, order).await;
-        match shown.as_ref().ok().and_then(|shown| shown["state"].as_str()) {
+        match shown.as_ref().ok().map(|shown| shown.state.as_str()) {
             Some("completed") => return Ok(true),
             Some("failed" | "cancelled" | "rejected" | "superseded" | "held" | "partial") => {
                 return Err(format!("{order}: {shown:?}"));

@@ -94,7 +94,8 @@ pub fn asked(hss: &Sandbox) -> (usize, usize) {
 
 /// The state of a target.
 pub async fn standing(bed: &Testbed, target: &str) -> Option<Value> {
-    Targets::new(bed.platform.installation.clone()).show(&target.parse().unwrap()).await.ok()
+    let view = Targets::new(bed.platform.installation.clone()).show(&target.parse().unwrap()).await.ok()?;
+    Some(json!(view))
 }
 
 /// Waits until a target is in a state, and the server has the matching limit.

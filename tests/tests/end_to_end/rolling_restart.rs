@@ -57,7 +57,7 @@ impl Load {
         let inspection = Inspection::new(self.installation.clone());
         // While a pool stops, there may be no answer for a moment. If it takes long, the test prints the last answer.
         let completed = || async {
-            let state = inspection.order(&self.tenant, order).await.ok()?["state"].as_str()?.to_owned();
+            let state = inspection.order(&self.tenant, order).await.ok()?.state.to_string();
             assert!(
                 !["failed", "cancelled", "rejected", "superseded", "held"].contains(&state.as_str()),
                 "{order}: {state}"

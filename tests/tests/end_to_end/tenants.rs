@@ -99,7 +99,7 @@ fn a_namespace_without_recorded_settings_is_reported() {
         let words = ActionWords { action_id: "1".to_owned(), actor: "ann".to_owned(), reason: "new".to_owned() };
         tenants.act(&tenant, TenantActionKind::Onboard, words).await.unwrap();
         until("it to be told", || async {
-            let view = tenants.show(&tenant).await.ok()?;
+            let view = json!(tenants.show(&tenant).await.ok()?);
             assert_eq!(view["state"], "onboarding", "{view}");
             (view["steps"][0]["code"] == "not_bootstrapped").then_some(())
         })

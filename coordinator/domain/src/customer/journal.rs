@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Epoch, OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::{ClaimMode, OrderKey};
+use crate::wire::{WireName, wire_words};
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +39,43 @@ pub struct JournalEntry {
     pub claims: Vec<ClaimView>,
 }
 
+wire_words! {
+    /// How a step stands.
+    StepStateName {
+        /// It has not begun.
+        Open = "open",
+        /// Its call is under way.
+        Running = "running",
+        /// It waits for a person.
+        Held = "held",
+        /// It had its effect.
+        Done = "done",
+        /// It was left out.
+        Skipped = "skipped",
+        /// It was cancelled with its order.
+        Cancelled = "cancelled",
+    }
+}
+
+wire_words! {
+    /// How a claim stands.
+    ClaimStateName {
+        /// It waits for the lease.
+        Waiting = "waiting",
+        /// The customer holds the lease.
+        Held = "held",
+        /// The order is done with it.
+        Settled = "settled",
+        /// A release of what the customer did not hold.
+        NotHolder = "not_holder",
+        /// A younger order of the customer had settled the matter.
+        Superseded = "superseded",
+    }
+}
+
 /// A step of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepView {
     /// The step's name within the order.
     pub name: String,
@@ -47,8 +83,9 @@ pub struct StepView {
     pub target: TargetId,
     /// The adapter operation.
     pub operation: String,
-    /// `open`, `running`, `held`, `done`, `skipped` or `cancelled`.
-    pub state: String,
+    /// How it stands.
+    #[cfg_attr(feature = "openapi", schema(value_type = StepStateName))]
+    pub state: WireName<StepStateName>,
     /// How often its call was scheduled.
     pub attempts: u32,
     /// The class of its last outcome, or the code by which it was left out.
@@ -60,19 +97,23 @@ pub struct StepView {
 
 /// A claim of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ClaimView {
     /// The resource.
     pub resource: ResourceId,
     /// What is wanted of it.
-    pub mode: ClaimMode,
-    /// `waiting`, `held`, `settled`, `not_holder` or `superseded`.
-    pub state: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = ClaimMode))]
+    pub mode: WireName<ClaimMode>,
+    /// How it stands.
+    #[cfg_attr(feature = "openapi", schema(value_type = ClaimStateName))]
+    pub state: WireName<ClaimStateName>,
     /// The epoch of the lease, while it is held.
     pub epoch: Option<Epoch>,
 }
 
 /// The identity that a release goes by: the name under which the target is asked to take the resource away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepIdentity {
     /// The identity that the event named.
     pub named: String,

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::turns::Turns;
+use super::wait_view::WaitView;
 use super::waiting::WaitingFor;
 use super::{Customer, EventToAdmit, Order};
 use crate::ids::{CustomerId, OrderId, TargetId, Timestamp};
 use crate::order::{OrderKey, OrderState};
+use crate::wire::WireName;
 
 /// How many orders a page has where nobody says.
 pub const PAGE_DEFAULT: usize = 100;
@@ -35,16 +37,18 @@ pub struct OrderFilter {
 }
 
 /// A page of open orders.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderPage {
     /// The orders, by order key: those that wait for admission among the others.
     pub orders: Vec<ListedOrder>,
     /// The last of them, where more follow: `after` of the next page.
+    #[serde(default)]
     pub next: Option<OrderId>,
 }
 
 /// An open order in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListedOrder {
     /// The order.
     pub order_id: OrderId,
@@ -56,22 +60,27 @@ pub struct ListedOrder {
     /// The customer.
     pub customer_id: CustomerId,
     /// Its state.
-    pub state: OrderState,
+    #[cfg_attr(feature = "openapi", schema(value_type = OrderState))]
+    pub state: WireName<OrderState>,
     /// What it waits for.
-    pub waiting_for: Option<WaitingFor>,
+    #[serde(default)]
+    pub waiting_for: Option<WaitView>,
     /// The target at which it waits or is held; absent where it waits for something else.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetId>,
     /// The code by which it is held.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// When its event was accepted, RFC 3339.
     pub accepted_at: String,
     /// Since when it waits thus, RFC 3339.
     pub since: String,
     /// When it should be done, RFC 3339; absent where the catalog does not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<String>,
+    /// Whether it stands alone: it is of no customer's entity, and actions do not apply to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stands_alone: bool,
 }
 
 /// An open order, planned or not.
@@ -113,13 +122,14 @@ impl Open<'_> {
             event_id: event_id.clone(),
             event_type: event_type.clone(),
             customer_id: customer.clone(),
-            state: self.state(),
+            state: self.state().into(),
             target: waiting_for.as_ref().and_then(WaitingFor::target).cloned(),
             code: waiting_for.as_ref().and_then(WaitingFor::code).map(str::to_owned),
             since: waiting_for.as_ref().map_or_else(|| accepted_at.clone(), |waiting| waiting.since().to_owned()),
-            waiting_for,
+            waiting_for: waiting_for.map(WaitView::from),
             accepted_at,
             due_at: due_at.map(Timestamp::to_rfc3339),
+            stands_alone: false,
         }
     }
 }

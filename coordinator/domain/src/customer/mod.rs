@@ -41,13 +41,14 @@ mod step_state;
 mod turns;
 mod view;
 mod visibility;
+mod wait_view;
 pub mod waiting;
 mod why;
 
 pub use crate::action_words::{ACTION_ID_BYTES_MAX, REASON_BYTES_MAX, Refusal, check_action_words};
 pub use actions::*;
 pub use digests::{Dating, OrderDigests};
-pub use journal::{ClaimView, JournalEntry, StepIdentity, StepView};
+pub use journal::{ClaimStateName, ClaimView, JournalEntry, StepIdentity, StepStateName, StepView};
 pub use keys::KeyRule;
 pub use lease::{Lease, UnjudgedGrant};
 pub use listing::{ListedOrder, OrderFilter, OrderPage, PAGE_DEFAULT, PAGE_MAX};
@@ -56,6 +57,7 @@ pub use state::*;
 pub use step_state::{EarlierCalls, StepState};
 pub use view::*;
 pub use visibility::ShownState;
+pub use wait_view::{CallView, OtherWait, PausedView, PausedWhat, Wait, WaitView};
 pub use why::{HeldOf, Keeping, LeasesHeld, WaitChain, WaitLink};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -204,7 +206,7 @@ impl Customer {
         self.show(false, &mut effects);
         let state = self.state_of(&action.order_id);
         let done = taken.and_then(|repeated| match state {
-            Some(state) => Ok(ActionDone { state, repeated }),
+            Some(state) => Ok(ActionDone { state: state.into(), repeated }),
             None => Err(Refusal::new(ErrorCode::OrderUnknown, "This customer no longer has this order.")),
         });
         (done, effects)

@@ -34,7 +34,7 @@ impl Customer {
             (StepState::Skipped { code }, _) if step.left_out_by.is_some() => code.to_string(),
             (StepState::Skipped { code }, None) => code.to_string(),
             (_, Some(outcome)) => outcome.class().to_owned(),
-            (_, None) => step.state.as_str().to_owned(),
+            (_, None) => step.state.name().as_str().to_owned(),
         };
         let holder = match &step.outcome {
             Some(Outcome::InUse { holder }) => holder.clone(),

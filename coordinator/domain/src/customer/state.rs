@@ -139,6 +139,7 @@ pub struct Remembered {
 
 /// Counts since the entity began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Counts {
     /// Events taken in.
     pub accepted: u64,

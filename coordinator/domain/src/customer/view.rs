@@ -2,45 +2,61 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::journal::{ClaimView, JournalEntry, StepView};
+use super::journal::{ClaimStateName, ClaimView, JournalEntry, StepStateName, StepView};
 use super::turns::Turns;
-use super::waiting::WaitingFor;
+use super::wait_view::WaitView;
 use super::{ClaimState, Counts, Customer, EventToAdmit, Order, StepState};
+use crate::entity_end::EntityEnd;
 use crate::ids::{CustomerId, Epoch, OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::OrderState;
+use crate::wire::WireName;
 
 /// The body of `GET …/customers/{id}`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CustomerView {
     /// The customer.
     pub customer_id: CustomerId,
     /// Its open orders, those that wait for admission first.
+    #[serde(default)]
     pub orders: Vec<OrderView>,
     /// Per target, the open orders in the order of their turns.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, Vec<LaneEntry>>))]
     pub lanes: BTreeMap<TargetId, Vec<LaneEntry>>,
     /// The leases it holds.
+    #[serde(default)]
     pub leases: Vec<LeaseView>,
     /// What happened, oldest first, bounded.
+    #[serde(default)]
     pub journal: Vec<JournalView>,
     /// Counts since the entity began.
+    #[serde(default)]
     pub counts: Counts,
+    /// How its entity ended; absent while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<EntityEnd>))]
+    pub entity_ended: Option<WireName<EntityEnd>>,
 }
 
 /// One place in a lane.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LaneEntry {
     /// The order.
     pub order_id: OrderId,
     /// Its first step there that is not over.
     pub step: String,
     /// The state of that step.
-    pub state: &'static str,
+    #[cfg_attr(feature = "openapi", schema(value_type = StepStateName))]
+    pub state: WireName<StepStateName>,
 }
 
 /// A lease held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LeaseView {
     /// The resource.
     pub resource: ResourceId,
@@ -51,7 +67,8 @@ pub struct LeaseView {
 }
 
 /// The body of `GET …/orders/{order_id}`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OrderView {
     /// The order.
     pub order_id: OrderId,
@@ -63,33 +80,42 @@ pub struct OrderView {
     #[serde(rename = "type")]
     pub event_type: String,
     /// Its state.
-    pub state: OrderState,
+    #[cfg_attr(feature = "openapi", schema(value_type = OrderState))]
+    pub state: WireName<OrderState>,
     /// What it waits for; none where it is over.
-    pub waiting_for: Option<WaitingFor>,
+    #[serde(default)]
+    pub waiting_for: Option<WaitView>,
     /// When it should be done, RFC 3339; absent where it is over, or the catalog does not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<String>,
     /// When its customer's workflow was reset while it was open, RFC 3339: what it did after the point of the reset is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<String>,
     /// Its steps.
+    #[serde(default)]
     pub steps: Vec<StepView>,
     /// Its claims.
+    #[serde(default)]
     pub claims: Vec<ClaimView>,
     /// The marks of the last actions that persons took on it, oldest first ([`crate::action_mark::ActionMark`]). What they were, by
     /// whom and why, is in the customer's journal.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<String>,
     /// The stable code of how it ended, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// A sentence of how it ended, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How the entity of its customer ended; absent while it runs, and for an order that stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<EntityEnd>))]
+    pub entity_ended: Option<WireName<EntityEnd>>,
 }
 
 /// One line of the journal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JournalView {
     /// When, RFC 3339.
     pub at: String,
@@ -99,43 +125,44 @@ pub struct JournalView {
 }
 
 /// The parts of a journal line but its time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JournalEntryView {
     /// The order.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
     /// The event's id.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
     /// The event's type.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
     /// What happened: a terminal state, or `action ID`.
     pub what: String,
     /// A stable code.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// A sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Who acted.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// Why.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 impl StepState {
     /// The name on the wire.
-    pub fn as_str(&self) -> &'static str {
+    pub fn name(&self) -> StepStateName {
         match self {
-            Self::Open { .. } => "open",
-            Self::Running { .. } => "running",
-            Self::Held { .. } => "held",
-            Self::Done => "done",
-            Self::Skipped { .. } => "skipped",
-            Self::Cancelled { .. } => "cancelled",
+            Self::Open { .. } => StepStateName::Open,
+            Self::Running { .. } => StepStateName::Running,
+            Self::Held { .. } => StepStateName::Held,
+            Self::Done => StepStateName::Done,
+            Self::Skipped { .. } => StepStateName::Skipped,
+            Self::Cancelled { .. } => StepStateName::Cancelled,
         }
     }
 }
@@ -163,6 +190,7 @@ impl Customer {
                 .collect(),
             journal: self.journal.iter().map(journal_view).collect(),
             counts: self.counts,
+            entity_ended: None,
         }
     }
 
@@ -173,7 +201,7 @@ impl Customer {
             for step in order.steps.iter().filter(|step| !step.state.is_over()) {
                 if !seen.contains(&&step.planned.target) {
                     seen.push(&step.planned.target);
-                    let (order_id, state) = (order.key.order.clone(), step.state.as_str());
+                    let (order_id, state) = (order.key.order.clone(), step.state.name().into());
                     let entry = LaneEntry { order_id, step: step.planned.name.clone(), state };
                     lanes.entry(step.planned.target.clone()).or_default().push(entry);
                 }
@@ -204,7 +232,7 @@ impl Customer {
         OrderView {
             event_id: order.event_id.clone(),
             event_type: order.event_type.clone(),
-            waiting_for: turns.wait_of(order),
+            waiting_for: turns.wait_of(order).map(WaitView::from),
             due_at: order.due_at.map(Timestamp::to_rfc3339),
             reset_at: order.reset_at.map(Timestamp::to_rfc3339),
             steps: order.steps.iter().map(step_view).collect(),
@@ -218,7 +246,7 @@ impl Customer {
         OrderView {
             event_id: waiting.event.id.clone(),
             event_type: waiting.event.event_type.clone(),
-            waiting_for: Some(waiting.waits()),
+            waiting_for: Some(waiting.waits().into()),
             ..self.empty_view(&waiting.key.order, OrderState::Acknowledged)
         }
     }
@@ -229,7 +257,7 @@ impl Customer {
             event_id: String::new(),
             customer_id: self.me.customer.clone(),
             event_type: String::new(),
-            state,
+            state: state.into(),
             waiting_for: None,
             due_at: None,
             reset_at: None,
@@ -238,6 +266,7 @@ impl Customer {
             actions: Vec::new(),
             code: None,
             detail: None,
+            entity_ended: None,
         }
     }
 
@@ -245,16 +274,16 @@ impl Customer {
     pub(super) fn claim_view(&self, claim: &super::OrderClaim) -> ClaimView {
         let lease = self.leases.get(&claim.claim.resource);
         let state = match claim.state {
-            ClaimState::Open if lease.is_some() => "held",
-            ClaimState::Open => "waiting",
-            ClaimState::Settled => "settled",
-            ClaimState::NotHolder => "not_holder",
-            ClaimState::Superseded => "superseded",
+            ClaimState::Open if lease.is_some() => ClaimStateName::Held,
+            ClaimState::Open => ClaimStateName::Waiting,
+            ClaimState::Settled => ClaimStateName::Settled,
+            ClaimState::NotHolder => ClaimStateName::NotHolder,
+            ClaimState::Superseded => ClaimStateName::Superseded,
         };
         ClaimView {
             resource: claim.claim.resource.clone(),
-            mode: claim.claim.mode,
-            state: state.to_owned(),
+            mode: claim.claim.mode.into(),
+            state: state.into(),
             epoch: lease.map(|lease| lease.epoch),
         }
     }
@@ -270,7 +299,7 @@ pub(super) fn step_view(step: &super::OrderStep) -> StepView {
         name: step.planned.name.clone(),
         target: step.planned.target.clone(),
         operation: step.planned.operation.clone(),
-        state: step.state.as_str().to_owned(),
+        state: step.state.name().into(),
         attempts: step.dispatches,
         outcome: reason,
         identity: step.identity.clone(),

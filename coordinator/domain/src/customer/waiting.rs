@@ -8,10 +8,40 @@ use super::{ClaimState, Customer, EventToAdmit, Order, OrderStep, StepState};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::OrderState;
+use crate::wire::wire_words;
+
+wire_words! {
+    /// What is waited for, in a word.
+    WaitKind {
+        /// A plan.
+        Admission = "admission",
+        /// A lease.
+        Lease = "lease",
+        /// A turn behind other orders of the customer.
+        Turn = "turn",
+        /// A target's answer.
+        Target = "target",
+        /// That something under way comes to its end, such as a request that may still arrive.
+        Settling = "settling",
+        /// A person.
+        Person = "person",
+        /// The end of a target's maintenance window.
+        Window = "window",
+        /// A start date.
+        Date = "date",
+        /// An event that has not arrived.
+        Event = "event",
+        /// Unknown: whoever knows did not answer.
+        Unanswered = "unanswered",
+        /// Unknown: whoever asks may not ask whoever knows.
+        Forbidden = "forbidden",
+    }
+}
 
 /// What an order waits for. Each says since when, in RFC 3339: since its step could have begun, as far as everything
 /// else goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "waits_for", rename_all = "snake_case")]
 pub enum WaitingFor {
     /// Its plan, or that of an older event of its customer.
@@ -81,15 +111,27 @@ pub enum WaitingFor {
 }
 
 impl WaitingFor {
-    /// The name on the wire.
-    pub fn as_str(&self) -> &'static str {
+    /// What it is, in a word.
+    pub fn kind(&self) -> WaitKind {
         match self {
-            Self::Admission { .. } => "admission",
-            Self::Lease { .. } => "lease",
-            Self::Turn { .. } => "turn",
-            Self::Target { .. } => "target",
-            Self::Settling { .. } => "settling",
-            Self::Person { .. } => "person",
+            Self::Admission { .. } => WaitKind::Admission,
+            Self::Lease { .. } => WaitKind::Lease,
+            Self::Turn { .. } => WaitKind::Turn,
+            Self::Target { .. } => WaitKind::Target,
+            Self::Settling { .. } => WaitKind::Settling,
+            Self::Person { .. } => WaitKind::Person,
+        }
+    }
+
+    /// The step that waits; none where the order as a whole does.
+    pub fn step(&self) -> Option<&str> {
+        match self {
+            Self::Lease { step, .. }
+            | Self::Turn { step, .. }
+            | Self::Target { step, .. }
+            | Self::Settling { step, .. } => Some(step),
+            Self::Person { step, .. } => step.as_deref(),
+            Self::Admission { .. } => None,
         }
     }
 

@@ -5,75 +5,89 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::turns::Turns;
-use super::waiting::WaitingFor;
+use super::waiting::{WaitKind, WaitingFor};
 use super::{Customer, Order};
 use crate::ids::{Epoch, Incarnation, OrderId, ResourceId, TargetId, Timestamp};
 use crate::order::OrderState;
+use crate::wire::WireName;
 
 /// A chain of waits: each link but the last waits for its turn behind the next one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitChain {
     /// The links, that of the order asked for first.
     pub links: Vec<WaitLink>,
 }
 
 /// What one order waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitLink {
     /// The order.
     pub order_id: OrderId,
     /// Its state.
-    pub state: OrderState,
+    pub state: WireName<OrderState>,
     /// The step that waits.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// `lease`, `turn`, `target`, `person`, `settling` or `admission`; absent where the order is over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub waits_for: Option<&'static str>,
+    /// What it waits for; absent where the order is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WireName<WaitKind>>,
     /// The resource whose lease is missing; the first of several.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceId>,
     /// All resources whose leases are missing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<ResourceId>,
     /// The target at which it waits or is held.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetId>,
     /// When the customer's workflow was reset, where the order waits for a lease that is in doubt for that.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<String>,
     /// The order that holds it up: that of the next link.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<OrderId>,
     /// Since when, RFC 3339; for an order that is over, when it ended.
+    #[serde(default)]
     pub since: String,
     /// The code by which it is held.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// A sentence for a person.
+    #[serde(default)]
     pub detail: String,
 }
 
+impl WaitLink {
+    /// What it waits for, as far as this build knows it; none where the order is over, too.
+    pub fn wait(&self) -> Option<WaitKind> {
+        self.waits_for.as_ref().and_then(WireName::known)
+    }
+}
+
 /// Why a customer still has the lease of a resource, or wants it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keeping {
     /// Whether it has the lease.
     pub holds: bool,
     /// The epoch of the lease.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
     /// Since when it has the lease, RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
     /// The open order that is not done with the resource: the one that has begun there, or else the oldest.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
     /// A sentence for a person.
+    #[serde(default)]
     pub detail: String,
-    /// Which life of the customer says so.
-    pub incarnation: Incarnation,
-    /// Whether what it says may be about to change: an admission, or a message about the resource, is under way.
-    pub under_way: bool,
+    /// Which life of the customer says so; a worker of 0.1.0 does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<Incarnation>,
+    /// Whether what it says may be about to change: an admission, or a message about the resource, is under way. A worker of 0.1.0
+    /// does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_way: Option<bool>,
 }
 
 /// All leases of a customer: the answer to those who compare it with what resources say.
@@ -123,7 +137,7 @@ impl Customer {
         Some(WaitChain {
             links: vec![WaitLink {
                 order_id: id.clone(),
-                state: over.state,
+                state: over.state.into(),
                 step: None,
                 waits_for: None,
                 resource: None,
@@ -164,8 +178,8 @@ impl Customer {
             since: lease.map(|lease| lease.since.to_rfc3339()),
             order_id: order.map(|order| order.key.order.clone()),
             detail,
-            incarnation: self.incarnation,
-            under_way: self.is_under_way(resource),
+            incarnation: Some(self.incarnation),
+            under_way: Some(self.is_under_way(resource)),
         }
     }
 
@@ -200,9 +214,9 @@ fn has_it_for(order: &Order, resource: &ResourceId) -> String {
 fn link(order: &OrderId, state: OrderState, waiting: WaitingFor) -> WaitLink {
     let mut link = WaitLink {
         order_id: order.clone(),
-        state,
+        state: state.into(),
         step: None,
-        waits_for: Some(waiting.as_str()),
+        waits_for: Some(waiting.kind().into()),
         resource: None,
         resources: Vec::new(),
         target: waiting.target().cloned(),

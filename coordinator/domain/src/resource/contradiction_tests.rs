@@ -171,8 +171,9 @@ fn a_second_customer_that_holds_it_takes_it_from_nobody_and_is_next() {
         waits(&mut n, "C");
         assert_eq!(told(&n.step(NOW, lasting("B", Some(of_b(epoch)), vec![]))), []);
         assert_eq!(holder(&n), Some(("A".to_owned(), epoch)));
-        assert_eq!(n.view().also_held_by.map(|rival| rival.customer_id).as_deref(), Some("B"));
-        let contradicted = |n: &Resource| n.history.iter().filter(|entry| entry.what == "contradicted").count();
+        assert_eq!(n.view().also_held_by.map(|rival| rival.customer_id.to_string()).as_deref(), Some("B"));
+        let contradicted =
+            |n: &Resource| n.history.iter().filter(|entry| entry.what == LeaseEvent::Contradicted).count();
         assert_eq!(contradicted(&n), 1);
         n.step(NOW, lasting("B", Some(of_b(epoch)), vec![]));
         assert_eq!(contradicted(&n), 1, "it is said once");

@@ -103,7 +103,8 @@ fn refused(n: &Resource, action_id: &str) -> String {
 }
 
 fn last_detail(n: &Resource, what: &str) -> String {
-    let entry = n.history.iter().rev().find(|entry| entry.what == what).unwrap_or_else(|| panic!("{:?}", n.history));
+    let entry =
+        n.history.iter().rev().find(|entry| entry.what.as_str() == what).unwrap_or_else(|| panic!("{:?}", n.history));
     entry.detail.clone().unwrap_or_default()
 }
 

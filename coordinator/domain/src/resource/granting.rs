@@ -1,7 +1,7 @@
 //! Who is next, and telling them.
 
 use super::state::{CONTESTED_BACKOFF_MS_MAX, CONTESTED_BACKOFF_MS_MIN};
-use super::{Effect, Holder, HolderName, LookUp, Resource, Vacancy};
+use super::{Effect, Holder, HolderName, LeaseEvent, LookUp, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::limits::SENDING_BATCH_MAX;
 use crate::message::{Asker, Delivery, Notice, Ticket, ToCustomer};
@@ -28,7 +28,7 @@ impl Resource {
             if is_again {
                 let detail = "an earlier incarnation of this entity was terminated: it waits until its holder has had \
                               time to report";
-                self.note(now, "reborn", None, None, Some(detail.to_owned()));
+                self.note(now, LeaseEvent::Reborn, None, None, Some(detail.to_owned()));
             }
             if policy.authority.is_some() {
                 self.vacancy = Vacancy::ToLookUp;
@@ -75,7 +75,7 @@ impl Resource {
         // The message may have been sent before this entity was allowed to grant.
         self.raise_epoch_to(self.said_at.map_or(now, |said_at| said_at.max(self.not_before)));
         self.settled = self.epoch;
-        self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
+        self.note(now, LeaseEvent::Granted, Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         let mut holder = Holder::of_ticket(ticket, self.epoch, now);
         holder.locks_only &= self
             .queue
@@ -99,12 +99,12 @@ impl Resource {
     }
 
     /// Takes the lease from its holder.
-    pub(super) fn vacate(&mut self, now: Timestamp, how: &str) {
+    pub(super) fn vacate(&mut self, now: Timestamp, how: LeaseEvent) {
         self.vacate_because(now, how, None);
     }
 
     /// The same, with a sentence for the history.
-    pub(super) fn vacate_because(&mut self, now: Timestamp, how: &str, why: Option<String>) {
+    pub(super) fn vacate_because(&mut self, now: Timestamp, how: LeaseEvent, why: Option<String>) {
         if let Some(holder) = self.holder.take() {
             self.tell_reset_holder(&holder);
             self.settled = self.settled.max(holder.epoch);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Holder, HolderName, Resource};
+use super::{Holder, HolderName, LeaseEvent, Resource};
 use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
 use crate::message::Notice;
 use crate::order::ResourcePolicy;
@@ -61,7 +61,7 @@ impl Resource {
         self.begin(now, policy);
         self.raise_epoch(now);
         self.settled = self.epoch;
-        self.note(now, "imported", Some(holder.to_string()), None, None);
+        self.note(now, LeaseEvent::Imported, Some(holder.to_string()), None, None);
         // Where the target named a party, that is the name under which it knows the customer.
         let target_identity = self.holder.take().and_then(|named| named.target_identity);
         let epoch = self.epoch;
@@ -87,7 +87,7 @@ impl Resource {
         self.untold = None;
         self.raise_epoch(now);
         self.settled = self.epoch;
-        self.note(now, "told", Some(from.to_string()), None, None);
+        self.note(now, LeaseEvent::Told, Some(from.to_string()), None, None);
         let epoch = self.epoch;
         let Some(holder) = &mut self.holder else { return };
         holder.incarnation = Some(incarnation);
@@ -113,7 +113,7 @@ impl Resource {
             return;
         }
         self.raise_epoch(now);
-        self.note(now, "seeded", Some(holder.to_string()), None, None);
+        self.note(now, LeaseEvent::Seeded, Some(holder.to_string()), None, None);
         let who = HolderName::Customer(holder.clone());
         self.holder = Some(Holder::registered(who, target_identity, self.epoch, now));
         self.adopt_waiting(now);

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::granting::contested_wait_ms;
-use super::{AskedFor, Effect, LookUp, Resource, Vacancy};
+use super::{AskedFor, Effect, LeaseEvent, LookUp, Resource, Vacancy};
 use crate::ids::Timestamp;
 use crate::outcome::HolderAnswer;
 use crate::recording::Edition;
@@ -84,7 +84,7 @@ impl Resource {
                 self.registered(now, &target_identity);
             }
             HolderAnswer::Unclear { detail } => {
-                self.note(now, "looked_up", None, None, Some(detail));
+                self.note(now, LeaseEvent::LookedUp, None, None, Some(detail));
                 if let Some(holder) = &mut self.holder {
                     holder.looked_up = true;
                 } else {
@@ -106,7 +106,7 @@ impl Resource {
             "the look-up was ended by hand ({said}), which does not settle it: the authority is asked again at {}",
             again_at.to_rfc3339()
         );
-        self.note(now, "look_up_by_hand", None, None, Some(detail));
+        self.note(now, LeaseEvent::LookUpByHand, None, None, Some(detail));
         if !is_stale && asked_for == AskedFor::Ledger && self.holder.is_none() && self.vacancy == Vacancy::Known {
             // The lease came back while it was asked; whoever is next waited for the answer.
             self.vacancy = Vacancy::ToLookUp;

@@ -52,7 +52,7 @@ fn a_look_up_that_is_ended_by_hand_grants_nothing_and_is_made_again_after_waits_
     for wait_ms in [1_000, 2_000, 4_000] {
         assert_eq!(n.step(now, by_hand()), vec![], "nothing is granted, and the authority is left alone");
         assert_eq!(n.wake_at(now), Some(now.plus_ms(wait_ms)));
-        assert_eq!(n.view().waiting_for, Some("look_up"));
+        assert_eq!(n.view().waiting_for, Some(QueueWait::LookUp.into()));
         now = now.plus_ms(wait_ms);
         assert_eq!(n.wake_at(now), None);
         proofs.push(asked(&n.step(now, Input::Woke)).unwrap());
@@ -60,7 +60,7 @@ fn a_look_up_that_is_ended_by_hand_grants_nothing_and_is_made_again_after_waits_
     let shown = n.view();
     assert_eq!(shown.look_up_by_hand.map(|by_hand| by_hand.times), Some(3));
     let line = n.history.back().unwrap();
-    assert_eq!(line.what, "look_up_by_hand");
+    assert_eq!(line.what, LeaseEvent::LookUpByHand);
     let detail = line.detail.as_deref().unwrap();
     assert!(detail.contains("(completed as nobody), which does not settle it") && detail.contains("asked again at"));
     proofs.dedup();

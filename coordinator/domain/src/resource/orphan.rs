@@ -1,6 +1,6 @@
 //! Leases whose customer entity died, and leases that only the target knows of.
 
-use super::{Holder, HolderName, Resource, Vacancy};
+use super::{Holder, HolderName, LeaseEvent, Resource, Vacancy};
 use crate::ids::{CustomerRef, Incarnation, Timestamp};
 use crate::message::{Notice, Ticket, ToCustomer};
 use crate::order::ClaimMode;
@@ -26,7 +26,7 @@ impl Resource {
         }
         holder.orphaned_at = Some(now);
         let (who, incarnation) = (holder.customer().cloned(), holder.incarnation);
-        self.note(now, "orphaned", who.as_ref().map(ToString::to_string), None, None);
+        self.note(now, LeaseEvent::Orphaned, who.as_ref().map(ToString::to_string), None, None);
         if let (Some(who), Some(incarnation)) = (who, incarnation) {
             self.forget_dead(&who, incarnation);
         }
@@ -46,7 +46,7 @@ impl Resource {
         }
         if self.policy.authority.is_none() && self.holder.as_ref().is_some_and(|h| h.disowned && h.lives_as.is_none()) {
             // The customer lives and does not have it, and nobody can be asked.
-            self.vacate(now, "disowned");
+            self.vacate(now, LeaseEvent::Disowned);
             return;
         }
         let Some(customer) = self.holder.as_ref().and_then(Holder::customer).cloned() else { return };
@@ -61,7 +61,7 @@ impl Resource {
             self.confirm_after_reset(now);
         } else if self.edition >= Edition::V0_2 && self.holder.as_ref().is_some_and(|holder| holder.locks_only) {
             // Nothing can be registered by it.
-            self.vacate(now, "unused");
+            self.vacate(now, LeaseEvent::Unused);
         }
     }
 
@@ -74,7 +74,7 @@ impl Resource {
     /// The authority has nobody registered. The authority is only one of several targets, so a holder that was reset in the middle of an
     /// order keeps the lease, and the newer life of a holder that died is granted it next: each ends its order on every target.
     pub(super) fn nobody_is_registered(&mut self, now: Timestamp) {
-        self.note(now, "looked_up", None, None, Some("no one is registered".to_owned()));
+        self.note(now, LeaseEvent::LookedUp, None, None, Some("no one is registered".to_owned()));
         self.unsure = false;
         self.vacancy = Vacancy::Known;
         let Some(orphan) = &self.holder else { return };
@@ -107,7 +107,7 @@ impl Resource {
 
     /// The target says that this party has the resource.
     pub(super) fn registered(&mut self, now: Timestamp, target_identity: &str) {
-        self.note(now, "looked_up", Some(target_identity.to_owned()), None, None);
+        self.note(now, LeaseEvent::LookedUp, Some(target_identity.to_owned()), None, None);
         self.is_with(now, target_identity);
     }
 
@@ -117,7 +117,7 @@ impl Resource {
             self.vacancy = Vacancy::ToLookUp;
             return;
         }
-        self.note(now, "registered", Some(target_identity.to_owned()), None, None);
+        self.note(now, LeaseEvent::Registered, Some(target_identity.to_owned()), None, None);
         self.vacancy = Vacancy::Known;
         self.is_with(now, target_identity);
     }
@@ -168,7 +168,7 @@ impl Resource {
         }
         let (target_identity, unused) = (holder.target_identity.clone(), registered == Registered::Never);
         let Some(customer) = holder.customer().cloned() else { return };
-        self.note(now, "told", Some(customer.to_string()), None, None);
+        self.note(now, LeaseEvent::Told, Some(customer.to_string()), None, None);
         self.tell_holder(customer, Notice::LeaseImported { epoch, target_identity, unused });
         self.answer_releases();
         self.probe_new_holder();
@@ -178,7 +178,7 @@ impl Resource {
     fn grant_registered(&mut self, now: Timestamp, ticket: Ticket) {
         self.raise_epoch(now);
         self.settled = self.epoch;
-        self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
+        self.note(now, LeaseEvent::Granted, Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         let holder = Holder::of_ticket(ticket, self.epoch, now);
         self.holder = Some(Holder { used: true, locks_only: false, looked_up: true, ..holder });
         self.vacancy = Vacancy::Known;

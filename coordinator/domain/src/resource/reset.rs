@@ -1,7 +1,7 @@
 //! A workflow reset by an operator: of the entity of a customer that has the resource, or of this one.
 
 use super::orphan::Registered;
-use super::{Holder, HolderName, Resource, Vacancy};
+use super::{Holder, HolderName, LeaseEvent, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
 use crate::message::{HeldLease, Notice, ToCustomer};
 
@@ -54,7 +54,7 @@ impl Resource {
         let Some(holder) = &self.holder else { return };
         let registered = if holder.locks_only { Registered::Never } else { Registered::Yes };
         let who = holder.customer().map(ToString::to_string);
-        self.note(now, "confirmed", who, None, None);
+        self.note(now, LeaseEvent::Confirmed, who, None, None);
         self.own_again(now, registered);
     }
 
@@ -91,7 +91,7 @@ impl Resource {
         self.hears_again = true;
         self.floor = self.floor.max(Epoch(u64::try_from(now.0).unwrap_or(0)));
         self.look_up.mark_stale();
-        self.note(now, "reset", None, None, None);
+        self.note(now, LeaseEvent::Reset, None, None, None);
         if self.life.is_new() {
             // It waits with its first claim.
             return;
@@ -128,7 +128,7 @@ impl Resource {
             HolderName::Customer(customer) => customer.to_string(),
             HolderName::TargetIdentity(target_identity) => target_identity,
         };
-        self.note(now, "unsure", Some(who), None, None);
+        self.note(now, LeaseEvent::Unsure, Some(who), None, None);
         self.untold = None;
         // A lease by this very epoch is news, should anybody say to have it.
         self.settled = self.settled.min(Epoch(named.epoch.0.saturating_sub(1)));

@@ -9,6 +9,7 @@ use crate::ids::{CustomerRef, Epoch, OrderId, RealmId, ResourceId, TicketId, Tim
 use crate::message::{LeaseProof, Ticket, ToCustomer};
 use crate::order::{OrderKey, ResourcePolicy};
 use crate::recording::Edition;
+use crate::wire::{WireName, wire_words};
 
 /// One resource entity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,15 +106,67 @@ pub struct QueuedTicket {
     pub since: Timestamp,
 }
 
+wire_words! {
+    /// What happened to a resource.
+    LeaseEvent {
+        /// The lease was granted.
+        Granted = "granted",
+        /// The lease came back: the target confirmed the release.
+        Released = "released",
+        /// The holder gave the lease back to an older order.
+        Yielded = "yielded",
+        /// The lease came back unused.
+        Unused = "unused",
+        /// The target had the resource registered to somebody else.
+        Contested = "contested",
+        /// The customer did not take the lease.
+        Declined = "declined",
+        /// A person asked for a forced release.
+        ForceAsked = "force_asked",
+        /// It was released by force.
+        Forced = "forced",
+        /// A forced release was refused.
+        ForceRefused = "force_refused",
+        /// The holder's entity is gone.
+        Orphaned = "orphaned",
+        /// The holder was found at the target, before anybody was granted the lease.
+        Seeded = "seeded",
+        /// The target was asked who is registered.
+        LookedUp = "looked_up",
+        /// A person ended a look-up in Temporal.
+        LookUpByHand = "look_up_by_hand",
+        /// The holder came from a list.
+        Imported = "imported",
+        /// The holder was told that it holds the lease.
+        Told = "told",
+        /// A customer said again what it holds.
+        Reasserted = "reasserted",
+        /// A customer says to hold what another one holds.
+        Contradicted = "contradicted",
+        /// The holder says that it does not hold the lease.
+        Disowned = "disowned",
+        /// The resource's workflow was reset.
+        Reset = "reset",
+        /// The holder confirmed its lease after a reset.
+        Confirmed = "confirmed",
+        /// It is not sure after a reset who holds the lease.
+        Unsure = "unsure",
+        /// A release found it registered to that party.
+        Registered = "registered",
+        /// The targets know the holder by another name.
+        Renamed = "renamed",
+        /// The entity began another life.
+        Reborn = "reborn",
+    }
+}
+
 /// One line of a resource's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
-    /// What: `granted`, `released`, `yielded`, `unused`, `contested`, `force_asked`, `forced`, `force_refused`, `orphaned`, `declined`, `seeded`,
-    /// `looked_up`, `look_up_by_hand`, `imported`, `told`, `reasserted`, `contradicted`, `disowned`, `reset`, `confirmed`, `registered` (a release found it registered to that
-    /// party), `renamed`.
-    pub what: String,
+    /// What.
+    pub what: WireName<LeaseEvent>,
     /// The customer or party.
     pub who: Option<String>,
     /// The order, where there is one.
@@ -183,12 +236,12 @@ impl Resource {
     pub(super) fn note(
         &mut self,
         at: Timestamp,
-        what: &str,
+        what: LeaseEvent,
         who: Option<String>,
         order: Option<OrderId>,
         detail: Option<String>,
     ) {
-        let (what, epoch, proof) = (what.to_owned(), self.epoch, None);
+        let (what, epoch, proof) = (what.into(), self.epoch, None);
         self.history.push_back(HistoryEntry { at, what, who, order, epoch, detail, proof });
         while self.history.len() > HISTORY_MAX {
             self.history.pop_front();

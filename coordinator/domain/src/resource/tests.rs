@@ -5,6 +5,7 @@ use crate::ids::{Epoch, Incarnation, OrderId, TicketId};
 use crate::limits::EntityLimits;
 use crate::message::{GiveBack, LeaseProof, Notice};
 use crate::order::{ClaimMode, OrderKey};
+use crate::wire::Hideable;
 
 pub(super) const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -209,9 +210,11 @@ fn what_a_release_found_with_somebody_else_is_theirs_and_the_queue_waits_behind_
     assert_eq!(n.step(NOW, found_with("imsi-C", epoch, &order)), vec![], "B is not granted it");
     assert_eq!(n.holder.as_ref().map(|holder| &holder.who), Some(&HolderName::TargetIdentity("imsi-C".to_owned())));
     let view = n.view();
-    let came_back = view.history.iter().find(|entry| entry.what == "contested").unwrap();
+    let came_back = view.history.iter().find(|entry| entry.what == LeaseEvent::Contested).unwrap();
     assert_eq!(came_back.proof.as_ref().map(|proof| proof.order_id.as_str()), Some(order.as_str()));
-    assert!(view.history.iter().any(|entry| entry.what == "registered" && entry.who.as_deref() == Some("imsi-C")));
+    assert!(
+        view.history.iter().any(|entry| entry.what == LeaseEvent::Registered && entry.who.as_deref() == Some("imsi-C"))
+    );
     // C gives it up: the queue goes on.
     let answer = n.claim(NOW, ticket("C", 3, ClaimMode::Release)).0;
     n.step(NOW, give_back("C", epoch_of(&answer), GiveBack::Released));
@@ -235,6 +238,6 @@ fn a_holder_whose_sim_was_swapped_is_known_by_its_new_name() {
     let mut n = resource();
     let epoch = epoch_of(&n.claim(NOW, ticket("A", 1, ClaimMode::Assign)).0);
     n.step(NOW, Input::Told(ToResource::Used { from: who("A"), epoch, target_identity: Some("imsi-A2".to_owned()) }));
-    assert_eq!(n.view().holder.unwrap().target_identity.as_deref(), Some("imsi-A2"));
-    assert_eq!(n.history.back().map(|entry| entry.what.as_str()), Some("renamed"));
+    assert_eq!(n.view().holder.unwrap().target_identity, Some(Hideable::Shown("imsi-A2".to_owned())));
+    assert_eq!(n.history.back().and_then(|entry| entry.what.known()), Some(LeaseEvent::Renamed));
 }

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Cause, Finding};
+use crate::customer::waiting::WaitKind;
 use crate::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId, Timestamp};
+use crate::order::OrderState;
+use crate::target_entity::TargetStateName;
+use crate::wire::WireName;
 
 /// From when on something is worth telling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,9 +30,8 @@ pub struct WaitingOrder {
     pub order: OrderId,
     /// When it should be done.
     pub due_at: Option<Timestamp>,
-    /// Its state, as on the wire.
-    #[serde(default)]
-    pub state: String,
+    /// Its state.
+    pub state: WireName<OrderState>,
     /// What it waits for, in a word.
     pub waits_for: String,
     /// The same for counting; none where nothing keeps it.
@@ -41,8 +44,8 @@ pub struct WaitingOrder {
 /// A wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wait {
-    /// What for: one of a few words.
-    pub cause: String,
+    /// What for.
+    pub cause: WireName<WaitKind>,
     /// The target at which it waits.
     pub target: Option<TargetId>,
     /// Since when.
@@ -87,8 +90,8 @@ pub struct RingSeen {
 pub struct TargetSeen {
     /// Which.
     pub target: TargetId,
-    /// Its state, in a word.
-    pub state: String,
+    /// Its state.
+    pub state: WireName<TargetStateName>,
     /// Since when; in an outage, since that began.
     pub since: Timestamp,
     /// Whether it is called as it should be, or was not long ago.
@@ -98,10 +101,20 @@ pub struct TargetSeen {
 impl TargetSeen {
     /// A target as its view shows it: its state, since when, and since when it counts as down. One that answers its probes and
     /// fails in each ramp again is in one outage all the time; the ramp in which it comes back ends that.
-    pub fn of(target: TargetId, state: &str, since: Timestamp, down_since: Option<Timestamp>) -> Self {
-        let is_called = state == "closed" || (state == "ramping" && down_since.is_none());
-        let in_outage = down_since.filter(|_| matches!(state, "open" | "probing" | "ramping"));
-        Self { target, state: state.to_owned(), since: in_outage.unwrap_or(since), is_called }
+    pub fn of(
+        target: TargetId,
+        state: WireName<TargetStateName>,
+        since: Timestamp,
+        down_since: Option<Timestamp>,
+    ) -> Self {
+        let (is_called, may_be_down) = match state.known() {
+            Some(TargetStateName::Closed) => (true, false),
+            Some(TargetStateName::Ramping) => (down_since.is_none(), true),
+            Some(TargetStateName::Open | TargetStateName::Probing) => (false, true),
+            Some(TargetStateName::Maintenance | TargetStateName::Paused) | None => (false, false),
+        };
+        let in_outage = down_since.filter(|_| may_be_down);
+        Self { target, state, since: in_outage.unwrap_or(since), is_called }
     }
 }
 

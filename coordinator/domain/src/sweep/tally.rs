@@ -35,11 +35,11 @@ pub struct OldestWait {
 impl Tally {
     /// Counts an order.
     pub fn add(&mut self, order: &WaitingOrder) {
-        *self.by_state.entry(order.state.clone()).or_default() += 1;
+        *self.by_state.entry(order.state.to_string()).or_default() += 1;
         let Some(wait) = &order.wait else { return };
-        *self.by_cause.entry(wait.cause.clone()).or_default() += 1;
+        *self.by_cause.entry(wait.cause.to_string()).or_default() += 1;
         if let Some(target) = &wait.target {
-            self.wait_at(OldestWait { target: target.clone(), cause: wait.cause.clone(), since: wait.since });
+            self.wait_at(OldestWait { target: target.clone(), cause: wait.cause.to_string(), since: wait.since });
         }
     }
 

@@ -1,7 +1,10 @@
 //! What is found of what was seen, and that each thing is told once.
 
 use super::*;
+use crate::customer::waiting::WaitKind;
 use crate::ids::{OrderId, ResourceId, TenantId, Timestamp};
+use crate::order::OrderState;
+use crate::target_entity::TargetStateName;
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000);
 const RULES: SweepRules = SweepRules { patience_ms: 30_000, parked_ms: 900_000 };
@@ -29,7 +32,7 @@ fn waiting(customer: &str, for_ms: i64) -> WaitingOrder {
         tenant: tenant(),
         order: order(customer),
         due_at: None,
-        state: "pending".to_owned(),
+        state: OrderState::Pending.into(),
         waits_for: "lease".to_owned(),
         wait: None,
         lease,
@@ -109,7 +112,7 @@ fn a_ring_is_found_once_from_whichever_order_it_was_seen() {
 fn a_target_that_has_not_been_called_for_long_is_found() {
     let target = |is_called, for_ms| TargetSeen {
         target: "hss".parse().unwrap(),
-        state: "open".to_owned(),
+        state: TargetStateName::Open.into(),
         since: ago(for_ms),
         is_called,
     };
@@ -191,7 +194,8 @@ fn what_is_remembered_is_bounded() {
 
 #[test]
 fn what_waits_is_counted_over_a_whole_circle_and_told_at_its_end() {
-    let wait = |at: &str, ms| Wait { cause: "target".to_owned(), target: Some(at.parse().unwrap()), since: ago(ms) };
+    let wait =
+        |at: &str, ms| Wait { cause: WaitKind::Target.into(), target: Some(at.parse().unwrap()), since: ago(ms) };
     let at = |customer, at: &str, ms| WaitingOrder { wait: Some(wait(at, ms)), ..waiting(customer, 0) };
     let counted = |orders: Vec<WaitingOrder>| {
         let mut tally = Tally::default();
@@ -231,16 +235,16 @@ fn who_had_the_lease_of_a_terminated_entity_says_so_again_until_somebody_is_know
 #[test]
 fn a_target_that_fails_again_in_each_ramp_is_in_one_outage() {
     let (outage, since) = (Timestamp(1_000), Timestamp(9_000));
-    let seen = |state: &str, down_since| {
-        let seen = TargetSeen::of("hss".parse().unwrap(), state, since, down_since);
+    let seen = |state: TargetStateName, down_since| {
+        let seen = TargetSeen::of("hss".parse().unwrap(), state.into(), since, down_since);
         (seen.since, seen.is_called)
     };
-    for state in ["open", "probing", "ramping"] {
-        assert_eq!(seen(state, Some(outage)), (outage, false), "{state}");
+    for state in [TargetStateName::Open, TargetStateName::Probing, TargetStateName::Ramping] {
+        assert_eq!(seen(state, Some(outage)), (outage, false), "{state:?}");
     }
-    assert_eq!(seen("ramping", None), (since, true), "after a pause");
-    assert_eq!(seen("closed", None), (since, true));
-    for state in ["paused", "maintenance"] {
-        assert_eq!(seen(state, Some(outage)), (since, false), "{state}");
+    assert_eq!(seen(TargetStateName::Ramping, None), (since, true), "after a pause");
+    assert_eq!(seen(TargetStateName::Closed, None), (since, true));
+    for state in [TargetStateName::Paused, TargetStateName::Maintenance] {
+        assert_eq!(seen(state, Some(outage)), (since, false), "{state:?}");
     }
 }

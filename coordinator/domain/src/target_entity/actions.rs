@@ -3,11 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Limited, Rate, TARGET_ACTIONS_MAX, Target, TargetState};
+use super::{Limited, Rate, TARGET_ACTIONS_MAX, Target, TargetState, TargetStateName};
 use crate::action_mark::ActionMark;
 use crate::action_words::Refusal;
 use crate::error_code::ErrorCode;
 use crate::ids::Timestamp;
+use crate::wire::WireName;
 
 /// A person's action on a target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,7 +67,7 @@ impl TargetActionKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetActionDone {
     /// The target's state after it.
-    pub state: String,
+    pub state: WireName<TargetStateName>,
     /// Whether this action id had been taken before, and nothing changed.
     pub repeated: bool,
 }
@@ -98,7 +99,7 @@ impl Target {
     }
 
     fn done(&self, repeated: bool) -> TargetActionDone {
-        TargetActionDone { state: self.state.name().to_owned(), repeated }
+        TargetActionDone { state: self.state.name().into(), repeated }
     }
 
     fn pause(&mut self, now: Timestamp, until: Option<Timestamp>, action: &TargetAction) -> Result<(), Refusal> {

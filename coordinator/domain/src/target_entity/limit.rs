@@ -65,7 +65,7 @@ impl From<Rate> for f64 {
 }
 
 /// The limit of a queue: a rate, or none; on the wire a number or null.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Limit(pub Option<Rate>);
 
@@ -200,7 +200,7 @@ impl Target {
     fn record(&self, limit: Limit) -> LimitRecord {
         let limited = self.limited.as_ref();
         let mut record = LimitRecord {
-            state: self.state.name().to_owned(),
+            state: self.state.name().as_str().to_owned(),
             limited_to: limited.map(|limited| limited.rate),
             actor: limited.map(|limited| limited.actor.clone()),
             reason: limited.map(|limited| limited.reason.clone()),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effect, Limit, Rate, TargetRules};
 use crate::ids::{TargetId, Timestamp};
+use crate::wire::wire_words;
 
 /// Entries of a target's history that are kept.
 pub const TARGET_HISTORY_MAX: usize = 100;
@@ -120,19 +121,34 @@ pub enum TargetState {
     },
 }
 
-impl TargetState {
-    /// All names, for metrics.
-    pub const NAMES: [&'static str; 6] = ["closed", "open", "probing", "ramping", "maintenance", "paused"];
+wire_words! {
+    /// Whether a target is called, in a word.
+    TargetStateName {
+        /// It is called.
+        Closed = "closed",
+        /// It is down.
+        Open = "open",
+        /// It is down, and is asked whether it is there.
+        Probing = "probing",
+        /// It is called again, little by little.
+        Ramping = "ramping",
+        /// It is in maintenance, and is not called.
+        Maintenance = "maintenance",
+        /// A person has stopped the calls.
+        Paused = "paused",
+    }
+}
 
+impl TargetState {
     /// The name on the wire, for views and metrics.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> TargetStateName {
         match self {
-            Self::Closed => "closed",
-            Self::Open { .. } => "open",
-            Self::Probing => "probing",
-            Self::Ramping { .. } => "ramping",
-            Self::Maintenance { .. } => "maintenance",
-            Self::Paused { .. } => "paused",
+            Self::Closed => TargetStateName::Closed,
+            Self::Open { .. } => TargetStateName::Open,
+            Self::Probing => TargetStateName::Probing,
+            Self::Ramping { .. } => TargetStateName::Ramping,
+            Self::Maintenance { .. } => TargetStateName::Maintenance,
+            Self::Paused { .. } => TargetStateName::Paused,
         }
     }
 }

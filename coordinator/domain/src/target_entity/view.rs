@@ -1,75 +1,94 @@
 //! What one may ask a target entity.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Limit, Rate, Target, TargetState};
+use super::{Limit, Rate, Target, TargetState, TargetStateName};
 use crate::ids::{TargetId, Timestamp};
+use crate::wire::WireName;
 
 /// The body of `GET /v1/targets/{name}`. Rates are in requests per second, times in RFC 3339.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TargetView {
     /// The target.
     pub target: TargetId,
-    /// `closed`: it is called; `open`, `probing`: it is down; `ramping`: it is called again, little by little; `maintenance`;
-    /// `paused`.
-    pub state: &'static str,
+    /// Whether it is called.
+    #[cfg_attr(feature = "openapi", schema(value_type = TargetStateName))]
+    pub state: WireName<TargetStateName>,
     /// Since when. Where it is down, since the outage began, over all its probes.
     pub since: String,
     /// Since when it counts as down, until it is called as often as before.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub down_since: Option<String>,
     /// Why it is not called, or less than configured: a person's reason, that of the maintenance window, or the failure by
     /// which it counts as down.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Who said so, where it was a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// Until when it is paused or in maintenance, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// When it is probed next.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_probe_at: Option<String>,
     /// The limit that the server was told last; null where there is none.
+    #[serde(default)]
     pub limit: Limit,
     /// Whether the server was told another limit than the state wants, and is being told.
+    #[serde(default)]
     pub limit_pending: bool,
     /// Why the server cannot be told, where that is so.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_fault: Option<String>,
     /// The rate that is configured; null where none is.
+    #[serde(default)]
     pub configured_rate: Option<Rate>,
     /// The rate that a person set.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limited_to: Option<Rate>,
     /// What the last probe found.
+    #[serde(default)]
     pub last_probe: Option<ProbeView>,
     /// How often in a row it was found down, or failed again.
+    #[serde(default)]
     pub failures_in_a_row: u32,
     /// The worker processes whose breakers are open.
+    #[serde(default)]
     pub breakers: Vec<BreakerView>,
     /// When the next maintenance window begins.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_maintenance_at: Option<String>,
     /// What happened, oldest first.
+    #[serde(default)]
     pub history: Vec<TargetHistoryView>,
+    /// Messages that could not be read, since this run of its entity began.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undecodable_messages: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A probe, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ProbeView {
     /// When.
     pub at: String,
     /// Whether the target answered.
     pub up: bool,
     /// A sentence for a person.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
 
 /// An open breaker, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BreakerView {
     /// The worker process.
     pub process: String,
@@ -80,17 +99,18 @@ pub struct BreakerView {
 }
 
 /// A line of the history, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TargetHistoryView {
     /// When.
     pub at: String,
     /// What.
     pub what: String,
     /// Who, where it was a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// A sentence for a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
@@ -115,7 +135,7 @@ impl Target {
         };
         TargetView {
             target: self.name.clone(),
-            state: self.state.name(),
+            state: self.state.name().into(),
             since: since.to_rfc3339(),
             down_since: self.down_since.map(Timestamp::to_rfc3339),
             reason: reason.filter(|reason| !reason.is_empty()),
@@ -149,6 +169,7 @@ impl Target {
                     detail: entry.detail.clone(),
                 })
                 .collect(),
+            undecodable_messages: 0,
         }
     }
 

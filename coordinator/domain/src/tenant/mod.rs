@@ -8,9 +8,11 @@ mod outlook;
 mod state;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use outlook::TenantOutlook;
 pub use state::*;
+pub use view::*;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,7 @@ use crate::action_mark::ActionMark;
 use crate::action_words::{Refusal, check_action_words};
 use crate::error_code::{ErrorCode, ReasonCode};
 use crate::ids::Timestamp;
+use crate::wire::WireName;
 
 /// The pause before a failed step is tried again, in milliseconds; it doubles each time.
 pub const RETRY_MS_MIN: u64 = 2_000;
@@ -57,6 +60,7 @@ pub enum Effect {
 
 /// Why a step failed, or could not be looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepFault {
     /// A stable code.
     pub code: ReasonCode,
@@ -110,10 +114,10 @@ pub enum TenantActionKind {
 }
 
 /// What an action led to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenantActionDone {
     /// The tenant's state after it.
-    pub state: TenantState,
+    pub state: WireName<TenantState>,
     /// Whether this action id had been taken before, and nothing changed.
     pub repeated: bool,
 }
@@ -162,7 +166,7 @@ impl Tenant {
             self.enter(now, state);
         }
         let effects = self.go_on(now);
-        (Ok(TenantActionDone { state: self.state, repeated }), effects)
+        (Ok(TenantActionDone { state: self.state.into(), repeated }), effects)
     }
 
     fn prepared(&mut self, now: Timestamp, step: Step, result: Result<String, StepFault>) {

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::{Effect, StepFault, TenantOutlook};
 use crate::ids::{TenantId, Timestamp};
+use crate::wire::WireWord;
 
 /// Lines of a tenant's history that are kept, and actions that are recognised.
 pub const REMEMBERED_MAX: usize = 100;
 
 /// Where a tenant stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TenantState {
     /// What it needs is being prepared and checked.
@@ -37,8 +38,15 @@ impl TenantState {
     }
 }
 
+impl WireWord for TenantState {
+    fn as_str(self) -> &'static str {
+        Self::as_str(self)
+    }
+}
+
 /// What a tenant needs, in the order in which it is prepared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = OnboardingStep))]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Its namespace is there.
@@ -66,6 +74,12 @@ impl Step {
             Self::Queues => "queues",
             Self::Targets => "targets",
         }
+    }
+}
+
+impl WireWord for Step {
+    fn as_str(self) -> &'static str {
+        Self::as_str(self)
     }
 }
 
@@ -218,37 +232,5 @@ impl Tenant {
         while self.actions.len() > REMEMBERED_MAX {
             self.actions.pop_front();
         }
-    }
-
-    /// The body of `GET /v1/tenants/{tenant}`.
-    pub fn view(&self) -> Value {
-        let steps = Step::ALL.into_iter().map(|step| {
-            let entry = self.steps.get(&step).cloned().unwrap_or_default();
-            let (state, detail, code) = match &entry.outcome {
-                _ if self.under_way == Some(Task::Prepare(step)) && entry.outcome.is_none() => ("running", None, None),
-                None => ("open", None, None),
-                Some(Ok(detail)) => ("done", Some(detail.clone()), None),
-                Some(Err(fault)) => ("failed", Some(fault.detail.clone()), Some(fault.code.to_string())),
-            };
-            json!({
-                "step": step.as_str(), "state": state, "detail": detail, "code": code, "attempts": entry.attempts,
-                "at": entry.at.map(Timestamp::to_rfc3339),
-            })
-        });
-        let history = self.history.iter().map(|entry| {
-            json!({ "at": entry.at.to_rfc3339(), "what": entry.what, "who": entry.who, "detail": entry.detail })
-        });
-        json!({
-            "tenant": self.name,
-            "state": self.state,
-            "since": self.since.to_rfc3339(),
-            "managed": true,
-            "refuses_events": self.refuses_events,
-            "steps": steps.collect::<Vec<_>>(),
-            "customers_with_open_orders": self.customers_left,
-            "drain_fault": self.drain_fault,
-            "next_try_at": self.wake_at().map(Timestamp::to_rfc3339),
-            "history": history.collect::<Vec<_>>(),
-        })
     }
 }

@@ -69,8 +69,11 @@ fn a_step_that_fails_is_told_and_tried_again_with_growing_pauses() {
         now = now.plus_ms(wait);
         assert_eq!(blue.step(now, Input::Woke), vec![Effect::Prepare(Step::Namespace)]);
     }
-    let step = &blue.view()["steps"][0];
-    assert_eq!((step["state"].as_str(), step["code"].as_str()), (Some("failed"), Some("tenant_step_failed")));
+    let step = &blue.view().steps[0];
+    assert_eq!(
+        (step.state.known(), step.code.as_deref()),
+        (Some(OnboardingStepState::Failed), Some("tenant_step_failed"))
+    );
     assert_eq!(
         blue.step(now, Input::Prepared(Step::Namespace, Ok(String::new()))),
         vec![Effect::Prepare(Step::SearchAttributes)]

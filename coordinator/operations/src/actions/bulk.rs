@@ -3,33 +3,13 @@
 use std::collections::BTreeMap;
 
 use futures_util::{Stream, StreamExt};
-use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, TenantId};
-use serde::Serialize;
+use interlock_domain::views::BulkResult;
 
-use super::{ActionTaken, ActionWords, Actions, OrderAction, OrderRequest};
+use super::{ActionWords, Actions, OrderAction, OrderRequest};
 
 /// Customers that are asked at a time. The orders of one are asked about one after the other.
 const CUSTOMERS_AT_A_TIME: usize = 8;
-
-/// What became of one order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum BulkResult {
-    /// The action was taken.
-    Taken(ActionTaken),
-    /// It was not.
-    Refused {
-        /// The order.
-        order_id: OrderId,
-        /// The action's id.
-        action_id: String,
-        /// A stable code.
-        code: ErrorCode,
-        /// A sentence for a person.
-        detail: String,
-    },
-}
 
 impl Actions {
     /// Takes an action on many orders, and says what became of each as it comes. Of several orders each has an action id of
@@ -64,7 +44,7 @@ impl Actions {
             Err(error) => BulkResult::Refused {
                 order_id: request.order_id.clone(),
                 action_id: request.words.action_id.clone(),
-                code: error.code(),
+                code: error.code().into(),
                 detail: error.sentence(),
             },
         }

@@ -6,9 +6,8 @@ mod resource;
 mod unpause;
 mod update;
 
-pub use bulk::BulkResult;
-pub use order::{ActionTaken, AmendmentShown, OrderAction, OrderRequest};
-pub use resource::{ForceRequest, ForceTaken};
+pub use order::{OrderAction, OrderRequest};
+pub use resource::ForceRequest;
 pub(crate) use update::Update;
 
 use interlock_connection::Installation;

@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use interlock_domain::action_mark::content_of;
 use interlock_domain::catalog::{AmendableStep, AmendedOrder, Amendment};
-use interlock_domain::customer::{Action, ActionDone, ActionKind, Refusal, action_mark_of_0_1, check_action_words};
+use interlock_domain::customer::waiting::WaitKind;
+use interlock_domain::customer::{
+    Action, ActionDone, ActionKind, OrderView, PausedWhat, StepStateName, StepView, WaitView, action_mark_of_0_1,
+    check_action_words,
+};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
+use interlock_domain::order::OrderState;
+use interlock_domain::views::{ActionTaken, AmendmentView, OrderActionAnswer};
+use interlock_domain::wire::WireName;
 use interlock_workflows::names;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::update::Update;
 use super::{ActionError, ActionWords, Actions};
@@ -94,87 +100,35 @@ pub struct OrderRequest {
     pub words: ActionWords,
 }
 
-/// The result of an action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct ActionTaken {
-    /// The order.
-    #[schema(value_type = String)]
-    pub order_id: OrderId,
-    /// The action's id.
-    pub action_id: String,
-    /// The order's state after the action.
-    pub state: String,
-    /// Whether this action id was already applied, so that nothing changed.
-    pub repeated: bool,
+/// Whether the whole order waits for a person before it begins: then each of its steps does.
+fn waits_as_a_whole(view: &OrderView) -> bool {
+    let waiting = view.waiting_for.as_ref();
+    waiting.is_some_and(|waiting| waiting.kind() == WaitKind::Person && waiting.step().is_none())
 }
 
-/// What an amendment would change: the names of arguments, by step. Their values are personal data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AmendmentShown(pub std::collections::BTreeMap<String, Vec<String>>);
-
-/// What of an order's view is looked at.
-#[derive(Debug, Deserialize)]
-struct Viewed {
-    event_id: String,
-    #[serde(rename = "type")]
-    event_type: String,
-    state: String,
-    #[serde(default)]
-    waiting_for: Value,
-    #[serde(default)]
-    steps: Vec<ViewedStep>,
-    #[serde(default)]
-    actions: Vec<String>,
+/// The id of the activity by which a step of an order calls its target, where that is paused in Temporal.
+fn paused_call(view: &OrderView) -> Option<&str> {
+    let WaitView { paused, call, .. } = view.waiting_for.as_ref()?;
+    let is_call = paused.as_ref().is_some_and(|paused| paused.what == PausedWhat::Call);
+    call.as_ref().map(|call| call.activity_id.as_str()).filter(|_| is_call)
 }
 
-#[derive(Debug, Deserialize)]
-struct ViewedStep {
-    name: String,
-    state: String,
-    attempts: u32,
-    #[serde(default)]
-    outcome: Option<String>,
-}
-
-impl Viewed {
-    /// Whether the whole order waits for a person before it begins: then each of its steps does.
-    fn waits_as_a_whole(&self) -> bool {
-        self.waiting_for["waits_for"] == "person" && self.waiting_for["step"].is_null()
-    }
-
-    /// The id of the activity by which a step calls its target, where that is paused in Temporal.
-    fn paused_call(&self) -> Option<&str> {
-        let is_call = self.waiting_for["paused"]["what"] == "call";
-        self.waiting_for["activity_id"].as_str().filter(|_| is_call)
-    }
-
-    /// The steps that can still change.
-    fn amendable(&self) -> Vec<AmendableStep<'_>> {
-        let as_a_whole = self.waits_as_a_whole();
-        let step = |step: &'_ ViewedStep| -> Option<bool> {
-            match step.state.as_str() {
-                "held" => Some(true),
-                "open" if step.attempts == 0 => Some(as_a_whole),
-                _ => None,
-            }
-        };
-        let amendable = |viewed| {
-            step(viewed).map(|is_held| AmendableStep {
-                name: &viewed.name,
-                is_held,
-                seeks_identity: viewed.outcome.as_deref() == Some(ErrorCode::ReleaseUnconfirmed.as_str()),
-            })
-        };
-        self.steps.iter().filter_map(amendable).collect()
-    }
-}
-
-/// What the entity answers.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Answer {
-    Done(ActionDone),
-    Refused(Refusal),
+/// The steps of an order that can still change.
+fn amendable(view: &OrderView) -> Vec<AmendableStep<'_>> {
+    let as_a_whole = waits_as_a_whole(view);
+    let can_change = |step: &StepView| match step.state.known()? {
+        StepStateName::Held => Some(true),
+        StepStateName::Open if step.attempts == 0 => Some(as_a_whole),
+        _ => None,
+    };
+    let amendable = |step| {
+        can_change(step).map(|is_held| AmendableStep {
+            name: &step.name,
+            is_held,
+            seeks_identity: step.outcome.as_deref() == Some(ErrorCode::ReleaseUnconfirmed.as_str()),
+        })
+    };
+    view.steps.iter().filter_map(amendable).collect()
 }
 
 impl Actions {
@@ -186,15 +140,15 @@ impl Actions {
     pub async fn on_order(&self, tenant: &TenantId, request: &OrderRequest) -> Result<ActionTaken, ActionError> {
         let OrderRequest { order_id, action, words } = request;
         check_action_words(&words.action_id, &words.actor, &words.reason)?;
-        let view = self.viewed(tenant, order_id).await?;
-        let taken = |state: String, repeated| ActionTaken {
+        let view = self.inspection.order(tenant, order_id).await?;
+        let taken = |state: WireName<OrderState>, repeated| ActionTaken {
             order_id: order_id.clone(),
             action_id: words.action_id.clone(),
             state,
             repeated,
         };
         // Recorded first: whoever unpauses it is known. Where that fails, the same action again makes up for it.
-        let paused = view.paused_call().filter(|_| *action == OrderAction::Retry);
+        let paused = paused_call(&view).filter(|_| *action == OrderAction::Retry);
         let content = action.content();
         let mark = Action::mark_of(&words.action_id, action.name(), (&words.actor, &words.reason), content.as_deref());
         let id_of_0_1 = action_mark_of_0_1(&words.action_id);
@@ -202,7 +156,7 @@ impl Actions {
             if let Some(activity) = paused {
                 self.unpause(tenant, order_id, activity, words).await?;
             }
-            return Ok(taken(view.state, true));
+            return Ok(taken(view.state.clone(), true));
         }
         let kind = match action {
             OrderAction::Retry => ActionKind::Retry,
@@ -215,7 +169,7 @@ impl Actions {
         if let Some(activity) = paused {
             self.unpause(tenant, order_id, activity, words).await?;
         }
-        Ok(taken(done.state.as_str().to_owned(), done.repeated))
+        Ok(taken(done.state, done.repeated))
     }
 
     /// What amending an order would change; nothing is changed by asking.
@@ -227,31 +181,23 @@ impl Actions {
         tenant: &TenantId,
         order: &OrderId,
         data: &Map<String, Value>,
-    ) -> Result<AmendmentShown, ActionError> {
-        let view = self.viewed(tenant, order).await?;
+    ) -> Result<AmendmentView, ActionError> {
+        let view = self.inspection.order(tenant, order).await?;
         let amendment = self.amendment(tenant, order, &view, data)?;
         let names = |(step, arguments): (String, Map<String, Value>)| {
             (step, arguments.into_iter().map(|(name, _)| name).collect())
         };
-        Ok(AmendmentShown(amendment.into_iter().map(names).collect()))
-    }
-
-    async fn viewed(&self, tenant: &TenantId, order: &OrderId) -> Result<Viewed, InspectionError> {
-        let view = self.inspection.order(tenant, order).await?;
-        serde_json::from_value(view).map_err(|error| InspectionError::Refused {
-            what: format!("The order {order}"),
-            reason: format!("its view cannot be read: {error}"),
-        })
+        Ok(AmendmentView(amendment.into_iter().map(names).collect()))
     }
 
     fn amendment(
         &self,
         tenant: &TenantId,
         order: &OrderId,
-        view: &Viewed,
+        view: &OrderView,
         data: &Map<String, Value>,
     ) -> Result<Amendment, ActionError> {
-        let steps = view.amendable();
+        let steps = amendable(view);
         if !steps.iter().any(|step| step.is_held) {
             let detail = "No step of this order waits for a person.".to_owned();
             return Err(ActionError::Refused { code: ErrorCode::NothingHeld, detail });
@@ -286,13 +232,13 @@ impl Actions {
             content,
         };
         // An action is one order's and one caller's: the same id may be given for several.
-        let (id, argument) = (format!("{order}/{}", action.mark()), json!(action));
+        let id = format!("{order}/{}", action.mark());
         let answered = self.update(Update {
             what: &what,
             entity: &entity,
             name: names::ACT,
             id: &id,
-            argument: &argument,
+            argument: &action,
             limit: ANSWER_LIMIT,
         });
         // The order was seen a moment ago: what its customer knows nothing of stands alone.
@@ -301,27 +247,28 @@ impl Actions {
             detail: "This order is standalone: it waits for no turn, and it belongs to no customer's entity."
                 .to_owned(),
         };
-        let answer = match answered.await {
-            Err(InspectionError::NeverSeen(_)) => return Err(alone()),
-            answer => answer?,
-        };
-        match serde_json::from_value(answer) {
-            Ok(Answer::Done(done)) => Ok(done),
-            Ok(Answer::Refused(refusal)) if refusal.code == ErrorCode::OrderUnknown => Err(alone()),
-            Ok(Answer::Refused(refusal)) => Err(refusal.into()),
-            Err(error) => {
-                let reason = format!("its answer cannot be read: {error}");
-                Err(InspectionError::Refused { what, reason }.into())
-            }
+        match answered.await {
+            Err(InspectionError::NeverSeen(_)) => Err(alone()),
+            Err(error) => Err(error.into()),
+            Ok(OrderActionAnswer::Taken { done }) => Ok(done),
+            Ok(OrderActionAnswer::Refused { refused }) if refused.code == ErrorCode::OrderUnknown => Err(alone()),
+            Ok(OrderActionAnswer::Refused { refused }) => Err(refused.into()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn viewed(view: Value) -> Viewed {
+    fn viewed(steps: &[Value], waiting_for: &Value) -> OrderView {
+        let order = OrderId::derive(&"t".parse().unwrap(), &"A".parse().unwrap(), "s", "e", None);
+        let view = json!({
+            "order_id": order, "event_id": "e", "customer_id": "A", "type": "t", "state": "held", "steps": steps,
+            "waiting_for": waiting_for,
+        });
         serde_json::from_value(view).unwrap()
     }
 
@@ -332,17 +279,31 @@ mod tests {
     #[test]
     fn held_steps_and_those_that_have_not_begun_can_be_amended() {
         let steps = [step("a", "held", 1), step("b", "done", 1), step("c", "open", 0), step("d", "open", 1)];
-        let view = viewed(json!({"event_id": "e", "type": "t", "state": "held", "steps": steps,
-            "waiting_for": {"waits_for": "person", "step": "a", "code": "no", "detail": "no"}}));
+        let waiting =
+            json!({"waits_for": "person", "step": "a", "target": "hss", "code": "no", "detail": "no", "since": ""});
+        let view = viewed(&steps, &waiting);
         let held = |name, is_held| AmendableStep { name, is_held, seeks_identity: false };
-        assert_eq!(view.amendable(), [held("a", true), held("c", false)]);
+        assert_eq!(amendable(&view), [held("a", true), held("c", false)]);
     }
 
     #[test]
     fn of_an_order_that_waits_as_a_whole_every_step_waits() {
-        let view = viewed(json!({"event_id": "e", "type": "t", "state": "held", "steps": [step("a", "open", 0)],
-            "waiting_for": {"waits_for": "person", "step": null, "code": "late", "detail": "late"}}));
-        assert_eq!(view.amendable(), [AmendableStep { name: "a", is_held: true, seeks_identity: false }]);
+        let waiting =
+            json!({"waits_for": "person", "step": null, "target": null, "code": "late", "detail": "late", "since": ""});
+        let view = viewed(&[step("a", "open", 0)], &waiting);
+        assert_eq!(amendable(&view), [AmendableStep { name: "a", is_held: true, seeks_identity: false }]);
+    }
+
+    #[test]
+    fn only_a_call_that_is_paused_itself_is_unpaused() {
+        let paused = |what: &str| {
+            let waiting = json!({
+                "waits_for": "target", "target": "hss", "step": "a", "since": "", "paused": {"what": what},
+                "activity_id": "7", "attempt": 1,
+            });
+            paused_call(&viewed(&[], &waiting)).map(str::to_owned)
+        };
+        assert_eq!((paused("call").as_deref(), paused("workflow")), (Some("7"), None));
     }
 
     #[test]

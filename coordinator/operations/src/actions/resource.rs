@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use interlock_domain::error_code::ReasonCode;
 use interlock_domain::ids::{ResourceId, TenantId};
 use interlock_domain::resource::{FORCE_HOLDER_WAIT_MS, FORCE_LOOK_UP_WAIT_MS, ForceRelease};
+use interlock_domain::views::{ForceTaken, ResourceActionAnswer};
 use interlock_workflows::{ResourceAction, names};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::update::Update;
@@ -28,39 +26,6 @@ pub struct ForceRequest {
     pub own_only: bool,
     /// Who and why.
     pub words: ActionWords,
-}
-
-/// The result of a forced release.
-#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct ForceTaken {
-    /// The resource.
-    #[schema(value_type = String)]
-    pub resource: ResourceId,
-    /// The action's id.
-    pub action_id: String,
-    /// The resource's state after the action: the body of `GET …/resources/{kind}/{id}`.
-    #[schema(value_type = Object)]
-    pub state: Value,
-    /// Whether this action id was already applied, so that nothing changed.
-    pub repeated: bool,
-}
-
-/// What the entity answers.
-#[derive(Debug, Deserialize)]
-struct Answer {
-    state: Value,
-    #[serde(default)]
-    repeated: bool,
-    #[serde(default)]
-    refused: Option<Refused>,
-    #[serde(default)]
-    unsettled: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct Refused {
-    code: ReasonCode,
-    detail: String,
 }
 
 impl Actions {
@@ -89,26 +54,29 @@ impl Actions {
         };
         // Tenants that share a realm may give the same action id.
         let first_id = format!("{}/{}", tenant.encoded(), release.mark());
-        let argument = json!(ResourceAction::ForceRelease(release));
+        let argument = ResourceAction::ForceRelease(release);
         let began = Instant::now();
         let what = format!("The resource {resource}");
         // The first is recognised by the server where it is sent again; one that finds the run ending is another's matter.
         let mut update_id = first_id.clone();
         loop {
             let answer = self.act_on_resource(tenant, resource, &update_id, &argument, &what).await?;
-            match answer {
-                Answer { unsettled: true, .. } if began.elapsed() < ANSWER_LIMIT => {
-                    update_id = format!("{first_id}/{}", Uuid::new_v4());
+            if answer.unsettled {
+                if began.elapsed() >= ANSWER_LIMIT {
+                    return Err(InspectionError::NoWorker(what).into());
                 }
-                Answer { unsettled: true, .. } => return Err(InspectionError::NoWorker(what).into()),
-                Answer { refused: Some(Refused { code, detail }), .. } => {
-                    return Err(ActionError::of_entity(&code, detail));
-                }
-                Answer { state, repeated, .. } => {
-                    let (resource, action_id) = (resource.clone(), words.action_id.clone());
-                    return Ok(ForceTaken { resource, action_id, state, repeated });
-                }
+                update_id = format!("{first_id}/{}", Uuid::new_v4());
+                continue;
             }
+            if let Some(refusal) = answer.refused {
+                return Err(refusal.into());
+            }
+            return Ok(ForceTaken {
+                resource: resource.clone(),
+                action_id: words.action_id.clone(),
+                state: answer.state,
+                repeated: answer.repeated.unwrap_or_default(),
+            });
         }
     }
 
@@ -117,21 +85,12 @@ impl Actions {
         tenant: &TenantId,
         resource: &ResourceId,
         update_id: &str,
-        argument: &Value,
+        action: &ResourceAction,
         what: &str,
-    ) -> Result<Answer, InspectionError> {
+    ) -> Result<ResourceActionAnswer, InspectionError> {
         let entity = self.installation.entities.resource(tenant, resource);
-        let answer = self.update(Update {
-            what,
-            entity: &entity,
-            name: names::ACT,
-            id: update_id,
-            argument,
-            limit: ANSWER_LIMIT,
-        });
-        serde_json::from_value(answer.await?).map_err(|error| InspectionError::Refused {
-            what: what.to_owned(),
-            reason: format!("its answer cannot be read: {error}"),
-        })
+        let update =
+            Update { what, entity: &entity, name: names::ACT, id: update_id, argument: action, limit: ANSWER_LIMIT };
+        self.update(update).await
     }
 }

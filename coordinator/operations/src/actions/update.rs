@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use interlock_client::EntityHandle;
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::Actions;
 use crate::inspection::InspectionError;
 
 /// One update.
-pub(crate) struct Update<'a> {
+pub(crate) struct Update<'a, M> {
     /// What it is for, in words.
     pub(crate) what: &'a str,
     /// The entity.
@@ -19,7 +20,7 @@ pub(crate) struct Update<'a> {
     /// Its id: the same one again in the same run is answered as the first was.
     pub(crate) id: &'a str,
     /// Its argument.
-    pub(crate) argument: &'a Value,
+    pub(crate) argument: &'a M,
     /// How long the entity may take to answer.
     pub(crate) limit: Duration,
 }
@@ -31,7 +32,10 @@ impl Actions {
     /// # Errors
     /// [`InspectionError`]: `never_seen` where no such entity runs, `no_worker` where nobody answers in time: the update
     /// may be taken later all the same.
-    pub(crate) async fn update(&self, update: Update<'_>) -> Result<Value, InspectionError> {
+    pub(crate) async fn update<M: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        update: Update<'_, M>,
+    ) -> Result<A, InspectionError> {
         let Update { what, entity, name, id, argument, limit } = update;
         let answer = self.installation.entities.update_running(entity, name, argument, id, limit).await;
         answer.map_err(|error| InspectionError::of_call(what, error))

@@ -3,11 +3,11 @@
 use futures_util::stream::{self, StreamExt as _};
 use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{CustomerId, TenantId};
+use interlock_domain::ids::{CustomerId, Epoch, TenantId};
 use interlock_domain::import::{ImportTally, LineProblem, ListedLease};
 use interlock_domain::order::Rejection;
+use interlock_domain::resource::ResourceView;
 use interlock_fault::Fault;
-use serde_json::Value;
 
 use super::{ImportTold, ListFile};
 use crate::inspection::{Inspection, InspectionError};
@@ -83,40 +83,43 @@ impl DryRun {
 }
 
 /// What a resource that shows itself so would answer.
-fn judged(view: &Value, tenant: &TenantId, customer: &str) -> Line {
-    let holder = &view["holder"];
-    match (holder["tenant_id"].as_str(), holder["customer_id"].as_str()) {
-        (Some(of), Some(id)) if of == tenant.as_str() && id == customer => Line::Unchanged,
-        (of, Some(id)) => {
-            let by = format!("{}/{id} holds it", of.unwrap_or(tenant.as_str()));
+fn judged(view: &ResourceView, tenant: &TenantId, customer: &str) -> Line {
+    let holder = view.holder.as_ref();
+    match holder.and_then(|holder| holder.customer_id.as_ref().map(|customer| (&holder.tenant_id, customer))) {
+        Some((Some(of), id)) if of == tenant && id.as_str() == customer => Line::Unchanged,
+        Some((of, id)) => {
+            let by = format!("{}/{id} holds it", of.as_ref().unwrap_or(tenant));
             Line::Refused(Rejection::new(ErrorCode::LeaseHeld, by))
         }
-        (_, None) if view["epoch"].as_u64().is_some_and(|epoch| epoch > 0) && holder.is_null() => {
+        None if view.epoch > Epoch(0) && holder.is_none() => {
             let detail = "no one holds it according to the ledger, which is newer than the list";
             Line::Refused(Rejection::new(ErrorCode::LeaseMovedOn, detail))
         }
-        (_, None) => Line::Seeded,
+        None => Line::Seeded,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[test]
     fn a_line_is_judged_by_what_the_resource_shows() {
-        let judged = |view: Value| match judged(&view, &"t".parse().unwrap(), "A") {
-            Line::Seeded => "seeded".to_owned(),
-            Line::Unchanged => "unchanged".to_owned(),
-            Line::Refused(rejection) => rejection.code.to_string(),
+        let judged = |epoch: u64, holder: Value| {
+            let view = json!({"resource": "msisdn/1", "holder": holder, "epoch": epoch});
+            match judged(&serde_json::from_value(view).unwrap(), &"t".parse().unwrap(), "A") {
+                Line::Seeded => "seeded".to_owned(),
+                Line::Unchanged => "unchanged".to_owned(),
+                Line::Refused(rejection) => rejection.code.to_string(),
+            }
         };
-        let held = |customer: &str| json!({"holder": {"tenant_id": "t", "customer_id": customer}, "epoch": 7});
-        assert_eq!(judged(held("A")), "unchanged");
-        assert_eq!(judged(held("B")), "lease_held");
-        assert_eq!(judged(json!({"holder": null, "epoch": 7})), "lease_moved_on");
-        assert_eq!(judged(json!({"holder": null, "epoch": 0})), "seeded");
-        assert_eq!(judged(json!({"holder": {"party": "imsi", "customer_id": null}, "epoch": 7})), "seeded");
+        let held = |customer: &str| json!({"tenant_id": "t", "customer_id": customer, "epoch": 7, "since": ""});
+        assert_eq!(judged(7, held("A")), "unchanged");
+        assert_eq!(judged(7, held("B")), "lease_held");
+        assert_eq!(judged(7, Value::Null), "lease_moved_on");
+        assert_eq!(judged(0, Value::Null), "seeded");
+        assert_eq!(judged(7, json!({"party": "imsi", "customer_id": null, "epoch": 7, "since": ""})), "seeded");
     }
 }

@@ -6,28 +6,62 @@
 //! order: a target (which is asked whether it is called), a person, a window, a margin of time, an event that has not come
 //! in; or where it comes back to an order that it has passed: a ring.
 
-use interlock_domain::error_code::ErrorCode;
 mod advice;
 mod answers;
 mod link;
 
+use interlock_domain::customer::Keeping;
+use interlock_domain::customer::waiting::WaitKind;
+use interlock_domain::entity_end::EntityEnd;
+use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
+use interlock_domain::resource::{HolderView, QueueWait, ResourceView};
+use interlock_domain::target_entity::{TargetStateName, TargetView};
+use interlock_domain::views::Why;
+use interlock_domain::wire::{Hideable, WireName};
 
-pub(super) use self::answers::{Answer, OrderLink, PausedCall, Question, ResourceState};
-pub use self::link::{Link, Why};
+pub(super) use self::answers::{Answer, OrderLink, PausedCall, Question};
 
-use self::answers::{Keeping, TargetStands};
-use self::link::of_order;
+use self::answers::{is_free, of_look_up, stands};
+use self::link::ChainLink;
 
 /// What stands for a customer of a tenant that whoever asks may not look at.
 pub(in crate::inspection) const ANOTHER_TENANT: &str = "another tenant";
 /// The most questions that one chain asks. It is cut off there, and says so.
 pub(super) const QUESTIONS_MAX: usize = 100;
 
+/// What the chain has to know of the holder of a resource.
+struct KnownHolder {
+    /// Its tenant; whoever asks for the resource, where nobody says.
+    tenant: TenantId,
+    /// The customer, where it is known.
+    customer: Option<CustomerId>,
+    /// Whether the target knows it by a name.
+    has_target_identity: bool,
+    since: Option<String>,
+    orphaned_at: Option<String>,
+}
+
+impl KnownHolder {
+    fn of(asking: &TenantId, holder: Option<HolderView>) -> Self {
+        let Some(holder) = holder else {
+            let tenant = asking.clone();
+            return Self { tenant, customer: None, has_target_identity: false, since: None, orphaned_at: None };
+        };
+        Self {
+            tenant: holder.tenant_id.unwrap_or_else(|| asking.clone()),
+            customer: holder.customer_id,
+            has_target_identity: holder.target_identity.as_ref().and_then(Hideable::shown).is_some(),
+            since: Some(holder.since).filter(|since| !since.is_empty()),
+            orphaned_at: holder.orphaned_at,
+        }
+    }
+}
+
 /// A chain in the making.
 #[derive(Debug)]
 pub(super) struct Chain {
-    links: Vec<Link>,
+    links: Vec<ChainLink>,
     /// What is yet to be asked, the next last, each with the link below which the answer goes.
     open: Vec<(Question, Option<usize>)>,
     asked: usize,
@@ -57,14 +91,14 @@ impl Chain {
         self.asked += 1;
         match (question, answer) {
             // That it is waited for is told already; how it stands is more than that.
-            (Question::Target { .. }, Answer::Target(stands)) => self.target(parent, &stands),
+            (Question::Target { .. }, Answer::Target(view)) => self.target(parent, &view),
             (Question::Target { .. }, _) => {}
             (question, Answer::Forbidden) => self.forbidden(&question, parent),
             (question, Answer::Unanswered { code, detail }) => self.unanswered(&question, parent, code, &detail),
             (question, Answer::Ended { ended, links }) => self.ended(&question, parent, ended, links),
             (Question::Order { tenant, .. }, Answer::Order(links)) => self.order(&tenant, parent, links),
-            (Question::Resource { tenant, resource }, Answer::Resource(state)) => {
-                self.resource(&tenant, resource, parent, state);
+            (Question::Resource { tenant, resource }, Answer::Resource(view, paused)) => {
+                self.resource(&tenant, resource, parent, *view, paused.as_ref());
             }
             (Question::Keeps { tenant, customer, resource }, Answer::Keeps(keeping)) => {
                 self.keeping(&tenant, customer, resource, parent, keeping);
@@ -81,7 +115,7 @@ impl Chain {
                 self.links[index].next = advice::next(&self.links[index]);
             }
         }
-        Why { chain: self.links, ring: self.ring, cut_off: self.cut_off }
+        Why { chain: self.links.into_iter().map(|link| link.shown).collect(), ring: self.ring, cut_off: self.cut_off }
     }
 
     fn order(&mut self, tenant: &TenantId, mut parent: Option<usize>, links: Vec<OrderLink>) {
@@ -94,7 +128,7 @@ impl Chain {
             let is_known = link.order_id.is_some()
                 && self.links.iter().any(|known| known.tenant_id == *tenant && known.order_id == link.order_id);
             let is_last = position + 1 == count;
-            let index = self.push(parent, of_order(tenant, &link));
+            let index = self.push(parent, ChainLink::of_order(tenant, &link));
             if is_known {
                 // What it waits for stands there already.
                 self.links[index].detail = Some("See above.".to_owned());
@@ -109,8 +143,8 @@ impl Chain {
 
     /// Asks what the last link of a customer's own chain leads to.
     fn go_on(&mut self, tenant: &TenantId, index: usize, link: &OrderLink) {
-        match link.waits_for.as_deref() {
-            Some("lease") => {
+        match link.wait() {
+            Some(WaitKind::Lease) => {
                 let mut missing = link.resources.clone();
                 if let Some(first) = link.resource.as_ref().filter(|first| !missing.contains(first)) {
                     missing.insert(0, first.clone());
@@ -120,20 +154,20 @@ impl Chain {
                     // One link for each lease that is missing: each has a holder of its own.
                     let at = match position {
                         0 => index,
-                        _ => self.push(self.links[index].parent, of_order(tenant, link)),
+                        _ => self.push(self.links[index].parent, ChainLink::of_order(tenant, link)),
                     };
                     self.links[at].resource = Some(resource.clone());
                     asked.push((Question::Resource { tenant: tenant.clone(), resource }, Some(at)));
                 }
                 self.open.extend(asked.into_iter().rev());
             }
-            Some("turn") => {
+            Some(WaitKind::Turn) => {
                 if let Some(order) = link.behind.clone() {
                     self.open.push((Question::Order { tenant: tenant.clone(), order }, Some(index)));
                 }
             }
-            Some("target" | "settling") => {
-                if let Some(target) = link.target.as_ref().and_then(|target| target.parse().ok()) {
+            Some(WaitKind::Target | WaitKind::Settling) => {
+                if let Some(target) = link.target.clone() {
                     self.open.push((Question::Target { tenant: tenant.clone(), target }, Some(index)));
                 }
             }
@@ -142,77 +176,90 @@ impl Chain {
     }
 
     /// Says of the link that waits for a target how that stands.
-    fn target(&mut self, waits: Option<usize>, stands: &TargetStands) {
+    fn target(&mut self, waits: Option<usize>, view: &TargetView) {
         let Some(link) = waits.map(|index| &mut self.links[index]) else { return };
-        link.target_state = Some(stands.state.clone());
-        if stands.state == "maintenance" {
-            link.waits_for = Some("window".to_owned());
+        link.target_state = Some(view.state.clone());
+        if view.state == TargetStateName::Maintenance {
+            link.waits_for = Some(WaitKind::Window.into());
         }
-        if !stands.is_free() {
-            let stands = stands.sentence(link.target.as_deref().unwrap_or("The target"));
+        if !is_free(view) {
+            let stands = stands(view);
             link.detail = Some(link.detail.take().map_or(stands.clone(), |detail| format!("{detail} {stands}")));
         }
     }
 
-    fn resource(&mut self, tenant: &TenantId, resource: ResourceId, parent: Option<usize>, state: ResourceState) {
-        let look_up = state.of_look_up();
-        let ResourceState { holder, waiting_for, waiting_since: since, paused, .. } = state;
-        let holder = holder.unwrap_or_default();
-        let holder_tenant = holder.tenant_id.clone().unwrap_or_else(|| tenant.clone());
-        let name = holder.customer_id.as_ref().map(ToString::to_string).or_else(|| holder.target_identity.clone());
+    fn resource(
+        &mut self,
+        tenant: &TenantId,
+        resource: ResourceId,
+        parent: Option<usize>,
+        view: ResourceView,
+        paused: Option<&PausedCall>,
+    ) {
+        let look_up = of_look_up(&view);
+        let ResourceView { holder, waiting_for, waiting_since: since, .. } = view;
+        let name = holder.as_ref().and_then(HolderView::name);
         if let Some(parent) = parent {
             self.links[parent].holder.clone_from(&name);
         }
-        let waiter = parent.and_then(|parent| {
-            let link = &self.links[parent];
-            Some((link.tenant_id.clone(), link.customer_id.clone()?))
-        });
+        let waiter = self.customer_of(parent);
         let name = name.unwrap_or_else(|| "nobody".to_owned());
-        let link = |waits_for: &str, since, detail| {
-            let mut link = Link::new(&holder_tenant, waits_for, since, detail);
-            link.customer_id.clone_from(&holder.customer_id);
-            link.holder = Some(name.clone());
-            link.resource = Some(resource.clone());
-            if let Some(PausedCall { sentence, unpause }) = paused.clone().filter(|_| waits_for == "settling") {
-                link.detail = link.detail.map(|detail| format!("{detail} {sentence}"));
-                (link.paused, link.unpause) = (Some("call".to_owned()), Some(unpause));
+        let KnownHolder { tenant: holder_tenant, customer, has_target_identity, since: holds_since, orphaned_at } =
+            KnownHolder::of(tenant, holder);
+        let link = |waits_for: WaitKind, since, detail| {
+            let mut link = ChainLink::new(&holder_tenant, waits_for, since, detail);
+            link.customer_id.clone_from(&customer);
+            (link.holder, link.resource) = (Some(name.clone()), Some(resource.clone()));
+            match paused.filter(|_| waits_for == WaitKind::Settling) {
+                Some(call) => link.with_paused(call),
+                None => link,
             }
-            link
         };
-        let kind = waiting_for.as_deref();
-        let ends_with = match (kind, &holder.customer_id) {
-            (Some("look_up"), _) => {
-                link("settling", since, "The target is asked who is registered there.".to_owned() + &look_up)
+        let ends_with = match (waiting_for.as_ref().and_then(WireName::known), &customer) {
+            (Some(QueueWait::LookUp), _) => {
+                link(WaitKind::Settling, since, "The target is asked who is registered there.".to_owned() + &look_up)
             }
-            (Some("clock"), _) => link("settling", since, "It is granted after a short safety delay.".to_owned()),
-            (Some("orphan"), _) => {
+            (Some(QueueWait::Clock), _) => {
+                link(WaitKind::Settling, since, "It is granted after a short safety delay.".to_owned())
+            }
+            (Some(QueueWait::Orphan), _) => {
                 let detail = format!(
                     "The entity of {name} is gone; its earlier requests must arrive before the lease passes \
                      on.{look_up}"
                 );
-                link("settling", holder.orphaned_at.clone().or(since), detail)
+                link(WaitKind::Settling, orphaned_at.or(since), detail)
             }
-            (Some("person"), _) => {
-                link("person", since, "It is unknown who is registered, and no target can be asked.".to_owned())
+            (Some(QueueWait::Person), _) => {
+                link(WaitKind::Person, since, "It is unknown who is registered, and no target can be asked.".to_owned())
             }
-            (_, Some(customer)) if waiter == Some((holder_tenant.clone(), customer.clone())) => {
-                link("settling", holder.since.clone(), "It is already granted; the message is in flight.".to_owned())
+            (Some(QueueWait::Holder) | None, Some(customer))
+                if waiter == Some((holder_tenant.clone(), customer.clone())) =>
+            {
+                link(WaitKind::Settling, holds_since, "It is already granted; the message is in flight.".to_owned())
             }
-            (_, Some(customer)) => {
+            (Some(QueueWait::Holder) | None, Some(customer)) => {
                 let question = Question::Keeps { tenant: holder_tenant, customer: customer.clone(), resource };
                 self.open.push((question, parent));
                 return;
             }
-            (_, None) if holder.target_identity.is_some() => link(
-                "person",
-                holder.since.clone(),
+            (Some(QueueWait::Holder) | None, None) if has_target_identity => link(
+                WaitKind::Person,
+                holds_since,
                 format!(
                     "The target reports that it is registered to {name}, which is not the name of any known customer."
                 ),
             ),
-            (_, None) => link("settling", since, "It has no holder; it is being granted.".to_owned()),
+            (Some(QueueWait::Holder) | None, None) => {
+                link(WaitKind::Settling, since, "It has no holder; it is being granted.".to_owned())
+            }
         };
         self.push(parent, ends_with);
+    }
+
+    /// The customer that a link is of.
+    fn customer_of(&self, index: Option<usize>) -> Option<(TenantId, CustomerId)> {
+        let link = &self.links[index?];
+        Some((link.tenant_id.clone(), link.customer_id.clone()?))
     }
 
     fn keeping(
@@ -230,13 +277,14 @@ impl Chain {
         }
         let (waits_for, usual) = if keeping.holds {
             (
-                "event",
+                WaitKind::Event,
                 format!("No open order of {customer} releases it; the customer keeps it until an event releases it."),
             )
         } else {
-            ("settling", format!("{customer} has released it; the message is in flight."))
+            (WaitKind::Settling, format!("{customer} has released it; the message is in flight."))
         };
-        let mut link = Link::new(tenant, waits_for, keeping.since, keeping.detail.unwrap_or(usual));
+        let detail = Some(keeping.detail).filter(|detail| !detail.is_empty()).unwrap_or(usual);
+        let mut link = ChainLink::new(tenant, waits_for, keeping.since, detail);
         link.holder = Some(customer.to_string());
         link.customer_id = Some(customer);
         link.resource = Some(resource);
@@ -244,16 +292,21 @@ impl Chain {
     }
 
     /// The entity that was asked has ended: what it says of itself is how it was then.
-    fn ended(&mut self, question: &Question, parent: Option<usize>, ended: &str, links: Vec<OrderLink>) {
+    fn ended(&mut self, question: &Question, parent: Option<usize>, ended: EntityEnd, links: Vec<OrderLink>) {
+        let ended = ended.as_str();
         let first = links.into_iter().next();
         let link = match (question, first) {
             // Nobody waits for an order that is over.
-            (Question::Order { tenant, .. }, Some(first)) if first.waits_for.is_none() => of_order(tenant, &first),
+            (Question::Order { tenant, .. }, Some(first)) if first.waits_for.is_none() => {
+                ChainLink::of_order(tenant, &first)
+            }
             (Question::Order { tenant, order }, first) => {
                 let customer = order.customer();
-                let mut link =
-                    first.map_or_else(|| Link::of_question(question, "person", ""), |first| of_order(tenant, &first));
-                link.waits_for = Some("person".to_owned());
+                let mut link = first.map_or_else(
+                    || ChainLink::of_question(question, WaitKind::Person, ""),
+                    |first| ChainLink::of_order(tenant, &first),
+                );
+                link.waits_for = Some(WaitKind::Person.into());
                 link.code = Some(ErrorCode::EntityEnded.into());
                 link.detail = Some(format!("The entity of {customer} was {ended}: none of its orders continues."));
                 link
@@ -263,11 +316,11 @@ impl Chain {
                     "The resource's entity was {ended}; the next sweep asks the customers that hold it or wait for it \
                      to say so again."
                 );
-                Link::of_question(question, "settling", &detail)
+                ChainLink::of_question(question, WaitKind::Settling, &detail)
             }
             (Question::Keeps { customer, .. }, _) => {
                 let detail = format!("The entity of {customer} was {ended} while it held the lease.");
-                let mut link = Link::of_question(question, "person", &detail);
+                let mut link = ChainLink::of_question(question, WaitKind::Person, &detail);
                 link.code = Some(ErrorCode::EntityEnded.into());
                 link
             }
@@ -279,20 +332,23 @@ impl Chain {
     fn never_seen(&mut self, question: &Question, parent: Option<usize>) {
         let link = match question {
             Question::Order { tenant, order } => {
-                let mut link =
-                    Link::of_question(question, "settling", "Its customer no longer knows it: it has just ended.");
+                let mut link = ChainLink::of_question(
+                    question,
+                    WaitKind::Settling,
+                    "Its customer no longer knows it: it has just ended.",
+                );
                 link.order_id = Some(order.clone());
                 link.tenant_id = tenant.clone();
                 link
             }
-            Question::Resource { .. } => Link::of_question(
+            Question::Resource { .. } => ChainLink::of_question(
                 question,
-                "settling",
+                WaitKind::Settling,
                 "The resource's entity does not exist yet: the claim is in flight.",
             ),
-            Question::Keeps { .. } => Link::of_question(
+            Question::Keeps { .. } => ChainLink::of_question(
                 question,
-                "event",
+                WaitKind::Event,
                 "The holder's entity is not running: recover it, or release its lease by force.",
             ),
             // Of a target that does not say how it stands there is nothing to add.
@@ -301,17 +357,17 @@ impl Chain {
         self.push(parent, link);
     }
 
-    fn unanswered(&mut self, question: &Question, parent: Option<usize>, code: String, detail: &str) {
-        let mut link = Link::of_question(question, "unanswered", detail);
-        link.code = Some(code);
+    fn unanswered(&mut self, question: &Question, parent: Option<usize>, code: ErrorCode, detail: &str) {
+        let mut link = ChainLink::of_question(question, WaitKind::Unanswered, detail);
+        link.code = Some(code.into());
         self.push(parent, link);
     }
 
     fn forbidden(&mut self, question: &Question, parent: Option<usize>) {
         // Not even who it is: tenants that share a realm are no business of each other.
-        let mut link = Link::of_question(
+        let mut link = ChainLink::of_question(
             question,
-            "forbidden",
+            WaitKind::Forbidden,
             "It belongs to another tenant, to which this token does not give access.",
         );
         let another = || Some(ANOTHER_TENANT.to_owned());
@@ -324,7 +380,7 @@ impl Chain {
         self.push(parent, link);
     }
 
-    fn push(&mut self, parent: Option<usize>, mut link: Link) -> usize {
+    fn push(&mut self, parent: Option<usize>, mut link: ChainLink) -> usize {
         link.depth = parent.map_or(0, |parent| self.links[parent].depth + 1);
         link.parent = parent;
         self.links.push(link);

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt};
 use interlock_client::visibility::{self, FoundCustomer};
+use interlock_domain::customer::{self, ListedOrder};
 use interlock_domain::ids::{CustomerId, OrderId, TenantId};
+use interlock_domain::views::{OrderPage, Unanswered};
 use interlock_workflows::names;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::cursor::{Cursor, EntityPlace, from_place};
 pub use super::order_filter::OrderFilter;
@@ -24,32 +24,6 @@ pub(super) const ASKED_AT_A_TIME: usize = 8;
 /// After this long a page ends, however few orders it has: somebody waits for it, and can go on from there.
 pub(super) const PAGE_TIME: Duration = Duration::from_secs(5);
 
-/// A page of open orders.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct OrderPage {
-    /// The orders. The orders of one customer are sorted by order key, the customers by the start of their entities'
-    /// runs, newest first; standalone orders (`stands_alone`) come last, newest first.
-    #[schema(value_type = Vec<Object>)]
-    pub orders: Vec<Value>,
-    /// Cursor of the next page; null at the end. A page may be short or even empty without being the last one.
-    pub next_cursor: Option<String>,
-    /// Customers whose entities did not answer: their orders are missing from this page.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unanswered: Vec<Unanswered>,
-}
-
-/// A customer whose entity did not answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Unanswered {
-    /// The customer.
-    #[schema(value_type = String)]
-    pub customer_id: CustomerId,
-    /// A stable code.
-    pub code: String,
-    /// The reason as a sentence.
-    pub detail: String,
-}
-
 /// A customer's entity that was found, and its place in the list.
 struct Found {
     customer: CustomerId,
@@ -63,25 +37,20 @@ impl From<FoundCustomer> for Found {
     }
 }
 
-/// What an entity answers.
-#[derive(Debug, Deserialize)]
-struct Listed {
-    orders: Vec<Value>,
-    #[serde(default)]
-    next: Option<OrderId>,
-}
-
-impl Listed {
-    /// The wanted ones of these, at most `room` of them, and after which order to go on, where there may be more.
-    fn taken(self, filter: &OrderFilter, room: usize, now: DateTime<Utc>) -> (Vec<Value>, Option<OrderId>) {
-        let mut next = self.next;
-        let mut taken: Vec<Value> = self.orders.into_iter().filter(|order| filter.wants(order, now)).collect();
-        if taken.len() > room {
-            taken.truncate(room);
-            next = taken.last().and_then(|last| last["order_id"].as_str()?.parse().ok());
-        }
-        (taken, next)
+/// The wanted ones of the orders that an entity listed, at most `room` of them, and after which to go on, where there may be more.
+fn taken(
+    listed: customer::OrderPage,
+    filter: &OrderFilter,
+    room: usize,
+    now: DateTime<Utc>,
+) -> (Vec<ListedOrder>, Option<OrderId>) {
+    let customer::OrderPage { orders, mut next } = listed;
+    let mut taken: Vec<ListedOrder> = orders.into_iter().filter(|order| filter.wants(order, now)).collect();
+    if taken.len() > room {
+        taken.truncate(room);
+        next = taken.last().map(|last| last.order_id.clone());
     }
+    (taken, next)
 }
 
 impl Inspection {
@@ -151,7 +120,7 @@ impl Inspection {
             Ok(next_cursor) => round.page.next_cursor = next_cursor,
             Err(error @ InspectionError::BadCursor) => return Err(error),
             // What its entity said is told even where the others cannot be found.
-            Err(error) => round.page.unanswered.push(Unanswered::alone(customer.clone(), &error)),
+            Err(error) => round.page.unanswered.push(alone_unanswered(customer.clone(), &error)),
         }
         match never_seen {
             Some(error) if round.page == OrderPage::default() => Err(error),
@@ -202,12 +171,10 @@ impl Inspection {
         filter: &OrderFilter,
         after: Option<&OrderId>,
         limit: usize,
-    ) -> Result<Listed, InspectionError> {
-        let what = format!("The customer {customer}");
+    ) -> Result<customer::OrderPage, InspectionError> {
         let entity = self.installation.entities.customer(tenant, customer);
-        let answer = self.query(&what, &entity, names::ORDERS, &filter.argument(after, limit)).await?;
-        serde_json::from_value(answer)
-            .map_err(|error| InspectionError::Refused { what, reason: format!("its list cannot be read: {error}") })
+        let what = format!("The customer {customer}");
+        self.query(&what, &entity, names::ORDERS, &filter.argument(after, limit)).await
     }
 }
 
@@ -244,7 +211,7 @@ impl Round<'_> {
         loop {
             let listed = self.inspection.listed(self.tenant, customer, self.filter, after.as_ref(), self.limit).await?;
             self.progressed = true;
-            let (taken, next) = listed.taken(self.filter, self.limit - self.page.orders.len(), Utc::now());
+            let (taken, next) = taken(listed, self.filter, self.limit - self.page.orders.len(), Utc::now());
             self.page.orders.extend(taken);
             if next.is_none() || self.is_over() {
                 return Ok(next);
@@ -281,16 +248,20 @@ impl Round<'_> {
 
     /// Takes what an entity answered, and asks it for the rest. Says after which order to go on, where the page is over
     /// before it has told all.
-    async fn take(&mut self, found: &Found, mut answer: Result<Listed, InspectionError>) -> Option<OrderId> {
+    async fn take(
+        &mut self,
+        found: &Found,
+        mut answer: Result<customer::OrderPage, InspectionError>,
+    ) -> Option<OrderId> {
         loop {
             let listed = match answer {
                 Ok(listed) => listed,
                 Err(error) => {
-                    self.page.unanswered.push(Unanswered::new(found.customer.clone(), &error));
+                    self.page.unanswered.push(unanswered(found.customer.clone(), &error));
                     return None;
                 }
             };
-            let (taken, next) = listed.taken(self.filter, self.limit - self.page.orders.len(), Utc::now());
+            let (taken, next) = taken(listed, self.filter, self.limit - self.page.orders.len(), Utc::now());
             self.page.orders.extend(taken);
             let next = next?;
             if self.is_over() {
@@ -301,16 +272,15 @@ impl Round<'_> {
     }
 }
 
-impl Unanswered {
-    pub(super) fn new(customer_id: CustomerId, error: &InspectionError) -> Self {
-        Self { customer_id, code: error.code().into(), detail: format!("{error}.") }
-    }
+/// A customer that did not answer.
+pub(super) fn unanswered(customer_id: CustomerId, error: &InspectionError) -> Unanswered {
+    Unanswered { customer_id, code: error.code().into(), detail: format!("{error}.") }
+}
 
-    /// Only what stands alone is missing.
-    fn alone(customer_id: CustomerId, error: &InspectionError) -> Self {
-        let detail = format!("Standalone orders cannot be listed: {error}.");
-        Self { customer_id, code: error.code().into(), detail }
-    }
+/// A customer of whose orders only those that stand alone are missing.
+fn alone_unanswered(customer_id: CustomerId, error: &InspectionError) -> Unanswered {
+    let detail = format!("Standalone orders cannot be listed: {error}.");
+    Unanswered { customer_id, code: error.code().into(), detail }
 }
 
 #[cfg(test)]
@@ -323,15 +293,22 @@ mod tests {
         OrderId::derive(&TenantId::default(), &"A".parse().unwrap(), "s", &number.to_string(), None)
     }
 
-    fn listed(count: u32, next: Option<OrderId>) -> Listed {
-        Listed { orders: (0..count).map(|number| json!({"order_id": order(number)})).collect(), next }
+    fn listed(count: u32, next: Option<OrderId>) -> customer::OrderPage {
+        let listed = |number| {
+            let order = json!({
+                "order_id": order(number), "event_id": "e", "type": "t", "customer_id": "A", "state": "pending",
+                "accepted_at": "", "since": "",
+            });
+            serde_json::from_value(order).unwrap()
+        };
+        customer::OrderPage { orders: (0..count).map(listed).collect(), next }
     }
 
     #[test]
     fn the_next_page_begins_after_the_last_order_that_this_one_has_room_for() {
         let filter = OrderFilter::default();
-        let taken = |listed: Listed, room| {
-            let (orders, next) = listed.taken(&filter, room, Utc::now());
+        let taken = |listed: customer::OrderPage, room| {
+            let (orders, next) = super::taken(listed, &filter, room, Utc::now());
             (orders.len(), next)
         };
         assert_eq!(taken(listed(3, None), 3), (3, None));

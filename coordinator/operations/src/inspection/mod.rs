@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use interlock_client::{CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, StatusMeaning};
+use interlock_client::{CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, Paused, StatusMeaning};
 use interlock_connection::Installation;
+use interlock_domain::customer::{self, CustomerView, OrderView, WaitView};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
+use interlock_domain::resource::ResourceView;
+use interlock_domain::views::WhyUnanswered;
 use interlock_fault::Fault;
 use interlock_workflows::names;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use thiserror::Error;
 use tonic::Status;
@@ -98,6 +103,11 @@ impl InspectionError {
         }
     }
 
+    /// It, in place of an answer.
+    pub(crate) fn why_unanswered(&self) -> WhyUnanswered {
+        WhyUnanswered { code: self.code().into(), detail: format!("{self}.") }
+    }
+
     /// What to do next.
     pub fn next(&self) -> &'static str {
         self.code().next()
@@ -142,20 +152,22 @@ impl Inspection {
     ///
     /// # Errors
     /// [`InspectionError`].
-    pub async fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> Result<Value, InspectionError> {
+    pub async fn customer(&self, tenant: &TenantId, customer: &CustomerId) -> Result<CustomerView, InspectionError> {
         let entity = self.installation.entities.customer(tenant, customer);
-        let (view, run) = self.ask(&format!("The customer {customer}"), &entity, names::STATE, &Value::Null).await?;
-        Ok(with_end(view, &run))
+        let what = format!("The customer {customer}");
+        let (view, run): (CustomerView, _) = self.ask(&what, &entity, names::STATE, &()).await?;
+        Ok(CustomerView { entity_ended: run.ended().map(Into::into), ..view })
     }
 
     /// The state of a resource: the body of `GET …/resources/{kind}/{id}`.
     ///
     /// # Errors
     /// [`InspectionError`].
-    pub async fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> Result<Value, InspectionError> {
+    pub async fn resource(&self, tenant: &TenantId, resource: &ResourceId) -> Result<ResourceView, InspectionError> {
         let entity = self.installation.entities.resource(tenant, resource);
-        let (view, run) = self.ask(&format!("The resource {resource}"), &entity, names::STATE, &Value::Null).await?;
-        Ok(with_end(view, &run))
+        let what = format!("The resource {resource}");
+        let (view, run): (ResourceView, _) = self.ask(&what, &entity, names::STATE, &()).await?;
+        Ok(ResourceView { entity_ended: run.ended().map(Into::into), ..view })
     }
 
     /// The realm in which a kind's resources of a tenant are, where other tenants share it.
@@ -172,9 +184,9 @@ impl Inspection {
         &self,
         namespace: &str,
         execution: WorkflowExecution,
-    ) -> Result<Value, InspectionError> {
+    ) -> Result<ResourceView, InspectionError> {
         let what = format!("The terminated resource {}", execution.workflow_id);
-        let (view, _run) = self.ask_execution(&what, namespace, execution, names::STATE, &Value::Null).await?;
+        let (view, _run) = self.ask_execution(&what, namespace, execution, names::STATE, &()).await?;
         Ok(view)
     }
 
@@ -182,26 +194,24 @@ impl Inspection {
     ///
     /// # Errors
     /// [`InspectionError`].
-    pub async fn order(&self, tenant: &TenantId, order: &OrderId) -> Result<Value, InspectionError> {
+    pub async fn order(&self, tenant: &TenantId, order: &OrderId) -> Result<OrderView, InspectionError> {
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
-        let answer = match self.ask(&what, &entity, names::ORDER, &json!({ "order_id": order })).await {
-            Ok((Value::Null, _)) | Err(InspectionError::NeverSeen(_)) => None,
-            Ok((mut view, run)) => {
-                self.show_call(&mut view["waiting_for"], &run).await;
-                if let Some(paused) = run.paused() {
-                    paused.show_in(&mut view["waiting_for"]);
-                }
-                Some(with_end(view, &run))
-            }
-            Err(error) => return Err(error),
-        };
+        let answer: Result<(Option<OrderView>, _), _> =
+            self.ask(&what, &entity, names::ORDER, &json!({ "order_id": order })).await;
         match answer {
-            Some(view) => Ok(view),
-            None => match standalone_view(&self.installation, tenant, order).await? {
-                Some(view) => Ok(json!(view)),
-                None => Err(InspectionError::NeverSeen(what)),
-            },
+            Ok((Some(mut view), run)) => {
+                if let Some(waiting_for) = &mut view.waiting_for {
+                    self.show_call(waiting_for, &run).await;
+                    waiting_for.paused = run.paused().map(Paused::view).or(waiting_for.paused.take());
+                }
+                Ok(OrderView { entity_ended: run.ended().map(Into::into), ..view })
+            }
+            Ok((None, _)) | Err(InspectionError::NeverSeen(_)) => {
+                let view = standalone_view(&self.installation, tenant, order).await?;
+                view.ok_or(InspectionError::NeverSeen(what))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -214,19 +224,15 @@ impl Inspection {
         tenant: &TenantId,
         customer: &CustomerId,
         limit: usize,
-    ) -> Result<Value, InspectionError> {
+    ) -> Result<customer::OrderPage, InspectionError> {
         let entity = self.installation.entities.customer(tenant, customer);
         self.query(&format!("The customer {customer}"), &entity, names::ORDERS, &json!({ "limit": limit })).await
     }
 
     /// Says of an order that waits for its target how the call fares.
-    async fn show_call(&self, waiting_for: &mut Value, run: &EntityRun) {
-        if !matches!(waiting_for["waits_for"].as_str(), Some("target" | "settling")) {
-            return;
-        }
-        let target = waiting_for["target"].as_str().and_then(|target| target.parse().ok());
-        if let Some(target) = target
-            && let Some(call) = self.call_at(run, &target).await
+    async fn show_call(&self, waiting_for: &mut WaitView, run: &EntityRun) {
+        if let Some(target) = waiting_for.target().filter(|_| waiting_for.is_for_call())
+            && let Some(call) = self.call_at(run, target).await
         {
             call.show_in(waiting_for);
         }
@@ -238,47 +244,39 @@ impl Inspection {
         run.call_at(&installation.client.options().data_converter, &queue).await
     }
 
-    async fn query(
+    async fn query<A: DeserializeOwned>(
         &self,
         what: &str,
         entity: &EntityHandle,
         query: &str,
-        argument: &Value,
-    ) -> Result<Value, InspectionError> {
+        argument: &(impl Serialize + Sync),
+    ) -> Result<A, InspectionError> {
         self.ask(what, entity, query, argument).await.map(|(answer, _run)| answer)
     }
 
     /// What an entity answers, and how its run stands: one that ended answers as well.
-    async fn ask(
+    async fn ask<A: DeserializeOwned>(
         &self,
         what: &str,
         entity: &EntityHandle,
         query: &str,
-        argument: &Value,
-    ) -> Result<(Value, EntityRun), InspectionError> {
+        argument: &(impl Serialize + Sync),
+    ) -> Result<(A, EntityRun), InspectionError> {
         let execution = WorkflowExecution { workflow_id: entity.route.workflow_id.clone(), run_id: String::new() };
         self.ask_execution(what, &entity.route.namespace, execution, query, argument).await
     }
 
-    async fn ask_execution(
+    async fn ask_execution<A: DeserializeOwned>(
         &self,
         what: &str,
         namespace: &str,
         execution: WorkflowExecution,
         query: &str,
-        argument: &Value,
-    ) -> Result<(Value, EntityRun), InspectionError> {
+        argument: &(impl Serialize + Sync),
+    ) -> Result<(A, EntityRun), InspectionError> {
         let asked = self.installation.entities.ask_execution(namespace, execution, query, argument).await;
         asked.map_err(|error| InspectionError::of_call(what, error))
     }
-}
-
-/// A view, with how its entity ended, where that is so: nothing of what it shows goes on.
-fn with_end(mut view: Value, run: &EntityRun) -> Value {
-    if let (Some(ended), Some(fields)) = (run.ended(), view.as_object_mut()) {
-        fields.insert("entity_ended".to_owned(), json!(ended));
-    }
-    view
 }
 
 /// What Temporal says, as what it means for whoever asked for `what`.

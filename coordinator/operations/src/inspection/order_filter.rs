@@ -1,10 +1,11 @@
 //! Which open orders a list is to have.
 
 use chrono::{DateTime, Utc};
+use interlock_domain::customer::{self, ListedOrder};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, TargetId};
 use interlock_domain::order::OrderState;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::InspectionError;
 
@@ -46,27 +47,20 @@ impl OrderFilter {
         has_state && !self.overdue && self.code.as_ref().is_none_or(|code| ErrorCode::Paused == code.as_str())
     }
 
-    /// The argument of the entity's query, but for the place.
-    pub(super) fn argument(&self, after: Option<&OrderId>, limit: usize) -> Value {
-        let mut argument = json!({ "limit": limit });
-        if !self.states.is_empty() {
-            argument["states"] = json!(self.states);
+    /// The argument of the entity's query: from which order on, and how many.
+    pub(super) fn argument(&self, after: Option<&OrderId>, limit: usize) -> customer::OrderFilter {
+        customer::OrderFilter {
+            states: Some(self.states.clone()).filter(|states| !states.is_empty()),
+            target: self.target.clone(),
+            code: self.code.clone(),
+            after: after.cloned(),
+            limit: Some(limit),
         }
-        for (name, value) in [
-            ("target", self.target.as_ref().map(TargetId::as_str)),
-            ("code", self.code.as_deref()),
-            ("after", after.map(OrderId::as_str)),
-        ] {
-            if let Some(value) = value {
-                argument[name] = value.into();
-            }
-        }
-        argument
     }
 
     /// Whether an order that its entity listed is wanted: what entities are not asked for.
-    pub(super) fn wants(&self, order: &Value, now: DateTime<Utc>) -> bool {
-        let due = || order["due_at"].as_str().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
+    pub(super) fn wants(&self, order: &ListedOrder, now: DateTime<Utc>) -> bool {
+        let due = || order.due_at.as_ref().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
         !self.overdue || due().is_some_and(|due| due < now)
     }
 }
@@ -78,13 +72,20 @@ mod tests {
     #[test]
     fn an_order_is_overdue_once_its_time_is_past() {
         let now = Utc::now();
-        let due = |at: DateTime<Utc>| json!({"due_at": at.to_rfc3339()});
+        let due = |at: Option<DateTime<Utc>>| -> ListedOrder {
+            let order = OrderId::derive(&"t".parse().unwrap(), &"A".parse().unwrap(), "s", "1", None);
+            serde_json::from_value(json!({
+                "order_id": order, "event_id": "1", "type": "t", "customer_id": "A", "state": "pending",
+                "accepted_at": "", "since": "", "due_at": at.map(|at| at.to_rfc3339()),
+            }))
+            .unwrap()
+        };
         let overdue = OrderFilter { overdue: true, ..OrderFilter::default() };
         let second = chrono::TimeDelta::seconds(1);
-        assert!(overdue.wants(&due(now - second), now));
-        assert!(!overdue.wants(&due(now + second), now));
-        assert!(!overdue.wants(&json!({}), now));
-        assert!(OrderFilter::default().wants(&json!({}), now));
+        assert!(overdue.wants(&due(Some(now - second)), now));
+        assert!(!overdue.wants(&due(Some(now + second)), now));
+        assert!(!overdue.wants(&due(None), now));
+        assert!(OrderFilter::default().wants(&due(None), now));
     }
 
     #[test]

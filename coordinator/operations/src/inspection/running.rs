@@ -1,6 +1,7 @@
 //! Asking entities by their workflow ids, whoever they are, as long as they run.
 
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 
 use super::{Inspection, InspectionError};
@@ -11,13 +12,13 @@ impl Inspection {
     ///
     /// # Errors
     /// [`InspectionError`].
-    pub(crate) async fn ask_running(
+    pub(crate) async fn ask_running<A: DeserializeOwned>(
         &self,
         namespace: &str,
         workflow_id: &str,
         query: &str,
-        argument: &Value,
-    ) -> Result<Option<Value>, InspectionError> {
+        argument: &(impl Serialize + Sync),
+    ) -> Result<Option<A>, InspectionError> {
         let execution = WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: String::new() };
         match self.ask_execution(&format!("The entity {workflow_id}"), namespace, execution, query, argument).await {
             Ok((answer, run)) => Ok(run.ended().is_none().then_some(answer)),

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use interlock_connection::Installation;
 use interlock_domain::attempt::of_unanswered;
 use interlock_domain::customer::waiting::WaitingFor;
-use interlock_domain::customer::{OrderView, StepView};
+use interlock_domain::customer::{OrderView, StepStateName, StepView};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId, Timestamp};
 use interlock_domain::message::ProvisionRequest;
@@ -109,15 +109,15 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
         event_id: known.event_id.clone(),
         customer_id: request.customer.clone(),
         event_type: known.event_type.clone(),
-        state,
-        waiting_for: (!state.is_terminal()).then(waits),
+        state: state.into(),
+        waiting_for: (!state.is_terminal()).then(|| waits().into()),
         due_at: None,
         reset_at: None,
         steps: vec![StepView {
             name: request.step.clone(),
             target: request.target.clone(),
             operation: request.operation.clone(),
-            state: step.to_owned(),
+            state: step.into(),
             attempts: known.attempt,
             outcome: known.outcome.as_ref().map(|outcome| outcome.class().to_owned()),
             identity: None,
@@ -126,41 +126,43 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
         actions: Vec::new(),
         code,
         detail: known.failure.clone(),
+        entity_ended: None,
     }
 }
 
 /// The state of the order, that of its step, and a code where it did not have its effect.
-fn states(known: &Known) -> (OrderState, &'static str, Option<String>) {
+fn states(known: &Known) -> (OrderState, StepStateName, Option<String>) {
     match (known.status, &known.outcome) {
-        (ActivityExecutionStatus::Running, _) if known.begun => (OrderState::InProgress, "running", None),
-        (ActivityExecutionStatus::Running, _) => (OrderState::Acknowledged, "open", None),
-        (ActivityExecutionStatus::Paused, _) => (OrderState::Held, "held", Some(ErrorCode::Paused.into())),
+        (ActivityExecutionStatus::Running, _) if known.begun => (OrderState::InProgress, StepStateName::Running, None),
+        (ActivityExecutionStatus::Running, _) => (OrderState::Acknowledged, StepStateName::Open, None),
+        (ActivityExecutionStatus::Paused, _) => (OrderState::Held, StepStateName::Held, Some(ErrorCode::Paused.into())),
         (ActivityExecutionStatus::Canceled | ActivityExecutionStatus::Terminated, _) => {
-            (OrderState::Cancelled, "cancelled", None)
+            (OrderState::Cancelled, StepStateName::Cancelled, None)
         }
         (_, Some(outcome)) => over(outcome),
         (ActivityExecutionStatus::Completed, None) => {
-            (OrderState::Failed, "skipped", Some(ErrorCode::OutcomeUnreadable.into()))
+            (OrderState::Failed, StepStateName::Skipped, Some(ErrorCode::OutcomeUnreadable.into()))
         }
-        (_, None) => (OrderState::Failed, "skipped", Some(ErrorCode::ActivityFailed.into())),
+        (_, None) => (OrderState::Failed, StepStateName::Skipped, Some(ErrorCode::ActivityFailed.into())),
     }
 }
 
 /// The same for an order that is over with this outcome.
-fn over(outcome: &Outcome) -> (OrderState, &'static str, Option<String>) {
+fn over(outcome: &Outcome) -> (OrderState, StepStateName, Option<String>) {
     match outcome {
-        outcome if outcome.is_effective() => (OrderState::Completed, "done", None),
+        outcome if outcome.is_effective() => (OrderState::Completed, StepStateName::Done, None),
         Outcome::Permanent { code, .. } if ErrorCode::Expired == code.as_str() => {
-            (OrderState::Cancelled, "cancelled", Some(code.to_string()))
+            (OrderState::Cancelled, StepStateName::Cancelled, Some(code.to_string()))
         }
-        Outcome::Permanent { code, .. } => (OrderState::Failed, "skipped", Some(code.to_string())),
-        outcome => (OrderState::Failed, "skipped", Some(outcome.class().to_owned())),
+        Outcome::Permanent { code, .. } => (OrderState::Failed, StepStateName::Skipped, Some(code.to_string())),
+        outcome => (OrderState::Failed, StepStateName::Skipped, Some(outcome.class().to_owned())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use interlock_domain::attempt::Unanswered;
+    use interlock_domain::customer::WaitView;
 
     use super::*;
 
@@ -201,20 +203,21 @@ mod tests {
 
     #[test]
     fn an_order_that_stands_alone_is_shown_as_any_other() {
-        let done = known(ActivityExecutionStatus::Completed, Some(Outcome::Done));
-        let done = view(&done.request.order.clone(), &done);
-        assert_eq!((done.state, done.steps[0].state.as_str(), done.waiting_for), (OrderState::Completed, "done", None));
-        let running = known(ActivityExecutionStatus::Running, None);
-        let running = view(&running.request.order.clone(), &running);
-        assert!(matches!(running.waiting_for, Some(WaitingFor::Target { .. })), "{running:?}");
-        let waiting = Known { begun: false, ..known(ActivityExecutionStatus::Running, None) };
-        let waiting = view(&waiting.request.order.clone(), &waiting);
-        assert_eq!((waiting.state, waiting.steps[0].state.as_str()), (OrderState::Acknowledged, "open"));
-        let late = known(ActivityExecutionStatus::TimedOut, Some(of_unanswered(Unanswered::NeverAttempted, true)));
-        let late = view(&late.request.order.clone(), &late);
-        assert_eq!((late.state, late.code.as_deref()), (OrderState::Cancelled, Some("expired")));
-        let doubtful = known(ActivityExecutionStatus::TimedOut, Some(of_unanswered(Unanswered::Vanished, true)));
-        let doubtful = view(&doubtful.request.order.clone(), &doubtful);
-        assert_eq!((doubtful.state, doubtful.code.as_deref()), (OrderState::Failed, Some("ambiguous")));
+        let shown = |known: &Known| view(&known.request.order.clone(), known);
+        let done = shown(&known(ActivityExecutionStatus::Completed, Some(Outcome::Done)));
+        assert_eq!((done.state.known(), done.waiting_for), (Some(OrderState::Completed), None));
+        assert_eq!(done.steps[0].state, StepStateName::Done);
+        let running = shown(&known(ActivityExecutionStatus::Running, None));
+        let waiting = running.waiting_for.as_ref().and_then(WaitView::known);
+        assert!(matches!(waiting, Some(WaitingFor::Target { .. })), "{running:?}");
+        let waiting = shown(&Known { begun: false, ..known(ActivityExecutionStatus::Running, None) });
+        assert_eq!(waiting.state, OrderState::Acknowledged);
+        assert_eq!(waiting.steps[0].state, StepStateName::Open);
+        let late = of_unanswered(Unanswered::NeverAttempted, true);
+        let late = shown(&known(ActivityExecutionStatus::TimedOut, Some(late)));
+        assert_eq!((late.state.known(), late.code.as_deref()), (Some(OrderState::Cancelled), Some("expired")));
+        let doubtful = of_unanswered(Unanswered::Vanished, true);
+        let doubtful = shown(&known(ActivityExecutionStatus::TimedOut, Some(doubtful)));
+        assert_eq!((doubtful.state.known(), doubtful.code.as_deref()), (Some(OrderState::Failed), Some("ambiguous")));
     }
 }

@@ -5,11 +5,9 @@
 use futures_util::StreamExt;
 use interlock_client::ListError;
 use interlock_client::visibility::{ENTITIES_PER_PAGE, milliseconds};
-use interlock_domain::customer::waiting::WaitingFor;
 use interlock_domain::customer::{ListedOrder, OrderView};
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_workflows::TargetActivities;
-use serde_json::{Value, json};
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::ActivityDefinition as _;
@@ -19,7 +17,7 @@ use temporalio_common::search_attributes::SearchAttributes;
 use tonic::{Code, IntoRequest};
 
 use super::cursor::{Cursor, EntityPlace, from_place};
-use super::listing::{ASKED_AT_A_TIME, OrderFilter, PAGE_TIME, Round, Unanswered};
+use super::listing::{ASKED_AT_A_TIME, OrderFilter, PAGE_TIME, Round, unanswered};
 use super::standalone::standalone_view;
 use super::{ANSWER_LIMIT, InspectionError};
 use crate::ingest::TENANT_ATTRIBUTE;
@@ -77,8 +75,9 @@ fn found(info: &ActivityExecutionListInfo, tenant: &TenantId, filter: &OrderFilt
 }
 
 /// An order as lists show it; none where it is over, or the filter does not let it through.
-fn listed(view: OrderView, filter: &OrderFilter) -> Option<Value> {
-    let waiting = view.waiting_for.filter(|_| !view.state.is_terminal())?;
+fn listed(view: OrderView, filter: &OrderFilter) -> Option<ListedOrder> {
+    let state = view.state.known().filter(|state| !state.is_terminal())?;
+    let waiting = view.waiting_for?;
     let since = waiting.since().to_owned();
     let order = ListedOrder {
         order_id: view.order_id,
@@ -87,21 +86,17 @@ fn listed(view: OrderView, filter: &OrderFilter) -> Option<Value> {
         customer_id: view.customer_id,
         state: view.state,
         target: waiting.target().cloned(),
-        code: view.code.or_else(|| WaitingFor::code(&waiting).map(str::to_owned)),
+        code: view.code.or_else(|| waiting.code().map(str::to_owned)),
         accepted_at: since.clone(),
         since,
         waiting_for: Some(waiting),
         due_at: None,
+        stands_alone: true,
     };
-    let is_wanted = (filter.states.is_empty() || filter.states.contains(&order.state))
+    let is_wanted = (filter.states.is_empty() || filter.states.contains(&state))
         && (filter.target.is_none() || order.target == filter.target)
         && (filter.code.is_none() || order.code == filter.code);
-    if !is_wanted {
-        return None;
-    }
-    let mut order = json!(order);
-    order["stands_alone"] = true.into();
-    Some(order)
+    is_wanted.then_some(order)
 }
 
 impl Round<'_> {
@@ -160,7 +155,7 @@ impl Round<'_> {
             self.progressed = true;
             match view {
                 Ok(view) => self.page.orders.extend(view.and_then(|view| listed(view, self.filter))),
-                Err(error) => self.page.unanswered.push(Unanswered::new(found.order.customer(), &error)),
+                Err(error) => self.page.unanswered.push(unanswered(found.order.customer(), &error)),
             }
         }
         None
@@ -196,6 +191,7 @@ async fn find(
 
 #[cfg(test)]
 mod tests {
+    use interlock_domain::customer::waiting::WaitingFor;
     use interlock_domain::order::OrderState;
 
     use super::*;
@@ -220,8 +216,10 @@ mod tests {
             event_id: "1".to_owned(),
             customer_id: "A1".parse().unwrap(),
             event_type: "quota.exceeded".to_owned(),
-            state,
-            waiting_for: Some(WaitingFor::Target { target: "notify".parse().unwrap(), step: "send".to_owned(), since }),
+            state: state.into(),
+            waiting_for: Some(
+                WaitingFor::Target { target: "notify".parse().unwrap(), step: "send".to_owned(), since }.into(),
+            ),
             due_at: None,
             reset_at: None,
             steps: Vec::new(),
@@ -229,6 +227,7 @@ mod tests {
             actions: Vec::new(),
             code: None,
             detail: None,
+            entity_ended: None,
         }
     }
 
@@ -270,8 +269,8 @@ mod tests {
     fn one_that_stands_alone_is_listed_as_any_other_until_it_is_over() {
         let all = OrderFilter::default();
         let order = listed(view(OrderState::Acknowledged), &all).unwrap();
-        assert_eq!((&order["target"], &order["stands_alone"]), (&json!("notify"), &json!(true)));
-        assert_eq!(order["since"], "2026-01-01T00:00:00Z");
+        assert_eq!((order.target, order.stands_alone), (Some("notify".parse().unwrap()), true));
+        assert_eq!(order.since, "2026-01-01T00:00:00Z");
         assert_eq!(listed(view(OrderState::Completed), &all), None);
         let filter = |states: &[OrderState], target: &str| OrderFilter {
             states: states.to_vec(),

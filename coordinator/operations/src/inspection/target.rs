@@ -1,8 +1,8 @@
 //! Looking at a target.
 
 use interlock_domain::ids::TargetId;
+use interlock_domain::target_entity::TargetView;
 use interlock_workflows::names;
-use serde_json::Value;
 
 use super::{Inspection, InspectionError};
 
@@ -11,8 +11,8 @@ impl Inspection {
     ///
     /// # Errors
     /// [`InspectionError`].
-    pub async fn target(&self, target: &TargetId) -> Result<Value, InspectionError> {
+    pub async fn target(&self, target: &TargetId) -> Result<TargetView, InspectionError> {
         let entity = self.installation.entities.target(target);
-        self.query(&format!("The target {target}"), &entity, names::STATE, &Value::Null).await
+        self.query(&format!("The target {target}"), &entity, names::STATE, &()).await
     }
 }

@@ -3,8 +3,8 @@
 use interlock_client::Registration;
 use interlock_client::visibility::{count, question};
 use interlock_domain::ids::TenantId;
+use interlock_domain::tenant::TenantView;
 use interlock_workflows::names;
-use serde_json::Value;
 
 use super::{Inspection, InspectionError};
 
@@ -13,9 +13,9 @@ impl Inspection {
     ///
     /// # Errors
     /// [`InspectionError`]: `never_seen` for a tenant that was never on-boarded.
-    pub async fn tenant(&self, tenant: &TenantId) -> Result<Value, InspectionError> {
+    pub async fn tenant(&self, tenant: &TenantId) -> Result<TenantView, InspectionError> {
         let entity = self.installation.entities.tenant(tenant);
-        self.query(&format!("The tenant {tenant}"), &entity, names::STATE, &Value::Null).await
+        self.query(&format!("The tenant {tenant}"), &entity, names::STATE, &()).await
     }
 
     /// How many customers of a tenant have open orders, as far as Temporal's visibility store knows by now.

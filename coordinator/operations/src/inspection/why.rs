@@ -2,15 +2,15 @@
 
 use chrono::Utc;
 use interlock_client::{EntityHandle, EntityRun, Paused};
+use interlock_domain::customer::waiting::WaitKind;
+use interlock_domain::customer::{self, Keeping, PausedWhat};
 use interlock_domain::ids::{OrderId, TargetId, TenantId};
+use interlock_domain::resource::ResourceView;
+use interlock_domain::views::Why;
 use interlock_workflows::names;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
-pub use super::chain::{Link, Why};
-
-use super::chain::{Answer, Chain, OrderLink, PausedCall, Question, ResourceState};
+use super::chain::{Answer, Chain, OrderLink, PausedCall, Question};
 use super::{Inspection, InspectionError};
 
 /// What an answer of the chain is about.
@@ -20,12 +20,6 @@ pub enum Asked<'a> {
     Tenant(&'a TenantId),
     /// Who stopped or limited this target, and why; how it stands may be known to whoever waits for it.
     Target(&'a TargetId),
-}
-
-/// What a customer entity says of one of its orders.
-#[derive(Deserialize)]
-struct OwnChain {
-    links: Vec<OrderLink>,
 }
 
 impl Inspection {
@@ -57,7 +51,7 @@ impl Inspection {
         let links = match self.own_chain(tenant, order).await? {
             Some(answer) => answer,
             // It stands alone, or was never seen.
-            None => Answer::Order(vec![alone(&self.order(tenant, order).await?)]),
+            None => Answer::Order(vec![OrderLink::from(self.order(tenant, order).await?)]),
         };
         chain.hear(links);
         while let Some(question) = chain.question() {
@@ -81,31 +75,26 @@ impl Inspection {
             Question::Resource { tenant, resource } => {
                 let what = format!("The resource {resource}");
                 let entity = self.installation.entities.resource(tenant, resource);
-                let answered = self.ask(&what, &entity, names::STATE, &Value::Null).await;
-                answered.and_then(|(answer, run)| {
+                let answered = self.ask::<ResourceView>(&what, &entity, names::STATE, &()).await;
+                answered.map(|(view, run)| {
                     let paused =
                         run.paused_activity().map(|(activity, call)| of_paused_call(&entity, tenant, activity, call));
-                    let with_paused = |state: ResourceState| Answer::Resource(ResourceState { paused, ..state });
-                    unless_ended(&what, (answer, run), with_paused)
+                    unless_ended(&run, Answer::Resource(Box::new(view), paused))
                 })
             }
             Question::Keeps { tenant, customer, resource } => {
                 let what = format!("The customer {customer}");
                 let entity = self.installation.entities.customer(tenant, customer);
                 let argument = json!({ "resource": resource });
-                let answered = self.ask(&what, &entity, names::KEEPS, &argument).await;
-                answered.and_then(|answered| unless_ended(&what, answered, Answer::Keeps))
+                let answered = self.ask::<Keeping>(&what, &entity, names::KEEPS, &argument).await;
+                answered.map(|(keeping, run)| unless_ended(&run, Answer::Keeps(keeping)))
             }
-            Question::Target { target, .. } => self
-                .target(target)
-                .await
-                .and_then(|state| read(&format!("The target {target}"), state))
-                .map(Answer::Target),
+            Question::Target { target, .. } => self.target(target).await.map(|view| Answer::Target(Box::new(view))),
         };
         match answered {
             Ok(answer) => answer,
             Err(InspectionError::NeverSeen(_)) => Answer::NeverSeen,
-            Err(error) => Answer::Unanswered { code: error.code().into(), detail: format!("{error}.") },
+            Err(error) => Answer::Unanswered { code: error.code(), detail: format!("{error}.") },
         }
     }
 
@@ -113,30 +102,31 @@ impl Inspection {
     async fn own_chain(&self, tenant: &TenantId, order: &OrderId) -> Result<Option<Answer>, InspectionError> {
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
-        let (answer, run) = match self.ask(&what, &entity, names::WHY, &json!({ "order_id": order })).await {
-            Ok(answered) => answered,
-            Err(InspectionError::NeverSeen(_)) => return Ok(None),
+        let argument = json!({ "order_id": order });
+        let asked = self.ask::<Option<customer::WaitChain>>(&what, &entity, names::WHY, &argument);
+        let (chain, run) = match asked.await {
+            Ok((Some(chain), run)) => (chain, run),
+            Ok((None, _)) | Err(InspectionError::NeverSeen(_)) => return Ok(None),
             Err(InspectionError::Paused { paused, .. }) => {
                 return Ok(Some(Answer::Order(vec![of_paused(order, paused)])));
             }
             Err(error) => return Err(error),
         };
-        let Some(OwnChain { mut links }) = read(&what, answer)? else { return Ok(None) };
+        let mut links: Vec<OrderLink> = chain.links.into_iter().map(OrderLink::from).collect();
         if let Some(ended) = run.ended() {
             return Ok(Some(Answer::Ended { ended, links }));
         }
         for link in links.iter_mut().filter(|link| link.waits_for_call()) {
-            let target = link.target.as_ref().and_then(|target| target.parse().ok());
-            let Some(target) = target else { continue };
-            let Some(call) = self.call_at(&run, &target).await else { continue };
-            link.paused = call.paused().map(|paused| paused.name().to_owned());
+            let Some(target) = &link.target else { continue };
+            let Some(call) = self.call_at(&run, target).await else { continue };
+            link.paused = call.paused().map(Paused::what);
             if let Some(sentence) = call.sentence(Utc::now()) {
                 link.tell(&sentence);
             }
         }
         if let Some(paused) = run.paused() {
             for link in &mut links {
-                link.paused = Some(paused.name().to_owned());
+                link.paused = Some(paused.what());
                 link.tell(&paused.sentence());
             }
         }
@@ -148,8 +138,8 @@ impl Inspection {
 fn of_paused(order: &OrderId, paused: String) -> OrderLink {
     OrderLink {
         order_id: Some(order.clone()),
-        waits_for: Some("person".to_owned()),
-        paused: Some("workflow".to_owned()),
+        waits_for: Some(WaitKind::Person.into()),
+        paused: Some(PausedWhat::Workflow),
         detail: Some(paused),
         ..OrderLink::default()
     }
@@ -164,38 +154,10 @@ fn of_paused_call(entity: &EntityHandle, tenant: &TenantId, activity: &str, call
     PausedCall { sentence, unpause }
 }
 
-/// The link of an order that stands alone, made of its view: it waits for nothing but its target.
-fn alone(view: &Value) -> OrderLink {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let waiting = &view["waiting_for"];
-    OrderLink {
-        order_id: text(&view["order_id"]).and_then(|id| id.parse().ok()),
-        state: text(&view["state"]),
-        step: text(&waiting["step"]),
-        waits_for: text(&waiting["waits_for"]),
-        target: text(&waiting["target"]),
-        since: text(&waiting["since"]),
-        code: text(&view["code"]),
-        detail: text(&view["detail"]),
-        ..OrderLink::default()
-    }
-}
-
 /// What an entity answered; of one that has ended, that it has.
-fn unless_ended<T: DeserializeOwned>(
-    what: &str,
-    (answer, run): (Value, EntityRun),
-    answered: impl FnOnce(T) -> Answer,
-) -> Result<Answer, InspectionError> {
+fn unless_ended(run: &EntityRun, answered: Answer) -> Answer {
     match run.ended() {
-        Some(ended) => Ok(Answer::Ended { ended, links: Vec::new() }),
-        None => read(what, answer).map(answered),
+        Some(ended) => Answer::Ended { ended, links: Vec::new() },
+        None => answered,
     }
-}
-
-fn read<T: DeserializeOwned>(what: &str, answer: Value) -> Result<T, InspectionError> {
-    serde_json::from_value(answer).map_err(|error| InspectionError::Refused {
-        what: what.to_owned(),
-        reason: format!("its answer cannot be read: {error}"),
-    })
 }

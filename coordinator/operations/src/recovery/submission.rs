@@ -68,7 +68,7 @@ impl Recovery {
         let mut progressed = Instant::now();
         while progressed.elapsed() < PATIENCE {
             let open = match inspection.customer(tenant, customer).await {
-                Ok(view) => view["orders"].as_array().map_or(0, Vec::len),
+                Ok(view) => view.orders.len(),
                 Err(InspectionError::NoWorker(_) | InspectionError::Away(_) | InspectionError::Busy(_)) => usize::MAX,
                 Err(_) => break,
             };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::sweep::{Finding, News};
+use interlock_domain::views::FindingView;
 use interlock_observability::metrics::MetricName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -151,20 +152,6 @@ fn told_before(context: &ActivityContext) -> Told {
     }
 }
 
-/// What people and programs are told of a finding.
-pub fn told(finding: &Finding) -> Value {
-    json!({
-        "code": finding.cause.code(),
-        "tenant_id": finding.tenant,
-        "order_id": finding.order,
-        "resource": finding.resource,
-        "target": finding.target,
-        "since": finding.since.to_rfc3339(),
-        "detail": finding.detail,
-        "next": finding.cause.code().next(),
-    })
-}
-
 /// An alert as a CloudEvent: the same again has the same id.
 fn cloud_event(namespace: &str, change: Change, finding: &Finding) -> Value {
     let name = format!("{} {} {}", change.event_type(), finding.key(), finding.since.0);
@@ -176,7 +163,7 @@ fn cloud_event(namespace: &str, change: Change, finding: &Finding) -> Value {
         "subject": finding.key(),
         "time": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         "datacontenttype": "application/json",
-        "data": told(finding),
+        "data": FindingView::from(finding),
     })
 }
 

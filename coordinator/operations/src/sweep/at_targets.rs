@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use interlock_domain::ids::TargetId;
 use interlock_domain::sweep::TargetSeen;
+use interlock_domain::views::TargetListed;
 
 use super::look::{Look, time};
 use crate::targets::Targets;
@@ -34,20 +35,23 @@ impl Look<'_> {
                 targets.configured()
             }
         };
-        for view in targets.show_all(&names).await {
-            let Some(target) = view["target"].as_str().and_then(|target| target.parse().ok()) else { continue };
-            match (view["state"].as_str(), view["since"].as_str().and_then(time)) {
-                (Some(state), Some(since)) => {
-                    let down_since = view["down_since"].as_str().and_then(time);
-                    self.seen.targets.push(TargetSeen::of(target, state, since, down_since));
-                }
-                _ => {
-                    self.unanswered.insert(format!(" {target}"));
+        for listed in targets.show_all(&names).await {
+            match seen(&listed) {
+                Some(seen) => self.seen.targets.push(seen),
+                None => {
+                    self.unanswered.insert(format!(" {}", listed.target()));
                 }
             }
         }
         left
     }
+}
+
+/// How a target stands, where it says so.
+fn seen(listed: &TargetListed) -> Option<TargetSeen> {
+    let TargetListed::Answered(view) = listed else { return None };
+    let down_since = view.down_since.as_deref().and_then(time);
+    Some(TargetSeen::of(view.target.clone(), view.state.clone(), time(&view.since)?, down_since))
 }
 
 async fn not_running(targets: &Targets) -> BTreeSet<TargetId> {

@@ -11,21 +11,22 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
-use interlock_domain::customer::LeasesHeld;
-use interlock_domain::ids::{CustomerId, CustomerRef, Epoch, Incarnation, ResourceId, ResourceKind, TenantId};
+use interlock_domain::customer::{Keeping, LeasesHeld};
+use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, ResourceKind, TenantId};
+use interlock_domain::resource::ResourceView;
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, RESOURCE_WORKFLOW_TYPE};
 use interlock_domain::sweep::{
     Compared, CustomerSaid, DifferenceKind, HolderSaid, LeaseLedger, LeaseNews, Side, Suspect,
 };
+use interlock_domain::wire::Hideable;
 use interlock_observability::metrics::MetricName;
 use interlock_workflows::{LeasesSeen, names};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
 use tonic::Code;
 
 use super::Sweeper;
-use super::look::{ASKED_AT_A_TIME, now, read};
+use super::look::{ASKED_AT_A_TIME, now};
 use crate::inspection::{Inspection, InspectionError, of_status};
 
 /// The most resources that one sweep asks for their holders, whom it asks then.
@@ -63,38 +64,6 @@ struct Comparison<'a> {
     until: Instant,
     /// By the workflow id of the resource's entity.
     resources: BTreeMap<String, ToCompare>,
-}
-
-/// What a resource shows, as far as this wants to know.
-#[derive(Deserialize)]
-struct ShownResource {
-    resource: ResourceId,
-    #[serde(default)]
-    holder: Option<ShownHolder>,
-    #[serde(default)]
-    under_way: bool,
-}
-
-#[derive(Deserialize)]
-struct ShownHolder {
-    #[serde(default)]
-    tenant_id: Option<TenantId>,
-    #[serde(default)]
-    customer_id: Option<CustomerId>,
-    epoch: Epoch,
-    #[serde(default)]
-    incarnation: Option<Incarnation>,
-    #[serde(default)]
-    orphaned_at: Option<String>,
-}
-
-/// What a customer says of a resource; a worker of an earlier build says less, and that cannot be compared.
-#[derive(Deserialize)]
-struct ShownKeeping {
-    #[serde(default)]
-    epoch: Option<Epoch>,
-    incarnation: Incarnation,
-    under_way: bool,
 }
 
 impl Sweeper {
@@ -249,8 +218,7 @@ impl Comparison<'_> {
     async fn leases_of(&self, workflow_id: &str) -> Option<LeasesHeld> {
         let namespace = &self.sweeper.namespace;
         // A worker of an earlier build does not know the query: its customers are compared from the side of their resources.
-        let answer = self.inspection.ask_running(namespace, workflow_id, names::LEASES, &Value::Null).await.ok()??;
-        read("The customer", answer).ok()
+        self.inspection.ask_running(namespace, workflow_id, names::LEASES, &()).await.ok()?
     }
 
     /// What was said of each resource; none where somebody did not answer.
@@ -271,17 +239,15 @@ impl Comparison<'_> {
 
     async fn ask(&self, workflow_id: &str, to_compare: ToCompare) -> Option<Compared> {
         let ToCompare { namespace, resource, said, mut to_ask } = to_compare;
-        let shown = self.inspection.ask_running(&namespace, workflow_id, names::STATE, &Value::Null).await.ok()?;
-        let shown: Option<ShownResource> = match shown {
-            Some(shown) => Some(read("The resource", shown).ok()?),
-            None => None,
-        };
+        let asked = self.inspection.ask_running::<ResourceView>(&namespace, workflow_id, names::STATE, &());
+        let shown = asked.await.ok()?;
         let under_way = shown.as_ref().is_some_and(|shown| shown.under_way);
         let resource = shown.as_ref().map(|shown| shown.resource.clone()).or(resource)?;
         let holder = shown.and_then(|shown| shown.holder).and_then(|holder| {
-            let side = Side { tenant: holder.tenant_id?, customer: holder.customer_id?, epoch: holder.epoch };
-            let is_orphan = holder.orphaned_at.is_some();
-            Some(HolderSaid { side, incarnation: holder.incarnation, is_orphan })
+            let CustomerRef { tenant, customer } = holder.customer()?;
+            let side = Side { tenant, customer, epoch: holder.epoch };
+            let incarnation = holder.incarnation.as_ref().and_then(Hideable::shown).copied();
+            Some(HolderSaid { side, incarnation, is_orphan: holder.orphaned_at.is_some() })
         });
         to_ask.extend(holder.iter().map(|holder| (holder.side.tenant.clone(), holder.side.customer.clone())));
         let mut customers = said;
@@ -306,8 +272,11 @@ impl Comparison<'_> {
         let route = self.sweeper.installation.routing.customer(tenant, customer);
         let argument = json!({ "resource": resource });
         let asked = self.inspection.ask_running(&route.namespace, &route.workflow_id, names::KEEPS, &argument);
-        let Some(answer) = asked.await? else { return Ok(None) };
-        let ShownKeeping { epoch, incarnation, under_way } = read("The customer", answer)?;
+        let Some(Keeping { epoch, incarnation, under_way, .. }) = asked.await? else { return Ok(None) };
+        let Some((incarnation, under_way)) = incarnation.zip(under_way) else {
+            let reason = "its worker is of an earlier build, which says less than can be compared".to_owned();
+            return Err(InspectionError::Refused { what: format!("The customer {customer}"), reason });
+        };
         Ok(Some(CustomerSaid { incarnation, epoch, under_way }))
     }
 }

@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
-use interlock_domain::ids::{CustomerId, CustomerRef, OrderId, ResourceId, TargetId, TenantId, Timestamp};
+use interlock_domain::customer::ListedOrder;
+use interlock_domain::customer::waiting::WaitKind;
+use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, TargetId, TenantId, Timestamp};
+use interlock_domain::resource::HolderView;
 use interlock_domain::routing::{CUSTOMER_WORKFLOW_TYPE, EntityAddress, EntityRoute};
 use interlock_domain::sweep::{
     Bounded, Finding, LeaseWait, Ledger, ResourceSeen, RingSeen, Seen, Tally, Wait, WaitingOrder, findings, to_reassert,
 };
 use interlock_observability::metrics::MetricName;
 use interlock_workflows::SweepSeen;
-use serde::Deserialize;
-use serde_json::Value;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
     ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse,
@@ -83,53 +84,6 @@ impl Looked {
             leases: None,
         }
     }
-}
-
-/// What an entity lists of an order, as far as a sweep wants to know.
-#[derive(Deserialize)]
-struct Listed {
-    order_id: OrderId,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    due_at: Option<String>,
-    #[serde(default)]
-    target: Option<TargetId>,
-    #[serde(default)]
-    waiting_for: Option<Waits>,
-}
-
-#[derive(Deserialize)]
-struct Waits {
-    #[serde(rename = "waits_for")]
-    what: String,
-    since: String,
-    #[serde(default)]
-    resources: Vec<ResourceId>,
-}
-
-/// What a resource shows, as far as a sweep wants to know.
-#[derive(Deserialize)]
-pub(super) struct Shown {
-    #[serde(default)]
-    pub(super) resource: Option<ResourceId>,
-    #[serde(default)]
-    pub(super) holder: Option<ShownHolder>,
-    #[serde(default)]
-    queue: Vec<ShownWaiter>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct ShownHolder {
-    #[serde(default)]
-    pub(super) tenant_id: Option<TenantId>,
-    #[serde(default)]
-    pub(super) customer_id: Option<CustomerId>,
-}
-
-#[derive(Deserialize)]
-struct ShownWaiter {
-    order_id: OrderId,
 }
 
 impl Sweeper {
@@ -289,16 +243,19 @@ impl Look<'_> {
         if !self.runs(&entity.route).await? {
             return Ok(ResourceSeen::NotRunning);
         }
-        let shown: Shown = read("The resource", self.inspection.resource(tenant, resource).await?)?;
-        let holder = match shown.holder {
-            Some(ShownHolder { tenant_id: Some(tenant), customer_id: Some(customer) }) => {
+        let view = self.inspection.resource(tenant, resource).await?;
+        let holder = match view.holder.as_ref().and_then(HolderView::customer) {
+            Some(CustomerRef { tenant, customer }) => {
                 let route = self.sweeper.installation.routing.customer(&tenant, &customer);
                 let runs = self.runs(&route).await?;
                 Some((tenant, customer, runs))
             }
-            _ => None,
+            None => None,
         };
-        Ok(ResourceSeen::Running { queue: shown.queue.into_iter().map(|waiter| waiter.order_id).collect(), holder })
+        Ok(ResourceSeen::Running {
+            queue: view.queue.into_iter().filter_map(|waiter| waiter.order_id).collect(),
+            holder,
+        })
     }
 
     /// Follows those that wait for a lease held by somebody who waits too: only they can be part of a ring.
@@ -340,39 +297,28 @@ impl Look<'_> {
 }
 
 async fn orders_of(inspection: &Inspection, customer: &CustomerRef) -> Result<Vec<WaitingOrder>, InspectionError> {
-    #[derive(Deserialize)]
-    struct Page {
-        orders: Vec<Listed>,
-    }
-    let what = format!("The customer {customer}");
     let page = inspection.open_orders(&customer.tenant, &customer.customer, ORDERS_MAX).await?;
-    let Page { orders } = read(&what, page)?;
-    let order = |listed: Listed| {
-        let lease = listed
-            .waiting_for
-            .as_ref()
-            .filter(|waits| waits.what == "lease")
-            .and_then(|waits| Some(LeaseWait { resources: waits.resources.clone(), since: time(&waits.since)? }));
-        WaitingOrder {
-            tenant: customer.tenant.clone(),
-            order: listed.order_id,
-            due_at: listed.due_at.as_deref().and_then(time),
-            wait: listed.waiting_for.as_ref().and_then(|waits| {
-                Some(Wait { cause: waits.what.clone(), target: listed.target.clone(), since: time(&waits.since)? })
-            }),
-            state: listed.state,
-            waits_for: listed.waiting_for.map_or_else(|| "its steps".to_owned(), |waits| waits.what),
-            lease,
-        }
-    };
-    Ok(orders.into_iter().map(order).collect())
+    Ok(page.orders.into_iter().map(|listed| waiting_order(&customer.tenant, listed)).collect())
 }
 
-pub(super) fn read<T: serde::de::DeserializeOwned>(what: &str, answer: Value) -> Result<T, InspectionError> {
-    serde_json::from_value(answer).map_err(|error| InspectionError::Refused {
-        what: what.to_owned(),
-        reason: format!("its answer cannot be read: {error}"),
-    })
+/// What a sweep wants to know of an order that an entity lists.
+fn waiting_order(tenant: &TenantId, listed: ListedOrder) -> WaitingOrder {
+    let waiting = listed.waiting_for.as_ref();
+    let lease = waiting
+        .filter(|waiting| waiting.kind() == WaitKind::Lease)
+        .and_then(|waiting| Some(LeaseWait { resources: waiting.resources().to_vec(), since: time(waiting.since())? }));
+    let wait = waiting.and_then(|waiting| {
+        Some(Wait { cause: waiting.kind(), target: listed.target.clone(), since: time(waiting.since())? })
+    });
+    WaitingOrder {
+        tenant: tenant.clone(),
+        order: listed.order_id,
+        due_at: listed.due_at.as_deref().and_then(time),
+        waits_for: waiting.map_or_else(|| "its steps".to_owned(), |waiting| waiting.kind().to_string()),
+        state: listed.state,
+        wait,
+        lease,
+    }
 }
 
 pub(super) fn time(text: &str) -> Option<Timestamp> {

@@ -12,7 +12,6 @@ mod terminated;
 mod webhook;
 
 pub use activities::SweepActivities;
-pub use alert::told;
 pub use leases::{CUSTOMERS_COMPARED_MAX, LEASES_COMPARED_MAX, RESOURCES_COMPARED_MAX};
 pub use look::{CUSTOMERS_MAX, Looked, ORDERS_MAX, RESOURCES_MAX, RINGS_ASKED_MAX};
 pub use terminated::{TERMINATED_MAX, TERMINATED_SEEN_FOR};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use futures_util::StreamExt;
+use interlock_domain::ids::CustomerRef;
+use interlock_domain::resource::HolderView;
 use interlock_domain::routing::RESOURCE_WORKFLOW_TYPE;
 use interlock_domain::sweep::TerminatedResource;
 use temporalio_client::grpc::WorkflowService;
@@ -13,7 +15,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowE
 use tonic::IntoRequest;
 
 use super::Sweeper;
-use super::look::{ASKED_AT_A_TIME, Look, Shown, ShownHolder, read};
+use super::look::{ASKED_AT_A_TIME, Look};
 use crate::inspection::{InspectionError, of_status};
 
 /// The most terminated entities that one sweep looks at, the youngest first.
@@ -48,15 +50,11 @@ impl Look<'_> {
     }
 
     async fn at_run(&self, run: WorkflowExecution) -> Result<Option<TerminatedResource>, InspectionError> {
-        let shown = self.inspection.resource_run(&self.sweeper.namespace, run).await?;
-        let shown: Shown = read("The terminated resource", shown)?;
-        let (Some(resource), Some(ShownHolder { tenant_id: Some(tenant), customer_id: Some(customer) })) =
-            (shown.resource, shown.holder)
-        else {
-            return Ok(None);
-        };
-        let now = self.at_resource(&tenant, &resource).await?;
-        Ok(Some(TerminatedResource { tenant, customer, resource, now }))
+        let view = self.inspection.resource_run(&self.sweeper.namespace, run).await?;
+        let holder = view.holder.as_ref().and_then(HolderView::customer);
+        let Some(CustomerRef { tenant, customer }) = holder else { return Ok(None) };
+        let now = self.at_resource(&tenant, &view.resource).await?;
+        Ok(Some(TerminatedResource { tenant, customer, resource: view.resource, now }))
     }
 }
 

@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use interlock_client::{EntityCallError, TargetClient};
 use interlock_connection::Installation;
-use interlock_domain::customer::Refusal;
 use interlock_domain::ids::{TargetId, TenantId};
-use interlock_domain::target_entity::{TargetAction, TargetActionDone, TargetActionKind, TargetRules};
+use interlock_domain::target_entity::{TargetAction, TargetActionKind, TargetRules, TargetView};
+use interlock_domain::views::{TargetActionAnswer, TargetActionTaken, TargetListed};
 use interlock_settings::Settings;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 pub use watch::watch_over;
 
@@ -28,34 +26,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 pub struct Targets {
     installation: Installation,
     client: TargetClient,
-}
-
-/// The result of an action on a target.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-pub struct TargetActionTaken {
-    /// The target.
-    pub target: String,
-    /// The action's id.
-    pub action_id: String,
-    /// The target's state after the action.
-    pub state: String,
-    /// Whether this action id was already applied, so that nothing changed.
-    pub repeated: bool,
-    /// The view of the target.
-    #[schema(value_type = Object)]
-    pub view: Value,
-}
-
-/// What a target entity answers to an action.
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    done: Option<TargetActionDone>,
-    #[serde(default)]
-    refused: Option<Refusal>,
-    /// The view of the target.
-    #[serde(default)]
-    target: Value,
 }
 
 impl Targets {
@@ -129,7 +99,7 @@ impl Targets {
     ///
     /// # Errors
     /// [`InspectionError`]: `never_seen` where no such target is configured.
-    pub async fn show(&self, target: &TargetId) -> Result<Value, InspectionError> {
+    pub async fn show(&self, target: &TargetId) -> Result<TargetView, InspectionError> {
         self.known(target).await?;
         Inspection::new(self.installation.clone()).target(target).await
     }
@@ -138,7 +108,7 @@ impl Targets {
     ///
     /// # Errors
     /// [`InspectionError`] where it cannot be found out which there are.
-    pub async fn list(&self) -> Result<Vec<Value>, InspectionError> {
+    pub async fn list(&self) -> Result<Vec<TargetListed>, InspectionError> {
         Ok(self.show_all(&self.names().await?).await)
     }
 
@@ -148,16 +118,13 @@ impl Targets {
     }
 
     /// How these targets stand; of one that does not answer why not, under `unanswered`.
-    pub(crate) async fn show_all(&self, names: &BTreeSet<TargetId>) -> Vec<Value> {
+    pub(crate) async fn show_all(&self, names: &BTreeSet<TargetId>) -> Vec<TargetListed> {
         let inspection = &Inspection::new(self.installation.clone());
         let asked = names.iter().map(|target| async move {
-            inspection.target(target).await.unwrap_or_else(|error| {
-                json!({
-                    "target": target,
-                    "state": null,
-                    "unanswered": { "code": error.code(), "detail": format!("{error}.") },
-                })
-            })
+            match inspection.target(target).await {
+                Ok(view) => TargetListed::Answered(Box::new(view)),
+                Err(error) => TargetListed::unanswered(target.clone(), error.why_unanswered()),
+            }
         });
         futures_util::future::join_all(asked).await
     }
@@ -180,18 +147,15 @@ impl Targets {
             Ok(Err(error)) => return Err(unreached(&what, &error).into()),
             Err(_) => return Err(InspectionError::NoWorker(what).into()),
         };
-        let strange = |reason: String| InspectionError::Refused { what: what.clone(), reason };
-        let answer: Answer = serde_json::from_value(answer).map_err(|error| strange(error.to_string()))?;
-        match (answer.done, answer.refused) {
-            (Some(done), _) => Ok(TargetActionTaken {
-                target: target.to_string(),
+        match answer {
+            TargetActionAnswer::Taken { done, target: view } => Ok(TargetActionTaken {
+                target: target.clone(),
                 action_id: action.action_id,
                 state: done.state,
                 repeated: done.repeated,
-                view: answer.target,
+                view: *view,
             }),
-            (None, Some(refusal)) => Err(refusal.into()),
-            (None, None) => Err(strange("its response is neither a success nor a rejection".to_owned()).into()),
+            TargetActionAnswer::Refused { refused } => Err(refused.into()),
         }
     }
 

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use interlock_domain::target_entity::TargetState;
+use interlock_domain::target_entity::TargetStateName;
+use interlock_domain::views::TargetListed;
 use interlock_observability::metrics::{MetricName, Metrics};
-use serde_json::Value;
 
 use super::Targets;
 
@@ -33,37 +33,39 @@ pub async fn watch_over(targets: Targets, metrics: Metrics) {
 }
 
 /// Shows how a target stands; one that does not answer stands as it last did.
-fn show(metrics: &Metrics, view: &Value) {
-    let (Some(target), Some(state)) = (view["target"].as_str(), view["state"].as_str()) else { return };
-    for name in TargetState::NAMES {
-        let value = if name == state { 1.0 } else { 0.0 };
-        metrics.gauge(MetricName::TargetState, value, &[("target", target), ("state", name)]);
+fn show(metrics: &Metrics, listed: &TargetListed) {
+    let TargetListed::Answered(view) = listed else { return };
+    let target = view.target.as_str();
+    for state in TargetStateName::ALL {
+        let value = if view.state == *state { 1.0 } else { 0.0 };
+        metrics.gauge(MetricName::TargetState, value, &[("target", target), ("state", state.as_str())]);
     }
-    let cannot_be_told = view["limit_fault"].is_string();
+    let cannot_be_told = view.limit_fault.is_some();
     // No limit, and one that is not known, are both null in a view; while the server is told another, or cannot be, it is not known.
-    let is_unknown = cannot_be_told || view["limit_pending"] == true;
+    let is_unknown = cannot_be_told || view.limit_pending;
     let unlimited = if is_unknown { f64::NAN } else { NO_LIMIT };
-    metrics.gauge(MetricName::TargetLimit, view["limit"].as_f64().unwrap_or(unlimited), &[("target", target)]);
+    metrics.gauge(MetricName::TargetLimit, view.limit.0.map_or(unlimited, f64::from), &[("target", target)]);
     metrics.gauge(MetricName::TargetLimitFault, f64::from(u8::from(cannot_be_told)), &[("target", target)]);
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     #[tokio::test]
     async fn how_a_target_stands_is_shown_as_metrics() {
         let metrics = Metrics::start().unwrap();
-        show(&metrics, &json!({"target": "hss", "state": "open", "limit": 0.0}));
-        show(&metrics, &json!({"target": "crm", "state": "closed", "limit": null}));
+        let show = |view: Value| show(&metrics, &serde_json::from_value(view).unwrap());
+        show(json!({"target": "hss", "state": "open", "since": "", "limit": 0.0}));
+        show(json!({"target": "crm", "state": "closed", "since": "", "limit": null}));
         let fault = "deadline exceeded";
-        show(
-            &metrics,
-            &json!({"target": "mail", "state": "open", "limit": null, "limit_pending": true, "limit_fault": fault}),
-        );
-        show(&metrics, &json!({"target": "sms", "state": null, "unanswered": {}}));
+        let pending = json!({"limit": null, "limit_pending": true, "limit_fault": fault});
+        let mut mail = json!({"target": "mail", "state": "open", "since": ""});
+        mail.as_object_mut().unwrap().extend(pending.as_object().unwrap().clone());
+        show(mail);
+        show(json!({"target": "sms", "state": null, "unanswered": {"code": "no_worker", "detail": ""}}));
         let text = metrics.text().await.unwrap();
         let has = |name: &str, labels: [&str; 2], value: &str| {
             text.lines().any(|line| {

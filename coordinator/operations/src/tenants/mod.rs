@@ -9,13 +9,11 @@ use std::time::Duration;
 
 use interlock_client::EntityCallError;
 use interlock_connection::Installation;
-use interlock_domain::customer::Refusal;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::tenant_of_workflow;
-use interlock_domain::tenant::{TenantAction, TenantActionDone, TenantActionKind, TenantOutlook};
+use interlock_domain::tenant::{TenantAction, TenantActionKind, TenantOutlook, TenantSettingsView, TenantView};
+use interlock_domain::views::{TenantActionAnswer, TenantActionTaken, TenantListed};
 use interlock_workflows::names;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
 use tonic::IntoRequest;
@@ -36,34 +34,6 @@ pub struct Tenants {
     inspection: Inspection,
 }
 
-/// The result of an action on a tenant.
-#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
-pub struct TenantActionTaken {
-    /// The tenant.
-    pub tenant: String,
-    /// The action's id.
-    pub action_id: String,
-    /// The tenant's state after the action.
-    pub state: String,
-    /// Whether this action id was already applied, so that nothing changed.
-    pub repeated: bool,
-    /// The view of the tenant.
-    #[schema(value_type = Object)]
-    pub view: Value,
-}
-
-/// What a tenant's workflow answers to an action.
-#[derive(Deserialize)]
-struct Answer {
-    #[serde(default)]
-    done: Option<TenantActionDone>,
-    #[serde(default)]
-    refused: Option<Refusal>,
-    /// The view of the tenant.
-    #[serde(default)]
-    tenant: Value,
-}
-
 impl Tenants {
     /// Reaches them through this installation's connection.
     pub fn new(installation: Installation) -> Self {
@@ -74,20 +44,19 @@ impl Tenants {
     ///
     /// # Errors
     /// [`InspectionError`].
-    pub async fn show(&self, tenant: &TenantId) -> Result<Value, InspectionError> {
-        let mut view = match self.inspection.tenant(tenant).await {
+    pub async fn show(&self, tenant: &TenantId) -> Result<TenantView, InspectionError> {
+        let view = match self.inspection.tenant(tenant).await {
             Ok(view) => view,
-            Err(InspectionError::NeverSeen(_)) => json!({
-                "tenant": tenant, "state": "active", "managed": false, "refuses_events": false, "steps": [],
-                "history": [],
-            }),
+            Err(InspectionError::NeverSeen(_)) => TenantView::unmanaged(tenant.clone()),
             Err(error) => return Err(error),
         };
         let of_tenant = self.installation.routing.tenant(tenant);
-        view["plan"] = of_tenant.plan.as_str().into();
-        view["namespace"] = of_tenant.namespace.clone().into();
-        view["configured"] = self.installation.settings.tenants.contains_key(tenant).into();
-        Ok(view)
+        let settings = TenantSettingsView {
+            plan: of_tenant.plan.as_str().to_owned(),
+            namespace: of_tenant.namespace.clone(),
+            configured: self.installation.settings.tenants.contains_key(tenant),
+        };
+        Ok(TenantView { settings: Some(settings), ..view })
     }
 
     /// The tenants that the settings name, and those that were on-boarded, sorted; of one that does not answer why not,
@@ -95,14 +64,14 @@ impl Tenants {
     ///
     /// # Errors
     /// [`InspectionError`] where it cannot be found out which there are.
-    pub async fn list(&self) -> Result<Vec<Value>, InspectionError> {
+    pub async fn list(&self) -> Result<Vec<TenantListed>, InspectionError> {
         let mut names: BTreeSet<TenantId> = self.installation.settings.tenants.keys().cloned().collect();
         names.extend(self.managed().await?);
         let shown = names.iter().map(|tenant| async move {
-            self.show(tenant).await.unwrap_or_else(|error| {
-                let why = json!({ "code": error.code(), "detail": format!("{error}.") });
-                json!({ "tenant": tenant, "state": null, "unanswered": why })
-            })
+            match self.show(tenant).await {
+                Ok(view) => TenantListed::Answered(Box::new(view)),
+                Err(error) => TenantListed::unanswered(tenant.clone(), error.why_unanswered()),
+            }
         });
         Ok(futures_util::future::join_all(shown).await)
     }
@@ -145,24 +114,20 @@ impl Tenants {
         let entity = self.installation.entities.tenant(tenant);
         let update_id = action.mark().to_string();
         let asked = self.installation.entities.update_with_start(&entity, names::ACT, &action, &update_id);
-        let answer: Answer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+        let answer: TenantActionAnswer = match tokio::time::timeout(ANSWER_LIMIT, asked).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(unreached(&what, &error).into()),
             Err(_) => return Err(InspectionError::NoWorker(what).into()),
         };
-        match (answer.done, answer.refused) {
-            (Some(done), _) => Ok(TenantActionTaken {
-                tenant: tenant.to_string(),
+        match answer {
+            TenantActionAnswer::Taken { done, tenant: view } => Ok(TenantActionTaken {
+                tenant: tenant.clone(),
                 action_id: action.action_id,
-                state: done.state.as_str().to_owned(),
+                state: done.state,
                 repeated: done.repeated,
-                view: answer.tenant,
+                view: *view,
             }),
-            (None, Some(refusal)) => Err(refusal.into()),
-            (None, None) => {
-                let reason = "its response is neither a success nor a rejection".to_owned();
-                Err(InspectionError::Refused { what, reason }.into())
-            }
+            TenantActionAnswer::Refused { refused } => Err(refused.into()),
         }
     }
 }

@@ -6,14 +6,15 @@ use clap::Args;
 use futures_util::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use interlock_connection::ConnectionFlags;
+use interlock_domain::customer::ListedOrder;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::order::OrderState;
+use interlock_domain::views::{AmendmentView, BulkResult, ForetoldAction, ForetoldOrder};
 use interlock_fault::Fault;
 use interlock_observability::terminal;
-use interlock_operations::actions::{Actions, AmendmentShown, BulkResult, OrderAction};
+use interlock_operations::actions::{Actions, OrderAction};
 use interlock_settings::Settings;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::list::FilterArguments;
@@ -117,7 +118,7 @@ pub(super) async fn run(
 /// What is to be acted on.
 struct Found {
     /// The orders, each with how its customer lists it, where that was asked.
-    orders: Vec<(OrderId, Option<Value>)>,
+    orders: Vec<(OrderId, Option<ListedOrder>)>,
     /// Whether the orders of some customers are missing, since they did not answer.
     is_missing_some: bool,
 }
@@ -155,33 +156,16 @@ impl ActArguments {
                 tell(&format!("warning: the orders of {customer} are missing: {detail} [{code}]"));
                 found.is_missing_some = true;
             }
-            let (alone, of_entities): (Vec<_>, Vec<_>) =
-                page.orders.into_iter().partition(|order| order["stands_alone"] == true);
+            let (alone, of_entities): (Vec<_>, Vec<_>) = page.orders.into_iter().partition(|order| order.stands_alone);
             standing_alone += alone.len();
-            let listed = |order: Value| Some((order["order_id"].as_str()?.parse().ok()?, Some(order)));
-            found.orders.extend(of_entities.into_iter().filter_map(listed));
+            let listed = |order: ListedOrder| (order.order_id.clone(), Some(order));
+            found.orders.extend(of_entities.into_iter().map(listed));
         }
         if standing_alone > 0 {
             tell(&format!("{standing_alone} standalone orders are skipped: actions do not apply to them."));
         }
         Ok(found)
     }
-}
-
-/// What would be done with one order.
-#[derive(Debug, Serialize)]
-struct Foretold {
-    order_id: OrderId,
-    would: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    order: Option<Value>,
-    /// For an amendment: the arguments that it changes, by step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amended: Option<AmendmentShown>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<ErrorCode>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
 }
 
 /// Says what would be done; whether nothing speaks against it, as far as can be told without doing it.
@@ -207,12 +191,12 @@ async fn foretell_one(
     tenant: &TenantId,
     action: &OrderAction,
     order_id: &OrderId,
-    listed: Option<Value>,
-) -> Foretold {
-    let mut foretold = Foretold {
+    listed: Option<ListedOrder>,
+) -> ForetoldAction {
+    let mut foretold = ForetoldAction {
         order_id: order_id.clone(),
-        would: action.name(),
-        order: listed,
+        would: action.name().to_owned(),
+        order: listed.map(|order| ForetoldOrder::Listed(Box::new(order))),
         amended: None,
         code: None,
         detail: None,
@@ -224,26 +208,31 @@ async fn foretell_one(
         }
         _ if foretold.order.is_none() => {
             let order = actions.inspection().order(tenant, order_id).await;
-            order.map(|order| foretold.order = Some(order)).err().map(Into::into)
+            let shown = order.map(|order| foretold.order = Some(ForetoldOrder::Shown(Box::new(order))));
+            shown.err().map(Into::into)
         }
         _ => None,
     };
     if let Some(error) = refused {
-        foretold.code = Some(error.code());
+        foretold.code = Some(error.code().into());
         foretold.detail = Some(error.sentence());
     }
     foretold
 }
 
-fn foretold_text(foretold: &Foretold) -> String {
+fn foretold_text(foretold: &ForetoldAction) -> String {
     let mut line = format!("{} would {}", foretold.order_id, foretold.would);
-    if let (Some(code), Some(detail)) = (foretold.code, &foretold.detail) {
+    if let (Some(code), Some(detail)) = (&foretold.code, &foretold.detail) {
         return terminal::line(&format!("{line}: rejected [{code}] {detail}")).into_owned();
     }
     if let Some(order) = &foretold.order {
-        line = format!("{line}: {}, waits for {}", order["state"].as_str().unwrap_or("–"), waiting_for(order));
+        let (state, waiting) = match order {
+            ForetoldOrder::Listed(order) => (&order.state, &order.waiting_for),
+            ForetoldOrder::Shown(order) => (&order.state, &order.waiting_for),
+        };
+        line = format!("{line}: {state}, waits for {}", waiting_for(waiting.as_ref()));
     }
-    if let Some(AmendmentShown(steps)) = &foretold.amended {
+    if let Some(AmendmentView(steps)) = &foretold.amended {
         let changes = steps.iter().map(|(step, arguments)| format!("{step} ({})", arguments.join(", ")));
         line = format!("{line}: changes {}", changes.collect::<Vec<_>>().join(", "));
     }
@@ -307,7 +296,7 @@ mod tests {
         let refused = BulkResult::Refused {
             order_id: order(),
             action_id: "x".to_owned(),
-            code: ErrorCode::NothingHeld,
+            code: ErrorCode::NothingHeld.into(),
             detail: "No.".to_owned(),
         };
         assert_eq!(text(&refused), format!("{} rejected [nothing_held] No.", order()));
@@ -318,19 +307,22 @@ mod tests {
 
     #[test]
     fn a_dry_run_says_what_would_change() {
-        let mut foretold = Foretold {
+        let held = json!({
+            "order_id": order(), "event_id": "e", "customer_id": "A1", "type": "t", "state": "held", "accepted_at": "",
+            "since": "", "waiting_for": {"waits_for": "person", "step": "hss.do", "target": "hss", "code": "no",
+                                         "detail": "no", "since": ""},
+        });
+        let mut foretold = ForetoldAction {
             order_id: order(),
-            would: "retry",
-            order: Some(
-                json!({"state": "held", "waiting_for": {"waits_for": "person", "step": "hss.do", "code": "no"}}),
-            ),
+            would: "retry".to_owned(),
+            order: Some(ForetoldOrder::Listed(serde_json::from_value(held).unwrap())),
             amended: None,
             code: None,
             detail: None,
         };
         assert!(foretold_text(&foretold).contains("would retry: held, waits for"), "{}", foretold_text(&foretold));
         foretold.order = None;
-        foretold.amended = Some(AmendmentShown([("hss.do".to_owned(), vec!["a".to_owned(), "b".to_owned()])].into()));
+        foretold.amended = Some(AmendmentView([("hss.do".to_owned(), vec!["a".to_owned(), "b".to_owned()])].into()));
         assert!(foretold_text(&foretold).ends_with(": changes hss.do (a, b)"), "{}", foretold_text(&foretold));
     }
 }

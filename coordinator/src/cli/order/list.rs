@@ -6,16 +6,17 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use futures_util::StreamExt;
 use interlock_connection::ConnectionFlags;
+use interlock_domain::customer::ListedOrder;
 use interlock_domain::ids::{CustomerId, TargetId};
+use interlock_domain::views::OrderPage;
 use interlock_fault::Fault;
-use interlock_operations::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter, OrderPage};
+use interlock_operations::inspection::listing::{LIMIT_DEFAULT, LIMIT_MAX, OrderFilter};
 use interlock_settings::Settings;
-use serde_json::Value;
 
-use crate::cli::age::age_of;
+use crate::cli::age::{age, age_of};
 use crate::cli::output::{Output, OutputFormat, tell};
 use crate::cli::show::{bad_id, inspection};
-use crate::cli::tables::{table, text, waiting_for};
+use crate::cli::tables::{cell, table, text, waiting_for};
 
 /// `order list`.
 #[derive(Debug, Args)]
@@ -133,12 +134,12 @@ fn page_text(page: &OrderPage, now: DateTime<Utc>) -> String {
     let mut orders = table(&["order", "type", "state", "waits for", "for", "code", "due"]);
     for order in &page.orders {
         orders.add_row([
-            text(order, "order_id"),
-            text(order, "type"),
-            text(order, "state"),
-            waiting_for(order),
-            age_of(order, "since", now).unwrap_or_else(|| "–".to_owned()),
-            text(order, "code"),
+            text(order.order_id.as_str()),
+            text(&order.event_type),
+            text(order.state.as_str()),
+            waiting_for(order.waiting_for.as_ref()),
+            cell(age_of(&order.since, now)),
+            cell(order.code.as_ref()),
             due(order, now),
         ]);
     }
@@ -146,12 +147,11 @@ fn page_text(page: &OrderPage, now: DateTime<Utc>) -> String {
 }
 
 /// How long an order is overdue; when it is due, where it is not.
-fn due(order: &Value, now: DateTime<Utc>) -> String {
-    let due = order["due_at"].as_str().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
-    let is_past = due.is_some_and(|due| due < now);
-    match age_of(order, "due_at", now).filter(|_| is_past) {
-        Some(age) => format!("{age} ago"),
-        None => text(order, "due_at"),
+fn due(order: &ListedOrder, now: DateTime<Utc>) -> String {
+    let due = order.due_at.as_ref().and_then(|due| DateTime::parse_from_rfc3339(due).ok());
+    match due.filter(|due| *due < now) {
+        Some(due) => format!("{} ago", age(due.to_utc(), now)),
+        None => cell(order.due_at.as_ref()),
     }
 }
 
@@ -165,9 +165,12 @@ mod tests {
     fn a_page_says_what_each_order_waits_for_and_since_when() {
         let now = DateTime::parse_from_rfc3339("2026-01-01T02:10:00Z").unwrap().to_utc();
         let order = json!({
-            "order_id": "A1~x", "type": "number.assigned", "state": "pending", "since": "2026-01-01T00:00:00Z",
-            "waiting_for": {"waits_for": "lease", "resource": "msisdn/1"}, "due_at": "2026-01-01T01:10:00Z",
+            "order_id": "A1~00000000-0000-0000-0000-000000000001", "event_id": "e", "customer_id": "A1",
+            "type": "number.assigned", "state": "pending", "since": "2026-01-01T00:00:00Z", "accepted_at": "",
+            "waiting_for": {"waits_for": "lease", "resource": "msisdn/1", "resources": [], "step": "s", "since": ""},
+            "due_at": "2026-01-01T01:10:00Z",
         });
+        let order = serde_json::from_value(order).unwrap();
         let shown = page_text(&OrderPage { orders: vec![order], ..OrderPage::default() }, now);
         assert!(shown.contains("the lease of msisdn/1"), "{shown}");
         assert!(shown.contains("2 h 10 min") && shown.contains("1 h ago"), "{shown}");

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use interlock_domain::ids::OrderId;
+use interlock_domain::customer::waiting::WaitKind;
+use interlock_domain::ids::{OrderId, TargetId};
+use interlock_domain::views::{Link, Why};
 use interlock_fault::Fault;
 use interlock_observability::terminal;
-use interlock_operations::inspection::why::{Link, Why};
 use interlock_settings::Settings;
 
 use crate::cli::age::age;
@@ -57,14 +58,14 @@ fn tree(why: &Why, now: DateTime<Utc>) -> String {
 
 /// How many orders in a row wait for the turn of the next one, from this one on; rings are shown in full.
 fn turns_from(links: &[Link]) -> usize {
-    let turns = links.iter().take_while(|link| link.waits_for.as_deref() == Some("turn") && !link.in_ring);
+    let turns = links.iter().take_while(|link| link.wait() == Some(WaitKind::Turn) && !link.in_ring);
     turns.zip(links[0].depth..).take_while(|(link, depth)| link.depth == *depth).count()
 }
 
 /// Who waits for what, for how long.
 fn sentence(link: &Link, now: DateTime<Utc>) -> String {
     let resource = link.resource.as_ref().map_or_else(|| "a resource".to_owned(), ToString::to_string);
-    let target = link.target.as_deref().unwrap_or("a target");
+    let target = link.target.as_ref().map_or("a target", TargetId::as_str);
     let who = match (&link.order_id, &link.holder, &link.customer_id) {
         (Some(order), _, _) => order.to_string(),
         (None, Some(holder), _) => holder.clone(),
@@ -74,22 +75,22 @@ fn sentence(link: &Link, now: DateTime<Utc>) -> String {
     let state = link.state.as_ref().map(|state| format!(" ({state})")).unwrap_or_default();
     let step = link.step.as_ref().map(|step| format!(" at {step}")).unwrap_or_default();
     let code = link.code.as_ref().map(|code| format!(" [{code}]")).unwrap_or_default();
-    let does = match link.waits_for.as_deref() {
-        Some("lease") => {
+    let does = match (link.wait(), &link.waits_for) {
+        (Some(WaitKind::Lease), _) => {
             let holder = link.holder.as_ref().map(|holder| format!(", held by {holder}")).unwrap_or_default();
             format!("waits for the lease of {resource}{holder}")
         }
-        Some("turn") => format!("waits for its turn at {target}"),
-        Some("target") => format!("waits for {target} to answer{step}"),
-        Some("person") => format!("waits for a person{step}{code}"),
-        Some("window") => format!("waits for a maintenance window{step}"),
-        Some("settling") => format!("settles{step}"),
-        Some("admission") => "waits for its plan".to_owned(),
-        Some("event") => format!("keeps {resource} until an event releases it"),
-        Some("unanswered") => format!("did not answer{code}"),
-        Some("forbidden") => format!("access denied{code}"),
-        Some(other) => format!("waits for {other}{step}{code}"),
-        None => format!("has ended{code}"),
+        (Some(WaitKind::Turn), _) => format!("waits for its turn at {target}"),
+        (Some(WaitKind::Target), _) => format!("waits for {target} to answer{step}"),
+        (Some(WaitKind::Person), _) => format!("waits for a person{step}{code}"),
+        (Some(WaitKind::Window), _) => format!("waits for a maintenance window{step}"),
+        (Some(WaitKind::Settling), _) => format!("settles{step}"),
+        (Some(WaitKind::Admission), _) => "waits for its plan".to_owned(),
+        (Some(WaitKind::Event), _) => format!("keeps {resource} until an event releases it"),
+        (Some(WaitKind::Unanswered), _) => format!("did not answer{code}"),
+        (Some(WaitKind::Forbidden), _) => format!("access denied{code}"),
+        (Some(WaitKind::Date) | None, Some(other)) => format!("waits for {other}{step}{code}"),
+        (Some(WaitKind::Date) | None, None) => format!("has ended{code}"),
     };
     let since = link.since.as_ref().and_then(|since| DateTime::parse_from_rfc3339(since).ok());
     let since = since.map(|since| age(since.to_utc(), now)).map(|age| match link.waits_for {

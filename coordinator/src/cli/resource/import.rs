@@ -8,12 +8,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use interlock_connection::ConnectionFlags;
 use interlock_domain::ids::{ResourceKind, TargetId};
 use interlock_domain::import::{ImportTally, LineProblem, PART_LINES_MAX};
+use interlock_domain::views::ImportSummary;
 use interlock_fault::Fault;
 use interlock_operations::import::{
     DryRun, ImportRunner, ImportTold, ListFile, TargetList, read_customers, read_target,
 };
 use interlock_settings::Settings;
-use serde::Serialize;
 
 use crate::cli::output::{Output, OutputFormat};
 use crate::cli::show::installation;
@@ -41,18 +41,6 @@ pub(crate) struct ImportArguments {
     lines_per_part: usize,
     #[command(flatten)]
     connection: ConnectionFlags,
-}
-
-/// What became of all lines.
-#[derive(Debug, Serialize)]
-struct Summary {
-    lines: u64,
-    #[serde(flatten)]
-    tally: ImportTally,
-    dry_run: bool,
-    /// Where the output is one JSON value; else each was told before.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<LineProblem>,
 }
 
 /// Tells a person, or a program, as it goes.
@@ -121,7 +109,7 @@ pub(crate) async fn run(arguments: &ImportArguments, settings: Settings, output:
         return Err(fault);
     }
     let lines = lines + left_out.len() as u64;
-    let summary = Summary { lines, tally, dry_run: arguments.dry_run, problems: teller.problems };
+    let summary = ImportSummary { lines, tally, dry_run: arguments.dry_run, problems: teller.problems };
     output.one(&summary, |summary| {
         let would = if summary.dry_run { "dry run, nothing was changed: " } else { "" };
         format!("{} lines: {would}{}", summary.lines, counts(&summary.tally))

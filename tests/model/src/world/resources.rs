@@ -5,7 +5,7 @@ use std::sync::Arc;
 use interlock_domain::ids::{CustomerRef, RealmId, ResourceId, Timestamp};
 use interlock_domain::message::{ClaimAnswer, Delivery, GiveBack, Notice, Ticket, ToCustomer, ToResource};
 use interlock_domain::outcome::HolderAnswer;
-use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, Resource, Vacancy};
+use interlock_domain::resource::{Effect, ForceAnswer, ForceStage, Import, Input, LeaseEvent, Resource, Vacancy};
 
 use super::perform::Checked;
 use super::resets::Heard;
@@ -317,7 +317,7 @@ impl World {
 /// Registrations under it since then are due to the person, and the history says so.
 fn released_by_force(machine: &Resource) -> usize {
     let answered = machine.forces().iter().filter(|force| force.answer == ForceAnswer::Released).count();
-    answered + machine.history().iter().filter(|entry| entry.what == "forced").count()
+    answered + machine.history().iter().filter(|entry| entry.what == LeaseEvent::Forced).count()
 }
 
 /// Whether a forced release is in progress that takes no number away: the target reported no holder, no person insists, and a living

@@ -111,7 +111,7 @@ fn actions(reading: &mut Reading) {
         };
         reading.both_ways::<_, previous::customer::Action>("actions", &action);
     }
-    let done = ActionDone { state: OrderState::InProgress, repeated: false };
+    let done = ActionDone { state: OrderState::InProgress.into(), repeated: false };
     reading.both_ways::<_, previous::customer::ActionDone>("actions done", &done);
     let refusal = Refusal { code: ErrorCode::NeverSeen.into(), detail: "because".to_owned() };
     reading.both_ways::<_, previous::customer::Refusal>("refusals", &refusal);

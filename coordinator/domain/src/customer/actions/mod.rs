@@ -20,6 +20,7 @@ use crate::action_words::{Refusal, check_action_words};
 use crate::error_code::ErrorCode;
 use crate::ids::{OrderId, Timestamp};
 use crate::order::OrderState;
+use crate::wire::WireName;
 
 /// Actions that are remembered of each open order; of one that is over it is the last.
 pub const ACTIONS_REMEMBERED_MAX: usize = 4;
@@ -96,7 +97,7 @@ impl ActionKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionDone {
     /// The order's state after it.
-    pub state: OrderState,
+    pub state: WireName<OrderState>,
     /// Whether this action id had been taken before, and nothing changed.
     pub repeated: bool,
 }

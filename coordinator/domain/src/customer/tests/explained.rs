@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::customer::turns::LOOKS;
-use crate::customer::waiting::WaitingFor;
+use crate::customer::waiting::{WaitKind, WaitingFor};
 use crate::error_code::ReasonCode;
 use crate::ids::TargetId;
 use crate::order::OrderState;
@@ -165,9 +165,12 @@ fn other_number() -> ResourceId {
 fn a_turn_is_explained_by_the_order_that_holds_up_the_lane_and_that_by_what_it_waits_for() {
     let a = queue_of_three();
     let links = a.why(&order_id("e3")).unwrap().links;
-    let said: Vec<_> = links.iter().map(|link| (link.order_id.clone(), link.waits_for, link.behind.clone())).collect();
+    let said: Vec<_> = links.iter().map(|link| (link.order_id.clone(), link.wait(), link.behind.clone())).collect();
     let first = order_id("e1");
-    assert_eq!(said, [(order_id("e3"), Some("turn"), Some(first.clone())), (first, Some("lease"), None)]);
+    assert_eq!(
+        said,
+        [(order_id("e3"), Some(WaitKind::Turn), Some(first.clone())), (first, Some(WaitKind::Lease), None)]
+    );
     assert_eq!(links[0].target.as_ref().map(TargetId::as_str), Some("hss"));
     assert_eq!(links[0].since, later(2).to_rfc3339());
     assert_eq!(links[1].resource, Some(number()));
@@ -186,10 +189,10 @@ fn a_release_that_passes_an_order_is_not_said_to_wait_behind_it() {
     // Not begun: its lease is on its way.
     admit(&mut a, "e4", release, vec![(third.clone(), ClaimAnswer::Queued)]);
     let links = a.why(&order_id("e4")).unwrap().links;
-    assert_eq!((links.len(), links[0].waits_for, links[0].resource.as_ref()), (1, Some("lease"), Some(&third)));
+    assert_eq!((links.len(), links[0].wait(), links[0].resource.as_ref()), (1, Some(WaitKind::Lease), Some(&third)));
     let same = plan(&[(ClaimMode::Lock, number())], vec![step("hss.lock", &[number()], &[])]);
     admit(&mut a, "e5", same, vec![(number(), ClaimAnswer::Queued)]);
-    assert_eq!(a.why(&order_id("e5")).unwrap().links[0].waits_for, Some("lease"));
+    assert_eq!(a.why(&order_id("e5")).unwrap().links[0].wait(), Some(WaitKind::Lease));
 }
 
 #[test]
@@ -204,8 +207,8 @@ fn an_order_behind_one_that_is_at_work_on_the_same_number_waits_for_that_order()
     let lock = plan(&[(ClaimMode::Lock, number())], vec![step("hss.lock", &[number()], &[])]);
     admit(&mut a, "e2", lock, vec![]);
     let links = a.why(&order_id("e2")).unwrap().links;
-    let waits: Vec<_> = links.iter().map(|link| link.waits_for).collect();
-    assert_eq!(waits, [Some("turn"), Some("target")]);
+    let waits: Vec<_> = links.iter().map(WaitLink::wait).collect();
+    assert_eq!(waits, [Some(WaitKind::Turn), Some(WaitKind::Target)]);
     assert_eq!(links[0].behind, Some(order_id("e1")));
 }
 
@@ -213,15 +216,15 @@ fn an_order_behind_one_that_is_at_work_on_the_same_number_waits_for_that_order()
 fn a_call_that_may_have_been_sent_is_settled_first_and_says_so() {
     let mut a = customer();
     admit(&mut a, "e1", assign(), vec![(number(), granted(7))]);
-    let waits = |a: &Customer| a.why(&order_id("e1")).unwrap().links[0].waits_for;
-    assert_eq!(waits(&a), Some("target"));
+    let waits = |a: &Customer| a.why(&order_id("e1")).unwrap().links[0].wait();
+    assert_eq!(waits(&a), Some(WaitKind::Target));
     a.step(NOW, Input::StepInterrupted { order: order_id("e1"), step: 0 });
     a.step(NOW, Input::Resumed);
-    assert_eq!(waits(&a), Some("settling"));
+    assert_eq!(waits(&a), Some(WaitKind::Settling));
     let outcome = Outcome::Ambiguous { detail: "nobody knows".to_owned() };
     a.step(NOW, Input::StepEnded { order: order_id("e1"), step: 0, outcome });
     let link = &a.why(&order_id("e1")).unwrap().links[0];
-    assert_eq!((link.waits_for, link.code.as_deref()), (Some("person"), Some("ambiguous")));
+    assert_eq!((link.wait(), link.code.as_deref()), (Some(WaitKind::Person), Some("ambiguous")));
     assert!(matches!(a.waiting_for(&order_id("e1")), Some(WaitingFor::Person { .. })));
 }
 
@@ -230,11 +233,11 @@ fn what_waits_for_admission_is_over_or_unknown_is_said_so() {
     let mut a = customer();
     a.step(NOW, Input::Submitted(Ok(event("e1"))));
     let link = &a.why(&order_id("e1")).unwrap().links[0];
-    assert_eq!((link.state, link.waits_for), (OrderState::Acknowledged, Some("admission")));
+    assert_eq!((link.state.known(), link.wait()), (Some(OrderState::Acknowledged), Some(WaitKind::Admission)));
     a.step(NOW, planned(assign(), vec![(number(), granted(7))]));
     a.step(later(9), done("e1", 0));
     let links = a.why(&order_id("e1")).unwrap().links;
-    assert_eq!((links.len(), links[0].state, links[0].waits_for), (1, OrderState::Completed, None));
+    assert_eq!((links.len(), links[0].state.known(), links[0].wait()), (1, Some(OrderState::Completed), None));
     assert_eq!(links[0].since, later(9).to_rfc3339());
     assert_eq!(a.why(&order_id("never")), None);
 }

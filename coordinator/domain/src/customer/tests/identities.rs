@@ -71,7 +71,7 @@ fn act(a: &mut Customer, id: &str, kind: ActionKind) -> (Result<OrderState, Stri
         content: None,
     };
     let (answer, effects) = a.act(NOW, &action);
-    (answer.map(|done| done.state).map_err(|refusal| refusal.code.to_string()), effects)
+    (answer.map(|done| done.state.known().unwrap()).map_err(|refusal| refusal.code.to_string()), effects)
 }
 
 fn amended(imsi: &str) -> ActionKind {

@@ -1,6 +1,6 @@
 //! The holder's entity may refuse a forced release; where nobody can be asked, the lease is taken.
 
-use super::{FORCE_HOLDER_WAIT_MS, ForceAnswer, ForceStage, Resource, Vacancy};
+use super::{FORCE_HOLDER_WAIT_MS, ForceAnswer, ForceStage, LeaseEvent, Resource, Vacancy};
 use crate::error_code::ErrorCode;
 use crate::ids::{CustomerRef, Epoch, OrderId, Timestamp};
 use crate::message::Notice;
@@ -46,7 +46,7 @@ impl Resource {
         self.contested_in_a_row = 0;
         // What the ledger's own question is answered was so before.
         self.look_up.mark_stale_for_ledger();
-        self.note(now, "forced", who, None, Some(detail));
+        self.note(now, LeaseEvent::Forced, who, None, Some(detail));
         self.answer_force(ForceAnswer::Released);
         if let Some(target_identity) = other {
             self.registered(now, &target_identity);
@@ -80,7 +80,7 @@ impl Resource {
         if self.forcing.as_ref().is_some_and(|forcing| forcing.stage == ForceStage::Holder) {
             self.refuse_force(now, code, detail);
         } else {
-            self.note(now, "force_refused", Some(from.to_string()), orders.first().cloned(), Some(detail));
+            self.note(now, LeaseEvent::ForceRefused, Some(from.to_string()), orders.first().cloned(), Some(detail));
         }
     }
 }

@@ -9,7 +9,7 @@ mod release;
 
 pub use release::*;
 
-use super::{Holder, HolderName, Resource, Vacancy};
+use super::{Holder, HolderName, LeaseEvent, Resource, Vacancy};
 use crate::action_mark::reused;
 use crate::action_words::Refusal;
 use crate::error_code::ErrorCode;
@@ -92,7 +92,7 @@ impl Resource {
             marks: Vec::new(),
             asked_at: Some(now),
         };
-        self.note(now, "force_asked", self.holder_name(), None, Some(forcing.detail()));
+        self.note(now, LeaseEvent::ForceAsked, self.holder_name(), None, Some(forcing.detail()));
         self.forcing = Some(forcing);
         if self.policy.authority.is_none() {
             self.mark("no target is configured that can tell who is registered");
@@ -150,7 +150,7 @@ impl Resource {
     fn refuse_force(&mut self, now: Timestamp, code: ErrorCode, detail: String) {
         let Some(forcing) = &self.forcing else { return };
         let told = format!("{}; {detail}", forcing.detail());
-        self.note(now, "force_refused", self.holder_name(), None, Some(told));
+        self.note(now, LeaseEvent::ForceRefused, self.holder_name(), None, Some(told));
         self.answer_force(refused(code, detail));
     }
 

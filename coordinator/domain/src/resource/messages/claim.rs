@@ -1,6 +1,6 @@
 //! A customer wants the resource: its ticket waits in the queue, or is answered at once.
 
-use super::{Holder, HolderName, QueuedTicket, Resource, Vacancy};
+use super::{Holder, HolderName, LeaseEvent, QueuedTicket, Resource, Vacancy};
 use crate::ids::{CustomerRef, TicketId, Timestamp};
 use crate::limits::{QUEUED_NAMES_BYTES_MAX, TENANT_SHARE_OF_QUEUE};
 use crate::message::{ClaimAnswer, Notice, Ticket, ToCustomer};
@@ -181,7 +181,7 @@ impl Resource {
         self.settled = self.epoch;
         let holder = Holder::of_ticket(ticket.clone(), self.epoch, now);
         self.holder = Some(Holder { used: true, locks_only: false, since, ..holder });
-        self.note(now, "granted", Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
+        self.note(now, LeaseEvent::Granted, Some(ticket.claimant.to_string()), Some(ticket.order.clone()), None);
         self.tell_granted();
         self.answer_releases();
         self.probe_new_holder();

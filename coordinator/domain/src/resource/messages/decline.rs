@@ -1,6 +1,6 @@
 //! The holder has no use for its lease, or is dead.
 
-use super::{Resource, Vacancy};
+use super::{LeaseEvent, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, Incarnation, TicketId, Timestamp};
 
 impl Resource {
@@ -33,7 +33,7 @@ impl Resource {
     pub(super) fn declined(&mut self, now: Timestamp) {
         match &mut self.holder {
             Some(holder) if holder.used && self.policy.authority.is_some() => {
-                self.vacate(now, "declined");
+                self.vacate(now, LeaseEvent::Declined);
                 self.vacancy = Vacancy::ToLookUp;
             }
             // After a reset of this entity it may have been released since.
@@ -43,7 +43,7 @@ impl Resource {
                 holder.recalled = None;
                 self.adopt_waiting(now);
             }
-            _ => self.vacate(now, "declined"),
+            _ => self.vacate(now, LeaseEvent::Declined),
         }
         self.doubt_vacancy_after_reset();
     }

@@ -1,6 +1,6 @@
 //! A lease comes back, with the tickets that still want it.
 
-use super::{Holder, Resource, Vacancy};
+use super::{Holder, LeaseEvent, Resource, Vacancy};
 use crate::ids::{CustomerRef, Epoch, TicketId, Timestamp};
 use crate::message::{GiveBack, LeaseProof, Ticket};
 use crate::recording::Edition;
@@ -26,7 +26,7 @@ impl Resource {
         if held {
             let looked_up = self.holder.as_ref().is_some_and(|holder| holder.looked_up);
             self.wait_for_calls_before_reset();
-            self.vacate_because(now, how_name(how), self.why_forced(how));
+            self.vacate_because(now, event_of(how), self.why_forced(how));
             if let Some(entry) = self.history.back_mut() {
                 entry.proof = proof;
             }
@@ -110,12 +110,12 @@ impl Resource {
 }
 
 /// How a lease came back, as the history says it.
-fn how_name(how: GiveBack) -> &'static str {
+fn event_of(how: GiveBack) -> LeaseEvent {
     match how {
-        GiveBack::Released => "released",
-        GiveBack::Yielded => "yielded",
-        GiveBack::Unused => "unused",
-        GiveBack::Contested => "contested",
-        GiveBack::Forced => "forced",
+        GiveBack::Released => LeaseEvent::Released,
+        GiveBack::Yielded => LeaseEvent::Yielded,
+        GiveBack::Unused => LeaseEvent::Unused,
+        GiveBack::Contested => LeaseEvent::Contested,
+        GiveBack::Forced => LeaseEvent::Forced,
     }
 }

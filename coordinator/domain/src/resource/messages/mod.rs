@@ -9,7 +9,7 @@ mod used;
 mod withdraw;
 
 use self::reassert::Said;
-use super::{Holder, HolderName, HolderTicket, QueuedTicket, Resource, Rival, Vacancy};
+use super::{Holder, HolderName, HolderTicket, LeaseEvent, QueuedTicket, Resource, Rival, Vacancy};
 use crate::ids::Timestamp;
 use crate::message::ToResource;
 

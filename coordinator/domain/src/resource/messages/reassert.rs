@@ -1,7 +1,7 @@
 //! What customers say again to an entity that may have forgotten it: its earlier life was terminated. And what they say to one
 //! that contradicts them for longer than messages take, as the sweep sees.
 
-use super::{Holder, HolderName, HolderTicket, Resource, Rival};
+use super::{Holder, HolderName, HolderTicket, LeaseEvent, Resource, Rival};
 use crate::ids::{CustomerRef, Epoch, Incarnation, Timestamp};
 use crate::message::{HeldLease, Notice, Ticket};
 
@@ -84,7 +84,7 @@ impl Resource {
         lease: HeldLease,
     ) {
         let order = Some(lease.key.order.clone());
-        self.note(now, "reasserted", Some(from.to_string()), order, None);
+        self.note(now, LeaseEvent::Reasserted, Some(from.to_string()), order, None);
         // An old message may have put its ticket into the queue.
         self.queue.retain(|_, queued| queued.ticket.id != lease.ticket);
         self.look_up.mark_stale_for_ledger();
@@ -118,7 +118,7 @@ impl Resource {
 
     fn note_contradiction(&mut self, now: Timestamp, from: &CustomerRef, lease: &HeldLease) {
         let detail = format!("reports that it held epoch {}, which was granted before the current lease", lease.epoch);
-        self.note(now, "contradicted", Some(from.to_string()), Some(lease.key.order.clone()), Some(detail));
+        self.note(now, LeaseEvent::Contradicted, Some(from.to_string()), Some(lease.key.order.clone()), Some(detail));
     }
 
     /// A customer has held a lease for longer than messages take, and this entity says otherwise. Whoever believes to hold it
@@ -220,7 +220,7 @@ impl Resource {
             return;
         }
         let who = self.holder.as_ref().and_then(Holder::customer).map(ToString::to_string);
-        self.note(now, "disowned", who, None, None);
+        self.note(now, LeaseEvent::Disowned, who, None, None);
         // Its tickets wait on, as it lives.
         if let Some(holder) = &mut self.holder {
             holder.orphaned_at = Some(now);

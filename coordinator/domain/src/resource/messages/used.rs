@@ -1,6 +1,6 @@
 //! The holder proved that the target accepted its assign.
 
-use super::Resource;
+use super::{LeaseEvent, Resource};
 use crate::ids::{CustomerRef, Epoch, Timestamp};
 use crate::message::{Notice, Ticket, ToCustomer};
 use crate::order::ClaimMode;
@@ -15,7 +15,7 @@ impl Resource {
             (holder.used, holder.locks_only) = (true, false);
             if target_identity.is_some() && holder.target_identity != target_identity {
                 holder.target_identity.clone_from(&target_identity);
-                self.note(now, "renamed", target_identity, None, None);
+                self.note(now, LeaseEvent::Renamed, target_identity, None, None);
             }
             self.contested_in_a_row = 0;
             self.answer_releases();

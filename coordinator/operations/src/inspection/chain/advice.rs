@@ -1,26 +1,31 @@
 //! What to do about that for which an order waits, in the end: mostly the command that mends it.
 
+use interlock_domain::customer::PausedWhat;
+use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::error_code::ErrorCode;
-use interlock_domain::ids::{CustomerRef, TenantId};
+use interlock_domain::ids::{CustomerRef, TargetId, TenantId};
 use interlock_domain::routing::EntityAddress;
+use interlock_domain::target_entity::TargetStateName;
+use interlock_domain::wire::WireName;
 
-use super::link::Link;
+use super::link::ChainLink;
 
 /// What to do next about the last link of a chain; none where it is over. The commands can be
 /// run as they stand, but for the reason.
-pub(super) fn next(link: &Link) -> Option<String> {
+pub(super) fn next(link: &ChainLink) -> Option<String> {
     let tenant =
         if link.tenant_id == TenantId::default() { String::new() } else { format!(" --tenant {}", link.tenant_id) };
     let order = link.order_id.as_ref().map_or("ORDER", |order| order.as_str());
     let resource = || link.resource.as_ref().map_or_else(|| "KIND/ID".to_owned(), ToString::to_string);
     let customer = || link.customer_id.as_ref().map_or_else(|| "the holder".to_owned(), ToString::to_string);
-    let target = link.target.as_deref().unwrap_or("the target");
+    let target = link.target.as_ref().map_or("the target", TargetId::as_str);
     let release = || format!("interlock resource release {}{tenant} --force --reason …", resource());
-    let waits_for = link.waits_for.as_deref()?;
+    link.waits_for.as_ref()?;
     if let Some(unpause) = unpause(link, order, &tenant) {
         return Some(unpause);
     }
-    if let ("target" | "settling" | "window", Some(next)) = (waits_for, at_target(link)) {
+    let waits_for = link.wait();
+    if let (Some(WaitKind::Target | WaitKind::Settling | WaitKind::Window), Some(next)) = (waits_for, at_target(link)) {
         return Some(next);
     }
     let next = match waits_for {
@@ -29,7 +34,7 @@ pub(super) fn next(link: &Link) -> Option<String> {
              interlock order cancel {order}{tenant} --reason … (or cancel another one of them; or use release-first, \
              if it may release its old number at once)"
         ),
-        "person" if link.code.as_deref() == Some(ErrorCode::EntityEnded.as_str()) => {
+        Some(WaitKind::Person) if link.code.as_ref().is_some_and(|code| *code == ErrorCode::EntityEnded) => {
             let force =
                 link.resource.as_ref().filter(|_| link.order_id.is_none()).map(|_| format!(", or {}", release()));
             format!(
@@ -38,39 +43,41 @@ pub(super) fn next(link: &Link) -> Option<String> {
                 force.unwrap_or_default()
             )
         }
-        "person" if link.order_id.is_some() => {
+        Some(WaitKind::Person) if link.order_id.is_some() => {
             format!("fix the cause, then: interlock order retry {order}{tenant} --reason … (or skip, amend, cancel)")
         }
-        "person" => format!("find out who has {}, then: {}", resource(), release()),
-        "target" => format!(
+        Some(WaitKind::Person) => format!("find out who has {}, then: {}", resource(), release()),
+        Some(WaitKind::Target) => format!(
             "nothing, if {target} is known to be slow or to fail occasionally: the call is retried automatically; \
              otherwise see interlock target show {target}"
         ),
-        "event" => format!(
+        Some(WaitKind::Event) => format!(
             "send the event with which {} releases {}; if that customer no longer exists: {}",
             customer(),
             resource(),
             release()
         ),
-        "unanswered" => {
+        Some(WaitKind::Unanswered) => {
             "start workers (interlock worker --workload all), or wait for Temporal; then ask again".to_owned()
         }
-        "forbidden" => "ask someone with access to the other tenant".to_owned(),
-        "window" => "nothing: it continues when the maintenance window ends".to_owned(),
-        "settling" => "nothing: it continues automatically; ask again in a minute".to_owned(),
-        "admission" => "nothing at first; if it remains so, start workers (interlock worker --workload all)".to_owned(),
-        "lease" | "turn" => "ask again: the state was just changing".to_owned(),
-        _ => return None,
+        Some(WaitKind::Forbidden) => "ask someone with access to the other tenant".to_owned(),
+        Some(WaitKind::Window) => "nothing: it continues when the maintenance window ends".to_owned(),
+        Some(WaitKind::Settling) => "nothing: it continues automatically; ask again in a minute".to_owned(),
+        Some(WaitKind::Admission) => {
+            "nothing at first; if it remains so, start workers (interlock worker --workload all)".to_owned()
+        }
+        Some(WaitKind::Lease | WaitKind::Turn) => "ask again: the state was just changing".to_owned(),
+        Some(WaitKind::Date) | None => return None,
     };
     Some(next)
 }
 
 /// What to do about what an operator paused in Temporal.
-fn unpause(link: &Link, order: &str, tenant: &str) -> Option<String> {
+fn unpause(link: &ChainLink, order: &str, tenant: &str) -> Option<String> {
     if let Some(command) = &link.unpause {
         return Some(format!("when it may continue: {command}"));
     }
-    if link.paused.as_deref()? != "workflow" {
+    if *link.paused.as_ref()? != PausedWhat::Workflow {
         return Some(format!(
             "when it may be called again, unpause it: interlock order retry {order}{tenant} --reason …"
         ));
@@ -81,21 +88,21 @@ fn unpause(link: &Link, order: &str, tenant: &str) -> Option<String> {
 }
 
 /// What to do about a target that is not called, or not as often as there are calls.
-fn at_target(link: &Link) -> Option<String> {
-    let target = link.target.as_deref()?;
-    Some(match link.target_state.as_deref()? {
-        "paused" => format!("when it may be called again: interlock target resume {target} --reason …"),
-        "maintenance" => format!(
+fn at_target(link: &ChainLink) -> Option<String> {
+    let target = link.target.as_ref()?;
+    Some(match link.target_state.as_ref().and_then(WireName::known)? {
+        TargetStateName::Paused => format!("when it may be called again: interlock target resume {target} --reason …"),
+        TargetStateName::Maintenance => format!(
             "nothing: calls resume when the maintenance ends; to resume earlier: interlock target resume {target} \
              --reason …"
         ),
-        "open" | "probing" => format!(
+        TargetStateName::Open | TargetStateName::Probing => format!(
             "nothing, if {target} is known to be down: it is probed regularly, and called again when it answers; to \
              probe it now: interlock target resume {target} --reason …"
         ),
-        "ramping" => {
+        TargetStateName::Ramping => {
             "nothing: the rate of calls is being raised step by step, and waiting steps get their turn".to_owned()
         }
-        _ => return None,
+        TargetStateName::Closed => return None,
     })
 }

@@ -1,7 +1,14 @@
 //! What a chain asks, and what it is answered.
 
+use interlock_domain::customer::waiting::WaitKind;
+use interlock_domain::customer::{self, Keeping, OrderView, PausedWhat};
+use interlock_domain::entity_end::EntityEnd;
+use interlock_domain::error_code::{ErrorCode, ReasonCode};
 use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TargetId, TenantId};
-use serde::Deserialize;
+use interlock_domain::order::OrderState;
+use interlock_domain::resource::{QueueWait, ResourceView};
+use interlock_domain::target_entity::{TargetStateName, TargetView};
+use interlock_domain::wire::{Hideable, WireName};
 
 use super::ANOTHER_TENANT;
 
@@ -35,19 +42,19 @@ impl Question {
 pub(in crate::inspection) enum Answer {
     /// The order's chain within its customer, itself first.
     Order(Vec<OrderLink>),
-    /// The resource's state.
-    Resource(ResourceState),
+    /// The resource, and a call of its own that an operator paused.
+    Resource(Box<ResourceView>, Option<PausedCall>),
     /// Whether and why the customer keeps the lease.
     Keeps(Keeping),
-    /// How the target stands.
-    Target(TargetStands),
+    /// The target.
+    Target(Box<TargetView>),
     /// The entity that was asked has ended and nothing of it goes on: how, and what it knew of the order that was asked
     /// about.
-    Ended { ended: &'static str, links: Vec<OrderLink> },
+    Ended { ended: EntityEnd, links: Vec<OrderLink> },
     /// Whoever was asked does not know, or is not there.
     NeverSeen,
     /// Nobody answered: a stable code and a sentence.
-    Unanswered { code: String, detail: String },
+    Unanswered { code: ErrorCode, detail: String },
     /// Whoever asks may not ask that tenant.
     Forbidden,
 }
@@ -56,49 +63,92 @@ impl Answer {
     /// The same without the name of a holder whose tenant whoever asks may not look at, where the chain ends there. Where it goes on, it is
     /// forbidden to ask that holder.
     pub(in crate::inspection) fn without_names_of(mut self, is_foreign: impl Fn(&TenantId) -> bool) -> Self {
-        if let Self::Resource(ResourceState { holder: Some(holder), waiting_for: Some(kind), .. }) = &mut self
-            && kind != "holder"
+        if let Self::Resource(view, _) = &mut self
+            && let ResourceView { holder: Some(holder), waiting_for: Some(waits), .. } = view.as_mut()
+            && *waits != QueueWait::Holder
             && holder.tenant_id.as_ref().is_some_and(is_foreign)
         {
             holder.customer_id = None;
-            holder.target_identity = Some(ANOTHER_TENANT.to_owned());
+            holder.target_identity = Some(Hideable::Shown(ANOTHER_TENANT.to_owned()));
         }
         self
     }
 
     /// The same without what persons said.
-    pub(in crate::inspection) fn without_persons(self) -> Self {
-        match self {
-            Self::Target(stands) => Self::Target(TargetStands { reason: None, actor: None, ..stands }),
-            other => other,
+    pub(in crate::inspection) fn without_persons(mut self) -> Self {
+        if let Self::Target(view) = &mut self {
+            (view.reason, view.actor) = (None, None);
+        }
+        self
+    }
+}
+
+/// What is known of one order of a chain within its customer: as the entity says it, with what Temporal says of its call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::inspection) struct OrderLink {
+    pub order_id: Option<OrderId>,
+    pub state: Option<WireName<OrderState>>,
+    pub step: Option<String>,
+    pub waits_for: Option<WireName<WaitKind>>,
+    pub resource: Option<ResourceId>,
+    pub resources: Vec<ResourceId>,
+    pub target: Option<TargetId>,
+    pub behind: Option<OrderId>,
+    pub since: Option<String>,
+    pub code: Option<ReasonCode>,
+    pub detail: Option<String>,
+    pub reset_at: Option<String>,
+    pub paused: Option<PausedWhat>,
+}
+
+impl From<customer::WaitLink> for OrderLink {
+    fn from(said: customer::WaitLink) -> Self {
+        let told = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            order_id: Some(said.order_id),
+            state: Some(said.state),
+            step: said.step,
+            waits_for: said.waits_for,
+            resource: said.resource,
+            resources: said.resources,
+            target: said.target,
+            behind: said.behind,
+            since: told(said.since),
+            code: said.code.map(ReasonCode::of_target),
+            detail: told(said.detail),
+            reset_at: said.reset_at,
+            paused: None,
         }
     }
 }
 
-/// One link of an order's chain within its customer, as the entity says it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(in crate::inspection) struct OrderLink {
-    pub order_id: Option<OrderId>,
-    pub state: Option<String>,
-    pub step: Option<String>,
-    pub waits_for: Option<String>,
-    pub resource: Option<ResourceId>,
-    pub resources: Vec<ResourceId>,
-    pub target: Option<String>,
-    pub behind: Option<OrderId>,
-    pub since: Option<String>,
-    pub code: Option<String>,
-    pub detail: Option<String>,
-    pub reset_at: Option<String>,
-    #[serde(skip)]
-    pub paused: Option<String>,
+impl From<OrderView> for OrderLink {
+    /// The link of an order that stands alone: it waits for nothing but its target.
+    fn from(view: OrderView) -> Self {
+        let waiting = view.waiting_for.as_ref();
+        Self {
+            order_id: Some(view.order_id),
+            state: Some(view.state),
+            step: waiting.and_then(|waiting| waiting.step()).map(str::to_owned),
+            waits_for: waiting.map(customer::WaitView::kind),
+            target: waiting.and_then(|waiting| waiting.target()).cloned(),
+            since: waiting.map(|waiting| waiting.since().to_owned()),
+            code: view.code.map(ReasonCode::of_target),
+            detail: view.detail,
+            ..Self::default()
+        }
+    }
 }
 
 impl OrderLink {
+    /// What it waits for, as far as this build knows it; none where it is over, too.
+    pub(in crate::inspection) fn wait(&self) -> Option<WaitKind> {
+        self.waits_for.as_ref().and_then(WireName::known)
+    }
+
     /// Whether it waits for a call at its target.
     pub(in crate::inspection) fn waits_for_call(&self) -> bool {
-        matches!(self.waits_for.as_deref(), Some("target" | "settling"))
+        matches!(self.wait(), Some(WaitKind::Target | WaitKind::Settling))
     }
 
     /// Says one thing more.
@@ -110,37 +160,15 @@ impl OrderLink {
     }
 }
 
-/// What of a resource's state matters here.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(in crate::inspection) struct ResourceState {
-    pub holder: Option<HolderState>,
-    pub waiting_for: Option<String>,
-    pub waiting_since: Option<String>,
-    pub look_up_by_hand: Option<ByHand>,
-    #[serde(skip)]
-    pub paused: Option<PausedCall>,
-}
-
-impl ResourceState {
-    /// What is to be told of its look-up, beside that it is made; it begins with a space.
-    pub(in crate::inspection) fn of_look_up(&self) -> String {
-        let Some(by_hand) = &self.look_up_by_hand else { return String::new() };
-        let times = match by_hand.times {
-            1 => "once".to_owned(),
-            times => format!("{times} times in a row"),
-        };
-        let again = by_hand.again_at.as_ref().map(|at| format!(", not before {at}")).unwrap_or_default();
-        format!(" The look-up was ended by hand in Temporal {times}, which does not settle it; it is repeated{again}.")
-    }
-}
-
-/// Look-ups that were ended by hand.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(in crate::inspection) struct ByHand {
-    pub times: u32,
-    pub again_at: Option<String>,
+/// What is to be told of a resource's look-up, beside that it is made; it begins with a space.
+pub(super) fn of_look_up(resource: &ResourceView) -> String {
+    let Some(by_hand) = &resource.look_up_by_hand else { return String::new() };
+    let times = match by_hand.times {
+        1 => "once".to_owned(),
+        times => format!("{times} times in a row"),
+    };
+    let again = by_hand.again_at.as_ref().map(|at| format!(", not before {at}")).unwrap_or_default();
+    format!(" The look-up was ended by hand in Temporal {times}, which does not settle it; it is repeated{again}.")
 }
 
 /// A call of a resource's own that an operator paused.
@@ -152,73 +180,37 @@ pub(in crate::inspection) struct PausedCall {
     pub unpause: String,
 }
 
-/// Who holds a resource.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(in crate::inspection) struct HolderState {
-    pub customer_id: Option<CustomerId>,
-    pub tenant_id: Option<TenantId>,
-    #[serde(rename = "party")]
-    pub target_identity: Option<String>,
-    pub since: Option<String>,
-    pub orphaned_at: Option<String>,
+/// Whether a target is called as often as there are calls: there is nothing to say of it then.
+pub(super) fn is_free(target: &TargetView) -> bool {
+    target.state == TargetStateName::Closed && target.limit.0.is_none()
 }
 
-/// Why a customer keeps a lease.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(in crate::inspection) struct Keeping {
-    pub holds: bool,
-    pub since: Option<String>,
-    pub order_id: Option<OrderId>,
-    pub detail: Option<String>,
-}
-
-/// Whether a target is called, of what its entity shows.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(in crate::inspection) struct TargetStands {
-    pub state: String,
-    pub since: Option<String>,
-    pub until: Option<String>,
-    pub next_probe_at: Option<String>,
-    pub limit: Option<f64>,
-    pub reason: Option<String>,
-    pub actor: Option<String>,
-}
-
-impl TargetStands {
-    /// Whether it is called as often as there are calls: there is nothing to say of it then.
-    pub(super) fn is_free(&self) -> bool {
-        self.state == "closed" && self.limit.is_none()
-    }
-
-    /// How it stands, in a sentence.
-    pub(super) fn sentence(&self, target: &str) -> String {
-        let mut sentence = match (self.state.as_str(), self.limit) {
-            ("closed", Some(limit)) => format!("{target} is limited to {limit} requests per second"),
-            ("open" | "probing", _) => format!("{target} is down and is not called"),
-            ("ramping", Some(limit)) => {
-                format!("{target} was down and is called again step by step, currently {limit} per second")
-            }
-            ("ramping", None) => format!("{target} was down and is called again step by step"),
-            ("maintenance", _) => format!("{target} is in maintenance and is not called"),
-            ("paused", _) => format!("{target} is paused and is not called"),
-            (state, _) => format!("{target} is {state}"),
-        };
-        let told = [
-            ("since", self.since.as_ref().filter(|_| self.state != "closed")),
-            ("until", self.until.as_ref()),
-            ("by", self.actor.as_ref()),
-        ];
-        for (word, what) in told {
-            sentence.extend(what.map(|what| format!(", {word} {what}")));
+/// How a target stands, in a sentence.
+pub(super) fn stands(view: &TargetView) -> String {
+    let (target, limit) = (&view.target, view.limit.0.map(f64::from));
+    let mut sentence = match (view.state.known(), limit) {
+        (Some(TargetStateName::Closed), Some(limit)) => format!("{target} is limited to {limit} requests per second"),
+        (Some(TargetStateName::Open | TargetStateName::Probing), _) => format!("{target} is down and is not called"),
+        (Some(TargetStateName::Ramping), Some(limit)) => {
+            format!("{target} was down and is called again step by step, currently {limit} per second")
         }
-        sentence.extend(self.next_probe_at.as_ref().map(|at| format!("; the next probe is at {at}")));
-        sentence.extend(self.reason.as_ref().map(|reason| format!(": {reason}")));
-        if !sentence.ends_with('.') {
-            sentence.push('.');
-        }
-        sentence
+        (Some(TargetStateName::Ramping), None) => format!("{target} was down and is called again step by step"),
+        (Some(TargetStateName::Maintenance), _) => format!("{target} is in maintenance and is not called"),
+        (Some(TargetStateName::Paused), _) => format!("{target} is paused and is not called"),
+        (Some(TargetStateName::Closed) | None, _) => format!("{target} is {}", view.state),
+    };
+    let told = [
+        ("since", Some(&view.since).filter(|since| !since.is_empty() && view.state != TargetStateName::Closed)),
+        ("until", view.until.as_ref()),
+        ("by", view.actor.as_ref()),
+    ];
+    for (word, what) in told {
+        sentence.extend(what.map(|what| format!(", {word} {what}")));
     }
+    sentence.extend(view.next_probe_at.as_ref().map(|at| format!("; the next probe is at {at}")));
+    sentence.extend(view.reason.as_ref().map(|reason| format!(": {reason}")));
+    if !sentence.ends_with('.') {
+        sentence.push('.');
+    }
+    sentence
 }

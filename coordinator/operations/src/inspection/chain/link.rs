@@ -1,118 +1,82 @@
-//! The links of a chain, as they are shown.
+//! The links of a chain in the making.
 
-use interlock_domain::ids::{CustomerId, OrderId, ResourceId, TenantId};
-use serde::{Deserialize, Serialize};
+use std::ops::{Deref, DerefMut};
 
-use super::answers::{OrderLink, Question};
+use interlock_domain::customer::PausedWhat;
+use interlock_domain::customer::waiting::WaitKind;
+use interlock_domain::ids::{OrderId, TenantId};
+use interlock_domain::views::Link;
 
-/// One link of a chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Link {
-    /// Distance from the requested order; a link waits for the links below it that are one level deeper.
-    pub depth: usize,
-    /// The tenant of the order, or of the customer.
-    #[schema(value_type = String)]
-    pub tenant_id: TenantId,
-    /// The customer.
-    #[schema(value_type = Option<String>)]
-    pub customer_id: Option<CustomerId>,
-    /// The order that waits; null if the waiting party is not an order.
-    #[schema(value_type = Option<String>)]
-    pub order_id: Option<OrderId>,
-    /// The order's state.
-    pub state: Option<String>,
-    /// The step that waits.
-    pub step: Option<String>,
-    /// `lease`, `turn`, `target`, `person`, `window`, `settling`, `admission`, `event` (an event that has not arrived),
-    /// `unanswered` or `forbidden` (what it waits for could not be queried); null if the order has ended.
-    pub waits_for: Option<String>,
-    /// The resource whose lease is waited for.
-    #[schema(value_type = Option<String>)]
-    pub resource: Option<ResourceId>,
-    /// The holder of that resource: a customer, or the name under which a target knows the holder.
-    pub holder: Option<String>,
-    /// The target.
-    pub target: Option<String>,
-    /// If it waits for the target, the target's state: `closed` (it is called), `open` or `probing` (it is down),
-    /// `ramping`, `maintenance` or `paused`; null if unknown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_state: Option<String>,
-    /// `call` or `workflow`, if an operator paused it in Temporal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paused: Option<String>,
-    /// When the customer's workflow was reset, if it waits for a lease that is in doubt because of the reset, RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reset_at: Option<String>,
-    /// Start of the wait, RFC 3339.
-    pub since: Option<String>,
-    /// A stable code, if it is held or was not answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// An explanation in one or more sentences.
-    pub detail: Option<String>,
-    /// What to do next, if all links above wait for this one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-    /// Whether it is part of a cycle of orders that wait for each other.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub in_ring: bool,
+use super::answers::{OrderLink, PausedCall, Question};
+
+/// A link, and what the chain has to know of it beside what is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ChainLink {
+    /// It, as it is shown.
+    pub(super) shown: Link,
     /// The command that lets go on what an operator paused, where that is no order's.
-    #[serde(skip)]
-    #[schema(ignore)]
-    pub(in crate::inspection) unpause: Option<String>,
-    #[serde(skip)]
-    #[schema(ignore)]
+    pub(super) unpause: Option<String>,
+    /// The link that waits for it.
     pub(super) parent: Option<usize>,
 }
 
-/// Why an order waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Why {
-    /// The chain, starting with the order itself.
-    pub chain: Vec<Link>,
-    /// Whether the chain contains a cycle.
-    pub ring: bool,
-    /// Whether the chain was too long to be followed to its end.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cut_off: bool,
-}
+impl Deref for ChainLink {
+    type Target = Link;
 
-/// The link of an order, as its customer says it.
-pub(super) fn of_order(tenant: &TenantId, said: &OrderLink) -> Link {
-    Link {
-        depth: 0,
-        tenant_id: tenant.clone(),
-        customer_id: said.order_id.as_ref().map(OrderId::customer),
-        order_id: said.order_id.clone(),
-        state: said.state.clone(),
-        step: said.step.clone(),
-        waits_for: said.waits_for.clone(),
-        resource: said.resource.clone(),
-        holder: None,
-        target: said.target.clone(),
-        target_state: None,
-        paused: said.paused.clone(),
-        reset_at: said.reset_at.clone(),
-        since: said.since.clone(),
-        code: said.code.clone(),
-        detail: said.detail.clone(),
-        next: None,
-        in_ring: false,
-        unpause: None,
-        parent: None,
+    fn deref(&self) -> &Link {
+        &self.shown
     }
 }
 
-impl Link {
+impl DerefMut for ChainLink {
+    fn deref_mut(&mut self) -> &mut Link {
+        &mut self.shown
+    }
+}
+
+impl ChainLink {
+    /// The link of an order, as its customer says it.
+    pub(super) fn of_order(tenant: &TenantId, said: &OrderLink) -> Self {
+        let shown = Link {
+            depth: 0,
+            tenant_id: tenant.clone(),
+            customer_id: said.order_id.as_ref().map(OrderId::customer),
+            order_id: said.order_id.clone(),
+            state: said.state.clone(),
+            step: said.step.clone(),
+            waits_for: said.waits_for.clone(),
+            resource: said.resource.clone(),
+            holder: None,
+            target: said.target.clone(),
+            target_state: None,
+            paused: said.paused.map(Into::into),
+            reset_at: said.reset_at.clone(),
+            since: said.since.clone(),
+            code: said.code.clone(),
+            detail: said.detail.clone(),
+            next: None,
+            in_ring: false,
+        };
+        Self { shown, unpause: None, parent: None }
+    }
+
     /// A link that is no order.
-    pub(super) fn new(tenant: &TenantId, waits_for: &str, since: Option<String>, detail: String) -> Self {
-        let said =
-            OrderLink { waits_for: Some(waits_for.to_owned()), since, detail: Some(detail), ..OrderLink::default() };
-        of_order(tenant, &said)
+    pub(super) fn new(tenant: &TenantId, waits_for: WaitKind, since: Option<String>, detail: String) -> Self {
+        let waits_for = Some(waits_for.into());
+        Self::of_order(tenant, &OrderLink { waits_for, since, detail: Some(detail), ..OrderLink::default() })
+    }
+
+    /// The same, with a call that an operator paused.
+    pub(super) fn with_paused(mut self, call: &PausedCall) -> Self {
+        let PausedCall { sentence, unpause } = call;
+        self.detail = self.detail.take().map(|detail| format!("{detail} {sentence}"));
+        self.paused = Some(PausedWhat::Call.into());
+        self.unpause = Some(unpause.clone());
+        self
     }
 
     /// A link in place of the answer to a question.
-    pub(super) fn of_question(question: &Question, waits_for: &str, detail: &str) -> Self {
+    pub(super) fn of_question(question: &Question, waits_for: WaitKind, detail: &str) -> Self {
         let mut link = Self::new(question.tenant(), waits_for, None, detail.to_owned());
         match question {
             Question::Order { order, .. } => {
@@ -125,7 +89,7 @@ impl Link {
                 link.holder = Some(customer.to_string());
                 link.resource = Some(resource.clone());
             }
-            Question::Target { target, .. } => link.target = Some(target.to_string()),
+            Question::Target { target, .. } => link.target = Some(target.clone()),
         }
         link
     }

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use interlock_domain::error_code::ErrorCode;
+use interlock_domain::customer;
+use interlock_domain::error_code::{ErrorCode, ReasonCode};
+use interlock_domain::target_entity::Limit;
+use interlock_domain::views::Link;
 use serde_json::{Value, json};
 
 use super::*;
@@ -55,20 +58,20 @@ impl World {
     }
 
     fn answer(&self, question: &Question) -> Answer {
-        fn read<T: serde::de::DeserializeOwned>(value: Option<&Value>, answer: impl Fn(T) -> Answer) -> Answer {
-            value.map_or(Answer::NeverSeen, |value| answer(serde_json::from_value(value.clone()).unwrap()))
-        }
         if self.forbidden.as_ref() == Some(question.tenant()) {
             return Answer::Forbidden;
         }
-        match question {
-            Question::Order { order, .. } => read(self.orders.get(order.as_str()), Answer::Order),
-            Question::Resource { resource, .. } => read(self.resources.get(&resource.to_string()), Answer::Resource),
-            Question::Keeps { customer, resource, .. } => {
-                read(self.keeps.get(&(customer.to_string(), resource.to_string())), Answer::Keeps)
+        let answer = match question {
+            Question::Order { order, .. } => {
+                self.orders.get(order.as_str()).map(|links| Answer::Order(links_of(links)))
             }
-            Question::Target { target, .. } => read(self.targets.get(target.as_str()), Answer::Target),
-        }
+            Question::Resource { resource, .. } => self.resources.get(&resource.to_string()).map(resource_answer),
+            Question::Keeps { customer, resource, .. } => {
+                self.keeps.get(&(customer.to_string(), resource.to_string())).map(keeps_answer)
+            }
+            Question::Target { target, .. } => self.targets.get(target.as_str()).map(target_answer),
+        };
+        answer.unwrap_or(Answer::NeverSeen)
     }
 
     fn why(&self, order: &OrderId) -> Why {
@@ -81,12 +84,44 @@ impl World {
     }
 }
 
+/// What is said, with what is always said beside it.
+fn with(said: &Value, always: Value) -> Value {
+    let mut whole = always;
+    whole.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+    whole
+}
+
+fn links_of(links: &Value) -> Vec<OrderLink> {
+    let links: Vec<customer::WaitLink> = serde_json::from_value(links.clone()).unwrap();
+    links.into_iter().map(OrderLink::from).collect()
+}
+
+fn resource_view(said: &Value) -> ResourceView {
+    let mut view = with(said, json!({"resource": "msisdn/1", "epoch": 7}));
+    if view["holder"].is_object() {
+        view["holder"] = with(&view["holder"], json!({"epoch": 7, "since": ""}));
+    }
+    serde_json::from_value(view).unwrap()
+}
+
+fn resource_answer(said: &Value) -> Answer {
+    Answer::Resource(Box::new(resource_view(said)), None)
+}
+
+fn keeps_answer(said: &Value) -> Answer {
+    Answer::Keeps(serde_json::from_value(with(said, json!({"holds": false}))).unwrap())
+}
+
+fn target_answer(said: &Value) -> Answer {
+    Answer::Target(serde_json::from_value(with(said, json!({"target": "hss", "since": ""}))).unwrap())
+}
+
 /// The chain in short: depth, customer, what it waits for.
 fn short(why: &Why) -> Vec<String> {
     let text = |link: &Link| {
         let customer = link.customer_id.as_ref().map_or("–", CustomerId::as_str);
         let ring = if link.in_ring { " ring" } else { "" };
-        format!("{} {customer} {}{ring}", link.depth, link.waits_for.as_deref().unwrap_or("nothing"))
+        format!("{} {customer} {}{ring}", link.depth, link.waits_for.as_ref().map_or("nothing", WireName::as_str))
     };
     why.chain.iter().map(text).collect()
 }
@@ -180,15 +215,18 @@ fn what_a_resource_itself_waits_for_ends_the_chain() {
     let a = order("A", 1);
     let ends = |state: Value| {
         let world = World::default().order(&a, &[waits_for_lease(&a, "msisdn/1")]).resource("msisdn/1", state);
-        world.why(&a).chain.last().unwrap().waits_for.clone().unwrap()
+        world.why(&a).chain.last().unwrap().wait().unwrap()
     };
     let holder = || json!({"customer_id": "B", "tenant_id": "blue", "orphaned_at": "2026-01-01T00:00:00Z"});
-    assert_eq!(ends(json!({"holder": null, "waiting_for": "look_up"})), "settling");
-    assert_eq!(ends(json!({"holder": null, "waiting_for": "clock"})), "settling");
-    assert_eq!(ends(json!({"holder": holder(), "waiting_for": "orphan"})), "settling");
-    assert_eq!(ends(json!({"holder": null, "waiting_for": "person"})), "person");
-    assert_eq!(ends(json!({"holder": {"customer_id": null, "party": "00101"}, "waiting_for": "holder"})), "person");
-    assert_eq!(ends(json!({"holder": null})), "settling");
+    assert_eq!(ends(json!({"holder": null, "waiting_for": "look_up"})), WaitKind::Settling);
+    assert_eq!(ends(json!({"holder": null, "waiting_for": "clock"})), WaitKind::Settling);
+    assert_eq!(ends(json!({"holder": holder(), "waiting_for": "orphan"})), WaitKind::Settling);
+    assert_eq!(ends(json!({"holder": null, "waiting_for": "person"})), WaitKind::Person);
+    assert_eq!(
+        ends(json!({"holder": {"customer_id": null, "party": "00101"}, "waiting_for": "holder"})),
+        WaitKind::Person
+    );
+    assert_eq!(ends(json!({"holder": null})), WaitKind::Settling);
 }
 
 #[test]
@@ -212,10 +250,10 @@ fn a_look_up_that_was_ended_by_hand_is_told_and_one_that_is_paused_with_what_to_
 
     let paused =
         PausedCall { sentence: "Paused by an operator.".to_owned(), unpause: "temporal activity unpause".to_owned() };
-    let state = ResourceState { waiting_for: Some("look_up".to_owned()), paused: Some(paused), ..Default::default() };
+    let view = Box::new(resource_view(&json!({"holder": null, "waiting_for": "look_up"})));
     let mut chain = Chain::of("blue".parse().unwrap(), a.clone());
-    chain.hear(Answer::Order(vec![serde_json::from_value(waits_for_lease(&a, "msisdn/1")).unwrap()]));
-    chain.hear(Answer::Resource(state));
+    chain.hear(Answer::Order(links_of(&json!([waits_for_lease(&a, "msisdn/1")]))));
+    chain.hear(Answer::Resource(view, Some(paused)));
     let link = chain.done().chain.pop().unwrap();
     assert!(link.detail.unwrap().ends_with("Paused by an operator."));
     assert_eq!(link.next.as_deref(), Some("when it may continue: temporal activity unpause"));
@@ -256,7 +294,7 @@ fn a_tenant_that_may_not_be_asked_ends_the_chain_and_the_link_says_so() {
     assert_eq!(why.chain[1].holder.as_deref(), Some("another tenant"));
     let text = serde_json::to_string(&why).unwrap();
     assert!(!text.contains("red") && !text.contains("\"B\""), "not even whose it is: {text}");
-    assert_eq!(why.chain[1].code.as_deref(), Some("tenant_forbidden"));
+    assert_eq!(why.chain[1].code.as_ref().map(ReasonCode::as_str), Some("tenant_forbidden"));
 }
 
 #[test]
@@ -278,11 +316,11 @@ fn who_does_not_answer_is_a_link_and_the_rest_is_still_told() {
     let first = chain.question().unwrap();
     chain.hear(world.answer(&first));
     assert!(chain.question().is_some());
-    chain.hear(Answer::Unanswered { code: ErrorCode::NoWorker.into(), detail: "nobody is there".to_owned() });
+    chain.hear(Answer::Unanswered { code: ErrorCode::NoWorker, detail: "nobody is there".to_owned() });
     assert_eq!(chain.question(), None);
     let why = chain.done();
     assert_eq!(short(&why), ["0 A lease", "1 – unanswered"]);
-    assert_eq!(why.chain[1].code.as_deref(), Some("no_worker"));
+    assert_eq!(why.chain[1].code.as_ref().map(ReasonCode::as_str), Some("no_worker"));
 }
 
 #[test]
@@ -293,16 +331,12 @@ fn a_chain_without_end_is_cut_off_and_says_so() {
         number += 1;
         assert!(number <= QUESTIONS_MAX);
         chain.hear(match question {
-            Question::Order { order, .. } => {
-                Answer::Order(vec![serde_json::from_value(waits_for_lease(&order, "msisdn/1")).unwrap()])
-            }
+            Question::Order { order, .. } => Answer::Order(links_of(&json!([waits_for_lease(&order, "msisdn/1")]))),
             Question::Resource { .. } => {
-                let holder = json!({"holder": {"customer_id": format!("C{number}")}, "waiting_for": "holder"});
-                Answer::Resource(serde_json::from_value(holder).unwrap())
+                resource_answer(&json!({"holder": {"customer_id": format!("C{number}")}, "waiting_for": "holder"}))
             }
             Question::Keeps { customer, .. } => {
-                let keeping = json!({"holds": true, "order_id": order(customer.as_str(), number as u32)});
-                Answer::Keeps(serde_json::from_value(keeping).unwrap())
+                keeps_answer(&json!({"holds": true, "order_id": order(customer.as_str(), number as u32)}))
             }
             Question::Target { .. } => unreachable!("nobody waits for a target"),
         });
@@ -330,8 +364,8 @@ fn of_a_target_that_is_not_called_it_is_told_why_and_what_to_do() {
         let why = world.why(&a);
         assert_eq!(why.chain.len(), 1, "it is no link more");
         let link = why.chain.into_iter().next().unwrap();
-        let waits_for = if stands_in_maintenance { "window" } else { "target" };
-        assert_eq!(link.waits_for.as_deref(), Some(waits_for));
+        let waits_for = if stands_in_maintenance { WaitKind::Window } else { WaitKind::Target };
+        assert_eq!(link.wait(), Some(waits_for));
         (link.detail.unwrap_or_default(), link.next.unwrap())
     };
     let since = "2026-01-01T00:00:00.000Z";
@@ -359,20 +393,22 @@ fn of_a_target_that_is_not_called_it_is_told_why_and_what_to_do() {
 fn a_target_that_does_not_answer_how_it_stands_is_waited_for_all_the_same() {
     let a = order("A", 1);
     let why = World::default().order(&a, &[waits_for_target(&a)]).why(&a);
-    assert_eq!((short(&why), why.chain[0].target_state.as_deref()), (vec!["0 A target".to_owned()], None));
+    assert_eq!((short(&why), &why.chain[0].target_state), (vec!["0 A target".to_owned()], &None));
 }
 
 #[test]
 fn who_was_terminated_says_nothing_that_goes_on() {
     let (a, b) = (order("A", 1), order("B", 1));
     let mut chain = Chain::of(tenant(), a.clone());
-    let ended =
-        |links: Vec<Value>| Answer::Ended { ended: "terminated", links: serde_json::from_value(json!(links)).unwrap() };
+    let ended = |links: Vec<Value>| Answer::Ended { ended: EntityEnd::Terminated, links: links_of(&json!(links)) };
     chain.question().unwrap();
     chain.hear(ended(vec![waits_for_target(&a)]));
     assert_eq!(chain.question(), None, "nobody is asked further");
     let why = chain.done();
-    assert_eq!((short(&why), why.chain[0].code.as_deref()), (vec!["0 A person".to_owned()], Some("entity_ended")));
+    assert_eq!(
+        (short(&why), why.chain[0].code.as_ref().map(ReasonCode::as_str)),
+        (vec!["0 A person".to_owned()], Some("entity_ended"))
+    );
     assert!(why.chain[0].next.as_ref().unwrap().contains("interlock customer recover A --tenant blue"));
 
     // One that holds what another waits for.
@@ -395,7 +431,22 @@ fn who_was_terminated_says_nothing_that_goes_on() {
 
 #[test]
 fn what_persons_said_of_a_target_is_left_out_for_who_may_not_see_it() {
-    let stands = TargetStands { state: "paused".to_owned(), actor: Some("anna".to_owned()), ..TargetStands::default() };
-    let Answer::Target(shown) = Answer::Target(stands).without_persons() else { unreachable!() };
-    assert_eq!((shown.state.as_str(), shown.actor), ("paused", None));
+    let said = json!({"state": "paused", "actor": "anna", "reason": "because", "limit": 0.0});
+    let Answer::Target(shown) = target_answer(&said).without_persons() else { unreachable!() };
+    assert_eq!((shown.actor, shown.reason, shown.limit), (None, None, Limit::STOPPED));
+    assert_eq!(shown.state, TargetStateName::Paused);
+}
+
+#[test]
+fn the_name_of_a_holder_at_which_the_chain_ends_is_left_out_for_who_may_not_see_it() {
+    let holder = json!({"customer_id": "B", "tenant_id": "red"});
+    let seen = |waits: &str| {
+        let answer = resource_answer(&json!({"holder": holder, "waiting_for": waits}));
+        let Answer::Resource(view, _) = answer.without_names_of(|tenant| tenant.as_str() == "red") else {
+            unreachable!()
+        };
+        view.holder.and_then(|holder| holder.name())
+    };
+    assert_eq!(seen("orphan").as_deref(), Some(ANOTHER_TENANT));
+    assert_eq!(seen("holder").as_deref(), Some("B"), "nobody asks that holder");
 }

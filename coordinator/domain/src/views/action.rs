@@ -1,0 +1,208 @@
+//! What a person's action led to: as entities answer it, and as whoever acted is told.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action_words::Refusal;
+use crate::customer::{ActionDone, ListedOrder, OrderView};
+use crate::error_code::ReasonCode;
+use crate::ids::{OrderId, ResourceId, TargetId, TenantId};
+use crate::order::OrderState;
+use crate::resource::ResourceView;
+use crate::target_entity::{TargetActionDone, TargetStateName, TargetView};
+use crate::tenant::{TenantActionDone, TenantState, TenantView};
+use crate::wire::WireName;
+
+/// The result of an action on an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ActionTaken {
+    /// The order.
+    pub order_id: OrderId,
+    /// The action's id.
+    pub action_id: String,
+    /// The order's state after the action.
+    #[cfg_attr(feature = "openapi", schema(value_type = OrderState))]
+    pub state: WireName<OrderState>,
+    /// Whether this action id was already applied, so that nothing changed.
+    #[serde(default)]
+    pub repeated: bool,
+}
+
+/// What a customer entity answers to an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OrderActionAnswer {
+    /// It was taken.
+    Taken {
+        /// What it led to.
+        done: ActionDone,
+    },
+    /// It was not.
+    Refused {
+        /// Why.
+        refused: Refusal,
+    },
+}
+
+/// What became of one of many orders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum BulkResult {
+    /// The action was taken.
+    Taken(ActionTaken),
+    /// It was not.
+    Refused {
+        /// The order.
+        order_id: OrderId,
+        /// The action's id.
+        action_id: String,
+        /// A stable code.
+        code: ReasonCode,
+        /// A sentence for a person.
+        detail: String,
+    },
+}
+
+/// What an amendment would change: the names of arguments, by step. Their values are personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AmendmentView(pub BTreeMap<String, Vec<String>>);
+
+/// What would be done with one order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ForetoldAction {
+    /// The order.
+    pub order_id: OrderId,
+    /// The name of the action.
+    pub would: String,
+    /// How the order stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<ForetoldOrder>,
+    /// For an amendment: the arguments that it changes, by step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amended: Option<AmendmentView>,
+    /// A stable code, where it would be refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<ReasonCode>,
+    /// The reason as a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// How an order stands that is to be acted on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ForetoldOrder {
+    /// As its customer lists it.
+    Listed(Box<ListedOrder>),
+    /// As it shows itself.
+    Shown(Box<OrderView>),
+}
+
+/// The result of a forced release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ForceTaken {
+    /// The resource.
+    pub resource: ResourceId,
+    /// The action's id.
+    pub action_id: String,
+    /// The resource's state after the action: the body of `GET …/resources/{kind}/{id}`.
+    pub state: ResourceView,
+    /// Whether this action id was already applied, so that nothing changed.
+    #[serde(default)]
+    pub repeated: bool,
+}
+
+/// What a resource entity answers to an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceActionAnswer {
+    /// Its state after the action.
+    pub state: ResourceView,
+    /// Of a forced release: whether this action id had been taken before, and nothing changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated: Option<bool>,
+    /// Whether the resource was released by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
+    /// Why it is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
+    /// Whether its end is not known yet: the run ended meanwhile, and the next one is to be asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
+}
+
+/// The result of an action on a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TargetActionTaken {
+    /// The target.
+    pub target: TargetId,
+    /// The action's id.
+    pub action_id: String,
+    /// The target's state after the action.
+    #[cfg_attr(feature = "openapi", schema(value_type = TargetStateName))]
+    pub state: WireName<TargetStateName>,
+    /// Whether this action id was already applied, so that nothing changed.
+    #[serde(default)]
+    pub repeated: bool,
+    /// The view of the target.
+    pub view: TargetView,
+}
+
+/// What a target entity answers to an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TargetActionAnswer {
+    /// It was taken.
+    Taken {
+        /// What it led to.
+        done: TargetActionDone,
+        /// The target after it.
+        target: Box<TargetView>,
+    },
+    /// It was not.
+    Refused {
+        /// Why.
+        refused: Refusal,
+    },
+}
+
+/// The result of an action on a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TenantActionTaken {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The action's id.
+    pub action_id: String,
+    /// The tenant's state after the action.
+    #[cfg_attr(feature = "openapi", schema(value_type = TenantState))]
+    pub state: WireName<TenantState>,
+    /// Whether this action id was already applied, so that nothing changed.
+    #[serde(default)]
+    pub repeated: bool,
+    /// The view of the tenant.
+    pub view: TenantView,
+}
+
+/// What a tenant's workflow answers to an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TenantActionAnswer {
+    /// It was taken.
+    Taken {
+        /// What it led to.
+        done: TenantActionDone,
+        /// The tenant after it.
+        tenant: Box<TenantView>,
+    },
+    /// It was not.
+    Refused {
+        /// Why.
+        refused: Refusal,
+    },
+}
