@@ -164,7 +164,7 @@ async fn an_unacceptable_event_is_a_problem_with_a_stable_code() {
     assert_eq!(post_unthrottled(&platform, &assigned("accepted", "A1")).await.status(), StatusCode::ACCEPTED);
     let nobody = reqwest::get(format!("{}/v1/tenants/default/customers/A1", platform.gateway_url())).await.unwrap();
     assert_eq!(problem(nobody).await, expect(503, "no_worker", false));
-    platform.server.kill().await.unwrap();
+    platform.server.embedded().unwrap().kill().await.unwrap();
     let away = post_unthrottled(&platform, &assigned("away", "A1")).await;
     assert_eq!(problem(away).await, expect(503, "temporal_unavailable", true));
     let ready = reqwest::get(format!("{}/readyz", platform.gateway_url())).await.unwrap();

@@ -18,4 +18,5 @@ pub use cli::{CliOrigin, CliSearch, TemporalCli, find_or_install};
 pub use cli_version::{CliVersion, SERVER_VERSION_MIN};
 pub use error::TemporalServerError;
 pub use process::ServerProcess;
+pub use readiness::log_tail;
 pub use server::{EmbeddedServer, EmbeddedServerOptions};

@@ -73,6 +73,11 @@ impl ServerProcess {
         self.child.wait().await
     }
 
+    /// The exit status, if it has ended by itself.
+    pub fn exited(&mut self) -> Result<Option<ExitStatus>, TemporalServerError> {
+        self.child.try_wait().map_err(|error| self.stop_error(&error))
+    }
+
     /// Kills the server (SIGKILL) and waits until it is gone.
     pub async fn kill(mut self) -> Result<(), TemporalServerError> {
         self.kill_group()?;

@@ -64,8 +64,8 @@ async fn ask(target: &Url, namespaces: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// The last lines of a log file.
-pub(super) fn log_tail(log_file: &Path) -> String {
+/// The last lines of a log file, for a message; or why the file cannot be read.
+pub fn log_tail(log_file: &Path) -> String {
     match std::fs::read(log_file) {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes);

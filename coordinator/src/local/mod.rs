@@ -4,9 +4,11 @@
 mod options;
 mod platform;
 mod sandboxes;
+mod server;
 mod worker_processes;
 
 pub use options::{LocalOptions, WorkerHosting};
 pub use platform::{LocalPlatform, cli_search};
 pub use sandboxes::Sandboxes;
+pub use server::{LocalServer, RunningServer};
 pub use worker_processes::WorkerProcess;

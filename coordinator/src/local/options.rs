@@ -12,6 +12,8 @@ use interlock_fault::Fault;
 use interlock_settings::{Settings, catalog_file};
 use interlock_worker_pools::Workload;
 
+use super::server::RunningServer;
+
 /// How long its workers drain at most.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
@@ -38,8 +40,10 @@ pub struct LocalOptions {
     pub settings: Settings,
     /// The text of the catalog.
     pub catalog: String,
-    /// The Temporal server: its file, its ports, its UI.
+    /// The embedded Temporal server: its file, its ports, its UI.
     pub server: EmbeddedServerOptions,
+    /// A server that runs already, to be used instead of an embedded one.
+    pub running_server: Option<RunningServer>,
     /// The count of queue shards with which the server is bootstrapped, where the settings name none and it is new.
     pub shards: ShardCount,
     /// Where the gateway listens; port 0 takes a free one.
@@ -74,6 +78,7 @@ impl LocalOptions {
             settings,
             catalog,
             server: EmbeddedServerOptions::default(),
+            running_server: None,
             shards: ShardCount::ONE,
             gateway: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             sandboxes: true,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use interlock_adapters::AdapterRegistry;
 use interlock_adapters::sandbox::Sandbox;
-use interlock_connection::{CallRetries, ConnectionFlags, Installation};
+use interlock_connection::{CallRetries, Installation};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::event_result::EventResult;
@@ -25,15 +25,16 @@ use serde_json::{Value, json};
 
 use super::options::{LocalOptions, WorkerHosting};
 use super::sandboxes::Sandboxes;
-use super::worker_processes::{WorkerFiles, WorkerProcess};
+use super::server::LocalServer;
+use super::worker_processes::{WorkerFiles, WorkerPlace, WorkerProcess};
 
 /// How long the connection to the server that has just said it is ready may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// Interlock on this machine. [`LocalPlatform::stop`] ends it in good order; dropping it ends it too, at once.
 pub struct LocalPlatform {
-    /// The Temporal server; it can be killed and restarted.
-    pub server: EmbeddedServer,
+    /// The Temporal server. An embedded one can be killed and restarted.
+    pub server: LocalServer,
     /// The sandbox targets.
     pub sandboxes: Sandboxes,
     /// The worker processes, where workers are processes; they can be killed.
@@ -65,14 +66,7 @@ impl LocalPlatform {
             Sandboxes::default()
         };
         let adapters = options.settings.adapters()?;
-        let cli = find_or_install(&cli_search(&options.settings)?, say).await?;
-        let namespaces = options.settings.namespaces(NAMESPACE_DEFAULT).into_iter();
-        let mut server_options = options.server.clone();
-        server_options.namespaces.extend(namespaces.filter(|namespace| namespace != NAMESPACE_DEFAULT));
-        server_options.namespaces.sort();
-        server_options.namespaces.dedup();
-        say("Starting a Temporal server.");
-        let server = EmbeddedServer::start(&cli, server_options).await?;
+        let server = server(&options, say).await?;
         prepare(&server, &options, &catalog).await?;
         // One connection for the gateway, whose callers wait, and one for the workers: a stuck one does not hold up the other.
         let installation = connect(&server, &options, &catalog, CallRetries::Brief).await?;
@@ -170,7 +164,8 @@ impl LocalPlatform {
         // Written anew for each: those that run have read theirs.
         files.write(&self.options)?;
         let address = self.workers_connect_to.clone().unwrap_or_else(|| self.server.address());
-        let process = WorkerProcess::start(binary, workload, &address, files, environment).await?;
+        let place = WorkerPlace { address: &address, namespace: self.server.namespace() };
+        let process = WorkerProcess::start(binary, workload, place, files, environment).await?;
         self.worker_processes.push(process);
         let last = self.worker_processes.len() - 1;
         Ok(&mut self.worker_processes[last])
@@ -299,20 +294,35 @@ pub fn cli_search(settings: &Settings) -> Result<CliSearch, TemporalServerError>
     CliSearch::new(settings.temporal_cli.clone(), settings.cache_dir.clone(), settings.offline)
 }
 
+/// The named server, or an embedded one with all namespaces of the settings.
+async fn server(options: &LocalOptions, say: &(dyn Fn(&str) + Send + Sync)) -> Result<LocalServer, Fault> {
+    if let Some(running) = &options.running_server {
+        return Ok(LocalServer::Running(running.clone()));
+    }
+    let cli = find_or_install(&cli_search(&options.settings)?, say).await?;
+    let namespaces = options.settings.namespaces(NAMESPACE_DEFAULT).into_iter();
+    let mut server_options = options.server.clone();
+    server_options.namespaces.extend(namespaces.filter(|namespace| namespace != NAMESPACE_DEFAULT));
+    server_options.namespaces.sort();
+    server_options.namespaces.dedup();
+    say("Starting a Temporal server.");
+    Ok(LocalServer::Embedded(EmbeddedServer::start(&cli, server_options).await?))
+}
+
 async fn connect(
-    server: &EmbeddedServer,
+    server: &LocalServer,
     options: &LocalOptions,
     catalog: &Catalog,
     retries: CallRetries,
 ) -> Result<Installation, Fault> {
-    let flags = ConnectionFlags::to_server(server.address());
+    let flags = server.connection_flags();
     let settings = options.settings.clone();
     Installation::connect(&flags, settings, catalog.clone(), retries, CONNECT_LIMIT).await
 }
 
 /// Bootstraps the server, as any other is.
-async fn prepare(server: &EmbeddedServer, options: &LocalOptions, catalog: &Catalog) -> Result<(), Fault> {
-    let flags = ConnectionFlags::to_server(server.address());
+async fn prepare(server: &LocalServer, options: &LocalOptions, catalog: &Catalog) -> Result<(), Fault> {
+    let flags = server.connection_flags();
     let of_bootstrap =
         BootstrapOptions { usual_shards: options.shards, wait: Duration::ZERO, ..BootstrapOptions::default() };
     let report = bootstrap(&flags, &options.settings, catalog, &of_bootstrap).await?;

@@ -59,6 +59,15 @@ impl WorkerFiles {
     }
 }
 
+/// Where a worker process finds its tasks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WorkerPlace<'a> {
+    /// The address of Temporal, `HOST:PORT`.
+    pub(super) address: &'a str,
+    /// The namespace.
+    pub(super) namespace: &'a str,
+}
+
 /// A worker process that runs. Dropping it kills it.
 pub struct WorkerProcess {
     workload: Workload,
@@ -71,7 +80,7 @@ impl WorkerProcess {
     pub(super) async fn start(
         binary: &Path,
         workload: Workload,
-        temporal: &str,
+        place: WorkerPlace<'_>,
         files: &mut WorkerFiles,
         environment: &[(&str, &str)],
     ) -> Result<Self, Fault> {
@@ -87,7 +96,8 @@ impl WorkerProcess {
         }
         arguments.extend(environment.iter().map(|(name, value)| format!("{name}={value}").into()));
         arguments.push(binary.into());
-        arguments.extend(["worker", "--workload", workload.as_str(), "--address", temporal].map(OsString::from));
+        arguments.extend(["worker", "--workload", workload.as_str(), "--address", place.address].map(OsString::from));
+        arguments.extend(["--namespace", place.namespace].map(OsString::from));
         arguments.extend(["--output", "jsonl", "--listen", "127.0.0.1:0", "--config"].map(OsString::from));
         arguments.push(files.settings().into());
         let process =

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::command::Said;
-use crate::testbed::{Testbed, run, shared};
+use crate::testbed::{Testbed, run, shared, unique};
 
 /// The time limit of a command that must end by itself.
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
@@ -15,6 +15,9 @@ async fn interlock(bed: &Testbed, arguments: &[&str], environment: &[(&str, &str
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
     command.args(arguments).args(["--log-level", "warn", "--output", "json"]).kill_on_drop(true);
     command.args(["--address", &bed.platform.temporal_address()]).envs(environment.iter().copied());
+    if !arguments.contains(&"--namespace") {
+        command.args(["--namespace", bed.namespace()]);
+    }
     let output = tokio::time::timeout(ENDS_WITHIN, command.output()).await.expect("it ends by itself");
     let said = Said::from(output.unwrap());
     eprintln!("$ interlock {}\n{}{}= {}", arguments.join(" "), said.stdout, said.stderr, said.code);
@@ -47,10 +50,12 @@ fn assert_refuses(said: &Said, code: &str, words: &[&str]) {
 fn a_namespace_is_prepared_once_and_found_prepared_afterwards() {
     run(async {
         let bed = shared().await;
-        let of = |more: &[&'static str]| [&["bootstrap", "--namespace", "fresh"], more].concat();
+        let namespace = unique("fresh");
+        let fresh = namespace.as_str();
+        let of = |more: &[&'static str]| [&["bootstrap", "--namespace", fresh], more].concat();
         let looked = interlock(bed, &of(&["--dry-run"]), &[]).await;
         assert_eq!((looked.code, outcomes(&looked)), (0, vec!["namespace would_make".to_owned()]));
-        let before = interlock(bed, &["route", "blue", "--namespace", "fresh"], &[]).await;
+        let before = interlock(bed, &["route", "blue", "--namespace", fresh], &[]).await;
         assert_refuses(&before, "not_bootstrapped", &["'fresh'", "interlock bootstrap"]);
 
         let made = interlock(bed, &of(&["--shards", "3"]), &[]).await;
@@ -60,11 +65,11 @@ fn a_namespace_is_prepared_once_and_found_prepared_afterwards() {
         let again = interlock(bed, &of(&[]), &[]).await;
         assert_eq!((again.code, outcomes(&again)), (0, things.map(|thing| format!("{thing} found")).to_vec()));
 
-        let route = interlock(bed, &["route", "blue", "--namespace", "fresh"], &[]).await;
+        let route = interlock(bed, &["route", "blue", "--namespace", fresh], &[]).await;
         let route: Value = serde_json::from_str(&route.stdout).unwrap();
         // 4 bytes of SHA-256("blue") modulo 3, as recorded.
         let expected = interlock_domain::routing::shard_of("blue", 3_u64.try_into().unwrap());
-        assert_eq!((&route["namespace"], route["shard"].as_u64()), (&"fresh".into(), Some(expected.get().into())));
+        assert_eq!((&route["namespace"], route["shard"].as_u64()), (&fresh.into(), Some(expected.get().into())));
     });
 }
 

@@ -166,9 +166,9 @@ async fn all_live_where_they_should(bed: &Testbed) {
     let old = bed.platform.installation.routing.settings();
     assert_eq!(old.shard_count.get(), 2, "this process did not hear of the change");
     let new = Routing::new(RoutingSettings { shard_count: 4_u64.try_into().unwrap(), ..old.clone() }).unwrap();
-    let mut client = bed.platform.installation.client_for("default").unwrap();
+    let mut client = bed.platform.installation.client_for(bed.namespace()).unwrap();
     let request = ListWorkflowExecutionsRequest {
-        namespace: "default".to_owned(),
+        namespace: bed.namespace().to_owned(),
         query: "ExecutionStatus = 'Running'".to_owned(),
         ..ListWorkflowExecutionsRequest::default()
     };
@@ -176,7 +176,7 @@ async fn all_live_where_they_should(bed: &Testbed) {
     let mut queues = std::collections::BTreeSet::new();
     for info in found.executions {
         let id = info.execution.unwrap().workflow_id;
-        let Some(route) = new.route_of("default", &id) else { continue };
+        let Some(route) = new.route_of(bed.namespace(), &id) else { continue };
         let seen = until(&id, || async {
             let queue = crate::temporal_calls::RawEntity::new(&bed.platform, route.clone()).task_queue().await;
             queue.filter(|queue| *queue == route.task_queue)

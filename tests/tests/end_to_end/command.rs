@@ -36,7 +36,7 @@ pub async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Said {
 pub async fn interlock_at(scene: &Scene<'_>, temporal: &str, arguments: &[&str]) -> Said {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
     command.args(arguments).args(["--tenant", scene.tenant.as_str(), "--log-level", "warn"]);
-    command.args(["--address", temporal]);
+    command.args(["--address", temporal, "--namespace", scene.bed.namespace()]);
     command.envs(scene.bed.environment.iter().cloned());
     // The catalog of the testbed, which the workers have.
     let catalog = tempfile::NamedTempFile::new().unwrap();

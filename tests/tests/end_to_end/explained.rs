@@ -23,7 +23,7 @@ use crate::waiting::until;
 async fn interlock(scene: &Scene<'_>, arguments: &[&str]) -> Output {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_interlock-under-test"));
     command.args(arguments).args(["--tenant", scene.tenant.as_str(), "--log-level", "warn"]);
-    command.args(["--address", &scene.bed.platform.temporal_address()]);
+    command.args(scene.bed.connection());
     command.output().await.unwrap()
 }
 

@@ -216,7 +216,8 @@ fn an_unknown_id_is_not_found_and_an_invalid_id_is_a_bad_request() {
 #[test]
 fn without_a_worker_only_events_are_accepted_and_without_temporal_nothing_is() {
     run(async {
-        let mut bed = Testbed::start("no-worker", Wanted { no_workers: true, ..Wanted::default() }).await;
+        let mut bed =
+            Testbed::start("no-worker", Wanted { no_workers: true, embedded_server: true, ..Wanted::default() }).await;
         {
             let producer = Producer::on(&bed);
             let customer = producer.scene.customer("A");
@@ -225,7 +226,7 @@ fn without_a_worker_only_events_are_accepted_and_without_temporal_nothing_is() {
             let answer = producer.get(&format!("customers/{}", customer.id)).await;
             assert_eq!(problem(answer, StatusCode::SERVICE_UNAVAILABLE).await, "no_worker");
         }
-        bed.platform.server.kill().await.unwrap();
+        bed.platform.server.embedded().unwrap().kill().await.unwrap();
         {
             let producer = Producer::on(&bed);
             let customer = producer.scene.customer("A");

@@ -204,8 +204,11 @@ async fn disturb(bed: &mut Testbed, size: Size, mut is_over: watch::Receiver<boo
         if over {
             break;
         }
-        if round % 7 == 6 {
-            let server = bed.platform.server.pid().unwrap();
+        // Only an embedded server is this process's to suspend.
+        if round % 7 == 6
+            && let Some(server) = bed.platform.server.embedded()
+        {
+            let server = server.pid().unwrap();
             send_signal(server, Signal::SIGSTOP);
             tokio::time::sleep(SERVER_PAUSED_FOR).await;
             send_signal(server, Signal::SIGCONT);

@@ -113,8 +113,8 @@ async fn kill_meanwhile(bed: &mut Testbed, events: usize, sent: &AtomicUsize, is
         bed.platform.worker_processes.remove(0).kill().await.unwrap();
         deaths += 1;
         if restarts < 2 && sent.load(Ordering::Relaxed) >= events * (restarts + 1) / 3 {
-            bed.platform.server.kill().await.unwrap();
-            bed.platform.server.restart().await.unwrap();
+            bed.platform.server.embedded().unwrap().kill().await.unwrap();
+            bed.platform.server.embedded().unwrap().restart().await.unwrap();
             restarts += 1;
         }
         bed.platform.start_worker_process(Workload::All).await.unwrap();

@@ -105,7 +105,10 @@ impl LossyBed {
         };
         let mut bed = Testbed::start(name, wanted).await;
         let proxy = LossyProxy::before(&bed.platform.temporal_address(), TASK_TIMEOUT).await;
-        let flags = ConnectionFlags::to_server(proxy.address());
+        let flags = ConnectionFlags {
+            namespace: Some(bed.namespace().to_owned()),
+            ..ConnectionFlags::to_server(proxy.address())
+        };
         let (settings, catalog) = (&bed.platform.installation.settings, &bed.platform.installation.catalog);
         let (settings, catalog) = ((**settings).clone(), (**catalog).clone());
         let through = Installation::connect(&flags, settings, catalog, CallRetries::Brief, CONNECT_LIMIT).await;

@@ -17,6 +17,7 @@ fn a_producer_in_python_that_knows_only_the_wire_contract_sees_the_hand_over() {
         let address = scene.bed.platform.temporal_address();
         let named = [
             ("--address", address.as_str()),
+            ("--namespace", scene.bed.namespace()),
             ("--tenant", scene.tenant.as_str()),
             ("--giving", &a1.id),
             ("--giving-imsi", &a1.imsi),

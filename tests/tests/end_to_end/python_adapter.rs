@@ -26,6 +26,7 @@ const IN_THE_MIDDLE: Action = Action::Delay { ms: 1_500 };
 async fn serve_the_crm(bed: &Testbed, sdk: &Path) -> Child {
     let (script, address, crm) = (program("provision_worker.py"), bed.platform.temporal_address(), bed.crm.base_url());
     let arguments = ["--address", &address, "--target", "crm", "--base-url", &crm, "--max-apply-delay-ms", "2000"];
+    let arguments = [&arguments[..], &["--namespace", bed.namespace()]].concat();
     let mut command: Command = python(&[&[script.as_str()], &arguments[..]].concat(), Some(sdk));
     let mut worker = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(worker.stdout.take().unwrap()).lines();

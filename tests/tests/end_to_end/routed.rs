@@ -13,7 +13,7 @@ use tonic::IntoRequest;
 use crate::events::{Customer, assigned, unassigned};
 use crate::scene::{Scene, number};
 use crate::temporal_calls::RawEntity;
-use crate::testbed::{Testbed, Wanted, run};
+use crate::testbed::{Testbed, Wanted, run, unique};
 use crate::waiting::until;
 
 /// The tenant that is spread over several shards, and their number.
@@ -68,9 +68,11 @@ fn entities_of_two_namespaces_never_meet() {
     run(async {
         let hss_of_red = sandbox::hss(SandboxOptions::default()).await.unwrap();
         let target = TargetSettings::new(AdapterKind::Pyhss, hss_of_red.base_url().parse().unwrap());
-        let mut red = settings(Some("red"), 1);
-        red.targets.insert("hss".parse().unwrap(), "hss-red".parse().unwrap());
-        let tenants = vec![("blue", settings(Some("blue"), 1)), ("red", red)];
+        let (namespace_of_blue, namespace_of_red) = (unique("blue"), unique("red"));
+        let (blue, red) = (namespace_of_blue.as_str(), namespace_of_red.as_str());
+        let mut of_red = settings(Some(red), 1);
+        of_red.targets.insert("hss".parse().unwrap(), "hss-red".parse().unwrap());
+        let tenants = vec![("blue", settings(Some(blue), 1)), ("red", of_red)];
         let wanted = Wanted { tenants, targets: vec![("hss-red", target)], ..Wanted::default() };
         let bed = Testbed::start("two-namespaces", wanted).await;
         let of = |tenant: &str| Scene { bed: &bed, tenant: tenant.parse().unwrap() };
@@ -93,19 +95,20 @@ fn entities_of_two_namespaces_never_meet() {
         assert_eq!(in_red.number_state(&number).await.unwrap(), before);
         assert_eq!(before["holder"]["customer_id"], *a1.id);
         let routing = &bed.platform.installation.routing;
-        for (tenant, elsewhere) in [("blue", "red"), ("red", "blue"), ("blue", "default"), ("red", "default")] {
+        let usual = bed.namespace();
+        for (tenant, elsewhere) in [("blue", red), ("red", blue), ("blue", usual), ("red", usual)] {
             let tenant: TenantId = tenant.parse().unwrap();
             let route = routing.customer(&tenant, &a1.id.parse().unwrap());
             let there = EntityRoute { namespace: elsewhere.to_owned(), ..route };
             assert!(!RawEntity::new(&bed.platform, there).exists().await, "{tenant} in {elsewhere}");
         }
-        for namespace in ["blue", "red"] {
+        for (tenant, namespace) in [("blue", blue), ("red", red)] {
             let seen = until(format!("the list of {namespace}"), || async {
                 let scopes = scopes_in(&bed, namespace).await;
                 (!scopes.is_empty()).then_some(scopes)
             })
             .await;
-            assert_eq!(seen, BTreeSet::from([namespace.to_owned()]));
+            assert_eq!(seen, BTreeSet::from([tenant.to_owned()]));
         }
         bed.stop().await;
         hss_of_red.shutdown().await;

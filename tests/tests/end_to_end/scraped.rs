@@ -23,7 +23,8 @@ fn value(text: &str, name: &str, labels: &[&str]) -> Option<f64> {
 #[test]
 fn the_work_of_entities_and_steps_is_counted() {
     run(async {
-        let [worker, gateway] = &seen().await.metrics;
+        let seen = seen().await;
+        let ([worker, gateway], namespace) = (&seen.metrics, &seen.namespace);
         let at_least = |text: &str, name: &str, labels: &[&str], least: f64| {
             let value = value(text, name, labels);
             assert!(value.is_some_and(|value| value >= least), "{name} {labels:?}: {value:?}\n{text}");
@@ -41,7 +42,7 @@ fn the_work_of_entities_and_steps_is_counted() {
         at_least(worker, "interlock_orders_waiting", &["cause=\"person\""], 1.0);
         at_least(worker, "interlock_oldest_wait_seconds", &["target=\"hss\"", "cause=\"person\""], 0.001);
         for time in ["interlock_sweep_time_seconds", "interlock_sweep_circle_time_seconds"] {
-            at_least(worker, time, &["namespace=\"default\""], 1_500_000_000.0);
+            at_least(worker, time, &[&format!("namespace=\"{namespace}\"")], 1_500_000_000.0);
         }
         at_least(gateway, "interlock_events_ingested_total", &["outcome=\"rejected\""], 1.0);
         at_least(gateway, "interlock_events_rejected_total", &["at=\"gateway\"", "code=\"invalid_data\""], 1.0);

@@ -27,6 +27,8 @@ pub const PRODUCERS_TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 pub struct Seen {
     /// The stderr of worker and gateway, the worker's as JSON and the gateway's as text.
     pub logs: [String; 2],
+    /// The namespace.
+    pub namespace: String,
     /// The metrics of worker and gateway.
     pub metrics: [String; 2],
     /// The spans that the collector received.
@@ -72,7 +74,7 @@ impl Process {
                 command.env_remove(&name);
             }
         }
-        command.args(arguments).args(["--address", &bed.platform.temporal_address(), "--listen", "127.0.0.1:0"]);
+        command.args(arguments).args(bed.connection()).args(["--listen", "127.0.0.1:0"]);
         command.args(["--output", "jsonl", "--log-level", "debug", "--log-format", format]);
         command.arg("--config").arg(directory.join("interlock.toml"));
         command.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector).env("OTEL_BSP_SCHEDULE_DELAY", "100");
@@ -133,9 +135,10 @@ async fn look() -> Seen {
     .await;
     let metrics = [worker.metrics().await, gateway.metrics().await];
     let logs = [worker.log(), gateway.log()];
+    let namespace = bed.namespace().to_owned();
     drop((worker, gateway));
     bed.stop().await;
-    Seen { logs, metrics, spans, at_hss, watched, numbers }
+    Seen { logs, metrics, spans, at_hss, watched, numbers, namespace }
 }
 
 /// The settings of the testbed as a file for processes.

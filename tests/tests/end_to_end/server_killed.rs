@@ -28,11 +28,14 @@ fn a_hand_over_survives_the_servers_death_on_its_file() {
             first = scene.submit(&unassigned(&a1, &number)).await;
             until_true("the release to be under way", || bed.hss.knobs().rules.is_empty()).await;
         }
-        bed.platform.server.kill().await.unwrap();
+        bed.platform.server.embedded().unwrap().kill().await.unwrap();
         // The release ends at the HSS, and the worker cannot report it.
         until_true("the release's effect", || crate::applied_log::registrations(&bed.hss.log(), &number).len() == 2)
             .await;
-        tokio::time::timeout(Duration::from_mins(1), bed.platform.server.restart()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_mins(1), bed.platform.server.embedded().unwrap().restart())
+            .await
+            .unwrap()
+            .unwrap();
         {
             let scene = Scene { bed: &bed, tenant };
             scene.completed(&[first, second]).await;

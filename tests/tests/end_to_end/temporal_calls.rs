@@ -1,7 +1,7 @@
 //! Calls to Temporal that any client in any language can make, including those that no client should make.
 
 use interlock_coordinator::local::LocalPlatform;
-use interlock_domain::routing::{EntityRoute, NAMESPACE_DEFAULT};
+use interlock_domain::routing::EntityRoute;
 use temporalio_client::Client;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType};
@@ -247,7 +247,7 @@ impl RawEntity {
 pub async fn completed_histories(platform: &LocalPlatform, workflow_type: &str) -> Vec<Vec<HistoryEvent>> {
     let mut client = platform.installation.client.clone();
     let request = ListWorkflowExecutionsRequest {
-        namespace: NAMESPACE_DEFAULT.to_owned(),
+        namespace: platform.server.namespace().to_owned(),
         query: format!("WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Completed'"),
         ..Default::default()
     };
@@ -255,7 +255,7 @@ pub async fn completed_histories(platform: &LocalPlatform, workflow_type: &str) 
     let mut histories = Vec::with_capacity(executions.len());
     for execution in executions {
         let request = GetWorkflowExecutionHistoryRequest {
-            namespace: NAMESPACE_DEFAULT.to_owned(),
+            namespace: platform.server.namespace().to_owned(),
             execution: execution.execution,
             ..Default::default()
         };

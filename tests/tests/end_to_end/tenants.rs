@@ -15,7 +15,7 @@ use tonic::IntoRequest;
 use crate::command::{call, done, interlock};
 use crate::events::{assigned, unassigned};
 use crate::scene::{Scene, number};
-use crate::testbed::{Testbed, Wanted, run, shared};
+use crate::testbed::{Testbed, Wanted, run, shared, unique};
 use crate::waiting::until;
 
 async fn shown(scene: &Scene<'_>) -> Value {
@@ -86,13 +86,13 @@ fn a_worker_with_other_settings_of_the_tenant_does_not_prepare_it() {
 #[test]
 fn a_namespace_without_recorded_settings_is_reported() {
     run(async {
-        let blue = TenantSettings { namespace: Some("blue".to_owned()), ..TenantSettings::default() };
+        let namespace = unique("blue");
+        let blue = TenantSettings { namespace: Some(namespace.clone()), ..TenantSettings::default() };
         let wanted = Wanted { tenants: vec![("blue", blue)], ..Wanted::default() };
         let bed = Testbed::start("tenant-unrecorded", wanted).await;
-        let mut client = bed.platform.installation.client_for("blue").unwrap();
+        let mut client = bed.platform.installation.client_for(&namespace).unwrap();
         let record = WorkflowExecution { workflow_id: "interlock/installation".to_owned(), run_id: String::new() };
-        let deletion =
-            DeleteWorkflowExecutionRequest { namespace: "blue".to_owned(), workflow_execution: Some(record) };
+        let deletion = DeleteWorkflowExecutionRequest { namespace, workflow_execution: Some(record) };
         client.delete_workflow_execution(deletion.into_request()).await.unwrap();
         let tenants = Tenants::new(bed.platform.installation.clone());
         let tenant = "blue".parse().unwrap();

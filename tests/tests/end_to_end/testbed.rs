@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use interlock_adapters::sandbox::{self, Sandbox, SandboxOptions};
 use interlock_adapters::{AdapterKind, TargetSettings};
-use interlock_coordinator::local::{LocalOptions, LocalPlatform, WorkerHosting};
+use interlock_coordinator::local::{LocalOptions, LocalPlatform, RunningServer, WorkerHosting};
 use interlock_domain::catalog::REFERENCE_TEXT;
 use interlock_domain::limits::EntityLimits;
 use interlock_domain::routing::{ShardCount, TenantSettings};
@@ -106,8 +106,10 @@ pub struct Wanted {
     pub environment: Vec<(&'static str, String)>,
     /// Resources and customers may contradict each other: the test breaks something on purpose.
     pub leases_may_differ: bool,
-    /// Settings of the server that differ from those of an embedded one, as key and JSON value.
+    /// Settings of the server that differ from those of an embedded one, as key and JSON value. The server is an embedded one then.
     pub dynamic_config: Vec<(&'static str, &'static str)>,
+    /// The server is an embedded one in every case: the test kills it, or reads its file. A file or settings of the server imply it.
+    pub embedded_server: bool,
 }
 
 /// Interlock on this machine, and its targets.
@@ -172,6 +174,8 @@ impl Testbed {
         let catalog = catalog(wanted.realm_of_numbers) + &wanted.more_events;
         options.catalog.clone_from(&catalog);
         options.leases = !wanted.without_leases;
+        let needs_embedded = wanted.embedded_server || wanted.db_file.is_some() || !wanted.dynamic_config.is_empty();
+        options.running_server = if needs_embedded { None } else { RunningServer::for_tests(name) };
         options.server = server_options(name, wanted.db_file);
         let dynamic_config = wanted.dynamic_config.into_iter();
         options.server.dynamic_config = dynamic_config.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
@@ -186,6 +190,17 @@ impl Testbed {
         let platform = Box::pin(LocalPlatform::start(options, &say)).await.unwrap_or_else(|fault| panic!("{fault}"));
         let (environment, leases_may_differ) = (wanted.environment, wanted.leases_may_differ);
         Self { platform, hss, crm, sms, catalog, environment, leases_may_differ }
+    }
+
+    /// The options that have a command connect to this testbed's server and namespace.
+    pub fn connection(&self) -> Vec<String> {
+        let (address, namespace) = (self.platform.temporal_address(), self.platform.server.namespace().to_owned());
+        vec!["--address".to_owned(), address, "--namespace".to_owned(), namespace]
+    }
+
+    /// The namespace for everything whose tenant has no namespace of its own.
+    pub fn namespace(&self) -> &str {
+        self.platform.server.namespace()
     }
 
     /// How many differences between resources and customers the sweeps of this process counted with this outcome: `found` or `settled`.
@@ -221,6 +236,11 @@ impl Testbed {
         self.crm.shutdown().await;
         self.sms.shutdown().await;
     }
+}
+
+/// A name that no earlier run on the same server has used.
+pub fn unique(name: &str) -> String {
+    format!("{name}-{:08x}", fastrand::u32(..))
 }
 
 fn server_options(name: &str, db_file: Option<PathBuf>) -> EmbeddedServerOptions {

@@ -70,7 +70,7 @@ fn entities_move_on_to_a_new_version_by_themselves_once_it_is_the_current_one() 
     run(async {
         let wanted = Wanted { worker_processes: Some(Vec::new()), ..Wanted::default() };
         let mut bed = Testbed::start("versioned", wanted).await;
-        let client = bed.platform.installation.client_for("default").unwrap();
+        let client = bed.platform.installation.client_for(bed.namespace()).unwrap();
         start_build(&mut bed, "build-1").await;
         until("build-1 to be known", || async { (builds(&client).await == ["build-1"]).then_some(()) }).await;
         make_current(&client, "build-1").await;

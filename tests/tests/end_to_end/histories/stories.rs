@@ -233,7 +233,7 @@ async fn tenant_with_a_list(recorder: &Recorder, scene: &Scene<'_>) {
 
 /// A completed workflow of this type.
 async fn keep_one_that_is_over(recorder: &Recorder, bed: &Testbed, workflow_type: &str, name: &str) {
-    let client = bed.platform.installation.client_for("default").unwrap();
+    let client = bed.platform.installation.client_for(bed.namespace()).unwrap();
     let workflow_id = until(format!("a {workflow_type} that is over"), || async {
         let query = format!("WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Completed'");
         let request = ListWorkflowExecutionsRequest {
