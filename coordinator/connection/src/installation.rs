@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use interlock_client::EntityClient;
+use interlock_client::{EntityClient, ServerError, server};
 use interlock_domain::catalog::Catalog;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{InstallationRecord, Routing};
@@ -87,6 +87,14 @@ impl Installation {
         join_all(namespaces.iter().map(|namespace| entities.search_attributes().of(namespace))).await;
         let (settings, catalog) = (Arc::new(settings), Arc::new(catalog));
         Ok(Self { settings, catalog, routing, client, entities, connecting, clients: Arc::default() })
+    }
+
+    /// Checks that Temporal answers.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn check_server(&self) -> Result<(), ServerError> {
+        server::check(&self.client).await
     }
 
     /// The namespaces of all tenants, sorted.

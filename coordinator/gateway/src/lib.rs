@@ -43,11 +43,7 @@ use interlock_operations::inspection::Inspection;
 use interlock_operations::targets::Targets;
 use interlock_operations::tenants::Tenants;
 use serde_json::json;
-use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
 use tokio_util::sync::CancellationToken;
-use tonic::IntoRequest;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -120,7 +116,7 @@ pub async fn start(installation: &Installation, metrics: &Metrics, listen: Socke
     events::begin_counting(metrics);
     let stop = CancellationToken::new();
     let about = about(installation.catalog.digest().to_owned(), stop.clone());
-    let router = router(gateway, about, readiness(installation.client.clone(), stop.clone()));
+    let router = router(gateway, about, readiness(installation.clone(), stop.clone()));
     let http = &installation.settings.http;
     // Whoever asks for a token need not ask for a name: see the settings.
     let door = http.front_door(listen);
@@ -177,17 +173,16 @@ fn router(gateway: Gateway, about: About, readiness: Readiness) -> Router {
 }
 
 /// The gateway can do its work where Temporal answers, until it is stopped.
-fn readiness(client: Client, stop: CancellationToken) -> Readiness {
+fn readiness(installation: Installation, stop: CancellationToken) -> Readiness {
     Arc::new(move || {
-        let (mut client, stop) = (client.clone(), stop.clone());
+        let (installation, stop) = (installation.clone(), stop.clone());
         Box::pin(async move {
             if stop.is_cancelled() {
                 return Err("the gateway is draining".to_owned());
             }
-            let asked = client.get_system_info(GetSystemInfoRequest {}.into_request());
-            match tokio::time::timeout(READY_LIMIT, asked).await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(status)) => Err(format!("Temporal is unavailable: {}", status.message())),
+            match tokio::time::timeout(READY_LIMIT, installation.check_server()).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(format!("Temporal is unavailable: {}", error.message())),
                 Err(_) => Err("Temporal does not respond".to_owned()),
             }
         })

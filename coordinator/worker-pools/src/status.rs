@@ -5,14 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use interlock_activities::{Slots, WorkerTuning};
+use interlock_client::ServerError;
+use interlock_client::task_queues::pollers;
 use interlock_workflows::Served;
 use serde_json::{Value, json};
 use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
-use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeTaskQueueRequest;
-use tonic::{IntoRequest, Status};
 
 use super::workload::Workload;
 
@@ -116,8 +114,8 @@ impl PoolStatus {
             for queue in self.not_polled() {
                 match self.has_polled(&client, queue).await {
                     Ok(has_polled) => queue.polled.store(has_polled, Ordering::Relaxed),
-                    Err(status) => {
-                        tracing::warn!(queue = queue.task_queue, %status, "cannot tell whether the queue is polled");
+                    Err(error) => {
+                        tracing::warn!(queue = queue.task_queue, status = %error, "cannot tell whether the queue is polled");
                     }
                 }
             }
@@ -126,9 +124,9 @@ impl PoolStatus {
         }
     }
 
-    async fn has_polled(&self, client: &Client, queue: &QueueStatus) -> Result<bool, Status> {
+    async fn has_polled(&self, client: &Client, queue: &QueueStatus) -> Result<bool, ServerError> {
         for kind in queue.kinds_of_tasks() {
-            let pollers = pollers(client, queue, *kind).await?;
+            let pollers = pollers(client, &queue.namespace, &queue.task_queue, *kind).await?;
             if !(0..queue.workers).all(|number| pollers.contains(&self.worker_identity(number))) {
                 return Ok(false);
             }
@@ -167,18 +165,6 @@ impl QueueStatus {
             "slots": slots,
         })
     }
-}
-
-/// Who polled a queue for tasks of a kind, as the server knows it.
-async fn pollers(client: &Client, queue: &QueueStatus, kind: TaskQueueType) -> Result<Vec<String>, Status> {
-    let request = DescribeTaskQueueRequest {
-        namespace: queue.namespace.clone(),
-        task_queue: Some(TaskQueue { name: queue.task_queue.clone(), ..TaskQueue::default() }),
-        task_queue_type: kind.into(),
-        ..Default::default()
-    };
-    let answer = client.clone().describe_task_queue(request.into_request()).await?.into_inner();
-    Ok(answer.pollers.into_iter().map(|poller| poller.identity).collect())
 }
 
 #[cfg(test)]

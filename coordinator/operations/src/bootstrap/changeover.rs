@@ -6,25 +6,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use interlock_client::{EntityCallError, EntityHandle};
+use interlock_client::visibility::{self, ENTITIES_PER_PAGE};
+use interlock_client::{EntityCallError, EntityHandle, RunInfo, ServerError, task_queues};
 use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::routing::{EntityRoute, QueueAssignment};
 use interlock_fault::Fault;
 use interlock_workflows::{StartArgument, names};
 use serde::Serialize;
-use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::enums::v1::TaskQueueType;
-use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
-use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeTaskQueueRequest, ListWorkflowExecutionsRequest,
-};
-use tonic::{IntoRequest, Status};
 use uuid::Uuid;
 
-/// How many entities a page of the list has: the most that the server gives.
-const PER_PAGE: i32 = 1_000;
 /// How many are asked at a time.
 const ASKED_AT_A_TIME: usize = 32;
 /// The pause between two looks: the list of entities is a moment behind.
@@ -107,35 +99,28 @@ struct MoveAll<'a> {
 impl MoveAll<'_> {
     async fn look(&mut self) -> Result<Changeover, Fault> {
         let mut seen = Changeover::default();
+        let client = &self.installation.client;
+        let types = [
+            names::CUSTOMER_ENTITY,
+            names::RESOURCE_ENTITY,
+            names::TARGET_ENTITY,
+            names::TENANT_ENTITY,
+            names::RESOURCE_IMPORT,
+            // It is waited for: parts do not move.
+            names::RESOURCE_IMPORT_PART,
+        ];
+        let query = format!("WorkflowType IN ('{}') AND ExecutionStatus = 'Running'", types.join("', '"));
         for namespace in self.installation.namespaces() {
-            let mut request = ListWorkflowExecutionsRequest {
-                namespace: namespace.clone(),
-                page_size: PER_PAGE,
-                query: format!(
-                    "WorkflowType IN ('{}') AND ExecutionStatus = 'Running'",
-                    [
-                        names::CUSTOMER_ENTITY,
-                        names::RESOURCE_ENTITY,
-                        names::TARGET_ENTITY,
-                        names::TENANT_ENTITY,
-                        names::RESOURCE_IMPORT,
-                        // It is waited for: parts do not move.
-                        names::RESOURCE_IMPORT_PART,
-                    ]
-                    .join("', '")
-                ),
-                ..ListWorkflowExecutionsRequest::default()
-            };
+            let mut token = Vec::new();
             loop {
-                let mut client = self.installation.client.clone();
-                let page = client.list_workflow_executions(request.clone().into_request()).await;
-                let page = page.map_err(|status| refused("the list of entities", &status))?.into_inner();
-                let misplaced = self.misplaced(&namespace, &page.executions, &mut seen).await?;
+                let page = visibility::page(client, &namespace, &query, ENTITIES_PER_PAGE, token).await;
+                let page = page.map_err(|error| refused("the list of entities", &error))?;
+                let misplaced = self.misplaced(&namespace, page.runs, &mut seen).await?;
                 self.ask(misplaced).await?;
-                if page.next_page_token.is_empty() {
+                if page.next.is_empty() {
                     break;
                 }
-                request.next_page_token = page.next_page_token;
+                token = page.next;
             }
         }
         seen.asked = self.asked.len();
@@ -146,19 +131,18 @@ impl MoveAll<'_> {
     async fn misplaced(
         &mut self,
         namespace: &str,
-        page: &[WorkflowExecutionInfo],
+        page: Vec<RunInfo>,
         seen: &mut Changeover,
     ) -> Result<Vec<EntityRoute>, Fault> {
         let mut misplaced = Vec::new();
-        for info in page {
-            let Some(execution) = &info.execution else { continue };
+        for run in page {
             // Of another installation, or of no tenant: nobody of ours.
-            let Some(route) = self.installation.routing.route_of(namespace, &execution.workflow_id) else { continue };
+            let Some(route) = self.installation.routing.route_of(namespace, &run.workflow_id) else { continue };
             seen.entities += 1;
-            if info.task_queue == route.task_queue {
+            if run.task_queue == route.task_queue {
                 continue;
             }
-            *seen.elsewhere.entry(info.task_queue.clone()).or_default() += 1;
+            *seen.elsewhere.entry(run.task_queue).or_default() += 1;
             if !self.is_served(namespace, &route.task_queue).await? {
                 seen.unserved.insert(route.task_queue);
             } else if self.asked.insert((namespace.to_owned(), route.workflow_id.clone())) {
@@ -174,14 +158,8 @@ impl MoveAll<'_> {
         if let Some(served) = self.served.get(&place) {
             return Ok(*served);
         }
-        let request = DescribeTaskQueueRequest {
-            namespace: namespace.to_owned(),
-            task_queue: Some(TaskQueue { name: queue.to_owned(), ..TaskQueue::default() }),
-            task_queue_type: TaskQueueType::Workflow.into(),
-            ..DescribeTaskQueueRequest::default()
-        };
-        let described = self.installation.client.clone().describe_task_queue(request.into_request()).await;
-        let pollers = described.map_err(|status| refused(queue, &status))?.into_inner().pollers;
+        let pollers = task_queues::pollers(&self.installation.client, namespace, queue, TaskQueueType::Workflow).await;
+        let pollers = pollers.map_err(|error| refused(queue, &error))?;
         self.served.insert(place, !pollers.is_empty());
         Ok(!pollers.is_empty())
     }
@@ -204,8 +182,8 @@ impl MoveAll<'_> {
     }
 }
 
-fn refused(what: &str, status: &Status) -> Fault {
-    Fault::failed(ErrorCode::TemporalRefused, format!("Temporal did not return {what}: {}.", status.message()))
+fn refused(what: &str, error: &ServerError) -> Fault {
+    Fault::failed(ErrorCode::TemporalRefused, format!("Temporal did not return {what}: {}.", error.message()))
 }
 
 #[cfg(test)]

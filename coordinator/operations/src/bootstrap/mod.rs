@@ -151,7 +151,7 @@ async fn ensure_sweep(installation: &Installation, namespace: &str, is_changing:
             Ok(true) => deed,
             Ok(false) => deed.with(DeedOutcome::WouldMake),
             // Of a namespace that is not there yet.
-            Err(status) => deed.with(DeedOutcome::WouldMake).with_detail(status.message().to_owned()),
+            Err(error) => deed.with(DeedOutcome::WouldMake).with_detail(error.message().into_owned()),
         };
     }
     match schedules::make_sweep(installation, namespace).await {
@@ -159,9 +159,9 @@ async fn ensure_sweep(installation: &Installation, namespace: &str, is_changing:
         Ok(false) if is_changing => deed,
         Ok(false) => match schedules::update_sweep(installation, namespace).await {
             Ok(()) => deed,
-            Err(status) => deed.refused(&status, "Allow this client to change schedules, then run it again."),
+            Err(error) => deed.refused(&error, "Allow this client to change schedules, then run it again."),
         },
-        Err(status) => deed.refused(&status, "Allow this client to create schedules, then run it again."),
+        Err(error) => deed.refused(&error, "Allow this client to create schedules, then run it again."),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use interlock_client::ServerError;
 use interlock_domain::routing::InstallationRecord;
 use serde::Serialize;
-use tonic::Status;
 
 use super::changeover::Changeover;
 
@@ -143,8 +143,12 @@ impl Deed {
         Self { outcome: DeedOutcome::NotDone, detail: Some(detail), next: Some(next.to_owned()), ..self }
     }
 
-    pub(super) fn refused(self, status: &Status, next: &str) -> Self {
-        self.failed(format!("{}: {}", status.code(), status.message()), next)
+    pub(super) fn refused(self, error: &ServerError, next: &str) -> Self {
+        let detail = match error.status() {
+            Some(status) => format!("{}: {}", status.code(), status.message()),
+            None => error.to_string(),
+        };
+        self.failed(detail, next)
     }
 }
 

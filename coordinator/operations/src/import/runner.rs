@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use interlock_client::{EntityCallError, EntityHandle};
+use interlock_client::runs::{self, DescribedRun};
+use interlock_client::{EntityCallError, EntityHandle, ServerError, histories};
 use interlock_connection::Installation;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{TenantId, Timestamp};
@@ -14,16 +15,7 @@ use interlock_workflows::{StartArgument, names, pack, part_workflow_id};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
-use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
-use temporalio_common::protos::temporal::api::enums::v1::{HistoryEventFilterType, WorkflowExecutionStatus};
-use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
-use temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryRequest,
-};
-use tonic::{Code, IntoRequest, Status};
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use uuid::Uuid;
 
 use super::{ImportTold, ListFile, ListPart};
@@ -171,13 +163,15 @@ impl ImportRunner {
     async fn result_of_import(&self, import: &EntityHandle) -> Result<ImportTally, Fault> {
         let began = Instant::now();
         loop {
-            match self.status(import, &import.route.workflow_id).await {
-                Ok(Some((WorkflowExecutionStatus::Completed, _))) => {
-                    return self.result(import, &import.route.workflow_id).await.map_err(|reason| stalled(&reason));
+            let described = self.describe(import, &import.route.workflow_id).await;
+            match described.map(|described| described.map(|described| described.run.status)) {
+                Ok(Some(WorkflowExecutionStatus::Completed)) => {
+                    let result = self.result(import, &import.route.workflow_id).await;
+                    return result.map_err(|error| stalled(&error.message()));
                 }
-                Ok(Some((WorkflowExecutionStatus::Running | WorkflowExecutionStatus::ContinuedAsNew, _)) | None) => {}
-                Ok(Some((status, _))) => return Err(stalled(&format!("its workflow is {}", status.as_str_name()))),
-                Err(status) if began.elapsed() > PATIENCE => return Err(stalled(status.message())),
+                Ok(Some(WorkflowExecutionStatus::Running | WorkflowExecutionStatus::ContinuedAsNew) | None) => {}
+                Ok(Some(status)) => return Err(stalled(&format!("its workflow is {}", status.as_str_name()))),
+                Err(error) if began.elapsed() > PATIENCE => return Err(stalled(&error.message())),
                 Err(_) => {}
             }
             if began.elapsed() > PATIENCE {
@@ -187,69 +181,36 @@ impl ImportRunner {
         }
     }
 
-    async fn part_state(&self, import: &EntityHandle, began_at: Timestamp, number: u64) -> Result<PartState, Status> {
+    async fn part_state(
+        &self,
+        import: &EntityHandle,
+        began_at: Timestamp,
+        number: u64,
+    ) -> Result<PartState, ServerError> {
         let workflow_id = part_workflow_id(&import.route.workflow_id, began_at, number);
-        match self.status(import, &workflow_id).await? {
-            None => Ok(PartState::Unknown),
-            Some((WorkflowExecutionStatus::Completed, _)) => {
-                let report = self.result(import, &workflow_id).await.map_err(Status::unknown)?;
-                Ok(PartState::Over(report))
-            }
-            Some((WorkflowExecutionStatus::Running, described)) => {
-                let heartbeat =
-                    described.pending_activities.into_iter().find_map(|activity| activity.heartbeat_details);
-                let payloads = heartbeat.map(|details| details.payloads).unwrap_or_default();
-                let reached = self.read::<Option<Reached>>(payloads).await.ok().flatten();
+        let Some(described) = self.describe(import, &workflow_id).await? else { return Ok(PartState::Unknown) };
+        match described.run.status {
+            WorkflowExecutionStatus::Completed => self.result(import, &workflow_id).await.map(PartState::Over),
+            WorkflowExecutionStatus::Running => {
+                let reached: Option<Reached> = described.heartbeat(&self.installation.client).await.flatten();
                 Ok(PartState::UnderWay(reached.map_or(0, |reached| reached.lines)))
             }
-            Some(_) => Ok(PartState::Failed),
+            _ => Ok(PartState::Failed),
         }
     }
 
-    async fn status(
-        &self,
-        import: &EntityHandle,
-        workflow_id: &str,
-    ) -> Result<Option<(WorkflowExecutionStatus, DescribeWorkflowExecutionResponse)>, Status> {
-        let request = DescribeWorkflowExecutionRequest {
-            namespace: import.route.namespace.clone(),
-            execution: Some(execution(workflow_id)),
-        };
-        match self.installation.client.clone().describe_workflow_execution(request.into_request()).await {
-            Ok(answer) => {
-                let answer = answer.into_inner();
-                let status = answer.workflow_execution_info.as_ref().map(WorkflowExecutionInfo::status);
-                Ok(status.map(|status| (status, answer)))
-            }
-            Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(status),
-        }
+    async fn describe(&self, import: &EntityHandle, workflow_id: &str) -> Result<Option<DescribedRun>, ServerError> {
+        runs::describe(&self.installation.client, &import.route.namespace, workflow_id).await
     }
 
     /// What a workflow that is over answered.
-    async fn result<A: DeserializeOwned>(&self, import: &EntityHandle, workflow_id: &str) -> Result<A, String> {
-        let request = GetWorkflowExecutionHistoryRequest {
-            namespace: import.route.namespace.clone(),
-            execution: Some(execution(workflow_id)),
-            history_event_filter_type: HistoryEventFilterType::CloseEvent.into(),
-            ..Default::default()
-        };
-        let answer = self.installation.client.clone().get_workflow_execution_history(request.into_request()).await;
-        let history = answer.map_err(|status| status.message().to_owned())?.into_inner().history.unwrap_or_default();
-        match history.events.into_iter().last().and_then(|event| event.attributes) {
-            Some(Attributes::WorkflowExecutionCompletedEventAttributes(completed)) => {
-                self.read(completed.result.map(|result| result.payloads).unwrap_or_default()).await
-            }
-            _ => Err("its workflow did not answer".to_owned()),
-        }
-    }
-
-    async fn read<A: DeserializeOwned>(&self, payloads: Vec<Payload>) -> Result<A, String> {
-        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
-        let converter = &self.installation.client.options().data_converter;
-        let value = converter.from_payloads::<serde_json::Value>(&context, payloads).await;
-        let value = value.map_err(|fault| fault.to_string())?;
-        serde_json::from_value(value).map_err(|fault| fault.to_string())
+    async fn result<A: DeserializeOwned + 'static>(
+        &self,
+        import: &EntityHandle,
+        workflow_id: &str,
+    ) -> Result<A, ServerError> {
+        let result = histories::result(&self.installation.client, &import.route.namespace, workflow_id).await?;
+        result.ok_or_else(|| ServerError::Payload("its workflow did not answer".into()))
     }
 }
 
@@ -300,9 +261,9 @@ impl UnderWay<'_> {
                     return Ok(());
                 }
                 None => {
-                    let is_over = |(status, _)| status == WorkflowExecutionStatus::Completed;
-                    let status = self.runner.status(self.import, &self.import.route.workflow_id).await;
-                    if !status.ok().flatten().is_some_and(is_over) {
+                    let described = self.runner.describe(self.import, &self.import.route.workflow_id).await;
+                    let status = described.ok().flatten().map(|described| described.run.status);
+                    if status != Some(WorkflowExecutionStatus::Completed) {
                         return Err(stalled(&format!("its workflow ended before it got part {}", part.number)));
                     }
                     // Somebody else brought the rest of the same list.
@@ -355,7 +316,7 @@ impl UnderWay<'_> {
                     }
                 }
                 Ok(PartState::UnderWay(_)) => {}
-                Err(status) => tracing::warn!(%status, "cannot read the progress of the import"),
+                Err(error) => tracing::warn!(status = %error, "cannot read the progress of the import"),
             }
             if moved.elapsed() > QUIET_MAX {
                 moved = Instant::now();
@@ -369,10 +330,6 @@ impl UnderWay<'_> {
 /// What an import is told by whoever brings the list.
 fn begins() -> Value {
     json!({ "gives_up_after_ms": GIVES_UP_AFTER_MS })
-}
-
-fn execution(workflow_id: &str) -> WorkflowExecution {
-    WorkflowExecution { workflow_id: workflow_id.to_owned(), run_id: String::new() }
 }
 
 fn stalled(reason: &str) -> Fault {

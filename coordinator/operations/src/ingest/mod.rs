@@ -33,7 +33,6 @@ use tracing::field::Empty;
 use retention::Retention;
 
 pub use formats::{BINARY_ATTRIBUTE_PREFIX, FormatError, binary_event, events_of_json};
-pub(crate) use standalone::TENANT_ATTRIBUTE;
 pub use standalone::{StandaloneOrder, standalone_order};
 
 /// How long Temporal may take to answer one acceptance.

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use interlock_client::namespaces;
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::Timestamp;
 use interlock_domain::limits::REMEMBERED_MS_MAX;
 use interlock_domain::order::Rejection;
 use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
-use tonic::IntoRequest;
 
 /// How long an answer counts, or that there was none.
 const KNOWN_FOR: Duration = Duration::from_mins(5);
@@ -44,19 +42,14 @@ impl Retention {
 }
 
 async fn asked(client: &Client, namespace: &str) -> Option<Duration> {
-    let request = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..DescribeNamespaceRequest::default() };
-    let mut client = client.clone();
-    let describing = WorkflowService::describe_namespace(&mut client, request.into_request());
-    match tokio::time::timeout(ANSWER_LIMIT, describing).await {
-        Ok(Ok(described)) => described
-            .into_inner()
-            .config
-            .and_then(|config| config.workflow_execution_retention_ttl)
-            .and_then(|retention| Duration::try_from(retention).ok())
-            .filter(|retention| !retention.is_zero()),
-        Ok(Err(status)) => {
-            tracing::warn!(namespace, %status, "cannot tell for how long duplicates of unordered events are \
-                                                recognised");
+    match tokio::time::timeout(ANSWER_LIMIT, namespaces::retention(client, namespace)).await {
+        Ok(Ok(retention)) => retention.filter(|retention| !retention.is_zero()),
+        Ok(Err(error)) => {
+            tracing::warn!(
+                namespace,
+                status = %error,
+                "cannot tell for how long duplicates of unordered events are recognised"
+            );
             None
         }
         Err(_) => None,

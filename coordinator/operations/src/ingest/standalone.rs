@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use interlock_client::EntityCallError;
+use interlock_client::standalone_activities::StandaloneStart;
+use interlock_client::{EntityCallError, ServerError};
 use interlock_connection::Installation;
 use interlock_domain::catalog::PlanContext;
 use interlock_domain::error_code::ErrorCode;
@@ -14,16 +15,7 @@ use interlock_domain::message::ProvisionRequest;
 use interlock_domain::order::{OrderKey, Plan, Rejection};
 use interlock_domain::routing::Priority as TenantPriority;
 use interlock_fault::with_causes;
-use interlock_workflows::TargetActivities;
-use interlock_workflows::activity_options::{HEARTBEAT_TIMEOUT, close_timeouts, endless_retries};
-use temporalio_client::errors::StartActivityError;
-use temporalio_client::{ActivityIdConflictPolicy, ActivityIdReusePolicy, ActivityStartOptions};
-use temporalio_common::Priority;
-use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributes};
 use tonic::Status;
-
-/// Whose an order is, so that lists find it.
-pub(crate) const TENANT_ATTRIBUTE: SearchAttributeKey<String> = SearchAttributeKey::keyword("InterlockTenant");
 
 /// An order that is one call.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,36 +111,19 @@ impl StandaloneOrder {
     pub async fn start(&self, installation: &Installation) -> Result<(), EntityCallError> {
         let id = self.request.order.to_string();
         let client = installation.client_for(&self.namespace).map_err(|fault| unsent(&id, fault.to_string()))?;
-        let attributes = installation
-            .entities
-            .has_search_attributes(&self.namespace)
-            .await
-            .then(|| SearchAttributes::new([TENANT_ATTRIBUTE.value_set(self.request.tenant.to_string())]));
-        let options = self.options(attributes);
-        match client.start_activity(TargetActivities::provision, self.request.clone(), options).await {
-            Ok(_) | Err(StartActivityError::AlreadyStarted { .. }) => Ok(()),
-            Err(StartActivityError::Rpc(status)) => {
-                Err(EntityCallError::Refused { workflow_id: id, status: Box::new(status) })
-            }
-            Err(other) => Err(unsent(&id, with_causes(&other))),
-        }
-    }
-
-    fn options(&self, attributes: Option<SearchAttributes>) -> ActivityStartOptions {
-        let timeouts = close_timeouts(&self.request, now());
-        let mut priority = Priority::default();
-        priority.fairness_key = Some(self.priority.fairness_key.clone());
-        priority.fairness_weight = Some(self.priority.fairness_weight);
-        ActivityStartOptions::new(self.task_queue.clone(), self.request.order.to_string(), timeouts)
-            .heartbeat_timeout(HEARTBEAT_TIMEOUT)
-            .retry_policy(endless_retries(&self.request.retry))
-            .priority(priority)
-            .id_reuse_policy(ActivityIdReusePolicy::RejectDuplicate)
-            .id_conflict_policy(ActivityIdConflictPolicy::UseExisting)
-            .summary(self.event_type.clone())
-            .static_details(self.event_id.clone())
-            .maybe_search_attributes(attributes)
-            .build()
+        let start = StandaloneStart {
+            request: &self.request,
+            task_queue: &self.task_queue,
+            priority: &self.priority,
+            event_type: &self.event_type,
+            event_id: &self.event_id,
+            with_tenant: installation.entities.has_search_attributes(&self.namespace).await,
+            now: now(),
+        };
+        start.start(&client).await.map_err(|error| match error {
+            ServerError::Refused(status) => EntityCallError::Refused { workflow_id: id, status },
+            error => unsent(&id, with_causes(&error)),
+        })
     }
 }
 

@@ -139,7 +139,7 @@ impl Inspection {
         let question = visibility::question(tenant, filter.held_only());
         let mut round = Round::new(self, tenant, filter, limit);
         while !cursor.alone {
-            let client = self.installation.client.clone();
+            let client = &self.installation.client;
             let found = visibility::find(client, namespace, tenant, &question, cursor.token()?).await?;
             let entities: Vec<Found> = found.entities.into_iter().map(Found::from).collect();
             let (entities, exact) = match &cursor.entity {

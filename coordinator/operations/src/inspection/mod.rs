@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use interlock_client::{CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, Paused, StatusMeaning};
+use interlock_client::{
+    CallUnderWay, EntityCallError, EntityHandle, EntityRun, ListError, Paused, ServerError, StatusMeaning,
+    VISIBILITY_SILENT,
+};
 use interlock_connection::Installation;
 use interlock_domain::customer::{self, CustomerView, OrderView, WaitView};
 use interlock_domain::error_code::ErrorCode;
 use interlock_domain::ids::{CustomerId, OrderId, RealmId, ResourceId, ResourceKind, TargetId, TenantId};
 use interlock_domain::resource::ResourceView;
 use interlock_domain::views::WhyUnanswered;
-use interlock_fault::Fault;
+use interlock_fault::{Fault, with_causes};
 use interlock_workflows::names;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -100,6 +103,15 @@ impl InspectionError {
             EntityCallError::NoAnswer { .. } => Self::NoWorker(what),
             EntityCallError::Paused { paused, .. } => Self::Paused { what, paused },
             EntityCallError::NotAnswered { .. } => Self::Refused { what, reason: error.to_string() },
+        }
+    }
+
+    /// Why `what`, which the server itself answers, is not known. The only calls with a time limit are lists.
+    pub(crate) fn of_server(what: &str, error: &ServerError) -> Self {
+        match error {
+            ServerError::Refused(status) => of_status(what, status),
+            ServerError::NoAnswer => Self::Away(VISIBILITY_SILENT.to_owned()),
+            ServerError::Payload(_) => Self::Refused { what: what.to_owned(), reason: with_causes(error) },
         }
     }
 

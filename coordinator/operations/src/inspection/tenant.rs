@@ -36,6 +36,6 @@ impl Inspection {
         let client = self.installation.client_for(namespace);
         let what = || format!("The tenant {tenant}");
         let client = client.map_err(|fault| InspectionError::Refused { what: what(), reason: fault.message })?;
-        Ok(count(client, namespace, &question(tenant, false)).await?)
+        Ok(count(&client, namespace, &question(tenant, false)).await?)
     }
 }

@@ -1,10 +1,9 @@
 //! Why nothing, or not everything, could be brought back.
 
-use interlock_client::EntityCallError;
+use interlock_client::{EntityCallError, ServerError};
 use interlock_domain::error_code::ErrorCode;
 use interlock_fault::Fault;
 use thiserror::Error;
-use tonic::Status;
 
 use super::recorded::UnreadableHistory;
 
@@ -42,7 +41,7 @@ pub enum RecoveryError {
     },
     /// Temporal did not answer.
     #[error("Temporal did not respond: {0}")]
-    Temporal(Box<Status>),
+    Temporal(ServerError),
     /// An event could not be submitted. Those before it were.
     #[error("{submitted} of {all} events were submitted, but the next one was not accepted: {fault}")]
     NotTaken {

@@ -2,28 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use interlock_client::{RunInfo, ServerError, histories, runs, visibility};
 use interlock_connection::Installation;
 use interlock_domain::ids::{CustomerId, CustomerRef, TenantId};
 use interlock_domain::routing::EntityRoute;
 use serde::Serialize;
 use temporalio_client::Client;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::data_converters::SerializationContextData;
-use temporalio_common::payload_visitor::decode_payloads;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeWorkflowExecutionRequest, GetWorkflowExecutionHistoryRequest, ListWorkflowExecutionsRequest,
-};
-use tonic::{Code, IntoRequest};
 
 use super::error::RecoveryError;
 use super::open_events::{OpenEvents, is_dead, open_events};
 use super::recorded::{RecordedRun, RunEnd};
-
-/// Runs in one page of a list.
-const PAGE_RUNS: i32 = 1_000;
 
 /// A run that died.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -117,11 +108,13 @@ impl Histories {
             listed.retain(|run| run.run_id != current.run_id);
             listed.push(current);
         }
-        let is_dead = |run: &ListedRun| {
+        let is_dead = |run: &RunInfo| {
             !matches!(run.status, WorkflowExecutionStatus::Running | WorkflowExecutionStatus::ContinuedAsNew)
         };
-        let Some(first) = listed.iter().filter(|run| is_dead(run)).map(|run| run.began).min() else { return Ok(()) };
-        for run in listed.iter().filter(|run| run.began >= first) {
+        let Some(first) = listed.iter().filter(|run| is_dead(run)).map(|run| run.started_at).min() else {
+            return Ok(());
+        };
+        for run in listed.iter().filter(|run| run.started_at >= first) {
             self.fetch(&run.run_id).await?;
         }
         Ok(())
@@ -166,80 +159,24 @@ impl Histories {
     }
 
     async fn history(&self, run: &str) -> Result<Option<Vec<HistoryEvent>>, RecoveryError> {
-        let mut events = Vec::new();
-        let mut next_page_token = Vec::new();
-        loop {
-            let execution = WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run.to_owned() };
-            let request = GetWorkflowExecutionHistoryRequest {
-                namespace: self.route.namespace.clone(),
-                execution: Some(execution),
-                next_page_token,
-                ..Default::default()
-            };
-            let answer = match self.client.clone().get_workflow_execution_history(request.into_request()).await {
-                Ok(answer) => answer.into_inner(),
-                Err(status) if status.code() == Code::NotFound => return Ok(None),
-                Err(status) => return Err(RecoveryError::Temporal(Box::new(status))),
-            };
-            let mut history = answer.history.unwrap_or_default();
-            let codec = self.client.options().data_converter.codec();
-            let decrypted = decode_payloads(&mut history, codec, &SerializationContextData::None).await;
-            decrypted.map_err(|error| RecoveryError::Encrypted { run: run.to_owned(), reason: error.to_string() })?;
-            events.extend(history.events);
-            next_page_token = answer.next_page_token;
-            if next_page_token.is_empty() {
-                return Ok(Some(events));
-            }
-        }
+        let execution = WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: run.to_owned() };
+        let history = histories::history(&self.client, &self.route.namespace, execution).await;
+        history.map_err(|error| match error {
+            ServerError::Payload(fault) => RecoveryError::Encrypted { run: run.to_owned(), reason: fault.to_string() },
+            error => RecoveryError::Temporal(error),
+        })
     }
 
-    /// The run that was started last; none where there is none.
-    async fn current(&self) -> Result<Option<ListedRun>, RecoveryError> {
-        let execution = WorkflowExecution { workflow_id: self.route.workflow_id.clone(), run_id: String::new() };
-        let request =
-            DescribeWorkflowExecutionRequest { namespace: self.route.namespace.clone(), execution: Some(execution) };
-        match self.client.clone().describe_workflow_execution(request.into_request()).await {
-            Ok(answer) => Ok(answer.into_inner().workflow_execution_info.and_then(ListedRun::of)),
-            Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(RecoveryError::Temporal(Box::new(status))),
-        }
+    /// The run that was started last. `None` if there is none.
+    async fn current(&self) -> Result<Option<RunInfo>, RecoveryError> {
+        let described = runs::describe(&self.client, &self.route.namespace, &self.route.workflow_id).await;
+        Ok(described.map_err(RecoveryError::Temporal)?.map(|described| described.run))
     }
 
     /// All runs that lists know.
-    async fn list(&self) -> Result<Vec<ListedRun>, RecoveryError> {
-        let mut listed = Vec::new();
-        let mut next_page_token = Vec::new();
-        loop {
-            let request = ListWorkflowExecutionsRequest {
-                namespace: self.route.namespace.clone(),
-                page_size: PAGE_RUNS,
-                next_page_token,
-                // An id's parts are percent-encoded: there is no quote in it.
-                query: format!("WorkflowId = '{}'", self.route.workflow_id),
-            };
-            let answer = self.client.clone().list_workflow_executions(request.into_request()).await;
-            let answer = answer.map_err(|status| RecoveryError::Temporal(Box::new(status)))?.into_inner();
-            listed.extend(answer.executions.into_iter().filter_map(ListedRun::of));
-            next_page_token = answer.next_page_token;
-            if next_page_token.is_empty() {
-                return Ok(listed);
-            }
-        }
-    }
-}
-
-/// A run as lists show it.
-struct ListedRun {
-    run_id: String,
-    status: WorkflowExecutionStatus,
-    /// Seconds and nanoseconds since 1970.
-    began: (i64, i32),
-}
-
-impl ListedRun {
-    fn of(info: temporalio_common::protos::temporal::api::workflow::v1::WorkflowExecutionInfo) -> Option<Self> {
-        let status = info.status();
-        let began = info.start_time.map_or((0, 0), |time| (time.seconds, time.nanos));
-        Some(Self { run_id: info.execution?.run_id, status, began })
+    async fn list(&self) -> Result<Vec<RunInfo>, RecoveryError> {
+        // An id's parts are percent-encoded: there is no quote in it.
+        let query = format!("WorkflowId = '{}'", self.route.workflow_id);
+        visibility::all(&self.client, &self.route.namespace, &query).await.map_err(RecoveryError::Temporal)
     }
 }

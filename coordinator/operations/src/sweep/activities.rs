@@ -4,19 +4,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use interlock_client::{ServerError, histories};
 use interlock_domain::attempt::INTERRUPTED;
 use interlock_domain::ids::TargetId;
 use interlock_domain::sweep::{Ledger, News};
 use interlock_workflows::{AnnounceActivity, LookActivity, ReviveActivity, SweepSeen};
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::data_converters::{SerializationContextData, WorkflowSerializationContext};
-use temporalio_common::protos::temporal::api::common::v1::{Payload, WorkflowExecution};
-use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
-use temporalio_common::protos::temporal::api::workflowservice::v1::GetWorkflowExecutionHistoryRequest;
+use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
 use temporalio_macros::activities;
 use temporalio_sdk::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tonic::{IntoRequest, Status};
 
 use super::Sweeper;
 use crate::targets::Targets;
@@ -80,30 +76,15 @@ pub(super) fn interrupted(detail: &str) -> ActivityError {
 }
 
 impl Sweeper {
-    /// What the sweep before remembered: the server put its result into the first event of this one's history. The SDK does
-    /// not hand it to the workflow.
-    async fn remembered(&self, execution: WorkflowExecution) -> Result<Ledger, Status> {
-        let request = GetWorkflowExecutionHistoryRequest {
-            namespace: self.namespace.clone(),
-            execution: Some(execution),
-            maximum_page_size: 1,
-            ..Default::default()
-        };
-        let mut client = self.installation.client.clone();
-        let history = client.get_workflow_execution_history(request.into_request()).await?.into_inner().history;
-        let first = history.and_then(|history| history.events.into_iter().next()).and_then(|event| event.attributes);
-        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = first else {
-            return Ok(Ledger::default());
-        };
-        let last: Vec<Payload> = started.last_completion_result.map(|result| result.payloads).unwrap_or_default();
-        if last.is_empty() {
-            return Ok(Ledger::default());
+    /// What the sweep before remembered: its result.
+    async fn remembered(&self, execution: WorkflowExecution) -> Result<Ledger, ServerError> {
+        match histories::last_completion_result(&self.installation.client, &self.namespace, execution).await {
+            Ok(ledger) => Ok(ledger.unwrap_or_default()),
+            Err(ServerError::Payload(error)) => {
+                tracing::warn!(%error, "cannot read what the last sweep remembered; its findings are reported again");
+                Ok(Ledger::default())
+            }
+            Err(error) => Err(error),
         }
-        let context = SerializationContextData::Workflow(WorkflowSerializationContext::new());
-        let ledger = self.installation.client.options().data_converter.from_payloads(&context, last).await;
-        Ok(ledger.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot read what the last sweep remembered; its findings are reported again");
-            Ledger::default()
-        }))
     }
 }

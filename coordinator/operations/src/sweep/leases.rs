@@ -8,8 +8,6 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use interlock_domain::customer::{Keeping, LeasesHeld};
 use interlock_domain::ids::{CustomerId, CustomerRef, ResourceId, ResourceKind, TenantId};
@@ -22,12 +20,10 @@ use interlock_domain::wire::Hideable;
 use interlock_observability::metrics::MetricName;
 use interlock_workflows::{LeasesSeen, names};
 use serde_json::json;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
-use tonic::Code;
 
 use super::Sweeper;
 use super::look::{ASKED_AT_A_TIME, now};
-use crate::inspection::{Inspection, InspectionError, of_status};
+use crate::inspection::{Inspection, InspectionError};
 
 /// The most resources that one sweep asks for their holders, whom it asks then.
 pub const RESOURCES_COMPARED_MAX: i32 = 50;
@@ -119,22 +115,10 @@ impl Sweeper {
         size: i32,
         cursor: Option<&str>,
     ) -> Result<(Vec<String>, Option<String>), InspectionError> {
-        let mut request = ListWorkflowExecutionsRequest {
-            namespace: self.namespace.clone(),
-            page_size: size,
-            next_page_token: cursor.and_then(|cursor| URL_SAFE_NO_PAD.decode(cursor).ok()).unwrap_or_default(),
-            query: format!("WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Running'"),
-        };
-        let mut listed = self.list(request.clone()).await?;
-        if listed.as_ref().is_err_and(|status| status.code() == Code::InvalidArgument) && cursor.is_some() {
-            // Of another version of the server, or another store.
-            request.next_page_token.clear();
-            listed = self.list(request).await?;
-        }
-        let page = listed.map_err(|status| of_status("The list of entities", &status))?;
-        let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
-        let next = Some(page.next_page_token).filter(|token| !token.is_empty());
-        Ok((ids.collect(), next.map(|token| URL_SAFE_NO_PAD.encode(token))))
+        let query = format!("WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Running'");
+        let page = self.page(&query, size, cursor).await;
+        let page = page.map_err(|error| InspectionError::of_server("The list of entities", &error))?;
+        Ok((page.workflow_ids, page.cursor))
     }
 }
 

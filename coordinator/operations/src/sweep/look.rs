@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::StreamExt;
 use interlock_domain::customer::ListedOrder;
 use interlock_domain::customer::waiting::WaitKind;
@@ -17,14 +15,9 @@ use interlock_domain::sweep::{
 };
 use interlock_observability::metrics::MetricName;
 use interlock_workflows::SweepSeen;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse,
-};
-use tonic::{Code, IntoRequest, Status};
 
 use super::Sweeper;
-use crate::inspection::{Inspection, InspectionError, of_status};
+use crate::inspection::{Inspection, InspectionError};
 
 /// The most customers that one sweep asks: a page of the server's visibility store. The next sweep goes on with the next page.
 pub const CUSTOMERS_MAX: i32 = 1_000;
@@ -38,8 +31,6 @@ pub const RINGS_ASKED_MAX: usize = 25;
 pub(super) const ASKED_AT_A_TIME: usize = 8;
 /// After this long nobody else is asked: those who were not count as not having answered.
 const LOOK_TIME: Duration = Duration::from_secs(45);
-/// How long the visibility store may take to list customers.
-const LIST_TIME: Duration = Duration::from_secs(10);
 
 /// A look in progress.
 pub(super) struct Look<'a> {
@@ -127,41 +118,21 @@ impl Sweeper {
 
     /// The customers with open orders, from where a cursor says, and where the next sweep goes on.
     async fn customers(&self, cursor: Option<&str>) -> Result<(Vec<CustomerRef>, Option<String>), InspectionError> {
-        let mut request = ListWorkflowExecutionsRequest {
-            namespace: self.namespace.clone(),
-            page_size: CUSTOMERS_MAX,
-            next_page_token: cursor.and_then(|cursor| URL_SAFE_NO_PAD.decode(cursor).ok()).unwrap_or_default(),
-            query: format!(
-                "WorkflowType = '{CUSTOMER_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running' AND InterlockState IN \
-                 ('waiting', 'held')"
-            ),
-        };
-        let mut listed = self.list(request.clone()).await?;
-        if listed.as_ref().is_err_and(|status| status.code() == Code::InvalidArgument) && cursor.is_some() {
+        let query = format!(
+            "WorkflowType = '{CUSTOMER_WORKFLOW_TYPE}' AND ExecutionStatus = 'Running' AND InterlockState IN ('waiting', \
+             'held')"
+        );
+        let page = self.page(&query, CUSTOMERS_MAX, cursor).await;
+        let page = page.map_err(|error| InspectionError::of_server("The list of customers", &error))?;
+        if page.restarted {
             // Of another version of the server, or another store. What this circle counted before is counted twice, once.
             tracing::warn!("the position of the last sweep is no longer valid; this sweep starts from the beginning");
-            request.next_page_token.clear();
-            listed = self.list(request).await?;
         }
-        let page = listed.map_err(|status| of_status("The list of customers", &status))?;
-        let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
-        let customers = ids.filter_map(|id| match id.parse() {
+        let customers = page.workflow_ids.into_iter().filter_map(|id| match id.parse() {
             Ok(EntityAddress::Customer(customer)) => Some(customer),
             _ => None,
         });
-        let next = Some(page.next_page_token).filter(|token| !token.is_empty());
-        Ok((customers.collect(), next.map(|token| URL_SAFE_NO_PAD.encode(token))))
-    }
-
-    /// What the visibility store answers, where it does in time.
-    pub(super) async fn list(
-        &self,
-        request: ListWorkflowExecutionsRequest,
-    ) -> Result<Result<ListWorkflowExecutionsResponse, Status>, InspectionError> {
-        let mut client = self.installation.client.clone();
-        let asked = tokio::time::timeout(LIST_TIME, client.list_workflow_executions(request.into_request())).await;
-        let answer = asked.map_err(|_| InspectionError::Away("its visibility store does not respond".to_owned()))?;
-        Ok(answer.map(tonic::Response::into_inner))
+        Ok((customers.collect(), page.cursor))
     }
 }
 

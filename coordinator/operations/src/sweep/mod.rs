@@ -7,6 +7,7 @@ mod at_targets;
 mod gauges;
 mod leases;
 mod look;
+mod page;
 mod reassert;
 mod terminated;
 mod webhook;

@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use futures_util::StreamExt;
+use interlock_client::{RunInfo, visibility};
 use interlock_domain::ids::CustomerRef;
 use interlock_domain::resource::HolderView;
 use interlock_domain::routing::RESOURCE_WORKFLOW_TYPE;
 use interlock_domain::sweep::TerminatedResource;
-use temporalio_client::grpc::WorkflowService;
 use temporalio_common::protos::temporal::api::common::v1::WorkflowExecution;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
-use tonic::IntoRequest;
 
 use super::Sweeper;
 use super::look::{ASKED_AT_A_TIME, Look};
-use crate::inspection::{InspectionError, of_status};
+use crate::inspection::InspectionError;
 
 /// The most terminated entities that one sweep looks at, the youngest first.
 pub const TERMINATED_MAX: i32 = 200;
@@ -62,17 +60,14 @@ impl Sweeper {
     /// The last runs of the resource entities that ended lately otherwise than by going on as new.
     async fn terminated(&self) -> Result<Vec<WorkflowExecution>, InspectionError> {
         let since = (Utc::now() - TERMINATED_SEEN_FOR).to_rfc3339_opts(SecondsFormat::Secs, true);
-        let request = ListWorkflowExecutionsRequest {
-            namespace: self.namespace.clone(),
-            page_size: TERMINATED_MAX,
-            query: format!(
-                "WorkflowType = '{RESOURCE_WORKFLOW_TYPE}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', \
-                 'Canceled') AND CloseTime > '{since}'"
-            ),
-            ..ListWorkflowExecutionsRequest::default()
-        };
-        let page = self.installation.client.clone().list_workflow_executions(request.into_request()).await;
-        let page = page.map_err(|status| of_status("The list of resources", &status))?.into_inner();
-        Ok(page.executions.into_iter().filter_map(|info| info.execution).collect())
+        let query = format!(
+            "WorkflowType = '{RESOURCE_WORKFLOW_TYPE}' AND ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut', \
+             'Canceled') AND CloseTime > '{since}'"
+        );
+        let client = &self.installation.client;
+        let page = visibility::page(client, &self.namespace, &query, TERMINATED_MAX, Vec::new()).await;
+        let page = page.map_err(|error| InspectionError::of_server("The list of resources", &error))?;
+        let execution = |run: RunInfo| WorkflowExecution { workflow_id: run.workflow_id, run_id: run.run_id };
+        Ok(page.runs.into_iter().map(execution).collect())
     }
 }

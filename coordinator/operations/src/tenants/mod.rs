@@ -7,16 +7,13 @@ mod preparation;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use interlock_client::EntityCallError;
+use interlock_client::{EntityCallError, visibility};
 use interlock_connection::Installation;
 use interlock_domain::ids::TenantId;
 use interlock_domain::routing::tenant_of_workflow;
 use interlock_domain::tenant::{TenantAction, TenantActionKind, TenantOutlook, TenantSettingsView, TenantView};
 use interlock_domain::views::{TenantActionAnswer, TenantActionTaken, TenantListed};
 use interlock_workflows::names;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
-use tonic::IntoRequest;
 
 pub use activities::TenantActivities;
 pub use preparation::Preparation;
@@ -78,23 +75,12 @@ impl Tenants {
 
     async fn managed(&self) -> Result<Vec<TenantId>, InspectionError> {
         let prefix = format!("{}/tenant/", self.installation.routing.settings().prefix.as_str());
-        let mut request = ListWorkflowExecutionsRequest {
-            namespace: self.installation.routing.settings().namespace.clone(),
-            query: format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TENANT_ENTITY),
-            ..Default::default()
-        };
-        let mut managed = Vec::new();
-        loop {
-            let mut client = self.installation.client.clone();
-            let page = client.list_workflow_executions(request.clone().into_request()).await;
-            let page = page.map_err(|status| of_status("The list of tenants", &status))?.into_inner();
-            let ids = page.executions.into_iter().filter_map(|info| Some(info.execution?.workflow_id));
-            managed.extend(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| tenant_of_workflow(&id)));
-            if page.next_page_token.is_empty() {
-                return Ok(managed);
-            }
-            request.next_page_token = page.next_page_token;
-        }
+        let namespace = &self.installation.routing.settings().namespace;
+        let query = format!("WorkflowType = '{}' AND ExecutionStatus = 'Running'", names::TENANT_ENTITY);
+        let runs = visibility::all(&self.installation.client, namespace, &query).await;
+        let runs = runs.map_err(|error| InspectionError::of_server("The list of tenants", &error))?;
+        let ids = runs.into_iter().map(|run| run.workflow_id);
+        Ok(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| tenant_of_workflow(&id)).collect())
     }
 
     /// Carries out a person's action; the tenant's workflow is started where it does not run.
