@@ -131,7 +131,7 @@ mod tests {
             id: "interlock/sweep".to_owned(),
             workflow_type: "Sweep",
             task_queue: "interlock.jobs.00".to_owned(),
-            interval: Duration::from_secs(60),
+            interval: Duration::from_mins(1),
             catch_up: Duration::from_secs(10),
         };
         assert!(sweep.create(&client, "default").await.unwrap());
@@ -139,7 +139,7 @@ mod tests {
         assert!(!exists(&client, "default", &sweep.id).await.unwrap());
         let request: CreateScheduleRequest = server.request();
         let schedule = request.schedule.unwrap();
-        assert_eq!(schedule.spec.unwrap().interval[0].interval, Duration::from_secs(60).try_into().ok());
+        assert_eq!(schedule.spec.unwrap().interval[0].interval, Duration::from_mins(1).try_into().ok());
         let Some(schedule_action::Action::StartWorkflow(started)) = schedule.action.unwrap().action else {
             panic!("it starts no workflow");
         };

@@ -222,13 +222,15 @@ impl Deed {
 mod tests {
     use interlock_domain::routing::{QueuePrefix, ShardCount};
 
+    use tonic::Status;
+
     use super::*;
 
     #[test]
     fn what_could_not_be_done_is_said_with_what_to_do_and_the_rest_is_said_too() {
         let record = InstallationRecord::new(QueuePrefix::default(), ShardCount::ONE);
         let namespace = Deed::of("blue", Thing::Namespace, "blue".to_owned());
-        let denied = Status::permission_denied("not here");
+        let denied = ServerError::from(Status::permission_denied("not here"));
         let attribute = Deed::of("blue", Thing::SearchAttribute, "InterlockTenant".to_owned());
         let done = vec![namespace.clone(), attribute.refused(&denied, "Make it in the console.")];
         let report = BootstrapReport::new(&record, false, done);
