@@ -25,7 +25,7 @@ fn by_hand() -> Input {
     Input::LookUpEndedByHand { said: "completed as nobody".to_owned() }
 }
 
-/// The proof that a look-up asks for, where that is all that is wanted.
+/// The proof that a look-up asks for, if that is all that is wanted.
 fn asked(effects: &[Effect]) -> Option<Uuid> {
     match effects {
         [Effect::LookUp { proof, .. }] => *proof,

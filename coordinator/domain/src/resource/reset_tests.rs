@@ -247,7 +247,7 @@ fn a_lease_that_comes_back_late_from_the_life_before_does_not_take_the_place_of_
 }
 
 /// A has the lease since long, of a number whose authority can be asked, and was reset to a moment at which it had an order for it that
-/// is `unfinished`; nothing of its life before can land any more, and the authority is asked.
+/// is `unfinished`; nothing of its life before can arrive any more, and the authority is asked.
 fn asked_after_reset(unfinished: bool) -> Resource {
     let authority = Authority { target: "hss".parse().unwrap(), operation: "find_holder".to_owned() };
     let asked = |ticket: Ticket| Ticket {

@@ -17,7 +17,7 @@ pub(super) fn action(action_id: &str, id: &str, kind: ActionKind) -> Action {
     }
 }
 
-/// Acts; the state after it, or the code of the refusal, and what is to be done.
+/// Acts; the state after it, or the code of the refusal, and what must be done.
 fn act(a: &mut Customer, id: &str, kind: ActionKind) -> (Result<OrderState, String>, Vec<Effect>) {
     let (answer, effects) = a.act(NOW, &action(&format!("{} {id}", kind.as_str()), id, kind));
     (answer.map(|done| done.state.known().unwrap()).map_err(|refusal| refusal.code.to_string()), effects)

@@ -14,7 +14,7 @@ fn service() -> Plan {
     plan(&[], vec![step("hss.update", &[], &[])])
 }
 
-/// Submits an event and, where it is taken, has it done at once. Whether it was taken.
+/// Submits an event and, if it is taken, has it done at once. Whether it was taken.
 fn is_done(a: &mut Customer, now: Timestamp, event: Event) -> bool {
     let order = event.order_id(&a.me.tenant, event.half);
     let effects = a.step(now, Input::Submitted(Ok(event)));

@@ -186,7 +186,7 @@ fn a_release_that_passes_an_order_is_not_said_to_wait_behind_it() {
     let third: ResourceId = "msisdn/3".parse().unwrap();
     let release =
         plan(&[(ClaimMode::Release, third.clone())], vec![step("hss.release", std::slice::from_ref(&third), &[])]);
-    // Not begun: its lease is on its way.
+    // Not begun: its lease is in flight.
     admit(&mut a, "e4", release, vec![(third.clone(), ClaimAnswer::Queued)]);
     let links = a.why(&order_id("e4")).unwrap().links;
     assert_eq!((links.len(), links[0].wait(), links[0].resource.as_ref()), (1, Some(WaitKind::Lease), Some(&third)));

@@ -1,4 +1,4 @@
-//! What is seen of a customer from outside: what is counted, and in which trace its calls go on.
+//! What is seen of a customer from outside: what is counted, and in which trace its calls continue.
 
 use super::*;
 use crate::observation::Observation;

@@ -96,7 +96,7 @@ fn a_resource_that_took_over_an_old_story_is_told_that_the_lease_was_given_back(
     assert_eq!(said(&a.step(NOW, known(Epoch(7)))), [(number(), None, Epoch(7), vec![])]);
 }
 
-/// Whether what is said again is to be believed, in the order in which it is said.
+/// Whether what is said again must be believed, in the order in which it is said.
 fn is_lasting(effects: &[Effect]) -> Vec<bool> {
     let sent = effects.iter().filter_map(|effect| match effect {
         Effect::Send(messages) => Some(messages),

@@ -1,4 +1,4 @@
-//! A workflow reset: what this customer did since is not known to it, and its resources are asked before it goes on.
+//! A workflow reset: what this customer did since is not known to it, and its resources are asked before it continues.
 
 use super::*;
 use crate::message::HeldLease;
