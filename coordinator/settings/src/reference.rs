@@ -1,4 +1,4 @@
-//! The page `coordinator/docs/settings.md`, written from what is declared.
+//! The page `coordinator/docs/settings.md`, generated from the declarations.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Settings that say what is asked of strangers, and where secrets are.
+//! Settings that say what is asked of strangers, and if secrets are.
 
 use super::tests::{environment, file};
 use super::*;

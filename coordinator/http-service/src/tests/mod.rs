@@ -119,7 +119,7 @@ async fn in_time<T>(waiting: impl Future<Output = T>) -> T {
     tokio::time::timeout(LIMIT, waiting).await.expect("it happens in time")
 }
 
-/// All that comes until the other end closes, as status (0 where there is no answer) and text.
+/// All that comes until the other end closes, as status (0 if there is no answer) and text.
 async fn answer_on(stream: &mut TcpStream) -> (u16, String) {
     let mut read = Vec::new();
     // A reset after the answer is an end, too.

@@ -19,7 +19,7 @@ async fn half_sent_heads_are_closed_in_time_and_hold_up_nobody() {
 async fn a_head_that_comes_byte_by_byte_has_no_more_time() {
     let attacked = attacked(|settings| settings.header_timeout = BRIEF).await;
     let mut stream = attacked.connect().await;
-    // Each byte is sent once the one before is; where the other end is closed, sending fails sooner or later.
+    // Each byte is sent once the one before is; if the other end is closed, sending fails sooner or later.
     let dripped = async {
         while stream.write_all(b"G").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(5)).await;
