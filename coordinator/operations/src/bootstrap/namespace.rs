@@ -19,17 +19,17 @@ use tonic::{Code, IntoRequest, Status};
 use super::report::{Deed, DeedOutcome, Thing};
 use super::{BootstrapOptions, RETENTION_DEFAULT};
 
-/// How long all parts of a server may take to know of a namespace that was made.
+/// How long all parts of a server may take to know a new namespace: the pause between checks, and their number.
 const KNOWN_WITHIN: (Duration, usize) = (Duration::from_millis(500), 60);
 
-/// Finds a namespace, or makes it.
+/// Finds a namespace, or creates it.
 pub(super) async fn ensure(client: &Client, namespace: &str, options: &BootstrapOptions) -> Deed {
     let deed = Deed::of(namespace, Thing::Namespace, namespace.to_owned());
     let describe = DescribeNamespaceRequest { namespace: namespace.to_owned(), ..Default::default() };
     match client.clone().describe_namespace(describe.into_request()).await {
         Ok(described) => return of_its_retention(deed, namespace, retention_of(described.get_ref())),
         Err(status) if status.code() == Code::NotFound => {}
-        // Who may not look at namespaces may use this one all the same, as on Temporal Cloud: that shows where it is used.
+        // A client that may not describe namespaces may still be allowed to use this one, as on Temporal Cloud: its use shows that.
         Err(status) if is_denied(&status) => return of_its_use(client, namespace, deed, &status).await,
         Err(status) => return deed.refused(&status, "Check the connection to Temporal, then run it again."),
     }
@@ -61,13 +61,13 @@ pub(super) async fn ensure(client: &Client, namespace: &str, options: &Bootstrap
     }
 }
 
-/// For how long a namespace keeps what is over; none where the server does not say.
+/// The retention of a namespace; none if the server does not say.
 fn retention_of(described: &DescribeNamespaceResponse) -> Option<Duration> {
     let retention = described.config.as_ref()?.workflow_execution_retention_ttl?;
     Duration::try_from(retention).ok()
 }
 
-/// Warns of a retention that is shorter than duplicates are to be recognised.
+/// Warns of a retention that is shorter than the time for which duplicates must be recognised.
 fn of_its_retention(deed: Deed, namespace: &str, retention: Option<Duration>) -> Deed {
     let Some(retention) = retention.filter(|retention| *retention < RETENTION_DEFAULT) else { return deed };
     let hours = retention.as_secs() / 3_600;

@@ -1,4 +1,4 @@
-//! The view of an order that stands alone, made of what Temporal knows of its activity.
+//! The view of a standalone order, made from what Temporal knows about its activity.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -27,17 +27,17 @@ struct Known {
     request: ProvisionRequest,
     status: ActivityExecutionStatus,
     attempt: u32,
-    /// Whether a worker has begun with it: an activity is at its first attempt from the begin.
+    /// Whether a worker has started it: a new activity also counts as being at its first attempt.
     begun: bool,
     /// When it was accepted.
     since: Timestamp,
-    /// What became of it, where it is over.
+    /// The outcome, if it has ended.
     outcome: Option<Outcome>,
     /// Why it failed, or why its last attempt did.
     failure: Option<String>,
 }
 
-/// The view; none where there is no such activity.
+/// The view; none if there is no such activity.
 pub(super) async fn standalone_view(
     installation: &Installation,
     tenant: &TenantId,
@@ -46,7 +46,7 @@ pub(super) async fn standalone_view(
     let described = tokio::time::timeout(ANSWER_LIMIT, known(installation, tenant, order)).await;
     let what = format!("The order {order}");
     match described {
-        // Tenants may share a namespace: what is another one's was never seen.
+        // Tenants may share a namespace: an order of another tenant counts as never seen.
         Ok(Ok(known)) if known.request.tenant != *tenant => Ok(None),
         Ok(Ok(known)) => Ok(Some(view(order, &known))),
         Ok(Err(ActivityInteractionError::NotFound(_))) => Ok(None),
@@ -130,7 +130,7 @@ fn view(order: &OrderId, known: &Known) -> OrderView {
     }
 }
 
-/// The state of the order, that of its step, and a code where it did not have its effect.
+/// The state of the order, that of its step, and a code if it did not have its effect.
 fn states(known: &Known) -> (OrderState, StepStateName, Option<String>) {
     match (known.status, &known.outcome) {
         (ActivityExecutionStatus::Running, _) if known.begun => (OrderState::InProgress, StepStateName::Running, None),
@@ -147,7 +147,7 @@ fn states(known: &Known) -> (OrderState, StepStateName, Option<String>) {
     }
 }
 
-/// The same for an order that is over with this outcome.
+/// The same for an order that has ended with this outcome.
 fn over(outcome: &Outcome) -> (OrderState, StepStateName, Option<String>) {
     match outcome {
         outcome if outcome.is_effective() => (OrderState::Completed, StepStateName::Done, None),

@@ -1,4 +1,4 @@
-//! Why an order waits: asks the entities what the chain wants to know.
+//! Why an order waits: asks the entities the questions of the chain.
 
 use chrono::Utc;
 use interlock_client::{EntityHandle, EntityRun, Paused};
@@ -13,24 +13,24 @@ use serde_json::json;
 use super::chain::{Answer, Chain, OrderLink, PausedCall, Question};
 use super::{Inspection, InspectionError};
 
-/// What an answer of the chain is about.
+/// What a question of the chain is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked<'a> {
     /// Entities of this tenant.
     Tenant(&'a TenantId),
-    /// Who stopped or limited this target, and why; how it stands may be known to whoever waits for it.
+    /// Who stopped or limited this target, and why; its state may be known to everyone who waits for it.
     Target(&'a TargetId),
 }
 
 impl Inspection {
-    /// Why an order waits: the body of `GET …/orders/{order_id}/why`. Entities of tenants that `may_ask` says no to are
-    /// not asked; the chain ends there, and says so. What persons said of targets that it says no to is left out.
+    /// Why an order waits: the body of `GET …/orders/{order_id}/why`. Entities of tenants for which `may_ask` returns false are
+    /// not asked; the chain ends there, and says so. What persons wrote about targets for which it returns false is left out.
     ///
-    /// The chain is put together of answers that entities give one after the other. So a ring is believed only where it is
+    /// The chain is built from answers that entities give one after the other. So a ring is believed only if it is
     /// seen twice.
     ///
     /// # Errors
-    /// [`InspectionError`] where the order itself cannot be shown. What cannot be asked further on is a link of its own.
+    /// [`InspectionError`] if the order itself cannot be shown. If a later question fails, that becomes a link of its own.
     pub async fn why(
         &self,
         tenant: &TenantId,
@@ -50,7 +50,7 @@ impl Inspection {
         let mut chain = Chain::of(tenant.clone(), order.clone());
         let links = match self.own_chain(tenant, order).await? {
             Some(answer) => answer,
-            // It stands alone, or was never seen.
+            // It is standalone, or was never seen.
             None => Answer::Order(vec![OrderLink::from(self.order(tenant, order).await?)]),
         };
         chain.hear(links);
@@ -98,7 +98,7 @@ impl Inspection {
         }
     }
 
-    /// An order's chain within its customer; none where the customer does not know it.
+    /// An order's chain within its customer; none if the customer does not know the order.
     async fn own_chain(&self, tenant: &TenantId, order: &OrderId) -> Result<Option<Answer>, InspectionError> {
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
@@ -134,7 +134,7 @@ impl Inspection {
     }
 }
 
-/// The link of an order whose customer cannot be asked, since an operator paused its workflow.
+/// The link of an order whose customer cannot be asked, because an operator paused its workflow.
 fn of_paused(order: &OrderId, paused: String) -> OrderLink {
     OrderLink {
         order_id: Some(order.clone()),
@@ -145,7 +145,7 @@ fn of_paused(order: &OrderId, paused: String) -> OrderLink {
     }
 }
 
-/// A call of a resource's own that an operator paused. Who that was is told to tenants of whom the resource is alone.
+/// A call of the resource itself that an operator paused. Who paused it is shown only to a tenant that does not share the resource.
 fn of_paused_call(entity: &EntityHandle, tenant: &TenantId, activity: &str, call: &Paused) -> PausedCall {
     let workflow_id = &entity.route.workflow_id;
     let is_own = workflow_id.starts_with(&format!("{}/", tenant.encoded()));
@@ -154,7 +154,7 @@ fn of_paused_call(entity: &EntityHandle, tenant: &TenantId, activity: &str, call
     PausedCall { sentence, unpause }
 }
 
-/// What an entity answered; of one that has ended, that it has.
+/// An entity's answer, or that the entity has ended.
 fn unless_ended(run: &EntityRun, answered: Answer) -> Answer {
     match run.ended() {
         Some(ended) => Answer::Ended { ended, links: Vec::new() },

@@ -21,10 +21,10 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::{
 use tonic::{Code, IntoRequest, Status};
 use uuid::Uuid;
 
-/// What was missed for longer is not caught up: a sweep looks at what is now.
+/// A run that is later than this is skipped: a sweep looks at the present state.
 const CATCH_UP: Duration = Duration::from_secs(10);
 
-/// Sees to it that the schedules are there, as configured; tries until they are.
+/// Ensures that the schedules exist as configured; retries until they do.
 pub async fn keep(installation: Installation) {
     let ensured = (|| ensure(&installation)).retry(ExponentialBuilder::default().without_max_times());
     let told = ensured.notify(|error, _| tracing::warn!(%error, "cannot set the schedules of the sweeps"));
@@ -33,10 +33,10 @@ pub async fn keep(installation: Installation) {
     }
 }
 
-/// Makes the schedules, or changes them to what is configured. Safe to do again and again.
+/// Creates the schedules, or changes them to the configuration. It can be repeated.
 ///
 /// # Errors
-/// The server's answer for the first namespace where it cannot be done.
+/// The server's error for the first namespace that failed.
 pub async fn ensure(installation: &Installation) -> Result<(), Status> {
     for namespace in installation.namespaces() {
         ensure_in(installation, &namespace).await?;
@@ -60,7 +60,7 @@ pub fn sweep_id(installation: &Installation) -> String {
     format!("{}/sweep", installation.routing.settings().prefix.as_str())
 }
 
-/// Makes the schedule of a namespace's sweeps, and says whether it was not there.
+/// Creates the schedule of a namespace's sweeps, and returns whether it was missing.
 ///
 /// # Errors
 /// The server's answer.
@@ -96,7 +96,7 @@ pub async fn update_sweep(installation: &Installation, namespace: &str) -> Resul
     WorkflowService::update_schedule(&mut installation.client.clone(), request.into_request()).await.map(|_| ())
 }
 
-/// Whether the schedule of a namespace's sweeps is there.
+/// Whether the schedule of a namespace's sweeps exists.
 ///
 /// # Errors
 /// The server's answer.
@@ -110,7 +110,7 @@ pub async fn has_sweep(installation: &Installation, namespace: &str) -> Result<b
     }
 }
 
-/// The schedule of a namespace's sweeps: on the jobs queue of the shard that the namespace makes.
+/// The schedule of a namespace's sweeps: on the jobs queue of the shard that follows from the namespace.
 fn sweep(installation: &Installation, namespace: &str) -> Schedule {
     let settings = installation.routing.settings();
     let queue = settings.prefix.queue(QueueKind::Jobs, shard_of(namespace, settings.shard_count));

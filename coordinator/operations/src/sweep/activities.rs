@@ -1,4 +1,4 @@
-//! The activities of a sweep, as the SDK wants them.
+//! The activities of a sweep, in the form that the SDK needs.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ pub struct SweepActivities(pub Sweeper);
 
 #[activities]
 impl SweepActivities {
-    /// Looks at all that waits.
+    /// Looks at everything that waits.
     #[activity(definition = LookActivity)]
     pub async fn look(self: Arc<Self>, context: ActivityContext) -> Result<SweepSeen, ActivityError> {
         let info = context.info();
@@ -46,7 +46,7 @@ impl SweepActivities {
         Ok(SweepSeen { leases: Some(leases), ..looked.bounded() })
     }
 
-    /// Tells what is new.
+    /// Reports what is new.
     #[activity(definition = AnnounceActivity)]
     pub async fn announce(self: Arc<Self>, context: ActivityContext, news: News) -> Result<(), ActivityError> {
         self.0.announce(&context, &news).await
@@ -74,14 +74,14 @@ impl SweepActivities {
     }
 }
 
-/// A failure after which another worker goes on.
+/// A failure after which another worker continues.
 pub(super) fn interrupted(detail: &str) -> ActivityError {
     ActivityError::application(ApplicationFailure::builder(detail).type_name(INTERRUPTED.to_owned()).build())
 }
 
 impl Sweeper {
-    /// What the sweep before remembered: the server put its result into the first event of this one's history. The SDK does
-    /// not hand it to the workflow.
+    /// What the previous sweep remembered: the server put its result into the first event of this run's history. The SDK does
+    /// not pass it to the workflow.
     async fn remembered(&self, execution: WorkflowExecution) -> Result<Ledger, Status> {
         let request = GetWorkflowExecutionHistoryRequest {
             namespace: self.namespace.clone(),
