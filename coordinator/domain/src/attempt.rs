@@ -1,6 +1,6 @@
 //! What one attempt of a step does: send, settle an earlier attempt first, or leave it to a person.
 //!
-//! Doubt is settled first (`coordinator/docs/inside/exceptions.md`, "Doubt"): if an earlier attempt may have sent its request
+//! Doubt is settled first: if an earlier attempt may have sent its request
 //! and its result is unknown, the next attempt waits until that request can no longer arrive, reads
 //! back, and only then sends. All these decisions are made here, as pure functions of what is known; the
 //! activity only executes them.
