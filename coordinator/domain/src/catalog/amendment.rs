@@ -436,7 +436,7 @@ properties.number = { type = "string", format = "msisdn" }
     }
 
     #[test]
-    fn a_half_goes_by_the_event_type_that_it_is_planned_as() {
+    fn an_order_of_a_split_event_uses_the_event_type_by_which_it_is_planned() {
         let reference = Catalog::reference();
         let refused = |step| amend(&reference, "number.moved", &[held(step)], json!({"imsi": "00101"})).unwrap_err();
         assert_eq!(refused("hss.release_number"), "amend_changes_claim");
