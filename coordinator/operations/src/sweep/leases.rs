@@ -81,7 +81,7 @@ impl Sweeper {
         let now = now();
         let news = ledger.judge(&self.rules(), now, &said);
         let asked = ledger.to_settle(&self.rules(), now).into_iter().map(|(asked, above)| (asked, Some(above)));
-        self.have_said_again(asked.collect()).await;
+        self.ask_to_reassert(asked.collect()).await;
         LeasesSeen { ledger, news }
     }
 

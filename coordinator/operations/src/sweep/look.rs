@@ -112,7 +112,7 @@ impl Sweeper {
         let found = findings(&self.rules(), now, &look.seen);
         if asks {
             let asked = to_reassert(&self.rules(), now, &look.seen);
-            self.have_said_again(asked.into_iter().map(|asked| (asked, None)).collect()).await;
+            self.ask_to_reassert(asked.into_iter().map(|asked| (asked, None)).collect()).await;
         }
         let outcome = match (&blind, &cursor) {
             (Some(_), _) => "failed",

@@ -21,7 +21,7 @@ const ASKING_TIME: Duration = Duration::from_secs(20);
 impl Sweeper {
     /// Asks customers to repeat what they have and want of resources. Those that cannot be asked are asked by the next sweep. A customer
     /// that contradicted a resource for longer than messages take comes with the epoch that the resource knows for the lease.
-    pub(super) async fn have_said_again(&self, asked: BTreeMap<(TenantId, CustomerId, ResourceId), Option<Epoch>>) {
+    pub(super) async fn ask_to_reassert(&self, asked: BTreeMap<(TenantId, CustomerId, ResourceId), Option<Epoch>>) {
         let until = Instant::now() + ASKING_TIME;
         let left_out = AtomicUsize::new(0);
         let left_out_of = &left_out;
