@@ -20,7 +20,7 @@ use interlock_domain::target_entity::{TargetStateName, TargetView};
 use interlock_domain::views::Why;
 use interlock_domain::wire::{Hideable, WireName};
 
-pub(super) use self::answers::{Answer, OrderLink, PausedCall, Question};
+pub(super) use self::answers::{ChainAnswer, ChainQuestion, OrderLink, PausedCall};
 
 use self::answers::{is_free, of_look_up, stands};
 use self::link::ChainLink;
@@ -63,7 +63,7 @@ impl KnownHolder {
 pub(super) struct Chain {
     links: Vec<ChainLink>,
     /// The open questions, the next one last, each with the link under which the answer goes.
-    open: Vec<(Question, Option<usize>)>,
+    open: Vec<(ChainQuestion, Option<usize>)>,
     asked: usize,
     ring: bool,
     cut_off: bool,
@@ -72,12 +72,12 @@ pub(super) struct Chain {
 impl Chain {
     /// The chain of this order, still without answers.
     pub(super) fn of(tenant: TenantId, order: OrderId) -> Self {
-        let open = vec![(Question::Order { tenant, order }, None)];
+        let open = vec![(ChainQuestion::Order { tenant, order }, None)];
         Self { links: Vec::new(), open, asked: 0, ring: false, cut_off: false }
     }
 
     /// Its next question; none if it is complete.
-    pub(super) fn question(&mut self) -> Option<Question> {
+    pub(super) fn question(&mut self) -> Option<ChainQuestion> {
         if self.asked == QUESTIONS_MAX && !self.open.is_empty() {
             self.cut_off = true;
             self.open.clear();
@@ -86,21 +86,21 @@ impl Chain {
     }
 
     /// Takes the answer to its last question.
-    pub(super) fn hear(&mut self, answer: Answer) {
+    pub(super) fn hear(&mut self, answer: ChainAnswer) {
         let Some((question, parent)) = self.open.pop() else { return };
         self.asked += 1;
         match (question, answer) {
             // The wait is already reported; this adds the target's state.
-            (Question::Target { .. }, Answer::Target(view)) => self.target(parent, &view),
-            (Question::Target { .. }, _) => {}
-            (question, Answer::Forbidden) => self.forbidden(&question, parent),
-            (question, Answer::Unanswered { code, detail }) => self.unanswered(&question, parent, code, &detail),
-            (question, Answer::Ended { ended, links }) => self.ended(&question, parent, ended, links),
-            (Question::Order { tenant, .. }, Answer::Order(links)) => self.order(&tenant, parent, links),
-            (Question::Resource { tenant, resource }, Answer::Resource(view, paused)) => {
+            (ChainQuestion::Target { .. }, ChainAnswer::Target(view)) => self.target(parent, &view),
+            (ChainQuestion::Target { .. }, _) => {}
+            (question, ChainAnswer::Forbidden) => self.forbidden(&question, parent),
+            (question, ChainAnswer::Unanswered { code, detail }) => self.unanswered(&question, parent, code, &detail),
+            (question, ChainAnswer::Ended { ended, links }) => self.ended(&question, parent, ended, links),
+            (ChainQuestion::Order { tenant, .. }, ChainAnswer::Order(links)) => self.order(&tenant, parent, links),
+            (ChainQuestion::Resource { tenant, resource }, ChainAnswer::Resource(view, paused)) => {
                 self.resource(&tenant, resource, parent, *view, paused.as_ref());
             }
-            (Question::Keeps { tenant, customer, resource }, Answer::Keeps(keeping)) => {
+            (ChainQuestion::Keeps { tenant, customer, resource }, ChainAnswer::Keeps(keeping)) => {
                 self.keeping(&tenant, customer, resource, parent, keeping);
             }
             (question, _) => self.never_seen(&question, parent),
@@ -157,18 +157,18 @@ impl Chain {
                         _ => self.push(self.links[index].parent, ChainLink::of_order(tenant, link)),
                     };
                     self.links[at].resource = Some(resource.clone());
-                    asked.push((Question::Resource { tenant: tenant.clone(), resource }, Some(at)));
+                    asked.push((ChainQuestion::Resource { tenant: tenant.clone(), resource }, Some(at)));
                 }
                 self.open.extend(asked.into_iter().rev());
             }
             Some(WaitKind::Turn) => {
                 if let Some(order) = link.behind.clone() {
-                    self.open.push((Question::Order { tenant: tenant.clone(), order }, Some(index)));
+                    self.open.push((ChainQuestion::Order { tenant: tenant.clone(), order }, Some(index)));
                 }
             }
             Some(WaitKind::Target | WaitKind::Settling) => {
                 if let Some(target) = link.target.clone() {
-                    self.open.push((Question::Target { tenant: tenant.clone(), target }, Some(index)));
+                    self.open.push((ChainQuestion::Target { tenant: tenant.clone(), target }, Some(index)));
                 }
             }
             _ => {}
@@ -238,7 +238,7 @@ impl Chain {
                 link(WaitKind::Settling, holds_since, "It is already granted; the message is in flight.".to_owned())
             }
             (Some(QueueWait::Holder) | None, Some(customer)) => {
-                let question = Question::Keeps { tenant: holder_tenant, customer: customer.clone(), resource };
+                let question = ChainQuestion::Keeps { tenant: holder_tenant, customer: customer.clone(), resource };
                 self.open.push((question, parent));
                 return;
             }
@@ -272,7 +272,7 @@ impl Chain {
     ) {
         // If the customer has given the lease back, its own open order may wait to get it again: that delays no other order.
         if let Some(order) = keeping.order_id.filter(|_| keeping.holds) {
-            self.open.push((Question::Order { tenant: tenant.clone(), order }, parent));
+            self.open.push((ChainQuestion::Order { tenant: tenant.clone(), order }, parent));
             return;
         }
         let (waits_for, usual) = if keeping.holds {
@@ -292,15 +292,15 @@ impl Chain {
     }
 
     /// The entity that was asked has ended: its answer is its last state.
-    fn ended(&mut self, question: &Question, parent: Option<usize>, ended: EntityEnd, links: Vec<OrderLink>) {
+    fn ended(&mut self, question: &ChainQuestion, parent: Option<usize>, ended: EntityEnd, links: Vec<OrderLink>) {
         let ended = ended.as_str();
         let first = links.into_iter().next();
         let link = match (question, first) {
             // No order waits for an order that has ended.
-            (Question::Order { tenant, .. }, Some(first)) if first.waits_for.is_none() => {
+            (ChainQuestion::Order { tenant, .. }, Some(first)) if first.waits_for.is_none() => {
                 ChainLink::of_order(tenant, &first)
             }
-            (Question::Order { tenant, order }, first) => {
+            (ChainQuestion::Order { tenant, order }, first) => {
                 let customer = order.customer();
                 let mut link = first.map_or_else(
                     || ChainLink::of_question(question, WaitKind::Person, ""),
@@ -311,27 +311,27 @@ impl Chain {
                 link.detail = Some(format!("The entity of {customer} was {ended}: none of its orders continues."));
                 link
             }
-            (Question::Resource { .. }, _) => {
+            (ChainQuestion::Resource { .. }, _) => {
                 let detail = format!(
                     "The resource's entity was {ended}; the next sweep asks the customers that hold it or wait for it \
                      to say so again."
                 );
                 ChainLink::of_question(question, WaitKind::Settling, &detail)
             }
-            (Question::Keeps { customer, .. }, _) => {
+            (ChainQuestion::Keeps { customer, .. }, _) => {
                 let detail = format!("The entity of {customer} was {ended} while it held the lease.");
                 let mut link = ChainLink::of_question(question, WaitKind::Person, &detail);
                 link.code = Some(ErrorCode::EntityEnded.into());
                 link
             }
-            (Question::Target { .. }, _) => return,
+            (ChainQuestion::Target { .. }, _) => return,
         };
         self.push(parent, link);
     }
 
-    fn never_seen(&mut self, question: &Question, parent: Option<usize>) {
+    fn never_seen(&mut self, question: &ChainQuestion, parent: Option<usize>) {
         let link = match question {
-            Question::Order { tenant, order } => {
+            ChainQuestion::Order { tenant, order } => {
                 let mut link = ChainLink::of_question(
                     question,
                     WaitKind::Settling,
@@ -341,29 +341,29 @@ impl Chain {
                 link.tenant_id = tenant.clone();
                 link
             }
-            Question::Resource { .. } => ChainLink::of_question(
+            ChainQuestion::Resource { .. } => ChainLink::of_question(
                 question,
                 WaitKind::Settling,
                 "The resource's entity does not exist yet: the claim is in flight.",
             ),
-            Question::Keeps { .. } => ChainLink::of_question(
+            ChainQuestion::Keeps { .. } => ChainLink::of_question(
                 question,
                 WaitKind::Event,
                 "The holder's entity is not running: recover it, or release its lease by force.",
             ),
             // If a target does not answer, there is nothing to add.
-            Question::Target { .. } => return,
+            ChainQuestion::Target { .. } => return,
         };
         self.push(parent, link);
     }
 
-    fn unanswered(&mut self, question: &Question, parent: Option<usize>, code: ErrorCode, detail: &str) {
+    fn unanswered(&mut self, question: &ChainQuestion, parent: Option<usize>, code: ErrorCode, detail: &str) {
         let mut link = ChainLink::of_question(question, WaitKind::Unanswered, detail);
         link.code = Some(code.into());
         self.push(parent, link);
     }
 
-    fn forbidden(&mut self, question: &Question, parent: Option<usize>) {
+    fn forbidden(&mut self, question: &ChainQuestion, parent: Option<usize>) {
         // Not even the name: tenants that share a realm must not learn about each other.
         let mut link = ChainLink::of_question(
             question,

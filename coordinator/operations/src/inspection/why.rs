@@ -10,7 +10,7 @@ use interlock_domain::views::Why;
 use interlock_workflows::names;
 use serde_json::json;
 
-use super::chain::{Answer, Chain, OrderLink, PausedCall, Question};
+use super::chain::{Chain, ChainAnswer, ChainQuestion, OrderLink, PausedCall};
 use super::{Inspection, InspectionError};
 
 /// What a question of the chain is about.
@@ -51,13 +51,13 @@ impl Inspection {
         let links = match self.own_chain(tenant, order).await? {
             Some(answer) => answer,
             // It is standalone, or was never seen.
-            None => Answer::Order(vec![OrderLink::from(self.order(tenant, order).await?)]),
+            None => ChainAnswer::Order(vec![OrderLink::from(self.order(tenant, order).await?)]),
         };
         chain.hear(links);
         while let Some(question) = chain.question() {
             let answer = match &question {
-                question if !may_ask(Asked::Tenant(question.tenant())) => Answer::Forbidden,
-                Question::Target { target, .. } if !may_ask(Asked::Target(target)) => {
+                question if !may_ask(Asked::Tenant(question.tenant())) => ChainAnswer::Forbidden,
+                ChainQuestion::Target { target, .. } if !may_ask(Asked::Target(target)) => {
                     self.answer(&question).await.without_persons()
                 }
                 question => self.answer(question).await.without_names_of(|tenant| !may_ask(Asked::Tenant(tenant))),
@@ -67,39 +67,41 @@ impl Inspection {
         Ok(chain.done())
     }
 
-    async fn answer(&self, question: &Question) -> Answer {
+    async fn answer(&self, question: &ChainQuestion) -> ChainAnswer {
         let answered = match question {
-            Question::Order { tenant, order } => {
-                self.own_chain(tenant, order).await.map(|answer| answer.unwrap_or(Answer::NeverSeen))
+            ChainQuestion::Order { tenant, order } => {
+                self.own_chain(tenant, order).await.map(|answer| answer.unwrap_or(ChainAnswer::NeverSeen))
             }
-            Question::Resource { tenant, resource } => {
+            ChainQuestion::Resource { tenant, resource } => {
                 let what = format!("The resource {resource}");
                 let entity = self.installation.entities.resource(tenant, resource);
                 let answered = self.ask::<ResourceView>(&what, &entity, names::STATE, &()).await;
                 answered.map(|(view, run)| {
                     let paused =
                         run.paused_activity().map(|(activity, call)| of_paused_call(&entity, tenant, activity, call));
-                    unless_ended(&run, Answer::Resource(Box::new(view), paused))
+                    unless_ended(&run, ChainAnswer::Resource(Box::new(view), paused))
                 })
             }
-            Question::Keeps { tenant, customer, resource } => {
+            ChainQuestion::Keeps { tenant, customer, resource } => {
                 let what = format!("The customer {customer}");
                 let entity = self.installation.entities.customer(tenant, customer);
                 let argument = json!({ "resource": resource });
                 let answered = self.ask::<Keeping>(&what, &entity, names::KEEPS, &argument).await;
-                answered.map(|(keeping, run)| unless_ended(&run, Answer::Keeps(keeping)))
+                answered.map(|(keeping, run)| unless_ended(&run, ChainAnswer::Keeps(keeping)))
             }
-            Question::Target { target, .. } => self.target(target).await.map(|view| Answer::Target(Box::new(view))),
+            ChainQuestion::Target { target, .. } => {
+                self.target(target).await.map(|view| ChainAnswer::Target(Box::new(view)))
+            }
         };
         match answered {
             Ok(answer) => answer,
-            Err(InspectionError::NeverSeen(_)) => Answer::NeverSeen,
-            Err(error) => Answer::Unanswered { code: error.code(), detail: format!("{error}.") },
+            Err(InspectionError::NeverSeen(_)) => ChainAnswer::NeverSeen,
+            Err(error) => ChainAnswer::Unanswered { code: error.code(), detail: format!("{error}.") },
         }
     }
 
     /// An order's chain within its customer; none if the customer does not know the order.
-    async fn own_chain(&self, tenant: &TenantId, order: &OrderId) -> Result<Option<Answer>, InspectionError> {
+    async fn own_chain(&self, tenant: &TenantId, order: &OrderId) -> Result<Option<ChainAnswer>, InspectionError> {
         let what = format!("The order {order}");
         let entity = self.installation.entities.customer(tenant, &order.customer());
         let argument = json!({ "order_id": order });
@@ -108,13 +110,13 @@ impl Inspection {
             Ok((Some(chain), run)) => (chain, run),
             Ok((None, _)) | Err(InspectionError::NeverSeen(_)) => return Ok(None),
             Err(InspectionError::Paused { paused, .. }) => {
-                return Ok(Some(Answer::Order(vec![of_paused(order, paused)])));
+                return Ok(Some(ChainAnswer::Order(vec![of_paused(order, paused)])));
             }
             Err(error) => return Err(error),
         };
         let mut links: Vec<OrderLink> = chain.links.into_iter().map(OrderLink::from).collect();
         if let Some(ended) = run.ended() {
-            return Ok(Some(Answer::Ended { ended, links }));
+            return Ok(Some(ChainAnswer::Ended { ended, links }));
         }
         for link in links.iter_mut().filter(|link| link.waits_for_call()) {
             let Some(target) = &link.target else { continue };
@@ -130,7 +132,7 @@ impl Inspection {
                 link.tell(&paused.sentence());
             }
         }
-        Ok(Some(Answer::Order(links)))
+        Ok(Some(ChainAnswer::Order(links)))
     }
 }
 
@@ -155,9 +157,9 @@ fn of_paused_call(entity: &EntityHandle, tenant: &TenantId, activity: &str, call
 }
 
 /// An entity's answer, or that the entity has ended.
-fn unless_ended(run: &EntityRun, answered: Answer) -> Answer {
+fn unless_ended(run: &EntityRun, answered: ChainAnswer) -> ChainAnswer {
     match run.ended() {
-        Some(ended) => Answer::Ended { ended, links: Vec::new() },
+        Some(ended) => ChainAnswer::Ended { ended, links: Vec::new() },
         None => answered,
     }
 }

@@ -14,7 +14,7 @@ use super::ANOTHER_TENANT;
 
 /// A question of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::inspection) enum Question {
+pub(in crate::inspection) enum ChainQuestion {
     /// What an order waits for within its customer.
     Order { tenant: TenantId, order: OrderId },
     /// Who holds a resource, as this tenant refers to it.
@@ -25,7 +25,7 @@ pub(in crate::inspection) enum Question {
     Target { tenant: TenantId, target: TargetId },
 }
 
-impl Question {
+impl ChainQuestion {
     /// The tenant whose entity would answer, or whose order asks.
     pub(in crate::inspection) fn tenant(&self) -> &TenantId {
         match self {
@@ -39,7 +39,7 @@ impl Question {
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub(in crate::inspection) enum Answer {
+pub(in crate::inspection) enum ChainAnswer {
     /// The order's chain within its customer, starting with the order.
     Order(Vec<OrderLink>),
     /// The resource, and a call of the resource itself that an operator paused.
@@ -59,7 +59,7 @@ pub(in crate::inspection) enum Answer {
     Forbidden,
 }
 
-impl Answer {
+impl ChainAnswer {
     /// The same without the name of a holder whose tenant the caller may not read, if the chain ends there. If it continues, the caller may
     /// not ask that holder.
     pub(in crate::inspection) fn without_names_of(mut self, is_foreign: impl Fn(&TenantId) -> bool) -> Self {

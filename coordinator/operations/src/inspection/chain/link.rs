@@ -7,7 +7,7 @@ use interlock_domain::customer::waiting::WaitKind;
 use interlock_domain::ids::{OrderId, TenantId};
 use interlock_domain::views::Link;
 
-use super::answers::{OrderLink, PausedCall, Question};
+use super::answers::{ChainQuestion, OrderLink, PausedCall};
 
 /// A link, with what the chain needs in addition to what is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,20 +76,20 @@ impl ChainLink {
     }
 
     /// A link that replaces the answer to a question.
-    pub(super) fn of_question(question: &Question, waits_for: WaitKind, detail: &str) -> Self {
+    pub(super) fn of_question(question: &ChainQuestion, waits_for: WaitKind, detail: &str) -> Self {
         let mut link = Self::new(question.tenant(), waits_for, None, detail.to_owned());
         match question {
-            Question::Order { order, .. } => {
+            ChainQuestion::Order { order, .. } => {
                 link.customer_id = Some(order.customer());
                 link.order_id = Some(order.clone());
             }
-            Question::Resource { resource, .. } => link.resource = Some(resource.clone()),
-            Question::Keeps { customer, resource, .. } => {
+            ChainQuestion::Resource { resource, .. } => link.resource = Some(resource.clone()),
+            ChainQuestion::Keeps { customer, resource, .. } => {
                 link.customer_id = Some(customer.clone());
                 link.holder = Some(customer.to_string());
                 link.resource = Some(resource.clone());
             }
-            Question::Target { target, .. } => link.target = Some(target.clone()),
+            ChainQuestion::Target { target, .. } => link.target = Some(target.clone()),
         }
         link
     }
