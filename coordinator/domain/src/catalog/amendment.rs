@@ -108,9 +108,9 @@ impl Catalog {
             Body::Order(rule) => return Ok((event, rule)),
             Body::Split { from, to } => (from, to),
         };
-        let halves = [from, to].into_iter().filter_map(|half| self.rule(&half.planned_as.1));
-        let mut orders = halves.filter_map(|half| match &half.body {
-            Body::Order(rule) => Some((half, rule)),
+        let planned_as = [from, to].into_iter().filter_map(|part| self.rule(&part.planned_as.1));
+        let mut orders = planned_as.filter_map(|event| match &event.body {
+            Body::Order(rule) => Some((event, rule)),
             Body::Split { .. } => None,
         });
         let has_steps = |rule: &OrderRule| order.steps.iter().all(|step| step_rule(step.name, &rule.steps).is_some());
