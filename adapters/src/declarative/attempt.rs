@@ -13,7 +13,7 @@ use super::request::{Content, Rendering, RequestTemplate};
 use super::template::NotRendered;
 use super::variables::Variables;
 use super::verdict::Verdict;
-use crate::exchange::{Answer, Exchange, Extras, Failure, Request};
+use crate::exchange::{Exchange, Extras, Failure, Request, TargetResponse};
 
 /// The state of one attempt.
 pub(super) struct Attempt<'a> {
@@ -73,7 +73,11 @@ impl Attempt<'_> {
     ///
     /// # Errors
     /// An outcome class if the request could not be answered.
-    pub(super) async fn ask(&self, inquiry: &Inquiry, variables: &Variables) -> Result<(Verdict, Answer), Outcome> {
+    pub(super) async fn ask(
+        &self,
+        inquiry: &Inquiry,
+        variables: &Variables,
+    ) -> Result<(Verdict, TargetResponse), Outcome> {
         let answer = self.exchange(&inquiry.request, variables).await.map_err(NoAnswer::of_question)?;
         let verdict = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
         Ok((verdict, answer))
@@ -95,13 +99,13 @@ impl Attempt<'_> {
         }
     }
 
-    async fn exchange(&self, request: &RequestTemplate, variables: &Variables) -> Result<Answer, NoAnswer> {
+    async fn exchange(&self, request: &RequestTemplate, variables: &Variables) -> Result<TargetResponse, NoAnswer> {
         let rendering = request.render(&variables.rendered()).map_err(NoAnswer::not_rendered)?;
         self.send_proven(rendering, request.timeout.unwrap_or(self.request_timeout)).await
     }
 
     /// Sends a request with credentials, and once more with new ones if the target rejects the first.
-    async fn send_proven(&self, rendering: Rendering, timeout: Duration) -> Result<Answer, NoAnswer> {
+    async fn send_proven(&self, rendering: Rendering, timeout: Duration) -> Result<TargetResponse, NoAnswer> {
         self.left().ok_or_else(NoAnswer::too_late)?;
         let proof = self.credentials.proof(self.deadline).await.map_err(NoAnswer::Before)?;
         let answer = self.send(&rendering, &proof, timeout).await?;
@@ -114,7 +118,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn send(&self, rendering: &Rendering, proof: &Proof, timeout: Duration) -> Result<Answer, NoAnswer> {
+    async fn send(&self, rendering: &Rendering, proof: &Proof, timeout: Duration) -> Result<TargetResponse, NoAnswer> {
         let left = self.left().ok_or_else(NoAnswer::too_late)?;
         let path: Vec<&str> = rendering.path.iter().map(String::as_str).collect();
         let query: Vec<(&str, String)> =

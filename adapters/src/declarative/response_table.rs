@@ -11,7 +11,7 @@ use super::condition::Condition;
 use super::scope::Scope;
 use super::status_set::StatusSet;
 use super::verdict::{Saying, Verdict};
-use crate::exchange::Answer;
+use crate::exchange::TargetResponse;
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl ResponseTable {
     }
 
     /// The meaning of the answer.
-    pub(super) fn judge(&self, answer: &Answer, variables: &Rendered) -> Verdict {
+    pub(super) fn judge(&self, answer: &TargetResponse, variables: &Rendered) -> Verdict {
         for row in self.own.iter().chain(&self.shared.rows) {
             match row.is_for(answer, variables) {
                 Ok(true) => return row.saying.verdict(Some(answer), variables),
@@ -90,7 +90,7 @@ impl Row {
         Some(Self { status, conditions, saying: saying? })
     }
 
-    fn is_for(&self, answer: &Answer, variables: &Rendered) -> Result<bool, String> {
+    fn is_for(&self, answer: &TargetResponse, variables: &Rendered) -> Result<bool, String> {
         if !self.status.contains(answer.status.as_u16()) {
             return Ok(false);
         }
