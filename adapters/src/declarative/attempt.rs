@@ -8,11 +8,11 @@ use interlock_domain::outcome::Outcome;
 
 use super::class::Class;
 use super::credentials::{Credentials, Proof};
+use super::interpretation::Interpretation;
 use super::operation::{Branch, Flow, Inquiry};
 use super::request::{Content, Rendering, RequestTemplate};
 use super::template::NotRendered;
 use super::variables::Variables;
-use super::verdict::Verdict;
 use crate::exchange::{Exchange, Extras, Failure, Request, TargetResponse};
 
 /// The state of one attempt.
@@ -40,29 +40,29 @@ impl Attempt<'_> {
             Flow::Write(inquiry) => return self.write(inquiry, variables).await,
             Flow::LookUp(lookup) => lookup,
         };
-        let (verdict, answer) = match self.ask(&lookup.question, variables).await {
+        let (interpretation, answer) = match self.ask(&lookup.question, variables).await {
             Ok(judged) => judged,
             Err(outcome) => return outcome,
         };
-        match verdict.class {
+        match interpretation.class {
             Class::Found => self.branch(&lookup.if_found, &variables.with_found(&lookup.bind, &answer)).await,
             Class::Absent => self.branch(&lookup.if_absent, variables).await,
-            _ => verdict.into_outcome_of_question(),
+            _ => interpretation.into_outcome_of_question(),
         }
     }
 
     async fn branch(&self, branch: &Branch, variables: &Variables) -> Outcome {
         match branch {
             Branch::Write(inquiry) => self.write(inquiry, variables).await,
-            Branch::End(saying) => saying.verdict(None, &variables.rendered()).into_outcome(),
+            Branch::End(saying) => saying.interpret(None, &variables.rendered()).into_outcome(),
         }
     }
 
     async fn write(&self, inquiry: &Inquiry, variables: &Variables) -> Outcome {
         match self.exchange(&inquiry.request, variables).await {
             Ok(answer) => {
-                let verdict = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
-                verdict.into_outcome()
+                let interpretation = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
+                interpretation.into_outcome()
             }
             Err(NoAnswer::Before(outcome)) => outcome,
             Err(NoAnswer::OnTheWay(failure)) => failure.of_write(),
@@ -77,10 +77,10 @@ impl Attempt<'_> {
         &self,
         inquiry: &Inquiry,
         variables: &Variables,
-    ) -> Result<(Verdict, TargetResponse), Outcome> {
+    ) -> Result<(Interpretation, TargetResponse), Outcome> {
         let answer = self.exchange(&inquiry.request, variables).await.map_err(NoAnswer::of_question)?;
-        let verdict = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
-        Ok((verdict, answer))
+        let interpretation = inquiry.responses.judge(&answer, &variables.with_answer(&answer).rendered());
+        Ok((interpretation, answer))
     }
 
     /// Asks whether the target is up. Every answer counts, unless it says that the target is out of service.

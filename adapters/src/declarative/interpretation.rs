@@ -51,7 +51,7 @@ enum Unit {
 
 /// The meaning of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct Interpretation {
     pub(super) class: Class,
     pub(super) code: String,
     pub(super) detail: String,
@@ -114,7 +114,7 @@ impl Saying {
     }
 
     /// The result for this answer, or without an answer.
-    pub(super) fn verdict(&self, answer: Option<&TargetResponse>, variables: &Rendered) -> Verdict {
+    pub(super) fn interpret(&self, answer: Option<&TargetResponse>, variables: &Rendered) -> Interpretation {
         let say = |template: &Option<Template>| template.as_ref().and_then(|template| template.sentence(variables));
         let status = answer.map(|answer| answer.status.as_u16());
         let fallback = || match status {
@@ -126,7 +126,7 @@ impl Saying {
             None => ErrorCode::EndedByAdapterFile.into(),
         });
         let detail = say(&self.detail).unwrap_or_else(fallback);
-        Verdict {
+        Interpretation {
             class: self.class,
             code,
             detail: detail.trim().chars().take(DETAIL_CHARS_MAX).collect(),
@@ -136,7 +136,7 @@ impl Saying {
     }
 }
 
-impl Verdict {
+impl Interpretation {
     /// No row of a table matched the answer. `check` rejects such files.
     pub(super) fn unmatched(answer: &TargetResponse) -> Self {
         Self::ambiguous(format!("no row of the response table matches status {}", answer.status.as_u16()))
