@@ -1,4 +1,4 @@
-//! What confirms a release: the identity that it goes by, and what it means if the target has the resource under another.
+//! What confirms a release: the identity that it uses, and what happens if the target has the resource under another one.
 
 use super::*;
 use crate::message::ToCustomer;
@@ -8,7 +8,7 @@ fn sim(identity: &str) -> ResourceId {
     format!("imsi/{identity}").parse().unwrap()
 }
 
-/// A plan whose one step names this identity.
+/// A plan whose only step names this identity.
 fn naming(mut plan: Plan, identity: &str) -> Plan {
     plan.claims.iter_mut().for_each(|claim| claim.target_identity = Some(identity.to_owned()));
     for step in &mut plan.steps {

@@ -27,13 +27,13 @@ fn order(customer: &str, number: u32) -> OrderId {
     OrderId::derive(&tenant(), &customer.parse().unwrap(), "s", &number.to_string(), None)
 }
 
-/// What an order says that waits for a lease.
+/// The answer for an order that waits for a lease.
 fn waits_for_lease(order: &OrderId, resource: &str) -> Value {
     json!({"order_id": order, "state": "pending", "waits_for": "lease", "resource": resource, "resources": [resource],
            "since": "2026-01-01T00:00:00Z", "detail": "d"})
 }
 
-/// What an order says that waits for a target.
+/// The answer for an order that waits for a target.
 fn waits_for_target(order: &OrderId) -> Value {
     json!({"order_id": order, "state": "inProgress", "step": "hss.release_number", "waits_for": "target", "target": "hss"})
 }
@@ -84,7 +84,7 @@ impl World {
     }
 }
 
-/// What is said, with what is always said beside it.
+/// These fields, with the ones that are always present.
 fn with(said: &Value, always: Value) -> Value {
     let mut whole = always;
     whole.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
@@ -413,7 +413,7 @@ fn who_was_terminated_says_nothing_that_goes_on() {
     );
     assert!(why.chain[0].next.as_ref().unwrap().contains("interlock customer recover A --tenant blue"));
 
-    // One that holds what another waits for.
+    // A holder of what another one waits for.
     let world = World::default().order(&b, &[waits_for_lease(&b, "msisdn/1")]).held_by("msisdn/1", "A", json!({}));
     let mut chain = Chain::of(tenant(), b.clone());
     while let Some(question) = chain.question() {
@@ -424,7 +424,7 @@ fn who_was_terminated_says_nothing_that_goes_on() {
     let next = why.chain[1].next.clone().unwrap();
     assert!(next.contains("customer recover A --tenant blue, or interlock resource release msisdn/1"), "{next}");
 
-    // An order that was over before is over.
+    // An order that had ended before stays ended.
     let mut chain = Chain::of(tenant(), a.clone());
     chain.question().unwrap();
     chain.hear(ended(vec![json!({"order_id": a, "state": "completed"})]));
