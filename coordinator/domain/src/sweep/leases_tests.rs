@@ -90,7 +90,7 @@ fn a_holder_that_is_dead_or_was_never_told_is_left_to_those_who_ask_for_the_leas
     assert_eq!(kind(never_told, &[("A", said(None))]), None);
     let orphan = || holder("A", 7).map(|holder| HolderSaid { is_orphan: true, ..holder });
     assert_eq!(kind(orphan(), &[("A", said(None))]), None, "it is being settled");
-    // Without an entity for the dead holder it is unknown what it holds.
+    // If a customer holds what a dead holder is said to hold, the resource does not know that lease.
     let holds = |customer| [(customer, said(Some(7)))];
     assert_eq!(kind(orphan(), &holds("A")), Some(DifferenceKind::LeaseUnknown));
     let beside_the_dead = [("A", None), ("B", said(Some(8)))];

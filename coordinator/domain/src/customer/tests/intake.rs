@@ -42,7 +42,7 @@ fn a_run_that_began_with_0_1_0_takes_them_in_order_of_arrival_as_its_history_say
     assert_ne!(a.state_of(&order_id("assign")), Some(OrderState::Superseded));
 }
 
-/// Submits an event at a time; the key in the inbox.
+/// Submits an event at a time; its entry in the inbox.
 fn taken(now: Timestamp, event: Event, edition: Edition) -> EventToAdmit {
     let mut a = Customer { edition, ..customer() };
     a.step(now, Input::Submitted(Ok(event)));
