@@ -199,9 +199,9 @@ fn read<M: Message + Default>(call: GrpcRequest) -> Result<Request<M>, Status> {
     Ok(Request::from_parts(MetadataMap::from_headers(passing(&call.headers)), Extensions::default(), message))
 }
 
-/// The status of a failed call, changed so that the client above treats it as it would treat the original: it must not see the
-/// encoding of an answer that was already decoded, and it distinguishes a broken connection from a
-/// cancelled call by an error source that does not come through.
+/// The status of a failed call, for the client above: without headers of the transport, which do not apply to the decoded
+/// answer, and with a broken connection as `Unavailable`. The client recognises a broken connection by the source error,
+/// which is not passed on, so it would take the status for a call that its own caller cancelled.
 fn refused(status: &Status) -> Status {
     let broke_off = successors(status.source(), |&error| error.source()).any(<dyn Error>::is::<hyper::Error>);
     let code = if broke_off && status.code() == Code::Cancelled { Code::Unavailable } else { status.code() };
