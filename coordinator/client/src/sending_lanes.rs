@@ -25,7 +25,7 @@ const SIGNALS_AT_ONCE: NonZeroU32 = NonZeroU32::new(50).expect("a constant that 
 
 struct Lane {
     under_way: Semaphore,
-    pace: DefaultDirectRateLimiter,
+    rate_limiter: DefaultDirectRateLimiter,
 }
 
 /// The lanes of this process.
@@ -37,8 +37,8 @@ pub(crate) struct SendingLanes {
 
 impl SendingLanes {
     pub(crate) fn new() -> Self {
-        let pace = Quota::per_second(SIGNALS_PER_SECOND).allow_burst(SIGNALS_AT_ONCE);
-        let lane = |_| Lane { under_way: Semaphore::new(SIGNALS_AT_A_TIME), pace: RateLimiter::direct(pace) };
+        let quota = Quota::per_second(SIGNALS_PER_SECOND).allow_burst(SIGNALS_AT_ONCE);
+        let lane = |_| Lane { under_way: Semaphore::new(SIGNALS_AT_A_TIME), rate_limiter: RateLimiter::direct(quota) };
         let lanes = (0..LANES).map(lane).collect();
         Self { lanes, deal: RandomState::new() }
     }
@@ -49,7 +49,7 @@ impl SendingLanes {
         let lane = self.deal.hash_one(workflow_id) % LANES as u64;
         let lane = &self.lanes[usize::try_from(lane).unwrap_or(0)];
         let permit = lane.under_way.acquire().await.ok();
-        lane.pace.until_ready().await;
+        lane.rate_limiter.until_ready().await;
         permit
     }
 }

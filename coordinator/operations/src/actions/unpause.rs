@@ -1,4 +1,4 @@
-//! Letting a call go on that an operator paused in Temporal.
+//! Letting a call continue that an operator paused in Temporal.
 
 use interlock_domain::ids::{OrderId, TenantId};
 
@@ -6,11 +6,11 @@ use super::{ActionError, ActionWords, Actions};
 use crate::inspection::InspectionError;
 
 impl Actions {
-    /// Unpauses the activity by which a step of an order calls its target. The server dispatches it as another attempt, so it reads
-    /// back before it sends. One that is not pending any more needs nothing.
+    /// Unpauses the activity with which a step of an order calls its target. The server starts another attempt, which reads
+    /// back before it sends. If the activity is no longer pending, there is nothing to do.
     ///
     /// # Errors
-    /// [`ActionError`]: the call may be paused still, and asking again with the same action id is safe.
+    /// [`ActionError`]: the call may still be paused, and asking again with the same action id is safe.
     pub(super) async fn unpause(
         &self,
         tenant: &TenantId,

@@ -10,16 +10,16 @@ use temporalio_client::Client;
 use super::report::{Deed, DeedOutcome, Thing};
 use super::{BootstrapOptions, RETENTION_DEFAULT};
 
-/// How long all parts of a server may take to know of a namespace that was made.
+/// How long all parts of a server may take to know a new namespace: the pause between checks, and their number.
 const KNOWN_WITHIN: (Duration, usize) = (Duration::from_millis(500), 60);
 
-/// Finds a namespace, or makes it.
+/// Finds a namespace, or creates it.
 pub(super) async fn ensure(client: &Client, namespace: &str, options: &BootstrapOptions) -> Deed {
     let deed = Deed::of(namespace, Thing::Namespace, namespace.to_owned());
     match namespaces::retention(client, namespace).await {
         Ok(retention) => return of_its_retention(deed, namespace, retention),
         Err(error) if error.is_not_found() => {}
-        // Who may not look at namespaces may use this one all the same, as on Temporal Cloud: that shows where it is used.
+        // A client that may not describe namespaces may still be allowed to use this one, as on Temporal Cloud: its use shows that.
         Err(error) if error.is_denied() => return of_its_use(client, namespace, deed, &error).await,
         Err(error) => return deed.refused(&error, "Check the connection to Temporal, then run it again."),
     }
@@ -42,7 +42,7 @@ pub(super) async fn ensure(client: &Client, namespace: &str, options: &Bootstrap
     }
 }
 
-/// Warns of a retention that is shorter than duplicates are to be recognised.
+/// Warns of a retention that is shorter than the time for which duplicates must be recognised.
 fn of_its_retention(deed: Deed, namespace: &str, retention: Option<Duration>) -> Deed {
     let Some(retention) = retention.filter(|retention| *retention < RETENTION_DEFAULT) else { return deed };
     let hours = retention.as_secs() / 3_600;

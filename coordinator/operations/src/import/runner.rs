@@ -1,5 +1,5 @@
-//! Bringing a list to its workflow, part by part, and waiting for what becomes of them. Interrupted, the same list goes on
-//! where it was: the workflow knows which parts it has.
+//! Sends a list to its workflow, part by part, and waits for the results. After an interruption, the same list continues
+//! where it stopped: the workflow knows which parts it has.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -24,20 +24,20 @@ use crate::inspection::InspectionError;
 
 /// How long the workflow may take to answer one call.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-/// For how long a call is made again.
+/// For how long a call is repeated.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How often it is looked how far a part is.
+/// How often to check the progress of a part.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// For how long nothing may happen before somebody is told.
+/// After what time without progress a person is told.
 const QUIET_MAX: Duration = Duration::from_secs(30);
 
-/// Brings lists of one tenant.
+/// Sends lists of one tenant.
 pub struct ImportRunner {
     installation: Installation,
     tenant: TenantId,
 }
 
-/// How far an import is, as its workflow says.
+/// The state of an import, as its workflow reports it.
 #[derive(Debug, Deserialize)]
 struct ImportProgress {
     began_at: Timestamp,
@@ -47,34 +47,34 @@ struct ImportProgress {
     waiting: Option<u64>,
 }
 
-/// How far a part is.
+/// The state of a part.
 enum PartState {
-    /// So many of its lines are done.
+    /// This many of its lines are done.
     UnderWay(u64),
     Over(PartReport),
     /// It ended before it was done.
     Failed,
-    /// Nobody knows it: it has not begun, or was forgotten since.
+    /// It has not started, or was already forgotten.
     Unknown,
 }
 
-/// The first thing of what an activity's heartbeat says.
+/// The first element of the heartbeat details of an activity.
 #[derive(Deserialize)]
 struct Reached {
     lines: u64,
 }
 
 impl ImportRunner {
-    /// Brings lists through this installation's connection.
+    /// Uses this installation's connection.
     pub fn new(installation: Installation, tenant: TenantId) -> Self {
         Self { installation, tenant }
     }
 
-    /// Imports a list, or what is left of it, and says what became of all its lines. Lines of parts that were done before
-    /// this call are told again, as long as Temporal keeps their workflows.
+    /// Imports a list, or what is left of it, and returns the results of all its lines. Lines of parts that were done before
+    /// this call are reported again, as long as Temporal keeps their workflows.
     ///
     /// # Errors
-    /// [`Fault`] `list_unreadable`, `import_stalled` or `import_part_failed`; the same list again goes on where it was.
+    /// [`Fault`] `list_unreadable`, `import_stalled` or `import_part_failed`; the same list then continues where it stopped.
     pub async fn run(&self, list: &ListFile, told: &mut (dyn ImportTold + Send)) -> Result<ImportTally, Fault> {
         let import = self.import(list.digest());
         let progress: ImportProgress = self.call(&import, names::BEGIN, &begins()).await?;
@@ -91,7 +91,7 @@ impl ImportRunner {
         }
         let UnderWay { done, .. } = under_way;
         let bad = done.bad;
-        // Where it is over, somebody else who brought the same list said so.
+        // If the import is over, another command that sent the same list has completed it.
         let _progress: Option<ImportProgress> =
             self.call_running(&import, names::COMPLETE, &json!({ "parts": parts })).await?;
         let mut tally: ImportTally = self.result_of_import(&import).await?;
@@ -104,8 +104,8 @@ impl ImportRunner {
         EntityHandle { route: self.installation.routing.import(&self.tenant, digest), start }
     }
 
-    /// Calls the import's workflow, which is started where it does not run; again where it does not answer. A call means the
-    /// same however often it is made.
+    /// Calls the import's workflow, starting it if it does not run; repeats the call if there is no answer. A repeated call
+    /// has no further effect.
     async fn call<M: Serialize + Sync, A: DeserializeOwned>(
         &self,
         import: &EntityHandle,
@@ -129,8 +129,8 @@ impl ImportRunner {
         }
     }
 
-    /// Calls the import's workflow where it runs; none where it does not, since it is over. What is for one import must not begin
-    /// another one, which nobody would bring any parts.
+    /// Calls the import's workflow if it runs; none if it does not, because it is over. A call for one import must not start
+    /// another one, which would never get its parts.
     async fn call_running<A: DeserializeOwned>(
         &self,
         import: &EntityHandle,
@@ -203,7 +203,7 @@ impl ImportRunner {
         runs::describe(&self.installation.client, &import.route.namespace, workflow_id).await
     }
 
-    /// What a workflow that is over answered.
+    /// The result of a workflow that has ended.
     async fn result<A: DeserializeOwned + 'static>(
         &self,
         import: &EntityHandle,
@@ -214,16 +214,16 @@ impl ImportRunner {
     }
 }
 
-/// What is done of a list.
+/// The results of a list so far.
 #[derive(Debug, Default)]
 struct Done {
     lines: u64,
-    /// Lines that never reached a part.
+    /// Lines that are in no part.
     bad: u64,
     tally: ImportTally,
 }
 
-/// The parts that are under way, oldest first.
+/// The running parts, oldest first.
 struct UnderWay<'a> {
     runner: &'a ImportRunner,
     import: &'a EntityHandle,
@@ -233,7 +233,7 @@ struct UnderWay<'a> {
 }
 
 impl UnderWay<'_> {
-    /// Brings a part, unless the workflow has it, as soon as there is room for it.
+    /// Sends a part, unless the workflow has it, as soon as there is room for it.
     async fn bring(&mut self, part: ListPart, told: &mut (dyn ImportTold + Send)) -> Result<(), Fault> {
         for problem in &part.bad {
             told.problem(problem);
@@ -266,7 +266,7 @@ impl UnderWay<'_> {
                     if status != Some(WorkflowExecutionStatus::Completed) {
                         return Err(stalled(&format!("its workflow ended before it got part {}", part.number)));
                     }
-                    // Somebody else brought the rest of the same list.
+                    // Another command sent the rest of the same list.
                     self.progress.failed.remove(&part.number);
                     return Ok(());
                 }
@@ -278,7 +278,7 @@ impl UnderWay<'_> {
         }
     }
 
-    /// Waits until the oldest part is over, and tells what became of it.
+    /// Waits until the oldest part has ended, and reports its results.
     async fn finish_one(&mut self, told: &mut (dyn ImportTold + Send)) -> Result<(), Fault> {
         let Some(number) = self.open.pop_front() else { return Ok(()) };
         let (mut moved, mut last, mut unknown) = (Instant::now(), 0, 0_u32);
@@ -301,7 +301,7 @@ impl UnderWay<'_> {
                 }
                 Ok(PartState::Unknown) => {
                     unknown += 1;
-                    // A part that waits has no workflow yet; where it does not wait, its workflow was forgotten since.
+                    // A part that waits has no workflow yet; if it does not wait, its workflow is already forgotten.
                     if unknown.is_multiple_of(8) {
                         self.progress = self.runner.call(self.import, names::BEGIN, &begins()).await?;
                         let is_known =
@@ -327,7 +327,7 @@ impl UnderWay<'_> {
     }
 }
 
-/// What an import is told by whoever brings the list.
+/// The argument with which a command starts an import.
 fn begins() -> Value {
     json!({ "gives_up_after_ms": GIVES_UP_AFTER_MS })
 }

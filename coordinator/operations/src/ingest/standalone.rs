@@ -1,5 +1,5 @@
 //! Orders that need no turn: one call to a target, started as a standalone activity whose id is the order's, so that a
-//! thousand of them run side by side and none of them passes through an entity.
+//! thousand of them run concurrently and none of them passes through an entity.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,26 +17,26 @@ use interlock_domain::routing::Priority as TenantPriority;
 use interlock_fault::with_causes;
 use tonic::Status;
 
-/// An order that is one call.
+/// An order that consists of one call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StandaloneOrder {
-    /// The event's type and id: they go with the activity, so that the order can be shown.
+    /// The event's type: it is stored with the activity, so that the order can be shown.
     pub event_type: String,
     /// The event's id.
     pub event_id: String,
     /// The call.
     pub request: ProvisionRequest,
-    /// Where it is made.
+    /// The task queue of the call.
     pub task_queue: String,
     namespace: String,
     priority: TenantPriority,
 }
 
-/// The standalone order of an event without ordering; none where its plan is more than one call without claims: its
-/// customer's entity then carries it out, at once and outside the lanes.
+/// The standalone order of an event without ordering; none if its plan is more than one call, or has claims: then
+/// its customer's entity runs it, at once and outside the lanes.
 ///
 /// # Errors
-/// The catalog's [`Rejection`], or `expired` for one that came when it was no longer worth doing.
+/// The catalog's [`Rejection`], or `expired` if the event had expired when it arrived.
 pub fn standalone_order(
     installation: &Installation,
     tenant: &TenantId,
@@ -89,7 +89,7 @@ pub fn standalone_order(
     }))
 }
 
-/// From when on the order is no longer worth doing; none where it always is.
+/// After what time the order is no longer worth doing; none if it always is.
 fn expires_at(plan: &Plan, occurred_at: Timestamp, now: Timestamp) -> Result<Option<Timestamp>, Rejection> {
     let expires_at = plan.expires_after_ms.map(|after_ms| occurred_at.plus_ms(after_ms));
     if expires_at.is_some_and(|at| now >= at) {
@@ -104,10 +104,10 @@ impl StandaloneOrder {
         &self.namespace
     }
 
-    /// Starts it. One that was started before is left as it is.
+    /// Starts it. If it was started before, this changes nothing.
     ///
     /// # Errors
-    /// [`EntityCallError`]; it may have been started all the same, and may be started again.
+    /// [`EntityCallError`]; it may still have been started, and may be started again.
     pub async fn start(&self, installation: &Installation) -> Result<(), EntityCallError> {
         let id = self.request.order.to_string();
         let client = installation.client_for(&self.namespace).map_err(|fault| unsent(&id, fault.to_string()))?;

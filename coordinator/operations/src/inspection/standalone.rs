@@ -1,4 +1,4 @@
-//! The view of an order that stands alone, made of what Temporal knows of its activity.
+//! The view of a standalone order, made from what Temporal knows about its activity.
 
 use interlock_client::standalone_activities::{ActivityExecutionStatus, StandaloneActivity, describe};
 use interlock_connection::Installation;
@@ -12,7 +12,7 @@ use interlock_fault::with_causes;
 
 use super::{ANSWER_LIMIT, InspectionError};
 
-/// The view; none where there is no such activity.
+/// The view; none if there is no such activity.
 pub(super) async fn standalone_view(
     installation: &Installation,
     tenant: &TenantId,
@@ -23,7 +23,7 @@ pub(super) async fn standalone_view(
     let client =
         client.map_err(|fault| InspectionError::Refused { what: what.clone(), reason: with_causes(&fault) })?;
     match tokio::time::timeout(ANSWER_LIMIT, describe(&client, order)).await {
-        // Tenants may share a namespace: what is another one's was never seen.
+        // Tenants may share a namespace: an order of another tenant counts as never seen.
         Ok(Ok(known)) => {
             let known = known.filter(|known| known.request.tenant == *tenant);
             Ok(known.map(|known| view(order, &known)))
@@ -67,7 +67,7 @@ fn view(order: &OrderId, known: &StandaloneActivity) -> OrderView {
     }
 }
 
-/// The state of the order, that of its step, and a code where it did not have its effect.
+/// The state of the order, that of its step, and a code if it did not have its effect.
 fn states(known: &StandaloneActivity) -> (OrderState, StepStateName, Option<String>) {
     match (known.status, &known.outcome) {
         (ActivityExecutionStatus::Running, _) if known.begun => (OrderState::InProgress, StepStateName::Running, None),
@@ -84,7 +84,7 @@ fn states(known: &StandaloneActivity) -> (OrderState, StepStateName, Option<Stri
     }
 }
 
-/// The same for an order that is over with this outcome.
+/// The same for an order that has ended with this outcome.
 fn over(outcome: &Outcome) -> (OrderState, StepStateName, Option<String>) {
     match outcome {
         outcome if outcome.is_effective() => (OrderState::Completed, StepStateName::Done, None),

@@ -1,6 +1,6 @@
-//! Finding the open orders that stand alone. Which there are Temporal's visibility store says, by their activities; how each of
-//! them stands is then asked of Temporal one by one, as for one order: the store is behind by a moment, and knows neither
-//! what an order is nor whether it was begun.
+//! Finds the open standalone orders. Temporal's visibility store lists their activities; the state of each
+//! is then read from Temporal one by one, as for a single order: the store lags a little, and knows neither
+//! the order nor whether it was started.
 
 use futures_util::StreamExt;
 use interlock_client::standalone_activities::{self, ActivityPage, ListedActivity};
@@ -20,15 +20,15 @@ struct Found {
     place: EntityPlace,
 }
 
-/// The question for the open ones that a filter may let through, of a tenant where the namespace knows whose they are. The
+/// The query for the open orders that may match a filter, of a tenant if the namespace knows the tenants. The
 /// queue is that of the filter's target.
 fn question(tenant: Option<&TenantId>, filter: &OrderFilter, queue: Option<&str>) -> String {
     let states = if filter.held_only() { "'Paused'" } else { "'Running', 'Paused'" };
     let name = TargetActivities::provision.name();
     let mut clauses = vec![format!("ActivityType = '{name}'"), format!("ExecutionStatus IN ({states})")];
-    // What cannot be written in a question is left out of it: whose the orders are is looked at again when they are here.
+    // A value that cannot be written in a query is left out of it: the tenant is checked again for each result.
     if let Some(tenant) = tenant.map(TenantId::as_str).filter(|tenant| is_quotable(tenant)) {
-        // An earlier build, or one that met a namespace without the attribute, did not say whose they are.
+        // An earlier build, or one in a namespace without the attribute, did not set the tenant.
         clauses.push(format!("(InterlockTenant = '{tenant}' OR InterlockTenant IS NULL)"));
     }
     if let Some(customer) = filter.customer.as_ref().filter(|customer| is_quotable(customer.as_str())) {
@@ -44,7 +44,7 @@ fn is_quotable(text: &str) -> bool {
     !text.contains(|letter: char| letter.is_control() || matches!(letter, '\'' | '"' | '`' | '\\'))
 }
 
-/// The order that this is, where it may be one of this tenant that the filter lets through.
+/// The order of this activity, if it may belong to this tenant and match the filter.
 fn found(activity: ListedActivity, tenant: &TenantId, filter: &OrderFilter) -> Option<Found> {
     let order: OrderId = activity.activity_id.parse().ok()?;
     if filter.customer.as_ref().is_some_and(|customer| *customer != order.customer()) || !activity.may_be_of(tenant) {
@@ -54,7 +54,7 @@ fn found(activity: ListedActivity, tenant: &TenantId, filter: &OrderFilter) -> O
     Some(Found { order, place })
 }
 
-/// An order as lists show it; none where it is over, or the filter does not let it through.
+/// An order as lists show it; none if it has ended, or does not match the filter.
 fn listed(view: OrderView, filter: &OrderFilter) -> Option<ListedOrder> {
     let state = view.state.known().filter(|state| !state.is_terminal())?;
     let waiting = view.waiting_for?;
@@ -80,11 +80,11 @@ fn listed(view: OrderView, filter: &OrderFilter) -> Option<ListedOrder> {
 }
 
 impl Round<'_> {
-    /// Adds the orders that stand alone to the page, from where the cursor says, and says where the list goes on; where none can
-    /// be wanted nobody is asked.
+    /// Adds the standalone orders to the page, from the cursor's position, and returns where the list continues; if none can
+    /// match, Temporal is not asked.
     ///
     /// # Errors
-    /// [`InspectionError`], where it cannot be found out which there are.
+    /// [`InspectionError`], if they cannot be listed.
     pub(super) async fn add_those_alone(&mut self, mut cursor: Cursor) -> Result<Option<String>, InspectionError> {
         if !self.filter.may_stand_alone() {
             return Ok(None);
@@ -104,7 +104,7 @@ impl Round<'_> {
                 return Ok(None);
             }
             cursor = Cursor::alone(&next);
-            // Whole pages may be of others: each leads on nevertheless.
+            // Whole pages may belong to other tenants: each still makes progress.
             if self.is_over() || self.began.elapsed() > PAGE_TIME {
                 return Ok(Some(cursor.to_text()));
             }
@@ -120,8 +120,8 @@ impl Round<'_> {
         Ok(standalone_activities::find(&installation.client, namespace, &question, token).await?)
     }
 
-    /// Looks at these orders, some at a time, and adds those that are wanted to the page. Says at which to go on, where the page
-    /// is over before.
+    /// Reads these orders, several at a time, and adds those that match to the page. Returns at which to continue, if the page
+    /// is full before all were handled.
     async fn describe_each(&mut self, orders: Vec<Found>) -> Option<Found> {
         let (inspection, tenant) = (self.inspection, self.tenant);
         let described = futures_util::stream::iter(orders.into_iter().map(|found| async move {

@@ -1,4 +1,4 @@
-//! Fetching the histories of a customer's runs.
+//! Fetches the histories of a customer's runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,40 +16,40 @@ use super::error::RecoveryError;
 use super::open_events::{OpenEvents, is_dead, open_events};
 use super::recorded::{RecordedRun, RunEnd};
 
-/// A run that died.
+/// A run that ended abnormally.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeadRun {
     /// Its id.
     pub run_id: String,
     /// `terminated`, `timed out`, …
     pub how: String,
-    /// Why, where it is said.
+    /// Why, if it is known.
     pub reason: String,
 }
 
-/// What is to be brought back of a customer.
+/// What can be recovered of a customer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Found {
-    /// The runs that died.
+    /// The runs that ended abnormally.
     pub runs: Vec<DeadRun>,
-    /// What they had not ended.
+    /// Their open events.
     #[serde(flatten)]
     pub open: OpenEvents,
 }
 
-/// Brings back what died with entities of customers.
+/// Recovers the open events of dead customer entities.
 #[derive(Clone)]
 pub struct Recovery {
     pub(super) installation: Installation,
 }
 
 impl Recovery {
-    /// Of this installation.
+    /// For this installation.
     pub fn new(installation: Installation) -> Self {
         Self { installation }
     }
 
-    /// What is to be brought back of a customer: of all its dead runs whose histories are there, or of one. Changes
+    /// What can be recovered of a customer: from all its dead runs whose histories exist, or from one. Changes
     /// nothing.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl Recovery {
         loop {
             let runs: Vec<RecordedRun> = histories.runs.values().cloned().collect();
             let open = open_events(&me, &runs, &dead);
-            // What an order came from may be in a run before: it is gone back as far as there is something to find.
+            // The event of an order may be in an earlier run: go back as long as something can be found.
             if open.lost.is_empty() || !histories.fetch_before(&dead).await? {
                 let runs = runs.iter().filter(|run| dead.contains(&run.run_id)).filter_map(dead_run).collect();
                 return Ok(Found { runs, open });
@@ -88,7 +88,7 @@ fn dead_run(run: &RecordedRun) -> Option<DeadRun> {
     }
 }
 
-/// The histories of one entity's runs that were fetched, by run.
+/// The fetched histories of one entity's runs, by run.
 struct Histories {
     client: Client,
     route: EntityRoute,
@@ -96,8 +96,8 @@ struct Histories {
 }
 
 impl Histories {
-    /// Fetches the dead runs, and all that began after the first of them. The current run is asked for by itself: lists
-    /// are eventually consistent, and whoever terminated it may have done so just now.
+    /// Fetches the dead runs, and all that started after the first of them. The current run is queried separately: lists
+    /// are eventually consistent, and it may have been terminated just now.
     async fn fetch_since_the_first_death(&mut self) -> Result<(), RecoveryError> {
         let mut listed = self.list().await?;
         let current = self.current().await?;
@@ -120,7 +120,7 @@ impl Histories {
         Ok(())
     }
 
-    /// The runs that died and are to be gone by.
+    /// The dead runs to use.
     fn dead(&self, me: &CustomerRef, only: Option<&str>) -> Result<BTreeSet<String>, RecoveryError> {
         if let Some(only) = only {
             let not_dead = |why| RecoveryError::NotDead { customer: me.to_string(), run: only.to_owned(), why };
@@ -130,7 +130,7 @@ impl Histories {
         Ok(self.runs.values().filter(|run| is_dead(run)).map(|run| run.run_id.clone()).collect())
     }
 
-    /// Fetches the run before the first one of each chain that ends in one of these. Whether there was any.
+    /// Fetches the run before the first one of each chain that ends in one of these. Returns whether there was any.
     async fn fetch_before(&mut self, dead: &BTreeSet<String>) -> Result<bool, RecoveryError> {
         let mut before = BTreeSet::new();
         for run in dead {
@@ -149,7 +149,7 @@ impl Histories {
         Ok(fetched)
     }
 
-    /// Fetches the history of one run. Whether it is still there.
+    /// Fetches the history of one run. Returns whether it still exists.
     async fn fetch(&mut self, run: &str) -> Result<bool, RecoveryError> {
         let Some(history) = self.history(run).await? else { return Ok(false) };
         let recorded = RecordedRun::read(run, &history);
@@ -173,7 +173,7 @@ impl Histories {
         Ok(described.map_err(RecoveryError::Temporal)?.map(|described| described.run))
     }
 
-    /// All runs that lists know.
+    /// All runs in the list.
     async fn list(&self) -> Result<Vec<RunInfo>, RecoveryError> {
         // An id's parts are percent-encoded: there is no quote in it.
         let query = format!("WorkflowId = '{}'", self.route.workflow_id);

@@ -9,10 +9,10 @@ use interlock_connection::Installation;
 use interlock_domain::routing::{QueueKind, shard_of};
 use interlock_workflows::names;
 
-/// What was missed for longer is not caught up: a sweep looks at what is now.
+/// A run that is later than this is skipped: a sweep looks at the present state.
 const CATCH_UP: Duration = Duration::from_secs(10);
 
-/// Sees to it that the schedules are there, as configured; tries until they are.
+/// Ensures that the schedules exist as configured; retries until they do.
 pub async fn keep(installation: Installation) {
     let ensured = (|| ensure(&installation)).retry(ExponentialBuilder::default().without_max_times());
     let told = ensured.notify(|error, _| tracing::warn!(%error, "cannot set the schedules of the sweeps"));
@@ -21,10 +21,10 @@ pub async fn keep(installation: Installation) {
     }
 }
 
-/// Makes the schedules, or changes them to what is configured. Safe to do again and again.
+/// Creates the schedules, or changes them to the configuration. It can be repeated.
 ///
 /// # Errors
-/// The server's answer for the first namespace where it cannot be done.
+/// The server's error for the first namespace that failed.
 pub async fn ensure(installation: &Installation) -> Result<(), ServerError> {
     for namespace in installation.namespaces() {
         ensure_in(installation, &namespace).await?;
@@ -48,7 +48,7 @@ pub fn sweep_id(installation: &Installation) -> String {
     format!("{}/sweep", installation.routing.settings().prefix.as_str())
 }
 
-/// Makes the schedule of a namespace's sweeps, and says whether it was not there.
+/// Creates the schedule of a namespace's sweeps, and returns whether it was missing.
 ///
 /// # Errors
 /// The server's answer.
@@ -64,7 +64,7 @@ pub async fn update_sweep(installation: &Installation, namespace: &str) -> Resul
     sweep(installation, namespace).update(&installation.client, namespace).await
 }
 
-/// Whether the schedule of a namespace's sweeps is there.
+/// Whether the schedule of a namespace's sweeps exists.
 ///
 /// # Errors
 /// The server's answer.
@@ -72,7 +72,7 @@ pub async fn has_sweep(installation: &Installation, namespace: &str) -> Result<b
     schedules::exists(&installation.client, namespace, &sweep_id(installation)).await
 }
 
-/// The schedule of a namespace's sweeps: on the jobs queue of the shard that the namespace makes.
+/// The schedule of a namespace's sweeps: on the jobs queue of the shard that follows from the namespace.
 fn sweep(installation: &Installation, namespace: &str) -> WorkflowSchedule {
     let settings = installation.routing.settings();
     WorkflowSchedule {

@@ -1,4 +1,4 @@
-//! The activities of a sweep, as the SDK wants them.
+//! The activities of a sweep, in the form that the SDK needs.
 #![allow(missing_docs, reason = "the items that the SDK's macros generate beside these have no documentation")]
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ pub struct SweepActivities(pub Sweeper);
 
 #[activities]
 impl SweepActivities {
-    /// Looks at all that waits.
+    /// Looks at everything that waits.
     #[activity(definition = LookActivity)]
     pub async fn look(self: Arc<Self>, context: ActivityContext) -> Result<SweepSeen, ActivityError> {
         let info = context.info();
@@ -42,7 +42,7 @@ impl SweepActivities {
         Ok(SweepSeen { leases: Some(leases), ..looked.bounded() })
     }
 
-    /// Tells what is new.
+    /// Reports what is new.
     #[activity(definition = AnnounceActivity)]
     pub async fn announce(self: Arc<Self>, context: ActivityContext, news: News) -> Result<(), ActivityError> {
         self.0.announce(&context, &news).await
@@ -70,7 +70,7 @@ impl SweepActivities {
     }
 }
 
-/// A failure after which another worker goes on.
+/// A failure after which another worker continues.
 pub(super) fn interrupted(detail: &str) -> ActivityError {
     ActivityError::application(ApplicationFailure::builder(detail).type_name(INTERRUPTED.to_owned()).build())
 }

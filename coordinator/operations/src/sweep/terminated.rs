@@ -1,5 +1,5 @@
-//! Resources whose entities were terminated lately. Who had the lease then is asked to say so again: a holder that has no open
-//! order is found by nothing else, and the entity's next life knows nothing of it.
+//! Resources whose entities were terminated recently. The former holder is asked to report its lease again: a holder without open
+//! orders would not be found otherwise, and the entity's next life does not know it.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use super::Sweeper;
 use super::look::{ASKED_AT_A_TIME, Look};
 use crate::inspection::InspectionError;
 
-/// The most terminated entities that one sweep looks at, the youngest first.
+/// The most terminated entities that one sweep looks at, newest first.
 pub const TERMINATED_MAX: i32 = 200;
-/// For how long a terminated entity is looked at: several times what the next life waits before its first grant.
+/// For how long a terminated entity is looked at: several times what its next life waits before its first grant.
 pub const TERMINATED_SEEN_FOR: Duration = Duration::from_mins(15);
 
 impl Look<'_> {
-    /// Asks the last runs of terminated resource entities who had the lease, and how those resources stand now.
+    /// Asks the last runs of terminated resource entities for their holders, and the resources for their present states.
     pub(super) async fn at_terminated(&mut self) {
         let runs = match self.sweeper.terminated().await {
             Ok(runs) => runs,
@@ -57,7 +57,7 @@ impl Look<'_> {
 }
 
 impl Sweeper {
-    /// The last runs of the resource entities that ended lately otherwise than by going on as new.
+    /// The last runs of the resource entities that ended recently, except by continuing as new.
     async fn terminated(&self) -> Result<Vec<WorkflowExecution>, InspectionError> {
         let since = (Utc::now() - TERMINATED_SEEN_FOR).to_rfc3339_opts(SecondsFormat::Secs, true);
         let query = format!(

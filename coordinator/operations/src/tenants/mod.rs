@@ -1,5 +1,5 @@
-//! Tenants: how they stand, and a person's actions on them. One way for the gateway and the command line; and what the
-//! workflow of a tenant asks for.
+//! Tenants: their states, and a person's actions on them, for the gateway and the command line alike; and the activities of the
+//! workflow of a tenant.
 
 mod activities;
 mod preparation;
@@ -32,12 +32,12 @@ pub struct Tenants {
 }
 
 impl Tenants {
-    /// Reaches them through this installation's connection.
+    /// Uses this installation's connection.
     pub fn new(installation: Installation) -> Self {
         Self { inspection: Inspection::new(installation.clone()), installation }
     }
 
-    /// How a tenant stands: the body of `GET /v1/tenants/{tenant}`. One that was never on-boarded is active and not managed.
+    /// The state of a tenant: the body of `GET /v1/tenants/{tenant}`. One that was never on-boarded is active and not managed.
     ///
     /// # Errors
     /// [`InspectionError`].
@@ -56,11 +56,11 @@ impl Tenants {
         Ok(TenantView { settings: Some(settings), ..view })
     }
 
-    /// The tenants that the settings name, and those that were on-boarded, sorted; of one that does not answer why not,
+    /// The configured tenants, and those that were on-boarded, sorted; for one that does not answer the reason,
     /// under `unanswered`.
     ///
     /// # Errors
-    /// [`InspectionError`] where it cannot be found out which there are.
+    /// [`InspectionError`] if they cannot be listed.
     pub async fn list(&self) -> Result<Vec<TenantListed>, InspectionError> {
         let mut names: BTreeSet<TenantId> = self.installation.settings.tenants.keys().cloned().collect();
         names.extend(self.managed().await?);
@@ -83,10 +83,10 @@ impl Tenants {
         Ok(ids.filter(|id| id.starts_with(&prefix)).filter_map(|id| tenant_of_workflow(&id)).collect())
     }
 
-    /// Carries out a person's action; the tenant's workflow is started where it does not run.
+    /// Performs a person's action; starts the tenant's workflow if it does not run.
     ///
     /// # Errors
-    /// [`ActionError`]; the action may have been taken all the same, and may be sent again with its id.
+    /// [`ActionError`]; the action may still have been taken, and may be sent again with the same id.
     pub async fn act(
         &self,
         tenant: &TenantId,

@@ -1,4 +1,4 @@
-//! What a tenant needs before it sends its first event: each is looked at, and made where it is missing. Safe to do again.
+//! Prepares what a tenant needs before it sends its first event: each thing is checked, and created if it is missing. It can be repeated.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use interlock_workflows::names::SEARCH_ATTRIBUTES;
 use crate::inspection::Inspection;
 use crate::schedules;
 
-/// How long a namespace that is registered here keeps what is over: as long as duplicates are recognised.
+/// The retention of a namespace that is registered here: as long as duplicates are recognised.
 const RETENTION: Duration = Duration::from_hours(30 * 24);
-/// How long a target may take to say that it is there.
+/// How long a target may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Prepares tenants.
@@ -28,16 +28,16 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// Prepares tenants of this installation, whose targets are reached by these adapters.
+    /// Prepares tenants of this installation; targets are called by these adapters.
     pub fn new(installation: Installation, adapters: AdapterRegistry) -> Self {
         Self { installation, adapters }
     }
 
-    /// Prepares one thing, and says in a sentence what was found or done. `wanted` is what is set for the tenant by whoever
-    /// on-boards it, where they said.
+    /// Prepares one thing, and returns in a sentence what was found or done. `wanted` are the settings for the tenant of the process that
+    /// on-boards it, if it sent them.
     ///
     /// # Errors
-    /// [`StepFault`]; it may be tried again. `tenant_settings_differ` where this process has other settings.
+    /// [`StepFault`]; it may be retried. `tenant_settings_differ` if this process has other settings.
     pub async fn prepare(
         &self,
         tenant: &TenantId,
@@ -74,7 +74,7 @@ impl Preparation {
         counted.map_err(|error| fault(error.code(), format!("{error}")))
     }
 
-    /// The namespace is there; where it is not, it is registered.
+    /// Ensures that the namespace exists; registers it if it does not.
     async fn namespace(&self, namespace: &str) -> Result<String, StepFault> {
         let client = &self.installation.client;
         let failed = |error: ServerError| fault(ErrorCode::NamespaceMissing, error.message());
@@ -90,17 +90,17 @@ impl Preparation {
         }
     }
 
-    /// The installation is recorded there, as that which this is: no process would work there otherwise.
+    /// Ensures that this installation is recorded there: otherwise no process would work there.
     async fn recorded(&self, namespace: &str) -> Result<(), StepFault> {
         let records = record::read_all(&self.installation.client, [namespace.to_owned()]).await;
         let records = records.map_err(|unreadable| fault(unreadable.code, unreadable.message))?;
         let prefix = &self.installation.routing.settings().prefix;
-        // The count of shards may be about to change, here before or after elsewhere.
+        // The count of shards may be changing, and the namespaces may differ meanwhile.
         let agreed = interlock_domain::routing::agreed(&records, prefix, None);
         agreed.map(|_| ()).map_err(|disagreement| fault(disagreement.code(), disagreement.to_string()))
     }
 
-    /// The search attributes are registered there; those that are missing are added.
+    /// Ensures that the search attributes are registered there; missing ones are added.
     async fn search_attributes(&self, namespace: &str) -> Result<String, StepFault> {
         let missing = |known: &BTreeSet<String>| -> Vec<&'static str> {
             SEARCH_ATTRIBUTES.into_iter().filter(|name| !known.contains(*name)).collect()
@@ -120,7 +120,7 @@ impl Preparation {
         }
     }
 
-    /// The queues of its targets know the weight of its plan, whatever a task says: those of other languages too.
+    /// Ensures that the queues of its targets have the weight of its plan, whatever a task says: also for workers in other languages.
     async fn queues(&self, tenant: &TenantId, namespace: &str) -> Result<String, StepFault> {
         let priority = self.installation.routing.priority(tenant);
         let targets = self.targets_of(tenant);
@@ -140,7 +140,7 @@ impl Preparation {
         Ok(format!("the weight {} is set on {} queues", priority.fairness_weight, targets.len()))
     }
 
-    /// Its targets answer. Those that programs of their own call are not asked.
+    /// Checks that its targets answer. Targets that are called by separate programs are not asked.
     async fn targets(&self, tenant: &TenantId) -> Result<String, StepFault> {
         let mut answered = Vec::new();
         for target in self.targets_of(tenant) {
@@ -153,7 +153,7 @@ impl Preparation {
             let asked = tokio::time::timeout(ANSWER_LIMIT, adapter.health()).await;
             let slow = || unanswered(format!("no response within {} s", ANSWER_LIMIT.as_secs()));
             match asked.map_err(|_| slow())? {
-                // Who refuses the question is there.
+                // A target that rejects the probe is reachable.
                 Ok(())
                 | Err(Outcome::Done | Outcome::AlreadyDone | Outcome::InUse { .. } | Outcome::Throttled { .. }) => {
                     answered.push(target.to_string());
@@ -169,7 +169,7 @@ impl Preparation {
         Ok(format!("{} answered", answered.join(", ")))
     }
 
-    /// The targets that the catalog's roles stand for.
+    /// The targets that the catalog's roles are mapped to.
     fn targets_of(&self, tenant: &TenantId) -> BTreeSet<TargetId> {
         let mapped = &self.installation.routing.tenant(tenant).targets;
         let roles = self.installation.catalog.roles();
